@@ -1,0 +1,181 @@
+"""The command line: parse, call the api, print. torch is imported only by a command that runs."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recognition.terminal import run_command
+
+if TYPE_CHECKING:
+    from arcinvert.api import Run
+    from arcinvert.result import Step
+
+_OUT = "arcinvert-results"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; exits with 0, with 2 on input that cannot be used, with 130 on Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    sys.exit(run_command(lambda: _run(options)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="arcinvert",
+        description="Synthesise faces from what a face recogniser knows, and judge them honestly. "
+        "Only for networks and people you may examine: see the README on consent.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    generate = commands.add_parser("generate", help="faces of classes that the network learned", **_style())
+    generate.add_argument(
+        "--class-id", type=int, nargs="+", default=[], metavar="N", help="class numbers, from 0"
+    )
+    generate.add_argument("--class-name", nargs="+", default=[], metavar="NAME", help="class names")
+
+    image = commands.add_parser("from-image", help="faces from the templates of photographs", **_style())
+    image.add_argument("photographs", nargs="+", metavar="PHOTO", help="align, embed, invert the template")
+    image.add_argument(
+        "--face", type=int, default=1, metavar="N", help="which face of each, the largest is 1"
+    )
+
+    for command in (generate, image):
+        command.add_argument(
+            "--photos",
+            metavar="DIR",
+            default=None,
+            help="folder per identity with (other) photographs, for the judge; never for the attack",
+        )
+
+    embedding = commands.add_parser("from-embedding", help="faces from templates alone", **_style())
+    embedding.add_argument("templates", metavar="FILE.npy", help="one template (dim,) or several (n, dim)")
+
+    for command in (generate, image, embedding):
+        _add_attack_options(command)
+    return parser
+
+
+def _style() -> dict[str, Any]:
+    return {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
+
+
+def _add_attack_options(parser: argparse.ArgumentParser) -> None:
+    # Defaults of the attack itself stand in AttackOptions alone; None means them.
+    common = parser.add_argument_group("run")
+    common.add_argument(
+        "--model",
+        default="lfw-iresnet18",
+        help="the bundled network or a file: .safetensors, .pt, .pth, .onnx",
+    )
+    common.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help=" ")
+    common.add_argument(
+        "--out", metavar="DIR", default=None, help=f"folder for the results (in {_OUT}/ if not given)"
+    )
+    attack = parser.add_argument_group("attack", "defaults: arcinvert.AttackOptions")
+    for name, kind, text in (
+        ("samples", int, "reconstructions of each identity"),
+        ("seed", int, "of all random numbers"),
+        ("steps", int, "of the optimiser"),
+        ("batch-size", int, "images optimised together"),
+        ("prior-weight", float, "of the BatchNorm prior"),
+        ("tv-weight", float, "of total variation"),
+        ("l2-weight", float, "of the squared distance from grey"),
+        ("learning-rate", float, "of Adam"),
+        ("shift", int, "of the random views, pixels"),
+        ("scale", float, "of the random views, relative change of size"),
+    ):
+        attack.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, metavar="N", help=text)
+    for name, choices in (
+        ("start", ["mean", "noise"]),
+        ("parametrisation", ["fourier", "pixels"]),
+        ("loss", ["auto", "arcface", "cosine", "euclidean"]),
+        ("prior", ["scale-free", "paper", "deepinversion", "none"]),
+        ("precision", ["auto", "float32", "bfloat16"]),
+    ):
+        attack.add_argument(f"--{name}", choices=choices, default=argparse.SUPPRESS, help=" ")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from recognition.runtime import keep_freed_memory
+
+    keep_freed_memory()
+    from arcinvert import api
+    from recognition.terminal import quiet_warnings
+
+    quiet_warnings()
+    arguments = vars(options)
+    command = arguments.pop("command")
+    if arguments["out"] is None:
+        arguments["out"] = Path(_OUT) / _default_name(command, arguments)
+    with _Progress() as progress:
+        arguments["progress"] = progress
+        if command == "generate":
+            run = api.generate(**arguments)
+        elif command == "from-image":
+            run = api.from_image(arguments.pop("photographs"), **arguments)
+        else:
+            run = api.from_embedding(arguments.pop("templates"), **arguments)
+    _print_run(run)
+    return 130 if run.interrupted else 0
+
+
+def _default_name(command: str, arguments: dict[str, Any]) -> str:
+    if command == "generate":
+        first = (*arguments["class_id"], *arguments["class_name"], "none")[0]
+    elif command == "from-image":
+        first = Path(arguments["photographs"][0]).stem
+    else:
+        first = Path(arguments["templates"]).stem
+    return f"{command}-{first}-seed{arguments.get('seed', 0)}"
+
+
+class _Progress:
+    """A bar over the steps of all batches, with the parts of the loss."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, batch: int, batches: int, step: "Step") -> None:
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=batches * step.steps, desc="invert", unit="step")
+        self._bar.set_postfix({name: f"{value:.3f}" for name, value in step.parts.items()}, refresh=False)
+        self._bar.update()
+
+
+def _print_run(run: "Run") -> None:
+    titles = f"{'attacked':>8} {'Type I':>7} {'Type II':>7} {'floor':>6} {'ceiling':>7}"
+    print(f"{'image':32} {titles}  accepted at FMR")
+    for sample in run.samples:
+        verdict = sample["judge"]
+        floor = verdict["floor_type_2"] if verdict["floor_type_2"] is not None else verdict["floor_type_1"]
+        accepted = verdict["accepted"]
+        said = (
+            "not judged" if accepted is None else ", ".join(r for r, yes in accepted.items() if yes) or "none"
+        )
+        numbers = " ".join(
+            f"{'-' if value is None else format(value, '.3f'):>{width}}"
+            for value, width in (
+                (sample["attacked_similarity"], 8),
+                (verdict["type_1"], 7),
+                (verdict["type_2"], 7),
+                (floor, 6),
+                (verdict["ceiling"], 7),
+            )
+        )
+        print(f"{sample['image']:32} {numbers}  {said}")
+    from arcinvert.summary import summary_line
+
+    print(summary_line(run.summary))
+    if run.interrupted:
+        print("Interrupted: what was finished is kept.")
+    print(f"Wrote {run.out}/ (sheet.png, result.json, {len(run.samples)} images)")

@@ -1,0 +1,28 @@
+"""The interface of a parametrisation."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+
+class Parametrisation(ABC):
+    """Leaf tensors that stand for a batch of images.
+
+    Args:
+        start: images to begin with, (batch, 3, h, w) in [0, 1].
+    """
+
+    @abstractmethod
+    def __init__(self, start: Tensor) -> None: ...
+
+    @property
+    @abstractmethod
+    def parameters(self) -> list[Tensor]:
+        """The leaves to optimise."""
+
+    @abstractmethod
+    def images(self) -> Tensor:
+        """The images, (batch, 3, h, w), with gradients to the leaves; may leave [0, 1] slightly."""
+
+    def project(self) -> None:  # noqa: B027  (most parametrisations have nothing to project)
+        """Move the leaves back to where they stand for possible images, after a step."""

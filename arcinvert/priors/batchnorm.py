@@ -1,0 +1,123 @@
+"""BatchNorm priors: activations of the images should have the statistics of the training faces.
+
+The statistics span the whole batch (images and places), as the running ones do; so the penalty of
+each image is that of its batch.
+"""
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """One BatchNorm layer's input in this batch, and in training: each (channels,)."""
+
+    mean: Tensor
+    variance: Tensor
+    running_mean: Tensor
+    running_variance: Tensor
+
+
+class BatchNormPrior(ABC):
+    """Listens to a network's two-dimensional BatchNorm inputs while `listening`."""
+
+    def __init__(self) -> None:
+        self._layers: list[LayerStatistics] = []
+
+    @abstractmethod
+    def layer_penalty(self, layer: LayerStatistics, index: int) -> Tensor:
+        """The penalty of the index-th layer, a scalar."""
+
+    def combine(self, penalties: Tensor) -> Tensor:
+        """The layers' penalties, (layers,), as one."""
+        return penalties.sum()
+
+    @contextlib.contextmanager
+    def listening(self, network: nn.Module) -> Iterator[None]:
+        """Hooks on every BatchNorm2d of the network that has running statistics."""
+        handles = [module.register_forward_pre_hook(self._hear) for module in statistics_layers(network)]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._layers.clear()
+
+    def _hear(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if not torch.is_grad_enabled():
+            return
+        variance, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3), correction=0)
+        running_mean, running_variance = module.get_buffer("running_mean"), module.get_buffer("running_var")
+        self._layers.append(LayerStatistics(mean, variance, running_mean, running_variance))
+
+    def __call__(self) -> Tensor:
+        """The penalty of the pass just made, a scalar; forgets the pass."""
+        penalties = [self.layer_penalty(layer, index) for index, layer in enumerate(self._layers)]
+        self._layers.clear()
+        return self.combine(torch.stack(penalties))
+
+
+def statistics_layers(network: nn.Module) -> list[nn.BatchNorm2d]:
+    """The BatchNorm2d layers whose running statistics a prior can use."""
+    return [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None
+    ]
+
+
+class PaperPrior(BatchNormPrior):
+    """Squared differences of means and of standard deviations, summed over layers.
+
+    Source: Deng et al., arXiv:1801.07698v4, section 3.3.
+    """
+
+    def layer_penalty(self, layer: LayerStatistics, index: int) -> Tensor:
+        deviation = (layer.variance + 1e-8).sqrt() - layer.running_variance.sqrt()
+        return (layer.mean - layer.running_mean).square().sum() + deviation.square().sum()
+
+
+class DeepInversionPrior(BatchNormPrior):
+    """Norms of the differences of means and of variances, the first layer ten times.
+
+    Source: Yin et al., arXiv:1912.08795, and the factor of its published settings.
+    """
+
+    FIRST_LAYER = 10.0
+
+    def layer_penalty(self, layer: LayerStatistics, index: int) -> Tensor:
+        means = torch.linalg.vector_norm(layer.mean - layer.running_mean)
+        variances = torch.linalg.vector_norm(layer.variance - layer.running_variance)
+        return (means + variances) * (self.FIRST_LAYER if index == 0 else 1.0)
+
+
+class ScaleFreePrior(BatchNormPrior):
+    """Differences in units of the training faces' standard deviation, averaged over layers.
+
+    A layer's weight then depends neither on its number of channels nor on their size.
+    """
+
+    SMALLEST_VARIANCE = 1e-6
+
+    def layer_penalty(self, layer: LayerStatistics, index: int) -> Tensor:
+        variance = layer.running_variance.clamp_min(self.SMALLEST_VARIANCE)
+        means = ((layer.mean - layer.running_mean).square() / variance).mean()
+        ratios = (layer.variance / variance + 1e-8).sqrt()
+        return means + (ratios - 1).square().mean()
+
+    def combine(self, penalties: Tensor) -> Tensor:
+        return penalties.mean()
+
+
+#: By the names of the command line.
+PRIORS: dict[str, type[BatchNormPrior]] = {
+    "paper": PaperPrior,
+    "deepinversion": DeepInversionPrior,
+    "scale-free": ScaleFreePrior,
+}

@@ -1,0 +1,32 @@
+"""Where an optimisation begins."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+StartName = Literal["mean", "noise"]
+STARTS: tuple[StartName, ...] = ("mean", "noise")
+
+#: Standard deviation of the noise laid on the mean face, so that samples of one identity differ.
+MEAN_START_NOISE = 0.05
+#: Standard deviation of a start at noise, around mid-grey: N(0, 1) in the network's own units.
+NOISE_START_DEVIATION = 0.5
+
+
+def make_start(name: StartName, *, seeds: list[int], size: int, mean_face: Tensor) -> Tensor:
+    """Starting images, (len(seeds), 3, size, size) in [0, 1]; each depends on its seed alone.
+
+    Args:
+        name: `mean` for the mean face with a little noise, `noise` for noise alone.
+        mean_face: (3, h, w) in [0, 1], resized where needed; only for `mean`.
+    """
+    noise = torch.stack(
+        [torch.randn(3, size, size, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    )
+    if name == "noise":
+        return (0.5 + NOISE_START_DEVIATION * noise).clamp(0, 1)
+    if mean_face.shape[-1] != size:
+        mean_face = F.interpolate(mean_face[None], size, mode="bilinear", antialias=True)[0]
+    return (mean_face + MEAN_START_NOISE * noise).clamp(0, 1)

@@ -1,0 +1,49 @@
+"""Random views of images, drawn from an explicit generator."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class RandomView:
+    """Each image flipped half the time, shifted and scaled by its own random amount.
+
+    Args:
+        flip: whether to mirror at random.
+        shift: largest move along each axis, pixels.
+        scale: largest relative change of size, as a fraction.
+        generator: of the random numbers, on the CPU, so that every device draws the same.
+    """
+
+    def __init__(self, *, flip: bool, shift: float, scale: float, generator: torch.Generator) -> None:
+        self.flip = flip
+        self.shift = shift
+        self.scale = scale
+        self.generator = generator
+
+    def __call__(self, images: Tensor) -> Tensor:
+        batch, _, _, size = images.shape
+        mirror = torch.randint(0, 2, (batch,), generator=self.generator) * 2.0 - 1
+        shifts = (torch.rand(batch, 2, generator=self.generator) * 2 - 1) * self.shift
+        factors = 1 + (torch.rand(batch, generator=self.generator) * 2 - 1) * self.scale
+        if not self.flip:
+            mirror = torch.ones(batch)
+        if self.scale == 0:
+            # Whole pixels and no resampling: interpolation would blur each view.
+            return self._roll(images, mirror, shifts.round().long())
+        transform = torch.zeros(batch, 2, 3)
+        transform[:, 0, 0] = mirror / factors
+        transform[:, 1, 1] = 1 / factors
+        transform[:, :, 2] = shifts * 2 / size
+        grid = F.affine_grid(transform.to(images), list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+    def _roll(self, images: Tensor, mirror: Tensor, shifts: Tensor) -> Tensor:
+        margin = int(self.shift)
+        padded = F.pad(images, [margin] * 4, mode="replicate") if margin else images
+        height, width = images.shape[-2:]
+        views = []
+        for index, (down, right) in enumerate((shifts + margin).tolist()):
+            view = padded[index, :, down : down + height, right : right + width]
+            views.append(view.flip(-1) if mirror[index] < 0 else view)
+        return torch.stack(views)

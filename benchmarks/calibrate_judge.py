@@ -1,0 +1,108 @@
+"""Calibrate the judge: its fixed warp and its thresholds, and write arcinvert/data/judge.json.
+
+python -m benchmarks.calibrate_judge --photos LFW/images --aligned ALIGNED
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcinvert.judge import CHIP_SIZE, Judge, similarity
+from benchmarks.people import calibration_people
+from recognition.alignment import REFERENCE_POINTS, five_points, similarity_transform
+from recognition.alignment import _dlib as dlib_models
+from recognition.data.folders import read_folders
+from recognition.images import atomic_path, read_image
+from recognition.verification import make_pairs, tar_at_fmr
+
+#: dlib's padding of its chips, as a share of the face, in the network's training.
+CHIP_PADDING = 0.25
+#: Photographs of one person, at most, so that the much-photographed do not make the figures.
+PHOTOS_PER_PERSON = 5
+FMRS = (1e-2, 1e-3)
+
+
+def fixed_warp(photographs: list[Path]) -> NDArray[np.float64]:
+    """The median transform from the 112x112 crop to dlib's own chip, over photographs, (2, 3)."""
+    import dlib
+
+    detector, predictor = dlib_models()
+    matrices = []
+    for path in photographs:
+        image = read_image(path)
+        boxes = detector(image, 0)
+        if len(boxes) != 1:
+            continue
+        shape = predictor(image, boxes[0])
+        landmarks = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
+        to_crop = similarity_transform(five_points(landmarks), REFERENCE_POINTS)
+        details = dlib.get_face_chip_details(shape, CHIP_SIZE, CHIP_PADDING)
+        rectangle, angle = details.rect, details.angle
+        x = np.array([rectangle.left(), rectangle.right()])
+        y = np.array([rectangle.top(), rectangle.bottom()])
+        corners = np.array([(x[0], y[0]), (x[1], y[0]), (x[0], y[1]), (x[1], y[1])])
+        centre = np.array([x.mean(), y.mean()])
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        last = CHIP_SIZE - 1
+        chip_corners = np.array([(0, 0), (last, 0), (0, last), (last, last)], dtype=np.float64)
+        to_chip = similarity_transform((corners - centre) @ turn.T + centre, chip_corners)
+        whole = np.vstack([to_chip, (0, 0, 1)]) @ np.linalg.inv(np.vstack([to_crop, (0, 0, 1)]))
+        matrices.append(whole[:2])
+    matrix = np.median(matrices, axis=0)
+    # A face and its mirror image shall be treated alike: no turn.
+    matrix[0, 1] = matrix[1, 0] = 0
+    return matrix
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, required=True, help="unaligned, a folder per identity")
+    parser.add_argument("--aligned", type=Path, required=True, help="aligned, a folder per identity")
+    parser.add_argument("--split", type=Path, required=True, help="the bundled network's split.json")
+    options = parser.parse_args()
+    people = calibration_people(json.loads(options.split.read_text())["held_out"])
+    photos = read_folders(options.photos)
+    matrix = fixed_warp([path for name in people for path in photos[name][:1]])
+    aligned = read_folders(options.aligned)
+    samples = [(path, name) for name in people for path in aligned.get(name, [])[:PHOTOS_PER_PERSON]]
+    labels = np.unique([name for _, name in samples], return_inverse=True)[1]
+    embeddings = Judge(matrix).embed([read_image(path) for path, _ in samples])
+    first, second = np.triu_indices(len(labels), 1)
+    different = labels[first] != labels[second]
+    nonmated = similarity(embeddings[first[different]], embeddings[second[different]])
+    pairs = make_pairs(labels)
+    mated_indices = pairs.indices[pairs.mated]
+    mated = similarity(embeddings[mated_indices[:, 0]], embeddings[mated_indices[:, 1]])
+    points = [tar_at_fmr(mated, nonmated, fmr) for fmr in FMRS]
+    described = {
+        "judge": Judge.name,
+        "similarity": "1 - Euclidean distance",
+        "matrix": matrix.round(5).tolist(),
+        "thresholds": [
+            {
+                "fmr": point.fmr,
+                "similarity": point.threshold,
+                "realised_fmr": point.realised_fmr,
+                "tar": point.tar,
+                "nonmated": point.nonmated,
+                "mated": point.mated,
+                "identities": len(np.unique(labels)),
+            }
+            for point in points
+        ],
+        "mean_mated": float(mated.mean()),
+        "mean_nonmated": float(nonmated.mean()),
+        "data": "LFW, deep-funneled; two thirds of the bundled network's held-out identities, at most "
+        f"{PHOTOS_PER_PERSON} photographs each",
+        "people": people,
+    }
+    with atomic_path(Path("arcinvert/data/judge.json")) as temporary:
+        temporary.write_text(json.dumps(described, indent=1) + "\n")
+    print(json.dumps({key: value for key, value in described.items() if key != "people"}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Aligned faces in folders: lists, splits, and the dataset that training reads."""

@@ -1,0 +1,9 @@
+"""The error tree of recognising faces; `arcinvert.errors` hangs below it."""
+
+
+class InputError(ValueError):
+    """Something given from outside is wrong: says what was expected, what came, what to do."""
+
+
+class NoFaceError(InputError):
+    """The detector found no face in a photograph."""

@@ -1,0 +1,144 @@
+"""The only place where image files, uint8 HWC arrays and float NCHW tensors meet.
+
+`images` are float32 NCHW RGB in [0, 1] everywhere else.
+"""
+
+import contextlib
+import io
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from recognition.errors import InputError
+
+#: Largest photograph that is decoded, pixels: a camera's 100 megapixels; more is refused unread.
+MAX_PIXELS = 100_000_000
+#: Decoders that may read a stranger's file: the formats that photographs come in.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "MPO")
+#: Endings that are taken for photographs when a folder is listed.
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
+
+
+def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """A photograph as uint8 HWC RGB, upright by its EXIF tag, transparency laid on white.
+
+    Greyscale, palette, RGBA, CMYK and 16-bit files are all converted; of an animation the first
+    frame is taken.
+
+    Raises:
+        InputError: there is no such file, it is no image, is damaged, or is over `MAX_PIXELS`.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a photograph, found no such file; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: expected a photograph, got a folder; name a file in it") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    return decode_image(data, name=str(path))
+
+
+def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
+    """As `read_image`, of the bytes of a file; `name` is what errors call it."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own bomb warning: the size is checked below before anything is decoded.
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise InputError(
+                    f"{name}: expected at most {MAX_PIXELS:,} pixels, got {width}x{height}; shrink it first"
+                )
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"
+        ) from None
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"{name}: expected at most {MAX_PIXELS:,} pixels, got more; shrink it first"
+        ) from None
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError) as error:
+        # Pillow's decoders raise all of these on damaged files.
+        raise InputError(f"{name}: damaged or truncated image ({error}); get a whole copy") from None
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        # 16-bit files fill 0..65535; a float file fills 0..1.
+        full = 1.0 if image.mode == "F" else 65535.0
+        return Image.fromarray((values / full * 255).clip(0, 255).round().astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def to_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """uint8 HWC (or NHWC) to float32 CHW (or NCHW) in [0, 1]."""
+    tensor = torch.from_numpy(np.array(image, dtype=np.uint8)).movedim(-1, -3)
+    return tensor.to(torch.float32).div_(255).contiguous()
+
+
+def to_uint8(images: Tensor) -> NDArray[np.uint8]:
+    """float CHW (or NCHW) in [0, 1] to uint8 HWC (or NHWC), rounded; outside values are clipped."""
+    values = images.detach().to("cpu", torch.float32).clamp(0, 1).mul(255).round()
+    return values.to(torch.uint8).movedim(-3, -1).contiguous().numpy()
+
+
+def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
+    """Write a uint8 HWC image, whole or not at all."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG")
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary neighbour of `path` to write to; renamed to it at the end, removed on an error.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); choose another folder or free some space"
+        ) from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private to the user; results get the permissions of any new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another folder or free some space"
+        ) from None
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """Every image file directly in `folder`, sorted by name."""
+    return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)

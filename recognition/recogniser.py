@@ -1,0 +1,119 @@
+"""A face recogniser: preprocessing, backbone and, where known, its class centres."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recognition.alignment import ALIGNED_SIZE
+
+#: Images embedded at once outside training.
+EMBEDDING_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a network expects of an RGB image in [0, 1]: (image - mean) / std, in a channel order.
+
+    The defaults are InsightFace's.
+    """
+
+    mean: float = 0.5
+    std: float = 0.5
+    channels: Literal["RGB", "BGR"] = "RGB"
+    input_size: int = ALIGNED_SIZE
+
+    def __call__(self, images: Tensor) -> Tensor:
+        images = (images - self.mean) / self.std
+        return images.flip(1) if self.channels == "BGR" else images
+
+
+class Recogniser(nn.Module):
+    """Images, float32 NCHW RGB in [0, 1], to unit-norm embeddings.
+
+    Args:
+        backbone: normalised images to raw embeddings, (batch, dim).
+        name: what reports call it.
+        preprocessing: of the backbone's training.
+        centres: unit-norm class weights, (classes, dim), if they came with it.
+        class_names: one name a class, in their order.
+        scale, margin: of the ArcFace loss that trained it, if known.
+        source: where it came from: file, SHA-256, architecture.
+    """
+
+    centres: Tensor | None
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        name: str,
+        preprocessing: Preprocessing | None = None,
+        centres: Tensor | None = None,
+        class_names: tuple[str, ...] | None = None,
+        scale: float = 64.0,
+        margin: float = 0.5,
+        source: "Source | None" = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.name = name
+        self.preprocessing = preprocessing or Preprocessing()
+        self.register_buffer("centres", None if centres is None else F.normalize(centres.float()))
+        self.class_names = class_names
+        self.scale = scale
+        self.margin = margin
+        self.source = source or Source()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Unit-norm embeddings, (batch, dim), float32, of images in [0, 1]."""
+        return F.normalize(self.backbone(self.preprocessing(images)).float())
+
+    def freeze(self) -> "Recogniser":
+        """Evaluation mode without weight gradients, in the memory layout that convolutions like."""
+        self.eval().requires_grad_(False)
+        self.backbone.to(memory_format=torch.channels_last)
+        return self
+
+    @property
+    def input_size(self) -> int:
+        return self.preprocessing.input_size
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network came from."""
+
+    path: str = ""
+    sha256: str = ""
+    architecture: dict[str, Any] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def embed(
+    recogniser: Recogniser,
+    batches: Iterable[Tensor],
+    *,
+    dtype: torch.dtype = torch.float32,
+    flip: bool = True,
+) -> NDArray[np.float32]:
+    """Unit-norm embeddings of batches of images, (images, dim).
+
+    Args:
+        flip: average the embeddings of an image and its mirror image, as LFW's figures usually do.
+    """
+    device = next(recogniser.parameters()).device
+    rows = []
+    for images in batches:
+        images = images.to(device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            embeddings = recogniser(images)
+            if flip:
+                embeddings = F.normalize(embeddings + recogniser(images.flip(-1)))
+        rows.append(embeddings.float().cpu().numpy())
+    return np.concatenate(rows)

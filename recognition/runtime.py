@@ -1,0 +1,70 @@
+"""Which device and which precision a computation runs on."""
+
+import ctypes
+import sys
+from typing import Literal
+
+import torch
+
+from recognition.errors import InputError
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
+DEVICES: tuple[DeviceName, ...] = ("auto", "cpu", "cuda", "mps")
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
+
+#: glibc's mallopt parameters (malloc.h).
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+#: Blocks below this stay in the process when freed, bytes: above any activation of a batch here.
+_KEEP_BELOW = 1 << 30
+
+
+def choose_device(name: DeviceName = "auto") -> torch.device:
+    """The named device; `auto` is CUDA, then MPS, then the CPU.
+
+    Raises:
+        InputError: this machine does not have the device.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
+    if not available.get(name, False):
+        has = ", ".join(candidate for candidate, there in available.items() if there)
+        raise InputError(f"device: expected one that this machine has ({has}), got {name}; use --device auto")
+    return torch.device(name)
+
+
+def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
+    """The dtype of the network's inner computation; `auto` takes bfloat16 where hardware has it.
+
+    A processor without bfloat16 instructions emulates them several times slower than float32.
+    """
+    if precision == "float32":
+        return torch.float32
+    if precision == "bfloat16":
+        return torch.bfloat16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        has = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+        return torch.bfloat16 if has else torch.float32
+    return torch.float32
+
+
+def keep_freed_memory() -> None:
+    """Have glibc reuse the memory of freed activations rather than return it at each step.
+
+    Returned pages must be zeroed again by the kernel: a step of training on a CPU spends a third
+    of its time there. Only for whole programs; a library has no say in its host's allocator.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BELOW)
+            libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BELOW)

@@ -1,0 +1,28 @@
+"""How every command of the project ends: errors of the user in one line, bugs with a traceback."""
+
+import sys
+import warnings
+from collections.abc import Callable
+
+from recognition.errors import InputError
+
+#: Exit codes: input that cannot be used, as argparse has it; and a process ended by Ctrl-C.
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def run_command(command: Callable[[], int]) -> int:
+    """The exit code of a command; a known error is told in one line on standard error."""
+    try:
+        return command()
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted: nothing was finished, nothing was written", file=sys.stderr)
+        return INTERRUPTED
+
+
+def quiet_warnings() -> None:
+    """Keep libraries' warnings to developers out of a user's terminal."""
+    warnings.filterwarnings("ignore", module=r"(torch|torchvision|onnx2torch|onnx)\b.*")

@@ -1,0 +1,214 @@
+"""Verification figures: similarities of pairs to accuracy and TAR at a false match rate."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.errors import InputError
+
+Array = NDArray[np.floating]
+#: Mated pairs of one identity, at most: without it George W. Bush makes half of LFW's.
+PAIRS_PER_IDENTITY = 10
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold on similarity and what it does: fractions, with the counts they rest on."""
+
+    threshold: float
+    fmr: float
+    realised_fmr: float
+    tar: float
+    mated: int
+    nonmated: int
+
+
+def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
+    """The lowest threshold that at most a share `fmr` of non-mated similarities exceeds.
+
+    Raises:
+        InputError: there are too few comparisons to claim the rate: by the rule of three,
+            3 / fmr are needed.
+    """
+    if not 0 < fmr < 1:
+        raise InputError(f"FMR: expected a fraction between 0 and 1, got {fmr}")
+    if len(nonmated) * fmr < 3:
+        raise InputError(
+            f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} non-mated comparisons (rule of "
+            f"three), got {len(nonmated):,}; use more identities or a higher FMR"
+        )
+    allowed = int(np.floor(len(nonmated) * fmr + 1e-9))
+    return float(np.partition(nonmated, len(nonmated) - allowed - 1)[len(nonmated) - allowed - 1])
+
+
+def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
+    """The share of mated similarities above the threshold of `threshold_at_fmr`."""
+    threshold = threshold_at_fmr(nonmated, fmr)
+    return OperatingPoint(
+        threshold=threshold,
+        fmr=fmr,
+        realised_fmr=float((nonmated > threshold).mean()),
+        tar=float((mated > threshold).mean()),
+        mated=len(mated),
+        nonmated=len(nonmated),
+    )
+
+
+def ten_fold_accuracy(
+    similarities: Array, mated: NDArray[np.bool_], folds: NDArray[np.integer]
+) -> tuple[float, float]:
+    """Mean and standard deviation over folds of the accuracy, each at the others' best threshold.
+
+    Args:
+        similarities: (pairs,).
+        mated: (pairs,), whether a pair shows one person.
+        folds: (pairs,), the fold of each pair.
+
+    Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
+    """
+    accuracies = []
+    for fold in np.unique(folds):
+        inside = folds == fold
+        threshold = _best_threshold(similarities[~inside], mated[~inside])
+        accuracies.append(((similarities[inside] > threshold) == mated[inside]).mean())
+    return float(np.mean(accuracies)), float(np.std(accuracies))
+
+
+def _best_threshold(similarities: Array, mated: NDArray[np.bool_]) -> float:
+    order = np.argsort(-similarities, kind="stable")
+    descending = similarities[order]
+    # Accepting the first k pairs is right for its mated ones and for the non-mated rest.
+    right = np.concatenate([[0], np.cumsum(np.where(mated[order], 1, -1))])
+    # Equal similarities cannot be told apart by any threshold.
+    possible = np.concatenate([[True], descending[:-1] != descending[1:], [True]])
+    best = int(np.argmax(np.where(possible, right, -len(right))))
+    if best == 0:
+        return float(descending[0])
+    if best == len(descending):
+        return float(np.nextafter(descending[-1], -np.inf))
+    return float((descending[best - 1] + descending[best]) / 2)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Index pairs, (pairs, 2), with mated flag and fold, each (pairs,)."""
+
+    indices: NDArray[np.int64]
+    mated: NDArray[np.bool_]
+    folds: NDArray[np.int64]
+
+
+def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -> Pairs:
+    """As many mated as non-mated pairs in folds that share no identity.
+
+    Args:
+        labels: (images,), identity of each image.
+
+    Raises:
+        InputError: fewer than `folds` identities have two images.
+    """
+    generator = np.random.default_rng(seed)
+    identities = generator.permutation(np.unique(labels))
+    multiple = [name for name in identities if (labels == name).sum() >= 2]
+    if len(multiple) < folds:
+        raise InputError(
+            f"pairs: expected at least {folds} identities with two images, got {len(multiple)}; "
+            "hold out more identities"
+        )
+    # Identities with pairs are dealt first, so that every fold gets its share of them.
+    fold_of = {name: index % folds for index, name in enumerate(multiple)}
+    rest = (name for name in identities if name not in fold_of)
+    fold_of |= {name: index % folds for index, name in enumerate(rest)}
+    indices, mated, fold_ids = [], [], []
+    image_folds = np.array([fold_of[label] for label in labels])
+    for fold in range(folds):
+        inside = np.flatnonzero(image_folds == fold)
+        same = [
+            pair
+            for name in np.unique(labels[inside])
+            for pair in _mated_pairs(np.flatnonzero(labels == name), generator)
+        ]
+        different: set[tuple[int, int]] = set()
+        crosses = np.unique(labels[inside]).size > 1
+        while crosses and len(different) < len(same):
+            first, second = sorted(generator.choice(inside, 2, replace=False).tolist())
+            if labels[first] != labels[second]:
+                different.add((first, second))
+        indices += same + sorted(different)
+        mated += [True] * len(same) + [False] * len(different)
+        fold_ids += [fold] * (len(same) + len(different))
+    return Pairs(np.array(indices), np.array(mated), np.array(fold_ids))
+
+
+def _mated_pairs(images: NDArray[np.int64], generator: np.random.Generator) -> list[tuple[int, int]]:
+    first, second = np.triu_indices(len(images), 1)
+    if len(first) > PAIRS_PER_IDENTITY:
+        chosen = np.sort(generator.choice(len(first), PAIRS_PER_IDENTITY, replace=False))
+        first, second = first[chosen], second[chosen]
+    return list(zip(images[first].tolist(), images[second].tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The figures of one recogniser on labelled embeddings."""
+
+    accuracy: float
+    accuracy_std: float
+    pairs: int
+    identities: int
+    images: int
+    points: tuple[OperatingPoint, ...]
+
+
+def verify(
+    embeddings: Array,
+    labels: NDArray[np.integer],
+    *,
+    fmrs: tuple[float, ...] = (1e-2, 1e-3),
+    pairs: Pairs | None = None,
+    seed: int = 0,
+) -> Verification:
+    """Pair accuracy over ten folds, and TAR against every cross pair of two people.
+
+    Args:
+        embeddings: (images, dim), unit norm.
+        labels: (images,), identities.
+        pairs: the folds; by default made of the labels. Its mated pairs also give the TAR.
+    """
+    pairs = make_pairs(labels, seed=seed) if pairs is None else pairs
+    similarities = (embeddings[pairs.indices[:, 0]] * embeddings[pairs.indices[:, 1]]).sum(1)
+    accuracy, deviation = ten_fold_accuracy(similarities, pairs.mated, pairs.folds)
+    nonmated = cross_similarities(embeddings, labels)
+    mated = similarities[pairs.mated]
+    return Verification(
+        accuracy=accuracy,
+        accuracy_std=deviation,
+        pairs=len(similarities),
+        identities=len(np.unique(labels)),
+        images=len(labels),
+        points=tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs),
+    )
+
+
+def cross_similarities(embeddings: Array, labels: NDArray[np.integer]) -> Array:
+    """Similarities of all pairs of images of two different people, (pairs,)."""
+    first, second = np.triu_indices(len(labels), 1)
+    different = labels[first] != labels[second]
+    products = embeddings @ embeddings.T
+    return products[first[different], second[different]]
+
+
+def describe_verification(figures: Verification) -> dict[str, Any]:
+    """The figures as one flat JSON object."""
+    described: dict[str, Any] = {
+        "accuracy": round(figures.accuracy, 5),
+        "accuracy_std": round(figures.accuracy_std, 5),
+        "pairs": figures.pairs,
+        "identities": figures.identities,
+    }
+    for point in figures.points:
+        described[f"tar_at_fmr_{point.fmr:g}"] = round(point.tar, 5)
+        described[f"realised_fmr_{point.fmr:g}"] = round(point.realised_fmr, 6)
+    return described | {"mated": figures.points[0].mated, "nonmated": figures.points[0].nonmated}
