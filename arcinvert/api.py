@@ -28,7 +28,7 @@ from arcinvert.inputs import Subject, class_centres, class_subjects, embedding_s
 from arcinvert.judge import Judge, calibration, thresholds
 from arcinvert.parametrisations import PARAMETRISATIONS
 from arcinvert.priors.batchnorm import PRIORS, statistics_layers
-from arcinvert.priors.image import squared_norm, total_variation
+from arcinvert.priors.image import colour_variation, squared_norm, total_variation
 from arcinvert.report import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
 from arcinvert.result import Step
 from arcinvert.schedule import Schedule
@@ -66,8 +66,9 @@ class AttackOptions:
         loss: `arcface` (closed-set only) is the training loss over all centres; `cosine` and
             `euclidean` compare with one template; `auto` is arcface for classes, else cosine.
         prior: form of the BatchNorm prior, or `none`; prior_weight: its weight.
-        tv_weight, l2_weight: of total variation, and of the squared distance from mid-grey.
-        learning_rate: of Adam at its highest.
+        tv_weight, colour_weight, l2_weight: of total variation, of that of the colours alone, and of
+            the squared distance from mid-grey.
+        learning_rate: of Adam at its highest; None for the parametrisation's own.
         flip, shift, scale: of the random views; shift in pixels, scale a relative change of size.
         batch_size: images optimised together; their statistics are one.
         precision: `auto` is bfloat16 where the hardware has it.
@@ -77,13 +78,14 @@ class AttackOptions:
     seed: int = 0
     steps: int = 150
     start: StartName = "mean"
-    parametrisation: str = "fourier"
+    parametrisation: str = "pixels"
     loss: LossName = "auto"
     prior: str = "scale-free"
     prior_weight: float = 1.0
-    tv_weight: float = 1.0
+    tv_weight: float = 2.0
+    colour_weight: float = 4.0
     l2_weight: float = 0.0
-    learning_rate: float = 0.05
+    learning_rate: float | None = None
     flip: bool = True
     shift: int = 2
     scale: float = 0.0
@@ -96,9 +98,9 @@ class AttackOptions:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed: expected 0 to 2**63 - 1, got {self.seed}")
-        if not self.learning_rate > 0:
+        if self.learning_rate is not None and not self.learning_rate > 0:
             raise InputError(f"learning_rate: expected a positive number, got {self.learning_rate}")
-        for name in ("prior_weight", "tv_weight", "l2_weight", "shift", "scale"):
+        for name in ("prior_weight", "tv_weight", "colour_weight", "l2_weight", "shift", "scale"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"{name}: expected a number from 0 up, got {getattr(self, name)}")
         choices: dict[str, Sequence[str]] = {
@@ -351,17 +353,19 @@ class _Attack:
         start = make_start(
             options.start, seeds=seeds, size=self.recogniser.input_size, mean_face=self.mean_face
         )
+        parametrisation = PARAMETRISATIONS[options.parametrisation]
         generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number))
         inversion = invert(
             self.recogniser,
             self._target([subject for subject, _ in batch]),
-            PARAMETRISATIONS[options.parametrisation](start.to(self.device)),
-            Schedule(steps=options.steps, learning_rate=options.learning_rate),
+            parametrisation(start.to(self.device)),
+            Schedule(options.steps, options.learning_rate or parametrisation.learning_rate),
             view=RandomView(flip=options.flip, shift=options.shift, scale=options.scale, generator=generator),
             image_priors=[
                 (name, weight, prior)
                 for name, weight, prior in (
                     ("variation", options.tv_weight, total_variation),
+                    ("colour", options.colour_weight, colour_variation),
                     ("l2", options.l2_weight, squared_norm),
                 )
                 if weight

@@ -80,6 +80,7 @@ def _add_attack_options(parser: argparse.ArgumentParser) -> None:
         ("batch-size", int, "images optimised together"),
         ("prior-weight", float, "of the BatchNorm prior"),
         ("tv-weight", float, "of total variation"),
+        ("colour-weight", float, "of total variation of the colours alone"),
         ("l2-weight", float, "of the squared distance from grey"),
         ("learning-rate", float, "of Adam"),
         ("shift", int, "of the random views, pixels"),

@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def class_subjects(
             crops = _other_crops(Path(photos) / name, 2)
             reference, picture = _reference(judge, None, crops), crops[0] if crops else None
         else:
-            reference = shipped_references(recogniser.source.sha256).get(label, Reference())
+            reference = shipped_references(recogniser.class_names or ()).get(name, Reference())
         subjects.append(Subject(name, label, centres[label].cpu(), reference, picture))
     return subjects
 
@@ -202,23 +203,28 @@ def embedding_size(recogniser: Recogniser) -> int:
 
 
 @functools.cache
-def shipped_references(model_sha256: str) -> dict[int, Reference]:
-    """Judge embeddings of one photograph a class, shipped for the bundled network alone.
+def shipped_references(class_names: tuple[str, ...]) -> dict[str, Reference]:
+    """Judge embeddings of one photograph a class, shipped for the bundled network's classes.
 
-    They let a machine without the photographs judge what it made. Empty for any other network.
+    They let a machine without the photographs judge what it made. Empty for other class lists.
     """
     path = Path(str(files("arcinvert").joinpath("data/references.safetensors")))
     if not path.exists():
         return {}
     with safe_open(path, framework="np") as file:
-        if (file.metadata() or {}).get("model_sha256") != model_sha256:
+        if (file.metadata() or {}).get("classes_sha256") != class_list_digest(class_names):
             return {}
         embeddings = file.get_tensor("embeddings").astype(np.float64)
         ceilings = file.get_tensor("ceilings").astype(np.float64)
     return {
-        label: Reference(second=embedding, ceiling=None if np.isnan(ceiling) else float(ceiling))
-        for label, (embedding, ceiling) in enumerate(zip(embeddings, ceilings, strict=True))
+        name: Reference(second=embedding, ceiling=None if np.isnan(ceiling) else float(ceiling))
+        for name, embedding, ceiling in zip(class_names, embeddings, ceilings, strict=True)
     }
+
+
+def class_list_digest(class_names: Sequence[str]) -> str:
+    """SHA-256 of the names in their order, to know a class list by."""
+    return hashlib.sha256("\n".join(class_names).encode()).hexdigest()
 
 
 def _reference(judge: Judge, source: NDArray[np.uint8] | None, others: list[NDArray[np.uint8]]) -> Reference:

@@ -9,8 +9,10 @@ from torch import Tensor
 StartName = Literal["mean", "noise"]
 STARTS: tuple[StartName, ...] = ("mean", "noise")
 
-#: Standard deviation of the noise laid on the mean face, so that samples of one identity differ.
+#: Standard deviation of the noise laid on the mean face, so that samples of one identity differ, and
+#: its grid: coarse and without colour, since fine grain and coloured spots would stay in the picture.
 MEAN_START_NOISE = 0.05
+MEAN_START_GRID = 7
 #: Standard deviation of a start at noise, around mid-grey: N(0, 1) in the network's own units.
 NOISE_START_DEVIATION = 0.5
 
@@ -22,11 +24,11 @@ def make_start(name: StartName, *, seeds: list[int], size: int, mean_face: Tenso
         name: `mean` for the mean face with a little noise, `noise` for noise alone.
         mean_face: (3, h, w) in [0, 1], resized where needed; only for `mean`.
     """
-    noise = torch.stack(
-        [torch.randn(3, size, size, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    )
+    shape = (3, size, size) if name == "noise" else (1, MEAN_START_GRID, MEAN_START_GRID)
+    noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
     if name == "noise":
         return (0.5 + NOISE_START_DEVIATION * noise).clamp(0, 1)
     if mean_face.shape[-1] != size:
         mean_face = F.interpolate(mean_face[None], size, mode="bilinear", antialias=True)[0]
-    return (mean_face + MEAN_START_NOISE * noise).clamp(0, 1)
+    coarse = F.interpolate(noise, size, mode="bicubic")
+    return (mean_face + MEAN_START_NOISE * coarse).clamp(0, 1)

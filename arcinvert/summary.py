@@ -73,5 +73,5 @@ def _sample_tile(image: NDArray[np.uint8], sample: dict[str, Any]) -> Tile:
     if value is None:
         return Tile(image, (f"sample {sample['sample']}", attacked, "not judged: no photograph"))
     passed = [rate for rate, accepted in verdict["accepted"].items() if accepted]
-    said = f"accepted at FMR {min(passed, key=float)}" if passed else "rejected"
-    return Tile(image, (f"judge {value:.2f} (Type {kind}): {said}", attacked), bool(passed))
+    said = f"accepted, FMR {min(passed, key=float)}" if passed else "rejected"
+    return Tile(image, (f"judge {value:.2f}: {said}", f"Type {kind}; {attacked}"), bool(passed))

@@ -12,6 +12,9 @@ class Parametrisation(ABC):
         start: images to begin with, (batch, 3, h, w) in [0, 1].
     """
 
+    #: Adam's learning rate that suits these leaves.
+    learning_rate: float
+
     @abstractmethod
     def __init__(self, start: Tensor) -> None: ...
 

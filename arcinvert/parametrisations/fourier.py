@@ -12,6 +12,8 @@ class Fourier(Parametrisation):
     Source: Olah, Mordvintsev and Schubert, Feature Visualization, Distill 2017.
     """
 
+    learning_rate = 0.2
+
     def __init__(self, start: Tensor) -> None:
         height, width = start.shape[-2:]
         self._size = (height, width)

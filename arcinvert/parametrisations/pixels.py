@@ -9,6 +9,8 @@ from arcinvert.parametrisations.base import Parametrisation
 class Pixels(Parametrisation):
     """Pixels, kept in [0, 1] after each step."""
 
+    learning_rate = 0.05
+
     def __init__(self, start: Tensor) -> None:
         self._pixels = start.detach().clone(memory_format=torch.channels_last).requires_grad_()
 

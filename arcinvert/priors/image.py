@@ -13,11 +13,12 @@ def total_variation(images: Tensor) -> Tensor:
     return rows + columns
 
 
-def squared_variation(images: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels, rows plus columns, (batch,)."""
-    rows = (images[..., 1:, :] - images[..., :-1, :]).square().mean((1, 2, 3))
-    columns = (images[..., :, 1:] - images[..., :, :-1]).square().mean((1, 2, 3))
-    return rows + columns
+def colour_variation(images: Tensor) -> Tensor:
+    """Total variation of the colours alone: each channel less the mean of the three, (batch,).
+
+    Edges of photographs are mostly changes of brightness; coloured fringes are a mark of inversion.
+    """
+    return total_variation(images - images.mean(1, keepdim=True))
 
 
 def squared_norm(images: Tensor) -> Tensor:
