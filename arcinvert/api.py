@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from torch import Tensor
 from arcinvert.engine import invert
 from arcinvert.inputs import Subject, class_centres, class_subjects, embedding_subjects, photograph_subjects
 from arcinvert.judge import Judge, calibration, thresholds
+from arcinvert.options import AttackOptions
 from arcinvert.parametrisations import PARAMETRISATIONS
 from arcinvert.priors.batchnorm import PRIORS, statistics_layers
 from arcinvert.priors.image import colour_variation, squared_norm, total_variation
@@ -33,7 +34,7 @@ from arcinvert.report import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, wri
 from arcinvert.result import Step
 from arcinvert.schedule import Schedule
 from arcinvert.scores import Verdict, judge_images, summarise
-from arcinvert.starts import STARTS, StartName, make_start
+from arcinvert.starts import make_start
 from arcinvert.summary import run_sheet
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
 from arcinvert.transforms import RandomView
@@ -43,76 +44,12 @@ from recognition.data.dataset import derive_seed
 from recognition.errors import InputError
 from recognition.images import to_tensor, to_uint8, write_png
 from recognition.loading import BUNDLED, bundled_path, load
+from recognition.options import DeviceName
 from recognition.recogniser import Recogniser
-from recognition.runtime import PRECISIONS, DeviceName, Precision, choose_device, choose_dtype
+from recognition.runtime import choose_device, choose_dtype
 
-LossName = Literal["auto", "arcface", "cosine", "euclidean"]
-LOSSES: tuple[LossName, ...] = ("auto", "arcface", "cosine", "euclidean")
-PRIOR_NAMES: tuple[str, ...] = (*PRIORS, "none")
 #: Libraries whose versions a result depends on.
 _LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx2torch")
-
-
-@dataclass(frozen=True)
-class AttackOptions:
-    """Everything that decides what an attack makes.
-
-    Args:
-        samples: reconstructions of each identity.
-        seed: of all random numbers.
-        steps: of the optimiser.
-        start: `mean` (the mean aligned public face) or `noise`.
-        parametrisation: `fourier` or `pixels`.
-        loss: `arcface` (closed-set only) is the training loss over all centres; `cosine` and
-            `euclidean` compare with one template; `auto` is arcface for classes, else cosine.
-        prior: form of the BatchNorm prior, or `none`; prior_weight: its weight.
-        tv_weight, colour_weight, l2_weight: of total variation, of that of the colours alone, and of
-            the squared distance from mid-grey.
-        learning_rate: of Adam at its highest; None for the parametrisation's own.
-        flip, shift, scale: of the random views; shift in pixels, scale a relative change of size.
-        batch_size: images optimised together; their statistics are one.
-        precision: `auto` is bfloat16 where the hardware has it.
-    """
-
-    samples: int = 1
-    seed: int = 0
-    steps: int = 150
-    start: StartName = "mean"
-    parametrisation: str = "pixels"
-    loss: LossName = "auto"
-    prior: str = "scale-free"
-    prior_weight: float = 1.0
-    tv_weight: float = 2.0
-    colour_weight: float = 4.0
-    l2_weight: float = 0.0
-    learning_rate: float | None = None
-    flip: bool = True
-    shift: int = 2
-    scale: float = 0.0
-    batch_size: int = 16
-    precision: Precision = "auto"
-
-    def __post_init__(self) -> None:
-        for name in ("samples", "steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"seed: expected 0 to 2**63 - 1, got {self.seed}")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise InputError(f"learning_rate: expected a positive number, got {self.learning_rate}")
-        for name in ("prior_weight", "tv_weight", "colour_weight", "l2_weight", "shift", "scale"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name}: expected a number from 0 up, got {getattr(self, name)}")
-        choices: dict[str, Sequence[str]] = {
-            "start": STARTS,
-            "parametrisation": tuple(PARAMETRISATIONS),
-            "loss": LOSSES,
-            "prior": PRIOR_NAMES,
-            "precision": PRECISIONS,
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)

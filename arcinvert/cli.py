@@ -2,10 +2,13 @@
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from recognition.terminal import run_command
+from arcinvert.options import AttackOptions, choices
+from recognition.options import DeviceName
+from recognition.terminal import Parser, run_command
 
 if TYPE_CHECKING:
     from arcinvert.api import Run
@@ -21,20 +24,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="arcinvert",
         description="Synthesise faces from what a face recogniser knows, and judge them honestly. "
         "Only for networks and people you may examine: see the README on consent.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    generate = commands.add_parser("generate", help="faces of classes that the network learned", **_style())
+    generate = commands.add_parser("generate", help="faces of classes that the network learned")
     generate.add_argument(
         "--class-id", type=int, nargs="+", default=[], metavar="N", help="class numbers, from 0"
     )
     generate.add_argument("--class-name", nargs="+", default=[], metavar="NAME", help="class names")
 
-    image = commands.add_parser("from-image", help="faces from the templates of photographs", **_style())
+    image = commands.add_parser("from-image", help="faces from the templates of photographs")
     image.add_argument("photographs", nargs="+", metavar="PHOTO", help="align, embed, invert the template")
     image.add_argument(
         "--face", type=int, default=1, metavar="N", help="which face of each, the largest is 1"
@@ -48,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
             help="folder per identity with (other) photographs, for the judge; never for the attack",
         )
 
-    embedding = commands.add_parser("from-embedding", help="faces from templates alone", **_style())
+    embedding = commands.add_parser("from-embedding", help="faces from templates alone")
     embedding.add_argument("templates", metavar="FILE.npy", help="one template (dim,) or several (n, dim)")
 
     for command in (generate, image, embedding):
@@ -56,45 +59,29 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _style() -> dict[str, Any]:
-    return {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
-
-
 def _add_attack_options(parser: argparse.ArgumentParser) -> None:
-    # Defaults of the attack itself stand in AttackOptions alone; None means them.
-    common = parser.add_argument_group("run")
-    common.add_argument(
+    run = parser.add_argument_group("run")
+    run.add_argument(
         "--model",
         default="lfw-iresnet18",
-        help="the bundled network or a file: .safetensors, .pt, .pth, .onnx",
+        help="the bundled network or a file: .safetensors, .pt, .pth, .onnx (default: %(default)s)",
     )
-    common.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda", "mps"], help=" ")
-    common.add_argument(
-        "--out", metavar="DIR", default=None, help=f"folder for the results (in {_OUT}/ if not given)"
+    run.add_argument(
+        "--device", default="auto", choices=get_args(DeviceName), help="auto: CUDA, MPS, else CPU"
     )
-    attack = parser.add_argument_group("attack", "defaults: arcinvert.AttackOptions")
-    for name, kind, text in (
-        ("samples", int, "reconstructions of each identity"),
-        ("seed", int, "of all random numbers"),
-        ("steps", int, "of the optimiser"),
-        ("batch-size", int, "images optimised together"),
-        ("prior-weight", float, "of the BatchNorm prior"),
-        ("tv-weight", float, "of total variation"),
-        ("colour-weight", float, "of total variation of the colours alone"),
-        ("l2-weight", float, "of the squared distance from grey"),
-        ("learning-rate", float, "of Adam"),
-        ("shift", int, "of the random views, pixels"),
-        ("scale", float, "of the random views, relative change of size"),
-    ):
-        attack.add_argument(f"--{name}", type=kind, default=argparse.SUPPRESS, metavar="N", help=text)
-    for name, choices in (
-        ("start", ["mean", "noise"]),
-        ("parametrisation", ["fourier", "pixels"]),
-        ("loss", ["auto", "arcface", "cosine", "euclidean"]),
-        ("prior", ["scale-free", "paper", "deepinversion", "none"]),
-        ("precision", ["auto", "float32", "bfloat16"]),
-    ):
-        attack.add_argument(f"--{name}", choices=choices, default=argparse.SUPPRESS, help=" ")
+    run.add_argument("--out", metavar="DIR", help=f"folder for the results (default: a new one in {_OUT}/)")
+    attack = parser.add_argument_group("attack")
+    for option in fields(AttackOptions):
+        name, text = f"--{option.name.replace('_', '-')}", f"{option.metadata['help']} (default: %(default)s)"
+        if isinstance(option.default, bool):
+            attack.add_argument(
+                name, action=argparse.BooleanOptionalAction, default=option.default, help=text
+            )
+        elif allowed := choices(option.name):
+            attack.add_argument(name, choices=allowed, default=option.default, help=text)
+        else:
+            kind = type(option.default)
+            attack.add_argument(name, type=kind, default=option.default, metavar="N", help=text)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -128,7 +115,7 @@ def _default_name(command: str, arguments: dict[str, Any]) -> str:
         first = Path(arguments["photographs"][0]).stem
     else:
         first = Path(arguments["templates"]).stem
-    return f"{command}-{first}-seed{arguments.get('seed', 0)}"
+    return f"{command}-{first}-seed{arguments['seed']}"
 
 
 class _Progress:

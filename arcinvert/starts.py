@@ -1,13 +1,10 @@
 """Where an optimisation begins."""
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-StartName = Literal["mean", "noise"]
-STARTS: tuple[StartName, ...] = ("mean", "noise")
+from arcinvert.options import StartName
 
 #: Standard deviation of the noise laid on the mean face, so that samples of one identity differ, and
 #: its grid: coarse and without colour, since fine grain and coloured spots would stay in the picture.

@@ -6,7 +6,7 @@ import sys
 from dataclasses import fields
 from typing import Any
 
-from recognition.terminal import run_command
+from recognition.terminal import Parser, run_command
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m recognition", description="Align faces, train ArcFace recognisers, measure them."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

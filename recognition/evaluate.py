@@ -12,8 +12,9 @@ from recognition.data.dataset import AlignedFaces, labelled
 from recognition.data.folders import read_folders
 from recognition.data.pairs import read_pairs
 from recognition.errors import InputError
+from recognition.options import DeviceName
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
-from recognition.runtime import DeviceName, choose_device, choose_dtype
+from recognition.runtime import choose_device, choose_dtype
 from recognition.verification import Pairs, Verification, verify
 
 

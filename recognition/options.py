@@ -1,9 +1,14 @@
-"""The options of a training; free of torch, so that a command line can list them at once."""
+"""The options of a training, a device and a precision; free of torch, so that a command line can
+list them at once.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from recognition.errors import InputError
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,11 @@
 
 import ctypes
 import sys
-from typing import Literal
 
 import torch
 
 from recognition.errors import InputError
-
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "float32", "bfloat16"]
-DEVICES: tuple[DeviceName, ...] = ("auto", "cpu", "cuda", "mps")
-PRECISIONS: tuple[Precision, ...] = ("auto", "float32", "bfloat16")
+from recognition.options import DeviceName, Precision
 
 #: glibc's mallopt parameters (malloc.h).
 _M_TRIM_THRESHOLD = -1

@@ -1,14 +1,23 @@
 """How every command of the project ends: errors of the user in one line, bugs with a traceback."""
 
+import argparse
 import sys
 import warnings
 from collections.abc import Callable
+from typing import NoReturn
 
 from recognition.errors import InputError
 
 #: Exit codes: input that cannot be used, as argparse has it; and a process ended by Ctrl-C.
 BAD_INPUT = 2
 INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"error: {message}; see {self.prog} --help\n")
 
 
 def run_command(command: Callable[[], int]) -> int:

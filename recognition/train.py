@@ -23,9 +23,9 @@ from recognition.data.folders import Split, read_folders, split_identities
 from recognition.errors import InputError
 from recognition.heads import ArcFaceHead
 from recognition.images import atomic_path
-from recognition.options import TrainingOptions
+from recognition.options import DeviceName, Precision, TrainingOptions
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, Source, embed
-from recognition.runtime import DeviceName, Precision, choose_device, choose_dtype
+from recognition.runtime import choose_device, choose_dtype
 from recognition.verification import Verification, describe_verification, verify
 
 #: Gradients of the head's first steps are large; InsightFace clips them at this norm too.

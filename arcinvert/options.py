@@ -1,0 +1,65 @@
+"""What decides what an attack makes; free of torch, so that the command line can list it at once."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+from recognition.errors import InputError
+from recognition.options import Precision
+
+StartName = Literal["mean", "noise"]
+ParametrisationName = Literal["pixels", "fourier"]
+LossName = Literal["auto", "arcface", "cosine", "euclidean"]
+PriorName = Literal["scale-free", "paper", "deepinversion", "none"]
+
+
+def _option(default: Any, text: str, *, least: float | None = None) -> Any:
+    return field(default=default, metadata={"help": text, "least": least})
+
+
+@dataclass(frozen=True)
+class AttackOptions:
+    """Everything that decides what an attack makes; each field says its meaning in its metadata.
+
+    Raises:
+        InputError: a value is out of its range.
+    """
+
+    samples: int = _option(1, "reconstructions of each identity", least=1)
+    seed: int = _option(0, "of all random numbers", least=0)
+    steps: int = _option(150, "of the optimiser", least=1)
+    start: StartName = _option(
+        "mean", "mean: the mean aligned face, so the attacker has public faces; noise: the weights alone"
+    )
+    parametrisation: ParametrisationName = _option("pixels", "what is optimised")
+    loss: LossName = _option(
+        "auto",
+        "arcface: the training loss over all centres (closed-set); auto: arcface for a class, else cosine",
+    )
+    prior: PriorName = _option("scale-free", "form of the BatchNorm-statistics prior")
+    prior_weight: float = _option(1.0, "of the BatchNorm-statistics prior", least=0)
+    tv_weight: float = _option(2.0, "of total variation", least=0)
+    colour_weight: float = _option(4.0, "of total variation of the colours alone", least=0)
+    l2_weight: float = _option(0.0, "of the squared distance from mid-grey", least=0)
+    learning_rate: float = _option(0.0, "of Adam at its highest; 0: the parametrisation's own", least=0)
+    flip: bool = _option(True, "mirror the views at random")
+    shift: int = _option(2, "of the random views, pixels", least=0)
+    scale: float = _option(0.0, "of the random views, relative change of size", least=0)
+    batch_size: int = _option(16, "images optimised together; their statistics are one", least=1)
+    precision: Precision = _option("auto", "auto: bfloat16 where the hardware has it")
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value, least = getattr(self, option.name), option.metadata["least"]
+            if least is not None and not least <= value < float("inf"):
+                raise InputError(f"{option.name}: expected a number from {least} up, got {value}")
+            allowed = choices(option.name)
+            if allowed and value not in allowed:
+                raise InputError(f"{option.name}: expected one of {', '.join(allowed)}, got {value!r}")
+        if self.seed >= 2**63:
+            raise InputError(f"seed: expected less than 2**63, got {self.seed}")
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """The values that an option of this name takes; empty where it is a number."""
+    values: tuple[str, ...] = get_args(get_type_hints(AttackOptions)[name])
+    return values
