@@ -94,7 +94,8 @@ def class_subjects(
         InputError: an unknown class, or unusable photographs.
     """
     subjects = []
-    for label in [class_label(recogniser, one) for one in wanted]:
+    # A class named twice is one subject: more of it is what samples are for.
+    for label in dict.fromkeys(class_label(recogniser, one) for one in wanted):
         centres = class_centres(recogniser)
         name = recogniser.class_names[label] if recogniser.class_names else f"class {label}"
         picture: NDArray[np.uint8] | None = None
@@ -126,7 +127,7 @@ def photograph_subjects(
         InputError: an unreadable photograph, no face in it, or unusable `photos`.
     """
     subjects = []
-    for path in map(Path, paths):
+    for path in dict.fromkeys(map(Path, paths)):
         photograph = read_image(path)
         found = find_face(photograph, name=str(path), face=face)
         crop = crop_at(photograph, found)

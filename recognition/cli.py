@@ -32,6 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("data", metavar="ALIGNED", help="a folder per identity, made by align")
     train.add_argument("--out", required=True, metavar="DIR", help="results; goes on from there if begun")
     _add_training_options(train)
+    train.add_argument(
+        "--stop-after", type=int, default=None, help="epoch after which to stop, to go on later"
+    )
     _add_device(train)
     train.add_argument(
         "--precision",
@@ -111,6 +114,7 @@ def _train(options: argparse.Namespace) -> int:
         device=options.device,
         precision=options.precision,
         workers=options.workers,
+        stop_after=options.stop_after,
     )
     print(f"Wrote {path}")
     return 0

@@ -42,12 +42,19 @@ def train(
     *,
     device: DeviceName = "auto",
     precision: Precision = "auto",
-    workers: int = 1,
+    workers: int = 0,
+    stop_after: int | None = None,
 ) -> Path:
     """Train on aligned folders; go on from OUT/state.pt if a run with the same options left one.
 
+    A run that goes on may have another number of epochs: its schedule is that of the new number.
+
     Writes to `out`: model.safetensors (after each epoch), log.jsonl (a line an epoch), split.json,
     state.pt.
+
+    Args:
+        workers: processes that read images; 0 reads them in this one.
+        stop_after: the epoch after which to stop, to go on later.
 
     Returns:
         The path of the network.
@@ -57,7 +64,7 @@ def train(
             longer finite.
     """
     run = _Run(Path(data), Path(out), options, device=device, precision=precision, workers=workers)
-    for epoch in range(run.finished_epochs, options.epochs):
+    for epoch in range(run.finished_epochs, min(options.epochs, stop_after or options.epochs)):
         run.train_epoch(epoch)
     return run.model_path
 
@@ -124,7 +131,9 @@ class _Run:
     def _resume(self) -> None:
         # A file of our own making, yet read as a stranger's.
         state = torch.load(self.state_path, map_location=self.device, weights_only=True)
-        if state["options"] != asdict(self.options) or state["classes"] != len(self.class_names):
+        # Only the length may change: the schedule is then that of the new length, from there on.
+        begun, asked = ({**options, "epochs": 0} for options in (state["options"], asdict(self.options)))
+        if begun != asked or state["classes"] != len(self.class_names):
             raise InputError(
                 f"{self.state_path}: expected the state of a training with these options and data, got "
                 "another's; choose another --out, or remove it"
