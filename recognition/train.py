@@ -199,7 +199,7 @@ class _Run:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             embeddings = self.backbone((images - 0.5) / 0.5)
         loss = F.cross_entropy(self.head(embeddings.float(), labels, margin), labels)
-        if not math.isfinite(value := float(loss)):
+        if not math.isfinite(value := float(loss.detach())):
             raise InputError(
                 f"loss: expected a finite number, got {value} at epoch {epoch + 1}, step {step + 1}; lower "
                 f"--learning-rate or --scale (the last good epoch is kept in {self.out})"
