@@ -207,6 +207,8 @@ class _Attack:
         given: dict[str, Any],
         progress: Progress,
     ) -> Run:
+        # Checked before a folder is opened for the results.
+        self._loss_name(subjects[0])
         if out is None:
             return self._run(subjects, None, None, command, given, progress)
         # Opened before the work, so that a folder that cannot be written is told at once.
@@ -264,6 +266,7 @@ class _Attack:
             "inputs": given,
             "options": asdict(self.options),
             "loss": self._loss_name(subjects[0]),
+            "parametrisation": self._parametrisation_name(),
             "attacked": self._describe_model(),
             "attacker_knowledge": self._knowledge(),
             "judge": {key: value for key, value in calibration().items() if key not in ("people", "matrix")},
@@ -290,7 +293,7 @@ class _Attack:
         start = make_start(
             options.start, seeds=seeds, size=self.recogniser.input_size, mean_face=self.mean_face
         )
-        parametrisation = PARAMETRISATIONS[options.parametrisation]
+        parametrisation = PARAMETRISATIONS[self._parametrisation_name()]
         generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number))
         inversion = invert(
             self.recogniser,
@@ -309,11 +312,21 @@ class _Attack:
             ],
             statistics_prior=None
             if options.prior == "none"
-            else (options.prior_weight, PRIORS[options.prior]()),
+            else (options.prior_weight * parametrisation.statistics_share, PRIORS[options.prior]()),
+            coordinate_weight=options.coordinate_weight,
             dtype=self.dtype,
             callback=callback,
         )
         return inversion.images, inversion.similarity.tolist()
+
+    def _parametrisation_name(self) -> str:
+        name = self.options.parametrisation
+        if name == "eigenfaces" and self.options.start == "noise":
+            raise InputError("parametrisation: expected pixels or fourier with --start noise, got eigenfaces")
+        if name != "auto":
+            return name
+        ours = self.recogniser.source.path.endswith(".safetensors")
+        return "eigenfaces" if ours and self.options.start == "mean" else "pixels"
 
     def _loss_name(self, subject: Subject) -> str:
         if self.options.loss != "auto":
@@ -337,7 +350,10 @@ class _Attack:
 
     def _knowledge(self) -> dict[str, Any]:
         if self.options.start == "mean":
-            return {"level": "public-faces", "mean_face": self.mean_face_source}
+            known: dict[str, Any] = {"level": "public-faces", "mean_face": self.mean_face_source}
+            if self._parametrisation_name() == "eigenfaces":
+                known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
+            return known
         return {"level": "weights"}
 
     def _describe_model(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def invert(
     view: Callable[[Tensor], Tensor] = lambda images: images,
     image_priors: Sequence[WeightedPrior] = (),
     statistics_prior: tuple[float, BatchNormPrior] | None = None,
+    coordinate_weight: float = 0.0,
     dtype: torch.dtype = torch.float32,
     callback: Callable[[Step], None] = lambda step: None,
 ) -> Inversion:
@@ -38,6 +39,7 @@ def invert(
         view: a random view of the images, which the network sees in their place.
         image_priors: of the images, each with a name and a weight.
         statistics_prior: of the network's activations, with its weight.
+        coordinate_weight: of the parametrisation's own prior, where it has one.
         dtype: of the network's inner computation.
         callback: hears of every step; an exception in it ends the loop.
     """
@@ -53,6 +55,8 @@ def invert(
                 embeddings = recogniser(view(images))
             parts = {"identity": target(embeddings).mean()}
             parts |= {name: factor * penalty(images).mean() for name, factor, penalty in image_priors}
+            if coordinate_weight and (coordinates := parametrisation.penalty()) is not None:
+                parts["coordinates"] = coordinate_weight * coordinates.mean()
             if prior:
                 parts["statistics"] = weight * prior()
             loss = torch.stack(list(parts.values())).sum()

@@ -158,12 +158,14 @@ def embedding_subjects(recogniser: Recogniser, path: str | os.PathLike[str]) -> 
     """
     path = Path(path)
     try:
-        templates = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            templates = np.lib.format.read_array(file, allow_pickle=False)
     except FileNotFoundError:
         raise InputError(
             f"{path}: expected a .npy file of templates, found no such file; check the path"
         ) from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:
+        # A damaged header raises whatever the tokeniser, the parser or the allocator do.
         raise InputError(
             f"{path}: expected a .npy file of numbers, got something else ({error}); save it with numpy.save"
         ) from None
@@ -173,20 +175,29 @@ def embedding_subjects(recogniser: Recogniser, path: str | os.PathLike[str]) -> 
         raise InputError(f"{path}: expected templates of {dim} numbers, ({dim},) or (n, {dim}), got {shape}")
     if templates.dtype.kind not in "fiu":
         raise InputError(f"{path}: expected real numbers, got {templates.dtype}")
-    templates = np.atleast_2d(templates).astype(np.float32)
+    templates = np.atleast_2d(templates).astype(np.float64)
     if not len(templates):
         raise InputError(f"{path}: expected at least one template, got none")
-    norms = np.linalg.norm(templates, axis=1)
-    wrong = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
+    # By the largest number first: a norm's squares would leave the range.
+    largest = np.abs(templates).max(1, keepdims=True)
+    wrong = np.flatnonzero(~np.isfinite(largest) | (largest == 0))
     if len(wrong):
         raise InputError(
             f"{path}: expected finite, non-zero templates, got NaN, infinite or zero ones (the first is "
             f"number {wrong[0]}); enrol them again"
         )
+    templates = templates / largest
+    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
     digest = sha256(path)
     return [
-        Subject(f"{path.name}[{index}]", None, torch.from_numpy(template / norm), Reference(), sha256=digest)
-        for index, (template, norm) in enumerate(zip(templates, norms, strict=True))
+        Subject(
+            f"{path.name}[{index}]",
+            None,
+            torch.from_numpy(template.astype(np.float32)),
+            Reference(),
+            sha256=digest,
+        )
+        for index, template in enumerate(templates)
     ]
 
 

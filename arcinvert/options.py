@@ -7,7 +7,7 @@ from recognition.errors import InputError
 from recognition.options import Precision
 
 StartName = Literal["mean", "noise"]
-ParametrisationName = Literal["pixels", "fourier"]
+ParametrisationName = Literal["auto", "eigenfaces", "pixels", "fourier"]
 LossName = Literal["auto", "arcface", "cosine", "euclidean"]
 PriorName = Literal["scale-free", "paper", "deepinversion", "none"]
 
@@ -30,13 +30,18 @@ class AttackOptions:
     start: StartName = _option(
         "mean", "mean: the mean aligned face, so the attacker has public faces; noise: the weights alone"
     )
-    parametrisation: ParametrisationName = _option("pixels", "what is optimised")
+    parametrisation: ParametrisationName = _option(
+        "auto",
+        "what is optimised; auto: eigenfaces for a network of ours, whose few photographs leave much "
+        "to the prior, else pixels; from noise pixels",
+    )
     loss: LossName = _option(
         "auto",
         "arcface: the training loss over all centres (closed-set); auto: arcface for a class, else cosine",
     )
     prior: PriorName = _option("scale-free", "form of the BatchNorm-statistics prior")
     prior_weight: float = _option(1.0, "of the BatchNorm-statistics prior", least=0)
+    coordinate_weight: float = _option(0.1, "of the Gaussian prior on eigenface coordinates", least=0)
     tv_weight: float = _option(2.0, "of total variation", least=0)
     colour_weight: float = _option(4.0, "of total variation of the colours alone", least=0)
     l2_weight: float = _option(0.0, "of the squared distance from mid-grey", least=0)
@@ -55,6 +60,10 @@ class AttackOptions:
             allowed = choices(option.name)
             if allowed and value not in allowed:
                 raise InputError(f"{option.name}: expected one of {', '.join(allowed)}, got {value!r}")
+        if self.scale >= 1:
+            raise InputError(f"scale: expected less than 1, got {self.scale}")
+        if self.shift > 56:
+            raise InputError(f"shift: expected at most 56 pixels, got {self.shift}")
         if self.seed >= 2**63:
             raise InputError(f"seed: expected less than 2**63, got {self.seed}")
 

@@ -41,15 +41,16 @@ def output_folder(out: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         InputError: `out` cannot be written, is a file, or has other files in it.
     """
-    out = Path(os.path.abspath(out))  # noqa: PTH100  (resolve() would follow a link and replace its goal)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: expected a folder to write to, got a file; choose another --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / RESULT_NAME).is_file():
-        raise InputError(
-            f"{out}: expected a new, an empty or a result's folder, got other files in it; "
-            "choose another --out"
-        )
+    out = Path(os.path.realpath(out))
     try:
+        if out.exists() and not out.is_dir():
+            raise InputError(f"{out}: expected a folder to write to, got a file; choose another --out")
+        if out.is_dir() and any(out.iterdir()) and not _is_result(out):
+            raise InputError(
+                f"{out}: expected a new, an empty or a result's folder, got other files in it; "
+                "choose another --out"
+            )
+        made = [parent for parent in (out.parent, *out.parent.parents) if not parent.exists()]
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
     except OSError as error:
@@ -63,7 +64,11 @@ def output_folder(out: str | os.PathLike[str]) -> Iterator[Path]:
         if out.is_dir():
             retired = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
             out.replace(retired)
-            temporary.replace(out)
+            try:
+                temporary.replace(out)
+            except BaseException:
+                retired.replace(out)
+                raise
             shutil.rmtree(retired)
         else:
             temporary.replace(out)
@@ -73,6 +78,17 @@ def output_folder(out: str | os.PathLike[str]) -> Iterator[Path]:
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        for parent in made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+
+def _is_result(folder: Path) -> bool:
+    try:
+        content = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))
+        return str(content["schema"]).startswith("arcinvert-result-")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Random views of images, drawn from an explicit generator."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -39,7 +41,7 @@ class RandomView:
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
     def _roll(self, images: Tensor, mirror: Tensor, shifts: Tensor) -> Tensor:
-        margin = int(self.shift)
+        margin = math.ceil(self.shift)
         padded = F.pad(images, [margin] * 4, mode="replicate") if margin else images
         height, width = images.shape[-2:]
         views = []

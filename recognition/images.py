@@ -22,7 +22,7 @@ from recognition.errors import InputError
 #: Largest photograph that is decoded, pixels: a camera's 100 megapixels; more is refused unread.
 MAX_PIXELS = 100_000_000
 #: Decoders that may read a stranger's file: the formats that photographs come in.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 #: Endings that are taken for photographs when a folder is listed.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 

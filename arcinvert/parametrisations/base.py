@@ -14,6 +14,8 @@ class Parametrisation(ABC):
 
     #: Adam's learning rate that suits these leaves.
     learning_rate: float
+    #: Share of the BatchNorm prior's weight that suits these images.
+    statistics_share = 1.0
 
     @abstractmethod
     def __init__(self, start: Tensor) -> None: ...
@@ -26,6 +28,10 @@ class Parametrisation(ABC):
     @abstractmethod
     def images(self) -> Tensor:
         """The images, (batch, 3, h, w), with gradients to the leaves; may leave [0, 1] slightly."""
+
+    def penalty(self) -> Tensor | None:
+        """A prior on the leaves themselves, (batch,), where the parametrisation has one."""
+        return None
 
     def project(self) -> None:  # noqa: B027  (most parametrisations have nothing to project)
         """Move the leaves back to where they stand for possible images, after a step."""

@@ -52,7 +52,9 @@ class BatchNormPrior(ABC):
     def _hear(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if not torch.is_grad_enabled():
             return
-        variance, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3), correction=0)
+        # Half precision alone is widened: its sums would lose digits.
+        activations = inputs[0].to(torch.promote_types(inputs[0].dtype, torch.float32))
+        variance, mean = torch.var_mean(activations, dim=(0, 2, 3), correction=0)
         running_mean, running_variance = module.get_buffer("running_mean"), module.get_buffer("running_var")
         self._layers.append(LayerStatistics(mean, variance, running_mean, running_variance))
 

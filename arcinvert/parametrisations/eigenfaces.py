@@ -1,0 +1,54 @@
+"""Coordinates along the eigenfaces of public faces."""
+
+import functools
+from importlib.resources import files
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from arcinvert.parametrisations.base import Parametrisation
+
+
+class Eigenfaces(Parametrisation):
+    """The mean public face plus its principal directions, in units of their standard deviation.
+
+    The pictures are smooth, and always a face with natural colours, which a network that learned
+    from few photographs cannot enforce alone. `penalty` is a Gaussian prior on the coordinates.
+
+    Source: Turk and Pentland, Journal of Cognitive Neuroscience 3(1), 1991.
+    """
+
+    learning_rate = 0.1
+    # Smooth images cannot have the statistics of sharp ones.
+    statistics_share = 0.1
+
+    def __init__(self, start: Tensor) -> None:
+        self._size = list(start.shape[-2:])
+        mean, directions, deviations = (tensor.to(start) for tensor in load_eigenfaces())
+        self._mean = mean
+        self._faces = (directions * deviations[:, None, None, None]).flatten(1)
+        coarse = F.interpolate(start.detach(), list(mean.shape[-2:]), mode="bilinear", antialias=True)
+        coordinates = (coarse - mean).flatten(1) @ directions.flatten(1).T / deviations
+        self._coordinates = coordinates.requires_grad_()
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [self._coordinates]
+
+    def images(self) -> Tensor:
+        coarse = (self._coordinates @ self._faces).unflatten(1, self._mean.shape) + self._mean
+        images = F.interpolate(coarse, self._size, mode="bicubic")
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def penalty(self) -> Tensor:
+        """Mean squared coordinate, (batch,), in squared standard deviations."""
+        return self._coordinates.square().mean(1)
+
+
+@functools.cache
+def load_eigenfaces() -> tuple[Tensor, Tensor, Tensor]:
+    """The shipped mean, (3, s, s), unit directions, (n, 3, s, s), and standard deviations, (n,)."""
+    tensors = load_file(str(files("arcinvert").joinpath("data/eigenfaces.safetensors")))
+    return tensors["mean"].float(), tensors["directions"].float(), tensors["deviations"].float()

@@ -1,0 +1,51 @@
+"""Fixtures of the package: photographs of one person in folders, and the tiny network loaded."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from arcinvert.judge import Judge
+from recognition.alignment import crop_at, find_face
+from recognition.images import write_png
+from recognition.loading import load
+from recognition.recogniser import Recogniser
+
+PERSON = "Eileen_Collins"
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_model: Path) -> Recogniser:
+    """The tiny network, frozen; nothing may change it."""
+    return load(tiny_model)
+
+
+@pytest.fixture(scope="session")
+def judge() -> Judge:
+    return Judge()
+
+
+@pytest.fixture(scope="session")
+def astronaut_crop(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The astronaut's aligned face, uint8 112x112."""
+    return crop_at(astronaut, find_face(astronaut, name="astronaut"))
+
+
+@pytest.fixture(scope="session")
+def photograph(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8]) -> Path:
+    """The astronaut as a file, in a folder of her name with nothing else in it."""
+    folder = tmp_path_factory.mktemp("attacked") / PERSON
+    folder.mkdir()
+    write_png(folder / "first.png", astronaut)
+    return folder / "first.png"
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8]) -> Path:
+    """A folder per identity: the astronaut's has another photograph, mirrored and darker."""
+    root = tmp_path_factory.mktemp("photos")
+    (root / PERSON).mkdir()
+    darker = (astronaut[:, ::-1] * 0.8).astype(np.uint8)
+    write_png(root / PERSON / "second.png", darker)
+    return root

@@ -1,0 +1,523 @@
+"""Whole attacks on the tiny network: what they give, write, refuse and leave behind."""
+
+import errno
+import itertools
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+import arcinvert
+from arcinvert import AttackOptions, Run, api, from_embedding, from_image, generate
+from arcinvert.judge import Judge, similarity, thresholds
+from arcinvert.result import Step
+from arcinvert.scores import Verdict
+from recognition.errors import InputError
+from recognition.images import read_image, to_tensor
+from recognition.loading import bundled_path
+from recognition.recogniser import Recogniser
+
+STEPS = 3
+#: Fields of result.json, as the README lists them.
+RESULT_FIELDS = {
+    "schema",
+    "created",
+    "command",
+    "inputs",
+    "options",
+    "loss",
+    "attacked",
+    "attacker_knowledge",
+    "judge",
+    "environment",
+    "seconds",
+    "interrupted",
+    "summary",
+    "samples",
+}
+SAMPLE_FIELDS = {
+    "image",
+    "input",
+    "input_sha256",
+    "class_id",
+    "sample",
+    "attacked_similarity",
+    "judge",
+    "seconds",
+}
+VERDICT_FIELDS = {
+    "type_1",
+    "type_2",
+    "accepted",
+    "floor_type_1",
+    "floor_type_2",
+    "ceiling",
+    "face_detected",
+}
+FIGURE_FIELDS = {"value", "low", "high", "identities"}
+RATES = {"0.01", "0.001"}
+
+
+@pytest.fixture
+def _unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No judge, which takes most of a short run's time."""
+    verdict = Verdict(None, None, None, None, None, None, False)
+    monkeypatch.setattr(api, "judge_images", lambda judge, images, *_: [verdict] * len(images))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def read_result(out: Path) -> dict[str, Any]:
+    return dict(json.loads((out / "result.json").read_text(encoding="utf-8")))
+
+
+def attacked_similarity(recogniser: Recogniser, image: NDArray[np.uint8], template: torch.Tensor) -> float:
+    with torch.no_grad():
+        return float(recogniser(to_tensor(image)[None])[0] @ template)
+
+
+@pytest.fixture(scope="module")
+def generated(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two classes with two samples each, in one batch, written."""
+    out = tmp_path_factory.mktemp("generated") / "out"
+    return generate(class_id=[3, 1], model=tiny_model, samples=2, steps=STEPS, out=out)
+
+
+@pytest.fixture(scope="module")
+def reconstructed(
+    tiny_model: Path, photograph: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """The astronaut from her photograph, judged by another, written."""
+    out = tmp_path_factory.mktemp("reconstructed") / "out"
+    return from_image(photograph, photos=photos, model=tiny_model, samples=2, steps=STEPS, out=out)
+
+
+def test_images_sheet_and_result_are_written(generated: Run) -> None:
+    assert generated.out is not None
+    images = ["class1_sample0.png", "class1_sample1.png", "class3_sample0.png", "class3_sample1.png"]
+    assert names(generated.out) == sorted([*images, "result.json", "sheet.png"])
+    assert names(generated.out.parent) == ["out"]
+    for image, sample in zip(generated.images, generated.samples, strict=True):
+        assert image.shape == (112, 112, 3)
+        assert image.dtype == np.uint8
+        with Image.open(generated.out / sample["image"]) as file:
+            assert file.format == "PNG"
+            assert np.array_equal(np.asarray(file), image)
+    assert np.array_equal(read_image(generated.out / "sheet.png"), generated.sheet)
+
+
+def test_ids_and_samples_keep_their_order(generated: Run) -> None:
+    order = [(sample["class_id"], sample["sample"]) for sample in generated.samples]
+    assert order == [(3, 0), (3, 1), (1, 0), (1, 1)]
+    assert [sample["input"] for sample in generated.samples] == ["Dan Dog"] * 2 + ["Bob Baker"] * 2
+    assert generated.summary["identities"] == 2
+    assert generated.summary["samples"] == 4
+    distinct = {image.tobytes() for image in generated.images}
+    assert len(distinct) == 4
+
+
+def test_the_result_has_all_its_fields(generated: Run) -> None:
+    assert generated.out is not None
+    result = read_result(generated.out)
+    assert result == json.loads(json.dumps(generated.result))
+    assert set(result) >= RESULT_FIELDS
+    assert result["schema"] == "arcinvert-result-1"
+    assert result["command"] == "generate"
+    assert result["inputs"]["class_id"] == [3, 1]
+    assert result["options"] == asdict(AttackOptions(samples=2, steps=STEPS))
+    assert result["loss"] == "arcface"
+    assert result["interrupted"] is False
+    assert result["attacker_knowledge"]["level"] == "public-faces"
+    assert {"device", "dtype", "threads", "python", "platform", "libraries"} <= set(result["environment"])
+    assert {"torch", "numpy", "dlib-bin"} <= set(result["environment"]["libraries"])
+    assert [entry["nonmated"] for entry in result["judge"]["thresholds"]]
+    assert len(result["samples"]) == 4
+    for sample in result["samples"]:
+        assert set(sample) >= SAMPLE_FIELDS
+        assert set(sample["judge"]) >= VERDICT_FIELDS
+        assert sample["seconds"] >= 0
+    assert set(result["summary"]["attacked_similarity"]) >= FIGURE_FIELDS
+
+
+def test_the_result_names_the_network(generated: Run, tiny: Recogniser) -> None:
+    attacked = generated.result["attacked"]
+    assert attacked["name"] == "tiny"
+    assert attacked["sha256"] == tiny.source.sha256
+    assert len(attacked["sha256"]) == 64
+    assert attacked["classes"] == 5
+    assert attacked["architecture"]["network"] == "iresnet18"
+    assert attacked["preprocessing"]["input_size"] == 112
+
+
+def test_the_similarity_told_is_that_of_the_file(generated: Run, tiny: Recogniser) -> None:
+    assert generated.out is not None
+    assert tiny.centres is not None
+    for sample in generated.samples:
+        image = read_image(generated.out / sample["image"])
+        found = attacked_similarity(tiny, image, tiny.centres[sample["class_id"]])
+        # The file is rounded to 8 bits.
+        assert sample["attacked_similarity"] == pytest.approx(found, abs=0.02)
+
+
+def test_without_photographs_only_the_face_is_judged(generated: Run) -> None:
+    assert generated.summary["kind"] is None
+    for sample in generated.samples:
+        verdict = dict(sample["judge"])
+        assert isinstance(verdict.pop("face_detected"), bool)
+        assert set(verdict.values()) == {None}
+
+
+def test_the_same_seed_gives_the_same_files(generated: Run, tiny_model: Path, tmp_path: Path) -> None:
+    assert generated.out is not None
+    again = generate(class_id=[3, 1], model=tiny_model, samples=2, steps=STEPS, out=tmp_path / "again")
+    other = generate(class_id=[3, 1], model=tiny_model, samples=2, steps=STEPS, seed=1)
+    pictures = [name for name in names(generated.out) if name.endswith(".png")]
+    assert len(pictures) == 5
+    for name in pictures:
+        assert (generated.out / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    for first, second in zip(again.images, other.images, strict=True):
+        assert not np.array_equal(first, second)
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_the_global_generators_change_nothing(generated: Run, tiny_model: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(99)
+        again = generate(class_id=[3, 1], model=tiny_model, samples=2, steps=STEPS)
+    assert all(np.array_equal(*pair) for pair in zip(generated.images, again.images, strict=True))
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_a_samples_start_depends_on_its_identity_and_number_alone(tiny_model: Path) -> None:
+    settings: dict[str, Any] = {"prior": "none", "flip": False, "shift": 0, "steps": 1}
+    together = generate([0, 1], model=tiny_model, samples=2, batch_size=4, **settings).images
+    apart = generate([1, 0], model=tiny_model, samples=2, batch_size=1, **settings).images
+    pairs = zip(together, [apart[2], apart[3], apart[0], apart[1]], strict=True)
+    # Sums of a batch are rounded in another order, which may turn a step of a single pixel.
+    assert all(np.abs(first.astype(float) - second).mean() < 0.5 for first, second in pairs)
+    for first, second in itertools.combinations(together, 2):
+        assert np.abs(first.astype(float) - second).mean() > 2
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_batches_are_told_and_cut(tiny_model: Path) -> None:
+    heard: list[tuple[int, int, int, int]] = []
+
+    def progress(batch: int, batches: int, step: Step) -> None:
+        heard.append((batch, batches, step.number, step.steps))
+        assert {"identity", "statistics", "variation"} <= set(step.parts)
+
+    run = generate(
+        class_id=[0, 4, 2], model=tiny_model, steps=2, batch_size=2, progress=progress, prior_weight=0.1
+    )
+    assert heard == [(1, 2, 1, 2), (1, 2, 2, 2), (2, 2, 1, 2), (2, 2, 2, 2)]
+    assert [sample["class_id"] for sample in run.samples] == [0, 4, 2]
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_no_folder_no_files(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = generate(class_id=0, model=tiny_model, steps=1)
+    assert run.out is None
+    assert names(tmp_path) == []
+    assert [sample["class_id"] for sample in run.samples] == [0]
+    assert len(run.images) == 1
+    assert run.sheet.ndim == 3
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_classes_by_name(tiny_model: Path) -> None:
+    run = generate(class_name="Cat Charlie", class_id=0, model=tiny_model, steps=1)
+    assert [(sample["class_id"], sample["input"]) for sample in run.samples] == [
+        (0, "Ann Able"),
+        (2, "Cat Charlie"),
+    ]
+
+
+@pytest.mark.parametrize("wanted", [{"class_id": [1, 1]}, {"class_id": 1, "class_name": "Bob Baker"}])
+def test_a_class_named_twice_has_no_two_results_in_one_file(
+    tiny_model: Path, tmp_path: Path, wanted: dict[str, Any]
+) -> None:
+    run = generate(**wanted, model=tiny_model, steps=1, out=tmp_path / "out")
+    files = [sample["image"] for sample in run.samples]
+    assert len(set(files)) == len(files)
+    for name, image in zip(files, run.images, strict=True):
+        assert np.array_equal(read_image(tmp_path / "out" / name), image)
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_every_choice_runs(tiny_model: Path) -> None:
+    default = generate(class_id=0, model=tiny_model, steps=2, prior="none", tv_weight=0, colour_weight=0)
+    images = [default.images[0]]
+    for option in (
+        {"prior": "paper"},
+        {"prior": "deepinversion"},
+        {"start": "noise"},
+        {"parametrisation": "fourier"},
+        {"loss": "cosine"},
+        {"loss": "euclidean"},
+        {"tv_weight": 5.0},
+        {"colour_weight": 5.0},
+        {"l2_weight": 5.0},
+        {"learning_rate": 0.01},
+        {"flip": False, "shift": 0},
+        {"scale": 0.1},
+        {"precision": "bfloat16"},
+    ):
+        settings = {"prior": "none", "tv_weight": 0, "colour_weight": 0} | option
+        run = generate(class_id=0, model=tiny_model, steps=2, **settings)
+        assert {key: run.result["options"][key] for key in option} == option
+        assert -1 <= run.samples[0]["attacked_similarity"] <= 1
+        images.append(run.images[0])
+    assert len({image.tobytes() for image in images}) == len(images)
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_steps_bring_the_image_nearer(tiny_model: Path) -> None:
+    short, long = (
+        generate(class_id=2, model=tiny_model, steps=steps, prior="none", tv_weight=0, colour_weight=0)
+        for steps in (1, 30)
+    )
+    assert long.samples[0]["attacked_similarity"] > short.samples[0]["attacked_similarity"] + 0.2
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_the_attackers_knowledge_is_told(tiny_model: Path) -> None:
+    run = generate(class_id=0, model=tiny_model, steps=1, start="noise")
+    assert run.result["attacker_knowledge"]["level"] == "weights"
+
+
+def test_from_image_is_judged_both_ways(
+    reconstructed: Run, photograph: Path, astronaut_crop: NDArray[np.uint8], photos: Path
+) -> None:
+    assert reconstructed.out is not None
+    assert names(reconstructed.out) == [
+        "first_sample0.png",
+        "first_sample1.png",
+        "result.json",
+        "sheet.png",
+    ]
+    judge = Judge()
+    photograph_embedding = judge.embed([astronaut_crop])[0]
+    for image, sample in zip(reconstructed.images, reconstructed.samples, strict=True):
+        assert sample["input"] == str(photograph)
+        assert len(sample["input_sha256"]) == 64
+        assert sample["class_id"] is None
+        verdict = sample["judge"]
+        own = float(similarity(judge.embed([image])[0], photograph_embedding))
+        assert verdict["type_1"] == pytest.approx(own, abs=1e-6)
+        assert verdict["type_2"] is not None
+        assert set(verdict["accepted"]) == RATES
+        for threshold in thresholds():
+            expected = verdict["type_2"] > threshold.similarity
+            assert verdict["accepted"][f"{threshold.fmr:g}"] is expected
+        # The mirrored copy is the same person to the judge, and not the same picture.
+        assert thresholds()[-1].similarity < verdict["ceiling"] < 1
+        assert verdict["floor_type_1"] < verdict["ceiling"]
+        assert verdict["floor_type_2"] < verdict["ceiling"]
+
+
+def test_summary_of_from_image(reconstructed: Run) -> None:
+    summary = reconstructed.summary
+    assert summary["kind"] == "type_2"
+    assert summary["identities"] == 1
+    values = [sample["judge"]["type_2"] for sample in reconstructed.samples]
+    assert summary["similarity"]["value"] == pytest.approx(np.mean(values))
+    assert set(summary["sar"]) == RATES
+    for sar in summary["sar"].values():
+        assert sar["ceiling"]["value"] == 1.0
+    gap = summary["ceiling"]["value"] - summary["floor"]["value"]
+    assert summary["gap_closed"] == pytest.approx(
+        (summary["similarity"]["value"] - summary["floor"]["value"]) / gap
+    )
+
+
+def test_the_judge_does_not_steer(reconstructed: Run, photograph: Path, tiny_model: Path) -> None:
+    without = from_image(photograph, model=tiny_model, samples=2, steps=STEPS)
+    assert without.summary["kind"] == "type_1"
+    assert all(sample["judge"]["type_2"] is None for sample in without.samples)
+    assert all(np.array_equal(*pair) for pair in zip(reconstructed.images, without.images, strict=True))
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_from_embedding_attacks_the_same_template(
+    photograph: Path, astronaut_crop: NDArray[np.uint8], tiny: Recogniser, tiny_model: Path, tmp_path: Path
+) -> None:
+    with torch.no_grad():
+        template = tiny(to_tensor(astronaut_crop)[None])[0]
+    np.save(tmp_path / "template.npy", template.numpy() * 7)
+    settings: dict[str, Any] = {
+        "model": tiny_model,
+        "steps": 20,
+        "prior": "none",
+        "tv_weight": 0,
+        "colour_weight": 0,
+        "start": "noise",
+    }
+    by_template = from_embedding(tmp_path / "template.npy", **settings)
+    by_photograph = from_image(photograph, **settings)
+    reached = [run.samples[0]["attacked_similarity"] for run in (by_template, by_photograph)]
+    assert reached[0] == pytest.approx(reached[1], abs=0.15)
+    for run, value in zip((by_template, by_photograph), reached, strict=True):
+        found = attacked_similarity(tiny, run.images[0], template)
+        assert value == pytest.approx(found, abs=0.02)
+    begun = from_embedding(tmp_path / "template.npy", **settings | {"steps": 1})
+    assert reached[0] > begun.samples[0]["attacked_similarity"] + 0.1
+    assert by_template.result["command"] == "from-embedding"
+    assert by_template.result["loss"] == "cosine"
+    assert by_template.summary["kind"] is None
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_several_templates_have_a_file_each(tiny_model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "people.npy", np.random.default_rng(0).normal(size=(3, 32)))
+    run = from_embedding(tmp_path / "people.npy", model=tiny_model, steps=1, out=tmp_path / "out")
+    files = [sample["image"] for sample in run.samples]
+    assert len(set(files)) == 3
+    assert set(files) < set(names(tmp_path / "out"))
+    assert run.summary["identities"] == 3
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_photographs_of_one_name_have_a_file_each(tiny_model: Path, photograph: Path, tmp_path: Path) -> None:
+    copies = []
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+        copies.append(tmp_path / folder / photograph.name)
+        copies[-1].write_bytes(photograph.read_bytes())
+    run = from_image(copies, model=tiny_model, steps=1, out=tmp_path / "out")
+    files = [sample["image"] for sample in run.samples]
+    assert len(set(files)) == 3
+    for name, image in zip(files, run.images, strict=True):
+        assert np.array_equal(read_image(tmp_path / "out" / name), image)
+
+
+def test_a_backbone_without_centres(tiny: Recogniser, tmp_path: Path) -> None:
+    torch.save(tiny.backbone.state_dict(), tmp_path / "backbone.pt")
+    np.save(tmp_path / "template.npy", np.ones(32))
+    with pytest.raises(InputError, match="class centres"):
+        generate(class_id=0, model=tmp_path / "backbone.pt")
+    run = from_embedding(tmp_path / "template.npy", model=tmp_path / "backbone.pt", steps=1)
+    assert run.result["attacked"]["classes"] is None
+    # Its own mean face is not known: the bundled network's stands in, and it is said.
+    assert "bundled" in run.result["attacker_knowledge"]["mean_face"]
+    assert bundled_path().is_file()
+
+
+def test_other_image_sizes_are_judged_at_112(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, ...]] = []
+    embed = Judge.embed
+
+    def spy(self: Judge, crops: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        sizes.extend(crop.shape for crop in crops)
+        return embed(self, crops)
+
+    loaded = api.load(tiny_model)
+    loaded.preprocessing = type(loaded.preprocessing)(input_size=96)
+    monkeypatch.setattr(api, "load", lambda model: loaded)
+    monkeypatch.setattr(Judge, "embed", spy)
+    run = generate(class_id=0, model=tiny_model, steps=1)
+    assert run.images[0].shape == (96, 96, 3)
+    assert sizes
+    assert set(sizes) == {(112, 112, 3)}
+
+
+def test_something_must_be_named(tiny_model: Path) -> None:
+    with pytest.raises(InputError, match="expected a class id or a class name"):
+        generate(model=tiny_model)
+    with pytest.raises(InputError, match="at least one photograph"):
+        from_image([], model=tiny_model)
+
+
+def test_a_template_has_no_class_loss(tiny_model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "template.npy", np.ones(32))
+    with pytest.raises(InputError, match="loss: expected cosine or euclidean for a template, got arcface"):
+        from_embedding(tmp_path / "template.npy", model=tiny_model, loss="arcface", out=tmp_path / "out")
+    assert names(tmp_path) == ["template.npy"]
+
+
+def test_a_network_without_statistics_needs_no_prior(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "statistics_layers", lambda network: [])
+    with pytest.raises(InputError, match=r"BatchNorm layers.*--prior none"):
+        generate(class_id=0, model=tiny_model)
+    run = generate(class_id=0, model=tiny_model, prior="none", steps=1)
+    assert len(run.images) == 1
+
+
+def interrupt_in(batch: int) -> api.Progress:
+    def progress(number: int, batches: int, step: Step) -> None:
+        if number == batch:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_an_interrupted_run_keeps_what_is_finished(tiny_model: Path, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"model": tiny_model, "steps": 2, "batch_size": 1}
+    run = generate([4, 0, 1], **settings, out=tmp_path / "out", progress=interrupt_in(2))
+    assert run.interrupted
+    assert names(tmp_path / "out") == ["class4_sample0.png", "result.json", "sheet.png"]
+    result = read_result(tmp_path / "out")
+    assert result["interrupted"] is True
+    assert [sample["class_id"] for sample in result["samples"]] == [4]
+    assert result["summary"]["samples"] == 1
+    whole = generate([4, 0, 1], **settings)
+    assert not whole.interrupted
+    assert np.array_equal(run.images[0], whole.images[0])
+
+
+@pytest.mark.parametrize("out", ["out", "deep/down/out"])
+def test_an_interruption_at_once_leaves_nothing(tiny_model: Path, tmp_path: Path, out: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        generate(0, model=tiny_model, steps=2, out=tmp_path / out, progress=interrupt_in(1))
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("victim", ["png", "json"])
+def test_a_full_disk_leaves_nothing(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if victim == "png":
+        monkeypatch.setattr(Image.Image, "save", full)
+    else:
+        monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        generate(0, model=tiny_model, steps=1, out=tmp_path / "out")
+    assert names(tmp_path) == []
+
+
+def test_a_folder_is_refused_before_the_work(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("ten years of work")
+    with pytest.raises(InputError, match="other files in it"):
+        generate(0, model=tiny_model, out=tmp_path, progress=interrupt_in(1))
+    assert names(tmp_path) == ["thesis.txt"]
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_a_run_replaces_the_one_before(generated: Run, tiny_model: Path, tmp_path: Path) -> None:
+    generate(0, model=tiny_model, steps=1, out=tmp_path / "out")
+    generate(1, model=tiny_model, steps=1, out=tmp_path / "out")
+    assert names(tmp_path / "out") == ["class1_sample0.png", "result.json", "sheet.png"]
+
+
+def test_the_package_has_its_doors() -> None:
+    assert arcinvert.generate is api.generate
+    assert set(arcinvert.__all__) == {"AttackOptions", "Run", "from_embedding", "from_image", "generate"}
+    assert all(hasattr(arcinvert, name) for name in arcinvert.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'steal'"):
+        _ = arcinvert.steal

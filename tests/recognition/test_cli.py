@@ -1,0 +1,239 @@
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from recognition import cli
+from recognition.checkpoint import load_recogniser, save_recogniser
+from recognition.data.folders import read_folders
+from recognition.options import TrainingOptions
+from tests.recognition.conftest import write_people
+
+#: One short epoch on the made-up people.
+TRAINING = [
+    *("--width", "0.125", "--embedding-size", "8", "--epochs", "1"),
+    *("--batch-size", "8", "--held-out", "2", "--device", "cpu"),
+]
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and the lines of standard error without progress bars."""
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    lines = [line.split("\r")[-1] for line in printed.err.splitlines()]
+    kept = [line for line in lines if line.strip() and "|" not in line]
+    return left.value.code, printed.out, "\n".join(kept)
+
+
+@pytest.fixture(autouse=True)
+def usual_allocator(monkeypatch):
+    """`train` changes the whole process's; the tests' stays as it is."""
+    monkeypatch.setattr("recognition.runtime.keep_freed_memory", lambda: None)
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory) -> Path:
+    """Enough people for a false match rate of 1e-3: 40 with two images each."""
+    names = [f"Person_{index:02}" for index in range(40)]
+    return write_people(tmp_path_factory.mktemp("crowd"), names, 2, seed=5)
+
+
+@pytest.fixture(scope="module")
+def tiny_with_split(tiny_model, crowd, tmp_path_factory) -> Path:
+    """The tiny network, as if it had been trained on all of the crowd but five people."""
+    path = tmp_path_factory.mktemp("split") / "tiny.safetensors"
+    held_out = sorted(read_folders(crowd))[:5]
+    save_recogniser(path, load_recogniser(tiny_model), notes={"split": {"held_out": held_out}})
+    return path
+
+
+def test_train_writes_a_network_with_the_options(people, tmp_path, capsys):
+    code, out, err = run(
+        capsys, "train", people, "--out", tmp_path / "run", "--precision", "float32", *TRAINING
+    )
+    assert code == 0, err
+    path = tmp_path / "run/model.safetensors"
+    assert out.splitlines()[-1] == f"Wrote {path}"
+    assert load_recogniser(path).source.architecture == {
+        "network": "iresnet18",
+        "width": 0.125,
+        "embedding_size": 8,
+    }
+    assert len((tmp_path / "run/log.jsonl").read_text().splitlines()) == 1
+
+
+def test_evaluate_prints_one_json_object(tiny_model, crowd, capsys):
+    code, out, err = run(capsys, "evaluate", crowd, "--model", tiny_model, "--device", "cpu")
+    assert code == 0, err
+    figures = json.loads(out)
+    assert len(out.splitlines()) == 1
+    assert figures["identities"] == 40
+    assert (figures["mated"], figures["nonmated"]) == (40, 80 * 79 // 2 - 40)
+    assert 0 <= figures["accuracy"] <= 1
+    # A random network still sees that a pattern with noise is the same pattern.
+    assert figures["accuracy"] > 0.7
+
+
+def test_evaluate_uses_the_held_out_people_unless_told_otherwise(tiny_with_split, crowd, capsys):
+    code, out, err = run(capsys, "evaluate", crowd, "--model", tiny_with_split, "--device", "cpu")
+    assert (code, out) == (2, "")
+    assert "expected at least 10 identities with two images, got 5" in err
+    code, out, err = run(capsys, "evaluate", crowd, "--model", tiny_with_split, "--device", "cpu", "--all")
+    assert code == 0, err
+    assert json.loads(out)["identities"] == 40
+
+
+def test_evaluate_without_the_held_out_people_is_refused(tiny_with_split, people, tmp_path, capsys):
+    others = write_people(tmp_path / "others", ["Somebody", "Somebody_Else"], 2)
+    code, _, err = run(capsys, "evaluate", others, "--model", tiny_with_split, "--device", "cpu")
+    assert code == 2
+    assert "expected the held-out identities of the model, found none of them" in err
+
+
+def test_evaluate_reads_a_pair_list(tiny_with_split, crowd, tmp_path, capsys):
+    names = sorted(read_folders(crowd))
+    lines = ["2\t20"]
+    for half in (names[:20], names[20:]):
+        lines += [f"{name}\t1\t2" for name in half]
+        lines += [f"{name}\t1\t{other}\t2" for name, other in zip(half, half[1:] + half[:1], strict=True)]
+    lines[1] = "Person_00\t1\t9"
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    arguments = ("evaluate", crowd, "--model", tiny_with_split, "--device", "cpu")
+    code, out, err = run(capsys, *arguments, "--pairs", tmp_path / "pairs.txt")
+    assert code == 0, err
+    figures = json.loads(out[out.index("{") :])
+    assert (figures["pairs"], figures["mated"], figures["identities"]) == (79, 39, 40)
+
+
+def test_a_pair_list_without_mated_pairs_gives_no_figures(tiny_model, crowd, tmp_path, capsys):
+    names = sorted(read_folders(crowd))
+    lines = ["2 10"] + [
+        f"{name} 1 {other} 2" for name, other in zip(names, names[1:] + names[:1], strict=True)
+    ]
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    arguments = ("evaluate", crowd, "--model", tiny_model, "--device", "cpu")
+    code, out, err = run(capsys, *arguments, "--pairs", tmp_path / "pairs.txt")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["align", "{tmp}/none", "{tmp}/crops"], "expected a folder of one folder per identity"),
+        (["train", "{tmp}/none", "--out", "{tmp}/run"], "expected a folder of one folder per identity"),
+        (["train", "{people}", "--out", "{tmp}/run"], "held-out identities: expected 0 to 12 of 14, got 600"),
+        (["train", "{people}", "--out", "{tmp}/run", "--epochs", "0"], "epochs: expected at least 1"),
+        (["train", "{people}", "--out", "{tmp}/run", "--network", "vgg"], "network: expected one of"),
+        (["evaluate", "{people}", "--model", "{tmp}/none.pt"], "found no such file"),
+        (["evaluate", "{people}", "--model", "{people}/Person_00/Person_00_0001.png"], "got the ending"),
+        (["evaluate", "{tmp}/none"], "expected a folder of one folder per identity"),
+        (["evaluate", "{people}", "--model", "{tiny}", "--pairs", "{tiny}"], "expected a pair list"),
+        (["evaluate", "{people}", "--model", "{tiny}"], "expected at least"),
+    ],
+)
+def test_input_that_cannot_be_used_is_one_line_and_code_2(
+    arguments, message, people, tiny_model, tmp_path, capsys
+):
+    filled = [argument.format(tmp=tmp_path, people=people, tiny=tiny_model) for argument in arguments]
+    fitting = ["--held-out", "2", "--batch-size", "8"] if "--network" in arguments else []
+    code, out, err = run(capsys, *filled, *fitting)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+    assert message in err
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["walk"],
+        ["align"],
+        ["align", "a"],
+        ["train", "a"],
+        ["train", "a", "--out", "b", "--epochs", "many"],
+        ["evaluate", "a", "--device", "abacus"],
+    ],
+)
+def test_arguments_that_make_no_command_are_one_line_and_code_2(arguments, capsys):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_absent_device_is_one_line_and_code_2(tiny_model, people, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, out, err = run(capsys, "evaluate", people, "--model", tiny_model, "--device", "cuda")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: device: expected one that this machine has")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--weight-decay", "-1"],
+        ["--dropout", "2"],
+        ["--seed", "-1"],
+        ["--width", "nan"],
+        ["--workers", "-1"],
+        ["--stop-after", "0"],
+    ],
+    ids="".join,
+)
+def test_training_options_out_of_range_are_one_line_and_code_2(arguments, people, tmp_path, capsys):
+    code, _, err = run(capsys, "train", people, "--out", tmp_path / "run", *TRAINING, *arguments)
+    assert code == 2
+    assert err.startswith("error: ")
+
+
+def test_every_training_option_has_its_default_on_the_command_line(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(
+        "recognition.train.train", lambda data, out, options, **rest: asked.append((data, out, options, rest))
+    )
+    code, _, err = run(capsys, "train", "data", "--out", "out")
+    assert code == 0, err
+    ((data, out, options, rest),) = asked
+    assert (data, out, options) == ("data", "out", TrainingOptions())
+    assert (rest["device"], rest["precision"]) == ("auto", "auto")
+    asked.clear()
+    changed = {"network": "iresnet34", "seed": 9, "learning_rate": 0.5, "start_size": 64}
+    flags = [part for name, value in changed.items() for part in (f"--{name.replace('_', '-')}", value)]
+    assert run(capsys, "train", "data", "--out", "out", *flags)[0] == 0
+    assert asked[0][2] == TrainingOptions(**changed)
+
+
+def test_help_lists_every_training_option(capsys):
+    code, out, _ = run(capsys, "train", "--help")
+    assert code == 0
+    for option in fields(TrainingOptions):
+        assert f"--{option.name.replace('_', '-')}" in out
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import atexit, sys, recognition.cli as cli; "
+        "atexit.register(lambda: print('torch' in sys.modules)); cli.main(['train', '--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--learning-rate" in done.stdout
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_module_runs_as_a_program():
+    done = subprocess.run(
+        [sys.executable, "-m", "recognition", "align", "nowhere", "crops"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: nowhere: expected a folder")
+    assert "Traceback" not in done.stderr
