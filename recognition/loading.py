@@ -44,7 +44,9 @@ def load(model: str | os.PathLike[str] = BUNDLED) -> Recogniser:
         InputError: there is no such file, it is something else, or it is not safe to read.
     """
     if str(model) == BUNDLED:
-        return load_recogniser(bundled_path())
+        recogniser = load_recogniser(bundled_path())
+        recogniser.name = BUNDLED
+        return recogniser
     path = Path(model)
     if not path.is_file():
         raise InputError(

@@ -270,6 +270,10 @@ def replaced(key: str, value: torch.Tensor):
         replaced("conv1.weight", torch.zeros(0, 3, 3, 3)),
         replaced("more.weight", torch.zeros(1)),
     ],
+    ids=[
+        *("no-fc", "no-features", "no-conv", "no-unit", "smaller-images", "vector", "large-kernel"),
+        *("scalar", "no-channels", "one-more"),
+    ],
 )
 def test_a_state_dict_that_does_not_fit_is_refused(change, tmp_path):
     path = tmp_path / "other.pt"
@@ -287,6 +291,7 @@ def test_a_state_dict_that_does_not_fit_is_refused(change, tmp_path):
         replaced("conv_sep.layers.0.weight", torch.zeros(0, 8, 1, 1)),
         replaced("features.layers.2.weight", torch.zeros(())),
     ],
+    ids=["no-linear", "no-stem", "scalar", "no-channels", "scalar-linear"],
 )
 def test_a_mobilefacenet_that_does_not_fit_is_refused(change, tmp_path):
     path = tmp_path / "other.pt"
@@ -473,8 +478,9 @@ def test_two_outputs_are_refused(tmp_path):
         load(path)
 
 
+@pytest.mark.parametrize("constant", [False, True], ids=["initializer", "constant"])
 @pytest.mark.parametrize("location", ["../secret.bin", "secret.bin", "/absolute"])
-def test_external_data_is_not_read(location, tmp_path, monkeypatch):
+def test_external_data_is_not_read(location, constant, tmp_path, monkeypatch):
     secret, folder = tmp_path / "secret.bin", tmp_path / "network"
     secret.write_bytes(np.ones((192, 4), dtype=np.float32).tobytes())
     folder.mkdir()
@@ -482,6 +488,10 @@ def test_external_data_is_not_read(location, tmp_path, monkeypatch):
     monkeypatch.chdir(folder if location.startswith("..") else tmp_path)
     model = linear_model()
     tensor = model.graph.initializer[0]
+    if constant:
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["w"], value=tensor))
+        del model.graph.initializer[:]
+        tensor = model.graph.node[0].attribute[0].t
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
     entry = tensor.external_data.add()

@@ -1,9 +1,11 @@
+import warnings
+
 import pytest
 import torch
 
 from recognition.errors import InputError
 from recognition.runtime import choose_device, choose_dtype, keep_freed_memory
-from recognition.terminal import run_command
+from recognition.terminal import quiet_warnings, run_command
 
 
 def have(monkeypatch, *, cuda: bool = False, mps: bool = False) -> None:
@@ -85,6 +87,15 @@ def test_an_interrupt_is_code_130(capsys):
 
     assert run_command(interrupt) == 130
     assert capsys.readouterr().err.startswith("interrupted")
+
+
+def test_libraries_warnings_are_kept_quiet_and_others_not():
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        quiet_warnings()
+        for module in ("torch.nn", "onnx2torch", "torchless", "recognition.train"):
+            warnings.warn_explicit("old", UserWarning, "file.py", 1, module=module)
+    assert len(heard) == 2
 
 
 def test_a_bug_keeps_its_traceback():
