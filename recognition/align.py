@@ -2,9 +2,9 @@
 
 import json
 import os
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -42,18 +42,22 @@ def align_folders(
     """
     source, destination = Path(source), Path(destination)
     photographs = [path for paths in read_folders(source).values() for path in paths]
+    if workers < 1:
+        raise InputError(f"workers: expected at least 1 process, got {workers}")
     try:
         destination.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{destination}: cannot be made ({error.strerror}); choose another folder") from None
     outcomes: dict[str, list[str]] = {"aligned": [], "cached": [], "without_face": [], "unreadable": []}
-    work = partial(_align_one, source=source, destination=destination)
+    targets = _targets(photographs, source, destination)
     # Fresh processes: a forked one may inherit locks of torch's threads.
     with (
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
         tqdm(total=len(photographs), desc="align", unit="image") as bar,
     ):
-        for path, outcome in zip(photographs, pool.map(work, photographs, chunksize=_CHUNK), strict=True):
+        for path, outcome in zip(
+            photographs, pool.map(_align_one, photographs, targets, chunksize=_CHUNK), strict=True
+        ):
             outcomes[outcome].append(str(path.relative_to(source)))
             bar.update()
     with atomic_path(destination / "align.json") as temporary:
@@ -68,8 +72,19 @@ def align_folders(
     )
 
 
-def _align_one(photograph: Path, *, source: Path, destination: Path) -> str:
-    target = (destination / photograph.relative_to(source)).with_suffix(".png")
+def _targets(photographs: list[Path], source: Path, destination: Path) -> list[Path]:
+    """A crop's path is its photograph's with .png; where two would be one, .png is put behind."""
+    stems = Counter(path.with_suffix("") for path in photographs)
+    return [
+        destination
+        / (path.with_suffix(".png") if stems[path.with_suffix("")] == 1 else Path(f"{path}.png")).relative_to(
+            source
+        )
+        for path in photographs
+    ]
+
+
+def _align_one(photograph: Path, target: Path) -> str:
     if target.exists() and target.stat().st_mtime >= photograph.stat().st_mtime:
         return "cached"
     try:

@@ -109,9 +109,9 @@ def similarity_transform(source: NDArray[np.float64], target: NDArray[np.float64
     """
     centred = source - source.mean(0)
     aimed = target - target.mean(0)
-    spread = float((centred**2).sum())
-    if spread == 0:
+    if not np.ptp(source, axis=0).any():
         raise InputError("similarity transform: expected distinct points, got one point repeated")
+    spread = float((centred**2).sum())
     # Rotation and scale together are one complex factor a + ib.
     a = float((centred * aimed).sum()) / spread
     b = float((centred[:, 0] * aimed[:, 1] - centred[:, 1] * aimed[:, 0]).sum()) / spread
@@ -126,8 +126,12 @@ def warp(
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.5:
         # Bicubic sampling alone would alias when it skips pixels.
-        photograph, shrink = _shrink(photograph, int(2 * scale * max(photograph.shape[:2])))
-        matrix = matrix @ np.diag([1 / shrink, 1 / shrink, 1.0])
+        height, width = photograph.shape[:2]
+        photograph, _ = _shrink(photograph, int(2 * scale * max(height, width)))
+        # Sizes are whole numbers, so that the two sides shrink a little differently.
+        across, down = width / photograph.shape[1], height / photograph.shape[0]
+        enlarge = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
+        matrix = matrix @ enlarge
     inverse = np.linalg.inv(np.vstack([matrix, (0, 0, 1)]))[:2]
     # Pillow counts from a pixel's corner, landmarks from its centre.
     inverse[:, 2] += 0.5 - inverse[:, :2] @ (0.5, 0.5)

@@ -41,6 +41,9 @@ def save_recogniser(
         extra: further tensors, such as the mean aligned face.
         notes: what a reader may want to know: training options, figures. JSON.
         dtype: of the stored weights; half precision moves similarities by less than 1e-3.
+
+    Raises:
+        InputError: a weight is not finite, or the file cannot be written.
     """
     tensors = {f"backbone.{key}": value for key, value in recogniser.backbone.state_dict().items()}
     if recogniser.centres is not None:
@@ -50,6 +53,11 @@ def save_recogniser(
         key: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
         for key, value in tensors.items()
     }
+    if not all(value.isfinite().all() for value in stored.values()):
+        raise InputError(
+            f"{path}: expected finite weights that {dtype} can hold, got others: the training diverged; "
+            "lower --learning-rate or --scale (what was saved before is kept)"
+        )
     preprocessing = recogniser.preprocessing
     metadata = {
         "format": FORMAT,
@@ -90,13 +98,19 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
             if key.startswith("backbone.")
         }
         backbone.load_state_dict(state)
+        centres = tensors.get("centres")
+        if centres is not None and centres.shape[1:] != (options["embedding_size"],):
+            raise ValueError(f"centres of shape {tuple(centres.shape)}")
+        if class_names is not None and (centres is None or len(class_names) != len(centres)):
+            raise ValueError("as many class names as centres expected")
+        name = metadata["name"]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: damaged network file ({_one_line(error)}); get a whole copy") from None
     return Recogniser(
         backbone,
-        name=metadata["name"],
+        name=name,
         preprocessing=preprocessing,
-        centres=tensors.get("centres"),
+        centres=centres,
         class_names=tuple(class_names) if class_names else None,
         scale=scale,
         margin=margin,

@@ -20,7 +20,7 @@ def additive_angular_margin(cosines: Tensor, margin: float) -> Tensor:
 
     Args:
         cosines: cos(theta) in [-1, 1].
-        margin: radians, in [0, pi).
+        margin: radians, in [0, pi/2]; from about 2.3 on the line would begin above the curve's end.
 
     Source: Deng et al., arXiv:1801.07698, eq. 3.
     """
@@ -61,10 +61,10 @@ class ArcFaceHead(nn.Module):
         self, embedding_size: int, classes: int, *, scale: float = 64.0, margin: float = 0.5
     ) -> None:
         super().__init__()
-        if scale <= 0:
+        if not 0 < scale < math.inf:
             raise InputError(f"scale: expected a positive number, got {scale}")
-        if not 0 <= margin < math.pi:
-            raise InputError(f"margin: expected radians in [0, pi), got {margin}")
+        if not 0 <= margin <= math.pi / 2:
+            raise InputError(f"margin: expected radians in [0, pi/2], got {margin}")
         self.scale = scale
         self.margin = margin
         self.weight = nn.Parameter(torch.empty(classes, embedding_size))

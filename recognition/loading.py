@@ -22,6 +22,8 @@ BUNDLED = "lfw-iresnet18"
 
 #: Nodes of an ONNX graph among which its own preprocessing is looked for, as InsightFace does.
 _FIRST_NODES = 8
+#: The operator set that onnx2torch knows best.
+_OPSET = 17
 #: Keys below which other projects keep a backbone's state dict.
 _WRAPPERS = ("state_dict_backbone", "state_dict", "model", "backbone")
 #: Prefixes that parallel wrappers put before every name.
@@ -70,7 +72,7 @@ def load(model: str | os.PathLike[str] = BUNDLED) -> Recogniser:
 def _load_arcface_torch(path: Path) -> Recogniser:
     state = _unwrap(_safe_torch_load(path), path)
     if "conv_sep.layers.0.weight" in state:
-        backbone, architecture = _mobilefacenet_for(state)
+        backbone, architecture = _mobilefacenet_for(state, path)
     elif "conv1.weight" in state and "layer1.0.bn1.weight" in state:
         backbone, architecture = _iresnet_for(state, path)
     else:
@@ -109,9 +111,8 @@ def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: expected a state dict, got {type(loaded).__name__}")
     if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in loaded.items()):
         raise InputError(f"{path}: expected a state dict of named tensors, got other values in it")
-    for prefix in _PREFIXES:
-        if all(key.startswith(prefix) for key in loaded):
-            loaded = {key.removeprefix(prefix): value for key, value in loaded.items()}
+    while prefix := next((p for p in _PREFIXES if all(key.startswith(p) for key in loaded)), None):
+        loaded = {key.removeprefix(prefix): value for key, value in loaded.items()}
     return {key: value.float() if value.is_floating_point() else value for key, value in loaded.items()}
 
 
@@ -124,7 +125,7 @@ def _iresnet_for(state: dict[str, Tensor], path: Path) -> tuple[nn.Module, dict[
     if depth is None:
         known = ", ".join(f"{layout} ({depth})" for depth, layout in DEPTHS.items())
         raise InputError(f"{path}: expected an IResNet of one of the layouts {known}, got {units}")
-    channels, embedding_size = state["conv1.weight"].shape[0], _rows(state, "fc.weight", path)
+    channels, embedding_size = _rows(state, "conv1.weight", path, 4), _rows(state, "fc.weight", path, 2)
     if (inputs := state["fc.weight"].shape[1]) != channels * 8 * LAST_MAP_SIZE**2:
         raise InputError(
             f"{path}: expected a network for 112x112 images ({channels * 8 * LAST_MAP_SIZE**2} inputs of "
@@ -134,30 +135,34 @@ def _iresnet_for(state: dict[str, Tensor], path: Path) -> tuple[nn.Module, dict[
     return IResNet(depth=depth, **options), {"network": f"iresnet{depth}", **options}
 
 
-def _mobilefacenet_for(state: dict[str, Tensor]) -> tuple[nn.Module, dict[str, Any]]:
+def _mobilefacenet_for(state: dict[str, Tensor], path: Path) -> tuple[nn.Module, dict[str, Any]]:
     options: dict[str, Any] = {
-        "width": state["conv_sep.layers.0.weight"].shape[0] / 512,
-        "embedding_size": state["features.layers.2.weight"].shape[0]
-        if "features.layers.2.weight" in state
-        else 512,
+        "width": _rows(state, "conv_sep.layers.0.weight", path, 4) / 512,
+        "embedding_size": _rows(state, "features.layers.2.weight", path, 2),
     }
     return MobileFaceNet(**options), {"network": "mobilefacenet", **options}
 
 
-def _rows(state: dict[str, Tensor], key: str, path: Path) -> int:
-    if key not in state or state[key].ndim != 2:
-        raise InputError(f"{path}: expected a matrix {key!r} in the state dict, found none")
+def _rows(state: dict[str, Tensor], key: str, path: Path, dimensions: int) -> int:
+    if key not in state or state[key].ndim != dimensions:
+        raise InputError(f"{path}: expected {key!r} of {dimensions} dimensions in the state dict, found none")
     return state[key].shape[0]
 
 
 def _load_onnx(path: Path) -> Recogniser:
     import onnx
-    import onnx2torch
 
     try:
         # External data could name any file of this machine.
         model = onnx.load(path, load_external_data=False)
+        if _has_external_data(model):
+            raise InputError(
+                f"{path}: expected its weights in it, got external data in other files; save it in one "
+                "(onnx.save(onnx.load(path), one_path))"
+            )
         onnx.checker.check_model(model)
+    except InputError:
+        raise
     except Exception as error:
         # protobuf and the checker raise types of their own, all of them about the file.
         raise InputError(
@@ -165,7 +170,7 @@ def _load_onnx(path: Path) -> Recogniser:
         ) from None
     size = _onnx_input_size(model, path)
     try:
-        network = onnx2torch.convert(model)
+        network = _convert(model)
     except (NotImplementedError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: onnx2torch cannot convert it ({_one_line(error)}); export it with the legacy exporter "
@@ -185,6 +190,27 @@ def _load_onnx(path: Path) -> Recogniser:
     ).freeze()
     _check_embedding(recogniser, path)
     return recogniser
+
+
+def _has_external_data(model: Any) -> bool:
+    from onnx.external_data_helper import uses_external_data
+
+    attributes = (attribute for node in model.graph.node for attribute in node.attribute)
+    constants = (tensor for attribute in attributes for tensor in (attribute.t, *attribute.tensors))
+    return any(uses_external_data(tensor) for tensor in (*model.graph.initializer, *constants))
+
+
+def _convert(model: Any) -> nn.Module:
+    import onnx2torch
+    from onnx import version_converter
+
+    try:
+        return onnx2torch.convert(model)
+    except NotImplementedError:
+        # onnx2torch lags behind the exporters' operator sets.
+        if model.opset_import[0].version <= _OPSET:
+            raise
+        return onnx2torch.convert(version_converter.convert_version(model, _OPSET))
 
 
 def _onnx_input_size(model: Any, path: Path) -> int:

@@ -2,6 +2,7 @@
 list them at once.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,8 +44,14 @@ class TrainingOptions:
         for name in ("epochs", "batch_size", "embedding_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning rate: expected a positive number, got {self.learning_rate}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError(f"weight decay: expected 0 or more, got {self.weight_decay}")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout: expected a probability below 1, got {self.dropout}")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed: expected 0 to 2**32 - 1, got {self.seed}")
         if not 32 <= self.start_size <= 112:
             raise InputError(f"start size: expected 32 to 112 pixels, got {self.start_size}")
         if self.start_size != 112 and not self.network.startswith("iresnet"):

@@ -63,6 +63,10 @@ def train(
         InputError: no data, options out of range, a state of other options, or a loss that is no
             longer finite.
     """
+    if stop_after is not None and stop_after < 1:
+        raise InputError(f"stop after: expected an epoch, 1 or later, got {stop_after}")
+    if workers < 0:
+        raise InputError(f"workers: expected 0 or more processes, got {workers}")
     run = _Run(Path(data), Path(out), options, device=device, precision=precision, workers=workers)
     for epoch in range(run.finished_epochs, min(options.epochs, stop_after or options.epochs)):
         run.train_epoch(epoch)
@@ -100,7 +104,10 @@ class _Run:
         if options.network.startswith("iresnet"):
             backbone_options["dropout"] = options.dropout
         self.backbone = build_backbone(backbone_options.pop("network"), **backbone_options)
-        self.backbone.to(self.device).to(memory_format=torch.channels_last)
+        # oneDNN's backward pass of strided 1x1 convolutions of fewer than 8 channels writes beyond its
+        # memory in this layout (seen in torch 2.14, AVX2).
+        self.layout = torch.channels_last if options.width >= 1 / 8 else torch.contiguous_format
+        self.backbone.to(self.device).to(memory_format=self.layout)
         self.head = ArcFaceHead(
             options.embedding_size, len(self.class_names), scale=options.scale, margin=options.margin
         ).to(self.device)
@@ -130,10 +137,18 @@ class _Run:
 
     def _resume(self) -> None:
         # A file of our own making, yet read as a stranger's.
-        state = torch.load(self.state_path, map_location=self.device, weights_only=True)
+        try:
+            state = torch.load(self.state_path, map_location=self.device, weights_only=True)
+            begun_options, begun_classes = state["options"], state["class_names"]
+        except Exception as error:
+            # A damaged pickle stream may raise anything the unpickler's tables do.
+            raise InputError(
+                f"{self.state_path}: damaged training state ({type(error).__name__}); choose another --out, "
+                "or remove it"
+            ) from None
         # Only the length may change: the schedule is then that of the new length, from there on.
-        begun, asked = ({**options, "epochs": 0} for options in (state["options"], asdict(self.options)))
-        if begun != asked or state["classes"] != len(self.class_names):
+        begun, asked = ({**options, "epochs": 0} for options in (begun_options, asdict(self.options)))
+        if begun != asked or begun_classes != self.class_names:
             raise InputError(
                 f"{self.state_path}: expected the state of a training with these options and data, got "
                 "another's; choose another --out, or remove it"
@@ -186,7 +201,7 @@ class _Run:
         torch.manual_seed(self.options.seed * 1_000_003 + epoch)
         size = self.options.start_size if epoch < self.options.epochs // 2 else None
         for images, labels in loader:
-            images = images.to(self.device).contiguous(memory_format=torch.channels_last)
+            images = images.to(self.device).contiguous(memory_format=self.layout)
             if size is not None and size != images.shape[-1]:
                 images = F.interpolate(images, size, mode="bilinear", antialias=True)
             yield images, labels.to(self.device)
@@ -233,12 +248,15 @@ class _Run:
         """Figures on the held-out people; None where there are too few of them for figures."""
         samples = labelled(self.split.held_out)
         labels = np.array([label for _, label in samples])
-        if (np.bincount(labels) >= 2).sum() < 10 if len(labels) else True:
+        if not len(labels):
             return None
         loader = DataLoader(AlignedFaces(samples), batch_size=EMBEDDING_BATCH)
         self.backbone.eval()
         embeddings = embed(self.recogniser().eval(), (images for images, _ in loader), dtype=self.dtype)
-        return verify(embeddings, labels)
+        try:
+            return verify(embeddings, labels)
+        except InputError:
+            return None
 
     def _save(self) -> None:
         save_recogniser(
@@ -253,7 +271,7 @@ class _Run:
         )
         state = {
             "options": asdict(self.options),
-            "classes": len(self.class_names),
+            "class_names": self.class_names,
             "backbone": self.backbone.state_dict(),
             "head": self.head.state_dict(),
             "optimiser": self.optimiser.state_dict(),

@@ -68,6 +68,8 @@ def ten_fold_accuracy(
 
     Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
     """
+    # In double precision there is a threshold between any two float32 similarities.
+    similarities = similarities.astype(np.float64)
     accuracies = []
     for fold in np.unique(folds):
         inside = folds == fold
@@ -107,20 +109,21 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
         labels: (images,), identity of each image.
 
     Raises:
-        InputError: fewer than `folds` identities have two images.
+        InputError: fewer than `folds` identities have two images, or there are fewer than two
+            identities a fold.
     """
     generator = np.random.default_rng(seed)
     identities = generator.permutation(np.unique(labels))
     multiple = [name for name in identities if (labels == name).sum() >= 2]
-    if len(multiple) < folds:
+    if len(multiple) < folds or len(identities) < 2 * folds:
         raise InputError(
-            f"pairs: expected at least {folds} identities with two images, got {len(multiple)}; "
-            "hold out more identities"
+            f"pairs: expected at least {folds} identities with two images, got {len(multiple)}, and "
+            f"{2 * folds} identities in all, got {len(identities)}; hold out more identities"
         )
     # Identities with pairs are dealt first, so that every fold gets its share of them.
     fold_of = {name: index % folds for index, name in enumerate(multiple)}
     rest = (name for name in identities if name not in fold_of)
-    fold_of |= {name: index % folds for index, name in enumerate(rest)}
+    fold_of |= {name: index % folds for index, name in enumerate(rest, len(multiple))}
     indices, mated, fold_ids = [], [], []
     image_folds = np.array([fold_of[label] for label in labels])
     for fold in range(folds):
@@ -130,9 +133,12 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
             for name in np.unique(labels[inside])
             for pair in _mated_pairs(np.flatnonzero(labels == name), generator)
         ]
+        sizes = np.unique(labels[inside], return_counts=True)[1]
+        crosses = (len(inside) ** 2 - int((sizes**2).sum())) // 2
+        if crosses < len(same):
+            same = [same[index] for index in np.sort(generator.choice(len(same), crosses, replace=False))]
         different: set[tuple[int, int]] = set()
-        crosses = np.unique(labels[inside]).size > 1
-        while crosses and len(different) < len(same):
+        while len(different) < len(same):
             first, second = sorted(generator.choice(inside, 2, replace=False).tolist())
             if labels[first] != labels[second]:
                 different.add((first, second))

@@ -5,6 +5,8 @@ BN-Dropout-FC-BN output). Parameter names are those of InsightFace's arcface_tor
 that its state dicts load unchanged.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -73,9 +75,9 @@ class IResNet(nn.Module):
         super().__init__()
         if depth not in DEPTHS:
             raise InputError(f"IResNet depth: expected one of {sorted(DEPTHS)}, got {depth}")
-        channels = [round(stage * width) for stage in (64, 128, 256, 512)]
-        if min(channels) < 1:
+        if not 1 / 64 <= width < math.inf:
             raise InputError(f"IResNet width: expected at least 1/64, got {width}")
+        channels = [round(stage * width) for stage in (64, 128, 256, 512)]
         self.embedding_size = embedding_size
         self.conv1 = nn.Conv2d(3, channels[0], 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels[0])

@@ -5,6 +5,8 @@ arcface_torch files (`mbf`, twice as wide as the paper's in its first stages), s
 dicts load unchanged.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -105,10 +107,10 @@ class MobileFaceNet(nn.Module):
 
     def __init__(self, *, width: float = 1.0, embedding_size: int = 512) -> None:
         super().__init__()
+        if not 1 / 64 <= width < math.inf:
+            raise InputError(f"MobileFaceNet width: expected at least 1/64, got {width}")
         early, late, last = (round(channels * width) for channels in (128, 256, 512))
         narrow, middle, wide = early, late, last
-        if early < 2:
-            raise InputError(f"MobileFaceNet width: expected at least 1/64, got {width}")
         self.embedding_size = embedding_size
         self.layers = nn.ModuleList(
             [

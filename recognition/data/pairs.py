@@ -22,6 +22,8 @@ def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) 
     try:
         header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
         folds, each = (int(number) for number in header.split())
+        if folds < 2 or each < 1:
+            raise ValueError
     except (OSError, ValueError):
         raise InputError(
             f"{path}: expected a pair list in LFW's format (first line: folds and pairs), got something else"
@@ -40,12 +42,17 @@ def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) 
             raise InputError(f"{path}: expected 3 or 4 fields in pair {number + 1}, got {len(fields)}")
         mated = len(fields) == 3
         second_name = fields[0] if mated else fields[2]
+        if not (fields[1].isdecimal() and fields[-1].isdecimal()):
+            raise InputError(f"{path}: expected image numbers in pair {number + 1}, got {line!r}")
         first = files.get((fields[0], int(fields[1])))
         second = files.get((second_name, int(fields[-1])))
         if first is None or second is None:
             missing += 1
             continue
         pairs.append((first, second, mated, number // (2 * each)))
-    if not pairs or folds < 2:
-        raise InputError(f"{path}: expected pairs of these identities in at least 2 folds, found none")
+    if len({fold for _, _, _, fold in pairs}) < 2 or len({mated for _, _, mated, _ in pairs}) < 2:
+        raise InputError(
+            f"{path}: expected pairs of these identities of both kinds, in at least 2 folds, found "
+            f"{len(pairs)} pairs"
+        )
     return pairs, missing
