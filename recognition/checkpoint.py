@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from recognition.backbones import build_backbone
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
 from recognition.images import atomic_path
 from recognition.recogniser import Preprocessing, Recogniser, Source
 
@@ -105,7 +105,7 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
             raise ValueError("as many class names as centres expected")
         name = metadata["name"]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: damaged network file ({_one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged network file ({one_line(error)}); get a whole copy") from None
     return Recogniser(
         backbone,
         name=name,
@@ -143,12 +143,8 @@ def _read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], 
     except FileNotFoundError:
         raise InputError(f"{path}: expected a model file, found no such file; check the path") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged safetensors file ({_one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged safetensors file ({one_line(error)}); get a whole copy") from None
 
 
 def _widen(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

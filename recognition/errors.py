@@ -7,3 +7,8 @@ class InputError(ValueError):
 
 class NoFaceError(InputError):
     """The detector found no face in a photograph."""
+
+
+def one_line(error: Exception) -> str:
+    """Another library's message in one line, cut to what a terminal shows."""
+    return " ".join(str(error).split())[:200]

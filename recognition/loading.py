@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from recognition.backbones.iresnet import DEPTHS, LAST_MAP_SIZE, IResNet
 from recognition.backbones.mobilefacenet import MobileFaceNet
 from recognition.checkpoint import load_recogniser, sha256
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
 from recognition.recogniser import Preprocessing, Recogniser, Source
 
 #: The name under which `--model` knows the bundled network.
@@ -83,7 +83,7 @@ def _load_arcface_torch(path: Path) -> Recogniser:
     try:
         backbone.load_state_dict(state)
     except RuntimeError as error:
-        raise InputError(f"{path}: its tensors do not fit {architecture} ({_one_line(error)})") from None
+        raise InputError(f"{path}: its tensors do not fit {architecture} ({one_line(error)})") from None
     return Recogniser(backbone, name=path.stem, source=Source(str(path), sha256(path), architecture))
 
 
@@ -96,10 +96,10 @@ def _safe_torch_load(path: Path) -> Any:
             "save its state_dict() alone, or convert it to safetensors where you trust it"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged or no torch file ({_one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged or no torch file ({one_line(error)}); get a whole copy") from None
     except Exception as error:
         # A damaged pickle stream may raise anything the unpickler's tables do.
-        raise InputError(f"{path}: damaged torch file ({_one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged torch file ({one_line(error)}); get a whole copy") from None
 
 
 def _unwrap(loaded: Any, path: Path) -> dict[str, Tensor]:
@@ -166,14 +166,14 @@ def _load_onnx(path: Path) -> Recogniser:
     except Exception as error:
         # protobuf and the checker raise types of their own, all of them about the file.
         raise InputError(
-            f"{path}: expected an ONNX model, got a damaged or other file ({_one_line(error)})"
+            f"{path}: expected an ONNX model, got a damaged or other file ({one_line(error)})"
         ) from None
     size = _onnx_input_size(model, path)
     try:
         network = _convert(model)
     except (NotImplementedError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: onnx2torch cannot convert it ({_one_line(error)}); export it with the legacy exporter "
+            f"{path}: onnx2torch cannot convert it ({one_line(error)}); export it with the legacy exporter "
             "(torch.onnx.export(..., dynamo=False))"
         ) from None
     first = {node.op_type for node in model.graph.node[:_FIRST_NODES]}
@@ -236,12 +236,8 @@ def _check_embedding(recogniser: Recogniser, path: Path) -> None:
         shape = recogniser.backbone(torch.zeros(2, 3, size, size)).shape
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path}: does not run on a batch of two {size}x{size} images ({_one_line(error)}); export it "
+            f"{path}: does not run on a batch of two {size}x{size} images ({one_line(error)}); export it "
             "with a dynamic batch"
         ) from None
     if len(shape) != 2 or shape[0] != 2:
         raise InputError(f"{path}: expected embeddings (batch, dim), got an output of shape {tuple(shape)}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
