@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from arcinvert.commands import COMMANDS
 from arcinvert.options import AttackOptions, choices
 from recognition.options import DeviceName
 from recognition.terminal import Parser, run_command
@@ -20,7 +21,7 @@ _OUT = "arcinvert-results"
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; exits with 0, with 2 on input that cannot be used, with 130 on Ctrl-C."""
     options = _parser().parse_args(arguments)
-    sys.exit(run_command(lambda: _run(options)))
+    sys.exit(run_command(lambda: options.run(options)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     embedding.add_argument("templates", metavar="FILE.npy", help="one template (dim,) or several (n, dim)")
 
     for command in (generate, image, embedding):
+        command.set_defaults(run=_run)
         _add_attack_options(command)
+    for module in COMMANDS:
+        module.add_parser(commands)
     return parser
 
 
@@ -92,7 +96,7 @@ def _run(options: argparse.Namespace) -> int:
     from recognition.terminal import quiet_warnings
 
     quiet_warnings()
-    arguments = vars(options)
+    arguments = {name: value for name, value in vars(options).items() if name != "run"}
     command = arguments.pop("command")
     if arguments["out"] is None:
         arguments["out"] = Path(_OUT) / _default_name(command, arguments)
