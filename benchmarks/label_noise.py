@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.small_trainings import People, choose_people, table_row, train_and_measure, with_head
 from recognition.checkpoint import load_recogniser
@@ -92,45 +93,44 @@ def main() -> None:
     options = parser.parse_args()
     people = choose_people(options.aligned)
     options.out.mkdir(parents=True, exist_ok=True)
-    result: dict[str, dict[str, Any]] = {}
-    clean_list = options.out / "clean.csv"
-    write_list(clean_list, inject(people, 0.0).rows)
-    result["K=1 clean"] = train_and_measure(
-        clean_list, options.out / "clean-k1", people, with_head("arcface")
-    )
+    found: dict[str, dict[str, Any]] = {}
+    trained: dict[str, dict[str, Any]] = {}
+    arcface, several = with_head("arcface"), with_head(f"subcentre:subcentres={K}")
     for share in options.noise:
         noisy = inject(people, share)
         folder = options.out / f"noise-{share:g}"
         folder.mkdir(exist_ok=True)
         write_list(folder / "noisy.csv", noisy.rows)
-        several = with_head(f"subcentre:subcentres={K}")
-        runs = {
-            f"K=1 noisy {share:g}": ("noisy.csv", "k1", with_head("arcface")),
-            f"K={K} noisy {share:g}": ("noisy.csv", f"k{K}", several),
-            f"K={K} then 1 {share:g}": ("cleaned.csv", "cleaned-k1", with_head("arcface")),
-        }
-        for name, (data, out, training) in runs.items():
-            if data == "cleaned.csv":
-                model = folder / f"k{K}/model.safetensors"
-                found = measure_cleaning(model, folder / "noisy.csv", noisy, folder / data)
-                result[f"found {share:g}"] = found
-            result[name] = train_and_measure(folder / data, folder / out, people, training)
+        percent = f"{100 * share:g} %"
+        trained[f"{percent}, K = {K}"] = train_and_measure(
+            folder / "noisy.csv", folder / f"k{K}", people, several
+        )
+        model = folder / f"k{K}/model.safetensors"
+        found[percent] = measure_cleaning(model, folder / "noisy.csv", noisy, folder / "cleaned.csv")
+        tqdm.write(f"found of {percent}: {json.dumps(found[percent])}")
+        for name, data, out in (
+            (f"{percent}, K = {K} then 1, cleaned", "cleaned.csv", "cleaned-k1"),
+            (f"{percent}, K = 1", "noisy.csv", "k1"),
+        ):
+            trained[name] = train_and_measure(folder / data, folder / out, people, arcface)
+    write_list(options.out / "clean.csv", inject(people, 0.0).rows)
+    trained["0 %, K = 1"] = train_and_measure(
+        options.out / "clean.csv", options.out / "clean-k1", people, arcface
+    )
     with atomic_path(options.out / "label_noise.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=1))
-    found = {name: figures for name, figures in result.items() if name.startswith("found")}
+        temporary.write_text(json.dumps({"found": found, "trained": trained}, indent=1))
     print("| wrong labels | images | dropped | precision | recall | mean angle, right / wrong |")
     print("|---|---|---|---|---|---|")
-    for name, figures in found.items():
+    for percent, figures in found.items():
         print(
-            f"| {100 * float(name.split()[1]):.0f} % ({figures['wrong']}) | {figures['images']} | "
-            f"{figures['dropped']} | {figures['precision']:.3f} | {figures['recall']:.3f} | "
+            f"| {percent} ({figures['wrong']}) | {figures['images']} | {figures['dropped']} | "
+            f"{figures['precision']:.3f} | {figures['recall']:.3f} | "
             f"{figures['angle_right']:.0f}° / {figures['angle_wrong']:.0f}° |"
         )
-    print("\n| training | pair accuracy | EER | TAR at FMR 0.01 |")
+    print("\n| wrong labels, training | pair accuracy | EER | TAR at FMR 0.01 |")
     print("|---|---|---|---|")
-    for name, figures in result.items():
-        if name not in found:
-            print(table_row(name, figures))
+    for name, figures in sorted(trained.items()):
+        print(table_row(name, figures))
 
 
 if __name__ == "__main__":

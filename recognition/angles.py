@@ -12,21 +12,21 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Angles:
-    """Degrees; the two with centres are NaN where there are none.
+    """Degrees; NaN where there are no centres, or no class with several embeddings.
 
     Args:
+        images: how many embeddings these rest on.
         w_ec: mean angle between a centre and the mean embedding of its class.
         w_inter: mean over centres of the smallest angle to another centre.
-        intra: mean angle of embeddings to the mean embedding of their class.
+        intra: mean angle of embeddings to the mean embedding of their class, of classes with several.
         inter: mean over classes of the smallest angle between class means.
-        theta: of each embedding to its class centre, or to the mean where there are no centres.
     """
 
+    images: int
     w_ec: float
     w_inter: float
     intra: float
     inter: float
-    theta: NDArray[np.float64]
 
 
 def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Array | None = None) -> Angles:
@@ -51,13 +51,15 @@ def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Arra
     np.add.at(means, labels, embeddings)
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     around = means if centres is None else centres.astype(np.float64)
-    theta = _degrees((embeddings * around[labels]).sum(1))
+    # A single image is its own mean.
+    several = np.bincount(labels)[labels] > 1
+    nan = float("nan")
     return Angles(
-        w_ec=float("nan") if centres is None else float(_degrees((around * means).sum(1)).mean()),
-        w_inter=float("nan") if centres is None else _nearest(around),
-        intra=float(_degrees((embeddings * means[labels]).sum(1)).mean()),
+        images=len(labels),
+        w_ec=nan if centres is None else float(_degrees((around * means).sum(1)).mean()),
+        w_inter=nan if centres is None else _nearest(around),
+        intra=float(_degrees((embeddings * means[labels]).sum(1))[several].mean()) if several.any() else nan,
         inter=_nearest(means),
-        theta=theta,
     )
 
 
@@ -74,9 +76,9 @@ def _nearest(directions: Array) -> float:
 
 def describe_angles(angles: Angles) -> dict[str, float | int]:
     """The angles as one flat JSON object; those that need centres are left out where there are none."""
-    described: dict[str, float | int] = {"images": len(angles.theta)}
+    described: dict[str, float | int] = {"images": angles.images}
     for name in ("w_ec", "w_inter", "intra", "inter"):
         value = getattr(angles, name)
         if not np.isnan(value):
             described[name] = round(value, 2)
-    return described | {"theta": round(float(angles.theta.mean()), 2)}
+    return described

@@ -8,8 +8,8 @@ from recognition.commands.shared import STYLE, add_device, add_model
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Identities of the toy.
-TOY_PEOPLE = 8
+#: Identities of the toy, and images of each at most.
+TOY_PEOPLE, TOY_IMAGES = 8, 30
 
 
 def add_parser(commands: Any) -> None:
@@ -87,6 +87,7 @@ def _toy(options: argparse.Namespace) -> "Figure":
     names = sorted(sorted(people, key=lambda name: (-len(people[name]), name))[:TOY_PEOPLE])
     if len(names) < TOY_PEOPLE:
         raise InputError(f"{options.data}: expected at least {TOY_PEOPLE} identities, found {len(names)}")
-    samples = labelled({name: people[name] for name in names})
+    samples = labelled({name: people[name][:TOY_IMAGES] for name in names})
     features = torch.from_numpy(embed_files(recogniser, [key for key, _ in samples], read=source.read))
-    return draw_toy(features, torch.tensor([label for _, label in samples]), names)
+    labels = torch.tensor([label for _, label in samples])
+    return draw_toy(features, labels, [name.replace("_", " ") for name in names])

@@ -30,9 +30,14 @@ def test_angles_are_what_loops_compute():
     assert measured.inter == pytest.approx(
         np.mean([min(angle(means[y], means[z]) for z in range(4) if z != y) for y in range(4)])
     )
-    expected = [angle(x, centres[y]) for x, y in zip(embeddings, labels, strict=True)]
-    np.testing.assert_allclose(measured.theta, expected)
-    assert set(describe_angles(measured)) == {"images", "w_ec", "w_inter", "intra", "inter", "theta"}
+    assert measured.images == 30
+    assert set(describe_angles(measured)) == {"images", "w_ec", "w_inter", "intra", "inter"}
+
+
+def test_a_single_image_is_no_spread():
+    embeddings = np.array([[1.0, 0], [0, 1], [-1, 0]])
+    assert measure_angles(embeddings, np.array([0, 0, 1])).intra == pytest.approx(45)
+    assert math.isnan(measure_angles(embeddings, np.arange(3)).intra)
 
 
 def test_angles_by_hand_without_centres():
@@ -40,7 +45,7 @@ def test_angles_by_hand_without_centres():
     measured = measure_angles(embeddings, np.array([0, 0, 1]))
     assert (measured.intra, measured.inter) == (pytest.approx(0), pytest.approx(90))
     assert math.isnan(measured.w_ec)
-    assert set(describe_angles(measured)) == {"images", "intra", "inter", "theta"}
+    assert set(describe_angles(measured)) == {"images", "intra", "inter"}
 
 
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 2, 2]])

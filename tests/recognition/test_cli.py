@@ -273,7 +273,7 @@ def test_evaluate_identification(tiny_model, crowd, tmp_path, capsys):
 def test_evaluate_angles(tiny_model, crowd, people, tmp_path, capsys):
     code, out, err = run(capsys, "evaluate", "angles", crowd, "--model", tiny_model, "--device", "cpu")
     assert code == 0, err
-    assert {"images", "intra", "inter", "theta"} == set(json.loads(out))
+    assert {"images", "intra", "inter"} == set(json.loads(out))
     training = (people, "--out", tmp_path / "run", "--precision", "float32", *TRAINING)
     assert run(capsys, "train", *training)[0] == 0
     model = tmp_path / "run/model.safetensors"
