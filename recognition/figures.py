@@ -204,10 +204,9 @@ def draw_cmcs(curves: Sequence[dict[str, Any]]) -> Figure:
         label = f"{curve['name']} (gallery of {curve['gallery']:,})"
         axes.plot(range(1, len(shares) + 1), shares, marker="o", markersize=3, label=label, **_line(index))
     gallery = min(curve["gallery"] for curve in curves)
-    names = range(1, longest + 1)
-    axes.plot(
-        names, [n / gallery for n in names], color="grey", linestyle=":", label=f"chance of {gallery:,}"
-    )
+    places = np.arange(1, longest + 1)
+    axes.plot(places, places / gallery, color="grey", linestyle=":", label=f"chance of {gallery:,}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(0, 1.02)
     axes.legend(fontsize=8)
     return figure

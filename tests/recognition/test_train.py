@@ -3,6 +3,7 @@ import math
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,6 +160,30 @@ def test_a_resumed_training_is_bit_identical(trained, people, tmp_path):
     logs = [[{k: v for k, v in line.items() if k not in timed} for line in log_of(o)] for o in (trained, out)]
     assert logs[0] == logs[1]
     assert (out / "split.json").read_text() == (trained / "split.json").read_text()
+    assert not list(out.glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_training_that_was_killed_goes_on_bit_identically(trained, people, tmp_path):
+    out = tmp_path / "run"
+    code = (
+        "import sys; from tests.recognition.test_train import run; from pathlib import Path; "
+        "run(Path(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen([sys.executable, "-c", code, people, out], cwd=root, stderr=subprocess.DEVNULL)
+    try:
+        # Whenever the first epoch is told: often in the middle of the second, or of a file.
+        while process.poll() is None and not (out / "log.jsonl").exists():
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    assert len(log_of(out)) < 3
+    run(people, out)
+    whole, resumed = load_file(trained / "model.safetensors"), load_file(out / "model.safetensors")
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     assert not list(out.glob(".*"))
 
 
