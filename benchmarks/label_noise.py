@@ -22,6 +22,7 @@ from recognition.checkpoint import load_recogniser
 from recognition.cleaning import clean, describe_rows
 from recognition.data.sources import open_source, write_list
 from recognition.images import atomic_path
+from recognition.verification import share_interval
 
 SEED = 0
 K = 3
@@ -56,7 +57,7 @@ def inject(people: People, share: float, *, seed: int = SEED) -> Noisy:
     return Noisy(rows, wrong)
 
 
-def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path) -> dict[str, float]:
+def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path) -> dict[str, Any]:
     """Clean by `model`, write the list, and compare what was dropped with what is wrong."""
     recogniser = load_recogniser(model)
     source = open_source(noisy_list)
@@ -74,6 +75,8 @@ def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path)
         "dropped": int(dropped.sum()),
         "precision": round(float(wrong[dropped].mean()), 4) if dropped.any() else float("nan"),
         "recall": round(float(dropped[wrong].mean()), 4),
+        "precision_interval": share_interval(wrong[dropped], labels[dropped]) if dropped.any() else (0, 1),
+        "recall_interval": share_interval(dropped[wrong], labels[wrong]),
         "angle_right": round(float(cleaning.angles[~wrong].mean()), 2),
         "angle_wrong": round(float(cleaning.angles[wrong].mean()), 2),
         "at_non_dominant_right": round(
@@ -83,6 +86,17 @@ def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path)
             float((cleaning.nearest != cleaning.dominant[labels])[wrong].mean()), 4
         ),
     }
+
+
+def found_row(percent: str, figures: dict[str, Any]) -> str:
+    """A row of a Markdown table; chance is what dropping as many images at random would find."""
+    shares = []
+    for name, chance in (("precision", figures["wrong"]), ("recall", figures["dropped"])):
+        low, high = figures[f"{name}_interval"]
+        shares.append(f"{figures[name]:.3f} [{low:.3f}, {high:.3f}], chance {chance / figures['images']:.3f}")
+    angles = f"{figures['angle_right']:.0f}° / {figures['angle_wrong']:.0f}°"
+    counts = f"{figures['wrong']} of {figures['images']} | {figures['dropped']}"
+    return f"| {percent} | {counts} | {' | '.join(shares)} | {angles} |"
 
 
 def main() -> None:
@@ -119,14 +133,10 @@ def main() -> None:
     )
     with atomic_path(options.out / "label_noise.json") as temporary:
         temporary.write_text(json.dumps({"found": found, "trained": trained}, indent=1))
-    print("| wrong labels | images | dropped | precision | recall | mean angle, right / wrong |")
+    print("| injected | wrong training labels | dropped | precision | recall | mean angle, right / wrong |")
     print("|---|---|---|---|---|---|")
     for percent, figures in found.items():
-        print(
-            f"| {percent} ({figures['wrong']}) | {figures['images']} | {figures['dropped']} | "
-            f"{figures['precision']:.3f} | {figures['recall']:.3f} | "
-            f"{figures['angle_right']:.0f}° / {figures['angle_wrong']:.0f}° |"
-        )
+        print(found_row(percent, figures))
     print("\n| wrong labels, training | pair accuracy | EER | TAR at FMR 0.01 |")
     print("|---|---|---|---|")
     for name, figures in sorted(trained.items()):
