@@ -70,7 +70,12 @@ def save_recogniser(
         "notes": json.dumps(notes or {}),
     }
     with atomic_path(path) as temporary:
-        save_file(stored, temporary, metadata)
+        try:
+            save_file(stored, temporary, metadata)
+        except SafetensorError as error:
+            raise InputError(
+                f"{path}: cannot be written ({one_line(error)}); free some space or choose another folder"
+            ) from None
 
 
 def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:

@@ -139,6 +139,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that a killed process left in a folder of its own results."""
+    for path in Path(folder).glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     """Every image file directly in `folder`, sorted by name."""
     return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)

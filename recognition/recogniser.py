@@ -14,6 +14,8 @@ from recognition.alignment import ALIGNED_SIZE
 
 #: Images embedded at once outside training.
 EMBEDDING_BATCH = 64
+#: What becomes of the mirror image's embedding.
+Flip = Literal["average", "concatenate", "none"]
 
 
 @dataclass(frozen=True)
@@ -100,20 +102,30 @@ def embed(
     batches: Iterable[Tensor],
     *,
     dtype: torch.dtype = torch.float32,
-    flip: bool = True,
+    flip: Flip = "average",
 ) -> NDArray[np.float32]:
-    """Unit-norm embeddings of batches of images, (images, dim).
+    """Unit-norm embeddings of batches of images, (images, dim), or (images, 2 dim) if concatenated.
 
     Args:
-        flip: average the embeddings of an image and its mirror image, as LFW's figures usually do.
+        batches: images of the recogniser's input size, or aligned ones, which are resized to it.
+        flip: `average` the embeddings of an image and its mirror image, as LFW's figures
+            usually do, `concatenate` the two, or take the image alone (`none`).
     """
     device = next(recogniser.parameters()).device
+    size = recogniser.input_size
     rows = []
     for images in batches:
         images = images.to(device).contiguous(memory_format=torch.channels_last)
+        if ALIGNED_SIZE != size != images.shape[-1]:
+            images = F.interpolate(images, size, mode="bilinear", antialias=True)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             embeddings = recogniser(images)
-            if flip:
-                embeddings = F.normalize(embeddings + recogniser(images.flip(-1)))
-        rows.append(embeddings.float().cpu().numpy())
+            if flip != "none":
+                mirrored = recogniser(images.flip(-1))
+        embeddings = embeddings.float()
+        if flip == "average":
+            embeddings = F.normalize(embeddings + mirrored)
+        elif flip == "concatenate":
+            embeddings = F.normalize(torch.cat([embeddings, mirrored], 1))
+        rows.append(embeddings.cpu().numpy())
     return np.concatenate(rows)

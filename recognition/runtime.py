@@ -6,7 +6,7 @@ import sys
 import torch
 
 from recognition.errors import InputError
-from recognition.options import DeviceName, Precision
+from recognition.options import DeviceName, TrainingPrecision
 
 #: glibc's mallopt parameters (malloc.h).
 _M_TRIM_THRESHOLD = -1
@@ -34,15 +34,15 @@ def choose_device(name: DeviceName = "auto") -> torch.device:
     return torch.device(name)
 
 
-def choose_dtype(device: torch.device, precision: Precision = "auto") -> torch.dtype:
+def choose_dtype(device: torch.device, precision: TrainingPrecision = "auto") -> torch.dtype:
     """The dtype of the network's inner computation; `auto` takes bfloat16 where hardware has it.
 
     A processor without bfloat16 instructions emulates them several times slower than float32.
     """
     if precision == "float32":
         return torch.float32
-    if precision == "bfloat16":
-        return torch.bfloat16
+    if precision in ("bfloat16", "float16"):
+        return torch.bfloat16 if precision == "bfloat16" else torch.float16
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     if device.type == "cpu":
@@ -63,3 +63,18 @@ def keep_freed_memory() -> None:
         if hasattr(libc, "mallopt"):
             libc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BELOW)
             libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BELOW)
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory that was taken so far, bytes: of a CUDA device, else of this process.
+
+    0 where the system does not tell (Windows without CUDA).
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,6 +1,6 @@
 """Verification figures: similarities of pairs to accuracy and TAR at a false match rate."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,10 @@ from recognition.errors import InputError
 Array = NDArray[np.floating]
 #: Mated pairs of one identity, at most: without it George W. Bush makes half of LFW's.
 PAIRS_PER_IDENTITY = 10
+#: Of the bootstrap.
+REPLICATES = 2000
+#: The false match rates that are reported where none are asked for.
+FMRS = (1e-2, 1e-3)
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,102 @@ class OperatingPoint:
     tar: float
     mated: int
     nonmated: int
+
+    @property
+    def frr(self) -> float:
+        """The share of mated comparisons that are rejected."""
+        return 1 - self.tar
+
+
+@dataclass(frozen=True)
+class Roc:
+    """FAR and FRR at every threshold that changes them, thresholds falling; all (points,)."""
+
+    thresholds: NDArray[np.float64]
+    far: NDArray[np.float64]
+    frr: NDArray[np.float64]
+
+
+def roc(mated: Array, nonmated: Array) -> Roc:
+    """The receiver operating characteristic; a comparison is accepted above the threshold.
+
+    Raises:
+        InputError: there are no comparisons of a kind.
+    """
+    if not len(mated) or not len(nonmated):
+        raise InputError(
+            f"ROC: expected mated and non-mated comparisons, got {len(mated)} and {len(nonmated)}"
+        )
+    mated, nonmated = np.sort(mated.astype(np.float64)), np.sort(nonmated.astype(np.float64))
+    thresholds = np.unique(np.concatenate([mated, nonmated]))[::-1]
+    # Just below the lowest similarity all are accepted.
+    thresholds = np.append(thresholds, np.nextafter(thresholds[-1], -np.inf))
+    far = 1 - np.searchsorted(nonmated, thresholds, side="right") / len(nonmated)
+    frr = np.searchsorted(mated, thresholds, side="right") / len(mated)
+    return Roc(thresholds, far, frr)
+
+
+def equal_error_rate(curve: Roc) -> tuple[float, float]:
+    """Where FAR = FRR, between two thresholds by a straight line: the rate and the threshold."""
+    difference = curve.far - curve.frr
+    after = int(np.argmax(difference >= 0))
+    if difference[after] == 0 or after == 0:
+        return float(curve.far[after]), float(curve.thresholds[after])
+    before = after - 1
+    share = -difference[before] / (difference[after] - difference[before])
+    rate = curve.far[before] + share * (curve.far[after] - curve.far[before])
+    threshold = curve.thresholds[before] + share * (curve.thresholds[after] - curve.thresholds[before])
+    return float(rate), float(threshold)
+
+
+def bootstrap_weights(identities: int, *, replicates: int = REPLICATES, seed: int = 0) -> NDArray[np.float64]:
+    """How often each identity is drawn in each replicate, (replicates, identities)."""
+    generator = np.random.default_rng(seed)
+    share = np.full(identities, 1 / identities)
+    return generator.multinomial(identities, share, size=replicates).astype(np.float64)
+
+
+def share_interval(
+    hits: NDArray[np.bool_], labels: NDArray[np.integer], *, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of the share of hits, by bootstrap over identities, 2,000 replicates.
+
+    Args:
+        hits, labels: (comparisons,), and the identity each belongs to.
+    """
+    place = np.unique(labels, return_inverse=True)[1]
+    weights = bootstrap_weights(int(place.max()) + 1, seed=seed)
+    good = weights @ np.bincount(place, hits)
+    return _interval(good / (weights @ np.bincount(place)))
+
+
+def fmr_interval(
+    embeddings: Array, labels: NDArray[np.integer], threshold: float, *, seed: int = 0
+) -> tuple[float, float]:
+    """95 % interval of the realised FMR over all cross pairs, by bootstrap over identities.
+
+    A pair of two people counts as often as both were drawn together.
+    """
+    names, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = np.argsort(place, kind="stable")
+    place, sorted_embeddings = place[order], embeddings[order]
+    starts = np.flatnonzero(np.diff(place, prepend=-1))
+    accepted = np.empty((len(names), len(names)))
+    for person, start in enumerate(starts):
+        own = sorted_embeddings[start : start + counts[person]]
+        accepted[person] = np.add.reduceat((own @ sorted_embeddings.T > threshold).sum(0), starts)
+    np.fill_diagonal(accepted, 0)
+    comparisons = np.outer(counts, counts).astype(np.float64)
+    np.fill_diagonal(comparisons, 0)
+    weights = bootstrap_weights(len(names), seed=seed)
+    # A person drawn twice brings no comparisons of two people with it.
+    good = np.einsum("ri,ri->r", weights @ accepted, weights)
+    return _interval(good / np.einsum("ri,ri->r", weights @ comparisons, weights))
+
+
+def _interval(shares: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.nanpercentile(shares, [2.5, 97.5])
+    return float(low), float(high)
 
 
 def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
@@ -166,15 +266,21 @@ class Verification:
     identities: int
     images: int
     points: tuple[OperatingPoint, ...]
+    eer: float
+    curve: Roc
+    #: 95 % intervals of TAR and of realised FMR at each point, by bootstrap over identities.
+    tar_intervals: tuple[tuple[float, float], ...] = ()
+    fmr_intervals: tuple[tuple[float, float], ...] = ()
 
 
 def verify(
     embeddings: Array,
     labels: NDArray[np.integer],
     *,
-    fmrs: tuple[float, ...] = (1e-2, 1e-3),
+    fmrs: tuple[float, ...] = FMRS,
     pairs: Pairs | None = None,
     seed: int = 0,
+    intervals: bool = False,
 ) -> Verification:
     """Pair accuracy over ten folds, and TAR against every cross pair of two people.
 
@@ -182,19 +288,33 @@ def verify(
         embeddings: (images, dim), unit norm.
         labels: (images,), identities.
         pairs: the folds; by default made of the labels. Its mated pairs also give the TAR.
+        intervals: whether to draw bootstrap intervals too.
     """
     pairs = make_pairs(labels, seed=seed) if pairs is None else pairs
     similarities = (embeddings[pairs.indices[:, 0]] * embeddings[pairs.indices[:, 1]]).sum(1)
     accuracy, deviation = ten_fold_accuracy(similarities, pairs.mated, pairs.folds)
     nonmated = cross_similarities(embeddings, labels)
     mated = similarities[pairs.mated]
+    points = tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs)
+    curve = roc(mated, nonmated)
+    tar_intervals: list[tuple[float, float]] = []
+    fmr_intervals: list[tuple[float, float]] = []
+    if intervals:
+        people = labels[pairs.indices[pairs.mated, 0]]
+        for point in points:
+            tar_intervals.append(share_interval(mated > point.threshold, people, seed=seed))
+            fmr_intervals.append(fmr_interval(embeddings, labels, point.threshold, seed=seed))
     return Verification(
         accuracy=accuracy,
         accuracy_std=deviation,
         pairs=len(similarities),
         identities=len(np.unique(labels)),
         images=len(labels),
-        points=tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs),
+        points=points,
+        eer=equal_error_rate(curve)[0],
+        curve=curve,
+        tar_intervals=tuple(tar_intervals),
+        fmr_intervals=tuple(fmr_intervals),
     )
 
 
@@ -213,8 +333,30 @@ def describe_verification(figures: Verification) -> dict[str, Any]:
         "accuracy_std": round(figures.accuracy_std, 5),
         "pairs": figures.pairs,
         "identities": figures.identities,
+        "eer": round(figures.eer, 5),
     }
-    for point in figures.points:
+    for index, point in enumerate(figures.points):
         described[f"tar_at_fmr_{point.fmr:g}"] = round(point.tar, 5)
         described[f"realised_fmr_{point.fmr:g}"] = round(point.realised_fmr, 6)
+        if figures.tar_intervals:
+            described[f"tar_interval_{point.fmr:g}"] = [round(end, 5) for end in figures.tar_intervals[index]]
+            described[f"fmr_interval_{point.fmr:g}"] = [round(end, 6) for end in figures.fmr_intervals[index]]
     return described | {"mated": figures.points[0].mated, "nonmated": figures.points[0].nonmated}
+
+
+def describe_curve(name: str, figures: Verification, *, points: int = 400) -> dict[str, Any]:
+    """As JSON: the ROC at rates spread evenly over their logarithm, and the operating points."""
+    least = 1 / figures.points[0].nonmated
+    rates = np.geomspace(least, 1, points)
+    # FAR rises along the curve: the last point that is still within each rate.
+    places = np.searchsorted(figures.curve.far, rates, side="right") - 1
+    return {
+        "name": name,
+        "far": figures.curve.far[places].tolist(),
+        "frr": figures.curve.frr[places].tolist(),
+        "threshold": figures.curve.thresholds[places].tolist(),
+        "eer": figures.eer,
+        "points": [asdict(point) for point in figures.points],
+        "mated": figures.points[0].mated,
+        "nonmated": figures.points[0].nonmated,
+    }

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from recognition import cli
-from recognition.checkpoint import load_recogniser, save_recogniser
+from recognition.checkpoint import load_recogniser, save_recogniser, sha256
 from recognition.data.folders import read_folders
+from recognition.images import read_image
 from recognition.options import TrainingOptions
+from recognition.video import Tracked
 from tests.recognition.conftest import write_people
 
 #: One short epoch on the made-up people.
@@ -214,7 +217,7 @@ def test_help_lists_every_training_option(capsys):
     code, out, _ = run(capsys, "train", "--help")
     assert code == 0
     for option in fields(TrainingOptions):
-        assert f"--{option.name.replace('_', '-')}" in out
+        assert f"--{option.name.replace('_', '-').removesuffix('s')}" in out
 
 
 def test_help_needs_no_torch():
@@ -237,3 +240,149 @@ def test_the_module_runs_as_a_program():
     assert done.returncode == 2
     assert done.stderr.startswith("error: nowhere: expected a folder")
     assert "Traceback" not in done.stderr
+
+
+def test_evaluate_alone_is_evaluate_verification(tiny_model, crowd, tmp_path, capsys):
+    arguments = (crowd, "--model", tiny_model, "--device", "cpu", "--flip", "none")
+    alone = run(capsys, "evaluate", *arguments)
+    curve = ("--curve", tmp_path / "roc.json", "--far", 0.1, 0.01, "--intervals")
+    named = run(capsys, "evaluate", "verification", *arguments, *curve)
+    assert (alone[0], named[0]) == (0, 0), named
+    first, second = json.loads(alone[1]), json.loads(named[1].splitlines()[0])
+    assert first["accuracy"] == second["accuracy"]
+    low, high = second["tar_interval_0.1"]
+    assert low <= second["tar_at_fmr_0.1"] <= high
+    code, out, err = run(capsys, "figures", "roc", tmp_path / "roc.json", "--out", tmp_path / "roc")
+    assert code == 0, err
+    assert out.splitlines() == [f"Wrote {tmp_path}/roc.png", f"Wrote {tmp_path}/roc.svg"]
+    told = json.loads((tmp_path / "roc.json").read_text())
+    assert [point["fmr"] for point in told["points"]] == [0.1, 0.01]
+
+
+def test_evaluate_identification(tiny_model, crowd, tmp_path, capsys):
+    arguments = ("evaluate", "identification", crowd, "--model", tiny_model, "--device", "cpu")
+    code, out, err = run(capsys, *arguments, "--top", 5, "--curve", tmp_path / "cmc.json")
+    assert code == 0, err
+    figures = json.loads(out.splitlines()[0])
+    assert (figures["gallery"], figures["mated_probes"], figures["nonmated_probes"]) == (40, 40, 0)
+    assert figures["top_1"] > 0.5
+    assert run(capsys, "figures", "cmc", tmp_path / "cmc.json", "--out", tmp_path / "cmc")[0] == 0
+    assert (tmp_path / "cmc.svg").exists()
+
+
+def test_evaluate_angles(tiny_model, crowd, people, tmp_path, capsys):
+    code, out, err = run(capsys, "evaluate", "angles", crowd, "--model", tiny_model, "--device", "cpu")
+    assert code == 0, err
+    assert {"images", "intra", "inter"} == set(json.loads(out))
+    training = (people, "--out", tmp_path / "run", "--precision", "float32", *TRAINING)
+    assert run(capsys, "train", *training)[0] == 0
+    model = tmp_path / "run/model.safetensors"
+    code, out, err = run(capsys, "evaluate", "angles", people, "--model", model, "--all", "--device", "cpu")
+    assert code == 0, err
+    assert {"w_ec", "w_inter"} < set(json.loads(out))
+    code, _, err = run(capsys, "figures", "thetas", tmp_path / "run", "--out", tmp_path / "thetas")
+    assert code == 0, err
+    assert (tmp_path / "thetas.png").exists()
+
+
+def test_clean_writes_a_list_that_train_reads(people, tmp_path, capsys):
+    small = ("--image-size", "32", "--precision", "float32", *TRAINING)
+    head = ("--head", "subcentre:subcentres=2")
+    assert run(capsys, "train", people, "--out", tmp_path / "k2", *small, *head)[0] == 0
+    model = tmp_path / "k2/model.safetensors"
+    code, out, err = run(
+        capsys,
+        *("clean", people, "--model", model, "--out", tmp_path / "cleaned.csv"),
+        *("--max-angle", "0.1", "--sheets", "1", "--device", "cpu"),
+    )
+    assert code == 0, err
+    assert out.splitlines()[0] == "12 of 24 images dropped, of 12 identities"
+    assert len(list((tmp_path / "cleaned").glob("*.png"))) == 1
+    code, _, err = run(capsys, "train", tmp_path / "cleaned.csv", "--out", tmp_path / "k1", *small)
+    assert code == 0, err
+    splits = [json.loads((tmp_path / name / "split.json").read_text()) for name in ("k2", "k1")]
+    assert splits[0]["held_out"] == splits[1]["held_out"]
+    assert splits[1]["train_images"] == 12
+
+
+def test_a_dry_run_prints_one_line(people, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(capsys, "train", people, "--dry-run", "--image-size", "32", *TRAINING)
+    assert code == 0, err
+    assert re.fullmatch(
+        r"\d+\.\d images/s, \d+\.\d\d GiB at most, the whole would take 0 h 0\d min", out.strip()
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def calibrated(tiny_model, tmp_path_factory) -> Path:
+    point = {"threshold": 0.9, "fmr": 0.001, "realised_fmr": 0.001, "tar": 0.7, "mated": 40, "nonmated": 3120}
+    path = tmp_path_factory.mktemp("calibration") / "tiny.json"
+    path.write_text(json.dumps({"points": [point], "model": sha256(tiny_model)}))
+    return path
+
+
+def test_compare_tells_similarity_and_verdict(tiny_model, calibrated, people, tmp_path, capsys):
+    network = ("--model", tiny_model, "--calibration", calibrated, "--out", tmp_path / "pair.png")
+    crops = [people / f"Person_{name}/Person_{name}_0001.png" for name in ("00", "01")]
+    code, out, err = run(capsys, "compare", crops[0], crops[0], *network)
+    assert code == 0, err
+    assert out.startswith("similarity 1.000: same person at FMR 0.001 (threshold 0.900, TAR there 0.700, ")
+    assert read_image(tmp_path / "pair.png").shape == (128, 248, 3)
+    code, _, err = run(capsys, "compare", crops[0], crops[1], *network, "--fmr", "0.5")
+    assert code == 2
+    assert "FMR: expected one that was calibrated (0.001), got 0.5" in err
+
+
+def test_identify_prints_a_ranked_list(tiny_model, calibrated, people, capsys):
+    probe = people / "Person_03/Person_03_0002.png"
+    network = ("--model", tiny_model, "--calibration", calibrated)
+    code, out, err = run(capsys, "identify", probe, "--gallery", people, "--top", "3", *network)
+    assert code == 0, err
+    lines = out.splitlines()
+    assert len(lines) == 5
+    assert re.fullmatch(r" +1 +1\.000 +yes Person_03 \(Person_03_0002\.png\)", lines[1])
+    assert lines[-1].startswith("28 photographs of 14 identities; accepted above 0.900, FMR 0.001")
+
+
+def test_track_writes_a_film(tiny_model, tmp_path, capsys, monkeypatch):
+    asked = []
+
+    def fake(recogniser, video, out, **options):
+        asked.append((video, out, options))
+        return Tracked(5, 2, 7, False)
+
+    monkeypatch.setattr("recognition.video.track", fake)
+    arguments = (
+        "track",
+        "film.mp4",
+        "--out",
+        "out",
+        "--model",
+        tiny_model,
+        "--threshold",
+        "0.5",
+        "--every",
+        2,
+    )
+    code, out, err = run(capsys, *arguments, "--every", "2")
+    assert code == 0, err
+    assert out.splitlines()[0] == "5 frames, 7 appearances of 2 identities at threshold 0.500"
+    assert asked == [("film.mp4", "out", {"threshold": 0.5, "every": 2, "most_frames": None})]
+
+
+@pytest.mark.parametrize("kind", ["logits", "decisions"])
+def test_figures_of_heads_need_nothing(kind, tmp_path, capsys):
+    code, _, err = run(capsys, "figures", kind, "--out", tmp_path / kind)
+    assert code == 0, err
+    assert (tmp_path / f"{kind}.png").stat().st_size > 5000
+
+
+def test_the_toy_needs_eight_identities(tiny_model, people, tmp_path, capsys):
+    two = tmp_path / "two"
+    two.mkdir()
+    (two / "Person_00").symlink_to(people / "Person_00")
+    code, _, err = run(capsys, "figures", "toy", two, "--model", tiny_model)
+    assert code == 2
+    assert "expected at least 8 identities, found 1" in err

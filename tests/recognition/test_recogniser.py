@@ -75,7 +75,7 @@ def test_embed_averages_an_image_and_its_mirror_image():
     assert rows.dtype == np.float32
     np.testing.assert_allclose(rows, expected, atol=1e-6)
     np.testing.assert_allclose(embed(recogniser, [images.flip(3)]), expected, atol=1e-6)
-    plain = embed(recogniser, [images], flip=False)
+    plain = embed(recogniser, [images], flip="none")
     np.testing.assert_allclose(plain, recogniser(images).numpy(), atol=1e-6)
 
 

@@ -3,6 +3,7 @@ import math
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from recognition import train as training
 from recognition.checkpoint import load_extra, load_notes, load_recogniser
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
+from recognition.heads import HEADS
 from recognition.images import read_image, to_tensor, write_png
+from recognition.losses import TERMS
 from recognition.options import TrainingOptions
 from recognition.recogniser import embed
-from recognition.train import train
+from recognition.train import learning_rate, train
 from tests.recognition.conftest import write_people
 
 #: Four steps an epoch, the first epoch on smaller images; dropout draws random numbers. Backward
@@ -73,6 +76,8 @@ def test_a_training_leaves_its_four_files(trained):
         "log.jsonl",
         "split.json",
         "state.pt",
+        "angles.json",
+        "tensorboard",
     }
 
 
@@ -133,7 +138,7 @@ def test_the_loss_falls_and_classes_are_learnt(tmp_path):
     assert losses[-1] < 0.6 * losses[0]
     paths = [path for name in recogniser.class_names for path in (data / name).iterdir()]
     images = [to_tensor(read_image(path)) for path in paths]
-    embeddings = embed(recogniser, [torch.stack(images)], flip=False)
+    embeddings = embed(recogniser, [torch.stack(images)], flip="none")
     nearest = (embeddings @ recogniser.centres.numpy().T).argmax(1)
     # Chance is one in six.
     assert (nearest == np.arange(6).repeat(4)).mean() > 0.5
@@ -155,6 +160,30 @@ def test_a_resumed_training_is_bit_identical(trained, people, tmp_path):
     logs = [[{k: v for k, v in line.items() if k not in timed} for line in log_of(o)] for o in (trained, out)]
     assert logs[0] == logs[1]
     assert (out / "split.json").read_text() == (trained / "split.json").read_text()
+    assert not list(out.glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_training_that_was_killed_goes_on_bit_identically(trained, people, tmp_path):
+    out = tmp_path / "run"
+    code = (
+        "import sys; from tests.recognition.test_train import run; from pathlib import Path; "
+        "run(Path(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen([sys.executable, "-c", code, people, out], cwd=root, stderr=subprocess.DEVNULL)
+    try:
+        # Whenever the first epoch is told: often in the middle of the second, or of a file.
+        while process.poll() is None and not (out / "log.jsonl").exists():
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    assert len(log_of(out)) < 3
+    run(people, out)
+    whole, resumed = load_file(trained / "model.safetensors"), load_file(out / "model.safetensors")
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     assert not list(out.glob(".*"))
 
 
@@ -366,6 +395,16 @@ def test_an_output_that_is_no_folder_is_refused(people, tmp_path):
         ({"seed": -1}, "seed"),
         ({"seed": 2**63}, "seed"),
         ({"seed": 2**62}, "seed"),
+        ({"image_size": 31}, "image size: expected 32 to 112 pixels, got 31"),
+        ({"schedule": "step"}, "schedule: expected one of cosine, polynomial, got 'step'"),
+        ({"augmentation": "none"}, "augmentation: expected one of full, flip, got 'none'"),
+        ({"warm_up": 1.0}, "warm up: expected a share of the steps below 1, got 1"),
+        ({"accumulate": 4}, "accumulate: expected a divisor of the batch size 6, got 4"),
+        ({"accumulate": 0}, "accumulate: expected a divisor"),
+        ({"images_per_identity": -1}, "images per identity: expected 0 or more, got -1"),
+        ({"head": "cosface"}, "margin: expected it with arcface or subcentre alone, got it with cosface"),
+        ({"head": "none", "margin": 0.4}, "head: expected one of"),
+        ({"terms": ("none",)}, "term: expected one of"),
     ],
     ids=str,
 )
@@ -381,3 +420,159 @@ def test_an_absent_device_is_refused(people, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="expected one that this machine has"):
         train(people, tmp_path / "run", OPTIONS, device="cuda", workers=0)
+
+
+#: One epoch of one or two steps on small images.
+SHORT = replace(OPTIONS, epochs=1, batch_size=12, start_size=32, image_size=32, dropout=0.0, scale=16.0)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_is_trained_and_saved(head, people, tmp_path):
+    margin = 0.2 if head in ("arcface", "subcentre") else TrainingOptions.margin
+    path = run(people, tmp_path / "run", replace(SHORT, head=head, margin=margin))
+    recogniser = load_recogniser(path)
+    assert recogniser.centres.shape == (12, 16)
+    assert recogniser.margin == (0.2 if head in ("arcface", "subcentre") else 0.0)
+    assert recogniser.input_size == 32
+    assert load_notes(path)["training"]["head"] == head
+    assert load_extra(path, "mean_face").shape == (3, 32, 32)
+
+
+def test_every_term_at_once_and_its_state_resumed(people, tmp_path):
+    terms = tuple(TERMS)
+    options = replace(SHORT, epochs=2, terms=terms, images_per_identity=2, accumulate=2)
+    whole = run(people, tmp_path / "whole", options)
+    for last in (1, 2):
+        halves = train(
+            people, tmp_path / "halves", options, device="cpu", precision="float32", stop_after=last
+        )
+    first, second = load_file(whole), load_file(halves)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    state = torch.load(tmp_path / "whole/state.pt", weights_only=True)
+    assert float(state["terms"]["0.own_centres"].abs().sum()) > 0
+    plain = load_file(run(people, tmp_path / "plain", replace(options, terms=())))
+    assert not torch.equal(first["centres"], plain["centres"])
+
+
+def test_a_state_from_before_an_option_is_resumed(trained, people, tmp_path):
+    """States written before heads could be chosen have none of the later options, terms and angles."""
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    state = torch.load(out / "state.pt", weights_only=True)
+    for name in ("head", "terms", "schedule", "warm_up", "accumulate", "image_size", "augmentation"):
+        del state["options"][name]
+    for name in ("terms", "scaler", "angles"):
+        del state[name]
+    torch.save(state, out / "state.pt")
+    run(people, out, replace(OPTIONS, epochs=4))
+    assert len(log_of(out)) == 4
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_trains(precision, people, tmp_path):
+    path = train(people, tmp_path / "run", SHORT, device="cpu", precision=precision)
+    assert math.isfinite(log_of(tmp_path / "run")[0]["loss"])
+    state = torch.load(tmp_path / "run/state.pt", weights_only=True)
+    assert bool(state["scaler"]) == (precision == "float16")
+    assert all(value.isfinite().all() for value in load_file(path).values())
+
+
+def test_the_parts_of_a_step_are_the_steps_gradient(people):
+    """Without batch statistics, which are a part's own, four parts of a step are the whole step."""
+    gradients = []
+    for accumulate in (1, 4):
+        options = replace(SHORT, batch_size=8, accumulate=accumulate, learning_rate=1e-9)
+        whole = training._Run(people, options, device="cpu", precision="float32", workers=0)
+        whole.backbone.eval()
+        whole.histogram = np.zeros(180, dtype=np.int64)
+        images, labels = next(iter(whole._batches(0)))
+        loss = whole._step(0, 0, images, labels)
+        gradients.append((loss, [p.grad.clone() for p in whole.head.parameters()]))
+        assert whole.histogram.sum() == 8
+    assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-5)
+    for first, second in zip(gradients[0][1], gradients[1][1], strict=True):
+        torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("schedule", "half"), [("cosine", 0.5), ("polynomial", 0.25)])
+def test_the_learning_rate_rises_and_falls(schedule, half):
+    options = replace(OPTIONS, learning_rate=0.2, schedule=schedule, warm_up=0.1)
+    rates = [learning_rate(options, step, 110) for step in range(110)]
+    assert rates[:11] == pytest.approx([0.2 * (n + 1) / 11 for n in range(11)])
+    assert rates[11] == pytest.approx(0.2)
+    assert learning_rate(options, 60, 109) == pytest.approx(0.2 * half, rel=0.05)
+    assert rates[11:] == sorted(rates[11:], reverse=True)
+    assert rates[-1] < 0.002
+
+
+def test_the_angles_of_all_images_are_counted(trained):
+    told = json.loads((trained / "angles.json").read_text())
+    assert [sum(counts) for counts in told["epochs"]] == [24, 24, 24]
+    assert len(told["epochs"][0]) == told["bins"] == 180
+
+
+def test_tensorboard_has_every_step_once(trained, people, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        stop_at(monkeypatch, 1, 2, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            run(people, out)
+    run(people, out)
+    events = EventAccumulator(str(out / "tensorboard")).Reload()
+    assert {"loss", "learning_rate", "images_per_second"} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("loss")] == list(range(12))
+    rates = [event.value for event in events.Scalars("learning_rate")]
+    assert rates == pytest.approx([learning_rate(OPTIONS, step, 12) for step in range(12)], rel=1e-5)
+
+
+def test_leftovers_of_a_killed_training_are_removed(trained, people, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    (out / ".state.pt.abc.part").write_bytes(b"half")
+    run(people, out)
+    assert not list(out.glob(".*.part"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
+def test_a_disk_that_fills_is_one_line_and_leaves_nothing_half_written(people, tmp_path):
+    code = (
+        "import resource, signal, sys\n"
+        "from recognition import cli\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
+        "cli.main(sys.argv[1:])\n"
+    )
+    arguments = ["train", people, "--out", tmp_path / "run", "--width", "0.125", "--embedding-size", "8"]
+    arguments += ["--epochs", "1", "--batch-size", "12", "--held-out", "2", "--image-size", "32"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "error: " in done.stderr.splitlines()[-1]
+    assert "cannot be written" in done.stderr.splitlines()[-1]
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {"split.json", "tensorboard"}
+
+
+def test_a_dry_run_tells_the_cost_and_writes_nothing(people, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = training.dry_run(people, replace(OPTIONS, start_size=32, image_size=48), device="cpu")
+    assert told.images_per_second > 0
+    assert told.seconds > 0
+    assert told.memory > 1 << 20
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_term_of_pairs_needs_identities_with_two_images(tmp_path):
+    data = write_people(tmp_path / "data", ["Ann", "Bob", "Cat"], 1)
+    options = replace(SHORT, batch_size=2, held_out=0, terms=("triplet",), images_per_identity=2)
+    with pytest.raises(InputError, match="term triplet: expected an identity with two training images"):
+        run(data, tmp_path / "run", options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_term_of_pairs_needs_batches_with_pairs(people, tmp_path):
+    with pytest.raises(InputError, match=r"term contrastive: .* got --images-per-identity 0; use 2 or more"):
+        run(people, tmp_path / "run", replace(SHORT, terms=("contrastive",)))

@@ -1,16 +1,24 @@
+import json
 import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from recognition import verification
 from recognition.errors import InputError
 from recognition.verification import (
     PAIRS_PER_IDENTITY,
     Pairs,
+    bootstrap_weights,
     cross_similarities,
+    describe_curve,
     describe_verification,
+    equal_error_rate,
+    fmr_interval,
     make_pairs,
+    roc,
+    share_interval,
     tar_at_fmr,
     ten_fold_accuracy,
     threshold_at_fmr,
@@ -255,6 +263,7 @@ def test_description_is_flat_and_rounded():
         "accuracy_std",
         "pairs",
         "identities",
+        "eer",
         "tar_at_fmr_0.01",
         "realised_fmr_0.01",
         "tar_at_fmr_0.001",
@@ -265,3 +274,92 @@ def test_description_is_flat_and_rounded():
     assert described["accuracy"] == round(figures.accuracy, 5)
     assert described["tar_at_fmr_0.001"] == round(figures.points[1].tar, 5)
     assert described["nonmated"] == 120 * 119 // 2 - 40 * 3
+
+
+def test_the_roc_is_what_a_loop_counts():
+    generator = np.random.default_rng(0)
+    mated, nonmated = generator.normal(1, 1, 40).round(1), generator.normal(0, 1, 60).round(1)
+    curve = roc(mated, nonmated)
+    assert list(curve.thresholds) == sorted(curve.thresholds, reverse=True)
+    assert (curve.far[0], curve.frr[-1]) == (0, 0)
+    for threshold, far, frr in zip(curve.thresholds, curve.far, curve.frr, strict=True):
+        assert far == pytest.approx(sum(s > threshold for s in nonmated) / 60)
+        assert frr == pytest.approx(sum(s <= threshold for s in mated) / 40)
+    assert curve.far[-1] == 1
+
+
+def test_the_equal_error_rate_by_hand():
+    # At 0.5, one of four mated is rejected and one of four non-mated accepted.
+    curve = roc(np.array([0.4, 0.7, 0.8, 0.9]), np.array([0.1, 0.2, 0.5, 0.6]))
+    assert equal_error_rate(curve) == (pytest.approx(0.25), pytest.approx(0.5))
+    assert equal_error_rate(roc(np.array([1.0, 0.9]), np.array([0.1, 0.2])))[0] == 0
+    # Between 0.5 (FAR 0, FRR 1/2) and 0.4 (FAR 1/3, FRR 1/2), ... the lines cross in between.
+    rate, _ = equal_error_rate(roc(np.array([0.45, 0.9]), np.array([0.1, 0.2, 0.5])))
+    assert 1 / 3 <= rate <= 1 / 2
+
+
+def test_a_roc_needs_both_kinds():
+    with pytest.raises(InputError, match="ROC: expected mated and non-mated comparisons, got 0 and 2"):
+        roc(np.zeros(0), np.ones(2))
+
+
+def test_intervals_cover_the_truth_and_shrink_with_identities():
+    generator = np.random.default_rng(0)
+    widths = []
+    for people in (20, 500):
+        labels = np.repeat(np.arange(people), 4)
+        hits = generator.random(4 * people) < 0.7
+        low, high = share_interval(hits, labels)
+        assert low <= hits.mean() <= high
+        widths.append(high - low)
+    # The standard error falls with the root of the count: by 5.
+    assert widths[0] / widths[1] == pytest.approx(5, rel=0.4)
+    # Images of one person who agree are one observation.
+    alike = np.repeat(generator.random(100) < 0.7, 4)
+    low, high = share_interval(alike, np.repeat(np.arange(100), 4))
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / 100), rel=0.2)
+
+
+def test_the_fmr_interval_is_what_a_loop_draws():
+    generator = np.random.default_rng(3)
+    embeddings = generator.normal(size=(24, 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    labels = generator.permutation(np.repeat(np.arange(8), 3))
+    drawn = []
+    for weights in bootstrap_weights(8)[:200]:
+        accepted, total = 0.0, 0.0
+        for first in range(24):
+            for second in range(first):
+                if labels[first] != labels[second]:
+                    weight = weights[labels[first]] * weights[labels[second]]
+                    total += weight
+                    accepted += weight * float(embeddings[first] @ embeddings[second] > 0.5)
+        drawn.append(accepted / total)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(
+            verification, "bootstrap_weights", lambda n, seed: bootstrap_weights(n, seed=seed)[:200]
+        )
+        low, high = fmr_interval(embeddings, labels, 0.5)
+    assert (low, high) == (
+        pytest.approx(np.percentile(drawn, 2.5)),
+        pytest.approx(np.percentile(drawn, 97.5)),
+    )
+
+
+def test_intervals_and_the_curve_are_told():
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(30), 2)
+    embeddings = generator.normal(size=(30, 8))[labels] + generator.normal(0, 0.5, (60, 8))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    figures = verify(embeddings, labels, fmrs=(0.1, 0.01), intervals=True)
+    told = describe_verification(figures)
+    for rate in ("0.1", "0.01"):
+        low, high = told[f"tar_interval_{rate}"]
+        assert low <= told[f"tar_at_fmr_{rate}"] <= high
+        low, high = told[f"fmr_interval_{rate}"]
+        assert low <= told[f"realised_fmr_{rate}"] <= high
+    curve = json.loads(json.dumps(describe_curve("name", figures)))
+    assert curve["points"][1]["threshold"] == figures.points[1].threshold
+    assert curve["far"] == sorted(curve["far"])
+    assert curve["frr"] == sorted(curve["frr"], reverse=True)
+    assert figures.points[0].frr == 1 - figures.points[0].tar

@@ -1,0 +1,147 @@
+"""Sub-center ArcFace against known label noise: who is found, and what it does to verification.
+
+    python -m benchmarks.label_noise --aligned ALIGNED --out runs/noise
+
+A share of the training labels is wrong, half of them flips (a photograph under another training
+identity), half outsiders (a photograph of someone outside the set in place of the identity's own). Four
+trainings of one budget and seed: K = 1 on the noise, K = 3 on it, K = 1 on what `clean` leaves of it, and
+K = 1 on the set without noise. Verification is on clean held-out people.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.small_trainings import People, choose_people, table_row, train_and_measure, with_head
+from recognition.checkpoint import load_recogniser
+from recognition.cleaning import clean, describe_rows
+from recognition.data.sources import open_source, write_list
+from recognition.images import atomic_path
+from recognition.verification import share_interval
+
+SEED = 0
+K = 3
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """Rows of a list, and the files and labels that are wrong in it."""
+
+    rows: list[dict[str, str]]
+    wrong: set[tuple[str, str]]
+
+
+def inject(people: People, share: float, *, seed: int = SEED) -> Noisy:
+    """A list of the training people with a share of wrong labels, flips and outsiders in equal parts."""
+    generator = np.random.default_rng(seed)
+    names = sorted(people.train)
+    samples = [(path, name) for name in names for path in people.train[name]]
+    chosen = generator.permutation(len(samples))[: round(share * len(samples))]
+    outsiders = generator.permutation(len(people.outsiders))
+    wrong, rows = set(), []
+    for place, index in enumerate(chosen):
+        path, name = samples[index]
+        if place % 2:
+            others = [other for other in names if other != name]
+            samples[index] = (path, others[generator.integers(len(others))])
+        else:
+            samples[index] = (people.outsiders[outsiders[place // 2]], name)
+        wrong.add((str(samples[index][0]), samples[index][1]))
+    for path, name in sorted(samples, key=lambda sample: (sample[1], sample[0])):
+        rows.append({"file": str(path), "identity": name})
+    return Noisy(rows, wrong)
+
+
+def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path) -> dict[str, Any]:
+    """Clean by `model`, write the list, and compare what was dropped with what is wrong."""
+    recogniser = load_recogniser(model)
+    source = open_source(noisy_list)
+    cleaning, keys, labels = clean(recogniser, source)
+    write_list(cleaned, describe_rows(cleaning, keys, labels, recogniser, source))
+    names = recogniser.class_names or ()
+    known = {(str(Path(path).resolve()), name) for path, name in noisy.wrong}
+    wrong = np.array(
+        [(str(key.resolve()), names[label]) in known for key, label in zip(keys, labels, strict=True)]
+    )
+    dropped = ~cleaning.kept
+    return {
+        "images": len(keys),
+        "wrong": int(wrong.sum()),
+        "dropped": int(dropped.sum()),
+        "precision": round(float(wrong[dropped].mean()), 4) if dropped.any() else float("nan"),
+        "recall": round(float(dropped[wrong].mean()), 4),
+        "precision_interval": share_interval(wrong[dropped], labels[dropped]) if dropped.any() else (0, 1),
+        "recall_interval": share_interval(dropped[wrong], labels[wrong]),
+        "angle_right": round(float(cleaning.angles[~wrong].mean()), 2),
+        "angle_wrong": round(float(cleaning.angles[wrong].mean()), 2),
+        "at_non_dominant_right": round(
+            float((cleaning.nearest != cleaning.dominant[labels])[~wrong].mean()), 4
+        ),
+        "at_non_dominant_wrong": round(
+            float((cleaning.nearest != cleaning.dominant[labels])[wrong].mean()), 4
+        ),
+    }
+
+
+def found_row(percent: str, figures: dict[str, Any]) -> str:
+    """A row of a Markdown table; chance is what dropping as many images at random would find."""
+    shares = []
+    for name, chance in (("precision", figures["wrong"]), ("recall", figures["dropped"])):
+        low, high = figures[f"{name}_interval"]
+        shares.append(f"{figures[name]:.3f} [{low:.3f}, {high:.3f}], chance {chance / figures['images']:.3f}")
+    angles = f"{figures['angle_right']:.0f}° / {figures['angle_wrong']:.0f}°"
+    counts = f"{figures['wrong']} of {figures['images']} | {figures['dropped']}"
+    return f"| {percent} | {counts} | {' | '.join(shares)} | {angles} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW")
+    parser.add_argument("--out", type=Path, required=True, help="trainings and figures")
+    parser.add_argument("--noise", type=float, nargs="+", default=[0.2, 0.4], help="shares of wrong labels")
+    options = parser.parse_args()
+    people = choose_people(options.aligned)
+    options.out.mkdir(parents=True, exist_ok=True)
+    found: dict[str, dict[str, Any]] = {}
+    trained: dict[str, dict[str, Any]] = {}
+    arcface, several = with_head("arcface"), with_head(f"subcentre:subcentres={K}")
+    for share in options.noise:
+        noisy = inject(people, share)
+        folder = options.out / f"noise-{share:g}"
+        folder.mkdir(exist_ok=True)
+        write_list(folder / "noisy.csv", noisy.rows)
+        percent = f"{100 * share:g} %"
+        trained[f"{percent}, K = {K}"] = train_and_measure(
+            folder / "noisy.csv", folder / f"k{K}", people, several
+        )
+        model = folder / f"k{K}/model.safetensors"
+        found[percent] = measure_cleaning(model, folder / "noisy.csv", noisy, folder / "cleaned.csv")
+        tqdm.write(f"found of {percent}: {json.dumps(found[percent])}")
+        for name, data, out in (
+            (f"{percent}, K = {K} then 1, cleaned", "cleaned.csv", "cleaned-k1"),
+            (f"{percent}, K = 1", "noisy.csv", "k1"),
+        ):
+            trained[name] = train_and_measure(folder / data, folder / out, people, arcface)
+    write_list(options.out / "clean.csv", inject(people, 0.0).rows)
+    trained["0 %, K = 1"] = train_and_measure(
+        options.out / "clean.csv", options.out / "clean-k1", people, arcface
+    )
+    with atomic_path(options.out / "label_noise.json") as temporary:
+        temporary.write_text(json.dumps({"found": found, "trained": trained}, indent=1))
+    print("| injected | wrong training labels | dropped | precision | recall | mean angle, right / wrong |")
+    print("|---|---|---|---|---|---|")
+    for percent, figures in found.items():
+        print(found_row(percent, figures))
+    print("\n| wrong labels, training | pair accuracy | EER | TAR at FMR 0.01 |")
+    print("|---|---|---|---|")
+    for name, figures in sorted(trained.items()):
+        print(table_row(name, figures))
+
+
+if __name__ == "__main__":
+    main()

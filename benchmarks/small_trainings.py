@@ -1,0 +1,100 @@
+"""What the benchmarks that train have in common: few people of LFW, a tiny network, one budget.
+
+Trained on: of the people that the bundled network was trained on, the 60 with the most photographs, at
+most 16 each. Measured on: the bundled network's 600 held-out people. All else is an outsider.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from recognition.checkpoint import load_notes, load_recogniser
+from recognition.data.dataset import labelled
+from recognition.data.folders import read_folders
+from recognition.embedding import embed_files
+from recognition.images import atomic_path
+from recognition.loading import bundled_path
+from recognition.options import TrainingOptions
+from recognition.train import train
+from recognition.verification import describe_verification, verify
+
+IDENTITIES = 60
+PHOTOGRAPHS = 16
+#: Small enough for half a minute of a core.
+OPTIONS = TrainingOptions(
+    network="iresnet18",
+    width=1 / 8,
+    embedding_size=128,
+    epochs=8,
+    batch_size=32,
+    learning_rate=0.05,
+    margin=0.4,
+    scale=32.0,
+    held_out=0,
+    start_size=32,
+    image_size=32,
+    augmentation="flip",
+)
+
+
+@dataclass(frozen=True)
+class People:
+    """Photographs by identity: to train on, to measure on, and of everyone else."""
+
+    train: dict[str, list[Path]]
+    held_out: dict[str, list[Path]]
+    outsiders: list[Path]
+
+
+def choose_people(aligned: Path) -> People:
+    """The people of this module, from aligned LFW."""
+    folders = read_folders(aligned)
+    held_out = set(load_notes(bundled_path())["split"]["held_out"])
+    by_count = sorted((name for name in folders if name not in held_out), key=lambda n: (-len(folders[n]), n))
+    chosen = by_count[:IDENTITIES]
+    return People(
+        train={name: folders[name][:PHOTOGRAPHS] for name in sorted(chosen)},
+        held_out={name: folders[name] for name in sorted(held_out & set(folders))},
+        outsiders=[path for name in by_count[IDENTITIES:] for path in folders[name]],
+    )
+
+
+def train_and_measure(data: Path, out: Path, people: People, options: TrainingOptions) -> dict[str, Any]:
+    """Train, or go on, and measure on the held-out people; what is measured already is read again."""
+    figures_path = out / "figures.json"
+    if figures_path.exists():
+        return dict(json.loads(figures_path.read_text()))
+    begun = time.process_time()
+    path = train(data, out, options, device="cpu", precision="float32", keep_images=True)
+    samples = labelled(people.held_out)
+    embeddings = embed_files(load_recogniser(path), [key for key, _ in samples])
+    figures = verify(embeddings, np.array([label for _, label in samples]), intervals=True)
+    described = describe_verification(figures) | {"cpu_seconds": round(time.process_time() - begun, 1)}
+    with atomic_path(figures_path) as temporary:
+        temporary.write_text(json.dumps(described))
+    tqdm.write(f"{out.name}: {json.dumps(described)}")
+    return described
+
+
+def table_row(name: str, figures: dict[str, Any], *more: str) -> str:
+    """A row of a Markdown table: name, accuracy, EER, TAR with its interval, and more."""
+    low, high = figures["tar_interval_0.01"]
+    cells = [
+        name,
+        f"{figures['accuracy']:.3f} ± {figures['accuracy_std']:.3f}",
+        f"{figures['eer']:.3f}",
+        f"{figures['tar_at_fmr_0.01']:.3f} [{low:.3f}, {high:.3f}]",
+        *more,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def with_head(head: str, *terms: str) -> TrainingOptions:
+    """The budget of all, with another head or further terms."""
+    pairs = any(term.startswith(("triplet", "contrastive")) for term in terms)
+    return replace(OPTIONS, head=head, terms=terms, images_per_identity=4 if pairs else 0)

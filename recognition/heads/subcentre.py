@@ -1,0 +1,75 @@
+"""Sub-center ArcFace: several centres for each class, the nearest counts."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recognition.errors import InputError
+from recognition.heads.fixed import ArcFaceHead
+
+#: What is left of a vote after each step: it is half forgotten after 700 steps, so that the
+#: assignments of an early, useless network do not count at the end.
+VOTE_MEMORY = 0.999
+
+
+class SubCentreArcFaceHead(ArcFaceHead):
+    """ArcFace with `subcentres` centres a class and max pooling over their cosines.
+
+    Mislabelled images gather at non-dominant centres of their class; see recognition/cleaning.py.
+
+    Args:
+        subcentres: the paper's K.
+
+    Raises:
+        InputError: an option is out of range.
+
+    Source: Deng et al., Sub-center ArcFace, ECCV 2020, section 3.2.
+    """
+
+    votes: Tensor
+
+    def __init__(
+        self,
+        embedding_size: int,
+        classes: int,
+        *,
+        scale: float = 64.0,
+        margin: float = 0.5,
+        subcentres: int = 3,
+    ) -> None:
+        super().__init__(embedding_size, classes, scale=scale, margin=margin)
+        if not 1 <= subcentres <= 100:
+            raise InputError(f"subcentres: expected 1 to 100 centres a class, got {subcentres}")
+        self.weight = nn.Parameter(torch.empty(classes, subcentres, embedding_size))
+        nn.init.normal_(self.weight, std=0.01)
+        self.register_buffer("votes", torch.zeros(classes, subcentres))
+
+    @property
+    def subcentres(self) -> Tensor:
+        """All centres, unit norm, (classes, subcentres, embedding_size)."""
+        return F.normalize(self.weight, dim=2)
+
+    @property
+    def centres(self) -> Tensor:
+        """The dominant centre of each class: the one that most of its images were nearest to of late."""
+        return self.subcentres[torch.arange(self.classes, device=self.votes.device), self.votes.argmax(1)]
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        return self._all_cosines(embeddings).amax(2)
+
+    def _all_cosines(self, embeddings: Tensor) -> Tensor:
+        return F.linear(F.normalize(embeddings), self.subcentres.flatten(0, 1)).unflatten(
+            1, self.weight.shape[:2]
+        )
+
+    def logits(self, embeddings: Tensor, labels: Tensor, share: float) -> Tensor:
+        if self.training:
+            self._vote(embeddings, labels)
+        return super().logits(embeddings, labels, share)
+
+    @torch.no_grad()
+    def _vote(self, embeddings: Tensor, labels: Tensor) -> None:
+        own = torch.einsum("bd,bkd->bk", embeddings, self.subcentres[labels])
+        self.votes.mul_(VOTE_MEMORY)
+        ones = torch.ones(len(labels), dtype=self.votes.dtype, device=self.votes.device)
+        self.votes.index_put_((labels, own.argmax(1)), ones, accumulate=True)
