@@ -9,7 +9,7 @@ from gradio.themes.utils import fonts
 from app.context import Context, on_change, told
 from app.html import note
 from app.settings import Settings
-from app.tabs import identity, ingredients, learn, photograph
+from app.tabs import audit, identity, ingredients, learn, photograph
 from recognition.loading import BUNDLED, load
 from recognition.runtime import choose_device
 
@@ -78,6 +78,8 @@ def build_page(settings: Settings) -> gr.Blocks:
                 chosen = photograph.build(context, model)
             with gr.Tab("Ingredients", id="ingredients"):
                 ingredients.build(context, model, wanted, chosen)
+            with gr.Tab("Audit", id="audit"):
+                audit.build(context)
             with gr.Tab("Learn", id="learn"):
                 learn.build(context)
 

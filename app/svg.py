@@ -31,11 +31,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve with its name."""
+    """A curve with its name; a broad one is seen below a curve that it equals."""
 
     name: str
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+    broad: bool = False
 
 
 def frame(width: int, height: int, title: str, body: str) -> str:
@@ -69,8 +70,7 @@ def line_chart(lines: Sequence[Line], x: Axis, y: Axis, title: str, *, width: in
     parts = [_axes(x, y, left, right, top, bottom)]
     for number, line in enumerate(lines):
         dash = DASHES[number % len(DASHES)]
-        # The first is what the reader moves: broad, and seen below a curve that it equals.
-        broad = 'stroke-width="7" stroke-opacity="0.45"' if number == 0 else 'stroke-width="2"'
+        broad = 'stroke-width="7" stroke-opacity="0.45"' if line.broad else 'stroke-width="2"'
         parts.append(
             path(
                 x.place(line.x, left, right),

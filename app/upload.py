@@ -23,36 +23,45 @@ class Upload:
     data: bytes
 
 
-class PhotographInput(gr.Image):  # type: ignore[misc]  # gradio's classes are untyped
-    """Upload, paste or webcam; a handler gets an `Upload`, and the file is gone."""
+def photograph_input(**settings: Any) -> gr.Image:
+    """Upload, paste or webcam; a handler gets an `Upload`, and the file is gone.
 
-    # Tells Gradio to draw it as its parent.
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Upload | None:
-        """Read the uploaded file and wipe it, with the folder that Gradio made for it.
-
-        Raises:
-            gr.Error: the file has gone already.
-        """
-        if payload is None or not payload.path:
-            return None
-        path = Path(payload.path)
-        try:
-            return Upload(Path(payload.orig_name or path.name).name, _read(path))
-        except OSError:
-            raise gr.Error("The upload did not arrive whole. Please choose the file again.") from None
-        finally:
-            wipe(path)
-
-    def postprocess(self, value: None) -> None:
-        """Nothing is ever shown by it: that would write a file again."""
+    Its methods are replaced rather than overridden: for a subclass, Gradio writes a file into this
+    package.
+    """
+    component = gr.Image(type="filepath", **settings)
+    component.preprocess = lambda payload: take(payload) if payload is not None and payload.path else None
+    component.postprocess = _nothing
+    return component
 
 
-def _read(path: Path) -> bytes:
-    # The server cuts longer uploads off; this holds for whatever else lies at the path.
-    with path.open("rb") as file:
-        return file.read(MAX_UPLOAD + 1)
+def report_input(**settings: Any) -> gr.File:
+    """Files of a report; a handler gets their `Upload`s, and the files are gone."""
+    component = gr.File(file_count="multiple", **settings)
+    component.preprocess = lambda payload: None if payload is None else [take(file) for file in payload.root]
+    component.postprocess = _nothing
+    return component
+
+
+def _nothing(value: None) -> None:
+    """Nothing is ever shown by them: that would write a file again."""
+
+
+def take(file: Any) -> Upload:
+    """Read one file of Gradio's and wipe it, with the folder that Gradio made for it.
+
+    Raises:
+        gr.Error: it has gone already.
+    """
+    path = Path(file.path)
+    try:
+        # The server cuts longer uploads off; this holds for whatever else lies at the path.
+        with path.open("rb") as opened:
+            return Upload(Path(file.orig_name or path.name).name, opened.read(MAX_UPLOAD + 1))
+    except OSError:
+        raise gr.Error("The upload did not arrive whole. Please choose the file again.") from None
+    finally:
+        wipe(path)
 
 
 def wipe(path: Path) -> None:

@@ -27,7 +27,7 @@ _ANGLES = np.linspace(0, 180, 361)
 
 def curves(margin: Margin, scale: float) -> str:
     """The target's logit against its angle: the chosen margin's, and the papers'."""
-    lines = [Line("yours", _ANGLES, target_logits(margin, _ANGLES, scale))]
+    lines = [Line("yours", _ANGLES, target_logits(margin, _ANGLES, scale), broad=True)]
     lines += [Line(name, _ANGLES, target_logits(one, _ANGLES, scale)) for name, one in MARGINS.items()]
     ticks = tuple(scale * share for share in (-2, -1, 0, 1))
     return line_chart(
@@ -46,7 +46,7 @@ def decision(margin: Margin, scale: float, between: float) -> str:
     way = np.linspace(0, between, 181)
     chart = line_chart(
         [
-            Line("yours", way, probabilities(margin, way, between, scale)),
+            Line("yours", way, probabilities(margin, way, between, scale), broad=True),
             Line("no margin", way, probabilities(Margin(), way, between, scale)),
         ],
         Axis("angle to the own centre, degrees", 0, between, tuple(np.linspace(0, between, 7).round(1))),

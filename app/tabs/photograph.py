@@ -14,7 +14,7 @@ from app.html import figure, note, picture, row
 from app.jobs import Job
 from app.panel import Attack, attack_panel
 from app.settings import MAX_PIXELS, MAX_UPLOAD
-from app.upload import Photograph, PhotographInput, Upload, decode
+from app.upload import Photograph, Upload, decode, photograph_input
 from arcinvert import api
 from arcinvert.inputs import face_subject, template_of
 from arcinvert.judge import Judge
@@ -106,10 +106,9 @@ def build(context: Context, model: gr.Dropdown) -> gr.State:
     )
     with gr.Row():
         with gr.Column(min_width=280):
-            upload = PhotographInput(
+            upload = photograph_input(
                 label="Photograph: choose a file, paste, or take one",
                 sources=["upload", "clipboard", "webcam"],
-                type="filepath",
                 height=260,
                 buttons=[],
                 elem_id="photograph",
