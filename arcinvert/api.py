@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from arcinvert.attack import Attack
 from arcinvert.inputs import Subject, class_subjects, embedding_subjects, photograph_subjects
-from arcinvert.judge import Judge, calibration, thresholds
+from arcinvert.judge import NOT_IN_RESULTS, Judge, calibration, thresholds
 from arcinvert.options import AttackOptions
 from arcinvert.report import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
 from arcinvert.result import Step
@@ -58,7 +58,8 @@ class Run:
     interrupted: bool
 
 
-#: Hears of every step: the batch from 1, of how many, and the step.
+#: Hears of every step: the batch from 1, of how many, and the step. `StopInversion` raised in it ends
+#: the attack with what there is, any other exception without a result.
 Progress = Callable[[int, int, Step], None]
 
 
@@ -165,6 +166,28 @@ def from_embedding(
     )
 
 
+def from_subject(
+    subject: Subject,
+    *,
+    command: str,
+    model: str | os.PathLike[str] = BUNDLED,
+    device: DeviceName = "auto",
+    progress: Progress = _silent,
+    **options: Any,
+) -> Run:
+    """Reconstruct a subject that its caller prepared, such as a photograph that is in memory alone.
+
+    Args:
+        command: what the result calls the run.
+        model, device, options: as for `generate`; the model is the one of the subject's template.
+
+    Raises:
+        InputError: something given is wrong; it says what.
+    """
+    attack, given = Attack(model, device, AttackOptions(**options)), {"name": subject.name}
+    return _run(attack, Judge(), [subject], out=None, command=command, given=given, progress=progress)
+
+
 def _run(
     attack: Attack,
     judge: Judge,
@@ -201,7 +224,7 @@ def _run(
             "parametrisation": attack.parametrisation_name(),
             "attacked": attack.describe_model(),
             "attacker_knowledge": attack.knowledge(),
-            "judge": {key: value for key, value in calibration().items() if key not in ("people", "matrix")},
+            "judge": {key: value for key, value in calibration().items() if key not in NOT_IN_RESULTS},
             "environment": attack.environment(),
             "seconds": round(time.monotonic() - begin, 2),
             "interrupted": done.interrupted,
@@ -248,7 +271,9 @@ class _Finished:
 
 
 def _invert_all(attack: Attack, subjects: Sequence[Subject], progress: Progress) -> _Finished:
-    """Every sample of every subject, in batches; Ctrl-C keeps the batches that are finished."""
+    """Every sample of every subject, in batches; Ctrl-C keeps the batches that are finished,
+    `StopInversion` from the progress also the running one as it is.
+    """
     tasks = [(subject, sample) for subject in subjects for sample in range(attack.options.samples)]
     size = attack.options.batch_size
     batches = [tasks[first : first + size] for first in range(0, len(tasks), size)]
@@ -267,6 +292,8 @@ def _invert_all(attack: Attack, subjects: Sequence[Subject], progress: Progress)
             batch, to_uint8(inversion.images), inversion.similarity.tolist(), strict=True
         ):
             samples.append(_Sample(subject, sample, image, similarity, seconds))
+        if inversion.stopped:
+            return _Finished(samples, interrupted=True)
     return _Finished(samples, interrupted=False)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from arcinvert.parametrisations import Parametrisation
 from arcinvert.priors.batchnorm import BatchNormPrior
-from arcinvert.result import Inversion, Step
+from arcinvert.result import Inversion, Step, StopInversion
 from arcinvert.schedule import Schedule
 from arcinvert.targets import Target
 from arcinvert.transforms import FeatureDropout
@@ -44,9 +44,15 @@ def invert(
         statistics_prior: of the network's activations, with its weight.
         coordinate_weight: of the parametrisation's own prior, where it has one.
         dtype: of the network's inner computation.
-        callback: hears of every step; an exception in it ends the loop.
+        callback: hears of every step; `StopInversion` raised in it keeps what there is, any other
+            exception ends all.
     """
-    start = parametrisation.images().detach().clamp(0, 1).cpu().clone()
+
+    @torch.no_grad()
+    def plain() -> Tensor:
+        return parametrisation.images().detach().clamp(0, 1)
+
+    start, stopped = plain().cpu().clone(), False
     optimiser = torch.optim.Adam(parametrisation.parameters, lr=1.0, betas=schedule.betas)
     weight, prior = statistics_prior or (0.0, None)
     parts: dict[str, Tensor] = {}
@@ -70,11 +76,15 @@ def invert(
             loss.backward()
             optimiser.step()
             parametrisation.project()
-            callback(Step(step + 1, schedule.steps, _values(parts)))
+            try:
+                callback(Step(step + 1, schedule.steps, _values(parts), lambda: plain().cpu()))
+            except StopInversion:
+                stopped = True
+                break
     with torch.no_grad():
-        images = parametrisation.images().detach().clamp(0, 1)
+        images = plain()
         similarity = (recogniser(images) * target.templates).sum(1)
-    return Inversion(images.cpu(), start, similarity.cpu(), _values(parts))
+    return Inversion(images.cpu(), start, similarity.cpu(), _values(parts), stopped)
 
 
 def start_device(images: Tensor) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from arcinvert.judge import Judge, similarity
 from arcinvert.scores import Reference
-from recognition.alignment import crop_at, find_face
+from recognition.alignment import Face, crop_at, find_face
 from recognition.checkpoint import sha256
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image, to_tensor
@@ -130,23 +130,44 @@ def photograph_subjects(
     for path in dict.fromkeys(map(Path, paths)):
         photograph = read_image(path)
         found = find_face(photograph, name=str(path), face=face)
-        crop = crop_at(photograph, found)
-        aligned = crop_at(photograph, found, recogniser.input_size)
         others: list[NDArray[np.uint8]] = []
         if photos is not None:
             folder = _folder_of(path, Path(photos), single=len(paths) == 1)
             others = _other_crops(folder, 1, besides=path)
         subjects.append(
-            Subject(
-                name=str(path),
-                label=None,
-                template=template_of(recogniser, aligned),
-                reference=_reference(judge, crop, others),
-                picture=crop,
-                sha256=sha256(path),
+            face_subject(
+                recogniser, photograph, found, judge, name=str(path), others=others, digest=sha256(path)
             )
         )
     return subjects
+
+
+def face_subject(
+    recogniser: Recogniser,
+    photograph: NDArray[np.uint8],
+    face: Face,
+    judge: Judge,
+    *,
+    name: str,
+    others: Sequence[NDArray[np.uint8]] = (),
+    digest: str | None = None,
+) -> Subject:
+    """The subject of one face in a photograph, uint8 HWC RGB.
+
+    Args:
+        name: what results call it.
+        others: aligned crops of other photographs of the person, for the judge.
+        digest: SHA-256 of the photograph's file.
+    """
+    crop = crop_at(photograph, face)
+    return Subject(
+        name=name,
+        label=None,
+        template=template_of(recogniser, crop_at(photograph, face, recogniser.input_size)),
+        reference=_reference(judge, crop, list(others)),
+        picture=crop,
+        sha256=digest,
+    )
 
 
 def embedding_subjects(recogniser: Recogniser, path: str | os.PathLike[str]) -> list[Subject]:

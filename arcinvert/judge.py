@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from recognition.alignment import detect, warp
 
+#: Of the calibration, what results need not repeat.
+NOT_IN_RESULTS = frozenset({"people", "matrix", "histograms"})
 #: Side of the judge's chip, pixels.
 CHIP_SIZE = 150
 #: Border added to a crop before its warp to a chip, pixels.
@@ -55,6 +57,25 @@ def calibration() -> dict[str, Any]:
 def thresholds() -> list[Threshold]:
     """The shipped thresholds, the highest rate first."""
     return [Threshold(**entry) for entry in calibration()["thresholds"]]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How judge similarities of pairs of real photographs lie.
+
+    Args:
+        edges: (bins + 1,), rising.
+        nonmated, mated: (bins,), share of the pairs in each bin; each sums to 1.
+    """
+
+    edges: NDArray[np.float64]
+    nonmated: NDArray[np.float64]
+    mated: NDArray[np.float64]
+
+
+def histogram() -> Histogram:
+    """The shipped distributions, of the pairs that the thresholds rest on."""
+    return Histogram(**{name: np.array(values) for name, values in calibration()["histograms"].items()})
 
 
 class Judge:

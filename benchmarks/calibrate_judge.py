@@ -23,6 +23,8 @@ CHIP_PADDING = 0.25
 #: Photographs of one person, at most, so that the much-photographed do not make the figures.
 PHOTOS_PER_PERSON = 5
 FMRS = (1e-2, 1e-3)
+#: Of the histograms of similarities: their range holds all pairs of photographs.
+EDGES = np.linspace(-0.4, 1, 71)
 
 
 def fixed_warp(photographs: list[Path]) -> NDArray[np.float64]:
@@ -95,6 +97,11 @@ def main() -> None:
         ],
         "mean_mated": float(mated.mean()),
         "mean_nonmated": float(nonmated.mean()),
+        "histograms": {
+            "edges": EDGES.round(2).tolist(),
+            "nonmated": _shares(nonmated),
+            "mated": _shares(mated),
+        },
         "data": "LFW, deep-funneled; two thirds of the bundled network's held-out identities, at most "
         f"{PHOTOS_PER_PERSON} photographs each",
         "people": people,
@@ -102,6 +109,17 @@ def main() -> None:
     with atomic_path(Path("arcinvert/data/judge.json")) as temporary:
         temporary.write_text(json.dumps(described, indent=1) + "\n")
     print(json.dumps({key: value for key, value in described.items() if key != "people"}, indent=1))
+
+
+def _shares(similarities: NDArray[np.float64]) -> list[float]:
+    """The share of the similarities in each bin of `EDGES`."""
+    counts = np.histogram(similarities, EDGES)[0]
+    if counts.sum() != len(similarities):
+        raise SystemExit(
+            f"similarities from {similarities.min()} to {similarities.max()} leave the histogram"
+        )
+    shares: list[float] = (counts / counts.sum()).round(7).tolist()
+    return shares
 
 
 if __name__ == "__main__":

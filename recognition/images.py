@@ -48,7 +48,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return decode_image(data, name=str(path))
 
 
-def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
+def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """As `read_image`, of the bytes of a file; `name` is what errors call it."""
     try:
         with warnings.catch_warnings():
@@ -56,9 +56,9 @@ def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             width, height = image.size
-            if width * height > MAX_PIXELS:
+            if width * height > max_pixels:
                 raise InputError(
-                    f"{name}: expected at most {MAX_PIXELS:,} pixels, got {width}x{height}; shrink it first"
+                    f"{name}: expected at most {max_pixels:,} pixels, got {width}x{height}; shrink it first"
                 )
             return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
     except UnidentifiedImageError:
@@ -67,13 +67,19 @@ def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
         ) from None
     except Image.DecompressionBombError:
         raise InputError(
-            f"{name}: expected at most {MAX_PIXELS:,} pixels, got more; shrink it first"
+            f"{name}: expected at most {max_pixels:,} pixels, got more; shrink it first"
         ) from None
     except InputError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError) as error:
         # Pillow's decoders raise all of these on damaged files.
         raise InputError(f"{name}: damaged or truncated image ({error}); get a whole copy") from None
+
+
+def frame_count(data: bytes) -> int:
+    """Frames of an image file that `decode_image` takes: more than one in an animation."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return getattr(image, "n_frames", 1)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -6,6 +6,6 @@ default `run`, a function from the parsed options to an exit code. Importing it 
 
 from types import ModuleType
 
-from arcinvert.commands import calibrate, export, inspect, models
+from arcinvert.commands import app, calibrate, export, inspect, models
 
-COMMANDS: tuple[ModuleType, ...] = (inspect, models, export, calibrate)
+COMMANDS: tuple[ModuleType, ...] = (inspect, models, export, calibrate, app)

@@ -16,9 +16,12 @@ from PIL import Image
 
 import arcinvert
 from arcinvert import AttackOptions, Run, api, attack, from_embedding, from_image, generate
+from arcinvert.api import from_subject
+from arcinvert.inputs import face_subject
 from arcinvert.judge import Judge, similarity, thresholds
-from arcinvert.result import Step
+from arcinvert.result import Step, StopInversion
 from arcinvert.scores import Verdict
+from recognition.alignment import find_face
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor
 from recognition.loading import bundled_path
@@ -461,6 +464,34 @@ def interrupt_in(batch: int) -> api.Progress:
             raise KeyboardInterrupt
 
     return progress
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_a_stopped_run_keeps_the_running_batch_too(tiny_model: Path) -> None:
+    def stop(batch: int, batches: int, step: Step) -> None:
+        if (batch, step.number) == (2, 3):
+            raise StopInversion
+
+    settings: dict[str, Any] = {"model": tiny_model, "batch_size": 1}
+    run = generate([4, 0, 1], **settings, steps=9, progress=stop)
+    assert run.interrupted
+    assert run.result["interrupted"] is True
+    assert [sample["class_id"] for sample in run.samples] == [4, 0]
+    whole = generate(4, **settings, steps=9)
+    assert np.array_equal(run.images[0], whole.images[0])
+
+
+def test_a_prepared_subject_is_attacked_by_its_template(
+    tiny: Recogniser, tiny_model: Path, judge: Judge, astronaut: NDArray[np.uint8], photograph: Path
+) -> None:
+    face = find_face(astronaut, name="astronaut")
+    subject = face_subject(tiny, astronaut, face, judge, name=str(photograph))
+    run = from_subject(subject, command="from-image", model=tiny_model, steps=2)
+    same = from_image(photograph, model=tiny_model, steps=2)
+    assert np.array_equal(run.images[0], same.images[0])
+    assert run.samples[0]["judge"] == same.samples[0]["judge"]
+    assert run.result["command"] == "from-image"
+    assert run.out is None
 
 
 @pytest.mark.usefixtures("_unjudged")

@@ -9,7 +9,7 @@ from arcinvert.engine import invert
 from arcinvert.parametrisations import PARAMETRISATIONS, Pixels
 from arcinvert.priors.batchnorm import PaperPrior
 from arcinvert.priors.image import squared_norm, total_variation
-from arcinvert.result import Inversion, Step
+from arcinvert.result import Inversion, Step, StopInversion
 from arcinvert.schedule import Schedule
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
 from arcinvert.transforms import RandomView
@@ -148,6 +148,27 @@ def test_an_exception_in_the_callback_ends_the_loop() -> None:
         )
     assert heard == [1, 2]
     assert all(not module._forward_pre_hooks for module in recogniser.modules())
+
+
+def test_a_callback_may_stop_it_and_keep_what_there_is() -> None:
+    seen: list[torch.Tensor] = []
+
+    def stop(step: Step) -> None:
+        seen.append(step.images())
+        if step.number == 4:
+            raise StopInversion
+
+    arguments = linear_recogniser(), CosineTarget(templates())
+    inversion = invert(*arguments, Pixels(start()), Schedule(steps=9), callback=stop)
+    assert inversion.stopped
+    assert len(seen) == 4
+    # What a callback sees is what there is: after the last step, the result itself.
+    assert torch.equal(seen[-1], inversion.images)
+    assert not torch.equal(seen[-2], seen[-1])
+    assert not seen[-1].requires_grad
+    reached = (linear_recogniser()(inversion.images) * templates()).sum(1)
+    torch.testing.assert_close(inversion.similarity, reached, rtol=0, atol=1e-5)
+    assert not invert(*arguments, Pixels(start()), Schedule(steps=2)).stopped
 
 
 @pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)

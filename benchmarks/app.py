@@ -1,0 +1,85 @@
+"""How long a visitor of the page waits: until it is there, until the first face, while others' jobs run.
+
+python -m benchmarks.app
+
+Needs the extras app and dev, and a Chromium.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+#: Seconds after which this gives up.
+PATIENCE = 180
+#: Answers to a moved control, measured while a job runs.
+MOVES = 10
+
+
+def start(port: int) -> tuple[subprocess.Popen[bytes], float]:
+    """A server, and the seconds until its page was there."""
+    begin = time.monotonic()
+    command = [sys.executable, "-m", "app", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while time.monotonic() - begin < PATIENCE:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE).close()
+            return process, time.monotonic() - begin
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    process.kill()
+    raise SystemExit("the server did not start")
+
+
+def visit(browser: Any, port: int) -> Any:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.locator("button:visible", has_text="Start").wait_for()
+    return page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=7861)
+    options = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    process, seconds = start(options.port)
+    print(f"the page is there after {seconds:.1f} s")
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            first, second = visit(browser, options.port), visit(browser, options.port)
+            begin = time.monotonic()
+            first.locator("button:visible", has_text="Start").click()
+            first.locator(".ai-face img").first.wait_for()
+            print(f"the first frame after {time.monotonic() - begin:.1f} s (four samples)")
+            second.get_by_role("tab", name="Learn").click()
+            waits = []
+            for angle in range(30, 30 + 5 * MOVES, 5):
+                field = second.locator("input[type=number][aria-label*='Angle between']")
+                begin = time.monotonic()
+                field.fill(str(angle))
+                field.press("Tab")
+                second.locator(f"#decision .ai-note:has-text('centres {angle} degrees')").wait_for()
+                waits.append(time.monotonic() - begin)
+            running = first.locator(".ai-progress").count() == 1
+            print(
+                f"a second visitor's control answers in {sorted(waits)[MOVES // 2]:.2f} s "
+                f"(median of {MOVES}), {max(waits):.2f} s at most, "
+                + ("all while the first's job runs" if running else "the first's job ended meanwhile")
+            )
+            browser.close()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Fixtures of the page: a server in a process of its own, and a real browser."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio", reason="needs the extra 'app'")
+
+#: Seconds that a loaded machine may take for whatever a test waits for.
+PATIENCE = 120
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running page: its address, its folder of networks, its folder for uploads."""
+
+    address: str
+    models: Path
+    uploads: Path
+
+
+@pytest.fixture(scope="session")
+def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`python -m app` with the tiny network in its folder."""
+    models = tmp_path_factory.mktemp("models")
+    shutil.copy(tiny_model, models / "tiny.safetensors")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "app", "--port", str(port), "--models", str(models), "--queue", "3"]
+    before = set(upload_folders())
+    log = (models.parent / "server.log").open("w+")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        end = time.monotonic() + PATIENCE
+        while not _answers(address):
+            if process.poll() is not None or time.monotonic() > end:
+                log.seek(0)
+                pytest.fail(f"the server did not start: {log.read()}")
+            time.sleep(0.2)
+        (uploads,) = set(upload_folders()) - before
+        yield Server(address, models, uploads)
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def upload_folders() -> list[Path]:
+    """Where running servers have their uploads."""
+    roots = {Path("/dev/shm"), Path(tempfile.gettempdir())}  # noqa: S108  (looked into, not written)
+    return [folder for root in roots if root.is_dir() for folder in root.glob("arcinvert-app-*")]
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:  # noqa: S310  (our own server)
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium, the one that this machine has."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra 'dev'")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("needs a Chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            # A container's root has no namespace for Chromium's own sandbox.
+            args=["--no-sandbox"],
+        )
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """One browser window on the page, with everything that it asked for."""
+
+    def __init__(self, browser: Any, server: Server, **context: Any) -> None:
+        self.context = browser.new_context(**context)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE * 1000)
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(server.address)
+        self.button("Start").wait_for()
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name).click()
+
+    def button(self, name: str) -> Any:
+        return self.page.locator("button:visible", has_text=name)
+
+    def set_number(self, label: str, value: int) -> None:
+        field = self.page.locator(f"input[type=number][aria-label*='{label}']:visible")
+        field.fill(str(value))
+        field.press("Tab")
+
+    def see(self, selector: str) -> Any:
+        """The first visible element, once there is one."""
+        found = self.page.locator(f"{selector}:visible").first
+        found.wait_for()
+        return found
+
+    def close(self) -> None:
+        self.context.close()
+
+
+@pytest.fixture
+def visitor(chromium: Any, server: Server) -> Iterator[Visitor]:
+    someone = Visitor(chromium, server)
+    yield someone
+    strangers = [url for url in someone.asked if not url.startswith((server.address, "data:", "blob:"))]
+    someone.close()
+    assert strangers == []
+    assert someone.complaints == []

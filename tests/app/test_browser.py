@@ -1,0 +1,229 @@
+"""The page in a real browser: each tab, bad uploads, two visitors, and no request to anybody else."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from recognition.images import write_png
+from tests.app.conftest import Server, Visitor
+
+
+def files_below(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def portrait(tmp_path: Path, astronaut: NDArray[np.uint8]) -> Path:
+    """The astronaut's head: a photograph with one face."""
+    write_png(tmp_path / "portrait.png", astronaut[:260, 80:360])
+    return tmp_path / "portrait.png"
+
+
+def upload(visitor: Visitor, path: Path, where: str = "photograph") -> None:
+    visitor.page.locator(f"#{where} input[type=file]").first.set_input_files(str(path))
+
+
+def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.set_number("Samples", 2)
+    visitor.set_number("Steps", 3)
+    visitor.page.locator("#identity input").fill("125")
+    visitor.page.locator("#identity input").press("Enter")
+    visitor.button("Start").click()
+    visitor.see(".ai-card")
+    assert visitor.page.locator(".ai-card").count() == 2
+    assert "Done: 2 reconstructions" in visitor.see(".ai-status").inner_text()
+    assert "recogniser that was not attacked" in visitor.see(".ai-meaning").inner_text()
+    plot = visitor.see(".ai-card svg").get_attribute("aria-label")
+    assert re.search(r"this reconstruction at -?0\.\d\d, threshold 0\.39: 1 in 100 pass, floor", plot)
+    visitor.page.get_by_label("1 in 1,000 strangers").check()
+    visitor.page.locator(".ai-card svg[aria-label*='threshold 0.46']").first.wait_for()
+    for image in visitor.page.locator("img:visible").all():
+        assert image.get_attribute("alt")
+    with visitor.page.expect_download() as download:
+        visitor.page.locator("a[download='arcinvert.zip']").click()
+    download.value.save_as(tmp_path / "arcinvert.zip")
+    with zipfile.ZipFile(tmp_path / "arcinvert.zip") as archive:
+        result = json.loads(archive.read("result.json"))
+        assert set(archive.namelist()) == {
+            "result.json",
+            "sheet.png",
+            "class125_sample0.png",
+            "class125_sample1.png",
+        }
+    assert result["options"]["steps"] == 3
+    assert [sample["class_id"] for sample in result["samples"]] == [125, 125]
+
+
+def test_stopped_at_any_moment_it_keeps_what_there_is(visitor: Visitor) -> None:
+    visitor.set_number("Samples", 1)
+    visitor.set_number("Steps", 500)
+    visitor.button("Start").click()
+    visitor.see(".ai-face img[alt^='Reconstruction 1 after']")
+    assert re.fullmatch(r"Step \d+ of 500, about \d+ s left", visitor.see(".ai-progress span").inner_text())
+    visitor.button("Stop and keep").click()
+    visitor.see(".ai-card")
+    assert "Stopped: 1 reconstruction in" in visitor.see(".ai-status").inner_text()
+    assert visitor.button("Start").is_enabled()
+
+
+def test_a_photograph(visitor: Visitor, server: Server, portrait: Path) -> None:
+    visitor.tab("From a photograph")
+    visitor.button("Use the example").click()
+    visitor.page.get_by_label("Face 2").check()
+    visitor.page.get_by_label("Face 1, the largest").check()
+    upload(visitor, portrait)
+    visitor.see(".ai-photo img[alt*='portrait.png']")
+    assert "256 numbers" in visitor.see(".ai-leaves").inner_text()
+    visitor.page.locator("#which-face").wait_for(state="hidden")
+    # In the server's memory alone from here on.
+    assert files_below(server.uploads) == []
+    visitor.set_number("Samples", 1)
+    visitor.set_number("Steps", 3)
+    visitor.button("Start").click()
+    captions = visitor.see(".ai-card").locator("figcaption").all_inner_texts()
+    assert captions == ["reconstruction", "photograph"]
+    assert "the very photograph" in visitor.see(".ai-meaning").inner_text()
+    assert files_below(server.uploads) == []
+
+
+def bad_files(folder: Path) -> list[tuple[Path, str]]:
+    """Uploads that cannot be used, each with what the page says."""
+    (folder / "text.jpg").write_text("no picture\n")
+    Image.new("L", (10_000, 10_000)).save(folder / "huge.png")
+    Image.effect_noise((300, 300), 50).save(folder / "nobody.png")
+    return [
+        (folder / "text.jpg", "expected an image"),
+        (folder / "huge.png", "expected at most 50,000,000 pixels, got 10000x10000"),
+        (folder / "nobody.png", "the detector found none"),
+    ]
+
+
+def test_bad_uploads_are_told_and_the_page_goes_on(
+    visitor: Visitor, server: Server, tmp_path: Path, portrait: Path
+) -> None:
+    visitor.tab("From a photograph")
+    for path, message in bad_files(tmp_path):
+        upload(visitor, path)
+        told = visitor.page.locator(".ai-problem:visible", has_text=path.name)
+        told.wait_for()
+        assert message in told.inner_text()
+    assert files_below(server.uploads) == []
+    with Image.open(portrait) as image:
+        image.save(tmp_path / "moving.gif", save_all=True, append_images=[image.rotate(5), image.rotate(9)])
+    upload(visitor, tmp_path / "moving.gif")
+    visitor.see(".ai-photo img[alt*='moving.gif']")
+    assert "an animation of 3 frames" in visitor.see(".ai-note:has-text('animation')").inner_text()
+    (tmp_path / "large.png").write_bytes(b"\0" * 20_000_001)
+    upload(visitor, tmp_path / "large.png")
+    visitor.page.get_by_text(re.compile("maximum.* size|too large", re.IGNORECASE)).first.wait_for()
+
+
+def test_recipes_side_by_side(visitor: Visitor) -> None:
+    visitor.tab("Ingredients")
+    visitor.set_number("Steps", 2)
+    visitor.button("Compare").click()
+    visitor.page.locator("#at-step").wait_for()
+    names = visitor.page.locator("#side-by-side figcaption").all_inner_texts()
+    assert [name.split(",")[0] for name in names] == [
+        "arcinvert",
+        "without BN prior",
+        "from noise",
+        "ArcFace paper",
+        "DeepInversion",
+    ]
+    assert visitor.page.locator(".ai-table tbody tr:visible").count() == 5
+    visitor.set_number("Show the step", 1)
+    visitor.page.locator("#side-by-side figcaption", has_text="DeepInversion, step 1").wait_for()
+
+
+def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.tab("Audit")
+    (tmp_path / "other.json").write_text('{"schema": "<b>something</b>"}')
+    upload(visitor, tmp_path / "other.json", "report")
+    assert "got '<b>something</b>'" in visitor.see(".ai-problem").inner_text()
+    visitor.button("Open the example report").click()
+    visitor.see(".ai-verdict")
+    seen = [visitor.page.locator("#report-section").inner_text()]
+    for _ in range(4):
+        visitor.button("Next section").click()
+        visitor.page.wait_for_function(
+            "before => document.querySelector('#report-section').innerText != before", arg=seen[-1]
+        )
+        seen.append(visitor.page.locator("#report-section").inner_text())
+    assert len(set(seen)) == 5
+    assert visitor.page.locator("#section input:checked").input_value() == "Defences"
+
+
+def test_margins_move(visitor: Visitor) -> None:
+    visitor.tab("Learn")
+    assert "up to 30.7 degrees" in visitor.see("#decision .ai-note").inner_text()
+    visitor.page.get_by_label("softmax, no margin").check()
+    visitor.see("#decision .ai-note:has-text('up to 45.0 degrees')")
+    visitor.button("Train the toy").click()
+    visitor.see(".ai-toy")
+    assert visitor.page.locator(".ai-toy").count() == 2
+
+
+def test_two_visitors_and_a_closed_tab(chromium: Any, server: Server, visitor: Visitor) -> None:
+    other = Visitor(chromium, server)
+    other.set_number("Samples", 1)
+    other.set_number("Steps", 500)
+    other.button("Start").click()
+    other.see(".ai-face img")
+    # The page answers somebody else while the job runs.
+    visitor.tab("Learn")
+    visitor.page.get_by_label("softmax, no margin").check()
+    visitor.see("#decision .ai-note:has-text('up to 45.0 degrees')")
+    assert other.see(".ai-progress").is_visible()
+    # One job at a time: the second waits, until the first visitor is gone.
+    visitor.tab("From an identity")
+    visitor.set_number("Samples", 1)
+    visitor.set_number("Steps", 2)
+    visitor.button("Start").click()
+    visitor.page.wait_for_timeout(1500)
+    assert visitor.page.locator(".ai-face, .ai-card").count() == 0
+    other.close()
+    visitor.see(".ai-card")
+
+
+def test_a_network_that_has_gone(visitor: Visitor, server: Server) -> None:
+    tiny = server.models / "tiny.safetensors"
+    kept = tiny.read_bytes()
+    visitor.page.locator("#network input").click()
+    visitor.page.get_by_role("option", name="tiny.safetensors").click()
+    visitor.see(".ai-note:has-text('tiny: 5 identities')")
+    visitor.page.wait_for_function("document.querySelector('#identity input').value == '4: Eve Easy'")
+    tiny.unlink()
+    try:
+        visitor.button("Start").click()
+        assert "it has gone" in visitor.see(".ai-problem").inner_text()
+    finally:
+        tiny.write_bytes(kept)
+    visitor.set_number("Steps", 2)
+    visitor.button("Start").click()
+    visitor.see(".ai-card")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone(chromium: Any, server: Server, scheme: str) -> None:
+    someone = Visitor(chromium, server, viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    page = someone.page
+    assert page.title() == "arcinvert: what a face recogniser gives away"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    paper = page.evaluate("getComputedStyle(document.querySelector('gradio-app')).backgroundColor")
+    channels = [float(number) for number in re.findall(r"\d+", paper)[:3]]
+    assert (sum(channels) / 3 > 128) == (scheme == "light")
+    # The keyboard alone reaches the button that starts.
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == "Start":
+            break
+    assert page.evaluate("document.activeElement.innerText") == "Start"
+    someone.close()
