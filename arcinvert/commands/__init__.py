@@ -6,6 +6,6 @@ default `run`, a function from the parsed options to an exit code. Importing it 
 
 from types import ModuleType
 
-from arcinvert.commands import audit
+from arcinvert.commands import audit, harden
 
-COMMANDS: tuple[ModuleType, ...] = (audit,)
+COMMANDS: tuple[ModuleType, ...] = (audit, harden)

@@ -93,22 +93,30 @@ def _acceptance(result: dict[str, Any]) -> list[Block]:
         ),
     ]
     for judge in result["judges"]:
-        rows = []
-        for threshold in judge["thresholds"]:
-            shares = judge["sar"].get(f"{threshold['fmr']:g}")
-            if shares is None:
-                continue
-            for kind, name in _NAMES.items():
-                if shares[kind] is not None:
-                    count = f"{shares[kind]['identities']} / {shares[kind]['comparisons']}"
-                    rows.append((f"{name}, FMR {threshold['fmr']:g}", figure_text(shares[kind]), count))
-        if rows:
-            header = ("SAR", "value [95 %]", "identities / comparisons")
-            blocks.append(Table(f"Judged by {judge['name']}", header, tuple(rows)))
+        if judge["sar"]:
+            blocks.append(_shares(judge))
         blocks.append(_thresholds(judge))
         refused = [threshold for threshold in judge["thresholds"] if threshold["refused"]]
         blocks += [Paragraph(f"Refused for {judge['name']}: {entry['refused']}.") for entry in refused]
     return blocks
+
+
+def _shares(judge: dict[str, Any]) -> Table:
+    first = next(iter(judge["sar"].values()))
+    rows = [
+        (
+            name,
+            *(figure_text(shares[kind]) for shares in judge["sar"].values()),
+            str(first[kind]["comparisons"]),
+        )
+        for kind, name in _NAMES.items()
+        if first[kind] is not None
+    ]
+    return Table(
+        f"SAR judged by {judge['name']}, {first['type_2']['identities']} identities",
+        ("picture", *(f"FMR {fmr}" for fmr in judge["sar"]), "comparisons"),
+        tuple(rows),
+    )
 
 
 def _thresholds(judge: dict[str, Any]) -> Table:
@@ -206,7 +214,7 @@ def _histogram(judge: dict[str, Any]) -> Figure:
         y_label="share",
         x=(edges[0], edges[-1]),
         y=(0, top * 1.1),
-        marks=marks[:1] if len(marks) > 2 else marks,
+        marks=marks,
     )
     similarity = judge["similarity_figures"]
     words = (

@@ -50,7 +50,7 @@ p { max-width: 46rem; } p.strong { font-size: 1.1rem; margin: .6rem 0; }
 .verdict b { text-transform: uppercase; letter-spacing: .04em; } .verdict span { color: var(--ink); }
 .pass { color: var(--pass); } .fail { color: var(--fail); } .neither { color: var(--quiet); }
 .scroll { overflow-x: auto; margin: .8rem 0 1.2rem; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; min-width: 34rem; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
 th, td { text-align: left; padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--grid);
   vertical-align: top; } thead th { color: var(--quiet); font-weight: 600; }
@@ -68,7 +68,8 @@ li { max-width: 46rem; } footer { height: 3rem; }
   --card: #f4f4f4; --first: #0067a3; --second: #b84a00; --third: #00795a; --fourth: #a14d80;
   --pass: #00694e; --fail: #a33c00; }
   body { font-size: 10pt; } nav, .skip { display: none; } main, header { max-width: none; padding: 0; }
-  .scroll { overflow: visible; } table { font-size: 8pt; width: 100%; } tr, figure { break-inside: avoid; }
+  .scroll { overflow: visible; } table { font-size: 8pt; width: 100%; min-width: 0; }
+  tr, figure { break-inside: avoid; }
   h2 { break-after: avoid; } pre { white-space: pre-wrap; } svg { max-width: 15cm; }
   section.first { break-after: page; } }
 """

@@ -113,13 +113,15 @@ def chart(
     legend_rows = math.ceil(len(series) / 3) if series else 0
     frame = _Frame(x, y, height=height, log_x=log_x, legend=legend_rows)
     shapes: list[Shape] = _axes(frame, x_label, y_label)
-    for mark in marks:
+    for place, mark in enumerate(marks):
         if x[0] <= mark.x <= x[1]:
             top, bottom = frame((mark.x, y[1])), frame((mark.x, y[0]))
             shapes.append(Line((top, bottom), "quiet", 1.0, (3, 3)))
             near = top[0] > _WIDTH * 0.7
             anchor: Literal["start", "end"] = "end" if near else "start"
-            shapes.append(Label((top[0] + (-4 if near else 4), top[1] + 11), mark.name, "quiet", anchor))
+            shapes.append(
+                Label((top[0] + (-4 if near else 4), top[1] + 11 + 14 * place), mark.name, "quiet", anchor)
+            )
     for index, one in enumerate(series):
         role, dash = SERIES[index % 4], _DASHES[index % 4]
         if one.band:
