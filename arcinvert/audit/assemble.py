@@ -34,6 +34,7 @@ class Row:
     """One defence: its name, what the attacker holds, its cost, and what was made of it.
 
     Args:
+        recovered: (n,), cosine of what the attacker inverts to the template itself.
         embeddings: of each judge, (n, samples, dim), of the reconstructions.
         attacked_similarity: (n, samples), to what was attacked, in the attacked network's eyes.
     """
@@ -41,6 +42,7 @@ class Row:
     name: str
     holds: str
     cost: Cost
+    recovered: Array
     embeddings: list[Array]
     attacked_similarity: Array
 
@@ -286,6 +288,7 @@ def _defence(row: Row, gathered: Gathered, judged: list[Judged], options: AuditO
         "defence": row.name,
         "attacker_holds": row.holds,
         "identities": count,
+        "template_recovered": vars(estimate(row.recovered, np.arange(count))),
         "judges": entries,
         "attacked_similarity": float(row.attacked_similarity.mean()),
         "tar_fmr": COST_FMR,

@@ -25,7 +25,7 @@ COST_FMR = 1e-3
 _LINK_PAIRS = 20000
 
 
-def unit(vectors: Array) -> Array:
+def unit_norm(vectors: Array) -> Array:
     """Rows scaled to norm 1; a row of zeros stays."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0))
@@ -84,7 +84,7 @@ class Noise(TemplateDefence):
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
         noise = np.stack([np.random.default_rng(key).normal(size=templates.shape[1]) for key in keys])
-        return unit(templates + self.strength * noise / np.sqrt(templates.shape[1]))
+        return unit_norm(templates + self.strength * noise / np.sqrt(templates.shape[1]))
 
     def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
         return protected
@@ -107,7 +107,7 @@ class Rounding(TemplateDefence):
         reach = self.SPAN / np.sqrt(templates.shape[1])
         step = 2 * reach / levels
         index = np.clip(np.floor((templates + reach) / step), 0, levels - 1)
-        return unit((index + 0.5) * step - reach)
+        return unit_norm((index + 0.5) * step - reach)
 
     def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
         return protected
@@ -124,7 +124,7 @@ class Cut(TemplateDefence):
     strength_means, default, least, most = "share of the dimensions kept", 0.25, 0.01, 1.0
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
-        return unit(templates[:, : max(1, round(self.strength * templates.shape[1]))])
+        return unit_norm(templates[:, : max(1, round(self.strength * templates.shape[1]))])
 
     def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
         return np.pad(protected, ((0, 0), (0, dim - protected.shape[1])))
@@ -144,10 +144,10 @@ class Projection(TemplateDefence):
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
         dim = templates.shape[1]
-        return unit(_each_key(keys, lambda key, rows: templates[rows] @ self.directions(key, dim).T))
+        return unit_norm(_each_key(keys, lambda key, rows: templates[rows] @ self.directions(key, dim).T))
 
     def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
-        return unit(_each_key(keys, lambda key, rows: protected[rows] @ self.directions(key, dim)))
+        return unit_norm(_each_key(keys, lambda key, rows: protected[rows] @ self.directions(key, dim)))
 
 
 class BioHashing(Projection):
@@ -161,7 +161,7 @@ class BioHashing(Projection):
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
         projected = super().protect(templates, keys)
-        return unit(np.where(projected >= 0, 1.0, -1.0))
+        return unit_norm(np.where(projected >= 0, 1.0, -1.0))
 
 
 class PolyProtect(TemplateDefence):
@@ -201,7 +201,7 @@ class PolyProtect(TemplateDefence):
 
     def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
         rows = [self._solve(row, key, dim) for row, key in zip(protected, keys, strict=True)]
-        return unit(np.stack(rows))
+        return unit_norm(np.stack(rows))
 
     def _solve(self, protected: Array, key: int, dim: int) -> Array:
         """The smallest template that gives the protected one, by damped Gauss-Newton steps from zero."""
@@ -246,7 +246,7 @@ class ScoreOnly(TemplateDefence):
     def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
         scores = np.round(protected @ self._public.T, int(self.strength))
         squares = self._public @ self._public.T + self.RIDGE * np.eye(len(self._public))
-        return unit(np.linalg.solve(squares, scores.T).T @ self._public)
+        return unit_norm(np.linalg.solve(squares, scores.T).T @ self._public)
 
     def described(self) -> str:
         return f"{self.name}:{self.strength:g} ({len(self._public)} queries)"
@@ -338,9 +338,9 @@ def cost(
         stored = probes = separate = embeddings
     else:
         # A stored template of its own noise, whoever else's key is stolen.
-        stored = unit(defence.protect(embeddings, same if defence.keyed else own))
-        probes = unit(defence.probe(embeddings, same))
-        separate = unit(defence.protect(embeddings, own))
+        stored = unit_norm(defence.protect(embeddings, same if defence.keyed else own))
+        probes = unit_norm(defence.probe(embeddings, same))
+        separate = unit_norm(defence.protect(embeddings, own))
     mated, nonmated = pairs_between(stored, probes, labels, "cosine")
     tar, point, refused = None, None, None
     try:

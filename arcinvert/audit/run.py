@@ -24,9 +24,9 @@ from arcinvert.audit.attack import (
     batches,
     seconds_per_step,
 )
-from arcinvert.audit.defences import WITHHELD, Cost, ScoreOnly, check_names, cost, make_defence
+from arcinvert.audit.defences import WITHHELD, Cost, ScoreOnly, check_names, cost, make_defence, unit_norm
 from arcinvert.audit.evidence import JudgeEvidence
-from arcinvert.audit.figures import ssim
+from arcinvert.audit.figures import paired_similarity, ssim
 from arcinvert.audit.judges import DLIB, AuditJudge, RecogniserJudge, make_judge, to_crop_size
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.people import Crop, Reader, Roll, draw_people
@@ -572,7 +572,9 @@ class Auditor:
         runs = self._row_runs(store, name, estimates, model, chosen, heard)
         spent = cost(defence, embeddings, labels, seed=seed)
         described = name if defence is None else defence.described()
-        return Row(described, knows, spent, self._row_evidence(runs), _stacked(runs, "similarity"))
+        recovered = paired_similarity(unit_norm(estimates.astype(np.float64)), templates, "cosine")
+        similarity = _stacked(runs, "similarity")
+        return Row(described, knows, spent, recovered, self._row_evidence(runs), similarity)
 
     def _row_runs(
         self,
@@ -634,7 +636,9 @@ class Auditor:
         chosen = attack_options(self.options, network.recogniser)
         runs = self._row_runs(store, f"variant {name}", unit["templates"], model, chosen, heard)
         spent: Cost = cost(None, unit["embeddings"], labels, seed=self.options.seed)
-        return Row(name, "the template", spent, self._row_evidence(runs), _stacked(runs, "similarity"))
+        whole = np.ones(len(names))
+        similarity = _stacked(runs, "similarity")
+        return Row(name, "the template", spent, whole, self._row_evidence(runs), similarity)
 
 
 def _template(recogniser: Recogniser, crop: Crop) -> NDArray[np.float32]:

@@ -74,7 +74,7 @@ class Store:
     def read(self, name: str) -> Unit | None:
         """The arrays of a unit; None where it is missing or damaged."""
         try:
-            with np.load(self._path(name), allow_pickle=False) as file:
+            with self._path(name).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 return {key: file[key] for key in file.files}
         except FileNotFoundError:
             return None

@@ -360,6 +360,7 @@ def _defences(result: dict[str, Any]) -> list[Block]:
             (
                 entry["defence"],
                 entry["attacker_holds"],
+                number_text(entry["template_recovered"]["value"], 2),
                 *(
                     f"{figure_text(one['sar'].get(headline), digits=2)}; {number_text(one['gap_closed'], 2)}"
                     for one in (entry["judges"][name] for name in names)
@@ -377,7 +378,8 @@ def _defences(result: dict[str, Any]) -> list[Block]:
             f"The same attack, the same {count} people and steps in every row. Keyed defences are "
             "attacked by who "
             "holds the key too, and their TAR is measured with one key for everybody, as if it were stolen. "
-            "D_sys says how well two records of one person under different keys can be linked, from 0 "
+            "Template recovered is the cosine of what the attacker inverts to the template. D_sys says "
+            "how well two records of one person under different keys can be linked, from 0 "
             "to 1; in "
             "brackets, what chance gives with so few pairs."
         ),
@@ -386,6 +388,7 @@ def _defences(result: dict[str, Any]) -> list[Block]:
             (
                 "defence",
                 "attacker holds",
+                "template recovered",
                 *(f"SAR; gap closed ({name})" for name in names),
                 f"TAR at FMR {result['defences'][0]['tar_fmr']:g}",
                 "D_sys (chance)",
