@@ -278,6 +278,8 @@ class Auditor:
 
     def _gather(self, store: Store, people: int) -> "Gathered":
         calibration = self._calibrate(store)
+        if self.judges and not len(calibration["names"]):
+            raise InputError("audit: expected faces in the calibration photographs, found none in any")
         subjects = list(self._subjects(store, people))
         names = [name for unit in subjects for name in unit["names"].tolist()]
         if not names:
@@ -494,8 +496,6 @@ class Auditor:
         self, key: str, judge: AuditJudge, calibration: Unit, subjects: list[Unit], runs: list[Unit]
     ) -> JudgeEvidence:
         whole = [unit for unit in subjects if len(unit["names"])]
-        if not len(calibration["names"]):
-            raise InputError("audit: expected faces in the calibration photographs, found none in any")
         return JudgeEvidence(
             name=judge.name,
             metric=judge.metric,

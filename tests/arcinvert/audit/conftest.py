@@ -1,5 +1,6 @@
 """A small audit of people who do not exist: aligned crops in folders, two tiny networks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from arcinvert.audit.options import AuditOptions
+from arcinvert.judge import Judge
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
 from recognition.images import write_png
@@ -69,3 +71,14 @@ def options(people: Path, tiny_model: Path, other_model: Path) -> AuditOptions:
         policy_fmr=0.05,
         seed=1,
     )
+
+
+@pytest.fixture
+def cheap_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack's own verdicts, which an audit does not use, without dlib's seconds."""
+
+    def embed(_: Judge, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        return np.array([crop[::28, ::28].ravel() / 255 for crop in crops], dtype=np.float64)
+
+    monkeypatch.setattr("arcinvert.judge.Judge.embed", embed)
+    monkeypatch.setattr("arcinvert.scores.face_detected", lambda crop: True)

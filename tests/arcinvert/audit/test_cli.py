@@ -20,6 +20,8 @@ from arcinvert.priors.batchnorm import statistics_layers
 from recognition.data.dataset import derive_seed
 from recognition.loading import load
 
+pytestmark = pytest.mark.usefixtures("cheap_judge")
+
 
 def parsed(*arguments: object) -> argparse.Namespace:
     """The options of `audit`."""
