@@ -315,14 +315,18 @@ def _sentences(result: dict[str, Any]) -> list[str]:
     worst = max(result["judges"], key=lambda entry: entry["sar"][headline]["type_2"]["value"])
     sar = worst["sar"][headline]
     share, low, high = (sar["type_2"][key] for key in ("value", "low", "high"))
-    can = "can" if low > sar["mean_face"]["value"] and share > 0 else "were not shown to"
-    rank = worst["rank"]
+    if low > sar["mean_face"]["value"]:
+        can = "can be turned into faces that pass"
+    elif share > sar["mean_face"]["value"]:
+        can = "may be turned into faces that pass, though so few people do not settle it"
+    else:
+        can = "were not shown to be turned into faces that pass"
     first = (
-        f"The {threat['held']} of {threat['network']} {can} be turned into faces that pass: of "
-        f"{count} people, {share:.0%} [{low:.0%} to {high:.0%}] are accepted as themselves by "
-        f"{worst['name']}, "
-        f"which was not attacked, where it accepts a stranger in {float(headline):g} of cases."
+        f"The {threat['held']} of {threat['network']} {can}: of {count} people, {share:.0%} "
+        f"[{low:.0%} to {high:.0%}] are accepted as themselves by {worst['name']}, which was not attacked, "
+        f"where it accepts a stranger in {float(headline):g} of cases."
     )
+    rank = worst["rank"]
     second = (
         f"Beside it, the mean face passes in {sar['mean_face']['value']:.0%} and a real second photograph in "
         f"{sar['ceiling']['value']:.0%}; in a gallery of {rank['gallery']:,} people the reconstruction finds "

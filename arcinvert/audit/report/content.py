@@ -69,10 +69,11 @@ def _first_page(result: dict[str, Any]) -> list[Block]:
     ]
     judges = ", ".join(judge["name"] for judge in result["judges"]) or "none"
     knows = [f"{key.replace('_', ' ')}: {value}" for key, value in threat["knowledge"].items()]
+    plural = "s" if threat["samples"] > 1 else ""
     facts = [
         f"Threat model: {threat['claim']}",
         f"What the attack used ({'; '.join(knows)}).",
-        f"Strength: {people['attacked']} people, {threat['samples']} reconstructions each, "
+        f"Strength: {people['attacked']} people, {threat['samples']} reconstruction{plural} each, "
         f"{threat['steps']} steps of gradient descent; nothing that a judge says steers it.",
         f"Judges, none of them attacked: {judges}.",
     ]

@@ -54,7 +54,7 @@ table { border-collapse: collapse; min-width: 34rem; font-size: .9rem; font-vari
 caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
 th, td { text-align: left; padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--grid);
   vertical-align: top; } thead th { color: var(--quiet); font-weight: 600; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; } .short { white-space: nowrap; }
 figure { margin: 1rem 0 1.6rem; } figcaption { font-size: .9rem; color: var(--quiet); max-width: 46rem; }
 svg { width: 100%; max-width: 42.5rem; height: auto; display: block; }
 svg text { font: 12px system-ui, sans-serif; }
@@ -69,12 +69,12 @@ li { max-width: 46rem; } footer { height: 3rem; }
   --pass: #00694e; --fail: #a33c00; }
   body { font-size: 10pt; } nav, .skip { display: none; } main, header { max-width: none; padding: 0; }
   .scroll { overflow: visible; } table { font-size: 8pt; width: 100%; min-width: 0; }
-  tr, figure { break-inside: avoid; }
+  .short { white-space: normal; } tr, figure { break-inside: avoid; }
   h2 { break-after: avoid; } pre { white-space: pre-wrap; } svg { max-width: 15cm; }
   section.first { break-after: page; } }
 """
-#: The attribute of the answer's sentences.
-_STRONG = ' class="strong"'
+#: The attributes of the answer's sentences, and of cells so short, in characters, that they are not broken.
+_STRONG, _SHORT, _WHOLE = ' class="strong"', ' class="short"', 24
 
 
 def to_html(blocks: Sequence[Block]) -> str:
@@ -142,7 +142,7 @@ def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.header)
     rows = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
+        + "".join(f"<td{_SHORT if len(cell) <= _WHOLE else ''}>{escape(cell)}</td>" for cell in row[1:])
         + "</tr>"
         for row in table.rows
     )

@@ -114,7 +114,11 @@ def _figure(page: FPDF, figure: Figure) -> None:
 def _table(page: FPDF, table: Table) -> None:
     _write(page, table.caption, 9.5, style="B", gap=1)
     page.set_font(_FONT, size=7.5)
+    page.set_text_color(*_COLOURS["ink"])
     page.set_draw_color(*_COLOURS["grid"])
+    page.set_line_width(0.2)
+    # Cells are filled with what the last plot left.
+    page.set_fill_color(255, 255, 255)
     lengths = [
         max(6, *(min(26, len(cell)) for cell in column))
         for column in zip(table.header, *table.rows, strict=True)
