@@ -98,7 +98,9 @@ def _replicates(means: Array, seed: int) -> Iterator[Array]:
     count = len(means)
     for begin in range(0, REPLICATES, _BLOCK):
         size = min(_BLOCK, REPLICATES - begin)
-        yield generator.multinomial(count, np.full(count, 1 / count), size) @ means / count
+        drawn = generator.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
+        weights = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+        yield weights @ means / count
 
 
 def _expanded_tail(count: int) -> float:
