@@ -6,50 +6,34 @@ run = arcinvert.from_image("photo.jpg")
 run.images, run.samples, run.summary
 """
 
+import contextlib
 import os
-import platform
 import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from arcinvert.engine import invert
-from arcinvert.inputs import Subject, class_centres, class_subjects, embedding_subjects, photograph_subjects
+from arcinvert.attack import Attack
+from arcinvert.inputs import Subject, class_subjects, embedding_subjects, photograph_subjects
 from arcinvert.judge import Judge, calibration, thresholds
 from arcinvert.options import AttackOptions
-from arcinvert.parametrisations import PARAMETRISATIONS
-from arcinvert.priors.batchnorm import PRIORS, statistics_layers
-from arcinvert.priors.image import colour_variation, squared_norm, total_variation
 from arcinvert.report import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
 from arcinvert.result import Step
-from arcinvert.schedule import Schedule
 from arcinvert.scores import Verdict, judge_images, summarise
-from arcinvert.starts import make_start
 from arcinvert.summary import run_sheet
-from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
-from arcinvert.transforms import RandomView
 from recognition.alignment import ALIGNED_SIZE
-from recognition.checkpoint import load_extra
-from recognition.data.dataset import derive_seed
 from recognition.errors import InputError
 from recognition.images import to_tensor, to_uint8, write_png
-from recognition.loading import BUNDLED, bundled_path, load
+from recognition.loading import BUNDLED
 from recognition.options import DeviceName
-from recognition.recogniser import Recogniser
-from recognition.runtime import choose_device, choose_dtype
-
-#: Libraries whose versions a result depends on.
-_LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx2torch")
 
 
 @dataclass(frozen=True)
@@ -109,10 +93,10 @@ def generate(
     names = [class_name] if isinstance(class_name, str) else list(class_name)
     if not ids and not names:
         raise InputError("generate: expected a class id or a class name, got none")
-    attack = _Attack(model, device, AttackOptions(**options))
-    subjects = class_subjects(attack.recogniser, [*ids, *names], attack.judge, photos=photos)
+    attack, judge = Attack(model, device, AttackOptions(**options)), Judge()
+    subjects = class_subjects(attack.recogniser, [*ids, *names], judge, photos=photos)
     given = {"class_id": ids, "class_name": names, "photos": None if photos is None else str(photos)}
-    return attack.run(subjects, out=out, command="generate", given=given, progress=progress)
+    return _run(attack, judge, subjects, out=out, command="generate", given=given, progress=progress)
 
 
 def from_image(
@@ -142,14 +126,14 @@ def from_image(
     paths = [photograph] if isinstance(photograph, str | os.PathLike) else list(photograph)
     if not paths:
         raise InputError("from-image: expected at least one photograph, got none")
-    attack = _Attack(model, device, AttackOptions(**options))
-    subjects = photograph_subjects(attack.recogniser, paths, attack.judge, face=face, photos=photos)
+    attack, judge = Attack(model, device, AttackOptions(**options)), Judge()
+    subjects = photograph_subjects(attack.recogniser, paths, judge, face=face, photos=photos)
     given = {
         "photographs": [str(path) for path in paths],
         "face": face,
         "photos": None if photos is None else str(photos),
     }
-    return attack.run(subjects, out=out, command="from-image", given=given, progress=progress)
+    return _run(attack, judge, subjects, out=out, command="from-image", given=given, progress=progress)
 
 
 def from_embedding(
@@ -168,240 +152,139 @@ def from_embedding(
     Raises:
         InputError: something given is wrong; it says what.
     """
-    attack = _Attack(model, device, AttackOptions(**options))
+    attack, judge = Attack(model, device, AttackOptions(**options)), Judge()
     subjects = embedding_subjects(attack.recogniser, templates)
-    return attack.run(
-        subjects, out=out, command="from-embedding", given={"templates": str(templates)}, progress=progress
+    return _run(
+        attack,
+        judge,
+        subjects,
+        out=out,
+        command="from-embedding",
+        given={"templates": str(templates)},
+        progress=progress,
     )
 
 
-class _Attack:
-    """The parts of one attack, made from its options."""
-
-    def __init__(self, model: str | os.PathLike[str], device: DeviceName, options: AttackOptions) -> None:
-        self.options = options
-        self.device = choose_device(device)
-        self.dtype = choose_dtype(self.device, options.precision)
-        self.recogniser: Recogniser = load(model).to(self.device)
-        self.judge = Judge()
-        has_statistics = bool(statistics_layers(self.recogniser))
-        if options.prior != "none" and not has_statistics:
-            raise InputError(
-                f"{self.recogniser.name}: expected BatchNorm layers with statistics for --prior "
-                f"{options.prior}, found none; use --prior none"
-            )
-        self.mean_face, self.mean_face_source = self._find_mean_face()
-
-    def _find_mean_face(self) -> tuple[Tensor, str]:
-        path = self.recogniser.source.path
-        if path.endswith(".safetensors"):
-            return load_extra(path, "mean_face"), "training faces of the attacked network"
-        return load_extra(str(bundled_path()), "mean_face"), "training faces of the bundled network (LFW)"
-
-    def run(
-        self,
-        subjects: list[Subject],
-        *,
-        out: str | os.PathLike[str] | None,
-        command: str,
-        given: dict[str, Any],
-        progress: Progress,
-    ) -> Run:
-        # Checked before a folder is opened for the results.
-        self._loss_name(subjects[0])
-        if out is None:
-            return self._run(subjects, None, None, command, given, progress)
-        # Opened before the work, so that a folder that cannot be written is told at once.
-        with output_folder(out) as folder:
-            return self._run(subjects, folder, Path(out), command, given, progress)
-
-    def _run(
-        self,
-        subjects: list[Subject],
-        folder: Path | None,
-        out: Path | None,
-        command: str,
-        given: dict[str, Any],
-        progress: Progress,
-    ) -> Run:
-        tasks = [(subject, sample) for subject in subjects for sample in range(self.options.samples)]
+def _run(
+    attack: Attack,
+    judge: Judge,
+    subjects: list[Subject],
+    *,
+    out: str | os.PathLike[str] | None,
+    command: str,
+    given: dict[str, Any],
+    progress: Progress,
+) -> Run:
+    """Attack the subjects, judge, describe, and write what was made, whole or not at all."""
+    # Checked before a folder is opened for the results.
+    loss = attack.loss_name(subjects[0])
+    # Opened before the work, so that a folder that cannot be written is told at once.
+    with contextlib.nullcontext() if out is None else output_folder(out) as folder:
         begin = time.monotonic()
-        images: list[NDArray[np.uint8]] = []
-        attacked: list[float] = []
-        seconds: list[float] = []
-        interrupted = False
-        batches = [
-            tasks[first : first + self.options.batch_size]
-            for first in range(0, len(tasks), self.options.batch_size)
-        ]
-        for number, batch in enumerate(batches):
-            batch_begin = time.monotonic()
-            try:
-                inversion = self._invert(batch, number, partial(progress, number + 1, len(batches)))
-            except KeyboardInterrupt:
-                # What is finished is kept; with nothing finished there is nothing to write.
-                if not images:
-                    raise
-                interrupted = True
-                break
-            images += list(to_uint8(inversion[0]))
-            attacked += inversion[1]
-            seconds += [(time.monotonic() - batch_begin) / len(batch)] * len(batch)
-        tasks = tasks[: len(images)]
-        floor = self._floor_image()
+        done = _invert_all(attack, subjects, progress)
+        images, floor = [sample.image for sample in done.samples], to_uint8(attack.mean_face)
         verdicts = judge_images(
-            self.judge,
+            judge,
             [_to_judge_size(image) for image in images],
-            floor,
-            [subject.reference for subject, _ in tasks],
+            _to_judge_size(floor),
+            [sample.subject.reference for sample in done.samples],
             thresholds(),
         )
-        samples = self._describe(tasks, verdicts, attacked, seconds)
-        names = [subject.name for subject, _ in tasks]
-        summary = summarise(verdicts, names, attacked, thresholds())
-        result = {
+        samples = _describe(done.samples, verdicts)
+        result: dict[str, Any] = {
             "schema": SCHEMA,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
             "inputs": given,
-            "options": asdict(self.options),
-            "loss": self._loss_name(subjects[0]),
-            "parametrisation": self._parametrisation_name(),
-            "attacked": self._describe_model(),
-            "attacker_knowledge": self._knowledge(),
+            "options": asdict(attack.options),
+            "loss": loss,
+            "parametrisation": attack.parametrisation_name(),
+            "attacked": attack.describe_model(),
+            "attacker_knowledge": attack.knowledge(),
             "judge": {key: value for key, value in calibration().items() if key not in ("people", "matrix")},
-            "environment": self._environment(),
+            "environment": attack.environment(),
             "seconds": round(time.monotonic() - begin, 2),
-            "interrupted": interrupted,
-            "summary": summary,
+            "interrupted": done.interrupted,
+            "summary": summarise(
+                verdicts,
+                [sample.subject.name for sample in done.samples],
+                [sample.similarity for sample in done.samples],
+                thresholds(),
+            ),
             "samples": samples,
         }
-        sheet = run_sheet(result, [subject for subject, _ in tasks], images, floor)
+        sheet = run_sheet(result, [sample.subject for sample in done.samples], images, _to_judge_size(floor))
         if folder is not None:
             for image, sample in zip(images, samples, strict=True):
                 write_png(folder / sample["image"], image)
             write_png(folder / SHEET_NAME, sheet)
             write_json(folder / RESULT_NAME, result)
-        return Run(images, samples, summary, result, sheet, out, interrupted)
+    return Run(
+        images,
+        samples,
+        result["summary"],
+        result,
+        sheet,
+        None if out is None else Path(out),
+        done.interrupted,
+    )
 
-    def _invert(
-        self, batch: list[tuple[Subject, int]], number: int, callback: Callable[[Step], None]
-    ) -> tuple[Tensor, list[float]]:
-        options = self.options
-        # A sample's start depends on the seed, its identity and its number, not on its batch.
-        seeds = [derive_seed(options.seed, subject.name, sample) for subject, sample in batch]
-        start = make_start(
-            options.start, seeds=seeds, size=self.recogniser.input_size, mean_face=self.mean_face
-        )
-        parametrisation = PARAMETRISATIONS[self._parametrisation_name()]
-        generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number))
-        inversion = invert(
-            self.recogniser,
-            self._target([subject for subject, _ in batch]),
-            parametrisation(start.to(self.device)),
-            Schedule(options.steps, options.learning_rate or parametrisation.learning_rate),
-            view=RandomView(flip=options.flip, shift=options.shift, scale=options.scale, generator=generator),
-            image_priors=[
-                (name, weight, prior)
-                for name, weight, prior in (
-                    ("variation", options.tv_weight, total_variation),
-                    ("colour", options.colour_weight, colour_variation),
-                    ("l2", options.l2_weight, squared_norm),
-                )
-                if weight
-            ],
-            statistics_prior=None
-            if options.prior == "none"
-            else (options.prior_weight * parametrisation.statistics_share, PRIORS[options.prior]()),
-            coordinate_weight=options.coordinate_weight,
-            dtype=self.dtype,
-            callback=callback,
-        )
-        return inversion.images, inversion.similarity.tolist()
 
-    def _parametrisation_name(self) -> str:
-        name = self.options.parametrisation
-        if name == "eigenfaces" and self.options.start == "noise":
-            raise InputError("parametrisation: expected pixels or fourier with --start noise, got eigenfaces")
-        if name != "auto":
-            return name
-        ours = self.recogniser.source.path.endswith(".safetensors")
-        return "eigenfaces" if ours and self.options.start == "mean" else "pixels"
+@dataclass(frozen=True)
+class _Sample:
+    """One finished image: the number-th of its subject, as the attacked network sees it."""
 
-    def _loss_name(self, subject: Subject) -> str:
-        if self.options.loss != "auto":
-            if self.options.loss == "arcface" and subject.label is None:
-                raise InputError("loss: expected cosine or euclidean for a template, got arcface")
-            return self.options.loss
-        return "cosine" if subject.label is None else "arcface"
+    subject: Subject
+    number: int
+    image: NDArray[np.uint8]
+    similarity: float
+    seconds: float
 
-    def _target(self, subjects: list[Subject]) -> Target:
-        loss = self._loss_name(subjects[0])
-        if loss == "arcface":
-            centres = class_centres(self.recogniser)
-            labels = torch.tensor([subject.label for subject in subjects], device=self.device)
-            return ClassTarget(centres, labels, scale=self.recogniser.scale, margin=self.recogniser.margin)
-        templates = torch.stack([subject.template for subject in subjects]).to(self.device)
-        return CosineTarget(templates) if loss == "cosine" else EuclideanTarget(templates)
 
-    def _floor_image(self) -> NDArray[np.uint8]:
-        """The mean face: what an attack that knows public faces, and nothing of the person, shows."""
-        return _to_judge_size(to_uint8(self.mean_face))
+@dataclass(frozen=True)
+class _Finished:
+    samples: list[_Sample]
+    interrupted: bool
 
-    def _knowledge(self) -> dict[str, Any]:
-        if self.options.start == "mean":
-            known: dict[str, Any] = {"level": "public-faces", "mean_face": self.mean_face_source}
-            if self._parametrisation_name() == "eigenfaces":
-                known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
-            return known
-        return {"level": "weights"}
 
-    def _describe_model(self) -> dict[str, Any]:
-        source = self.recogniser.source
-        centres = self.recogniser.centres
-        return {
-            "name": self.recogniser.name,
-            "sha256": source.sha256,
-            "architecture": source.architecture,
-            "classes": None if centres is None else len(centres),
-            "preprocessing": vars(self.recogniser.preprocessing),
-        }
-
-    def _environment(self) -> dict[str, Any]:
-        return {
-            "device": str(self.device),
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "libraries": {name: version(name) for name in _LIBRARIES},
-        }
-
-    def _describe(
-        self,
-        tasks: list[tuple[Subject, int]],
-        verdicts: list[Verdict],
-        attacked: list[float],
-        seconds: list[float],
-    ) -> list[dict[str, Any]]:
-        samples = []
-        stems = _unique_stems([subject for subject, _ in tasks])
-        for (subject, sample), verdict, similarity, duration in zip(
-            tasks, verdicts, attacked, seconds, strict=True
+def _invert_all(attack: Attack, subjects: Sequence[Subject], progress: Progress) -> _Finished:
+    """Every sample of every subject, in batches; Ctrl-C keeps the batches that are finished."""
+    tasks = [(subject, sample) for subject in subjects for sample in range(attack.options.samples)]
+    size = attack.options.batch_size
+    batches = [tasks[first : first + size] for first in range(0, len(tasks), size)]
+    samples: list[_Sample] = []
+    for number, batch in enumerate(batches):
+        begin = time.monotonic()
+        try:
+            inversion = attack.invert(batch, number, partial(progress, number + 1, len(batches)))
+        except KeyboardInterrupt:
+            # With nothing finished there is nothing to write.
+            if not samples:
+                raise
+            return _Finished(samples, interrupted=True)
+        seconds = (time.monotonic() - begin) / len(batch)
+        for (subject, sample), image, similarity in zip(
+            batch, to_uint8(inversion.images), inversion.similarity.tolist(), strict=True
         ):
-            samples.append(
-                {
-                    "image": f"{stems[subject.name]}_sample{sample}.png",
-                    "input": subject.name,
-                    "input_sha256": subject.sha256,
-                    "class_id": subject.label,
-                    "sample": sample,
-                    "attacked_similarity": similarity,
-                    "judge": asdict(verdict),
-                    "seconds": round(duration, 2),
-                }
-            )
-        return samples
+            samples.append(_Sample(subject, sample, image, similarity, seconds))
+    return _Finished(samples, interrupted=False)
+
+
+def _describe(samples: Sequence[_Sample], verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    stems = _unique_stems([sample.subject for sample in samples])
+    return [
+        {
+            "image": f"{stems[sample.subject.name]}_sample{sample.number}.png",
+            "input": sample.subject.name,
+            "input_sha256": sample.subject.sha256,
+            "class_id": sample.subject.label,
+            "sample": sample.number,
+            "attacked_similarity": sample.similarity,
+            "judge": asdict(verdict),
+            "seconds": round(sample.seconds, 2),
+        }
+        for sample, verdict in zip(samples, verdicts, strict=True)
+    ]
 
 
 def _unique_stems(subjects: Sequence[Subject]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import arcinvert
-from arcinvert import AttackOptions, Run, api, from_embedding, from_image, generate
+from arcinvert import AttackOptions, Run, api, attack, from_embedding, from_image, generate
 from arcinvert.judge import Judge, similarity, thresholds
 from arcinvert.result import Step
 from arcinvert.scores import Verdict
@@ -421,9 +421,9 @@ def test_other_image_sizes_are_judged_at_112(tiny_model: Path, monkeypatch: pyte
         sizes.extend(crop.shape for crop in crops)
         return embed(self, crops)
 
-    loaded = api.load(tiny_model)
+    loaded = attack.load(tiny_model)
     loaded.preprocessing = type(loaded.preprocessing)(input_size=96)
-    monkeypatch.setattr(api, "load", lambda model: loaded)
+    monkeypatch.setattr(attack, "load", lambda model: loaded)
     monkeypatch.setattr(Judge, "embed", spy)
     run = generate(class_id=0, model=tiny_model, steps=1)
     assert run.images[0].shape == (96, 96, 3)
@@ -448,7 +448,7 @@ def test_a_template_has_no_class_loss(tiny_model: Path, tmp_path: Path) -> None:
 def test_a_network_without_statistics_needs_no_prior(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "statistics_layers", lambda network: [])
+    monkeypatch.setattr(attack, "statistics_layers", lambda network: [])
     with pytest.raises(InputError, match=r"BatchNorm layers.*--prior none"):
         generate(class_id=0, model=tiny_model)
     run = generate(class_id=0, model=tiny_model, prior="none", steps=1)

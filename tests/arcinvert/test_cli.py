@@ -326,7 +326,7 @@ def test_a_bug_keeps_its_traceback(tiny_model: Path, monkeypatch: pytest.MonkeyP
     def broken(*_: object, **__: object) -> NDArray[np.uint8]:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("arcinvert.api.invert", broken)
+    monkeypatch.setattr("arcinvert.attack.invert", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         main(["generate", "--class-id", "0", "--model", str(tiny_model), "--out", "never"])
     assert not Path("never").exists()

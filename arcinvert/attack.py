@@ -1,0 +1,145 @@
+"""An attack's parts, made from its options: a network, its target, its priors, its start."""
+
+import os
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcinvert.engine import invert
+from arcinvert.inputs import Subject, class_centres
+from arcinvert.options import AttackOptions
+from arcinvert.parametrisations import PARAMETRISATIONS
+from arcinvert.priors.batchnorm import PRIORS, statistics_layers
+from arcinvert.priors.image import colour_variation, squared_norm, total_variation
+from arcinvert.result import Inversion, Step
+from arcinvert.schedule import Schedule
+from arcinvert.starts import make_start
+from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
+from arcinvert.transforms import FeatureDropout, RandomView
+from recognition.checkpoint import load_extra
+from recognition.data.dataset import derive_seed
+from recognition.errors import InputError
+from recognition.loading import bundled_path, load
+from recognition.options import DeviceName
+from recognition.recogniser import Recogniser
+from recognition.runtime import choose_device, choose_dtype
+
+#: Libraries whose versions a result depends on.
+_LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx2torch")
+
+
+class Attack:
+    """The parts of one attack, made from its options: a network, how to invert it, what that rests on."""
+
+    def __init__(self, model: str | os.PathLike[str], device: DeviceName, options: AttackOptions) -> None:
+        self.options = options
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(self.device, options.precision)
+        self.recogniser: Recogniser = load(model).to(self.device)
+        has_statistics = bool(statistics_layers(self.recogniser))
+        if options.prior != "none" and not has_statistics:
+            raise InputError(
+                f"{self.recogniser.name}: expected BatchNorm layers with statistics for --prior "
+                f"{options.prior}, found none; use --prior none"
+            )
+        self.mean_face, self.mean_face_source = self._find_mean_face()
+
+    def _find_mean_face(self) -> tuple[Tensor, str]:
+        path = self.recogniser.source.path
+        if path.endswith(".safetensors"):
+            return load_extra(path, "mean_face"), "training faces of the attacked network"
+        return load_extra(str(bundled_path()), "mean_face"), "training faces of the bundled network (LFW)"
+
+    def invert(
+        self, batch: list[tuple[Subject, int]], number: int, callback: Callable[[Step], None]
+    ) -> Inversion:
+        """One batch: subjects, each with the number of its sample; `number` seeds the batch's views."""
+        options = self.options
+        # A sample's start depends on the seed, its identity and its number, not on its batch.
+        seeds = [derive_seed(options.seed, subject.name, sample) for subject, sample in batch]
+        start = make_start(
+            options.start, seeds=seeds, size=self.recogniser.input_size, mean_face=self.mean_face
+        )
+        parametrisation = PARAMETRISATIONS[self.parametrisation_name()]
+        generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number))
+        return invert(
+            self.recogniser,
+            self._target([subject for subject, _ in batch]),
+            parametrisation(start.to(self.device)),
+            Schedule(options.steps, options.learning_rate or parametrisation.learning_rate),
+            view=RandomView(flip=options.flip, shift=options.shift, scale=options.scale, generator=generator),
+            dropout=FeatureDropout(options.feature_dropout, generator),
+            image_priors=[
+                (name, weight, prior)
+                for name, weight, prior in (
+                    ("variation", options.tv_weight, total_variation),
+                    ("colour", options.colour_weight, colour_variation),
+                    ("l2", options.l2_weight, squared_norm),
+                )
+                if weight
+            ],
+            statistics_prior=None
+            if options.prior == "none"
+            else (options.prior_weight * parametrisation.statistics_share, PRIORS[options.prior]()),
+            coordinate_weight=options.coordinate_weight,
+            dtype=self.dtype,
+            callback=callback,
+        )
+
+    def parametrisation_name(self) -> str:
+        name = self.options.parametrisation
+        if name == "eigenfaces" and self.options.start == "noise":
+            raise InputError("parametrisation: expected pixels or fourier with --start noise, got eigenfaces")
+        if name != "auto":
+            return name
+        ours = self.recogniser.source.path.endswith(".safetensors")
+        return "eigenfaces" if ours and self.options.start == "mean" else "pixels"
+
+    def loss_name(self, subject: Subject) -> str:
+        if self.options.loss != "auto":
+            if self.options.loss == "arcface" and subject.label is None:
+                raise InputError("loss: expected cosine or euclidean for a template, got arcface")
+            return self.options.loss
+        return "cosine" if subject.label is None else "arcface"
+
+    def _target(self, subjects: list[Subject]) -> Target:
+        loss = self.loss_name(subjects[0])
+        if loss == "arcface":
+            centres = class_centres(self.recogniser)
+            labels = torch.tensor([subject.label for subject in subjects], device=self.device)
+            return ClassTarget(centres, labels, scale=self.recogniser.scale, margin=self.recogniser.margin)
+        templates = torch.stack([subject.template for subject in subjects]).to(self.device)
+        return CosineTarget(templates) if loss == "cosine" else EuclideanTarget(templates)
+
+    def knowledge(self) -> dict[str, Any]:
+        if self.options.start == "mean":
+            known: dict[str, Any] = {"level": "public-faces", "mean_face": self.mean_face_source}
+            if self.parametrisation_name() == "eigenfaces":
+                known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
+            return known
+        return {"level": "weights"}
+
+    def describe_model(self) -> dict[str, Any]:
+        source = self.recogniser.source
+        centres = self.recogniser.centres
+        return {
+            "name": self.recogniser.name,
+            "sha256": source.sha256,
+            "architecture": source.architecture,
+            "classes": None if centres is None else len(centres),
+            "preprocessing": vars(self.recogniser.preprocessing),
+        }
+
+    def environment(self) -> dict[str, Any]:
+        return {
+            "device": str(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "libraries": {name: version(name) for name in _LIBRARIES},
+        }
