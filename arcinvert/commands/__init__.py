@@ -6,6 +6,6 @@ default `run`, a function from the parsed options to an exit code. Importing it 
 
 from types import ModuleType
 
-from arcinvert.commands import app, calibrate, export, inspect, models
+from arcinvert.commands import app, audit, calibrate, export, harden, inspect, models
 
-COMMANDS: tuple[ModuleType, ...] = (inspect, models, export, calibrate, app)
+COMMANDS: tuple[ModuleType, ...] = (audit, harden, inspect, models, export, calibrate, app)

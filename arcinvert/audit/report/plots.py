@@ -1,0 +1,209 @@
+"""Plots as a few shapes with roles; HTML and PDF each give the roles their colours."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["ink", "quiet", "grid", "first", "second", "third", "fourth"]
+#: The roles of series, in their order.
+SERIES: tuple[Role, ...] = ("first", "second", "third", "fourth")
+#: Dashes of the series, so that colour is not needed to tell them.
+_DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3), (9, 3, 2, 3))
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    points: tuple[Point, ...]
+    role: Role
+    width: float = 2.0
+    dash: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Area:
+    points: tuple[Point, ...]
+    role: Role
+
+
+@dataclass(frozen=True)
+class Dot:
+    at: Point
+    role: Role
+    hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Label:
+    at: Point
+    text: str
+    role: Role = "quiet"
+    anchor: Literal["start", "middle", "end"] = "start"
+    turned: bool = False
+
+
+Shape = Line | Area | Dot | Label
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Shapes on a canvas, pixels from the upper left."""
+
+    width: float
+    height: float
+    shapes: tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A curve: points in data coordinates, and lower and upper ends of its band where it has one."""
+
+    name: str
+    points: tuple[Point, ...]
+    band: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A vertical line with a name."""
+
+    name: str
+    x: float
+
+
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 680.0, 62.0, 14.0, 14.0, 46.0
+_LEGEND_LINE = 20.0
+
+
+class _Frame:
+    """Axes: from data to the canvas."""
+
+    def __init__(
+        self, x: tuple[float, float], y: tuple[float, float], *, height: float, log_x: bool, legend: int
+    ) -> None:
+        self.log_x = log_x
+        self.x, self.y = x, y
+        self.bottom = height - _BOTTOM - legend * _LEGEND_LINE
+        self.height = height
+
+    def __call__(self, point: Point) -> Point:
+        scale: Callable[[float], float] = math.log10 if self.log_x else float
+        across = (scale(point[0]) - scale(self.x[0])) / (scale(self.x[1]) - scale(self.x[0]))
+        up = (point[1] - self.y[0]) / (self.y[1] - self.y[0])
+        return (
+            round(_LEFT + across * (_WIDTH - _LEFT - _RIGHT), 2),
+            round(self.bottom - up * (self.bottom - _TOP), 2),
+        )
+
+
+def chart(
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    log_x: bool = False,
+    marks: Sequence[Mark] = (),
+    height: float = 340.0,
+) -> Plot:
+    """Curves with bands, axes, marks and a legend below."""
+    legend_rows = math.ceil(len(series) / 3) if series else 0
+    frame = _Frame(x, y, height=height, log_x=log_x, legend=legend_rows)
+    shapes: list[Shape] = _axes(frame, x_label, y_label)
+    for place, mark in enumerate(marks):
+        if x[0] <= mark.x <= x[1]:
+            top, bottom = frame((mark.x, y[1])), frame((mark.x, y[0]))
+            shapes.append(Line((top, bottom), "quiet", 1.0, (3, 3)))
+            near = top[0] > _WIDTH * 0.7
+            anchor: Literal["start", "end"] = "end" if near else "start"
+            shapes.append(
+                Label((top[0] + (-4 if near else 4), top[1] + 11 + 14 * place), mark.name, "quiet", anchor)
+            )
+    for index, one in enumerate(series):
+        role, dash = SERIES[index % 4], _DASHES[index % 4]
+        if one.band:
+            upper = [frame((p[0], min(b[1], y[1]))) for p, b in zip(one.points, one.band, strict=True)]
+            lower = [frame((p[0], max(b[0], y[0]))) for p, b in zip(one.points, one.band, strict=True)]
+            shapes.append(Area((*upper, *reversed(lower)), role))
+        if len(one.points) > 1:
+            shapes.append(Line(tuple(map(frame, one.points)), role, 2.0, dash))
+        elif one.points:
+            shapes.append(Dot(frame(one.points[0]), role))
+        left = _LEFT + (index % 3) * (_WIDTH - _LEFT - _RIGHT) / 3
+        level = height - 6 - (legend_rows - 1 - index // 3) * _LEGEND_LINE
+        shapes.append(Line(((left, level - 4), (left + 26, level - 4)), role, 2.0, dash))
+        shapes.append(Label((left + 32, level), one.name, "ink"))
+    return Plot(_WIDTH, height, tuple(shapes))
+
+
+def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Shape]:
+    shapes: list[Shape] = []
+    for value in _ticks(*frame.y):
+        left, level = frame((frame.x[0], value))
+        right, _ = frame((frame.x[1], value))
+        shapes.append(Line(((left, level), (right, level)), "grid", 1.0))
+        shapes.append(Label((left - 7, level + 4), f"{value:g}", "quiet", "end"))
+    for value in _decades(*frame.x) if frame.log_x else _ticks(*frame.x):
+        across, level = frame((value, frame.y[0]))
+        shapes.append(Line(((across, level), (across, level + 4)), "quiet", 1.0))
+        shapes.append(Label((across, level + 18), f"{value:g}", "quiet", "middle"))
+    left, bottom = frame((frame.x[0], frame.y[0]))
+    right, top = frame((frame.x[1], frame.y[1]))
+    shapes.append(Line(((left, bottom), (right, bottom)), "quiet", 1.0))
+    shapes.append(Label(((left + right) / 2, bottom + 36), x_label, "ink", "middle"))
+    shapes.append(Label((14, (top + bottom) / 2), y_label, "ink", "middle", turned=True))
+    return shapes
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """About five round numbers in a range."""
+    step = 10 ** math.floor(math.log10((high - low) / 4))
+    step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 6)
+    first = math.ceil(low / step - 1e-9)
+    return [round(number * step, 10) for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    return [float(10.0**power) for power in range(first, last + 1)]
+
+
+def dumbbells(
+    rows: Sequence[tuple[str, float, float, float]], *, x_label: str, names: tuple[str, str, str]
+) -> Plot:
+    """A row an item: a low and a high end joined by a line, and where between them the item is.
+
+    Args:
+        rows: name, low end, value, high end.
+        names: of the three dots.
+    """
+    values = [value for row in rows for value in row[1:]]
+    low, high = min(values), max(values)
+    pad = (high - low) * 0.04 or 0.1
+    each = 15.0
+    height = _TOP + len(rows) * each + _BOTTOM + _LEGEND_LINE
+    frame = _Frame((low - pad, high + pad), (0.0, len(rows)), height=height, log_x=False, legend=1)
+    shapes: list[Shape] = [shape for shape in _axes(frame, x_label, "") if not _is_y_axis(shape)]
+    for index, (name, floor, value, ceiling) in enumerate(rows):
+        level = len(rows) - index - 0.5
+        begin, end = frame((floor, level)), frame((ceiling, level))
+        shapes += [Line((begin, end), "grid", 3.0), Dot(begin, "quiet", hollow=True)]
+        shapes += [Dot(end, "third", hollow=True), Dot(frame((value, level)), "first")]
+        if len(rows) <= 40:
+            shapes.append(Label((_LEFT - 6, begin[1] + 4), name[:8], "quiet", "end"))
+    roles: tuple[tuple[Role, bool], ...] = (("quiet", True), ("first", False), ("third", True))
+    for index, (name, (role, hollow)) in enumerate(zip(names, roles, strict=True)):
+        left = _LEFT + index * (_WIDTH - _LEFT - _RIGHT) / 3
+        shapes.append(Dot((left + 8, height - 10), role, hollow))
+        shapes.append(Label((left + 20, height - 6), name, "ink"))
+    return Plot(_WIDTH, height, tuple(shapes))
+
+
+def _is_y_axis(shape: Shape) -> bool:
+    """Whether a shape belongs to the numbered axis that rows of names have no use for."""
+    if isinstance(shape, Line):
+        return shape.role == "grid"
+    return isinstance(shape, Label) and (shape.anchor == "end" or shape.turned)

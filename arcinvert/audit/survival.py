@@ -1,0 +1,37 @@
+"""What a reconstruction must survive to be of use outside a laboratory."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+Picture = NDArray[np.uint8]
+
+
+def jpeg_50(image: Picture) -> Picture:
+    """JPEG at quality 50 and back."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="JPEG", quality=50)
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def blur(image: Picture) -> Picture:
+    """Gaussian blur with a standard deviation of 1.5 pixels of 112."""
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1.5)))
+
+
+def crop_10(image: Picture) -> Picture:
+    """10 % of each side cut away (5 % at every edge), the rest enlarged to the old size."""
+    side = image.shape[0]
+    cut = side * 0.05
+    box = (cut, cut, side - cut, side - cut)
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC, box=box))
+
+
+TRANSFORMS: dict[str, Callable[[Picture], Picture]] = {
+    "JPEG 50": jpeg_50,
+    "blur": blur,
+    "10 % crop": crop_10,
+}

@@ -1,0 +1,166 @@
+"""Databases of templates: .npy, Parquet, SQLite; read without ever running what is in them."""
+
+import contextlib
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.errors import InputError, one_line
+
+_SQLITE = (".sqlite", ".sqlite3", ".db")
+
+
+@dataclass(frozen=True)
+class TemplateTable:
+    """Unit-norm templates, (n, dim) float32, and whose each is, in the file's order."""
+
+    templates: NDArray[np.float32]
+    identities: tuple[str, ...]
+
+    def first_of_each(self) -> "TemplateTable":
+        """One template an identity, its first."""
+        firsts = {name: index for index, name in reversed(list(enumerate(self.identities)))}
+        rows = sorted(firsts.values())
+        return TemplateTable(self.templates[rows], tuple(self.identities[row] for row in rows))
+
+
+def read_templates(
+    path: str,
+    *,
+    dim: int,
+    ids: str | None = None,
+    table: str = "templates",
+    template_column: str = "template",
+    id_column: str = "identity",
+) -> TemplateTable:
+    """A database of templates.
+
+    Args:
+        path: .npy, (n, dim); .parquet, a column of lists of numbers; SQLite, a column of BLOBs (float32
+            or float64, little-endian) or of JSON lists.
+        dim: numbers of a template, as the attacked network makes them.
+        ids: for .npy, a text file with a line each row; without it rows are named by their number.
+        table, template_column, id_column: where to look in Parquet and SQLite.
+
+    Raises:
+        InputError: the file is no such database, or has templates that cannot be used.
+    """
+    suffix = Path(path).suffix.lower()
+    if not Path(path).is_file():
+        raise InputError(f"{path}: expected a file of templates, found no such file; check the path")
+    if suffix == ".npy":
+        rows, names = _read_npy(path), None if ids is None else _read_ids(ids)
+    elif ids is not None:
+        raise InputError(f"ids: expected it with a .npy file, got {path}; name a column with --id-column")
+    elif suffix == ".parquet":
+        rows, names = _read_parquet(path, template_column, id_column)
+    elif suffix in _SQLITE:
+        rows, names = _read_sqlite(path, table, template_column, id_column, dim)
+    else:
+        raise InputError(f"{path}: expected .npy, .parquet or {', '.join(_SQLITE)}, got {suffix or 'none'!r}")
+    templates = _checked(path, rows, dim)
+    names = [f"row {index}" for index in range(len(templates))] if names is None else names
+    if len(names) != len(templates):
+        raise InputError(
+            f"{path}: expected an identity for each of {len(templates)} templates, got {len(names)}"
+        )
+    return TemplateTable(templates, tuple(names))
+
+
+def _checked(path: str, rows: Any, dim: int) -> NDArray[np.float32]:
+    try:
+        templates = np.atleast_2d(np.asarray(rows))
+    except ValueError:
+        raise InputError(f"{path}: expected templates of one length, got several lengths") from None
+    if templates.dtype.kind not in "fiu" or templates.ndim != 2 or templates.shape[1] != dim:
+        raise InputError(
+            f"{path}: expected templates of {dim} real numbers, as the network makes them, got an array of "
+            f"{templates.dtype} {templates.shape}; check --model"
+        )
+    templates = templates.astype(np.float64)
+    largest = np.abs(templates).max(1, keepdims=True)
+    wrong = np.flatnonzero(~np.isfinite(largest) | (largest == 0))
+    if not len(templates) or len(wrong):
+        raise InputError(
+            f"{path}: expected finite, non-zero templates, got {len(wrong) or 'no'} others or none"
+        )
+    # By the largest number first: a norm's squares could leave the range.
+    templates = templates / largest
+    return (templates / np.linalg.norm(templates, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _read_npy(path: str) -> Any:
+    try:
+        with Path(path).open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except Exception as error:
+        # A damaged header raises whatever the tokeniser, the parser or the allocator do.
+        raise InputError(
+            f"{path}: expected a .npy file of numbers, got something else ({one_line(error)})"
+        ) from None
+
+
+def _read_ids(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a text file of identities ({one_line(error)})") from None
+
+
+def _read_parquet(path: str, template_column: str, id_column: str) -> tuple[Any, list[str]]:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError(
+            f"{path}: Parquet needs pyarrow, which is not installed; pip install 'arcinvert[parquet]'"
+        ) from None
+    try:
+        content = pyarrow.parquet.read_table(path, columns=[template_column, id_column])
+        columns = {name: content.column(name).to_pylist() for name in (template_column, id_column)}
+    except (OSError, ValueError, KeyError) as error:
+        # pyarrow's own errors are of these kinds.
+        raise InputError(
+            f"{path}: expected Parquet with the columns {template_column!r} and {id_column!r} "
+            f"({one_line(error)})"
+        ) from None
+    return columns[template_column], [str(name) for name in columns[id_column]]
+
+
+def _read_sqlite(
+    path: str, table: str, template_column: str, id_column: str, dim: int
+) -> tuple[list[NDArray[Any]], list[str]]:
+    def quoted(name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    query = f"SELECT {quoted(id_column)}, {quoted(template_column)} FROM {quoted(table)} ORDER BY rowid"  # noqa: S608
+    rows, names = [], []
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+        ) as base:
+            for identity, value in base.execute(query):
+                rows.append(_decoded(path, value, dim))
+                names.append(str(identity))
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{path}: expected SQLite with the table {table!r} and the columns {id_column!r} and "
+            f"{template_column!r} ({one_line(error)})"
+        ) from None
+    return rows, names
+
+
+def _decoded(path: str, value: Any, dim: int) -> NDArray[Any]:
+    if isinstance(value, bytes) and len(value) in (4 * dim, 8 * dim):
+        return np.frombuffer(value, "<f4" if len(value) == 4 * dim else "<f8")
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return np.asarray(json.loads(value), dtype=np.float64)
+    raise InputError(
+        f"{path}: expected templates as BLOBs of {dim} float32 or float64 numbers, or as JSON lists, got "
+        f"{f'{len(value)} bytes' if isinstance(value, bytes) else type(value).__name__}"
+    )

@@ -1,0 +1,74 @@
+"""`arcinvert harden`: a network or templates with a defence that needs no training."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(commands: Any) -> None:
+    """Add the parser of `harden`."""
+    parser = commands.add_parser(
+        "harden",
+        help="apply a defence that needs no training to a network or to templates",
+        description="Without --templates: write the network as ONNX without BatchNorm statistics and class "
+        "centres. With --templates: write protected templates.",
+    )
+    parser.add_argument(
+        "--model", default="lfw-iresnet18", metavar="NAME", help="the network (default: %(default)s)"
+    )
+    parser.add_argument("--templates", metavar="FILE", help=".npy, .parquet, .sqlite or .db")
+    parser.add_argument(
+        "--defence",
+        metavar="NAME[:STRENGTH]",
+        help="of templates: noise, rounding, cut, projection, biohashing, polyprotect",
+    )
+    parser.add_argument(
+        "--key-file", type=Path, metavar="FILE", help="of keyed defences: made, or used again"
+    )
+    parser.add_argument("--ids", metavar="FILE", help="with .npy: the identity of each row, a line each")
+    parser.add_argument(
+        "--table", default="templates", metavar="NAME", help="with SQLite (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--template-column",
+        default="template",
+        metavar="NAME",
+        help="with SQLite or Parquet (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--id-column",
+        default="identity",
+        metavar="NAME",
+        help="with SQLite or Parquet (default: %(default)s)",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".onnx, or .npy of templates")
+    parser.set_defaults(run=_harden)
+
+
+def _harden(given: argparse.Namespace) -> int:
+    from recognition.errors import InputError
+
+    if (given.templates is None) != (given.defence is None):
+        raise InputError("harden: expected --templates and --defence together, got one of them")
+    from arcinvert.audit.harden import harden_model, harden_templates
+    from recognition.terminal import quiet_warnings
+
+    quiet_warnings()
+    if given.templates is None:
+        layers = harden_model(given.model, given.out)
+        print(f"Wrote {given.out}: {layers} BatchNorm layers without statistics, no class centres")
+        return 0
+    count = harden_templates(
+        given.templates,
+        given.defence,
+        given.out,
+        model=given.model,
+        key_file=given.key_file,
+        ids=given.ids,
+        table=given.table,
+        template_column=given.template_column,
+        id_column=given.id_column,
+    )
+    kept = f"; its key is in {given.key_file}, keep it apart" if given.key_file else ""
+    print(f"Wrote {given.out}: {count} templates under {given.defence}{kept}")
+    return 0

@@ -1,0 +1,84 @@
+"""A small audit of people who do not exist: aligned crops in folders, two tiny networks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from arcinvert.audit.options import AuditOptions
+from arcinvert.judge import Judge
+from recognition.backbones import build_backbone
+from recognition.checkpoint import save_recogniser
+from recognition.images import write_png
+from recognition.recogniser import Recogniser, Source
+from tests.conftest import TINY_ARCHITECTURE
+
+
+def picture(seed: int) -> NDArray[np.uint8]:
+    """A smooth coloured pattern, 112x112."""
+    coarse = np.random.default_rng(seed).random((1, 3, 6, 6))
+    smooth = F.interpolate(torch.from_numpy(coarse), 112, mode="bicubic").clamp(0, 1)
+    return (smooth[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen identities with two crops each, that differ a little."""
+    root = tmp_path_factory.mktemp("people")
+    for number in range(16):
+        folder = root / f"Person {number:02d}"
+        folder.mkdir()
+        crop = picture(number)
+        write_png(folder / "1.png", crop)
+        write_png(folder / "2.png", (crop * 0.9).astype(np.uint8))
+    return root
+
+
+@pytest.fixture(scope="session")
+def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another random network, to judge by."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        options: dict[str, Any] = dict(TINY_ARCHITECTURE)
+        backbone = build_backbone(options.pop("network"), **options)
+        backbone.train()
+        for _ in range(10):
+            backbone(2 * torch.rand(8, 3, 112, 112) - 1)
+    path = tmp_path_factory.mktemp("other") / "other.safetensors"
+    recogniser = Recogniser(backbone.eval(), name="other", source=Source(architecture=TINY_ARCHITECTURE))
+    save_recogniser(path, recogniser, extra={"mean_face": torch.full((3, 112, 112), 0.5)})
+    return path
+
+
+@pytest.fixture
+def options(people: Path, tiny_model: Path, other_model: Path) -> AuditOptions:
+    """Six people, three steps."""
+    return AuditOptions(
+        model=str(tiny_model),
+        images=str(people),
+        aligned=True,
+        people=6,
+        samples=1,
+        steps=3,
+        calibration_images=20,
+        judges=(str(other_model),),
+        fmr=(0.05, 0.001),
+        policy_fmr=0.05,
+        seed=1,
+    )
+
+
+@pytest.fixture
+def cheap_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack's own verdicts, which an audit does not use, without dlib's seconds."""
+
+    def embed(_: Judge, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        return np.array([crop[::28, ::28].ravel() / 255 for crop in crops], dtype=np.float64)
+
+    monkeypatch.setattr("arcinvert.judge.Judge.embed", embed)
+    monkeypatch.setattr("arcinvert.scores.face_detected", lambda crop: True)

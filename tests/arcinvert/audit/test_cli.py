@@ -1,0 +1,191 @@
+"""The commands: audit, audit-compare, audit-gate, harden, as a user runs them."""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arcinvert.audit.defences import make_defence
+from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.report.content import options_toml
+from arcinvert.audit.run import audit
+from arcinvert.cli import _parser, main
+from arcinvert.priors.batchnorm import statistics_layers
+from recognition.data.dataset import derive_seed
+from recognition.loading import load
+
+pytestmark = pytest.mark.usefixtures("cheap_judge")
+
+
+def parsed(*arguments: object) -> argparse.Namespace:
+    """The options of `audit`."""
+    return _parser().parse_args(["audit", "--out", "never", *map(str, arguments)])
+
+
+def run(*arguments: object) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.fixture
+def finished(options: AuditOptions, tmp_path: Path) -> Path:
+    """A finished audit's folder."""
+    audit(replace(options, key_file=str(tmp_path / "key.json")), tmp_path / "before")
+    return tmp_path / "before"
+
+
+def test_audit(options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "audit.toml").write_text(options_toml(options.described()))
+    assert run("audit", "--config", tmp_path / "audit.toml", "--out", tmp_path / "out", "--max-sar", 1) == 0
+    printed = capsys.readouterr()
+    result = json.loads((tmp_path / "out" / "audit.json").read_text())
+    for sentence in result["answer"]["sentences"]:
+        assert sentence in printed.out
+    assert "Pass: SAR at most 1 at FMR 0.05" in printed.out
+    assert "s of CPU" in printed.out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "audit.json",
+        "report.html",
+        "report.md",
+        "report.pdf",
+        "work",
+    ]
+
+
+def test_compare_and_gate(
+    finished: Path, options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit(replace(options, steps=1, key_file=str(tmp_path / "key.json")), tmp_path / "after")
+    assert run("audit-compare", finished, tmp_path / "after", "--out", tmp_path / "compared") == 0
+    printed = capsys.readouterr().out
+    assert "other, SAR at FMR 0.05" in printed
+    assert "cannot be told apart" in printed
+    assert "steps: 3 before, 1 after" in printed
+    assert {path.name for path in (tmp_path / "compared").iterdir()} == {
+        f"comparison.{ending}" for ending in ("html", "json", "md", "pdf")
+    }
+    share = json.loads((finished / "audit.json").read_text())["judges"][0]["sar"]["0.05"]["type_2"]
+    assert run("audit-gate", finished, "--max-sar", 1, "--fmr", 0.05, "--bound", "upper") == 0
+    assert run("audit-gate", finished, "--max-sar", share["value"], "--fmr", 0.05) == 0
+    below = share["high"] - 1e-6
+    assert run("audit-gate", finished, "--max-sar", below, "--fmr", 0.05, "--bound", "upper") == 1
+    # A rate that the pairs did not support does not pass.
+    assert run("audit-gate", finished, "--max-sar", 1, "--fmr", 0.001) == 1
+    assert "UNDECIDED" in capsys.readouterr().out
+
+
+def test_a_hardened_model_gives_the_same_embeddings(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("harden", "--model", tiny_model, "--out", tmp_path / "hard.onnx") == 0
+    assert "BatchNorm layers without statistics" in capsys.readouterr().out
+    hard, soft = load(tmp_path / "hard.onnx"), load(tiny_model)
+    images = torch.rand(3, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(hard(images), soft(images), atol=1e-5)
+    assert statistics_layers(hard) == []
+    assert hard.centres is None
+    # Nothing left to withhold.
+    assert run("harden", "--model", tmp_path / "hard.onnx", "--out", tmp_path / "again.onnx") == 2
+    assert not (tmp_path / "again.onnx").exists()
+
+
+def test_hardened_templates(tiny_model: Path, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(5, 32))
+    np.save(tmp_path / "t.npy", rows)
+    (tmp_path / "ids.txt").write_text("a\nb\nc\na\ne")
+    common = ["--model", tiny_model, "--templates", tmp_path / "t.npy"]
+    keyed = [
+        "--ids",
+        tmp_path / "ids.txt",
+        "--defence",
+        "biohashing:0.5",
+        "--key-file",
+        tmp_path / "key.json",
+    ]
+    assert run("harden", *common, *keyed, "--out", tmp_path / "p.npy") == 0
+    assert run("harden", *common, *keyed, "--out", tmp_path / "again.npy") == 0
+    protected = np.load(tmp_path / "p.npy")
+    assert protected.shape == (5, 16)
+    assert np.array_equal(protected, np.load(tmp_path / "again.npy"))
+    secret = json.loads((tmp_path / "key.json").read_text())["secret"]
+    assert (tmp_path / "key.json").stat().st_mode & 0o777 == 0o600
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    wanted = make_defence("biohashing:0.5").protect(unit, [derive_seed(secret, name) for name in "abcae"])
+    assert protected == pytest.approx(wanted)
+    assert run("harden", *common, "--defence", "noise", "--out", tmp_path / "n.npy") == 0
+    assert run("harden", *common, "--defence", "noise", "--out", tmp_path / "m.npy") == 0
+    assert not np.array_equal(np.load(tmp_path / "n.npy"), np.load(tmp_path / "m.npy"))
+
+
+BAD_INPUT = {
+    "no-input": (["audit", "--out", "OUT"], "either --images DIR or --templates FILE"),
+    "no-folder": (["audit", "--out", "OUT", "--images", "gone"], "expected a folder"),
+    "no-config": (["audit", "--out", "OUT", "--config", "gone.toml"], "expected a TOML file"),
+    "no-model": (["audit", "--out", "OUT", "--images", "PEOPLE", "--model", "gone.pt"], "no such file"),
+    "no-judge": (["audit", "--out", "OUT", "--images", "PEOPLE", "--judges", "gone.pt"], "no such file"),
+    "defence": (["audit", "--out", "OUT", "--images", "PEOPLE", "--defences", "fog"], "expected one of"),
+    "templates": (["audit", "--out", "OUT", "--templates", "gone.npy"], "no such file"),
+    "attack": (["audit", "--out", "OUT", "--images", "PEOPLE", "--attack", "speed=9"], "NAME=VALUE"),
+    "steps": (["audit", "--out", "OUT", "--images", "PEOPLE", "--steps", "0"], "steps: expected"),
+    "gate": (["audit-gate", "gone", "--max-sar", "0.1"], "expected a finished audit"),
+    "gate-range": (["audit-gate", "gone", "--max-sar", "2"], "expected fractions"),
+    "compare": (["audit-compare", "gone", "gone", "--out", "OUT"], "expected a finished audit"),
+    "harden-model": (["harden", "--out", "OUT"], "ends in .onnx"),
+    "harden-both": (["harden", "--out", "OUT", "--defence", "noise"], "--templates and --defence together"),
+    "harden-name": (
+        ["harden", "--out", "OUT.npy", "--templates", "t", "--defence", "fog"],
+        "expected one of",
+    ),
+    "harden-key": (
+        ["harden", "--out", "OUT.npy", "--templates", "t", "--defence", "cut", "--key-file", "k"],
+        "no --key-file",
+    ),
+    "harden-no-key": (
+        ["harden", "--out", "OUT.npy", "--templates", "t", "--defence", "projection"],
+        "a --key-file",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line(
+    case: str,
+    people: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, said = BAD_INPUT[case]
+    places = {"PEOPLE": str(people), "OUT": str(tmp_path / "out"), "OUT.npy": str(tmp_path / "out.npy")}
+    assert run(*(places.get(argument, argument) for argument in arguments)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert len(error.splitlines()) == 1
+    assert said in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_every_option_without_torch() -> None:
+    program = (
+        "import sys\n"
+        "from arcinvert.cli import main\n"
+        "try:\n"
+        "    main(['audit', '--help'])\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 0\n"
+        "print([name for name in ('torch', 'numpy', 'dlib', 'PIL', 'fpdf') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    for option in fields(AuditOptions):
+        assert f"--{option.name.replace('_', '-')}" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"

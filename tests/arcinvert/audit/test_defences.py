@@ -1,0 +1,164 @@
+"""Defences: what they keep, what an attacker gets back, and what they cost."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from arcinvert.audit.defences import (
+    DEFENCE_NAMES,
+    TEMPLATE_DEFENCES,
+    BioHashing,
+    Noise,
+    PolyProtect,
+    Projection,
+    Rounding,
+    ScoreOnly,
+    check_names,
+    cost,
+    make_defence,
+    unit_norm,
+)
+from recognition.errors import InputError
+
+DIM = 60
+
+
+@pytest.fixture
+def templates() -> NDArray[np.float64]:
+    return unit_norm(np.random.default_rng(0).normal(size=(8, DIM)))
+
+
+def labelled(people: int = 40, each: int = 3) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    generator = np.random.default_rng(1)
+    centres = generator.normal(size=(people, DIM))
+    labels = np.repeat(np.arange(people), each)
+    return unit_norm(centres[labels] + 0.5 * generator.normal(size=(len(labels), DIM))), labels
+
+
+@pytest.mark.parametrize("name", TEMPLATE_DEFENCES)
+def test_conformance(name: str, templates: NDArray[np.float64]) -> None:
+    defence, keys = make_defence(name), list(range(50, 58))
+    protected = defence.protect(templates, keys)
+    assert protected.shape[0] == 8
+    assert np.isfinite(protected).all()
+    assert np.array_equal(protected, defence.protect(templates, keys))
+    # Row by row: nobody's record depends on another's.
+    assert protected[3] == pytest.approx(defence.protect(templates[3:4], keys[3:4])[0])
+    estimates = defence.estimate(protected, keys, DIM)
+    assert estimates.shape == (8, DIM)
+    recovered = (unit_norm(estimates) * templates).sum(1)
+    assert (recovered > 0.15).all()
+    if defence.keyed:
+        others = [key + 100 for key in keys]
+        assert (
+            np.abs((unit_norm(defence.protect(templates, others)) * unit_norm(protected)).sum(1)).mean() < 0.6
+        )
+        wrong = unit_norm(defence.estimate(protected, others, DIM))
+        assert np.abs((wrong * templates).sum(1)).mean() < recovered.mean()
+
+
+def test_noise_is_as_long_as_asked(templates: NDArray[np.float64]) -> None:
+    protected = Noise(0.5).protect(templates, list(range(50, 58)))
+    # A right angle of 0.5 to 1, on average.
+    assert (protected * templates).sum(1) == pytest.approx(np.full(8, 1 / np.sqrt(1.25)), abs=0.08)
+
+
+def test_one_bit_is_the_sign(templates: NDArray[np.float64]) -> None:
+    protected = Rounding(1).protect(templates, list(range(8)))
+    assert np.array_equal(np.sign(protected), np.sign(templates))
+    assert np.unique(np.abs(protected).round(9)).size == 1
+    fine = Rounding(12).protect(templates, list(range(8)))
+    assert (fine * templates).sum(1) == pytest.approx(np.ones(8), abs=0.02)
+
+
+def test_a_projection_keeps_the_part_along_its_directions(templates: NDArray[np.float64]) -> None:
+    defence = Projection(0.5)
+    rows = defence.directions(3, DIM)
+    assert rows @ rows.T == pytest.approx(np.eye(DIM // 2), abs=1e-9)
+    estimate = defence.estimate(defence.protect(templates, [3] * 8), [3] * 8, DIM)
+    assert estimate == pytest.approx(unit_norm(templates @ rows.T @ rows))
+
+
+def test_biohashing_is_bits(templates: NDArray[np.float64]) -> None:
+    defence = BioHashing(0.5)
+    bits = defence.protect(templates, list(range(8)))
+    naive = np.sign([defence.directions(key, DIM) @ template for key, template in enumerate(templates)])
+    assert np.array_equal(np.sign(bits), naive)
+
+
+@pytest.mark.parametrize("overlap", [0, 2, 4])
+def test_polyprotect_by_loops(overlap: int, templates: NDArray[np.float64]) -> None:
+    defence = PolyProtect(overlap)
+    coefficients, exponents = defence._key(11)
+    assert sorted(exponents) == [1, 2, 3, 4, 5]
+    assert len(set(np.abs(coefficients))) == 5
+    template, wanted, begin = templates[0], [], 0
+    while True:
+        run = [template[i] if i < DIM else 0.0 for i in range(begin, begin + 5)]
+        wanted.append(sum(c * v**e for c, v, e in zip(coefficients, run, exponents, strict=True)))
+        if begin + 5 >= DIM:
+            break
+        begin += 5 - overlap
+    assert defence.protect(templates[:1], [11])[0] == pytest.approx(wanted)
+
+
+def test_a_known_key_solves_polyprotect(templates: NDArray[np.float64]) -> None:
+    defence = PolyProtect(4)
+    protected = defence.protect(templates, list(range(8)))
+    estimates = defence.estimate(protected, list(range(8)), DIM)
+    assert ((estimates * templates).sum(1) > 0.6).all()
+
+
+def test_scores_of_as_many_faces_as_dimensions_give_the_template(templates: NDArray[np.float64]) -> None:
+    public = unit_norm(np.random.default_rng(5).normal(size=(2 * DIM, DIM)))
+    many = ScoreOnly(4, public=public).estimate(templates, [0] * 8, DIM)
+    assert (many * templates).sum(1) == pytest.approx(np.ones(8), abs=0.01)
+    few = ScoreOnly(4, public=public[:10]).estimate(templates, [0] * 8, DIM)
+    assert (few * templates).sum(1).mean() < 0.7
+
+
+def test_cost() -> None:
+    embeddings, labels = labelled()
+    plain = cost(None, embeddings, labels, seed=0)
+    assert plain.tar is not None
+    assert plain.tar.value > 0.95
+    assert plain.linkability is not None
+    assert plain.linkability > 0.9
+    hashed = cost(make_defence("biohashing:0.2"), embeddings, labels, seed=0)
+    assert hashed.tar is not None
+    assert hashed.tar.value < plain.tar.value
+    assert hashed.linkability is not None
+    assert hashed.linkability_floor is not None
+    assert hashed.linkability < 0.25
+    noisy = cost(make_defence("noise:5"), embeddings, labels, seed=0)
+    assert noisy.tar is not None
+    assert noisy.tar.value < 0.5
+
+
+def test_the_cost_is_refused_for_few_pairs() -> None:
+    embeddings, labels = labelled(people=10)
+    spent = cost(None, embeddings, labels, seed=0)
+    assert spent.tar is None
+    assert spent.refused is not None
+    assert "rule of three" in spent.refused
+
+
+def test_names() -> None:
+    assert check_names(["all"]) == DEFENCE_NAMES
+    assert check_names(["noise:0.5", "scores:3"]) == ("noise:0.5", "scores:3")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fog", "expected one of withheld-statistics"),
+        ("noise:much", "expected a number after the colon"),
+        ("noise:-1", "length of the noise"),
+        ("cut:2", "from 0.01 to 1, got 2"),
+        ("polyprotect:5", "from 0 to 4"),
+        ("scores:0", "decimals of a score"),
+    ],
+)
+def test_refusals(name: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        check_names([name])

@@ -1,0 +1,179 @@
+"""The report's forms: self-contained, readable without seeing, safe, and the same each time."""
+
+import html.parser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from arcinvert.audit.compare import read_audit
+from arcinvert.audit.policy import Policy, decide
+from arcinvert.audit.report.document import (
+    Block,
+    Bullets,
+    Code,
+    Figure,
+    Heading,
+    Paragraph,
+    Picture,
+    Pictures,
+    Table,
+    Title,
+    Verdict,
+)
+from arcinvert.audit.report.html import to_html
+from arcinvert.audit.report.markdown import to_markdown
+from arcinvert.audit.report.pdf import to_pdf
+from arcinvert.audit.report.plots import Label, Line, Mark, Series, chart, dumbbells
+from recognition.errors import InputError
+
+HOSTILE = '<script>alert("x")</script> & | `'
+BLOCKS: list[Block] = [
+    Title(HOSTILE, "below"),
+    Heading("Answer"),
+    Paragraph(HOSTILE, strong=True),
+    Paragraph("plain"),
+    Verdict("fail", HOSTILE),
+    Bullets((HOSTILE, "two")),
+    Heading("Figures"),
+    Table(HOSTILE, ("a", "b"), ((HOSTILE, "1"), ("x", "2"))),
+    Figure(
+        chart(
+            [
+                Series(HOSTILE, ((0.001, 0.1), (0.1, 0.9)), ((0.0, 0.2), (0.8, 1.0))),
+                Series("dot", ((0.01, 0.5),)),
+            ],
+            x_label="x",
+            y_label="y",
+            x=(0.001, 0.1),
+            y=(0, 1),
+            log_x=True,
+            marks=[Mark("here", 0.01)],
+        ),
+        HOSTILE,
+        "what it shows",
+    ),
+    Figure(dumbbells([("P1", 0.1, 0.4, 0.8)], x_label="s", names=("low", "mid", "high")), "gap", "words"),
+    Pictures("sheet", (Picture("P1", (("made", np.full((112, 112, 3), 90, np.uint8)),)),)),
+    Code("a = 1 # ü €"),
+]
+
+
+class Reader(html.parser.HTMLParser):
+    """Which tags are open, and every attribute seen."""
+
+    VOID = ("meta", "img")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.seen if name == tag]
+
+
+def test_html_is_well_formed_self_contained_and_says_what_it_shows() -> None:
+    text = to_html(BLOCKS)
+    reader = Reader()
+    reader.feed(text)
+    assert reader.open == []
+    assert not reader.all("script")
+    assert "http" not in text.replace("http-equiv", "")
+    assert all(str(image["src"]).startswith("data:image/png;base64,") for image in reader.all("img"))
+    assert all(image["alt"] for image in reader.all("img"))
+    ids = [attributes["id"] for _, attributes in reader.seen if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for attributes in reader.all("svg"):
+        assert attributes["role"] == "img"
+        assert set(str(attributes["aria-labelledby"]).split()) <= set(ids)
+    assert [link["href"] for link in reader.all("a")] == ["#main", "#answer", "#figures"]
+    assert {"#" + str(name) for name in ids} >= {"#main", "#answer", "#figures"}
+    assert len(reader.all("table")) == len(reader.all("caption")) == 1
+    assert all(cell["scope"] in ("col", "row") for cell in reader.all("th"))
+    assert reader.all("html")[0]["lang"] == "en"
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+
+
+def test_markdown_has_every_row_and_no_markup_of_the_data() -> None:
+    text = to_markdown(BLOCKS)
+    assert text.startswith("# \\<script>")
+    assert "| x | 2 |" in text
+    assert "what it shows" in text
+
+
+def test_pdf_is_a_pdf_and_the_same_each_time() -> None:
+    once, again = (to_pdf(BLOCKS, title="t", created="2026-01-02T03:04:05+00:00") for _ in range(2))
+    assert once.startswith(b"%PDF-")
+    assert once == again
+    assert once != to_pdf(BLOCKS, title="t", created="2026-01-02T03:04:06+00:00")
+
+
+def test_a_chart_puts_points_where_they_belong() -> None:
+    plot = chart(
+        [Series("s", ((0.001, 0.0), (0.01, 0.5), (0.1, 1.0)))],
+        x_label="x",
+        y_label="y",
+        x=(0.001, 0.1),
+        y=(0, 1),
+        log_x=True,
+    )
+    line = next(shape for shape in plot.shapes if isinstance(shape, Line) and shape.role == "first")
+    (left, bottom), (middle, half), (right, top) = line.points
+    assert middle == pytest.approx((left + right) / 2, abs=0.01)
+    assert half == pytest.approx((bottom + top) / 2, abs=0.01)
+    assert bottom > top
+    labels = [shape.text for shape in plot.shapes if isinstance(shape, Label)]
+    assert {"0.001", "0.01", "0.1", "0", "1", "s", "x", "y"} <= set(labels)
+
+
+def judge(value: float, high: float, name: str = "one") -> dict[str, object]:
+    figure = {"value": value, "low": 0.0, "high": high, "identities": 20, "comparisons": 20}
+    return {"name": name, "sar": {"0.001": {"type_2": figure}}}
+
+
+@pytest.mark.parametrize(
+    ("limit", "bound", "verdict"),
+    [
+        (0.2, "value", "pass"),
+        (0.1, "value", "pass"),
+        (0.05, "value", "fail"),
+        (0.2, "upper", "fail"),
+        (0.3, "upper", "pass"),
+    ],
+)
+def test_the_policy(limit: float, bound: str, verdict: str) -> None:
+    policy = Policy(limit, 1e-3, bound)  # type: ignore[arg-type]
+    assert decide(policy, [judge(0.1, 0.3)])["verdict"] == verdict
+    # The judge that accepts most counts.
+    assert decide(policy, [judge(0.0, 0.1, "mild"), judge(0.1, 0.3)])["verdict"] == verdict
+
+
+def test_a_pass_says_when_there_are_too_few_people() -> None:
+    assert "too few to show" in decide(Policy(0.2, 1e-3), [judge(0.1, 0.3)])["reason"]
+    assert "too few" not in decide(Policy(0.4, 1e-3), [judge(0.1, 0.3)])["reason"]
+
+
+def test_what_cannot_be_decided_is_said() -> None:
+    refused = {"name": "poor", "sar": {}}
+    assert decide(Policy(1.0, 1e-3), [judge(0.1, 0.3), refused])["verdict"] == "undecided"
+    assert decide(Policy(1.0, 1e-3), [])["verdict"] == "undecided"
+    assert decide(None, [judge(0.1, 0.3)])["verdict"] == "no policy"
+
+
+def test_another_schema_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "audit.json").write_text('{"schema": "arcinvert-audit-0"}')
+    with pytest.raises(InputError, match="expected arcinvert-audit-1, got 'arcinvert-audit-0'"):
+        read_audit(tmp_path)
