@@ -53,7 +53,7 @@ from recognition.runtime import choose_device
 _CHUNK = 32
 #: Options that change the report and not the work: another of them goes on with what is there.
 _REPORT_ONLY = ("max_sar", "policy_fmr", "policy_bound", "fmr", "pictures", "key_file", "subgroups")
-_LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx2torch", "fpdf2")
+_LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx", "fpdf2")
 #: Measured on two cores: seconds to detect and align a photograph, and to judge a crop by dlib.
 _ALIGN_SECONDS, _JUDGE_SECONDS = 0.03, 0.06
 
