@@ -88,7 +88,9 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
     try:
         architecture = json.loads(metadata["architecture"])
         options = dict(architecture)
-        backbone = build_backbone(options.pop("network"), **options)
+        # Without memory until the file's own tensors are put in: a declared size costs nothing.
+        with torch.device("meta"):
+            backbone = build_backbone(options.pop("network"), **options)
         preprocessing = Preprocessing(**json.loads(metadata["preprocessing"]))
         class_names = json.loads(metadata["class_names"])
         scale, margin = float(metadata["scale"]), float(metadata["margin"])
@@ -97,7 +99,7 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
             for key, value in tensors.items()
             if key.startswith("backbone.")
         }
-        backbone.load_state_dict(state)
+        backbone.load_state_dict(state, assign=True)
         centres = tensors.get("centres")
         if centres is not None and centres.shape[1:] != (options["embedding_size"],):
             raise ValueError(f"centres of shape {tuple(centres.shape)}")
@@ -114,7 +116,7 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
         class_names=tuple(class_names) if class_names else None,
         scale=scale,
         margin=margin,
-        source=Source(str(path), sha256(path), architecture),
+        source=Source(str(path), sha256(path), architecture, FORMAT, "saved with the network"),
     ).freeze()
 
 

@@ -21,16 +21,30 @@ class Preprocessing:
     """What a network expects of an RGB image in [0, 1]: (image - mean) / std, in a channel order.
 
     The defaults are InsightFace's.
+
+    Args:
+        mean, std: one number, or one each of red, green and blue.
+        input_size: side of the square image, pixels.
     """
 
-    mean: float = 0.5
-    std: float = 0.5
+    mean: float | tuple[float, ...] = 0.5
+    std: float | tuple[float, ...] = 0.5
     channels: Literal["RGB", "BGR"] = "RGB"
     input_size: int = ALIGNED_SIZE
 
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            # JSON knows lists alone; equal preprocessings compare as equal.
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
+
     def __call__(self, images: Tensor) -> Tensor:
-        images = (images - self.mean) / self.std
+        images = (images - _per_channel(self.mean, images)) / _per_channel(self.std, images)
         return images.flip(1) if self.channels == "BGR" else images
+
+
+def _per_channel(value: float | tuple[float, ...], images: Tensor) -> float | Tensor:
+    return images.new_tensor(value)[:, None, None] if isinstance(value, tuple) else value
 
 
 class Recogniser(nn.Module):
@@ -87,11 +101,19 @@ class Recogniser(nn.Module):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a network came from."""
+    """Where a network came from.
+
+    Args:
+        architecture: its family and size, for reports.
+        format: what kind of file it was read from.
+        reason: why its preprocessing is assumed.
+    """
 
     path: str = ""
     sha256: str = ""
     architecture: dict[str, Any] = field(default_factory=dict)
+    format: str = ""
+    reason: str = ""
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ DEPTHS: dict[int, tuple[int, int, int, int]] = {
     34: (3, 4, 6, 3),
     50: (3, 4, 14, 3),
     100: (3, 13, 30, 3),
+    200: (6, 26, 60, 6),
 }
 
 #: Side of the square input, pixels.

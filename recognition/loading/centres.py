@@ -1,0 +1,205 @@
+"""Class centres: from shards of a training, from a file, or from photographs of each identity."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from recognition.data.faces import read_face
+from recognition.data.folders import read_folders
+from recognition.errors import InputError, NoFaceError, one_line
+from recognition.images import to_tensor
+from recognition.loading.torch_files import read_torch_file
+from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
+
+#: A training's files that carry one rank's part of the classes: `checkpoint_gpu_0.pt` of
+#: arcface_torch, `rank:0_softmax_weight.pt` of its older versions, and their like.
+_RANK = re.compile(r"(?P<before>.*(?:gpu|rank)[_:-]?)(?P<rank>\d+)(?P<after>.*\.(?:pt|pth))")
+#: Keys of class weights in files, and whether theirs is the (dim, classes) layout.
+_KEYS = {
+    "state_dict_softmax_fc": False,
+    "weight": False,
+    "centres": False,
+    "centers": False,
+    "fc.weight": False,
+    "head.weight": False,
+    "kernel": True,
+    "head.kernel": True,
+}
+
+
+def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor:
+    """Class weights as (classes, dim), whichever way they were stored.
+
+    Args:
+        transposed: whether the name says (dim, classes), for square ones.
+
+    Raises:
+        InputError: neither side is `dim`, or a centre is zero or not finite.
+    """
+    if weights.ndim != 2 or dim not in weights.shape:
+        raise InputError(
+            f"{name}: expected class centres (classes, {dim}) or ({dim}, classes), got {tuple(weights.shape)}"
+        )
+    if weights.shape[0] == weights.shape[1]:
+        weights = weights.T if transposed else weights
+    elif weights.shape[1] != dim:
+        weights = weights.T
+    weights = weights.float().contiguous()
+    wrong = (~(weights.isfinite().all(1) & weights.any(1))).nonzero()[:, 0]
+    if len(wrong):
+        raise InputError(
+            f"{name}: expected finite, non-zero centres, got others (the first is class {wrong[0]})"
+        )
+    return weights
+
+
+def shards_beside(path: Path) -> list[Path]:
+    """All ranks' files of the training that a rank's file belongs to, in order of rank.
+
+    Raises:
+        InputError: a rank below the highest has no file; it is named.
+    """
+    match = _RANK.fullmatch(path.name)
+    if match is None:
+        return [path]
+    found: dict[int, Path] = {}
+    for other in path.parent.iterdir():
+        one = _RANK.fullmatch(other.name)
+        if one and (one["before"], one["after"]) == (match["before"], match["after"]):
+            found[int(one["rank"])] = other
+    missing = [rank for rank in range(max(found) + 1) if rank not in found]
+    if missing:
+        names = ", ".join(f"{match['before']}{rank}{match['after']}" for rank in missing)
+        raise InputError(
+            f"{path.parent}: expected the class centres of ranks 0 to {max(found)}, found no {names}; "
+            "put every rank's file in the folder"
+        )
+    return [found[rank] for rank in sorted(found)]
+
+
+def join_shards(parts: Sequence[Tensor], names: Sequence[str]) -> Tensor:
+    """Ranks' centres, (classes, dim) each, as one.
+
+    Raises:
+        InputError: the sizes are not those of one training, which deals classes evenly.
+    """
+    sizes = [len(part) for part in parts]
+    if sizes != sorted(sizes, reverse=True) or max(sizes) - min(sizes) > 1:
+        told = ", ".join(f"{name}: {size}" for name, size in zip(names, sizes, strict=True))
+        raise InputError(
+            f"class centres: expected shards of one training, equal or one class less in the later ones, "
+            f"got {told}; a shard is of another training or incomplete"
+        )
+    return torch.cat(list(parts))
+
+
+def softmax_weights(loaded: Any) -> tuple[Tensor, bool] | None:
+    """Class weights in what a file held, and whether their name says (dim, classes); None without any."""
+    if isinstance(loaded, Tensor):
+        return loaded, False
+    if not isinstance(loaded, dict):
+        return None
+    for key, transposed in _KEYS.items():
+        value = loaded.get(key)
+        if isinstance(value, dict):
+            inner = softmax_weights(value)
+            if inner is not None:
+                return inner
+        elif isinstance(value, Tensor) and value.ndim == 2:
+            return value, transposed
+    return None
+
+
+def centres_of_training(path: Path, loaded: Any, dim: int) -> Tensor | None:
+    """Centres that a training's checkpoint carries in `state_dict_softmax_fc`, of all ranks; None without."""
+    if not isinstance(loaded, dict) or "state_dict_softmax_fc" not in loaded:
+        return None
+    return _read_shards(shards_beside(path), dim)
+
+
+def _read_shards(paths: Sequence[Path], dim: int) -> Tensor:
+    parts = []
+    for path in paths:
+        found = softmax_weights(_read(path))
+        if found is None:
+            raise InputError(f"{path}: expected class centres ({', '.join(_KEYS)}), found none")
+        parts.append(as_rows(found[0], dim, str(path), transposed=found[1]))
+    return join_shards(parts, [path.name for path in paths])
+
+
+def _read(path: Path) -> Any:
+    if path.suffix.lower() == ".npy":
+        try:
+            with path.open("rb") as file:
+                return torch.from_numpy(np.lib.format.read_array(file, allow_pickle=False))
+        except Exception as error:
+            # A damaged header raises whatever the tokeniser, the parser or the allocator do.
+            raise InputError(f"{path}: expected a .npy file of centres ({one_line(error)})") from None
+    if path.suffix.lower() == ".safetensors":
+        try:
+            return load_file(path)
+        except (SafetensorError, OSError, ValueError) as error:
+            raise InputError(
+                f"{path}: damaged safetensors file ({one_line(error)}); get a whole copy"
+            ) from None
+    return read_torch_file(path)
+
+
+def read_centres(
+    source: str | os.PathLike[str], recogniser: Recogniser, dim: int
+) -> tuple[Tensor, tuple[str, ...] | None]:
+    """Centres, (classes, dim), and names of the classes where the source has them.
+
+    Args:
+        source: a file (.pt, .pth, .npy, .safetensors), a folder of ranks' shards, or a folder of one folder
+            of photographs per identity.
+        recogniser: embeds the photographs.
+
+    Raises:
+        InputError: there are none, they have another dimension, or a shard is missing.
+    """
+    path = Path(source)
+    if path.is_file():
+        return _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim), None
+    if not path.is_dir():
+        raise InputError(f"{path}: expected class centres or photographs, found no such file; check the path")
+    shards = sorted(file for file in path.iterdir() if file.is_file() and _RANK.fullmatch(file.name))
+    if shards:
+        return _read_shards(shards_beside(shards[0]), dim), None
+    return centres_of_photographs(path, recogniser)
+
+
+def centres_of_photographs(
+    folder: str | os.PathLike[str], recogniser: Recogniser
+) -> tuple[Tensor, tuple[str, ...]]:
+    """The mean embedding of each identity's photographs, (identities, dim), unit norm, and the names.
+
+    Photographs without a face are left out, and identities without any.
+
+    Raises:
+        InputError: there is no folder with a face in it.
+    """
+    names, rows = [], []
+    for name, paths in read_folders(folder).items():
+        faces = []
+        for path in paths:
+            try:
+                faces.append(to_tensor(read_face(path, recogniser.input_size)))
+            except NoFaceError:
+                continue
+        if faces:
+            batches = torch.stack(faces).split(EMBEDDING_BATCH)
+            rows.append(torch.from_numpy(embed(recogniser, batches)).mean(0))
+            names.append(name)
+    if not rows:
+        raise InputError(f"{folder}: expected faces to make centres of, the detector found none")
+    return F.normalize(torch.stack(rows)), tuple(names)

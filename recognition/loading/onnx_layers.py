@@ -1,0 +1,159 @@
+"""ONNX operators with weights, as torch modules: real layers, so that a prior finds and hears them."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recognition.errors import InputError
+from recognition.loading.onnx_operators import Node, pool_padding
+
+#: A node, its constant inputs (None where an input is computed), the rank of its first input, to the layer
+#: that takes the first input alone; None where only the function of the same operator fits.
+Builder = Callable[[Node, Sequence[Tensor | None], int], nn.Module | None]
+
+
+class OnnxConv2d(nn.Conv2d):
+    """A convolution with ONNX's padding, which may differ from side to side."""
+
+    def __init__(self, node: Node, weight: Tensor, bias: Tensor | None) -> None:
+        groups = node.get("group", 1)
+        if weight.shape[0] % groups or groups < 1:
+            raise InputError(f"Conv: expected a divisor of {weight.shape[0]} groups, got {groups}")
+        with torch.device("meta"):
+            super().__init__(
+                weight.shape[1] * groups,
+                weight.shape[0],
+                (weight.shape[2], weight.shape[3]),
+                stride=tuple(node.get("strides") or (1, 1)),
+                dilation=tuple(node.get("dilations") or (1, 1)),
+                groups=groups,
+                bias=bias is not None,
+            )
+        self.weight = nn.Parameter(weight)
+        if bias is not None:
+            self.bias = nn.Parameter(bias)
+        self._node = node
+
+    def forward(self, features: Tensor) -> Tensor:
+        left, right, top, bottom = pool_padding(
+            self._node, features, list(self.kernel_size), list(self.stride)
+        )
+        padding = (top, left)
+        if (left, top) != (right, bottom):
+            features, padding = F.pad(features, (left, right, top, bottom)), (0, 0)
+        return F.conv2d(features, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+
+def _conv(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+    weight = constants[1]
+    if weight is None or weight.ndim != 4 or rank != 4:
+        raise InputError(f"Conv {node.name}: expected a two-dimensional convolution with weights of its own")
+    return OnnxConv2d(node, weight, constants[2] if len(constants) > 2 else None)
+
+
+def _batch_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+    weight, bias, mean, variance = constants[1:5]
+    if weight is None or bias is None or mean is None or variance is None:
+        raise InputError(f"BatchNormalization {node.name}: expected constant weights and statistics")
+    kind = nn.BatchNorm2d if rank == 4 else nn.BatchNorm1d
+    with torch.device("meta"):
+        layer = kind(len(weight), eps=node.get("epsilon", 1e-5))
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    layer.running_mean, layer.running_var = mean.clone(), variance.clone()
+    layer.num_batches_tracked = torch.tensor(0)
+    return layer
+
+
+def _gemm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+    weight = constants[1]
+    bias = constants[2] if len(constants) > 2 else None
+    if weight is None or rank != 2 or node.get("transA", 0) or (len(constants) > 2 and bias is None):
+        return None
+    weight = node.get("alpha", 1.0) * (weight if node.get("transB", 0) else weight.T)
+    with torch.device("meta"):
+        layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.weight = nn.Parameter(weight.contiguous())
+    if bias is not None:
+        layer.bias = nn.Parameter((node.get("beta", 1.0) * bias).reshape(-1).expand(weight.shape[0]).clone())
+    return layer
+
+
+def _mat_mul(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+    weight = constants[1]
+    if constants[0] is not None or weight is None or weight.ndim != 2 or rank < 2:
+        return None
+    with torch.device("meta"):
+        layer = nn.Linear(weight.shape[0], weight.shape[1], bias=False)
+    layer.weight = nn.Parameter(weight.T.contiguous())
+    return layer
+
+
+class ChannelPReLU(nn.PReLU):
+    """PReLU with slopes of any shape that broadcasts over (batch, channels, ...)."""
+
+    def __init__(self, slopes: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(slopes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.where(features < 0, features * self.weight, features)
+
+
+def _prelu(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+    slopes = constants[1]
+    if slopes is None:
+        return None
+    per_channel = slopes.shape == (slopes.numel(), *[1] * (rank - 2))
+    if slopes.numel() == 1 or (rank > 1 and per_channel):
+        layer = nn.PReLU(slopes.numel())
+        layer.weight = nn.Parameter(slopes.reshape(-1).contiguous())
+        return layer
+    return ChannelPReLU(slopes)
+
+
+def _layer_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+    weight, bias = constants[1], constants[2] if len(constants) > 2 else None
+    axis = node.get("axis", -1) % rank
+    if weight is None or weight.ndim != rank - axis or (len(constants) > 2 and bias is None):
+        raise InputError(f"LayerNormalization {node.name}: expected constant weights of the last axes")
+    layer = nn.LayerNorm(weight.shape, eps=node.get("epsilon", 1e-5), bias=bias is not None)
+    layer.weight = nn.Parameter(weight)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias)
+    return layer
+
+
+def _group_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+    weight, bias, groups = constants[1], constants[2], node.get("num_groups")
+    if weight is None or bias is None or node.opset < 21 or len(weight) % groups:
+        raise InputError(f"GroupNormalization {node.name}: expected operator set 21 and a weight a channel")
+    layer = nn.GroupNorm(groups, len(weight), eps=node.get("epsilon", 1e-5))
+    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
+    return layer
+
+
+#: By operator.
+BUILDERS: dict[str, Builder] = {
+    "BatchNormalization": _batch_norm,
+    "Conv": _conv,
+    "Gemm": _gemm,
+    "GroupNormalization": _group_norm,
+    "LayerNormalization": _layer_norm,
+    "MatMul": _mat_mul,
+    "PRelu": _prelu,
+}
+
+
+def gemm(node: Node, first: Tensor, second: Tensor, third: Tensor | None = None) -> Tensor:
+    """ONNX's Gemm where its matrices are computed."""
+    product = node.get("alpha", 1.0) * (
+        (first.T if node.get("transA", 0) else first) @ (second.T if node.get("transB", 0) else second)
+    )
+    return product if third is None else product + node.get("beta", 1.0) * third
+
+
+def prelu(node: Node, value: Tensor, slopes: Tensor) -> Tensor:
+    """ONNX's PRelu where its slopes are computed."""
+    return torch.where(value < 0, value * slopes, value)

@@ -1,0 +1,282 @@
+"""An ONNX graph as a torch module, for gradients to the images.
+
+The graph is walked once on tensors without content (torch's meta device), which tells the rank of
+every value, folds what is constant, and refuses graphs that would need more memory than a face
+recogniser does before any of it is allocated. Layers with weights become torch's own layers, named
+after their place in the graph; everything is computed in float32, whatever the file stores.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from recognition.errors import InputError, one_line
+from recognition.loading.limits import MAX_INPUT_SIZE, meta_state, on_meta, size_guard
+from recognition.loading.onnx_layers import BUILDERS, gemm, prelu
+from recognition.loading.onnx_operators import FUNCTIONS, Function, Node, integers, torch_type
+
+_ALL_FUNCTIONS: dict[str, Function] = FUNCTIONS | {"Gemm": gemm, "PRelu": prelu}
+#: Operators that this converter knows.
+OPERATORS = frozenset({"Constant", *_ALL_FUNCTIONS, *BUILDERS})
+#: Operators that read the numbers of their inputs, not only their shapes.
+_READERS = frozenset({"Resize", "Upsample", "Range", "Pad", "Clip"})
+#: Nodes of a graph: IResNet-200 has 700, a ViT-L in primitive operators 3,000.
+_MAX_NODES = 50_000
+#: Floating-point operations for two images; a ViT-L needs 0.25e12.
+_MAX_FLOPS = 4e12
+#: Images of the batch that the graph is walked with.
+_BATCH = 2
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One computation: a layer by name, or a function on values by name."""
+
+    node: Node
+    layer: str | None
+    #: Names no later step reads.
+    last_use: tuple[str, ...] = ()
+
+
+class OnnxNetwork(nn.Module):
+    """A converted graph: normalised images, (batch, 3, h, w), to raw embeddings, (batch, dim).
+
+    Args:
+        model: a checked `onnx.ModelProto` with its weights inside.
+        size: side of the square input, pixels.
+        fixed_batch: the batch size that the file was exported for, or None.
+        channels_last: whether the graph takes (batch, h, w, 3).
+
+    Raises:
+        InputError: an operator is not known, all such are named; or the graph is no network for two images.
+    """
+
+    def __init__(self, model: Any, *, size: int, fixed_batch: int | None, channels_last: bool) -> None:
+        super().__init__()
+        self._fixed_batch = fixed_batch
+        self._channels_last = channels_last
+        self.layers = nn.ModuleDict()
+        #: Float constants are buffers, so that they follow the network to a device; sizes stay on the CPU.
+        self._floats: dict[str, str] = {}
+        self._sizes: dict[str, Tensor] = {}
+        self._steps: list[_Step] = []
+        graph = model.graph
+        nodes = _nodes(model)
+        constants = {tensor.name: _tensor(tensor) for tensor in graph.initializer}
+        (self._input,) = (value.name for value in graph.input if value.name not in constants)
+        self._output = graph.output[0].name
+        self._walk(nodes, constants, size)
+
+    def _walk(self, nodes: list[Node], constants: dict[str, Tensor], size: int) -> None:
+        shape = (_BATCH, size, size, 3) if self._channels_last else (_BATCH, 3, size, size)
+        values: dict[str, Tensor] = {self._input: torch.empty(shape, device="meta")}
+        counter = FlopCounterMode(display=False)
+        with torch.no_grad(), size_guard(), counter:
+            for node in nodes:
+                try:
+                    self._walk_node(node, constants, values)
+                except InputError:
+                    raise
+                except Exception as error:
+                    # torch raises many types on shapes that do not fit; all of them are about the graph.
+                    raise InputError(f"node {node.operator} {node.name!r}: {one_line(error)}") from None
+                if counter.get_total_flops() > _MAX_FLOPS:
+                    raise InputError(f"expected at most {_MAX_FLOPS:.0e} operations for two images, got more")
+        if self._output not in values:
+            raise InputError("expected an output computed from the images, got a constant")
+        self._keep(constants)
+
+    def _walk_node(self, node: Node, constants: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+        if node.operator == "Constant":
+            constants[node.outputs[0]] = _constant(node)
+            return
+        given = [constants.get(name) for name in node.inputs]
+        if all(name in constants or not name for name in node.inputs):
+            outputs = _as_tuple(_ALL_FUNCTIONS[node.operator](node, *given))
+            constants.update(zip(node.outputs, outputs, strict=False))
+            return
+        builder = BUILDERS.get(node.operator)
+        first = values.get(node.inputs[0])
+        layer = None if builder is None or first is None else builder(node, given, first.ndim)
+        if layer is not None:
+            name = f"{len(self._steps):04}_{re.sub(r'[^0-9A-Za-z_]+', '_', node.name) or node.operator}"
+            self.layers[name] = layer.eval()
+            outputs = (torch.func.functional_call(layer, meta_state(layer), (first,)),)
+        else:
+            name = None
+            if node.operator not in _ALL_FUNCTIONS:
+                raise InputError(f"node {node.operator} {node.name!r}: expected weights stored in the file")
+            outputs = self._run(node, [self._meta_value(node, one, constants, values) for one in node.inputs])
+        self._steps.append(_Step(node, name))
+        values.update(zip(node.outputs, outputs, strict=False))
+
+    def _meta_value(
+        self, node: Node, name: str, constants: dict[str, Tensor], values: dict[str, Tensor]
+    ) -> Tensor | None:
+        if name in values:
+            return values[name]
+        value = constants[name] if name else None
+        if value is None or not value.is_floating_point() or node.operator in _READERS:
+            return value
+        return on_meta(value)
+
+    def _keep(self, constants: dict[str, Tensor]) -> None:
+        """Constants that a step without a layer reads, and when each value is read for the last time."""
+        seen: set[str] = {self._output}
+        steps = []
+        for step in reversed(self._steps):
+            names = step.node.inputs[:1] if step.layer else step.node.inputs
+            for name in names:
+                if name in constants and constants[name].is_floating_point():
+                    self._floats[name] = (
+                        f"constant_{len(self._floats):04}"
+                        if name not in self._floats
+                        else (self._floats[name])
+                    )
+                elif name in constants:
+                    self._sizes[name] = constants[name]
+            last = tuple({name for name in names if name and name not in seen and name not in constants})
+            seen.update(names)
+            steps.append(replace(step, last_use=last))
+        self._steps = steps[::-1]
+        for name, buffer in self._floats.items():
+            self.register_buffer(buffer, constants[name].clone(), persistent=True)
+
+    def _run(self, node: Node, values: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        if self._fixed_batch is not None:
+            values = _for_any_batch(node, values, self._fixed_batch)
+        return _as_tuple(_ALL_FUNCTIONS[node.operator](node, *values))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Raw embeddings, (batch, dim), of normalised images, (batch, 3, h, w)."""
+        values: dict[str, Tensor] = {
+            self._input: images.permute(0, 2, 3, 1) if self._channels_last else images
+        }
+        for step in self._steps:
+            outputs: tuple[Tensor, ...]
+            if step.layer is not None:
+                outputs = (self.layers[step.layer](values[step.node.inputs[0]]),)
+            else:
+                outputs = self._run(step.node, [self._value(name, values) for name in step.node.inputs])
+            values.update(zip(step.node.outputs, outputs, strict=False))
+            for name in step.last_use:
+                del values[name]
+        return values[self._output]
+
+    def _value(self, name: str, values: dict[str, Tensor]) -> Tensor | None:
+        if name in values:
+            return values[name]
+        if name in self._floats:
+            return self.get_buffer(self._floats[name])
+        return self._sizes[name] if name else None
+
+
+def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
+    return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
+
+
+def _nodes(model: Any) -> list[Node]:
+    """The graph's nodes, the model's own functions written out."""
+    import onnx
+    from onnx.inliner import inline_local_functions
+
+    if model.functions:
+        model.CopyFrom(inline_local_functions(model))
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
+    opset = opsets.get("", opsets.get("ai.onnx", 1))
+    if len(model.graph.node) > _MAX_NODES:
+        raise InputError(f"expected at most {_MAX_NODES:,} nodes, got {len(model.graph.node):,}")
+    unknown = sorted(
+        {
+            node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+            for node in model.graph.node
+            if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx")
+        }
+    )
+    if unknown:
+        raise InputError(f"no converter for the operators {', '.join(unknown)}")
+    return [
+        Node(
+            node.op_type,
+            node.name,
+            tuple(node.input),
+            tuple(node.output),
+            {one.name: _attribute(onnx.helper.get_attribute_value(one)) for one in node.attribute},
+            opset,
+        )
+        for node in model.graph.node
+    ]
+
+
+def _attribute(value: Any) -> Any:
+    from onnx import TensorProto
+
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return _tensor(value) if isinstance(value, TensorProto) else value
+
+
+def _tensor(stored: Any) -> Tensor:
+    """A stored tensor; floating point of any width becomes float32."""
+    from onnx import numpy_helper
+
+    dtype = torch_type(stored.data_type)
+    array = numpy_helper.to_array(stored)
+    # ml_dtypes' bfloat16 is unknown to torch.
+    return torch.from_numpy(array.astype("float32" if dtype == torch.float32 else array.dtype)).to(dtype)
+
+
+def _constant(node: Node) -> Tensor:
+    for attribute, dtype in (
+        ("value_float", torch.float32),
+        ("value_floats", torch.float32),
+        ("value_int", torch.int64),
+        ("value_ints", torch.int64),
+    ):
+        if attribute in node.attributes:
+            return torch.tensor(node.get(attribute), dtype=dtype)
+    if "value" not in node.attributes:
+        raise InputError(f"Constant {node.name!r}: expected numbers, got {', '.join(node.attributes)}")
+    value = node.get("value")
+    assert isinstance(value, Tensor)  # noqa: S101 - `_attribute` made it one
+    return value
+
+
+def _for_any_batch(node: Node, values: Sequence[Tensor | None], fixed: int) -> Sequence[Tensor | None]:
+    """Inputs of a node in whose sizes the exporter wrote its batch size, for the batch at hand."""
+    first = values[0]
+    if node.operator == "Reshape" and first is not None and values[1] is not None:
+        batch, sizes = first.shape[0], integers(values[1])
+        known = 1
+        for size in sizes:
+            known *= size if size > 0 else 1
+        if sizes and sizes[0] == fixed and first.ndim and batch != fixed:
+            own = first.numel() == known and -1 not in sizes
+            sizes = sizes if own else [batch, *sizes[1:]]
+        return [first, torch.tensor(sizes)]
+    if node.operator == "Concat" and node.get("axis") != 0:
+        batch = max(value.shape[0] for value in values if value is not None and value.ndim)
+        if any(value is not None and value.ndim > 1 and value.shape[0] == fixed for value in values):
+            return [
+                value.expand(batch, *value.shape[1:])
+                if value is not None and value.ndim > 1 and value.shape[0] == 1
+                else value
+                for value in values
+            ]
+    return values
+
+
+def check_input_size(size: int) -> int:
+    """The size itself.
+
+    Raises:
+        InputError: no face recogniser takes images of this size.
+    """
+    if not 1 <= size <= MAX_INPUT_SIZE:
+        raise InputError(f"expected an input of at most {MAX_INPUT_SIZE} pixels a side, got {size}")
+    return size
