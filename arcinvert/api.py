@@ -32,7 +32,7 @@ from arcinvert.summary import run_sheet
 from recognition.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
 from recognition.images import to_tensor, to_uint8, write_png
-from recognition.loading import BUNDLED
+from recognition.loading import BUNDLED, ModelChoice
 from recognition.options import DeviceName
 
 
@@ -70,7 +70,7 @@ def generate(
     class_id: int | Sequence[int] = (),
     *,
     class_name: str | Sequence[str] = (),
-    model: str | os.PathLike[str] = BUNDLED,
+    model: str | os.PathLike[str] | ModelChoice = BUNDLED,
     photos: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     device: DeviceName = "auto",
@@ -81,7 +81,7 @@ def generate(
 
     Args:
         class_id, class_name: one or several.
-        model: the bundled network's name or a file.
+        model: the bundled network's name, a file, or what `recognition.loading.load` takes.
         photos: a folder per identity for the judge, where no references are shipped.
         out: a folder to write to; None writes nothing.
         options: of `AttackOptions`.
@@ -103,7 +103,7 @@ def from_image(
     photograph: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     face: int = 1,
-    model: str | os.PathLike[str] = BUNDLED,
+    model: str | os.PathLike[str] | ModelChoice = BUNDLED,
     photos: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,
     device: DeviceName = "auto",
@@ -139,7 +139,7 @@ def from_image(
 def from_embedding(
     templates: str | os.PathLike[str],
     *,
-    model: str | os.PathLike[str] = BUNDLED,
+    model: str | os.PathLike[str] | ModelChoice = BUNDLED,
     out: str | os.PathLike[str] | None = None,
     device: DeviceName = "auto",
     progress: Progress = _silent,

@@ -15,42 +15,54 @@ from arcinvert.options import AttackOptions
 from arcinvert.parametrisations import PARAMETRISATIONS
 from arcinvert.priors.batchnorm import PRIORS, statistics_layers
 from arcinvert.priors.image import colour_variation, squared_norm, total_variation
+from arcinvert.priors.measured import MeasuredStatistics, statistics_for
 from arcinvert.result import Inversion, Step
 from arcinvert.schedule import Schedule
 from arcinvert.starts import make_start
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
 from arcinvert.transforms import FeatureDropout, RandomView
-from recognition.checkpoint import load_extra
+from recognition.checkpoint import FORMAT, load_extra
 from recognition.data.dataset import derive_seed
 from recognition.errors import InputError
-from recognition.loading import bundled_path, load
+from recognition.loading import ModelChoice, bundled_path, load
 from recognition.options import DeviceName
 from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device, choose_dtype
 
 #: Libraries whose versions a result depends on.
-_LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx2torch")
+_LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx")
 
 
 class Attack:
     """The parts of one attack, made from its options: a network, how to invert it, what that rests on."""
 
-    def __init__(self, model: str | os.PathLike[str], device: DeviceName, options: AttackOptions) -> None:
+    def __init__(
+        self, model: str | os.PathLike[str] | ModelChoice, device: DeviceName, options: AttackOptions
+    ) -> None:
         self.options = options
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, options.precision)
         self.recogniser: Recogniser = load(model).to(self.device)
-        has_statistics = bool(statistics_layers(self.recogniser))
-        if options.prior != "none" and not has_statistics:
+        self.statistics = self._find_statistics()
+        self.mean_face, self.mean_face_source = self._find_mean_face()
+
+    def _find_statistics(self) -> MeasuredStatistics | None:
+        """Measured statistics of activations; None where the network's own are used, or none."""
+        given = self.options.statistics or None
+        if self.options.prior == "none" or (given is None and statistics_layers(self.recogniser)):
+            return None
+        found = statistics_for(self.recogniser, given)
+        if found is None:
             raise InputError(
                 f"{self.recogniser.name}: expected BatchNorm layers with statistics for --prior "
-                f"{options.prior}, found none; use --prior none"
+                f"{self.options.prior}, found none; measure them (arcinvert calibrate --model MODEL "
+                "--images FACES), or use --prior none"
             )
-        self.mean_face, self.mean_face_source = self._find_mean_face()
+        return found
 
     def _find_mean_face(self) -> tuple[Tensor, str]:
         path = self.recogniser.source.path
-        if path.endswith(".safetensors"):
+        if self.recogniser.source.format == FORMAT:
             return load_extra(path, "mean_face"), "training faces of the attacked network"
         return load_extra(str(bundled_path()), "mean_face"), "training faces of the bundled network (LFW)"
 
@@ -84,7 +96,10 @@ class Attack:
             ],
             statistics_prior=None
             if options.prior == "none"
-            else (options.prior_weight * parametrisation.statistics_share, PRIORS[options.prior]()),
+            else (
+                options.prior_weight * parametrisation.statistics_share,
+                PRIORS[options.prior](self.statistics),
+            ),
             coordinate_weight=options.coordinate_weight,
             dtype=self.dtype,
             callback=callback,
@@ -96,7 +111,7 @@ class Attack:
             raise InputError("parametrisation: expected pixels or fourier with --start noise, got eigenfaces")
         if name != "auto":
             return name
-        ours = self.recogniser.source.path.endswith(".safetensors")
+        ours = self.recogniser.source.format == FORMAT
         return "eigenfaces" if ours and self.options.start == "mean" else "pixels"
 
     def loss_name(self, subject: Subject) -> str:
@@ -116,12 +131,14 @@ class Attack:
         return CosineTarget(templates) if loss == "cosine" else EuclideanTarget(templates)
 
     def knowledge(self) -> dict[str, Any]:
+        known: dict[str, Any] = {}
         if self.options.start == "mean":
-            known: dict[str, Any] = {"level": "public-faces", "mean_face": self.mean_face_source}
+            known["mean_face"] = self.mean_face_source
             if self.parametrisation_name() == "eigenfaces":
                 known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
-            return known
-        return {"level": "weights"}
+        if self.statistics is not None:
+            known["statistics"] = f"{self.statistics.images} public faces"
+        return {"level": "public-faces" if known else "weights"} | known
 
     def describe_model(self) -> dict[str, Any]:
         source = self.recogniser.source
@@ -131,7 +148,7 @@ class Attack:
             "sha256": source.sha256,
             "architecture": source.architecture,
             "classes": None if centres is None else len(centres),
-            "preprocessing": vars(self.recogniser.preprocessing),
+            "preprocessing": vars(self.recogniser.preprocessing) | {"reason": source.reason},
         }
 
     def environment(self) -> dict[str, Any]:

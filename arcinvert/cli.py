@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from arcinvert.commands import COMMANDS
+from arcinvert.commands.model_options import add_model_options, take_model
 from arcinvert.options import AttackOptions, choices
 from recognition.options import DeviceName
 from recognition.terminal import Parser, run_command
@@ -65,11 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_attack_options(parser: argparse.ArgumentParser) -> None:
     run = parser.add_argument_group("run")
-    run.add_argument(
-        "--model",
-        default="lfw-iresnet18",
-        help="the bundled network or a file: .safetensors, .pt, .pth, .onnx (default: %(default)s)",
-    )
+    add_model_options(run)
     run.add_argument(
         "--device", default="auto", choices=get_args(DeviceName), help="auto: CUDA, MPS, else CPU"
     )
@@ -85,7 +82,9 @@ def _add_attack_options(parser: argparse.ArgumentParser) -> None:
             attack.add_argument(name, choices=allowed, default=option.default, help=text)
         else:
             kind = type(option.default)
-            attack.add_argument(name, type=kind, default=option.default, metavar="N", help=text)
+            metavar = "FILE" if kind is str else "N"
+            text = text if option.default != "" else option.metadata["help"]
+            attack.add_argument(name, type=kind, default=option.default, metavar=metavar, help=text)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -98,6 +97,7 @@ def _run(options: argparse.Namespace) -> int:
     quiet_warnings()
     arguments = {name: value for name, value in vars(options).items() if name != "run"}
     command = arguments.pop("command")
+    arguments["model"] = take_model(arguments)
     if arguments["out"] is None:
         arguments["out"] = Path(_OUT) / _default_name(command, arguments)
     with _Progress() as progress:

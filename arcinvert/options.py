@@ -40,6 +40,9 @@ class AttackOptions:
         "arcface: the training loss over all centres (closed-set); auto: arcface for a class, else cosine",
     )
     prior: PriorName = _option("scale-free", "form of the BatchNorm-statistics prior")
+    statistics: str = _option(
+        "", "file of 'arcinvert calibrate' for --prior, where the network has none or in place of its own"
+    )
     prior_weight: float = _option(1.0, "of the BatchNorm-statistics prior", least=0)
     coordinate_weight: float = _option(0.1, "of the Gaussian prior on eigenface coordinates", least=0)
     tv_weight: float = _option(2.0, "of total variation", least=0)

@@ -60,13 +60,18 @@ def closed_set(out: Path, samples: int) -> None:
     print_figures("Closed-set, bundled network", run, time.monotonic() - begin)
 
 
-def open_set(out: Path, photos: Path, onnx: Path) -> None:
-    """16 held-out people, the first photograph each, judged by their last."""
+def open_set_photographs(photos: Path) -> list[str]:
+    """The first photographs of 16 held-out people who have another."""
     folders = read_folders(photos)
     held_out = load_notes(bundled_path())["split"]["held_out"]
     several = [name for name in attacked_people(held_out) if len(folders[name]) >= 2]
     paths = [folders[name][0] for name in several if _has_face(folders[name][0])]
-    chosen = choose([str(path) for path in paths], PEOPLE, SEED)
+    return choose([str(path) for path in paths], PEOPLE, SEED)
+
+
+def open_set(out: Path, photos: Path, onnx: Path) -> None:
+    """16 held-out people, the first photograph each, judged by their last."""
+    chosen = open_set_photographs(photos)
     begin = time.monotonic()
     run = arcinvert.from_image(chosen, model=onnx, photos=photos, out=out / "open-set")
     print_figures(f"Open-set, {onnx.name}", run, time.monotonic() - begin)

@@ -37,6 +37,11 @@ class Preprocessing:
             # JSON knows lists alone; equal preprocessings compare as equal.
             if isinstance(value := getattr(self, name), list):
                 object.__setattr__(self, name, tuple(value))
+            numbers = value if isinstance(value, list | tuple) else (value,)
+            if not all(isinstance(number, int | float) for number in numbers) or len(numbers) not in (1, 3):
+                raise ValueError(f"{name} of {numbers}")
+        if self.channels not in ("RGB", "BGR") or not isinstance(self.input_size, int):
+            raise ValueError(f"channels {self.channels!r}, input size {self.input_size!r}")
 
     def __call__(self, images: Tensor) -> Tensor:
         images = (images - _per_channel(self.mean, images)) / _per_channel(self.std, images)

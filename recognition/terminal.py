@@ -34,4 +34,4 @@ def run_command(command: Callable[[], int]) -> int:
 
 def quiet_warnings() -> None:
     """Keep libraries' warnings to developers out of a user's terminal."""
-    warnings.filterwarnings("ignore", module=r"(torch|torchvision|onnx2torch|onnx)\b.*")
+    warnings.filterwarnings("ignore", module=r"(torch|torchvision|onnx)\b.*")

@@ -6,4 +6,6 @@ default `run`, a function from the parsed options to an exit code. Importing it 
 
 from types import ModuleType
 
-COMMANDS: tuple[ModuleType, ...] = ()
+from arcinvert.commands import calibrate, export, inspect, models
+
+COMMANDS: tuple[ModuleType, ...] = (inspect, models, export, calibrate)

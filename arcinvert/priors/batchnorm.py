@@ -1,4 +1,7 @@
-"""BatchNorm priors: activations of the images should have the statistics of the training faces.
+"""Statistics priors: activations of the images should have the statistics of faces.
+
+These are the running statistics of BatchNorm layers, left by the training faces, or statistics measured on
+public faces (measured.py) where a network has none.
 
 The statistics span the whole batch (images and places), as the running ones do; so the penalty of
 each image is that of its batch.
@@ -13,10 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from arcinvert.priors.measured import MeasuredStatistics, listen
+
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """One BatchNorm layer's input in this batch, and in training: each (channels,)."""
+    """One activation in this batch, and on faces (running, or measured): each (channels,)."""
 
     mean: Tensor
     variance: Tensor
@@ -25,10 +30,16 @@ class LayerStatistics:
 
 
 class BatchNormPrior(ABC):
-    """Listens to a network's two-dimensional BatchNorm inputs while `listening`."""
+    """Listens to a network's activations while `listening`.
 
-    def __init__(self) -> None:
+    Args:
+        statistics: measured ones; None listens to the inputs of two-dimensional BatchNorms, whose
+            running statistics it takes.
+    """
+
+    def __init__(self, statistics: MeasuredStatistics | None = None) -> None:
         self._layers: list[LayerStatistics] = []
+        self._statistics = statistics
 
     @abstractmethod
     def layer_penalty(self, layer: LayerStatistics, index: int) -> Tensor:
@@ -40,8 +51,14 @@ class BatchNormPrior(ABC):
 
     @contextlib.contextmanager
     def listening(self, network: nn.Module) -> Iterator[None]:
-        """Hooks on every BatchNorm2d of the network that has running statistics."""
-        handles = [module.register_forward_pre_hook(self._hear) for module in statistics_layers(network)]
+        """Hooks on every BatchNorm2d with running statistics, or where statistics were measured."""
+        if self._statistics is None:
+            handles = [
+                module.register_forward_pre_hook(self._hear_batch_norm)
+                for module in statistics_layers(network)
+            ]
+        else:
+            handles = listen(network, self._statistics, self._hear)
         try:
             yield
         finally:
@@ -49,14 +66,20 @@ class BatchNormPrior(ABC):
                 handle.remove()
             self._layers.clear()
 
-    def _hear(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def _hear_batch_norm(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self._hear(inputs[0], 1, module.get_buffer("running_mean"), module.get_buffer("running_var"))
+
+    def _hear(self, activations: Tensor, axis: int, of_faces: Tensor, variance_of_faces: Tensor) -> None:
         if not torch.is_grad_enabled():
             return
+        if activations.ndim != 4 or axis != 1:
+            # Tokens and the like: (batch, ..., channels) to one column of places.
+            activations = activations.movedim(axis, 1).flatten(2 if activations.ndim > 2 else 1)
+            activations = activations.reshape(*activations.shape[:2], -1, 1)
         # Half precision alone is widened: its sums would lose digits.
-        activations = inputs[0].to(torch.promote_types(inputs[0].dtype, torch.float32))
+        activations = activations.to(torch.promote_types(activations.dtype, torch.float32))
         mean, variance = ChannelMoments.apply(activations)
-        running_mean, running_variance = module.get_buffer("running_mean"), module.get_buffer("running_var")
-        self._layers.append(LayerStatistics(mean, variance, running_mean, running_variance))
+        self._layers.append(LayerStatistics(mean, variance, of_faces, variance_of_faces))
 
     def __call__(self) -> Tensor:
         """The penalty of the pass just made, a scalar; forgets the pass."""

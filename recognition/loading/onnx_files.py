@@ -1,5 +1,7 @@
 """Files of ONNX: checked, converted, and asked what they take."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from recognition.loading.limits import MAX_INPUT_SIZE
 from recognition.loading.onnx_network import OnnxNetwork
 from recognition.recogniser import Preprocessing
 
+#: Metadata of ONNX files of ours: `Preprocessing` as JSON.
+PREPROCESSING_KEY = "arcinvert.preprocessing"
 #: Nodes of an ONNX graph among which its own preprocessing is looked for, as InsightFace does.
 _FIRST_NODES = 8
 #: Allowed difference of an image's raw embedding alone and in a batch, relative to the largest number.
@@ -44,7 +48,10 @@ def read_onnx(path: Path, size: int | None) -> tuple[nn.Module, Preprocessing, s
         raise InputError(f"{path}: {refusal}") from None
     if fixed is not None:
         _check_batches(network, side, path)
-    preprocessing, reason = _preprocessing(model, side, open_size=not given.size and size is None)
+    try:
+        preprocessing, reason = _preprocessing(model, side, open_size=not given.size and size is None)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; get a whole copy") from None
     return network, preprocessing, reason, {"network": "onnx", "nodes": len(model.graph.node)}
 
 
@@ -112,6 +119,12 @@ def _input_of(model: Any, path: Path) -> _Input:
 
 
 def _preprocessing(model: Any, size: int, *, open_size: bool) -> tuple[Preprocessing, str]:
+    said = next((entry.value for entry in model.metadata_props if entry.key == PREPROCESSING_KEY), None)
+    if said is not None:
+        try:
+            return replace(Preprocessing(**json.loads(said)), input_size=size), "the file says it"
+        except (TypeError, ValueError) as error:
+            raise InputError(f"damaged preprocessing in its metadata ({one_line(error)})") from None
     first = {node.op_type for node in model.graph.node[:_FIRST_NODES]}
     open_words = f"; the file leaves the size open, {size} was the first that fits" if open_size else ""
     # A graph that begins with Sub and Mul normalises 0..255 by itself.
