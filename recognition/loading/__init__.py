@@ -54,7 +54,8 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
         recogniser.preprocessing = asked
         recogniser.source = replace(recogniser.source, reason=f"as asked for: {choice.preset}")
     recogniser.freeze()
-    dim = factories.embedding_size(recogniser.backbone, recogniser.preprocessing, recogniser.name)
+    name = recogniser.source.path or recogniser.name
+    dim = factories.embedding_size(recogniser.backbone, recogniser.preprocessing, name)
     _add_centres(recogniser, choice, dim)
     return recogniser
 

@@ -66,8 +66,14 @@ class OnnxNetwork(nn.Module):
         self._sizes: dict[str, Tensor] = {}
         self._steps: list[_Step] = []
         graph = model.graph
-        nodes = _nodes(model)
-        constants = {tensor.name: _tensor(tensor) for tensor in graph.initializer}
+        try:
+            nodes = _nodes(model)
+            constants = {tensor.name: _tensor(tensor) for tensor in graph.initializer}
+        except InputError:
+            raise
+        except Exception as error:
+            # onnx raises many types on tensors and attributes that are not what they say.
+            raise InputError(f"damaged tensor or attribute ({one_line(error)}); get a whole copy") from None
         (self._input,) = (value.name for value in graph.input if value.name not in constants)
         self._output = graph.output[0].name
         self._walk(nodes, constants, size)

@@ -285,7 +285,7 @@ def _gather(node: Node, value: Tensor, indices: Tensor) -> Tensor:
     places = indices.to(value.device, torch.int64)
     places = torch.where(places < 0, places + value.shape[axis], places)
     taken = value.index_select(axis, places.reshape(-1))
-    return taken.reshape(*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :])
+    return taken.reshape([*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]])
 
 
 @_operator("Expand")

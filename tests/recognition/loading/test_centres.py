@@ -1,0 +1,127 @@
+"""Class centres of shards, of files and of photographs."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from recognition.errors import InputError
+from recognition.loading import ModelChoice, load
+from recognition.loading.centres import as_rows
+from tests.recognition.loading.files import save, state_of, tiny_body
+
+CENTRES = torch.randn(11, 8, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    return state_of(tiny_body(inner_norm=False))
+
+
+def write_ranks(folder, state, sizes, *, transpose=False):
+    """arcface_torch's checkpoint of every rank."""
+    for rank, part in enumerate(CENTRES.split(sizes)):
+        weight = {"kernel": part.T.contiguous()} if transpose else {"weight": part.clone()}
+        save(
+            folder / f"checkpoint_gpu_{rank}.pt",
+            {"epoch": 1, "state_dict_backbone": state, "state_dict_softmax_fc": weight},
+        )
+    return folder / "checkpoint_gpu_0.pt"
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("sizes", [[11], [6, 5], [3, 3, 3, 2]])
+def test_shards_of_all_ranks_are_joined_in_their_order(sizes, transpose, state, tmp_path):
+    recogniser = load(write_ranks(tmp_path, state, sizes, transpose=transpose))
+    torch.testing.assert_close(recogniser.centres, F.normalize(CENTRES))
+
+
+def test_ten_ranks_are_in_numerical_order(state, tmp_path):
+    recogniser = load(write_ranks(tmp_path, state, [1] * 11))
+    torch.testing.assert_close(recogniser.centres, F.normalize(CENTRES))
+
+
+def test_a_missing_shard_is_named(state, tmp_path):
+    path = write_ranks(tmp_path, state, [3, 3, 3, 2])
+    (tmp_path / "checkpoint_gpu_2.pt").unlink()
+    with pytest.raises(InputError, match=r"ranks 0 to 3, found no checkpoint_gpu_2\.pt"):
+        load(path)
+
+
+def test_a_missing_last_shard_is_found_by_the_count(state, tmp_path):
+    path = write_ranks(tmp_path, state, [3, 3, 3, 2])
+    assert len(load(ModelChoice(path, classes=11)).centres) == 11
+    (tmp_path / "checkpoint_gpu_3.pt").unlink()
+    with pytest.raises(InputError, match="expected 11 class centres, got 9; a shard may be missing"):
+        load(ModelChoice(path, classes=11))
+
+
+def test_shards_of_two_trainings_are_refused(state, tmp_path):
+    path = write_ranks(tmp_path, state, [3, 8])
+    with pytest.raises(InputError, match=r"shards of one training.*checkpoint_gpu_0\.pt: 3, .*gpu_1\.pt: 8"):
+        load(path)
+
+
+@pytest.mark.parametrize("form", ["npy", "pt", "kernel", "safetensors", "folder", "rank"])
+def test_centres_are_read_from_files_of_their_own(form, state, tmp_path):
+    model = save(tmp_path / "backbone.pth", state)
+    source = tmp_path / f"centres.{form}"
+    if form == "npy":
+        np.save(source, CENTRES.numpy())
+    elif form == "pt":
+        save(source, CENTRES)
+    elif form == "kernel":
+        source = save(tmp_path / "head.pth", {"kernel": CENTRES.T.contiguous()})
+    elif form == "safetensors":
+        save_file({"centres": CENTRES}, source)
+    else:
+        source.mkdir()
+        for rank, part in enumerate(CENTRES.split([6, 5])):
+            save(source / f"rank:{rank}_softmax_weight.pt", part.clone())
+        source = source / "rank:1_softmax_weight.pt" if form == "rank" else source
+    recogniser = load(ModelChoice(model, centres=source))
+    torch.testing.assert_close(recogniser.centres, F.normalize(CENTRES))
+
+
+def test_square_weights_go_by_their_name():
+    square = torch.randn(8, 8)
+    assert torch.equal(as_rows(square, 8, "x", transposed=True), square.T)
+    assert torch.equal(as_rows(square, 8, "x", transposed=False), square)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (torch.ones(5, 7), r"\(classes, 8\) or \(8, classes\), got \(5, 7\)"),
+        (torch.ones(8), "expected class centres"),
+        (torch.full((5, 8), torch.nan), "finite, non-zero centres"),
+        (torch.cat([torch.ones(2, 8), torch.zeros(1, 8)]), "the first is class 2"),
+    ],
+)
+def test_other_weights_are_refused(weights, message):
+    with pytest.raises(InputError, match=message):
+        as_rows(weights, 8, "x", transposed=False)
+
+
+def test_centres_of_photographs_are_the_mean_embeddings(state, people, tmp_path):
+    model = save(tmp_path / "backbone.pth", state)
+    recogniser = load(ModelChoice(model, centres=people))
+    assert recogniser.class_names == tuple(sorted(folder.name for folder in people.iterdir()))
+    from recognition.images import read_image, to_tensor
+
+    rows = []
+    for path in sorted((people / recogniser.class_names[3]).iterdir()):
+        image = to_tensor(read_image(path))[None]
+        rows.append(F.normalize(recogniser(image) + recogniser(image.flip(-1)))[0])
+    torch.testing.assert_close(recogniser.centres[3], F.normalize(sum(rows), dim=0), atol=1e-5, rtol=0)
+
+
+def test_missing_centres_are_refused(state, tmp_path):
+    model = save(tmp_path / "backbone.pth", state)
+    with pytest.raises(InputError, match="found no such file"):
+        load(ModelChoice(model, centres=tmp_path / "none"))
+    with pytest.raises(InputError, match="expected 5 class centres, got a backbone alone"):
+        load(ModelChoice(model, classes=5))
+    with pytest.raises(InputError, match=r"expected class centres \(.*found none"):
+        load(ModelChoice(model, centres=save(tmp_path / "other.pt", {"a": 1})))
