@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from arcinvert import cli
 from arcinvert.cli import _parser, main
 from arcinvert.options import AttackOptions
+from arcinvert.priors.measured import measure, save_statistics
 from recognition.images import read_image, write_png
-from recognition.loading import BUNDLED
+from recognition.loading import BUNDLED, load
 
 
 class Bomb:
@@ -103,7 +104,10 @@ def test_without_out_a_folder_is_named_after_the_run(
 
 
 def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
+    statistics = tmp_path / "statistics.safetensors"
+    save_statistics(statistics, measure(load(tiny_model), [torch.rand(2, 3, 112, 112)]))
     wanted = {
+        "statistics": str(statistics),
         "steps": 2,
         "seed": 5,
         "samples": 2,
@@ -116,6 +120,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
         "tv_weight": 0.25,
         "colour_weight": 0.75,
         "l2_weight": 0.125,
+        "feature_dropout": 0.25,
         "learning_rate": 0.0625,
         "flip": False,
         "shift": 1,

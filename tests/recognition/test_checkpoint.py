@@ -57,7 +57,8 @@ def test_a_network_comes_back_with_all_that_it_had(tmp_path):
     assert loaded.class_names == ("Ann", "Bob", "Zoë")
     assert (loaded.name, loaded.scale, loaded.margin) == ("small", 16.5, 0.35)
     assert loaded.preprocessing == saved.preprocessing
-    assert loaded.source == Source(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), ARCHITECTURE)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert loaded.source == Source(str(path), digest, ARCHITECTURE, FORMAT, "saved with the network")
     assert sha256(path) == loaded.source.sha256
     assert torch.equal(load_extra(path, "mean_face"), torch.full((3, 2, 2), 0.5))
     assert load_notes(path) == {"epochs": [1, 2]}
