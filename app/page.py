@@ -68,8 +68,9 @@ def build_page(settings: Settings) -> gr.Blocks:
                 label="Network",
                 info="That is attacked",
                 elem_id="network",
+                min_width=240,
             )
-            about = gr.HTML(describe(settings, BUNDLED))
+            about = gr.HTML(describe(settings, BUNDLED), min_width=240)
         on_change(model.change, lambda name: describe(settings, name), [model], [about])
         with gr.Tabs():
             with gr.Tab("From an identity", id="identity"):

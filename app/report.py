@@ -191,8 +191,9 @@ def _people(report: Report) -> str:
                 f"<td>{entry['risk']:.2g}</td><td>{_dumbbell(one, axis)}</td><td>{escape(said)}</td></tr>"
             )
         blocks.append(
-            '<div class="ai-table"><table><caption>Judged by '
-            f'{escape(name)}, most at risk first</caption><thead><tr><th scope="col">rank</th>'
+            f'<p class="ai-note">Judged by {escape(name)}, most at risk first</p>'
+            f'<div class="ai-table"><table aria-label="People judged by {escape(name)}">'
+            '<thead><tr><th scope="col">rank</th>'
             '<th scope="col">person</th><th scope="col">risk</th><th scope="col">mean face, reconstruction, '
             'real photograph</th><th scope="col">accepted</th></tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div>"

@@ -27,7 +27,7 @@ def start(port: int) -> tuple[subprocess.Popen[bytes], float]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while time.monotonic() - begin < PATIENCE:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE).close()  # noqa: S310
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE).close()
             return process, time.monotonic() - begin
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
@@ -71,8 +71,8 @@ def main() -> None:
                 waits.append(time.monotonic() - begin)
             running = first.locator(".ai-progress").count() == 1
             print(
-                f"a second visitor's control answers in {sorted(waits)[MOVES // 2]:.2f} s (median of {MOVES}), "
-                f"{max(waits):.2f} s at most, "
+                f"a second visitor's control answers in {sorted(waits)[MOVES // 2]:.2f} s "
+                f"(median of {MOVES}), {max(waits):.2f} s at most, "
                 + ("all while the first's job runs" if running else "the first's job ended meanwhile")
             )
             browser.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -69,14 +70,22 @@ def verdicts(comparison: Comparison) -> str:
                 f"accepted at FMR {min(passed, key=float)}" if passed else "rejected"
             )
         face = "yes" if sample["judge"]["face_detected"] else "no"
-        rows.append((variant.title, said, face, f"{sample['attacked_similarity']:.2f}", variant.differs))
+        rows.append((variant.title, said, face, f"{sample['attacked_similarity']:.2f}"))
     strictest = ", ".join(f"{one.similarity:.2f} at FMR {one.fmr:g}" for one in thresholds())
     return table(
-        ("Recipe", "Judge", "Face found", "Attacked network", "What it is"),
+        ("Recipe", "Judge", "Face found", "Attacked network"),
         rows,
         f"The last pictures, in the judge's eyes (threshold {strictest}). One person and one sample prove "
         "little: the README has the figures over many.",
     )
+
+
+def _recipes() -> str:
+    """What each recipe is."""
+    items = "".join(
+        f"<li><b>{escape(variant.title)}</b>: {escape(variant.differs)}</li>" for variant in VARIANTS
+    )
+    return f'<ul class="ai-recipes">{items}</ul>'
 
 
 def build(context: Context, model: gr.Dropdown, wanted: gr.Dropdown, photograph: gr.State) -> None:
@@ -88,6 +97,7 @@ def build(context: Context, model: gr.Dropdown, wanted: gr.Dropdown, photograph:
             "alone knows neither."
         )
     )
+    gr.HTML(_recipes())
     with gr.Row():
         target = gr.Radio([CLASS, PHOTOGRAPH], value=CLASS, label="Target")
         steps = gr.Slider(1, MOST_STEPS, 60, step=1, label="Steps", info="Of each recipe")
