@@ -19,7 +19,7 @@ from arcinvert.result import Inversion, Step
 from arcinvert.schedule import Schedule
 from arcinvert.starts import make_start
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
-from arcinvert.transforms import RandomView
+from arcinvert.transforms import FeatureDropout, RandomView
 from recognition.checkpoint import load_extra
 from recognition.data.dataset import derive_seed
 from recognition.errors import InputError
@@ -72,6 +72,7 @@ class Attack:
             parametrisation(start.to(self.device)),
             Schedule(options.steps, options.learning_rate or parametrisation.learning_rate),
             view=RandomView(flip=options.flip, shift=options.shift, scale=options.scale, generator=generator),
+            dropout=FeatureDropout(options.feature_dropout, generator),
             image_priors=[
                 (name, weight, prior)
                 for name, weight, prior in (

@@ -11,6 +11,7 @@ from arcinvert.priors.batchnorm import BatchNormPrior
 from arcinvert.result import Inversion, Step, StopInversion
 from arcinvert.schedule import Schedule
 from arcinvert.targets import Target
+from arcinvert.transforms import FeatureDropout
 from recognition.recogniser import Recogniser
 
 #: An image prior with its name and weight.
@@ -25,6 +26,7 @@ def invert(
     *,
     view: Callable[[Tensor], Tensor] = lambda images: images,
     image_priors: Sequence[WeightedPrior] = (),
+    dropout: FeatureDropout | None = None,
     statistics_prior: tuple[float, BatchNormPrior] | None = None,
     coordinate_weight: float = 0.0,
     dtype: torch.dtype = torch.float32,
@@ -37,6 +39,7 @@ def invert(
         target: what its embeddings shall be.
         parametrisation: what is optimised, already at its start.
         view: a random view of the images, which the network sees in their place.
+        dropout: of the features that the network's last weights read.
         image_priors: of the images, each with a name and a weight.
         statistics_prior: of the network's activations, with its weight.
         coordinate_weight: of the parametrisation's own prior, where it has one.
@@ -53,7 +56,10 @@ def invert(
     optimiser = torch.optim.Adam(parametrisation.parameters, lr=1.0, betas=schedule.betas)
     weight, prior = statistics_prior or (0.0, None)
     parts: dict[str, Tensor] = {}
-    with prior.listening(recogniser) if prior else contextlib.nullcontext():
+    with (
+        prior.listening(recogniser) if prior else contextlib.nullcontext(),
+        dropout.hiding(recogniser) if dropout else contextlib.nullcontext(),
+    ):
         for step in range(schedule.steps):
             optimiser.param_groups[0]["lr"] = schedule.rate(step)
             images = parametrisation.images()

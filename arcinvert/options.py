@@ -49,6 +49,9 @@ class AttackOptions:
     flip: bool = _option(True, "mirror the views at random")
     shift: int = _option(2, "of the random views, pixels", least=0)
     scale: float = _option(0.0, "of the random views, relative change of size", least=0)
+    feature_dropout: float = _option(
+        0.5, "share of the features before the embedding that is hidden at random at each step", least=0
+    )
     batch_size: int = _option(16, "images optimised together; their statistics are one", least=1)
     precision: Precision = _option("auto", "auto: bfloat16 where the hardware has it")
 
@@ -60,8 +63,9 @@ class AttackOptions:
             allowed = choices(option.name)
             if allowed and value not in allowed:
                 raise InputError(f"{option.name}: expected one of {', '.join(allowed)}, got {value!r}")
-        if self.scale >= 1:
-            raise InputError(f"scale: expected less than 1, got {self.scale}")
+        for name in ("scale", "feature_dropout"):
+            if getattr(self, name) >= 1:
+                raise InputError(f"{name}: expected less than 1, got {getattr(self, name)}")
         if self.shift > 56:
             raise InputError(f"shift: expected at most 56 pixels, got {self.shift}")
         if self.seed >= 2**63:

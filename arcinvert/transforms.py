@@ -1,10 +1,13 @@
-"""Random views of images, drawn from an explicit generator."""
+"""Random views of images and of features, drawn from an explicit generator."""
 
+import contextlib
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class RandomView:
@@ -49,3 +52,41 @@ class RandomView:
             view = padded[index, :, down : down + height, right : right + width]
             views.append(view.flip(-1) if mirror[index] < 0 else view)
         return torch.stack(views)
+
+
+class FeatureDropout:
+    """While `hiding`, a random share of the features that a network's last weights read is zero.
+
+    A picture then cannot rest on a few features that this network alone reads, so that more of it
+    holds for networks that were not attacked. Only passes with gradients are changed.
+
+    Args:
+        share: of the features hidden at each pass, 0 to below 1; the others grow to keep the sum.
+        generator: of the random numbers, on the CPU, so that every device draws the same.
+
+    Source: dropout, Srivastava et al., JMLR 15, 2014, here of a frozen network.
+    """
+
+    def __init__(self, share: float, generator: torch.Generator) -> None:
+        self.share = share
+        self.generator = generator
+
+    @contextlib.contextmanager
+    def hiding(self, network: nn.Module) -> Iterator[None]:
+        """Hook on the last linear or convolutional layer of the network, by the order of its modules."""
+        layers = [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+        if not self.share or not layers:
+            yield
+            return
+        handle = layers[-1].register_forward_pre_hook(self._hide)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _hide(self, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if not torch.is_grad_enabled():
+            return None
+        features = inputs[0]
+        kept = torch.rand(features.shape, generator=self.generator) >= self.share
+        return (features * (kept / (1 - self.share)).to(features),)

@@ -34,6 +34,7 @@ from recognition.errors import InputError
         {"shift": 10**6},
         {"scale": -0.1},
         {"scale": 1.0},
+        {"feature_dropout": 1.0},
         {"scale": float("nan")},
         {"start": "middle"},
         {"parametrisation": "wavelets"},

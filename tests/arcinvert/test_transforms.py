@@ -1,10 +1,11 @@
 """Random views: bounded, exact where they can be, drawn from their own generator."""
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from arcinvert.transforms import RandomView
+from arcinvert.transforms import FeatureDropout, RandomView
 
 
 def view(seed: int = 0, *, flip: bool = False, shift: float = 0, scale: float = 0.0) -> RandomView:
@@ -127,3 +128,49 @@ def test_gradients(scale: float) -> None:
         return view(7, flip=True, shift=1, scale=scale)(given)
 
     assert torch.autograd.gradcheck(seen, (images.requires_grad_(),))
+
+
+class Sums(nn.Module):
+    """A convolution, and a linear layer of ones whose output is the sum of its input."""
+
+    def __init__(self, features: int = 4000) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 1, 1)
+        self.last = nn.Linear(features, 1, bias=False)
+        nn.init.ones_(self.last.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.last(features)
+
+
+def hidden_sum(share: float, seed: int = 0) -> float:
+    network, features = Sums(), torch.ones(1, 4000, requires_grad=True)
+    with FeatureDropout(share, torch.Generator().manual_seed(seed)).hiding(network):
+        return network(features).item()
+
+
+def test_dropout_hides_its_share_and_keeps_the_expected_sum() -> None:
+    # 4,000 kept with probability 0.6, each worth 1 / 0.6: standard deviation 52.
+    sums = [hidden_sum(0.4, seed) for seed in range(5)]
+    assert all(abs(value - 4000) < 4 * 52 for value in sums)
+    assert len(set(sums)) > 1
+    kept = np.array(sums) * 0.6
+    np.testing.assert_allclose(kept, kept.round(), atol=1e-2)
+
+
+def test_dropout_is_seeded_ends_with_its_context_and_spares_passes_without_gradients() -> None:
+    assert hidden_sum(0.4, seed=3) == hidden_sum(0.4, seed=3)
+    assert hidden_sum(0.0) == 4000
+    network, features = Sums(), torch.ones(1, 4000)
+    with FeatureDropout(0.5, torch.Generator()).hiding(network), torch.no_grad():
+        assert network(features).item() == 4000
+    assert network(features).item() == 4000
+
+
+def test_dropout_hides_gradients_where_it_hides_features() -> None:
+    network, features = Sums(), torch.ones(1, 4000, requires_grad=True)
+    with FeatureDropout(0.25, torch.Generator().manual_seed(0)).hiding(network):
+        network(features).backward()
+    assert features.grad is not None
+    assert features.grad.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert (features.grad == 0).float().mean().item() == pytest.approx(0.25, abs=0.03)
