@@ -61,16 +61,14 @@ def build_page(settings: Settings) -> gr.Blocks:
             "# arcinvert\nWhat does a face recogniser give away? Only for networks and people that you may "
             "examine: **people's images need their consent.**"
         )
-        with gr.Row(equal_height=True):
-            model = gr.Dropdown(
-                settings.model_names(),
-                value=BUNDLED,
-                label="Network",
-                info="That is attacked",
-                elem_id="network",
-                min_width=240,
-            )
-            about = gr.HTML(describe(settings, BUNDLED), min_width=240)
+        model = gr.Dropdown(
+            settings.model_names(),
+            value=BUNDLED,
+            label="Network",
+            info="That is attacked",
+            elem_id="network",
+        )
+        about = gr.HTML(describe(settings, BUNDLED))
         on_change(model.change, lambda name: describe(settings, name), [model], [about])
         with gr.Tabs():
             with gr.Tab("From an identity", id="identity"):

@@ -25,6 +25,7 @@ _PUBLISHED: dict[str, Any] = {
     "learning_rate": 0.25,
     "colour_weight": 0.0,
     "coordinate_weight": 0.0,
+    "feature_dropout": 0.0,
 }
 
 VARIANTS = (

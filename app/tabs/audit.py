@@ -10,7 +10,7 @@ from app.html import note
 from app.report import SECTIONS, read_report
 from app.upload import Upload, report_input
 
-#: An audit of twelve people of LFW, by pseudonyms.
+#: An audit of eight held-out people of LFW, by pseudonyms.
 EXAMPLE = "audit.json"
 
 
