@@ -47,10 +47,10 @@ class AttackOptions:
     l2_weight: float = _option(0.0, "of the squared distance from mid-grey", least=0)
     learning_rate: float = _option(0.0, "of Adam at its highest; 0: the parametrisation's own", least=0)
     flip: bool = _option(True, "mirror the views at random")
-    shift: int = _option(2, "of the random views, pixels", least=0)
-    scale: float = _option(0.0, "of the random views, relative change of size", least=0)
+    shift: int = _option(6, "of the random views, pixels", least=0)
+    scale: float = _option(0.15, "of the random views, relative change of size", least=0)
     feature_dropout: float = _option(
-        0.5, "share of the features before the embedding that is hidden at random at each step", least=0
+        0.4, "share of the features before the embedding that is hidden at random at each step", least=0
     )
     batch_size: int = _option(16, "images optimised together; their statistics are one", least=1)
     precision: Precision = _option("auto", "auto: bfloat16 where the hardware has it")
