@@ -26,6 +26,7 @@ _PUBLISHED: dict[str, Any] = {
     "colour_weight": 0.0,
     "coordinate_weight": 0.0,
     "feature_dropout": 0.0,
+    "scale": 0.0,
 }
 
 VARIANTS = (
