@@ -46,15 +46,25 @@ def told(work: Callable[[], Result]) -> tuple[Result | None, str]:
 
 
 def on_change(
-    event: Callable[..., Any], handler: Callable[..., Any], inputs: list[Any], outputs: list[Any]
+    event: Callable[..., Any],
+    handler: Callable[..., Any],
+    inputs: list[Any],
+    outputs: list[Any],
+    *,
+    in_turn: str | None = None,
 ) -> None:
-    """Have a light handler hear of a control's newest value, whatever jobs are running."""
+    """Have a light handler hear of a control's newest value, whatever jobs are running.
+
+    Args:
+        in_turn: a name that handlers share which must not overtake one another.
+    """
     event(
         handler,
         inputs,
         outputs,
         trigger_mode="always_last",
-        concurrency_limit=AT_ONCE,
+        concurrency_id=in_turn,
+        concurrency_limit=AT_ONCE if in_turn is None else 1,
         show_progress="hidden",
         api_visibility="private",
     )

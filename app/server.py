@@ -3,7 +3,9 @@
 import argparse
 import os
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
@@ -84,7 +86,7 @@ def private_folder() -> Path:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve until Ctrl-C.
+    """Serve until Ctrl-C, or until the machine ends it by SIGTERM.
 
     Raises:
         InputError: an option is out of range, or the port is taken.
@@ -101,6 +103,8 @@ def run(options: argparse.Namespace) -> int:
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
+    # As Ctrl-C does: what the page holds is wiped by the lines after it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         return _serve(settings, options, password)
     finally:

@@ -222,6 +222,7 @@ def _run(
             "options": asdict(attack.options),
             "loss": loss,
             "parametrisation": attack.parametrisation_name(),
+            "views": attack.views(),
             "attacked": attack.describe_model(),
             "attacker_knowledge": attack.knowledge(),
             "judge": {key: value for key, value in calibration().items() if key not in NOT_IN_RESULTS},

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arcinvert.engine import invert
 from arcinvert.inputs import Subject, class_centres
-from arcinvert.options import AttackOptions
+from arcinvert.options import OWN, AttackOptions
 from arcinvert.parametrisations import PARAMETRISATIONS
 from arcinvert.priors.batchnorm import PRIORS, statistics_layers
 from arcinvert.priors.image import colour_variation, squared_norm, total_variation
@@ -78,13 +78,16 @@ class Attack:
         )
         parametrisation = PARAMETRISATIONS[self.parametrisation_name()]
         generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number))
+        views = self.views()
         return invert(
             self.recogniser,
             self._target([subject for subject, _ in batch]),
             parametrisation(start.to(self.device)),
             Schedule(options.steps, options.learning_rate or parametrisation.learning_rate),
-            view=RandomView(flip=options.flip, shift=options.shift, scale=options.scale, generator=generator),
-            dropout=FeatureDropout(options.feature_dropout, generator),
+            view=RandomView(
+                flip=options.flip, shift=views["shift"], scale=views["scale"], generator=generator
+            ),
+            dropout=FeatureDropout(views["feature_dropout"], generator),
             image_priors=[
                 (name, weight, prior)
                 for name, weight, prior in (
@@ -113,6 +116,12 @@ class Attack:
             return name
         ours = self.recogniser.source.format == FORMAT
         return "eigenfaces" if ours and self.options.start == "mean" else "pixels"
+
+    def views(self) -> dict[str, float]:
+        """Shift, scale and feature dropout: the options', or where they leave it, the parametrisation's."""
+        own = PARAMETRISATIONS[self.parametrisation_name()]
+        chosen = {name: getattr(self.options, name) for name in ("shift", "scale", "feature_dropout")}
+        return {name: getattr(own, name) if value == OWN else value for name, value in chosen.items()}
 
     def loss_name(self, subject: Subject) -> str:
         if self.options.loss != "auto":

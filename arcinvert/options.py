@@ -12,6 +12,10 @@ LossName = Literal["auto", "arcface", "cosine", "euclidean"]
 PriorName = Literal["scale-free", "paper", "deepinversion", "none"]
 
 
+#: Stands for the parametrisation's own value, where 0 means something.
+OWN = -1
+
+
 def _option(default: Any, text: str, *, least: float | None = None) -> Any:
     return field(default=default, metadata={"help": text, "least": least})
 
@@ -50,10 +54,15 @@ class AttackOptions:
     l2_weight: float = _option(0.0, "of the squared distance from mid-grey", least=0)
     learning_rate: float = _option(0.0, "of Adam at its highest; 0: the parametrisation's own", least=0)
     flip: bool = _option(True, "mirror the views at random")
-    shift: int = _option(6, "of the random views, pixels", least=0)
-    scale: float = _option(0.15, "of the random views, relative change of size", least=0)
+    shift: int = _option(OWN, "of the random views, pixels; -1: the parametrisation's own", least=0)
+    scale: float = _option(
+        float(OWN), "of the random views, relative change of size; -1: the parametrisation's own", least=0
+    )
     feature_dropout: float = _option(
-        0.4, "share of the features before the embedding that is hidden at random at each step", least=0
+        float(OWN),
+        "share of the features before the embedding that is hidden at random at each step; -1: the "
+        "parametrisation's own",
+        least=0,
     )
     batch_size: int = _option(16, "images optimised together; their statistics are one", least=1)
     precision: Precision = _option("auto", "auto: bfloat16 where the hardware has it")
@@ -61,7 +70,8 @@ class AttackOptions:
     def __post_init__(self) -> None:
         for option in fields(self):
             value, least = getattr(self, option.name), option.metadata["least"]
-            if least is not None and not least <= value < float("inf"):
+            own = value == OWN == option.default
+            if least is not None and not own and not least <= value < float("inf"):
                 raise InputError(f"{option.name}: expected a number from {least} up, got {value}")
             allowed = choices(option.name)
             if allowed and value not in allowed:

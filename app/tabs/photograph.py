@@ -159,10 +159,12 @@ def build(context: Context, model: gr.Dropdown) -> gr.State:
         return choose(kept[1], name, kept)[1] if kept else ""
 
     outputs = [upload, shown, state, which]
-    on_change(upload.input, receive, [upload, model], outputs)
-    on_change(use_example.click, lambda name: receive(example(), name), [model], outputs)
-    on_change(which.input, choose, [which, model, state], [state, shown])
-    on_change(model.change, show_again, [model, state], [shown])
+    # A late answer about the last photograph must not hide the next one.
+    turn = "photographs"
+    on_change(upload.input, receive, [upload, model], outputs, in_turn=turn)
+    on_change(use_example.click, lambda name: receive(example(), name), [model], outputs, in_turn=turn)
+    on_change(which.input, choose, [which, model, state], [state, shown], in_turn=turn)
+    on_change(model.change, show_again, [model, state], [shown], in_turn=turn)
 
     attack_panel(
         context,

@@ -15,6 +15,7 @@ from arcinvert import api
 from arcinvert.audit.judges import to_crop_size
 from arcinvert.audit.options import AuditOptions
 from arcinvert.priors.batchnorm import statistics_layers
+from arcinvert.priors.measured import statistics_for
 from arcinvert.result import Step
 from recognition.recogniser import Recogniser
 
@@ -49,9 +50,9 @@ class Attacked:
 
 
 def attack_options(options: AuditOptions, recogniser: Recogniser) -> dict[str, Any]:
-    """The options of the attack; without BatchNorm statistics there is nothing for their prior."""
+    """The options of the attack; without statistics, the network's or measured, their prior is left out."""
     chosen = {"seed": options.seed, "samples": options.samples, "steps": options.steps, **options.attack}
-    if not statistics_layers(recogniser):
+    if not statistics_layers(recogniser) and statistics_for(recogniser, None) is None:
         chosen.setdefault("prior", "none")
     return chosen
 

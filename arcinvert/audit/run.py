@@ -40,17 +40,21 @@ from arcinvert.audit.survival import TRANSFORMS
 from arcinvert.audit.templates import TemplateTable, read_templates
 from arcinvert.audit.withhold import write_withheld
 from arcinvert.inputs import class_centres, embedding_size, template_of
+from arcinvert.priors.measured import SUFFIX, measure, save_statistics
 from recognition.checkpoint import load_extra
 from recognition.data.dataset import derive_seed
+from recognition.data.faces import at_size
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
-from recognition.images import to_uint8
+from recognition.images import to_tensor, to_uint8
 from recognition.loading import BUNDLED, bundled_path, load
 from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device
 
 #: People, and calibration photographs, of one unit on disk.
 _CHUNK = 32
+#: Faces on which a network's withheld statistics are measured.
+_MEASURED_FACES = 256
 #: Options that change the report and not the work: another of them goes on with what is there.
 _REPORT_ONLY = ("max_sar", "policy_fmr", "policy_bound", "fmr", "pictures", "key_file", "subgroups")
 _LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx", "fpdf2")
@@ -564,6 +568,8 @@ class Auditor:
             path = store.folder / "withheld.onnx"
             if not path.exists():
                 write_withheld(load(model), path)
+            if self._measure_withheld(path):
+                knows = "the template, and statistics measured on public faces"
             # The same attack in all but the prior that the statistics made possible.
             meta = json.loads(str((store.read("attack-00000") or {})["meta"]))
             chosen = attack_options(self.options, load(path))
@@ -575,6 +581,22 @@ class Auditor:
         recovered = paired_similarity(unit_norm(estimates.astype(np.float64)), templates, "cosine")
         similarity = _stacked(runs, "similarity")
         return Row(described, knows, spent, recovered, self._row_evidence(runs), similarity)
+
+    def _measure_withheld(self, path: Path) -> bool:
+        """What an attacker does without a network's statistics: measure them on faces, if any are at hand.
+
+        The faces are those that calibrate the judges: people outside the attack.
+        """
+        beside = path.with_name(path.name + SUFFIX)
+        if not beside.exists() and self.roll is not None:
+            reader = self._reader()
+            crops = (reader.read(photograph) for photograph, _ in self.roll.calibration[:_MEASURED_FACES])
+            network = load(str(path))
+            faces = [to_tensor(at_size(crop, network.input_size)) for crop in crops if crop is not None]
+            if faces:
+                batches = (torch.stack(faces[n : n + _CHUNK]) for n in range(0, len(faces), _CHUNK))
+                save_statistics(beside, measure(network, batches))
+        return beside.exists()
 
     def _row_runs(
         self,
@@ -642,12 +664,7 @@ class Auditor:
 
 
 def _template(recogniser: Recogniser, crop: Crop) -> NDArray[np.float32]:
-    size = recogniser.input_size
-    if crop.shape[0] != size:
-        from PIL import Image
-
-        crop = np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC))
-    return np.asarray(template_of(recogniser, crop).numpy())
+    return np.asarray(template_of(recogniser, at_size(crop, recogniser.input_size)).numpy())
 
 
 def _attack_unit(attacked: Attacked) -> Unit:

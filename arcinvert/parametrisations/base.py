@@ -16,6 +16,11 @@ class Parametrisation(ABC):
     learning_rate: float
     #: Share of the BatchNorm prior's weight that suits these images.
     statistics_share = 1.0
+    #: Random views that suit them: shift in pixels, relative change of size; and the share of features
+    #: hidden at each step.
+    shift = 2
+    scale = 0.0
+    feature_dropout = 0.0
 
     @abstractmethod
     def __init__(self, start: Tensor) -> None: ...

@@ -22,9 +22,12 @@ def read_face(path: Path, size: int = ALIGNED_SIZE) -> NDArray[np.uint8]:
     """
     photograph = read_image(path)
     if photograph.shape[:2] == (ALIGNED_SIZE, ALIGNED_SIZE):
-        return photograph if size == ALIGNED_SIZE else _resized(photograph, size)
+        return at_size(photograph, size)
     return crop_at(photograph, find_face(photograph, name=str(path), pick="central"), size)
 
 
-def _resized(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def at_size(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """An aligned crop, uint8 HWC, at the side that a network expects."""
+    if crop.shape[0] == size:
+        return crop
     return np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC))

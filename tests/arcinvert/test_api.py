@@ -201,7 +201,8 @@ def test_the_global_generators_change_nothing(generated: Run, tiny_model: Path) 
 
 @pytest.mark.usefixtures("_unjudged")
 def test_a_samples_start_depends_on_its_identity_and_number_alone(tiny_model: Path) -> None:
-    settings: dict[str, Any] = {"prior": "none", "flip": False, "shift": 0, "steps": 1}
+    views: dict[str, Any] = {"flip": False, "shift": 0, "scale": 0.0, "feature_dropout": 0.0}
+    settings: dict[str, Any] = {"prior": "none", "steps": 1} | views
     together = generate([0, 1], model=tiny_model, samples=2, batch_size=4, **settings).images
     apart = generate([1, 0], model=tiny_model, samples=2, batch_size=1, **settings).images
     pairs = zip(together, [apart[2], apart[3], apart[0], apart[1]], strict=True)
@@ -552,3 +553,13 @@ def test_the_package_has_its_doors() -> None:
     assert all(hasattr(arcinvert, name) for name in arcinvert.__all__)
     with pytest.raises(AttributeError, match="no attribute 'steal'"):
         _ = arcinvert.steal
+
+
+def test_views_are_the_options_or_the_parametrisations_own(tiny_model: Path) -> None:
+    own = attack.Attack(tiny_model, "cpu", AttackOptions())
+    assert own.parametrisation_name() == "eigenfaces"
+    assert own.views() == {"shift": 6, "scale": 0.15, "feature_dropout": 0.4}
+    pixels = attack.Attack(tiny_model, "cpu", AttackOptions(parametrisation="pixels", scale=0.1))
+    assert pixels.views() == {"shift": 2, "scale": 0.1, "feature_dropout": 0.0}
+    none = attack.Attack(tiny_model, "cpu", AttackOptions(shift=0, scale=0.0, feature_dropout=0.0))
+    assert none.views() == {"shift": 0, "scale": 0.0, "feature_dropout": 0.0}

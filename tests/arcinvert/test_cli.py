@@ -125,7 +125,6 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
         "flip": False,
         "shift": 1,
         "scale": 0.05,
-        "feature_dropout": 0.25,
         "batch_size": 1,
         "precision": "float32",
     }
