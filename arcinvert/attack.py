@@ -22,12 +22,12 @@ from arcinvert.starts import make_start
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
 from arcinvert.transforms import FeatureDropout, RandomView
 from recognition.checkpoint import FORMAT, load_extra
-from recognition.data.dataset import derive_seed
 from recognition.errors import InputError
 from recognition.loading import ModelChoice, bundled_path, load
 from recognition.options import DeviceName
 from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device, choose_dtype
+from recognition.seeds import derive_seed
 
 #: Libraries whose versions a result depends on.
 _LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx")

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.audit.figures import Array, Estimate, intervals, pairs_between, system_linkability
-from recognition.data.dataset import derive_seed
 from recognition.errors import InputError
+from recognition.seeds import derive_seed
 from recognition.verification import OperatingPoint, tar_at_fmr
 
 #: The false match rate at which a defence's cost is told.

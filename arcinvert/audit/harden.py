@@ -11,10 +11,10 @@ from arcinvert.audit.defences import TEMPLATE_DEFENCES, make_defence
 from arcinvert.audit.templates import read_templates
 from arcinvert.audit.withhold import write_withheld
 from arcinvert.inputs import embedding_size
-from recognition.data.dataset import derive_seed
 from recognition.errors import InputError
 from recognition.images import atomic_path
 from recognition.loading import load
+from recognition.seeds import derive_seed
 
 #: The version of the key file's fields.
 KEY_SCHEMA = "arcinvert-template-key-1"

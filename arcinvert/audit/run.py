@@ -42,7 +42,6 @@ from arcinvert.audit.withhold import write_withheld
 from arcinvert.inputs import class_centres, embedding_size, template_of
 from arcinvert.priors.measured import SUFFIX, measure, save_statistics
 from recognition.checkpoint import load_extra
-from recognition.data.dataset import derive_seed
 from recognition.data.faces import at_size
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
@@ -50,6 +49,7 @@ from recognition.images import to_tensor, to_uint8
 from recognition.loading import BUNDLED, bundled_path, load
 from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device
+from recognition.seeds import derive_seed
 
 #: People, and calibration photographs, of one unit on disk.
 _CHUNK = 32

@@ -1,6 +1,5 @@
 """The dataset that training reads: aligned crops with class indices, augmented reproducibly."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from recognition.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor
 from recognition.options import Augmentation
+from recognition.seeds import derive_seed
 
 
 def augmentation(kind: Augmentation = "full") -> v2.Transform:
@@ -103,13 +103,6 @@ class AlignedFaces(Dataset[tuple[Tensor, int]]):
 def labelled(identities: dict[str, list[Path]]) -> list[tuple[Path, int]]:
     """Files with the index of their identity in the sorted names."""
     return [(path, label) for label, name in enumerate(sorted(identities)) for path in identities[name]]
-
-
-def derive_seed(*parts: int | str) -> int:
-    """A seed, 0 to 2**63 - 1, that any change of a part makes another."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
-    # Below 2**63: torch takes a signed seed.
-    return int.from_bytes(digest, "little") >> 1
 
 
 def epoch_order(

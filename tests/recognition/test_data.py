@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from recognition.data.dataset import AlignedFaces, derive_seed, labelled, read_aligned
+from recognition.data.dataset import AlignedFaces, labelled, read_aligned
 from recognition.data.folders import RESERVE_FROM, read_folders, split_identities
 from recognition.data.pairs import read_pairs
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor, write_png
+from recognition.seeds import derive_seed
 
 
 def listed(name: str, count: int) -> list[Path]:

@@ -17,8 +17,8 @@ from arcinvert.audit.report.content import options_toml
 from arcinvert.audit.run import audit
 from arcinvert.cli import _parser, main
 from arcinvert.priors.batchnorm import statistics_layers
-from recognition.data.dataset import derive_seed
 from recognition.loading import load
+from recognition.seeds import derive_seed
 
 pytestmark = pytest.mark.usefixtures("cheap_judge")
 
