@@ -1,6 +1,11 @@
 """Fixtures of both packages: a photograph, a tiny network, and the data beside the project."""
 
+import os
 from pathlib import Path
+
+# Workers side by side, and what they start, compute in one thread each: more would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
