@@ -36,6 +36,8 @@ class TrainingOptions:
         image_size: pixels; the network is made for aligned images shrunk to this side.
         images_per_identity: kept together in a batch, for losses that compare pairs; 0 shuffles.
         augmentation: `full`, or the papers' `flip`.
+        label_smoothing: share of a label's weight that is spread over all classes; negative: taken from
+            them, a defence against inversion.
     """
 
     network: str = "iresnet18"
@@ -60,6 +62,7 @@ class TrainingOptions:
     image_size: int = 112
     images_per_identity: int = 0
     augmentation: Augmentation = "full"
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "embedding_size"):
@@ -92,6 +95,7 @@ class TrainingOptions:
             ("image_size", 32 <= self.image_size <= 112, "32 to 112 pixels"),
             ("warm_up", 0 <= self.warm_up < 1, "a share of the steps below 1"),
             ("accumulate", divides, f"a divisor of the batch size {self.batch_size}"),
+            ("label_smoothing", -1 < self.label_smoothing < 1, "more than -1 and less than 1"),
             ("images_per_identity", self.images_per_identity >= 0, "0 or more"),
         )
 

@@ -170,6 +170,7 @@ class _Run:
         self.backbone.to(self.device).to(memory_format=self.layout)
         sizes = (options.embedding_size, len(self.class_names))
         self.head = build_head(options.head, *sizes, scale=options.scale, margin=options.margin)
+        self.head.label_smoothing = options.label_smoothing
         self.terms = nn.ModuleList(build_term(spec, *sizes) for spec in options.terms)
         self._check_pairs()
         self.head.to(self.device)

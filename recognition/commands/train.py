@@ -32,6 +32,7 @@ TEXTS = {
     "image_size": "image side that the network is made for, pixels (IResNet)",
     "images_per_identity": "kept together in a batch, for triplet and contrastive; 0 shuffles all",
     "augmentation": "full, or a flip alone as in the papers",
+    "label_smoothing": "share of a label spread over all classes; negative defends against inversion",
 }
 _CHOICES = {"schedule": get_args(Schedule), "augmentation": get_args(Augmentation)}
 

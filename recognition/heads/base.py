@@ -20,6 +20,9 @@ class Head(nn.Module, ABC):
 
     #: The additive angular margin, radians, of heads that have one; an attack on the network asks for it.
     angular_margin = 0.0
+    #: The share of a label's weight that is spread over all classes. Negative values push away from them,
+    #: which makes a network harder to invert. Source: Struppek et al., arXiv:2310.06549.
+    label_smoothing = 0.0
 
     def __init__(self, embedding_size: int, classes: int) -> None:
         super().__init__()
@@ -56,7 +59,16 @@ class Head(nn.Module, ABC):
 
     def loss(self, embeddings: Tensor, labels: Tensor, share: float = 1.0) -> Tensor:
         """Cross-entropy of the logits, mean over the batch, a scalar."""
-        return F.cross_entropy(self(embeddings, labels, share), labels)
+        return self.cross_entropy(self(embeddings, labels, share), labels)
+
+    def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy to labels that are smoothed by `label_smoothing`, a scalar."""
+        loss = F.cross_entropy(logits, labels)
+        if not self.label_smoothing:
+            return loss
+        # Written out, for torch's own option refuses the negative values.
+        uniform = -F.log_softmax(logits, dim=1).mean()
+        return (1 - self.label_smoothing) * loss + self.label_smoothing * uniform
 
 
 class CosineHead(Head):

@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from recognition.errors import InputError
@@ -114,4 +113,4 @@ class MagFaceHead(CosineHead):
         """Cross-entropy of the logits plus the regulariser of the norms, mean over the batch."""
         norms = embeddings.norm(dim=1).clamp(self.low_norm, self.high_norm)
         regulariser = (norms / self.high_norm**2 + 1 / norms).mean()
-        return F.cross_entropy(self(embeddings, labels, share), labels) + self.pull * regulariser
+        return self.cross_entropy(self(embeddings, labels, share), labels) + self.pull * regulariser

@@ -443,3 +443,25 @@ def test_magface_draws_norms_up():
     head.loss(embeddings, torch.tensor([0]), share=0.0).backward()
     # Without a margin only the regulariser depends on the norm; a step against its gradient lengthens.
     assert float((embeddings.grad * embeddings.detach()).sum()) < 0
+
+
+@pytest.mark.parametrize("smoothing", [0.3, -0.4])
+def test_smoothed_labels_by_hand(smoothing):
+    head = build_head("arcface", 3, 4, scale=5.0, margin=0.2).double()
+    torch.manual_seed(0)
+    embeddings, labels = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0, 2])
+    head.label_smoothing = smoothing
+    expected = 0.0
+    for row, label in zip(head(embeddings, labels).tolist(), labels.tolist(), strict=True):
+        total = math.log(sum(math.exp(logit) for logit in row))
+        weights = [smoothing / 4 + (1 - smoothing) * (index == label) for index in range(4)]
+        expected += sum(weight * (total - logit) for weight, logit in zip(weights, row, strict=True)) / 6
+    assert float(head.loss(embeddings, labels).detach()) == pytest.approx(expected, abs=1e-12)
+
+
+def test_positive_smoothing_is_torchs_own():
+    head = build_head("cosface", 3, 4, scale=5.0, margin=0.2).double()
+    head.label_smoothing = 0.2
+    embeddings, labels = torch.randn(6, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0, 2])
+    expected = F.cross_entropy(head(embeddings, labels), labels, label_smoothing=0.2)
+    torch.testing.assert_close(head.loss(embeddings, labels), expected, atol=1e-12, rtol=0)

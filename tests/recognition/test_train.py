@@ -397,6 +397,7 @@ def test_an_output_that_is_no_folder_is_refused(people, tmp_path):
         ({"seed": 2**62}, "seed"),
         ({"image_size": 31}, "image size: expected 32 to 112 pixels, got 31"),
         ({"schedule": "step"}, "schedule: expected one of cosine, polynomial, got 'step'"),
+        ({"label_smoothing": 1.0}, "label smoothing: expected more than -1 and less than 1, got 1.0"),
         ({"augmentation": "none"}, "augmentation: expected one of full, flip, got 'none'"),
         ({"warm_up": 1.0}, "warm up: expected a share of the steps below 1, got 1"),
         ({"accumulate": 4}, "accumulate: expected a divisor of the batch size 6, got 4"),
@@ -459,7 +460,16 @@ def test_a_state_from_before_an_option_is_resumed(trained, people, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(trained, out)
     state = torch.load(out / "state.pt", weights_only=True)
-    for name in ("head", "terms", "schedule", "warm_up", "accumulate", "image_size", "augmentation"):
+    for name in (
+        "head",
+        "terms",
+        "schedule",
+        "warm_up",
+        "accumulate",
+        "image_size",
+        "augmentation",
+        "label_smoothing",
+    ):
         del state["options"][name]
     for name in ("terms", "scaler", "angles"):
         del state[name]
