@@ -30,7 +30,7 @@ class AttackOptions:
 
     samples: int = _option(1, "reconstructions of each identity", least=1)
     seed: int = _option(0, "of all random numbers", least=0)
-    steps: int = _option(150, "of the optimiser", least=1)
+    steps: int = _option(250, "of the optimiser", least=1)
     start: StartName = _option(
         "mean", "mean: the mean aligned face, so the attacker has public faces; noise: the weights alone"
     )
