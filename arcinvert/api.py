@@ -18,20 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from arcinvert.attack import Attack
 from arcinvert.inputs import Subject, class_subjects, embedding_subjects, photograph_subjects
-from arcinvert.judge import NOT_IN_RESULTS, Judge, calibration, thresholds
+from arcinvert.judge import NOT_IN_RESULTS, Judge, calibration, thresholds, to_crop_size
 from arcinvert.options import AttackOptions
 from arcinvert.report import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
 from arcinvert.result import Step
 from arcinvert.scores import Verdict, judge_images, summarise
 from arcinvert.summary import run_sheet
-from recognition.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
-from recognition.images import to_tensor, to_uint8, write_png
+from recognition.images import to_uint8, write_png
 from recognition.loading import BUNDLED, ModelChoice
 from recognition.options import DeviceName
 
@@ -205,11 +203,12 @@ def _run(
     with contextlib.nullcontext() if out is None else output_folder(out) as folder:
         begin = time.monotonic()
         done = _invert_all(attack, subjects, progress)
-        images, floor = [sample.image for sample in done.samples], to_uint8(attack.mean_face)
+        images = [sample.image for sample in done.samples]
+        floor = to_crop_size(to_uint8(attack.mean_face)[None])[0]
         verdicts = judge_images(
             judge,
-            [_to_judge_size(image) for image in images],
-            _to_judge_size(floor),
+            list(to_crop_size(np.stack(images))),
+            floor,
             [sample.subject.reference for sample in done.samples],
             thresholds(),
         )
@@ -237,7 +236,7 @@ def _run(
             ),
             "samples": samples,
         }
-        sheet = run_sheet(result, [sample.subject for sample in done.samples], images, _to_judge_size(floor))
+        sheet = run_sheet(result, [sample.subject for sample in done.samples], images, floor)
         if folder is not None:
             for image, sample in zip(images, samples, strict=True):
                 write_png(folder / sample["image"], image)
@@ -332,12 +331,3 @@ def _unique_stems(subjects: Sequence[Subject]) -> dict[str, str]:
             unique, number = f"{stem}-{number}", number + 1
         stems[subject.name] = unique
     return stems
-
-
-def _to_judge_size(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.shape[0] == ALIGNED_SIZE:
-        return image
-    resized = torch.nn.functional.interpolate(
-        to_tensor(image)[None], ALIGNED_SIZE, mode="bilinear", antialias=True
-    )
-    return np.asarray(to_uint8(resized)[0])

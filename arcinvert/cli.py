@@ -10,7 +10,7 @@ from arcinvert.commands import COMMANDS
 from arcinvert.commands.model_options import add_model_options, take_model
 from arcinvert.options import AttackOptions, choices
 from recognition.options import DeviceName
-from recognition.terminal import Parser, run_command
+from recognition.terminal import LateBar, Parser, run_command
 
 if TYPE_CHECKING:
     from arcinvert.api import Run
@@ -122,26 +122,13 @@ def _default_name(command: str, arguments: dict[str, Any]) -> str:
     return f"{command}-{first}-seed{arguments['seed']}"
 
 
-class _Progress:
+class _Progress(LateBar):
     """A bar over the steps of all batches, with the parts of the loss."""
 
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
     def __call__(self, batch: int, batches: int, step: "Step") -> None:
-        if self._bar is None:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=batches * step.steps, desc="invert", unit="step")
-        self._bar.set_postfix({name: f"{value:.3f}" for name, value in step.parts.items()}, refresh=False)
-        self._bar.update()
+        bar = self.bar(batches * step.steps, "invert")
+        bar.set_postfix({name: f"{value:.3f}" for name, value in step.parts.items()}, refresh=False)
+        bar.update()
 
 
 def _print_run(run: "Run") -> None:

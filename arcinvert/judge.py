@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.alignment import detect, warp
+from recognition.alignment import ALIGNED_SIZE, detect, warp
+from recognition.images import resized, to_tensor, to_uint8
 
 #: Of the calibration, what results need not repeat.
 NOT_IN_RESULTS = frozenset({"people", "matrix", "histograms"})
@@ -124,3 +125,10 @@ def _network() -> Any:
     import face_recognition_models
 
     return dlib.face_recognition_model_v1(face_recognition_models.face_recognition_model_location())
+
+
+def to_crop_size(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """uint8 NHWC images of any side as the 112x112 crops that the judge sees."""
+    if images.shape[1] == ALIGNED_SIZE:
+        return images
+    return to_uint8(resized(to_tensor(images), ALIGNED_SIZE))

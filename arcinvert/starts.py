@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.options import StartName
+from recognition.images import resized
 
 #: Standard deviation of the noise laid on the mean face, so that samples of one identity differ, and
 #: its grid: coarse and without colour, since fine grain and coloured spots would stay in the picture.
@@ -25,7 +26,5 @@ def make_start(name: StartName, *, seeds: list[int], size: int, mean_face: Tenso
     noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
     if name == "noise":
         return (0.5 + NOISE_START_DEVIATION * noise).clamp(0, 1)
-    if mean_face.shape[-1] != size:
-        mean_face = F.interpolate(mean_face[None], size, mode="bilinear", antialias=True)[0]
     coarse = F.interpolate(noise, size, mode="bicubic")
-    return (mean_face + MEAN_START_NOISE * coarse).clamp(0, 1)
+    return (resized(mean_face[None], size) + MEAN_START_NOISE * coarse).clamp(0, 1)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
@@ -98,6 +99,13 @@ def to_tensor(image: NDArray[np.uint8]) -> Tensor:
     """uint8 HWC (or NHWC) to float32 CHW (or NCHW) in [0, 1]."""
     tensor = torch.from_numpy(np.array(image, dtype=np.uint8)).movedim(-1, -3)
     return tensor.to(torch.float32).div_(255).contiguous()
+
+
+def resized(images: Tensor, size: int) -> Tensor:
+    """Images, NCHW, at another side, without aliasing; unchanged at the same."""
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:

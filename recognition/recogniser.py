@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recognition.alignment import ALIGNED_SIZE
+from recognition.images import resized
 
 #: Images embedded at once outside training.
 EMBEDDING_BATCH = 64
@@ -143,8 +144,8 @@ def embed(
     rows = []
     for images in batches:
         images = images.to(device).contiguous(memory_format=torch.channels_last)
-        if ALIGNED_SIZE != size != images.shape[-1]:
-            images = F.interpolate(images, size, mode="bilinear", antialias=True)
+        if size != ALIGNED_SIZE:
+            images = resized(images, size)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             embeddings = recogniser(images)
             if flip != "none":

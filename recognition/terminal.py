@@ -4,7 +4,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn, Self
 
 from recognition.errors import InputError
 
@@ -30,6 +30,28 @@ def run_command(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("interrupted: nothing was finished, nothing was written", file=sys.stderr)
         return INTERRUPTED
+
+
+class LateBar:
+    """A context with a progress bar that is opened at its first news, when its length is known."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def bar(self, total: int, what: str, *, done: int = 0) -> Any:
+        """tqdm's bar over `total` steps, `done` of them before; the first call decides."""
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, initial=done, desc=what, unit="step")
+        return self._bar
 
 
 def quiet_warnings() -> None:

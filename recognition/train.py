@@ -28,7 +28,7 @@ from recognition.embedding import embed_files
 from recognition.errors import InputError, one_line
 from recognition.heads import SubCentreArcFaceHead, build_head
 from recognition.heads.margins import angles_of
-from recognition.images import atomic_path, remove_leftovers
+from recognition.images import atomic_path, remove_leftovers, resized
 from recognition.losses import build_term
 from recognition.options import DeviceName, TrainingOptions, TrainingPrecision
 from recognition.recogniser import EMBEDDING_BATCH, Preprocessing, Recogniser, Source
@@ -322,9 +322,7 @@ class _Run:
         size = self._size(epoch)
         for images, labels in loader:
             images = images.to(self.device).contiguous(memory_format=self.layout)
-            if size != images.shape[-1]:
-                images = F.interpolate(images, size, mode="bilinear", antialias=True)
-            yield images, labels.to(self.device)
+            yield resized(images, size), labels.to(self.device)
 
     def _size(self, epoch: int) -> int:
         full = self.options.image_size
@@ -476,10 +474,7 @@ class _Run:
         total = sum(self.read(key).double() for key, _ in self.dataset.samples)
         mean = torch.as_tensor(total) / len(self.dataset)
         mean = (mean + mean.flip(-1)) / 2
-        size = self.options.image_size
-        if mean.shape[-1] != size:
-            mean = F.interpolate(mean[None], size, mode="bilinear", antialias=True)[0]
-        return mean.float()
+        return resized(mean[None], self.options.image_size)[0].float()
 
     def _write_log(self) -> None:
         with atomic_path(self.out / "log.jsonl") as temporary:

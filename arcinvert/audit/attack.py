@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert import api
-from arcinvert.audit.judges import to_crop_size
 from arcinvert.audit.options import AuditOptions
+from arcinvert.judge import to_crop_size
 from arcinvert.priors.batchnorm import statistics_layers
 from arcinvert.priors.measured import statistics_for
 from arcinvert.result import Step

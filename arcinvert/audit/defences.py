@@ -75,7 +75,17 @@ class TemplateDefence(ABC):
         return f"{self.name}:{self.strength:g}"
 
 
-class Noise(TemplateDefence):
+class Coarsened(TemplateDefence):
+    """Stores an altered template without a key: it is its own estimate, and fresh templates stay whole."""
+
+    def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
+        return protected
+
+    def probe(self, templates: Array, keys: Sequence[int]) -> Array:
+        return templates
+
+
+class Noise(Coarsened):
     """Adds Gaussian noise of `strength` times the template's length; fresh photographs stay clean."""
 
     name, keyed = "noise", False
@@ -86,14 +96,8 @@ class Noise(TemplateDefence):
         noise = np.stack([np.random.default_rng(key).normal(size=templates.shape[1]) for key in keys])
         return unit_norm(templates + self.strength * noise / np.sqrt(templates.shape[1]))
 
-    def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
-        return protected
 
-    def probe(self, templates: Array, keys: Sequence[int]) -> Array:
-        return templates
-
-
-class Rounding(TemplateDefence):
+class Rounding(Coarsened):
     """Rounds each number to `strength` bits; one bit keeps the sign alone."""
 
     name, keyed = "rounding", False
@@ -108,12 +112,6 @@ class Rounding(TemplateDefence):
         step = 2 * reach / levels
         index = np.clip(np.floor((templates + reach) / step), 0, levels - 1)
         return unit_norm((index + 0.5) * step - reach)
-
-    def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
-        return protected
-
-    def probe(self, templates: Array, keys: Sequence[int]) -> Array:
-        return templates
 
 
 class Cut(TemplateDefence):

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.figures import Array, Metric
 from arcinvert.judge import Judge
-from recognition.alignment import ALIGNED_SIZE
 from recognition.checkpoint import load_notes
-from recognition.images import to_tensor, to_uint8
+from recognition.images import resized, to_tensor
 from recognition.loading import BUNDLED, load
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
@@ -121,17 +120,3 @@ def make_judge(name: str, *, device: torch.device | None = None) -> AuditJudge:
         InputError: no such model.
     """
     return DlibJudge() if name == DLIB else RecogniserJudge(name, device=device)
-
-
-def resized(images: torch.Tensor, size: int) -> torch.Tensor:
-    """Images, NCHW, at another side; unchanged at the same."""
-    if images.shape[-1] == size:
-        return images
-    return torch.nn.functional.interpolate(images, size, mode="bilinear", antialias=True).clamp(0, 1)
-
-
-def to_crop_size(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 NHWC images of any side as 112x112 crops."""
-    if images.shape[1] == ALIGNED_SIZE:
-        return images
-    return to_uint8(resized(to_tensor(images), ALIGNED_SIZE))

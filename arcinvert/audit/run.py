@@ -27,7 +27,7 @@ from arcinvert.audit.attack import (
 from arcinvert.audit.defences import WITHHELD, Cost, ScoreOnly, check_names, cost, make_defence, unit_norm
 from arcinvert.audit.evidence import JudgeEvidence
 from arcinvert.audit.figures import paired_similarity, ssim
-from arcinvert.audit.judges import DLIB, AuditJudge, RecogniserJudge, make_judge, to_crop_size
+from arcinvert.audit.judges import DLIB, AuditJudge, RecogniserJudge, make_judge
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.people import Crop, Reader, Roll, draw_people
 from arcinvert.audit.perceptual import find_lpips
@@ -40,6 +40,7 @@ from arcinvert.audit.survival import TRANSFORMS
 from arcinvert.audit.templates import TemplateTable, read_templates
 from arcinvert.audit.withhold import write_withheld
 from arcinvert.inputs import class_centres, embedding_size, template_of
+from arcinvert.judge import to_crop_size
 from arcinvert.priors.measured import SUFFIX, measure, save_statistics
 from recognition.checkpoint import load_extra
 from recognition.data.faces import at_size

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.audit.options import AuditOptions, choices, is_list, parse_attack, read_config, value_type
+from recognition.terminal import LateBar
 
 #: Exit code of a gate whose policy is not met.
 POLICY_NOT_MET = 1
@@ -99,29 +100,16 @@ def _audit(given: argparse.Namespace) -> int:
     return 0
 
 
-class _Progress:
+class _Progress(LateBar):
     """A bar over the steps of the attack with the time left, and a line for what comes before."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
     def say(self, line: str) -> None:
         print(line, file=sys.stderr)
 
     def __call__(self, done: int, steps: int) -> None:
-        if self._bar is None:
-            from tqdm import tqdm
-
-            # Steps done by an earlier run say nothing of this one's speed.
-            self._bar = tqdm(total=steps, initial=done if done > 1 else 0, desc="attack", unit="step")
-        self._bar.update(done - self._bar.n)
+        # Steps done by an earlier run say nothing of this one's speed.
+        bar = self.bar(steps, "attack", done=done if done > 1 else 0)
+        bar.update(done - bar.n)
 
 
 def _compare(given: argparse.Namespace) -> int:
