@@ -33,6 +33,7 @@ from recognition.losses import build_term
 from recognition.options import DeviceName, TrainingOptions, TrainingPrecision
 from recognition.recogniser import EMBEDDING_BATCH, Preprocessing, Recogniser, Source
 from recognition.runtime import choose_device, choose_dtype, peak_memory
+from recognition.start import put_weights
 from recognition.verification import Verification, describe_verification, verify
 
 #: Gradients of the head's first steps are large; InsightFace clips them at this norm too.
@@ -58,6 +59,7 @@ def train(
     workers: int = 0,
     keep_images: bool = False,
     stop_after: int | None = None,
+    start_from: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Train on aligned faces; go on from OUT/state.pt if a run with the same options left one.
 
@@ -72,18 +74,26 @@ def train(
         workers: processes that read images; 0 reads them in this one.
         keep_images: whether to keep decoded images in memory, 37 kB each (and each worker).
         stop_after: the epoch after which to stop, to go on later.
+        start_from: a network whose weights are the first, see `recognition.start`; random ones without it.
+            If the head begins with its centres, the margin is whole from the first step on.
 
     Returns:
         The path of the network.
 
     Raises:
-        InputError: no data, options out of range, a state of other options, or a loss that is no
-            longer finite.
+        InputError: no data, options out of range, a start that does not fit, a state of other options, or a
+            loss that is no longer finite.
     """
     if stop_after is not None and stop_after < 1:
         raise InputError(f"stop after: expected an epoch, 1 or later, got {stop_after}")
     run = _Run(
-        Path(data), options, device=device, precision=precision, workers=workers, keep_images=keep_images
+        Path(data),
+        options,
+        device=device,
+        precision=precision,
+        workers=workers,
+        keep_images=keep_images,
+        start_from=start_from,
     )
     run.open(Path(out))
     try:
@@ -110,6 +120,7 @@ def dry_run(
     device: DeviceName = "auto",
     precision: TrainingPrecision = "auto",
     workers: int = 0,
+    start_from: str | os.PathLike[str] | None = None,
 ) -> DryRun:
     """Train `DRY_STEPS` steps and write nothing; with a smaller start size, so many of either size.
 
@@ -118,7 +129,9 @@ def dry_run(
     Raises:
         InputError: as `train`.
     """
-    run = _Run(Path(data), options, device=device, precision=precision, workers=workers)
+    run = _Run(
+        Path(data), options, device=device, precision=precision, workers=workers, start_from=start_from
+    )
     return run.dry_run()
 
 
@@ -134,6 +147,7 @@ class _Run:
         precision: TrainingPrecision,
         workers: int,
         keep_images: bool = False,
+        start_from: str | os.PathLike[str] | None = None,
     ) -> None:
         if workers < 0:
             raise InputError(f"workers: expected 0 or more processes, got {workers}")
@@ -173,6 +187,16 @@ class _Run:
         self.head.label_smoothing = options.label_smoothing
         self.terms = nn.ModuleList(build_term(spec, *sizes) for spec in options.terms)
         self._check_pairs()
+        self.started_from: dict[str, Any] = {}
+        if start_from is not None:
+            self.started_from = put_weights(
+                start_from,
+                self.backbone,
+                self.head,
+                class_names=self.class_names,
+                held_out=self.split.held_out,
+                seed=options.seed,
+            )
         self.head.to(self.device)
         self.terms.to(self.device)
         self.optimiser = torch.optim.SGD(
@@ -245,7 +269,8 @@ class _Run:
         # that came after the state was written had their defaults then.
         defaults = asdict(TrainingOptions())
         begun, asked = ({**defaults, **o, "epochs": 0} for o in (begun_options, asdict(self.options)))
-        if begun != asked or begun_classes != self.class_names:
+        same_start = state.get("started_from", {}) == self.started_from
+        if begun != asked or begun_classes != self.class_names or not same_start:
             raise InputError(
                 f"{self.state_path}: expected the state of a training with these options and data, got "
                 "another's; choose another --out, or remove it"
@@ -332,7 +357,8 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate(epoch, step)
         done = (epoch * self.steps_per_epoch + step) / (self.options.epochs * self.steps_per_epoch)
-        share = min(1.0, done / MARGIN_WARM_UP)
+        # The margin waits for centres to find their places; those of another network are there.
+        share = 1.0 if self.started_from.get("centres") else min(1.0, done / MARGIN_WARM_UP)
         self.optimiser.zero_grad()
         parts = self.options.accumulate
         value = 0.0
@@ -438,6 +464,7 @@ class _Run:
             extra={"mean_face": self._mean_face, **self._subcentres()},
             notes={
                 "training": asdict(self.options),
+                **({"started_from": self.started_from} if self.started_from else {}),
                 "last_epoch": self.log[-1],
                 "split": describe_split(self.split, self.options.seed),
             },
@@ -445,6 +472,7 @@ class _Run:
         state = {
             "options": asdict(self.options),
             "class_names": self.class_names,
+            "started_from": self.started_from,
             "backbone": self.backbone.state_dict(),
             "head": self.head.state_dict(),
             "optimiser": self.optimiser.state_dict(),

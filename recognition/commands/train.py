@@ -58,6 +58,12 @@ def add_parser(commands: Any) -> None:
             help=TEXTS[option.name],
         )
     parser.add_argument(
+        "--start-from",
+        metavar="MODEL",
+        default=None,
+        help="network to begin with, not random weights: of the same layout, or a narrower IResNet to widen",
+    )
+    parser.add_argument(
         "--stop-after", type=int, default=None, help="epoch after which to stop, to go on later"
     )
     add_device(parser)
@@ -83,7 +89,12 @@ def _run(options: argparse.Namespace) -> int:
 
     values = {option.name: getattr(options, option.name) for option in fields(TrainingOptions)}
     training = TrainingOptions(**{**values, "terms": tuple(options.terms)})
-    where = {"device": options.device, "precision": options.precision, "workers": options.workers}
+    where = {
+        "device": options.device,
+        "precision": options.precision,
+        "workers": options.workers,
+        "start_from": options.start_from,
+    }
     if options.dry_run:
         told = dry_run(options.data, training, **where)
         hours, minutes = divmod(round(told.seconds / 60), 60)

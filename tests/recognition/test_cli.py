@@ -187,6 +187,8 @@ def test_an_absent_device_is_one_line_and_code_2(tiny_model, people, capsys, mon
         ["--width", "nan"],
         ["--workers", "-1"],
         ["--stop-after", "0"],
+        ["--start-from", "nothing.safetensors"],
+        ["--start-from", "lfw-iresnet18"],
     ],
     ids="".join,
 )
@@ -205,12 +207,14 @@ def test_every_training_option_has_its_default_on_the_command_line(monkeypatch, 
     assert code == 0, err
     ((data, out, options, rest),) = asked
     assert (data, out, options) == ("data", "out", TrainingOptions())
-    assert (rest["device"], rest["precision"]) == ("auto", "auto")
+    assert (rest["device"], rest["precision"], rest["start_from"]) == ("auto", "auto", None)
     asked.clear()
     changed = {"network": "iresnet34", "seed": 9, "learning_rate": 0.5, "start_size": 64}
     flags = [part for name, value in changed.items() for part in (f"--{name.replace('_', '-')}", value)]
     assert run(capsys, "train", "data", "--out", "out", *flags)[0] == 0
     assert asked[0][2] == TrainingOptions(**changed)
+    assert run(capsys, "train", "data", "--out", "out", "--start-from", "net.pt")[0] == 0
+    assert asked[1][3]["start_from"] == "net.pt"
 
 
 def test_help_lists_every_training_option(capsys):
