@@ -115,7 +115,7 @@ def test_hooks_are_gone_after_listening() -> None:
     prior = PRIORS["paper"]()
 
     def hooks() -> int:
-        return sum(len(module._forward_pre_hooks) for module in network.modules())
+        return sum("forward" in vars(module) for module in network.modules())
 
     with prior.listening(network):
         assert hooks() == 2
