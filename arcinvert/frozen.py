@@ -1,8 +1,8 @@
 """Layers of a frozen network, with a backward pass to their input alone.
 
 PyTorch's backward passes of PReLU and of BatchNorm also gather the gradients of their weights, which an
-attack has no use for: on a CPU they take a third of a step (benchmarks/step_cost.py). Here they are a
-multiply-add or two. Forward passes are PyTorch's own, so what a network says of an image stays as it was.
+attack has no use for: on a CPU that takes a fifth of a step or more (benchmarks/step_cost.py). Here they are
+a multiply-add or two. Forward passes are PyTorch's own, so what a network says of an image stays as it was.
 """
 
 import contextlib

@@ -123,7 +123,7 @@ class ChannelMoments(torch.autograd.Function):
     """Mean and variance of each channel over images and places: (batch, c, h, w) to two of (c,).
 
     Both have a gradient that is linear in the activations, so the backward pass is one multiply-add of
-    them; autograd's own for `var_mean` takes several passes (benchmarks/step_cost.py).
+    them; autograd's own for `var_mean` takes several passes.
     """
 
     @staticmethod
