@@ -72,7 +72,7 @@ class Attack:
         """One batch: subjects, each with the number of its sample; `number` seeds the batch's views."""
         options = self.options
         # A sample's start depends on the seed, its identity and its number, not on its batch.
-        seeds = [derive_seed(options.seed, subject.name, sample) for subject, sample in batch]
+        seeds = [derive_seed(options.seed, subject.key or subject.name, sample) for subject, sample in batch]
         start = make_start(
             options.start, seeds=seeds, size=self.recogniser.input_size, mean_face=self.mean_face
         )
@@ -105,6 +105,7 @@ class Attack:
             ),
             coordinate_weight=options.coordinate_weight,
             dtype=self.dtype,
+            settle=options.settle,
             callback=callback,
         )
 

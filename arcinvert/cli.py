@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from arcinvert.result import Step
 
 _OUT = "arcinvert-results"
+#: Samples that the terminal lists.
+_LISTED = 40
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -123,18 +126,30 @@ def _default_name(command: str, arguments: dict[str, Any]) -> str:
 
 
 class _Progress(LateBar):
-    """A bar over the steps of all batches, with the parts of the loss."""
+    """A bar over the steps of all batches, with the parts of the loss now and then."""
+
+    #: Seconds between two looks: each waits for the device.
+    LOOK = 0.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._looked = 0.0
 
     def __call__(self, batch: int, batches: int, step: "Step") -> None:
         bar = self.bar(batches * step.steps, "invert")
-        bar.set_postfix({name: f"{value:.3f}" for name, value in step.parts.items()}, refresh=False)
-        bar.update()
+        # Where memory is short there are more batches, and a step may follow on an earlier one.
+        bar.total = batches * step.steps
+        now = time.monotonic()
+        if now - self._looked >= self.LOOK or step.number == step.steps:
+            self._looked = now
+            bar.set_postfix({name: f"{value:.3f}" for name, value in step.parts.items()}, refresh=False)
+        bar.update((batch - 1) * step.steps + step.number - bar.n)
 
 
 def _print_run(run: "Run") -> None:
-    titles = f"{'attacked':>8} {'Type I':>7} {'Type II':>7} {'floor':>6} {'ceiling':>7}"
-    print(f"{'image':32} {titles}  accepted at FMR")
-    for sample in run.samples:
+    judged = f"{'Type I':>7} {'Type II':>7} {'floor':>6} {'ceiling':>7}"
+    print(f"{'image':32} {'attacked':>8} {judged} {'steps':>5} {'seconds':>7}  accepted at FMR")
+    for sample in run.samples[:_LISTED]:
         verdict = sample["judge"]
         floor = verdict["floor_type_2"] if verdict["floor_type_2"] is not None else verdict["floor_type_1"]
         accepted = verdict["accepted"]
@@ -151,10 +166,15 @@ def _print_run(run: "Run") -> None:
                 (verdict["ceiling"], 7),
             )
         )
-        print(f"{sample['image']:32} {numbers}  {said}")
+        spent = f"{sample['steps']:>5} {sample['seconds']:>7.2f}"
+        print(f"{sample['image']:32} {numbers} {spent}  {said}")
+    if (more := len(run.samples) - _LISTED) > 0:
+        print(f"... and {more:,} more in result.json")
     from arcinvert.summary import summary_line
 
     print(summary_line(run.summary))
+    for note in run.result["notes"]:
+        print(note)
     if run.interrupted:
         print("Interrupted: what was finished is kept.")
     print(f"Wrote {run.out}/ (sheet.png, result.json, {len(run.samples)} images)")

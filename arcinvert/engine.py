@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from arcinvert.frozen import input_gradients
 from arcinvert.parametrisations import Parametrisation
 from arcinvert.priors.batchnorm import BatchNormPrior
-from arcinvert.result import Inversion, Step, StopInversion
+from arcinvert.result import Inversion, LossParts, Step, StopInversion
 from arcinvert.schedule import Schedule
+from arcinvert.settling import LAST_PART, Settling
 from arcinvert.targets import Target
 from arcinvert.transforms import FeatureDropout
 from recognition.recogniser import Recogniser
 
 #: An image prior with its name and weight.
 WeightedPrior = tuple[str, float, Callable[[Tensor], Tensor]]
+#: Devices on which Adam is one kernel.
+_FUSED = frozenset({"cpu", "cuda"})
 
 
 def invert(
@@ -30,6 +34,7 @@ def invert(
     statistics_prior: tuple[float, BatchNormPrior] | None = None,
     coordinate_weight: float = 0.0,
     dtype: torch.dtype = torch.float32,
+    settle: float = 0.0,
     callback: Callable[[Step], None] = lambda step: None,
 ) -> Inversion:
     """Optimise a batch of images until the recogniser sees their targets in them.
@@ -44,6 +49,9 @@ def invert(
         statistics_prior: of the network's activations, with its weight.
         coordinate_weight: of the parametrisation's own prior, where it has one.
         dtype: of the network's inner computation.
+        settle: the largest gain in similarity to its template, under the views of `WINDOW` steps, at
+            which an image has settled; when the whole batch has, the last part of the schedule follows at
+            once. 0 takes every step.
         callback: hears of every step; `StopInversion` raised in it keeps what there is, any other
             exception ends all.
     """
@@ -52,45 +60,53 @@ def invert(
     def plain() -> Tensor:
         return parametrisation.images().detach().clamp(0, 1)
 
-    start, stopped = plain().cpu().clone(), False
-    optimiser = torch.optim.Adam(parametrisation.parameters, lr=1.0, betas=schedule.betas)
+    # Nothing in the loop reads a tensor of the device: the host would wait for it at each step.
+    start, templates = plain(), target.templates
+    optimiser = make_optimiser(parametrisation.parameters, schedule.betas)
+    settling = Settling(settle) if settle else None
     weight, prior = statistics_prior or (0.0, None)
-    parts: dict[str, Tensor] = {}
+    parts, step, steps, stopped = LossParts((), start.new_zeros(0)), 0, 0, False
     with (
+        input_gradients(recogniser),
         prior.listening(recogniser) if prior else contextlib.nullcontext(),
         dropout.hiding(recogniser) if dropout else contextlib.nullcontext(),
     ):
-        for step in range(schedule.steps):
+        while step < schedule.steps and not stopped:
             optimiser.param_groups[0]["lr"] = schedule.rate(step)
             images = parametrisation.images()
-            with torch.autocast(start_device(images), dtype, enabled=dtype != torch.float32):
+            with _autocast(images, dtype):
                 embeddings = recogniser(view(images))
-            parts = {"identity": target(embeddings).mean()}
-            parts |= {name: factor * penalty(images).mean() for name, factor, penalty in image_priors}
+            losses = {"identity": target(embeddings).mean()}
+            losses |= {name: factor * penalty(images).mean() for name, factor, penalty in image_priors}
             if coordinate_weight and (coordinates := parametrisation.penalty()) is not None:
-                parts["coordinates"] = coordinate_weight * coordinates.mean()
+                losses["coordinates"] = coordinate_weight * coordinates.mean()
             if prior:
-                parts["statistics"] = weight * prior()
-            loss = torch.stack(list(parts.values())).sum()
+                losses["statistics"] = weight * prior()
+            values = torch.stack(list(losses.values()))
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            values.sum().backward()
             optimiser.step()
             parametrisation.project()
+            parts, step, steps = LossParts(tuple(losses), values.detach()), step + 1, steps + 1
             try:
-                callback(Step(step + 1, schedule.steps, _values(parts), lambda: plain().cpu()))
+                callback(Step(step, schedule.steps, parts, lambda: plain().cpu()))
             except StopInversion:
                 stopped = True
-                break
+            if settling and settling.hear((embeddings.detach() * templates).sum(1)):
+                step, settling = max(step, round(schedule.steps * (1 - LAST_PART))), None
     with torch.no_grad():
         images = plain()
-        similarity = (recogniser(images) * target.templates).sum(1)
-    return Inversion(images.cpu(), start, similarity.cpu(), _values(parts), stopped)
+        similarity = (recogniser(images) * templates).sum(1)
+    return Inversion(images.cpu(), start.cpu().clone(), similarity.cpu(), dict(parts), steps, stopped)
 
 
-def start_device(images: Tensor) -> str:
-    """The name that autocast knows the images' device by."""
-    return images.device.type
+def make_optimiser(parameters: list[Tensor], betas: tuple[float, float]) -> torch.optim.Adam:
+    """Adam in one kernel where the device has one."""
+    fused = all(parameter.device.type in _FUSED for parameter in parameters)
+    return torch.optim.Adam(parameters, lr=1.0, betas=betas, fused=fused)
 
 
-def _values(parts: dict[str, Tensor]) -> dict[str, float]:
-    return {name: float(part.detach()) for name, part in parts.items()}
+def _autocast(images: Tensor, dtype: torch.dtype) -> contextlib.AbstractContextManager[None]:
+    if dtype == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(images.device.type, dtype)

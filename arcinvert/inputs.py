@@ -5,9 +5,10 @@ import functools
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import torch
@@ -16,12 +17,16 @@ from safetensors import safe_open
 from torch import Tensor
 
 from arcinvert.judge import Judge, similarity
+from arcinvert.report import SHEET_IDENTITIES
 from arcinvert.scores import Reference
 from recognition.alignment import Face, crop_at, find_face
 from recognition.checkpoint import sha256
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image, to_tensor
 from recognition.recogniser import Recogniser
+
+#: Templates of a file that are checked together.
+_TEMPLATES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Subject:
         reference: what the judge compares with.
         picture: uint8 112x112, a real photograph to show beside the result, if there is one.
         sha256: of the input file, if there is one.
+        stem: what the names of its files begin with.
+        key: what its random numbers follow from, besides the seed; "" for the name.
     """
 
     name: str
@@ -43,6 +50,8 @@ class Subject:
     reference: Reference
     picture: NDArray[np.uint8] | None = None
     sha256: str | None = None
+    stem: str = ""
+    key: str = ""
 
 
 def class_centres(recogniser: Recogniser) -> Tensor:
@@ -93,7 +102,7 @@ def class_subjects(
     Raises:
         InputError: an unknown class, or unusable photographs.
     """
-    subjects = []
+    subjects: list[Subject] = []
     # A class named twice is one subject: more of it is what samples are for.
     for label in dict.fromkeys(class_label(recogniser, one) for one in wanted):
         centres = class_centres(recogniser)
@@ -104,7 +113,8 @@ def class_subjects(
             reference, picture = _reference(judge, None, crops), crops[0] if crops else None
         else:
             reference = shipped_references(recogniser.class_names or ()).get(name, Reference())
-        subjects.append(Subject(name, label, centres[label].cpu(), reference, picture))
+        subject = Subject(name, label, centres[label].cpu(), reference, picture, stem=f"class{label}")
+        subjects.append(_shown(subject, len(subjects)))
     return subjects
 
 
@@ -126,7 +136,7 @@ def photograph_subjects(
     Raises:
         InputError: an unreadable photograph, no face in it, or unusable `photos`.
     """
-    subjects = []
+    subjects: list[Subject] = []
     for path in dict.fromkeys(map(Path, paths)):
         photograph = read_image(path)
         found = find_face(photograph, name=str(path), face=face)
@@ -134,12 +144,16 @@ def photograph_subjects(
         if photos is not None:
             folder = _folder_of(path, Path(photos), single=len(paths) == 1)
             others = _other_crops(folder, 1, besides=path)
-        subjects.append(
-            face_subject(
-                recogniser, photograph, found, judge, name=str(path), others=others, digest=sha256(path)
-            )
+        subject = face_subject(
+            recogniser, photograph, found, judge, name=str(path), others=others, digest=sha256(path)
         )
+        subjects.append(_shown(subject, len(subjects)))
     return subjects
+
+
+def _shown(subject: Subject, number: int) -> Subject:
+    """Without the picture, where the sheet has no room for it: it would take memory for nothing."""
+    return subject if number < SHEET_IDENTITIES else replace(subject, picture=None)
 
 
 def face_subject(
@@ -167,59 +181,86 @@ def face_subject(
         reference=_reference(judge, crop, list(others)),
         picture=crop,
         sha256=digest,
+        stem=Path(name).stem,
+        # The photograph, wherever it lies.
+        key=digest or "",
     )
 
 
-def embedding_subjects(recogniser: Recogniser, path: str | os.PathLike[str]) -> list[Subject]:
+class TemplateSubjects(Sequence[Subject]):
     """Subjects of open-set inversion from templates alone: a .npy file, (dim,) or (n, dim).
+
+    The file stays where it is: each template is read when it is asked for.
 
     Raises:
         InputError: the file is no such array, has another dimension, or has NaN, infinite or zero
             templates.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            templates = np.lib.format.read_array(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: expected a .npy file of templates, found no such file; check the path"
-        ) from None
-    except Exception as error:
-        # A damaged header raises whatever the tokeniser, the parser or the allocator do.
-        raise InputError(
-            f"{path}: expected a .npy file of numbers, got something else ({error}); save it with numpy.save"
-        ) from None
-    dim = embedding_size(recogniser)
-    if not isinstance(templates, np.ndarray) or templates.ndim not in (1, 2) or templates.shape[-1] != dim:
-        shape = getattr(templates, "shape", "an archive")
-        raise InputError(f"{path}: expected templates of {dim} numbers, ({dim},) or (n, {dim}), got {shape}")
-    if templates.dtype.kind not in "fiu":
-        raise InputError(f"{path}: expected real numbers, got {templates.dtype}")
-    templates = np.atleast_2d(templates).astype(np.float64)
-    if not len(templates):
-        raise InputError(f"{path}: expected at least one template, got none")
-    # By the largest number first: a norm's squares would leave the range.
-    largest = np.abs(templates).max(1, keepdims=True)
-    wrong = np.flatnonzero(~np.isfinite(largest) | (largest == 0))
-    if len(wrong):
-        raise InputError(
-            f"{path}: expected finite, non-zero templates, got NaN, infinite or zero ones (the first is "
-            f"number {wrong[0]}); enrol them again"
-        )
-    templates = templates / largest
-    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-    digest = sha256(path)
-    return [
-        Subject(
-            f"{path.name}[{index}]",
+
+    def __init__(self, recogniser: Recogniser, path: str | os.PathLike[str]) -> None:
+        self._path = path = Path(path)
+        try:
+            templates = np.lib.format.open_memmap(path, mode="r")
+        except FileNotFoundError:
+            raise InputError(
+                f"{path}: expected a .npy file of templates, found no such file; check the path"
+            ) from None
+        except Exception as error:
+            # A damaged header raises whatever the tokeniser, the parser or the allocator do.
+            raise InputError(
+                f"{path}: expected a .npy file of numbers, got something else ({error}); save it with "
+                "numpy.save"
+            ) from None
+        dim = embedding_size(recogniser)
+        if (
+            not isinstance(templates, np.ndarray)
+            or templates.ndim not in (1, 2)
+            or templates.shape[-1] != dim
+        ):
+            shape = getattr(templates, "shape", "an archive")
+            raise InputError(
+                f"{path}: expected templates of {dim} numbers, ({dim},) or (n, {dim}), got {shape}"
+            )
+        if templates.dtype.kind not in "fiu":
+            raise InputError(f"{path}: expected real numbers, got {templates.dtype}")
+        self._templates = np.atleast_2d(templates)
+        if not len(self._templates):
+            raise InputError(f"{path}: expected at least one template, got none")
+        for first in range(0, len(self._templates), _TEMPLATES_AT_ONCE):
+            largest = np.abs(self._templates[first : first + _TEMPLATES_AT_ONCE].astype(np.float64)).max(1)
+            wrong = np.flatnonzero(~np.isfinite(largest) | (largest == 0))
+            if len(wrong):
+                raise InputError(
+                    f"{path}: expected finite, non-zero templates, got NaN, infinite or zero ones (the first "
+                    f"is number {first + wrong[0]}); enrol them again"
+                )
+        self._digest = sha256(path)
+
+    def __len__(self) -> int:
+        return len(self._templates)
+
+    @overload
+    def __getitem__(self, index: int) -> Subject: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Subject]: ...
+    def __getitem__(self, index: int | slice) -> Subject | list[Subject]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(len(self))[index]]
+        index = range(len(self))[index]
+        template = self._templates[index].astype(np.float64)
+        # By the largest number first: a norm's squares would leave the range.
+        template /= np.abs(template).max()
+        template /= np.linalg.norm(template)
+        stem = self._path.stem
+        return Subject(
+            f"{self._path.name}[{index}]",
             None,
             torch.from_numpy(template.astype(np.float32)),
             Reference(),
-            sha256=digest,
+            sha256=self._digest,
+            # All of one length, so that folders list them in order.
+            stem=stem if len(self) == 1 else f"{stem}-{index:0{len(str(len(self) - 1))}}",
         )
-        for index, template in enumerate(templates)
-    ]
 
 
 @torch.no_grad()

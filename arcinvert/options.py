@@ -31,6 +31,12 @@ class AttackOptions:
     samples: int = _option(1, "reconstructions of each identity", least=1)
     seed: int = _option(0, "of all random numbers", least=0)
     steps: int = _option(250, "of the optimiser", least=1)
+    settle: float = _option(
+        0.0,
+        "end early when no image of a batch has gained more than this in 20 steps: cosine of the attacked "
+        "network under random views; 0 takes every step",
+        least=0,
+    )
     start: StartName = _option(
         "mean", "mean: the mean aligned face, so the attacker has public faces; noise: the weights alone"
     )

@@ -21,6 +21,9 @@ SCHEMA = "arcinvert-result-1"
 RESULT_NAME = "result.json"
 SHEET_NAME = "sheet.png"
 
+#: The most that a contact sheet shows: a row each, and reconstructions in a row.
+SHEET_IDENTITIES = 32
+SHEET_SAMPLES = 8
 #: Contact sheet, pixels.
 _TILE = 224
 _GAP = 12

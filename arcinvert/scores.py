@@ -12,6 +12,8 @@ from arcinvert.judge import Judge, Threshold, face_detected, similarity
 #: Bootstrap replicates, and the share of them that an interval holds.
 REPLICATES = 2000
 CONFIDENCE = 0.95
+#: Identities drawn at once.
+_DRAWN_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,16 @@ def mean_over_identities(values: Sequence[float], identities: Sequence[str], *, 
     Args:
         values: (samples,); identities: (samples,), whose each is.
     """
-    names = np.array(identities)
-    means = np.array([np.mean(np.array(values)[names == name]) for name in np.unique(names)])
-    draws = np.random.default_rng(seed).integers(0, len(means), (REPLICATES, len(means)))
+    _, whose, counts = np.unique(np.array(identities), return_inverse=True, return_counts=True)
+    means = np.bincount(whose, np.array(values, dtype=np.float64)) / counts
+    generator, drawn = np.random.default_rng(seed), []
+    # Some replicates at a time: all of ten thousand identities would take half a gigabyte.
+    share = max(1, _DRAWN_AT_ONCE // len(means))
+    for first in range(0, REPLICATES, share):
+        shape = (min(share, REPLICATES - first), len(means))
+        drawn.append(means[generator.integers(0, len(means), shape)].mean(1))
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means[draws].mean(1), [tail, 1 - tail])
+    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
     return Figure(float(means.mean()), float(low), float(high), len(means))
 
 
@@ -164,5 +171,7 @@ def summarise(
         }
     if with_ceiling:
         gap = summary["ceiling"]["value"] - summary["floor"]["value"]
-        summary["gap_closed"] = (summary["similarity"]["value"] - summary["floor"]["value"]) / gap
+        closed = summary["similarity"]["value"] - summary["floor"]["value"]
+        # Where a second photograph is no nearer than the mean face, there is no gap to close.
+        summary["gap_closed"] = closed / gap if gap > 0 else None
     return summary

@@ -1,6 +1,7 @@
 """A run in pictures and words: its contact sheet and its one sentence."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,33 @@ from arcinvert.inputs import Subject
 from arcinvert.report import Tile, contact_sheet
 
 
-def run_sheet(
-    result: dict[str, Any],
-    subjects: Sequence[Subject],
-    images: Sequence[NDArray[np.uint8]],
-    floor: NDArray[np.uint8],
-) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Shown:
+    """A reconstruction on the sheet: whose, uint8 HWC, and its entry of result.json."""
+
+    subject: Subject
+    image: NDArray[np.uint8]
+    sample: dict[str, Any]
+
+
+def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The contact sheet of a result: a row an identity, with photograph, floor and samples.
 
     Args:
         result: the content of result.json.
-        subjects, images: one each a sample, as in `result["samples"]`.
+        shown: of its samples all, or the first.
         floor: the mean face.
     """
     rows: dict[str, list[Tile]] = {}
-    for subject, image, sample in zip(subjects, images, result["samples"], strict=True):
-        if subject.name not in rows:
-            rows[subject.name] = _first_tiles(subject, sample["judge"], floor)
-        rows[subject.name].append(_sample_tile(image, sample))
+    for one in shown:
+        name = one.subject.name
+        if name not in rows:
+            rows[name] = _first_tiles(one.subject, one.sample["judge"], floor)
+        rows[name].append(_sample_tile(one.image, one.sample))
+    count = len(result["samples"])
+    part = "" if len(shown) == count else f", {len(shown)} of {count:,} images"
     return contact_sheet(
-        f"arcinvert {result['command']}: {result['attacked']['name']}",
+        f"arcinvert {result['command']}: {result['attacked']['name']}{part}",
         f"{summary_line(result['summary'])} Attacker knows: {result['attacker_knowledge']['level']}. "
         f"Judge, not attacked: {result['judge']['judge']}.",
         list(rows.values()),

@@ -36,11 +36,14 @@ class RandomView:
         if self.scale == 0:
             # Whole pixels and no resampling: interpolation would blur each view.
             return self._roll(images, mirror, shifts.round().long())
-        transform = torch.zeros(batch, 2, 3)
-        transform[:, 0, 0] = mirror / factors
-        transform[:, 1, 1] = 1 / factors
-        transform[:, :, 2] = shifts * 2 / size
-        grid = F.affine_grid(transform.to(images), list(images.shape), align_corners=False)
+        # Where each column and row of the views looks, in grid_sample's units: -1 to 1 across the image.
+        places = (torch.arange(size) * 2 + 1) / size - 1
+        across = places * (mirror / factors)[:, None] + shifts[:, :1] * 2 / size
+        down = places / factors[:, None] + shifts[:, 1:] * 2 / size
+        looks = to_device(torch.stack([across, down]).to(images.dtype), images.device)
+        grid = torch.stack(
+            [looks[0, :, None].expand(-1, size, -1), looks[1, :, :, None].expand(-1, -1, size)], -1
+        )
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
     def _roll(self, images: Tensor, mirror: Tensor, shifts: Tensor) -> Tensor:
@@ -48,9 +51,10 @@ class RandomView:
         padded = F.pad(images, [margin] * 4, mode="replicate") if margin else images
         height, width = images.shape[-2:]
         views = []
-        for index, (down, right) in enumerate((shifts + margin).tolist()):
-            view = padded[index, :, down : down + height, right : right + width]
-            views.append(view.flip(-1) if mirror[index] < 0 else view)
+        moves = zip(padded.unbind(), mirror.tolist(), (shifts + margin).tolist(), strict=True)
+        for image, side, (down, right) in moves:
+            view = image[:, down : down + height, right : right + width]
+            views.append(view.flip(-1) if side < 0 else view)
         return torch.stack(views)
 
 
@@ -89,4 +93,9 @@ class FeatureDropout:
             return None
         features = inputs[0]
         kept = torch.rand(features.shape, generator=self.generator) >= self.share
-        return (features * (kept / (1 - self.share)).to(features),)
+        return (features * to_device((kept / (1 - self.share)).to(features.dtype), features.device),)
+
+
+def to_device(drawn: Tensor, device: torch.device) -> Tensor:
+    """Random numbers of the CPU on a device, without waiting for what is in its queue."""
+    return (drawn.pin_memory() if device.type == "cuda" else drawn).to(device, non_blocking=True)

@@ -52,7 +52,10 @@ class Preprocessing:
 
 
 def _per_channel(value: float | tuple[float, ...], images: Tensor) -> float | Tensor:
-    return images.new_tensor(value)[:, None, None] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    # Without waiting for what is in the device's queue.
+    return torch.tensor(value, dtype=images.dtype).to(images.device, non_blocking=True)[:, None, None]
 
 
 class Recogniser(nn.Module):

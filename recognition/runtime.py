@@ -65,6 +65,15 @@ def keep_freed_memory() -> None:
             libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BELOW)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device, or the machine, has no room for a tensor."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # Of the allocators of the CPU and of MPS, which have no class of their own.
+    words = ("not enough memory", "can't allocate memory", "out of memory")
+    return isinstance(error, RuntimeError) and any(one in str(error).lower() for one in words)
+
+
 def peak_memory(device: torch.device) -> int:
     """The most memory that was taken so far, bytes: of a CUDA device, else of this process.
 

@@ -36,6 +36,12 @@ class Eigenfaces(Parametrisation):
         self._faces = (directions * deviations[:, None, None, None]).flatten(1)
         coarse = F.interpolate(start.detach(), list(mean.shape[-2:]), mode="bilinear", antialias=True)
         coordinates = (coarse - mean).flatten(1) @ directions.flatten(1).T / deviations
+        # Bicubic enlargement as a matrix: two small products take a fifth of the time of the kernel.
+        side = mean.shape[-1]
+        unit = torch.eye(side, device=start.device, dtype=start.dtype)[None, None]
+        self._rows, self._columns = (
+            F.interpolate(unit, (size, side), mode="bicubic")[0, 0] for size in self._size
+        )
         self._coordinates = coordinates.requires_grad_()
 
     @property
@@ -44,7 +50,7 @@ class Eigenfaces(Parametrisation):
 
     def images(self) -> Tensor:
         coarse = (self._coordinates @ self._faces).unflatten(1, self._mean.shape) + self._mean
-        images = F.interpolate(coarse, self._size, mode="bicubic")
+        images = self._rows @ coarse @ self._columns.T
         return images.contiguous(memory_format=torch.channels_last)
 
     def penalty(self) -> Tensor:

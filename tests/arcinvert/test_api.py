@@ -4,6 +4,8 @@ import errno
 import itertools
 import json
 import os
+import shutil
+import weakref
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import arcinvert
-from arcinvert import AttackOptions, Run, api, attack, from_embedding, from_image, generate
+from arcinvert import AttackOptions, Run, api, attack, from_embedding, from_image, generate, runs
 from arcinvert.api import from_subject
 from arcinvert.inputs import face_subject
 from arcinvert.judge import Judge, similarity, thresholds
 from arcinvert.result import Step, StopInversion
 from arcinvert.scores import Verdict
 from recognition.alignment import find_face
+from recognition.checkpoint import sha256
 from recognition.errors import InputError
-from recognition.images import read_image, to_tensor
+from recognition.images import read_image, to_tensor, write_png
 from recognition.loading import bundled_path
 from recognition.recogniser import Recogniser
 
@@ -42,6 +45,8 @@ RESULT_FIELDS = {
     "environment",
     "seconds",
     "interrupted",
+    "batch_size",
+    "notes",
     "summary",
     "samples",
 }
@@ -53,6 +58,7 @@ SAMPLE_FIELDS = {
     "sample",
     "attacked_similarity",
     "judge",
+    "steps",
     "seconds",
 }
 VERDICT_FIELDS = {
@@ -72,7 +78,7 @@ RATES = {"0.01", "0.001"}
 def _unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
     """No judge, which takes most of a short run's time."""
     verdict = Verdict(None, None, None, None, None, None, False)
-    monkeypatch.setattr(api, "judge_images", lambda judge, images, *_: [verdict] * len(images))
+    monkeypatch.setattr(runs, "judge_images", lambda judge, images, *_: [verdict] * len(images))
 
 
 def names(folder: Path) -> list[str]:
@@ -148,6 +154,7 @@ def test_the_result_has_all_its_fields(generated: Run) -> None:
         assert set(sample) >= SAMPLE_FIELDS
         assert set(sample["judge"]) >= VERDICT_FIELDS
         assert sample["seconds"] >= 0
+        assert sample["steps"] == STEPS
     assert set(result["summary"]["attacked_similarity"]) >= FIGURE_FIELDS
 
 
@@ -386,9 +393,15 @@ def test_several_templates_have_a_file_each(tiny_model: Path, tmp_path: Path) ->
     np.save(tmp_path / "people.npy", np.random.default_rng(0).normal(size=(3, 32)))
     run = from_embedding(tmp_path / "people.npy", model=tiny_model, steps=1, out=tmp_path / "out")
     files = [sample["image"] for sample in run.samples]
-    assert len(set(files)) == 3
+    assert files == ["people-0_sample0.png", "people-1_sample0.png", "people-2_sample0.png"]
     assert set(files) < set(names(tmp_path / "out"))
     assert run.summary["identities"] == 3
+    np.save(tmp_path / "more.people.npy", np.random.default_rng(0).normal(size=(11, 32)))
+    run = from_embedding(tmp_path / "more.people.npy", model=tiny_model, steps=1)
+    assert [sample["image"][:14] for sample in run.samples[::10]] == ["more.people-00", "more.people-10"]
+    np.save(tmp_path / "person.npy", np.ones(32))
+    run = from_embedding(tmp_path / "person.npy", model=tiny_model, steps=1)
+    assert run.samples[0]["image"] == "person_sample0.png"
 
 
 @pytest.mark.usefixtures("_unjudged")
@@ -486,7 +499,7 @@ def test_a_prepared_subject_is_attacked_by_its_template(
     tiny: Recogniser, tiny_model: Path, judge: Judge, astronaut: NDArray[np.uint8], photograph: Path
 ) -> None:
     face = find_face(astronaut, name="astronaut")
-    subject = face_subject(tiny, astronaut, face, judge, name=str(photograph))
+    subject = face_subject(tiny, astronaut, face, judge, name="in memory", digest=sha256(photograph))
     run = from_subject(subject, command="from-image", model=tiny_model, steps=2)
     same = from_image(photograph, model=tiny_model, steps=2)
     assert np.array_equal(run.images[0], same.images[0])
@@ -545,6 +558,169 @@ def test_a_run_replaces_the_one_before(generated: Run, tiny_model: Path, tmp_pat
     generate(0, model=tiny_model, steps=1, out=tmp_path / "out")
     generate(1, model=tiny_model, steps=1, out=tmp_path / "out")
     assert names(tmp_path / "out") == ["class1_sample0.png", "result.json", "sheet.png"]
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_a_photograph_is_known_by_its_content(
+    tiny_model: Path, photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "copy.png").write_bytes(photograph.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    first, second = (from_image(path, model=tiny_model, steps=1) for path in (photograph, "copy.png"))
+    assert np.array_equal(first.images[0], second.images[0])
+
+
+class Watched:
+    """Images of a batch, counted while anybody holds them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.alive: set[int] = set()
+        self.most = 0
+        convert = runs.to_uint8
+
+        def watched(images: torch.Tensor) -> NDArray[np.uint8]:
+            made = convert(images)
+            if images.ndim == 4:
+                self.alive.add(id(made))
+                self.most = max(self.most, len(self.alive))
+                weakref.finalize(made, self.alive.discard, id(made))
+            return made
+
+        monkeypatch.setattr(runs, "to_uint8", watched)
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_written_images_are_not_kept(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "SHEET_IDENTITIES", 1)
+    np.save(tmp_path / "people.npy", np.random.default_rng(0).normal(size=(7, 32)))
+    settings: dict[str, Any] = {"model": tiny_model, "steps": 1, "batch_size": 1}
+    watched = Watched(monkeypatch)
+    run = from_embedding(tmp_path / "people.npy", out=tmp_path / "out", **settings)
+    # The one on the sheet, the one that was just written, and the one that is being written.
+    assert watched.most <= 3
+    assert len(run.images) == len(run.samples) == 7
+    again = from_embedding(tmp_path / "people.npy", **settings)
+    assert len(watched.alive) >= 7
+    assert all(np.array_equal(*pair) for pair in zip(run.images, again.images, strict=True))
+    assert np.array_equal(run.images[-1], again.images[-1])
+    assert [image.shape for image in run.images[2:4]] == [(112, 112, 3)] * 2
+    # A row of the identity shown, under the header; the sheet's title is not in its pixels to be read.
+    assert run.sheet.shape == from_embedding(tmp_path / "people.npy", **settings | {"seed": 1}).sheet.shape
+    assert run.sheet.shape[0] < 450
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_images_are_written_as_their_batch_ends(tiny_model: Path, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def watch(batch: int, batches: int, step: Step) -> None:
+        seen.append(len(list(tmp_path.glob(".out.*.part/*.png"))))
+
+    generate([0, 1, 2], model=tiny_model, steps=1, batch_size=1, out=tmp_path / "out", progress=watch)
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_an_interruption_while_writing_drops_that_batch_alone(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = runs.write_png, []
+
+    def interrupted(path: Path, image: NDArray[np.uint8]) -> None:
+        written.append(path.name)
+        if len(written) == 4:
+            raise KeyboardInterrupt
+        write(path, image)
+
+    monkeypatch.setattr(runs, "write_png", interrupted)
+    run = generate([0, 1, 2, 3], model=tiny_model, steps=1, batch_size=2, out=tmp_path / "out")
+    assert run.interrupted
+    assert names(tmp_path / "out") == ["class0_sample0.png", "class1_sample0.png", "result.json", "sheet.png"]
+    assert [sample["class_id"] for sample in read_result(tmp_path / "out")["samples"]] == [0, 1]
+
+
+@pytest.mark.usefixtures("_unjudged")
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+    ],
+)
+def test_batches_are_cut_to_memory(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    room, tried = 3, []
+    invert = attack.invert
+
+    def cramped(recogniser: Recogniser, target: Any, *rest: Any, **options: Any) -> Any:
+        tried.append(len(target.templates))
+        if len(target.templates) > room:
+            raise error
+        return invert(recogniser, target, *rest, **options)
+
+    monkeypatch.setattr(attack, "invert", cramped)
+    heard: list[tuple[int, int]] = []
+    run = generate(
+        [0, 1, 2, 3, 4],
+        model=tiny_model,
+        steps=1,
+        batch_size=16,
+        out=tmp_path / "out",
+        progress=lambda batch, batches, step: heard.append((batch, batches)),
+    )
+    assert tried == [5, 2, 2, 1]
+    assert heard == [(1, 3), (2, 3), (3, 3)]
+    assert [sample["class_id"] for sample in run.samples] == [0, 1, 2, 3, 4]
+    result = read_result(tmp_path / "out")
+    assert result["batch_size"] == 2
+    assert result["options"]["batch_size"] == 16
+    assert result["notes"] == ["Memory was short: batches of 2 images in place of 16."]
+    room = 0
+    with pytest.raises(InputError, match=r"memory: expected room on cpu for one image of tiny"):
+        generate(0, model=tiny_model, steps=1, out=tmp_path / "none")
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_other_errors_are_not_taken_for_a_lack_of_memory(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(attack, "invert", broken)
+    with pytest.raises(RuntimeError, match="mat1"):
+        generate([0, 1], model=tiny_model, steps=1)
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_photographs_without_a_face_are_told(tiny_model: Path, photos: Path, tmp_path: Path) -> None:
+    for name in ("Ann Able", "Bob Baker"):
+        (tmp_path / name).mkdir()
+    shutil.copy(next((photos / "Eileen_Collins").iterdir()), tmp_path / "Ann Able")
+    write_png(tmp_path / "Bob Baker" / "wall.png", np.full((64, 64, 3), 128, dtype=np.uint8))
+    run = generate([0, 1], model=tiny_model, steps=1, photos=tmp_path)
+    assert run.result["notes"] == [
+        f"No face in the photographs of Bob Baker in {tmp_path}: without a Type II."
+    ]
+    assert generate(0, model=tiny_model, steps=1, photos=tmp_path).result["notes"] == []
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_a_settled_attack_ends_early(tiny_model: Path) -> None:
+    settings: dict[str, Any] = {"class_id": 0, "model": tiny_model, "steps": 60, "prior": "none"}
+    heard: list[int] = []
+    early = generate(**settings, settle=5.0, progress=lambda batch, batches, step: heard.append(step.number))
+    # Two windows of 20 steps, then the last fifth of the schedule.
+    assert early.samples[0]["steps"] == 52
+    assert heard == [*range(1, 41), *range(49, 61)]
+    never = generate(**settings | {"steps": 41}, settle=1e-9)
+    assert never.samples[0]["steps"] == 41
 
 
 def test_the_package_has_its_doors() -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from arcinvert import cli
 from arcinvert.cli import _parser, main
 from arcinvert.options import AttackOptions
 from arcinvert.priors.measured import measure, save_statistics
+from arcinvert.result import Step
 from recognition.images import read_image, write_png
 from recognition.loading import BUNDLED, load
 
@@ -76,6 +78,8 @@ def test_from_image(
     printed = capsys.readouterr().out
     assert "Type II, 1 identities" in printed
     assert f"{result['samples'][0]['judge']['type_2']:.3f}" in printed
+    assert " steps seconds  accepted at FMR" in printed
+    assert f"{2:>6} {result['samples'][0]['seconds']:>7.2f}  " in printed
 
 
 def test_from_embedding(tiny_model: Path, tmp_path: Path) -> None:
@@ -111,6 +115,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
         "steps": 2,
         "seed": 5,
         "samples": 2,
+        "settle": 0.5,
         "start": "noise",
         "parametrisation": "fourier",
         "loss": "euclidean",
@@ -325,6 +330,43 @@ def test_ctrl_c_at_once_writes_nothing(
     assert code == 130
     assert "nothing was written" in capsys.readouterr().err
     assert names(tmp_path) == []
+
+
+def test_the_bar_looks_at_the_loss_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks: list[int] = []
+
+    class Parts(dict[str, float]):
+        def items(self) -> Any:
+            looks.append(1)
+            return super().items()
+
+    monkeypatch.setattr(cli.time, "monotonic", lambda: 1000.0)
+    with cli._Progress() as progress:
+        for batch in (1, 2):
+            for number in range(1, 301):
+                progress(batch, 2, Step(number, 300, Parts(identity=0.5), lambda: torch.zeros(1)))
+        bar = progress.bar(0, "")
+        assert (bar.n, bar.total) == (600, 600)
+        # Memory was short: what was one batch is now two smaller ones of three.
+        progress(2, 3, Step(1, 300, Parts(identity=0.5), lambda: torch.zeros(1)))
+        assert (bar.n, bar.total) == (301, 900)
+    # At first, at both batches' last steps, and each time that the clock says so.
+    assert len(looks) == 3
+    assert "identity=0.500" in capsys.readouterr().err
+
+
+def test_a_long_list_is_cut(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_LISTED", 1)
+    command = ("generate", "--class-id", 0, 1, 2, "--steps", 1, "--model", tiny_model)
+    assert run(*command, "--out", tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert "class0_sample0.png" in printed
+    assert "class1_sample0.png" not in printed
+    assert "... and 2 more in result.json" in printed
 
 
 def test_a_bug_keeps_its_traceback(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

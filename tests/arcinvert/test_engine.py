@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from arcinvert.engine import invert
 from arcinvert.parametrisations import PARAMETRISATIONS, Pixels
-from arcinvert.priors.batchnorm import PaperPrior
-from arcinvert.priors.image import squared_norm, total_variation
+from arcinvert.priors.batchnorm import PaperPrior, ScaleFreePrior
+from arcinvert.priors.image import colour_variation, squared_norm, total_variation
 from arcinvert.result import Inversion, Step, StopInversion
 from arcinvert.schedule import Schedule
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
-from arcinvert.transforms import RandomView
+from arcinvert.transforms import FeatureDropout, RandomView
 from recognition.recogniser import Preprocessing, Recogniser
 
 SIZE, DIM = 8, 4
@@ -44,7 +44,9 @@ def network_with_statistics() -> Recogniser:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=torch_state) * 0.3)
-    return Recogniser(network, name="conv", preprocessing=Preprocessing(input_size=SIZE)).freeze()
+    centres = torch.cat([torch.eye(DIM), -torch.eye(DIM)])
+    preprocessing = Preprocessing(input_size=SIZE, mean=(0.5, 0.4, 0.5))
+    return Recogniser(network, name="conv", preprocessing=preprocessing, centres=centres).freeze()
 
 
 def templates(batch: int = 3) -> Tensor:
@@ -128,6 +130,54 @@ def test_every_step_is_told_with_its_parts() -> None:
     )
 
 
+class LastStepError(Exception):
+    """The last step of a loop was made."""
+
+
+@pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
+@pytest.mark.parametrize("loss", ["arcface", "cosine"])
+@pytest.mark.parametrize("scale", [0.0, 0.1])
+def test_the_loop_reads_nothing_of_the_device(parametrisation: str, loss: str, scale: float) -> None:
+    """On the meta device tensors have no values: whatever reads one raises."""
+    recogniser = network_with_statistics().to("meta")
+    assert recogniser.centres is not None
+    labels = torch.tensor([4, 0, 2], device="meta")
+    generator = torch.Generator().manual_seed(0)
+
+    def watch(step: Step) -> None:
+        assert set(step.parts) >= {"identity", "variation", "colour", "statistics"}
+        if step.number == 3:
+            raise LastStepError
+
+    with pytest.raises(LastStepError):
+        invert(
+            recogniser,
+            ClassTarget(recogniser.centres, labels, scale=64.0, margin=0.5)
+            if loss == "arcface"
+            else CosineTarget(templates().to("meta")),
+            PARAMETRISATIONS[parametrisation](start().to("meta")),
+            Schedule(steps=3),
+            view=RandomView(flip=True, shift=2, scale=scale, generator=generator),
+            dropout=FeatureDropout(0.2, generator),
+            image_priors=[
+                ("variation", 2.0, total_variation),
+                ("colour", 2.0, colour_variation),
+                ("l2", 0.5, squared_norm),
+            ],
+            statistics_prior=(1.0, ScaleFreePrior()),
+            coordinate_weight=0.1,
+            callback=watch,
+        )
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        invert(
+            recogniser,
+            CosineTarget(templates().to("meta")),
+            Pixels(start().to("meta")),
+            Schedule(steps=3),
+            callback=lambda step: print(step.parts["identity"]),
+        )
+
+
 def test_an_exception_in_the_callback_ends_the_loop() -> None:
     recogniser = network_with_statistics()
     heard: list[int] = []
@@ -147,7 +197,7 @@ def test_an_exception_in_the_callback_ends_the_loop() -> None:
             callback=stop,
         )
     assert heard == [1, 2]
-    assert all(not module._forward_pre_hooks for module in recogniser.modules())
+    assert not any("forward" in vars(module) for module in recogniser.modules())
 
 
 def test_a_callback_may_stop_it_and_keep_what_there_is() -> None:
@@ -161,7 +211,7 @@ def test_a_callback_may_stop_it_and_keep_what_there_is() -> None:
     arguments = linear_recogniser(), CosineTarget(templates())
     inversion = invert(*arguments, Pixels(start()), Schedule(steps=9), callback=stop)
     assert inversion.stopped
-    assert len(seen) == 4
+    assert len(seen) == inversion.steps == 4
     # What a callback sees is what there is: after the last step, the result itself.
     assert torch.equal(seen[-1], inversion.images)
     assert not torch.equal(seen[-2], seen[-1])

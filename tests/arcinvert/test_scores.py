@@ -211,6 +211,18 @@ def test_summary_without_one_ceiling_has_none() -> None:
     assert "gap_closed" not in summary
 
 
+def test_no_gap_is_closed_where_there_is_none() -> None:
+    verdicts = [replace(verdict, ceiling=verdict.floor_type_2) for verdict in VERDICTS]
+    assert summarise(verdicts, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)["gap_closed"] is None
+
+
+def test_an_interval_of_many_identities_is_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, identities = list(np.random.default_rng(0).random(12)), [f"p{index % 7}" for index in range(12)]
+    whole = mean_over_identities(values, identities)
+    monkeypatch.setattr(scores, "_DRAWN_AT_ONCE", 50)
+    assert mean_over_identities(values, identities) == whole
+
+
 def test_summary_without_references() -> None:
     verdict = Verdict(None, None, None, None, None, None, True)
     summary = summarise([verdict, verdict], ["a", "b"], [0.5, 0.7], THRESHOLDS)

@@ -7,7 +7,7 @@ import torch
 
 from arcinvert.inputs import Subject
 from arcinvert.scores import Reference
-from arcinvert.summary import run_sheet, summary_line
+from arcinvert.summary import Shown, run_sheet, summary_line
 
 
 def sar(attack: float, floor: float, ceiling: float | None) -> dict[str, Any]:
@@ -75,8 +75,9 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
             {"sample": 0, "attacked_similarity": 0.8, "judge": nothing},
         ],
     }
-    images = [pictures[name] for name in ("one", "more", "two")]
-    sheet = run_sheet(result, [first, first, second], images, pictures["floor"])
+    entries = zip((first, first, second), ("one", "more", "two"), result["samples"], strict=True)
+    shown = [Shown(subject, pictures[name], sample) for subject, name, sample in entries]
+    sheet = run_sheet(result, shown, pictures["floor"])
 
     def places(name: str) -> list[tuple[int, int]]:
         """Top left corners of all tiles of a colour."""

@@ -1,0 +1,89 @@
+"""What early stopping saves and what it costs, on people that the bundled network was trained on.
+
+    python -m benchmarks.settle --aligned aligned --model ../shared/models/mobilefacenet_y1.onnx
+
+One template a person, the options' defaults; a row for each tolerance of `--settle`. Similarity under views
+is that of the attacked network to flipped and shifted pictures, four each, the same for every row. The
+judge is printed beside it, and decides nothing.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from arcinvert.attack import Attack
+from arcinvert.inputs import Subject, template_of
+from arcinvert.judge import Judge, similarity, to_crop_size
+from arcinvert.options import AttackOptions
+from arcinvert.scores import Reference, mean_over_identities
+from arcinvert.transforms import RandomView
+from benchmarks.people import choose
+from recognition.checkpoint import load_notes
+from recognition.images import list_images, read_image, to_uint8
+from recognition.loading import BUNDLED, bundled_path
+from recognition.recogniser import Recogniser
+from recognition.runtime import keep_freed_memory
+
+#: Of the draw of people; no other benchmark has it.
+SEED = 41
+VIEWS = 4
+
+
+@torch.no_grad()
+def under_views(recogniser: Recogniser, images: torch.Tensor, templates: torch.Tensor) -> torch.Tensor:
+    """Mean cosine of each image's views to its template, (batch,)."""
+    view = RandomView(flip=True, shift=3, scale=0.05, generator=torch.Generator().manual_seed(0))
+    return torch.stack([(recogniser(view(images)) * templates).sum(1) for _ in range(VIEWS)]).mean(0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW, a folder per identity")
+    parser.add_argument("--model", default=BUNDLED, help="the network to attack")
+    parser.add_argument("--people", type=int, default=16, help="in one batch")
+    parser.add_argument("--steps", type=int, default=AttackOptions.steps, help="of the whole schedule")
+    parser.add_argument(
+        "--settle", type=float, nargs="+", default=[0.0, 0.001, 0.003, 0.01], help="a row each"
+    )
+    given = parser.parse_args()
+    keep_freed_memory()
+    held_out = set(load_notes(bundled_path())["split"]["held_out"])
+    several = [
+        path.name
+        for path in sorted(given.aligned.iterdir())
+        if path.name not in held_out and len(list_images(path)) > 1
+    ]
+    names = choose(several, given.people, SEED)
+    crops = [[read_image(path) for path in list_images(given.aligned / name)[:2]] for name in names]
+    judge = Judge()
+    others = judge.embed([pair[1] for pair in crops])
+    ceiling = similarity(judge.embed([pair[0] for pair in crops]), others)
+    print(f"ceiling of the judge: {np.mean(ceiling):.3f}, n = {len(names)}")
+    for settle in given.settle:
+        attack = Attack(given.model, "cpu", AttackOptions(steps=given.steps, settle=settle))
+        templates = torch.stack([template_of(attack.recogniser, pair[0]) for pair in crops])
+        subjects = [
+            Subject(*one, Reference()) for one in zip(names, [None] * len(names), templates, strict=True)
+        ]
+        begin = time.monotonic()
+        inversion = attack.invert([(subject, 0) for subject in subjects], 0, lambda step: None)
+        seconds = time.monotonic() - begin
+        judged = similarity(judge.embed(list(to_crop_size(to_uint8(inversion.images)))), others)
+        columns = {
+            "plain": inversion.similarity.tolist(),
+            "under views": under_views(attack.recogniser, inversion.images, templates).tolist(),
+            "judge, Type II": judged.tolist(),
+        }
+        figures = {name: mean_over_identities(values, names) for name, values in columns.items()}
+        told = ", ".join(
+            f"{name} {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+            for name, figure in figures.items()
+        )
+        print(f"settle {settle:g}: {inversion.steps} steps, {seconds:.0f} s; {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
