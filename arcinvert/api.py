@@ -218,6 +218,7 @@ def _run(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
             "inputs": given,
+            "recipe": {"name": attack.options.recipe, "changes": attack.options.changes()},
             "options": asdict(attack.options),
             "loss": loss,
             "parametrisation": attack.parametrisation_name(),
