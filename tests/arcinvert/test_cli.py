@@ -146,6 +146,33 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
     assert result["options"] == wanted
 
 
+def test_a_recipe_by_its_name(tiny_model: Path, tmp_path: Path) -> None:
+    attack = ("generate", "--class-id", 1, "--model", tiny_model, "--out", tmp_path / "out", "--steps", 3)
+    assert run(*attack, "--recipe", "deepinversion", "--no-flip") == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert result["recipe"] == {"name": "deepinversion", "changes": {"steps": 3, "flip": False}}
+    assert result["options"]["prior_weight"] == 0.01
+    assert result["attacker_knowledge"] == {"level": "weights"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--recipe", "soup"),
+        ("--recipe", "paper", "--knowledge", "public-faces"),
+        ("--recipe", "paper", "--start", "mean"),
+        ("--knowledge", "weights", "--statistics", "faces.safetensors"),
+    ],
+)
+def test_contradicting_recipes_are_one_line(
+    options: tuple[str, ...], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("generate", "--class-id", 1, "--model", tiny_model, "--out", out, *options) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     "command", [("generate", "--class-id", "1"), ("from-image", "a.jpg"), ("from-embedding", "a.npy")]
 )
