@@ -161,7 +161,9 @@ class Attack:
                 margin=self.recogniser.margin if options.loss_margin == OWN else options.loss_margin,
             )
         templates = torch.stack([subject.template for subject in subjects]).to(self.device)
-        return CosineTarget(templates) if loss == "cosine" else EuclideanTarget(templates)
+        if loss == "cosine":
+            return CosineTarget(templates)
+        return EuclideanTarget(templates, options.loss_scale or 1.0)
 
     def knowledge(self) -> dict[str, Any]:
         """What of public faces was used: the level is `weights` where nothing was, whatever was allowed."""

@@ -54,7 +54,10 @@ class AttackOptions:
         "arcface: the training loss over all centres (closed-set); auto: arcface for a class, else "
         "cosine; paper: arcface for a class, else euclidean"
     )
-    loss_scale: float = _of_recipe("of the arcface loss; 0: the network's own", least=0)
+    loss_scale: float = _of_recipe(
+        "of the arcface loss, and the radius of embeddings in the euclidean one; 0: the network's own, and 1",
+        least=0,
+    )
     loss_margin: float = _of_recipe("of the arcface loss, radians; -1: the network's own", least=0, own=True)
     prior: PriorName = _of_recipe("form of the BatchNorm-statistics prior")
     statistics: str = _option(

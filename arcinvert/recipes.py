@@ -85,8 +85,12 @@ _ARCFACE = "arXiv:1801.07698v4, sections 3.3 and 4.5"
 _NOT_STATED = "not stated in the paper; chosen here:"
 _PAPER = _PUBLISHED | {
     "steps": Setting(20_000, _ARCFACE),
-    "loss": Setting("paper", f"{_ARCFACE}; whether features have unit norm is {_NOT_STATED} they have"),
-    "loss_scale": Setting(64.0, _ARCFACE),
+    "loss": Setting("paper", f"{_ARCFACE}: the training loss for a class, else the l2 distance"),
+    "loss_scale": Setting(
+        64.0,
+        f"{_ARCFACE}; of a template's features {_NOT_STATED} the same, with which the distance outweighs "
+        "the statistics as the training loss does (of unit norm it is lost beside them)",
+    ),
     "loss_margin": Setting(0.5, _ARCFACE),
     "prior": Setting("paper", _ARCFACE),
     "prior_weight": Setting(0.05, _ARCFACE),
@@ -109,11 +113,12 @@ _DEEPINVERSION = _PUBLISHED | {
     "steps": Setting(3000, f"{_YIN}: 2,000 at half the size, then 1,000"),
     "loss": Setting(
         "paper",
-        "cross-entropy of the network's own logits; for a template, which it has no "
-        "loss for, the ArcFace paper's",
+        f"{_YIN}: cross-entropy of the logits; for a template, which it has no loss for, the ArcFace paper's",
     ),
-    "loss_scale": Setting(0.0, "the network's own logits"),
-    "loss_margin": Setting(0.0, "the network's own logits, which have no margin"),
+    "loss_scale": Setting(
+        64.0, "the logits of ArcFace networks are cosines times 64; for a template the same"
+    ),
+    "loss_margin": Setting(0.0, f"{_YIN}: no margin"),
     "prior": Setting("deepinversion", f"{_YIN}: its norms, the first layer ten times"),
     "prior_weight": Setting(0.01, _YIN),
     "image_prior": Setting("norm", _YIN),

@@ -4,7 +4,7 @@ import errno
 import itertools
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from arcinvert.priors.measured import default_path, measure, save_statistics
 from arcinvert.recipes import RECIPES, RecipeName
 from arcinvert.result import Step, StopInversion
 from arcinvert.scores import Verdict
-from arcinvert.targets import ClassTarget
+from arcinvert.targets import ClassTarget, EuclideanTarget
 from recognition.alignment import find_face
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor
@@ -328,17 +328,27 @@ def test_a_recipe_is_run_and_recorded(recipe: RecipeName, tiny_model: Path, tmp_
 
 
 def test_the_loss_of_a_recipe(tiny_model: Path, tiny: Recogniser) -> None:
+    (subject,) = class_subjects(tiny, [2], Judge())
+
     def loss(**options: Any) -> tuple[float, float]:
         made = attack.Attack(tiny_model, "cpu", AttackOptions(**options))
-        (subject,) = class_subjects(tiny, [2], Judge())
         target = made._target([subject])
         assert isinstance(target, ClassTarget)
         return target.scale, target.margin
 
     assert loss() == (tiny.scale, tiny.margin)
     assert loss(recipe="paper") == (64, 0.5)
-    assert loss(recipe="deepinversion") == (tiny.scale, 0)
+    assert loss(recipe="deepinversion") == (64, 0)
     assert loss(loss_scale=8.0, loss_margin=0.25) == (8, 0.25)
+
+    def radius(**options: Any) -> float:
+        made = attack.Attack(tiny_model, "cpu", AttackOptions(**options))
+        target = made._target([replace(subject, label=None)])
+        assert isinstance(target, EuclideanTarget)
+        return target.scale
+
+    assert radius(recipe="paper") == 64
+    assert radius(loss="euclidean") == 1
 
 
 @pytest.mark.filterwarnings("ignore")

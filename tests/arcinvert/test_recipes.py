@@ -58,6 +58,7 @@ def test_deepinversions_figures() -> None:
     assert theirs.steps * theirs.warm_up == pytest.approx(100)
     assert (theirs.prior, theirs.prior_weight) == ("deepinversion", 0.01)
     assert (theirs.image_prior, theirs.tv_weight, theirs.l2_weight) == ("norm", 1e-4, 1e-5)
+    assert (theirs.loss, theirs.loss_scale, theirs.loss_margin) == ("paper", 64, 0)
     assert theirs.learning_rate == 0.25 / 2
     # 30 of 224 pixels.
     assert theirs.shift / 112 == 30 / 224
