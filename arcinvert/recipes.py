@@ -53,7 +53,7 @@ _OURS = {
     "colour_weight": Setting(4.0, _TUNED + ": coloured fringes are a mark of inversion"),
     "l2_weight": Setting(0.0, "not needed: pixels are kept in range"),
     "learning_rate": Setting(0.0, "what suits the parametrisation"),
-    "warm_up": Setting(0.05, _TUNED),
+    "warm_up": Setting(0.05, "Adam's first steps are the roughest"),
     "coarse": Setting(0.0, "not needed from the mean face"),
     "flip": Setting(True, "faces are nearly symmetric"),
     "shift": Setting(-1, "what suits the parametrisation"),

@@ -11,10 +11,12 @@ from arcinvert.judge import Threshold, similarity
 from arcinvert.options import AttackOptions
 from arcinvert.report import write_json
 from benchmarks import recipes
-from benchmarks.judged import Panel, calibrated, gap_closed, judged
-from recognition.checkpoint import sha256
+from benchmarks.judged import Panel, calibrated, gap_closed, judged, make_panel
+from recognition.checkpoint import load_notes, sha256
+from recognition.data.folders import read_folders
 from recognition.errors import InputError
 from recognition.images import write_png
+from recognition.loading import bundled_path
 
 PEOPLE = 5
 #: Of the people's photographs about themselves, and of the others' about all, in the judge's space.
@@ -92,6 +94,41 @@ def test_thresholds_of_pairs_of_people():
         assert point.identities == 40
         assert point.realised_fmr == np.mean(np.array(pairs) > point.similarity) <= point.fmr
         assert point.tar == 1
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_a_panel_of_real_people(shared, tmp_path, monkeypatch):
+    photos = shared / "data" / "lfw" / "images"
+    folders = read_folders(photos)
+    held_out = [name for name in load_notes(bundled_path())["split"]["held_out"] if len(folders[name]) > 1][
+        :26
+    ]
+    monkeypatch.setattr("benchmarks.judged.load_notes", lambda path: {"split": {"held_out": held_out}})
+    monkeypatch.setattr("benchmarks.judged.GALLERY", 6)
+    monkeypatch.setattr("benchmarks.judged.PHOTOS_PER_PERSON", 2)
+    monkeypatch.setattr("benchmarks.judged.FMRS", (1e-2,))
+    panel = make_panel(photos, 3, 0, tmp_path)
+    assert len(set(panel.names)) == 3
+    assert set(panel.names) <= set(held_out)
+    assert [path.parent.name for path in panel.photographs] == panel.names
+    assert not any(np.array_equal(*crops) for crops in zip(panel.first, panel.second, strict=True))
+    # Photographs of one person are more alike than those of two.
+    own = similarity(panel.first_embeddings, panel.second_embeddings)
+    assert own.min() > similarity(panel.first_embeddings[:, None], panel.others[None]).max()
+    assert len(panel.others) == 5
+    assert panel.thresholds[0].identities <= 23
+
+    def never(*_, **__):
+        raise AssertionError("looked again")
+
+    monkeypatch.setattr("benchmarks.judged.Judge", never)
+    again = make_panel(photos, 3, 0, tmp_path)
+    assert again.names == panel.names
+    assert np.array_equal(again.others, panel.others)
+    monkeypatch.setattr("benchmarks.judged._pair", lambda paths: None)
+    with pytest.raises(InputError, match=r"people: expected at most 0, .* got 3"):
+        make_panel(photos, 3, 0, tmp_path)
 
 
 def kept(folder: Path, panel: Panel, model: Path, options: AttackOptions) -> None:
