@@ -1,7 +1,6 @@
 """The part that two tabs share: settings of an attack, start and stop, the face as it appears, scores."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 import gradio as gr
@@ -24,7 +23,7 @@ Attack = Callable[..., Run]
 #: From the chosen network's file and the tab's own inputs to an attack, which gets a job and options.
 Prepare = Callable[..., Attack]
 
-_DEFAULT_STEPS = next(option.default for option in fields(AttackOptions) if option.name == "steps")
+_DEFAULT_STEPS = AttackOptions().steps
 
 
 def attack_panel(

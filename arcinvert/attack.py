@@ -14,10 +14,10 @@ from arcinvert.inputs import Subject, class_centres
 from arcinvert.options import OWN, AttackOptions
 from arcinvert.parametrisations import PARAMETRISATIONS
 from arcinvert.priors.batchnorm import PRIORS, statistics_layers
-from arcinvert.priors.image import colour_variation, squared_norm, total_variation
+from arcinvert.priors.image import IMAGE_PRIORS, colour_variation
 from arcinvert.priors.measured import MeasuredStatistics, statistics_for
 from arcinvert.result import Inversion, Step
-from arcinvert.schedule import Schedule
+from arcinvert.stages import Stage, in_stages, plan_stages
 from arcinvert.starts import make_start
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
 from arcinvert.transforms import FeatureDropout, RandomView
@@ -51,14 +51,16 @@ class Attack:
         given = self.options.statistics or None
         if self.options.prior == "none" or (given is None and statistics_layers(self.recogniser)):
             return None
-        found = statistics_for(self.recogniser, given)
-        if found is None:
-            raise InputError(
-                f"{self.recogniser.name}: expected BatchNorm layers with statistics for --prior "
-                f"{self.options.prior}, found none; measure them (arcinvert calibrate --model MODEL "
-                "--images FACES), or use --prior none"
-            )
-        return found
+        known = self.options.knowledge == "public-faces"
+        if known and (found := statistics_for(self.recogniser, given)) is not None:
+            return found
+        measure = "measure them (arcinvert calibrate --model MODEL --images FACES)"
+        raise InputError(
+            f"{self.recogniser.name}: expected BatchNorm layers with statistics for --prior "
+            f"{self.options.prior}, found none; "
+            + (measure if known else "measured ones take --knowledge public-faces")
+            + ", or use --prior none"
+        )
 
     def _find_mean_face(self) -> tuple[Tensor, str]:
         path = self.recogniser.source.path
@@ -79,35 +81,51 @@ class Attack:
         parametrisation = PARAMETRISATIONS[self.parametrisation_name()]
         generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number))
         views = self.views()
-        return invert(
-            self.recogniser,
-            self._target([subject for subject, _ in batch]),
-            parametrisation(start.to(self.device)),
-            Schedule(options.steps, options.learning_rate or parametrisation.learning_rate),
-            view=RandomView(
-                flip=options.flip, shift=views["shift"], scale=views["scale"], generator=generator
-            ),
-            dropout=FeatureDropout(views["feature_dropout"], generator),
-            image_priors=[
-                (name, weight, prior)
-                for name, weight, prior in (
-                    ("variation", options.tv_weight, total_variation),
-                    ("colour", options.colour_weight, colour_variation),
-                    ("l2", options.l2_weight, squared_norm),
-                )
-                if weight
-            ],
-            statistics_prior=None
-            if options.prior == "none"
-            else (
-                options.prior_weight * parametrisation.statistics_share,
-                PRIORS[options.prior](self.statistics),
-            ),
-            coordinate_weight=options.coordinate_weight,
-            dtype=self.dtype,
-            settle=options.settle,
-            callback=callback,
+        target = self._target([subject for subject, _ in batch])
+        variation, norm = IMAGE_PRIORS[options.image_prior]
+
+        def run(stage: Stage, images: Tensor, heard: Callable[[Step], None]) -> Inversion:
+            return invert(
+                self.recogniser,
+                target,
+                stage.begin(parametrisation, images.to(self.device)),
+                stage.schedule,
+                view=RandomView(
+                    flip=options.flip,
+                    shift=views["shift"],
+                    scale=views["scale"],
+                    wrap=options.wrap,
+                    generator=generator,
+                ),
+                dropout=FeatureDropout(views["feature_dropout"], generator),
+                image_priors=[
+                    (name, weight, prior)
+                    for name, weight, prior in (
+                        ("variation", options.tv_weight, variation),
+                        ("colour", options.colour_weight, colour_variation),
+                        ("l2", options.l2_weight, norm),
+                    )
+                    if weight
+                ],
+                statistics_prior=None
+                if options.prior == "none"
+                else (
+                    options.prior_weight * parametrisation.statistics_share,
+                    PRIORS[options.prior](self.statistics),
+                ),
+                coordinate_weight=options.coordinate_weight,
+                dtype=self.dtype,
+                settle=options.settle,
+                callback=heard,
+            )
+
+        stages = plan_stages(
+            options.steps,
+            options.learning_rate or parametrisation.learning_rate,
+            warm_up=options.warm_up,
+            coarse=options.coarse,
         )
+        return in_stages(stages, start, run, callback)
 
     def parametrisation_name(self) -> str:
         name = self.options.parametrisation
@@ -125,22 +143,31 @@ class Attack:
         return {name: getattr(own, name) if value == OWN else value for name, value in chosen.items()}
 
     def loss_name(self, subject: Subject) -> str:
-        if self.options.loss != "auto":
-            if self.options.loss == "arcface" and subject.label is None:
-                raise InputError("loss: expected cosine or euclidean for a template, got arcface")
-            return self.options.loss
-        return "cosine" if subject.label is None else "arcface"
+        chosen = self.options.loss
+        if chosen == "arcface" and subject.label is None:
+            raise InputError("loss: expected cosine or euclidean for a template, got arcface")
+        if chosen in ("auto", "paper") and subject.label is not None:
+            return "arcface"
+        return {"auto": "cosine", "paper": "euclidean"}.get(chosen, chosen)
 
     def _target(self, subjects: list[Subject]) -> Target:
-        loss = self.loss_name(subjects[0])
+        loss, options = self.loss_name(subjects[0]), self.options
         if loss == "arcface":
             centres = class_centres(self.recogniser)
             labels = torch.tensor([subject.label for subject in subjects], device=self.device)
-            return ClassTarget(centres, labels, scale=self.recogniser.scale, margin=self.recogniser.margin)
+            return ClassTarget(
+                centres,
+                labels,
+                scale=options.loss_scale or self.recogniser.scale,
+                margin=self.recogniser.margin if options.loss_margin == OWN else options.loss_margin,
+            )
         templates = torch.stack([subject.template for subject in subjects]).to(self.device)
-        return CosineTarget(templates) if loss == "cosine" else EuclideanTarget(templates)
+        if loss == "cosine":
+            return CosineTarget(templates)
+        return EuclideanTarget(templates, options.loss_scale or 1.0)
 
     def knowledge(self) -> dict[str, Any]:
+        """What of public faces was used: the level is `weights` where nothing was, whatever was allowed."""
         known: dict[str, Any] = {}
         if self.options.start == "mean":
             known["mean_face"] = self.mean_face_source

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from arcinvert.commands import COMMANDS
 from arcinvert.commands.model_options import add_model_options, take_model
-from arcinvert.options import AttackOptions, choices
+from arcinvert.options import AttackOptions, choices, value_type
 from recognition.options import DeviceName
 from recognition.terminal import LateBar, Parser, run_command
 
@@ -74,19 +74,24 @@ def _add_attack_options(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", choices=get_args(DeviceName), help="auto: CUDA, MPS, else CPU"
     )
     run.add_argument("--out", metavar="DIR", help=f"folder for the results (default: a new one in {_OUT}/)")
-    attack = parser.add_argument_group("attack")
+    attack = parser.add_argument_group(
+        "attack",
+        "The defaults shown are the default recipe's; another recipe has its own (arcinvert/recipes.py).",
+    )
+    shown = AttackOptions()
     for option in fields(AttackOptions):
-        name, text = f"--{option.name.replace('_', '-')}", f"{option.metadata['help']} (default: %(default)s)"
-        if isinstance(option.default, bool):
+        name, default = f"--{option.name.replace('_', '-')}", getattr(shown, option.name)
+        text = option.metadata["help"] + ("" if default == "" else f" (default: {default})")
+        kind = value_type(option.name)
+        # What is not given is None, and left to the recipe.
+        if kind is bool:
             attack.add_argument(
                 name, action=argparse.BooleanOptionalAction, default=option.default, help=text
             )
         elif allowed := choices(option.name):
             attack.add_argument(name, choices=allowed, default=option.default, help=text)
         else:
-            kind = type(option.default)
             metavar = "FILE" if kind is str else "N"
-            text = text if option.default != "" else option.metadata["help"]
             attack.add_argument(name, type=kind, default=option.default, metavar=metavar, help=text)
 
 

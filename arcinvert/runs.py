@@ -129,6 +129,7 @@ def carry_out(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
             "inputs": given,
+            "recipe": {"name": attack.options.recipe, "changes": attack.options.changes()},
             "options": asdict(attack.options),
             "loss": loss,
             "parametrisation": attack.parametrisation_name(),

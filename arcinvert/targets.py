@@ -66,10 +66,11 @@ class CosineTarget:
 
 
 class EuclideanTarget:
-    """Euclidean distance of unit embeddings to one template an image, in [0, 2].
+    """Euclidean distance of embeddings to one template an image, in [0, 2 * scale].
 
     Args:
         templates: unit-norm, (batch, dim).
+        scale: the radius that both are brought to, as ArcFace brings its features to its scale.
 
     Source: Deng et al., arXiv:1801.07698v4, section 3.3, open-set.
     """
@@ -77,8 +78,9 @@ class EuclideanTarget:
     #: Keeps the gradient finite where an embedding meets its template.
     SMALLEST_SQUARE = 1e-8
 
-    def __init__(self, templates: Tensor) -> None:
+    def __init__(self, templates: Tensor, scale: float = 1.0) -> None:
         self._templates = templates
+        self.scale = scale
 
     @property
     def templates(self) -> Tensor:
@@ -86,4 +88,4 @@ class EuclideanTarget:
 
     def __call__(self, embeddings: Tensor) -> Tensor:
         squares = (embeddings - self._templates).square().sum(1)
-        return torch.sqrt(squares + self.SMALLEST_SQUARE)
+        return self.scale * torch.sqrt(squares + self.SMALLEST_SQUARE)

@@ -17,13 +17,18 @@ class RandomView:
         flip: whether to mirror at random.
         shift: largest move along each axis, pixels.
         scale: largest relative change of size, as a fraction.
+        wrap: whether what leaves the picture on one side comes in on the other; else the nearest of the
+            picture stands there.
         generator: of the random numbers, on the CPU, so that every device draws the same.
     """
 
-    def __init__(self, *, flip: bool, shift: float, scale: float, generator: torch.Generator) -> None:
+    def __init__(
+        self, *, flip: bool, shift: float, scale: float, generator: torch.Generator, wrap: bool = False
+    ) -> None:
         self.flip = flip
         self.shift = shift
         self.scale = scale
+        self.wrap = wrap
         self.generator = generator
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -44,11 +49,15 @@ class RandomView:
         grid = torch.stack(
             [looks[0, :, None].expand(-1, size, -1), looks[1, :, :, None].expand(-1, -1, size)], -1
         )
+        if self.wrap:
+            grid = (grid + 1) % 2 - 1
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
     def _roll(self, images: Tensor, mirror: Tensor, shifts: Tensor) -> Tensor:
         margin = math.ceil(self.shift)
-        padded = F.pad(images, [margin] * 4, mode="replicate") if margin else images
+        padded = (
+            F.pad(images, [margin] * 4, mode="circular" if self.wrap else "replicate") if margin else images
+        )
         height, width = images.shape[-2:]
         views = []
         moves = zip(padded.unbind(), mirror.tolist(), (shifts + margin).tolist(), strict=True)

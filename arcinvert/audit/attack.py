@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from arcinvert import api
 from arcinvert.audit.options import AuditOptions
 from arcinvert.judge import to_crop_size
+from arcinvert.options import AttackOptions
 from arcinvert.priors.batchnorm import statistics_layers
 from arcinvert.priors.measured import statistics_for
 from arcinvert.result import Step
@@ -52,7 +53,8 @@ class Attacked:
 def attack_options(options: AuditOptions, recogniser: Recogniser) -> dict[str, Any]:
     """The options of the attack; without statistics, the network's or measured, their prior is left out."""
     chosen = {"seed": options.seed, "samples": options.samples, "steps": options.steps, **options.attack}
-    if not statistics_layers(recogniser) and statistics_for(recogniser, None) is None:
+    faces_known = AttackOptions(**chosen).knowledge == "public-faces"
+    if not statistics_layers(recogniser) and not (faces_known and statistics_for(recogniser, None)):
         chosen.setdefault("prior", "none")
     return chosen
 

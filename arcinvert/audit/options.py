@@ -180,21 +180,21 @@ def _typed(path: str, name: str, value: Any) -> Any:
 
 
 def parse_attack(pairs: list[str]) -> dict[str, Any]:
-    """NAME=VALUE as typed options of the attack, by the types of its defaults.
+    """NAME=VALUE as typed options of the attack, by the types of its fields.
 
     Raises:
         InputError: no such option, or a value of another type.
     """
-    from arcinvert.options import AttackOptions
+    from arcinvert import options
 
-    defaults: dict[str, Any] = {option.name: option.default for option in fields(AttackOptions)}
+    names = [option.name for option in fields(options.AttackOptions)]
     found: dict[str, Any] = {}
     for pair in pairs:
         name, _, text = pair.partition("=")
         name = name.replace("-", "_")
-        if name not in defaults or not text:
-            raise InputError(f"attack: expected NAME=VALUE with NAME of {', '.join(defaults)}, got {pair!r}")
-        kind: type = type(defaults[name])
+        if name not in names or not text:
+            raise InputError(f"attack: expected NAME=VALUE with NAME of {', '.join(names)}, got {pair!r}")
+        kind = options.value_type(name)
         try:
             found[name] = text == "true" if kind is bool else kind(text)
         except ValueError:

@@ -1,6 +1,7 @@
 """What is optimised: leaf tensors, and the images they stand for."""
 
 from arcinvert.parametrisations.base import Parametrisation
+from arcinvert.parametrisations.coarse import Coarse
 from arcinvert.parametrisations.eigenfaces import Eigenfaces
 from arcinvert.parametrisations.fourier import Fourier
 from arcinvert.parametrisations.pixels import Pixels
@@ -12,4 +13,4 @@ PARAMETRISATIONS: dict[str, type[Parametrisation]] = {
     "fourier": Fourier,
 }
 
-__all__ = ["PARAMETRISATIONS", "Eigenfaces", "Fourier", "Parametrisation", "Pixels"]
+__all__ = ["PARAMETRISATIONS", "Coarse", "Eigenfaces", "Fourier", "Parametrisation", "Pixels"]

@@ -1,5 +1,6 @@
 """Priors on the picture itself."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -49,3 +50,36 @@ def colour_variation(images: Tensor) -> Tensor:
 def squared_norm(images: Tensor) -> Tensor:
     """Mean squared distance of the pixels from mid-grey, (batch,)."""
     return (images - 0.5).square().mean((1, 2, 3))
+
+
+def variation_norm(images: Tensor) -> Tensor:
+    """Euclidean norms of the differences of neighbouring pixels over the whole batch, (batch,), all alike.
+
+    Four neighbours each: right, below, and both diagonals below; pixels in units of -1..1. As published,
+    the norm spans the batch, so that each image's penalty is that of its batch.
+
+    Source: Yin et al., arXiv:1912.08795, in the form of its published settings.
+    """
+    pixels = 2 * images
+    differences = (
+        pixels[..., 1:] - pixels[..., :-1],
+        pixels[..., 1:, :] - pixels[..., :-1, :],
+        pixels[..., 1:, 1:] - pixels[..., :-1, :-1],
+        pixels[..., 1:, :-1] - pixels[..., :-1, 1:],
+    )
+    return torch.stack([torch.linalg.vector_norm(one) for one in differences]).sum().expand(len(images))
+
+
+def image_norm(images: Tensor) -> Tensor:
+    """Euclidean norm of each image, pixels in units of -1..1, (batch,).
+
+    Source: Yin et al., arXiv:1912.08795.
+    """
+    return torch.linalg.vector_norm(2 * images - 1, dim=(1, 2, 3))
+
+
+#: Total variation and l2 by the names of the command line.
+IMAGE_PRIORS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "mean": (total_variation, squared_norm),
+    "norm": (variation_norm, image_norm),
+}

@@ -32,6 +32,7 @@ from arcinvert.api import Run, generate
 from arcinvert.judge import Histogram, Threshold, histogram, thresholds
 from arcinvert.lessons import MARGINS, Margin
 from arcinvert.options import AttackOptions
+from arcinvert.recipes import RECIPES
 from recognition.errors import InputError
 from tests.conftest import TINY_NAMES
 
@@ -243,7 +244,8 @@ def test_recipes_are_options_of_an_attack() -> None:
     assert len({variant.title for variant in VARIANTS}) == len(VARIANTS)
     for variant in VARIANTS:
         AttackOptions(**variant.options)
-    assert VARIANTS[0].options == {}
+    assert AttackOptions(**VARIANTS[0].options) == AttackOptions()
+    assert {AttackOptions(**variant.options).recipe for variant in VARIANTS} == set(RECIPES)
 
 
 def test_the_example_report() -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import weakref
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,20 @@ from PIL import Image
 import arcinvert
 from arcinvert import AttackOptions, Run, api, attack, from_embedding, from_image, generate, runs
 from arcinvert.api import from_subject
-from arcinvert.inputs import face_subject
+from arcinvert.audit.attack import attack_options
+from arcinvert.audit.options import AuditOptions
+from arcinvert.inputs import class_subjects, face_subject
 from arcinvert.judge import Judge, similarity, thresholds
+from arcinvert.priors.measured import default_path, measure, save_statistics
+from arcinvert.recipes import RECIPES, RecipeName
 from arcinvert.result import Step, StopInversion
 from arcinvert.scores import Verdict
+from arcinvert.targets import ClassTarget, EuclideanTarget
 from recognition.alignment import find_face
 from recognition.checkpoint import sha256
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor, write_png
-from recognition.loading import bundled_path
+from recognition.loading import bundled_path, load
 from recognition.recogniser import Recogniser
 
 STEPS = 3
@@ -37,6 +42,7 @@ RESULT_FIELDS = {
     "created",
     "command",
     "inputs",
+    "recipe",
     "options",
     "loss",
     "attacked",
@@ -303,8 +309,81 @@ def test_steps_bring_the_image_nearer(tiny_model: Path) -> None:
 
 @pytest.mark.usefixtures("_unjudged")
 def test_the_attackers_knowledge_is_told(tiny_model: Path) -> None:
-    run = generate(class_id=0, model=tiny_model, steps=1, start="noise")
-    assert run.result["attacker_knowledge"]["level"] == "weights"
+    # Nothing made of faces is used, whether it was allowed or not.
+    for options in ({"start": "noise"}, {"knowledge": "weights"}, {"recipe": "paper"}):
+        run = generate(class_id=0, model=tiny_model, steps=1, **options)
+        assert run.result["attacker_knowledge"] == {"level": "weights"}
+    assert run.result["options"]["knowledge"] == "weights"
+
+
+@pytest.mark.usefixtures("_unjudged")
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_is_run_and_recorded(recipe: RecipeName, tiny_model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "template.npy", np.random.default_rng(0).normal(size=32))
+    heard: list[tuple[int, int]] = []
+    run = from_embedding(
+        tmp_path / "template.npy",
+        model=tiny_model,
+        recipe=recipe,
+        steps=4,
+        progress=lambda batch, batches, step: heard.append((step.number, step.steps)),
+    )
+    assert heard == [(number, 4) for number in (1, 2, 3, 4)]
+    assert run.result["recipe"] == {"name": recipe, "changes": {"steps": 4}}
+    assert run.result["options"] == asdict(AttackOptions(recipe=recipe, steps=4))
+    assert run.result["loss"] == ("cosine" if recipe == "arcinvert" else "euclidean")
+
+
+def test_the_loss_of_a_recipe(tiny_model: Path, tiny: Recogniser) -> None:
+    (subject,) = class_subjects(tiny, [2], Judge())
+
+    def loss(**options: Any) -> tuple[float, float]:
+        made = attack.Attack(tiny_model, "cpu", AttackOptions(**options))
+        target = made._target([subject])
+        assert isinstance(target, ClassTarget)
+        return target.scale, target.margin
+
+    assert loss() == (tiny.scale, tiny.margin)
+    assert loss(recipe="paper") == (64, 0.5)
+    assert loss(recipe="deepinversion") == (64, 0)
+    assert loss(loss_scale=8.0, loss_margin=0.25) == (8, 0.25)
+
+    def radius(**options: Any) -> float:
+        made = attack.Attack(tiny_model, "cpu", AttackOptions(**options))
+        target = made._target([replace(subject, label=None)])
+        assert isinstance(target, EuclideanTarget)
+        return target.scale
+
+    assert radius(recipe="paper") == 64
+    assert radius(loss="euclidean") == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_measured_statistics_take_public_faces(tmp_path: Path) -> None:
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 2, 3), torch.nn.Flatten(), torch.nn.Linear(2 * 110**2, 4)
+    )
+    torch.onnx.export(
+        network.eval(),
+        (torch.zeros(1, 3, 112, 112),),
+        tmp_path / "plain.onnx",
+        dynamo=False,
+        input_names=["x"],
+    )
+    loaded = load(str(tmp_path / "plain.onnx"))
+    beside = default_path(loaded)
+    assert beside is not None
+    save_statistics(beside, measure(loaded, [torch.rand(2, 3, 112, 112)]))
+    assert attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions()).statistics is not None
+    with pytest.raises(InputError, match="measured ones take --knowledge public-faces, or use --prior none"):
+        attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions(knowledge="weights"))
+    without = attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions(knowledge="weights", prior="none"))
+    assert without.knowledge() == {"level": "weights"}
+    # An audit leaves the prior out by itself.
+    for level, prior in (("public-faces", {}), ("weights", {"prior": "none"})):
+        audited = AuditOptions(images="faces", samples=1, steps=2, attack={"knowledge": level})
+        common = {"seed": 0, "samples": 1, "steps": 2, "knowledge": level}
+        assert attack_options(audited, loaded) == common | prior
 
 
 def test_from_image_is_judged_both_ways(

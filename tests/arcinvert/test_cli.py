@@ -111,6 +111,8 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
     statistics = tmp_path / "statistics.safetensors"
     save_statistics(statistics, measure(load(tiny_model), [torch.rand(2, 3, 112, 112)]))
     wanted = {
+        "recipe": "arcinvert",
+        "knowledge": "public-faces",
         "statistics": str(statistics),
         "steps": 2,
         "seed": 5,
@@ -119,16 +121,22 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
         "start": "noise",
         "parametrisation": "fourier",
         "loss": "euclidean",
+        "loss_scale": 32.0,
+        "loss_margin": 0.25,
         "prior": "paper",
         "prior_weight": 0.5,
+        "image_prior": "norm",
         "coordinate_weight": 0.375,
         "tv_weight": 0.25,
         "colour_weight": 0.75,
         "l2_weight": 0.125,
         "feature_dropout": 0.25,
         "learning_rate": 0.0625,
+        "warm_up": 0.125,
+        "coarse": 0.5,
         "flip": False,
         "shift": 1,
+        "wrap": True,
         "scale": 0.05,
         "batch_size": 1,
         "precision": "float32",
@@ -137,10 +145,37 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
     given: list[object] = []
     for name, value in wanted.items():
         flag = name.replace("_", "-")
-        given += [f"--no-{flag}"] if value is False else [f"--{flag}", value]
+        given += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}", value]
     assert run("generate", "--class-id", 1, "--model", tiny_model, "--out", tmp_path / "out", *given) == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert result["options"] == wanted
+
+
+def test_a_recipe_by_its_name(tiny_model: Path, tmp_path: Path) -> None:
+    attack = ("generate", "--class-id", 1, "--model", tiny_model, "--out", tmp_path / "out", "--steps", 3)
+    assert run(*attack, "--recipe", "deepinversion", "--no-flip") == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert result["recipe"] == {"name": "deepinversion", "changes": {"steps": 3, "flip": False}}
+    assert result["options"]["prior_weight"] == 0.01
+    assert result["attacker_knowledge"] == {"level": "weights"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--recipe", "soup"),
+        ("--recipe", "paper", "--knowledge", "public-faces"),
+        ("--recipe", "paper", "--start", "mean"),
+        ("--knowledge", "weights", "--statistics", "faces.safetensors"),
+    ],
+)
+def test_contradicting_recipes_are_one_line(
+    options: tuple[str, ...], tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert run("generate", "--class-id", 1, "--model", tiny_model, "--out", out, *options) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -148,8 +183,10 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
 )
 def test_defaults_are_those_of_the_attack(command: tuple[str, ...]) -> None:
     options = vars(_parser().parse_args(command))
-    defaults = {option.name: option.default for option in fields(AttackOptions)}
-    assert {name: options[name] for name in defaults} == defaults
+    given = {option.name: options[option.name] for option in fields(AttackOptions)}
+    # What is not given is left to the recipe.
+    assert given["steps"] is None
+    assert AttackOptions(**given) == AttackOptions()
     assert options["model"] == BUNDLED
     assert options["device"] == "auto"
 
@@ -386,6 +423,10 @@ def test_help(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> N
     assert "arcinvert" in printed
     for option in fields(AttackOptions) if command else ():
         assert f"--{option.name.replace('_', '-')}" in printed
+    if command:
+        words = " ".join(printed.split())
+        assert f"of the optimiser (default: {AttackOptions().steps})" in words
+        assert f"of total variation (default: {AttackOptions().tv_weight})" in words
 
 
 def test_help_does_not_import_torch() -> None:

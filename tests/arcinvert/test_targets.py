@@ -92,6 +92,9 @@ def test_euclidean_target_values() -> None:
     losses = EuclideanTarget(templates)(embeddings)
     # The first would be zero but for the term that keeps its gradient finite.
     assert losses.tolist() == pytest.approx([0.0, math.sqrt(2), 2.0, math.sqrt(0.08)], abs=2e-4)
+    # On a sphere of radius 64 everything is 64 times as far.
+    wide = torch.linalg.vector_norm(64 * embeddings - 64 * templates, dim=1)
+    torch.testing.assert_close(EuclideanTarget(templates, 64.0)(embeddings), wide, rtol=0, atol=64 * 2e-4)
 
 
 def test_euclidean_target_has_a_finite_gradient_on_its_template() -> None:

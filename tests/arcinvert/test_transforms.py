@@ -8,8 +8,11 @@ from torch import Tensor, nn
 from arcinvert.transforms import FeatureDropout, RandomView
 
 
-def view(seed: int = 0, *, flip: bool = False, shift: float = 0, scale: float = 0.0) -> RandomView:
-    return RandomView(flip=flip, shift=shift, scale=scale, generator=torch.Generator().manual_seed(seed))
+def view(
+    seed: int = 0, *, flip: bool = False, shift: float = 0, scale: float = 0.0, wrap: bool = False
+) -> RandomView:
+    generator = torch.Generator().manual_seed(seed)
+    return RandomView(flip=flip, shift=shift, scale=scale, wrap=wrap, generator=generator)
 
 
 def some_images(batch: int = 8, size: int = 11) -> Tensor:
@@ -118,6 +121,32 @@ def test_scaled_views_stay_within_their_bounds(flip: bool, shift: float, scale: 
 def test_scaled_views_show_nothing_but_the_picture() -> None:
     views = view(flip=True, shift=2, scale=0.2)(torch.full((8, 3, 12, 12), 0.7))
     torch.testing.assert_close(views, torch.full((8, 3, 12, 12), 0.7))
+
+
+def test_wrapped_views_are_rolls() -> None:
+    images = some_images(64)
+    moves = set()
+    for seen, image in zip(view(shift=5, wrap=True)(images), images, strict=True):
+        (move,) = (
+            (down, right)
+            for down in range(-5, 6)
+            for right in range(-5, 6)
+            if torch.equal(seen, torch.roll(image, (down, right), (1, 2)))
+        )
+        moves.add(move)
+    assert {down for down, _ in moves} == {right for _, right in moves} == set(range(-5, 6))
+
+
+def test_wrapped_views_of_another_size_show_the_other_side() -> None:
+    # A picture repeated three times over, and the middle of its view: the same as the view that wraps.
+    images = some_images(1, 24)
+    tiled = images.repeat(1, 1, 3, 3)
+    seen, middle = view(3, shift=6, scale=0.2, wrap=True)(images), view(3, shift=6, scale=0.2)(tiled)
+    # The shift is in pixels of either picture; what scales about the middle agrees there.
+    torch.testing.assert_close(seen[..., 8:16, 8:16], middle[..., 32:40, 32:40], rtol=0, atol=1e-5)
+    # Off the seams, where it reads half a pixel short, so does the rest.
+    near = (seen - middle[..., 24:48, 24:48]).abs().amax((0, 1)) < 1e-4
+    assert float(near.float().mean()) > 0.8
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.1])

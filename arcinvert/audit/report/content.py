@@ -532,8 +532,8 @@ def _reproducibility(result: dict[str, Any]) -> list[Block]:
                 f"Attacked: {network['name']}, SHA-256 {network['sha256']}, {network['dimensions']} "
                 "dimensions.",
                 *(f"Judge, SHA-256 of {line}." for line in hashes),
-                f"Attack: loss {facts['loss']}, parametrisation {facts['parametrisation']}, seed "
-                f"{facts['options']['seed']}.",
+                f"Attack: recipe {facts['attack_options']['recipe']}, loss {facts['loss']}, "
+                f"parametrisation {facts['parametrisation']}, seed {facts['options']['seed']}.",
                 f"Environment: {environment}.",
                 f"Libraries: {libraries}.",
                 "The same options on the same photographs, machine and libraries give the same "

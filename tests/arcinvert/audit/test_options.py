@@ -108,8 +108,10 @@ def test_refused_values(changes: dict[str, Any], said: str) -> None:
 def test_refused_attack_options(pair: str) -> None:
     with pytest.raises(InputError, match="attack: "):
         parse_attack([pair])
-    assert parse_attack(["flip=false", "tv-weight=2.5", "prior=none"]) == {
+    assert parse_attack(["flip=false", "tv-weight=2.5", "prior=none", "recipe=paper", "shift=3"]) == {
         "flip": False,
         "tv_weight": 2.5,
         "prior": "none",
+        "recipe": "paper",
+        "shift": 3,
     }

@@ -1,0 +1,225 @@
+"""Held-out people to attack, and what the judge says of pictures of them: the columns of a judged table.
+
+Attacked are people that the bundled network never saw, with two photographs or more; the judge's thresholds
+are calibrated on the other held-out people. Rank-1 is searched in a gallery of 1,000: another photograph of
+the person, and one each of 999 people of LFW of whom nobody is attacked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcinvert.judge import Judge, Threshold, similarity
+from arcinvert.scores import CONFIDENCE, REPLICATES, Figure, mean_over_identities
+from recognition.alignment import crop_at, detect, find_face
+from recognition.checkpoint import load_notes
+from recognition.data.faces import read_face
+from recognition.data.folders import read_folders
+from recognition.errors import InputError, NoFaceError
+from recognition.images import atomic_path, read_image
+from recognition.loading import bundled_path
+from recognition.verification import make_pairs, tar_at_fmr
+
+#: People in the gallery of rank-1, the attacked one included.
+GALLERY = 1000
+FMRS = (1e-2, 1e-3)
+#: Photographs of one person that calibrate the judge, at most.
+PHOTOS_PER_PERSON = 5
+
+Crops = NDArray[np.uint8]
+Embeddings = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The people of a benchmark.
+
+    Args:
+        names: (people,); photographs: (people,) paths, whose templates are attacked.
+        first, second: (people, 112, 112, 3), the crops of those photographs and of another of each.
+        first_embeddings, second_embeddings: (people, 128), the judge's of both.
+        others: (999, 128), the judge's of the gallery's other people.
+        thresholds: of the judge, calibrated on held-out people who are not attacked.
+    """
+
+    names: list[str]
+    photographs: list[Path]
+    first: Crops
+    second: Crops
+    first_embeddings: Embeddings
+    second_embeddings: Embeddings
+    others: Embeddings
+    thresholds: list[Threshold]
+
+
+def make_panel(photos: Path, people: int, seed: int, cache: Path) -> Panel:
+    """Draw people by the seed, and have the judge look at all photographs once.
+
+    Args:
+        photos: LFW, a folder per identity.
+        cache: a folder; the judge's embeddings are kept in it, by people and seed.
+
+    Raises:
+        InputError: there are not so many people.
+    """
+    folders = read_folders(photos)
+    held_out = load_notes(bundled_path())["split"]["held_out"]
+    several = [name for name in sorted(held_out) if len(folders[name]) >= 2]
+    order = np.random.default_rng(seed).permutation(len(several))
+    drawn = ((several[index], folders[several[index]]) for index in order)
+    usable = ((name, pair) for name, paths in drawn if (pair := _pair(paths)) is not None)
+    found = sorted(islice(usable, people))
+    if len(found) < people:
+        raise InputError(
+            f"people: expected at most {len(found)}, who have two usable photographs, got {people}"
+        )
+    names = [name for name, _ in found]
+    first = np.stack([_single_face(pair[0]) for _, pair in found])
+    second = np.stack([read_face(pair[1]) for _, pair in found])
+    path = cache / f"judge-{people}-{seed}.npz"
+    if not path.exists():
+        calibrating = [name for name in sorted(held_out) if name not in names]
+        draw = np.random.default_rng(seed).permutation(sorted(set(folders) - set(names)))
+        judge = Judge()
+        labelled = [
+            (name, crop) for name in calibrating for crop in _faces(folders[name][:PHOTOS_PER_PERSON])
+        ]
+        strangers = (crops[0] for name in draw if (crops := _faces(folders[name][:1])))
+        others = list(islice(strangers, GALLERY - 1))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                first=judge.embed(list(first)),
+                second=judge.embed(list(second)),
+                others=judge.embed(others),
+                calibration=judge.embed([crop for _, crop in labelled]),
+                labels=np.unique([name for name, _ in labelled], return_inverse=True)[1],
+            )
+    with np.load(path) as kept:
+        return Panel(
+            names,
+            [pair[0] for _, pair in found],
+            first,
+            second,
+            kept["first"],
+            kept["second"],
+            kept["others"],
+            calibrated(kept["calibration"], kept["labels"]),
+        )
+
+
+def _pair(paths: Sequence[Path]) -> tuple[Path, Path] | None:
+    """The first photograph, with one face, and the last with a face; None where there are no two."""
+    if len(detect(read_image(paths[0]))) != 1:
+        return None
+    return next(((paths[0], path) for path in reversed(paths[1:]) if _faces([path])), None)
+
+
+def _single_face(path: Path) -> Crops:
+    photograph = read_image(path)
+    return crop_at(photograph, find_face(photograph, name=str(path)))
+
+
+def _faces(paths: Sequence[Path]) -> list[Crops]:
+    crops = []
+    for path in paths:
+        try:
+            crops.append(read_face(path))
+        except NoFaceError:
+            continue
+    return crops
+
+
+def calibrated(embeddings: Embeddings, labels: NDArray[np.integer]) -> list[Threshold]:
+    """The judge's thresholds on photographs of real people: all pairs of different ones.
+
+    Args:
+        embeddings: (photographs, 128); labels: (photographs,), whose each is.
+    """
+    first, second = np.triu_indices(len(labels), 1)
+    different = labels[first] != labels[second]
+    nonmated = similarity(embeddings[first[different]], embeddings[second[different]])
+    pairs = make_pairs(labels)
+    mated = pairs.indices[pairs.mated]
+    points = [
+        tar_at_fmr(similarity(embeddings[mated[:, 0]], embeddings[mated[:, 1]]), nonmated, fmr)
+        for fmr in FMRS
+    ]
+    return [
+        Threshold(
+            point.fmr,
+            point.threshold,
+            point.realised_fmr,
+            point.tar,
+            point.nonmated,
+            point.mated,
+            len(np.unique(labels)),
+        )
+        for point in points
+    ]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the judge says of one picture of each person: means over people with 95 % intervals.
+
+    Args:
+        type_1, type_2: judge similarity to the template's photograph, to another of the person.
+        sar: share accepted by Type II, by false match rate.
+        rank_1: share whose other photograph is the most similar of the gallery.
+        face_detected: share of pictures in which the detector finds a face.
+        gap_closed: of the way from the floor's Type II to the ceiling's.
+        similarities: (people,), Type II of each.
+    """
+
+    type_1: Figure
+    type_2: Figure
+    sar: dict[str, Figure]
+    rank_1: Figure
+    face_detected: Figure
+    gap_closed: Figure
+    similarities: NDArray[np.float64]
+
+
+def judged(panel: Panel, embeddings: Embeddings, detected: Sequence[bool], floor: Embeddings) -> Row:
+    """A row of the table.
+
+    Args:
+        embeddings: (people, 128), the judge's of one picture of each.
+        detected: (people,), whether there is a face in it.
+        floor: (128,), the judge's of the mean face.
+    """
+
+    def figure(values: NDArray[np.floating] | NDArray[np.bool_]) -> Figure:
+        return mean_over_identities(values.tolist(), panel.names)
+
+    own = similarity(embeddings, panel.second_embeddings)
+    nearest = similarity(embeddings[:, None], panel.others[None]).max(1)
+    return Row(
+        figure(similarity(embeddings, panel.first_embeddings)),
+        figure(own),
+        {f"{point.fmr:g}": figure(own > point.similarity) for point in panel.thresholds},
+        figure(own > nearest),
+        figure(np.array(detected)),
+        gap_closed(
+            own,
+            similarity(floor, panel.second_embeddings),
+            similarity(panel.first_embeddings, panel.second_embeddings),
+        ),
+        own,
+    )
+
+
+def gap_closed(values: Embeddings, floors: Embeddings, ceilings: Embeddings, *, seed: int = 0) -> Figure:
+    """How much of the way from the floor to the ceiling the mean goes; all (people,), drawn together."""
+    people = len(values)
+    draws = np.random.default_rng(seed).integers(0, people, (REPLICATES, people))
+    way, whole = values - floors, ceilings - floors
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(way[draws].mean(1) / whole[draws].mean(1), [tail, 1 - tail])
+    return Figure(float(way.mean() / whole.mean()), float(low), float(high), people)

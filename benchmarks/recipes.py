@@ -1,0 +1,213 @@
+"""All recipes on the same templates of the same network, judged side by side.
+
+    python -m benchmarks.recipes --photos ../shared/data/lfw/images --people 100 --out runs/recipes
+    python -m benchmarks.recipes --photos ../shared/data/lfw/images --people 16 \\
+        --published-steps 3000 --out runs/recipes-long
+
+Every recipe gets the same number of steps, or the published ones more, and batches of the same size.
+People, thresholds and gallery: benchmarks/judged.py. A finished recipe is kept in --out, and not made
+again; --out has the table (table.md), its figures (figures.json) and all recipes of each person (sheet.png).
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import arcinvert
+from arcinvert.judge import Judge, face_detected, to_crop_size
+from arcinvert.options import AttackOptions
+from arcinvert.recipes import RECIPES
+from arcinvert.report import RESULT_NAME, Tile, contact_sheet
+from arcinvert.scores import Figure
+from benchmarks.judged import Panel, Row, judged, make_panel
+from recognition.checkpoint import load_extra, sha256
+from recognition.errors import InputError
+from recognition.images import atomic_path, read_image, to_uint8, write_png
+from recognition.loading import bundled_path
+from recognition.runtime import keep_freed_memory
+
+#: Every recipe at every level of knowledge that it exists at.
+ALL = [f"{name}/{level}" for name, recipe in RECIPES.items() for level in recipe.presets]
+MEAN_FACE = "floor: mean face"
+#: People on the contact sheet, at most.
+SHEET_PEOPLE = 12
+
+
+def title(name: str) -> str:
+    """A recipe's name in tables: its title, and its level of knowledge."""
+    recipe, level = name.split("/")
+    return f"{RECIPES[recipe].title}, {level}"  # type: ignore[index]
+
+
+def attack(
+    name: str, panel: Panel, options: argparse.Namespace, out: Path
+) -> tuple[NDArray[np.uint8], float]:
+    """A recipe's pictures, (people, 112, 112, 3), and its seconds an image: made, or kept from before.
+
+    Raises:
+        InputError: what was kept was made with other settings.
+    """
+    recipe, level = name.split("/")
+    steps = options.steps if recipe == "arcinvert" else options.published_steps or options.steps
+    wanted = {
+        "recipe": recipe,
+        "knowledge": level,
+        "steps": steps,
+        "seed": options.seed,
+        "batch_size": options.batch_size,
+    }
+    folder = out / f"{recipe}-{level}"
+    if not (folder / RESULT_NAME).exists():
+        begin = time.monotonic()
+        run = arcinvert.from_image(
+            panel.photographs, model=options.model, photos=options.photos, out=folder, **wanted
+        )
+        if run.interrupted:
+            raise KeyboardInterrupt
+        print(f"{title(name)}: {steps} steps, {time.monotonic() - begin:.0f} s", flush=True)
+    result = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))
+    asked = (
+        asdict(AttackOptions(**wanted)),
+        [str(path) for path in panel.photographs],
+        sha256(options.model),
+    )
+    if asked != (result["options"], result["inputs"]["photographs"], result["attacked"]["sha256"]):
+        raise InputError(
+            f"{folder}: expected a result of these people and options, got another; choose --out"
+        )
+    images = [read_image(folder / sample["image"]) for sample in result["samples"]]
+    seconds = float(np.mean([sample["seconds"] for sample in result["samples"]]))
+    return to_crop_size(np.stack(images)), seconds
+
+
+def table(rows: Sequence[tuple[str, Row, float | None]], panel: Panel) -> str:
+    """The rows in Markdown, each with its title and, where it was made, its seconds an image."""
+    rates = [f"{point.fmr:g}" for point in panel.thresholds]
+    columns = ["Type I", "Type II", *(f"SAR at FMR {rate}" for rate in rates)]
+    columns += [f"rank-1 of {len(panel.others) + 1:,}", "face detected", "gap closed", "s an image"]
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, row, seconds in rows:
+        figures = [row.type_1, row.type_2, *(row.sar[rate] for rate in rates)]
+        figures += [row.rank_1, row.face_detected, row.gap_closed]
+        cells = [_cell(figure) for figure in figures] + ["-" if seconds is None else f"{seconds:.1f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(figure: Figure) -> str:
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+def described(panel: Panel) -> str:
+    """What the table rests on, in one sentence."""
+    points = ", ".join(f"{point.similarity:.3f} at FMR {point.fmr:g}" for point in panel.thresholds)
+    rests = panel.thresholds[-1]
+    gallery = len(panel.others) + 1
+    return (
+        f"{len(panel.names)} held-out people of LFW, a photograph each; 95 % intervals by bootstrap over "
+        f"people; judge similarity is 1 - distance, accepted above {points} ({rests.mated:,} mated and "
+        f"{rests.nonmated:,} non-mated pairs of {rests.identities} other people); rank-1 by chance "
+        f"{1 / gallery:.3f}."
+    )
+
+
+def sheet(
+    panel: Panel,
+    mean_face: NDArray[np.uint8],
+    pictures: dict[str, NDArray[np.uint8]],
+    rows: dict[str, Row],
+    heading: str,
+) -> NDArray[np.uint8]:
+    """A row a person: the photograph, another, the mean face, and every recipe's picture."""
+
+    def tile(name: str, picture: NDArray[np.uint8], person: int) -> Tile:
+        value = rows[name].similarities[person]
+        passed = [f"{point.fmr:g}" for point in panel.thresholds if value > point.similarity]
+        said = f"accepted, FMR {passed[-1]}" if passed else "rejected"
+        return Tile(picture, (f"judge {value:.2f}: {said}", name), bool(passed))
+
+    lines = [
+        [
+            Tile(panel.first[person], (panel.names[person], "the template's photograph")),
+            Tile(panel.second[person], ("another photograph", "for the judge alone")),
+            tile(MEAN_FACE, mean_face, person),
+            *(tile(name, picture[person], person) for name, picture in pictures.items()),
+        ]
+        for person in range(min(SHEET_PEOPLE, len(panel.names)))
+    ]
+    return contact_sheet(heading, described(panel), lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
+    parser.add_argument(
+        "--model", type=Path, default=Path("../shared/models/mobilefacenet_y1.onnx"), help="attacked"
+    )
+    parser.add_argument("--people", type=int, default=16, help="to attack")
+    parser.add_argument("--steps", type=int, default=300, help="of every recipe")
+    parser.add_argument("--published-steps", type=int, help="of the published ones, if others")
+    parser.add_argument("--batch-size", type=int, default=16, help="of every recipe")
+    parser.add_argument("--recipes", nargs="+", choices=ALL, default=ALL, help="which")
+    parser.add_argument("--seed", type=int, default=0, help="of the people and of the attacks")
+    parser.add_argument("--out", type=Path, default=Path("arcinvert-results/recipes"), help="results")
+    options = parser.parse_args()
+    keep_freed_memory()
+    try:
+        compare(options)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Attack by every recipe, judge, print, and write.
+
+    Raises:
+        InputError: too many people, or `out` has results of other settings.
+    """
+    panel = make_panel(options.photos, options.people, options.seed, options.out)
+    judge = Judge()
+    mean_face = to_crop_size(to_uint8(load_extra(str(bundled_path()), "mean_face"))[None])[0]
+    (floor,) = judge.embed([mean_face])
+    people = len(panel.names)
+    rows: list[tuple[str, Row, float | None]] = []
+    pictures: dict[str, NDArray[np.uint8]] = {}
+    for name in options.recipes:
+        pictures[title(name)], seconds = attack(name, panel, options, options.out)
+        embeddings = judge.embed(list(pictures[title(name)]))
+        detected = [face_detected(picture) for picture in pictures[title(name)]]
+        rows.append((title(name), judged(panel, embeddings, detected, floor), seconds))
+        # What a picture of somebody is worth: the pictures go round by one person.
+        others = judged(panel, np.roll(embeddings, 1, 0), np.roll(detected, 1).tolist(), floor)
+        rows.append((f"floor: another person's, {title(name)}", others, None))
+    detected = [face_detected(mean_face)] * people
+    rows.append((MEAN_FACE, judged(panel, np.tile(floor, (people, 1)), detected, floor), None))
+    detected = [face_detected(crop) for crop in panel.first]
+    rows.append(("ceiling: the photograph", judged(panel, panel.first_embeddings, detected, floor), None))
+    text = f"{table(rows, panel)}\n\n{described(panel)}\n"
+    print(f"\n{text}")
+    heading = f"Recipes side by side: {options.model.stem}"
+    write_png(
+        options.out / "sheet.png",
+        sheet(panel, mean_face, pictures, {name: row for name, row, _ in rows}, heading),
+    )
+    figures = {name: _as_json(row) | {"seconds": seconds} for name, row, seconds in rows}
+    for file, content in (("table.md", text), ("figures.json", json.dumps(figures, indent=1) + "\n")):
+        with atomic_path(options.out / file) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    return asdict(row) | {"similarities": row.similarities.tolist()}
+
+
+if __name__ == "__main__":
+    main()
