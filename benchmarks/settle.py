@@ -44,10 +44,8 @@ def main() -> None:
     parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW, a folder per identity")
     parser.add_argument("--model", default=BUNDLED, help="the network to attack")
     parser.add_argument("--people", type=int, default=16, help="in one batch")
-    parser.add_argument("--steps", type=int, default=AttackOptions.steps, help="of the whole schedule")
-    parser.add_argument(
-        "--settle", type=float, nargs="+", default=[0.0, 0.001, 0.003, 0.01], help="a row each"
-    )
+    parser.add_argument("--steps", type=int, default=AttackOptions().steps, help="of the whole schedule")
+    parser.add_argument("--settle", type=float, nargs="+", default=[0.0, 0.01, 0.02], help="a row each")
     given = parser.parse_args()
     keep_freed_memory()
     held_out = set(load_notes(bundled_path())["split"]["held_out"])
