@@ -21,7 +21,7 @@ from arcinvert.options import AttackOptions
 from arcinvert.scores import Reference, mean_over_identities
 from arcinvert.transforms import RandomView
 from benchmarks.people import choose
-from recognition.checkpoint import load_notes
+from recognition.checkpoint import load_extra, load_notes
 from recognition.images import list_images, read_image, to_uint8
 from recognition.loading import BUNDLED, bundled_path
 from recognition.recogniser import Recogniser
@@ -44,10 +44,8 @@ def main() -> None:
     parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW, a folder per identity")
     parser.add_argument("--model", default=BUNDLED, help="the network to attack")
     parser.add_argument("--people", type=int, default=16, help="in one batch")
-    parser.add_argument("--steps", type=int, default=AttackOptions.steps, help="of the whole schedule")
-    parser.add_argument(
-        "--settle", type=float, nargs="+", default=[0.0, 0.001, 0.003, 0.01], help="a row each"
-    )
+    parser.add_argument("--steps", type=int, default=AttackOptions().steps, help="of the whole schedule")
+    parser.add_argument("--settle", type=float, nargs="+", default=[0.0, 0.01, 0.02], help="a row each")
     given = parser.parse_args()
     keep_freed_memory()
     held_out = set(load_notes(bundled_path())["split"]["held_out"])
@@ -61,7 +59,13 @@ def main() -> None:
     judge = Judge()
     others = judge.embed([pair[1] for pair in crops])
     ceiling = similarity(judge.embed([pair[0] for pair in crops]), others)
-    print(f"ceiling of the judge: {np.mean(ceiling):.3f}, n = {len(names)}")
+    mean_face = to_uint8(load_extra(str(bundled_path()), "mean_face"))
+    floor = similarity(judge.embed([mean_face]), others)
+    print(
+        f"judge: floor (mean face) {np.mean(floor):.3f}, "
+        f"ceiling (another photograph) {np.mean(ceiling):.3f}, n = {len(names)} people",
+        flush=True,
+    )
     for settle in given.settle:
         attack = Attack(given.model, "cpu", AttackOptions(steps=given.steps, settle=settle))
         templates = torch.stack([template_of(attack.recogniser, pair[0]) for pair in crops])

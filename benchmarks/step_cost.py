@@ -14,8 +14,6 @@ import argparse
 import contextlib
 import statistics
 import time
-from dataclasses import fields
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +26,6 @@ from arcinvert.options import AttackOptions
 from arcinvert.result import Step
 from arcinvert.scores import Reference
 from recognition.loading import BUNDLED, load
-from recognition.options import Precision
 from recognition.recogniser import Recogniser
 from recognition.runtime import keep_freed_memory
 
@@ -85,17 +82,10 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=15, help="measurements of each")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda", "mps"], help="where")
     parser.add_argument("--precision", default="auto", help="as of an attack")
-    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the attack")
     given = parser.parse_args()
     keep_freed_memory()
-    precision: Precision = given.precision
-    kinds = {field.name: type(field.default) for field in fields(AttackOptions)}
-    chosen: dict[str, Any] = {}
-    for name, value in (one.split("=", 1) for one in given.option):
-        chosen[name] = kinds[name](value)
-    attack = Attack(
-        given.model, given.device, AttackOptions(steps=given.turns + 2, precision=precision, **chosen)
-    )
+    options = AttackOptions(steps=given.turns + 2, precision=given.precision)
+    attack = Attack(given.model, given.device, options)
     dim = embedding_size(attack.recogniser)
     templates = F.normalize(torch.randn(given.batch_size, dim, generator=torch.Generator().manual_seed(0)))
     turns = Turns(attack, given.model, templates.to(attack.device))
