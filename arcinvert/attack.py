@@ -3,22 +3,25 @@
 import os
 import platform
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from arcinvert.dream import ROUNDS, dream_face
 from arcinvert.engine import invert
 from arcinvert.inputs import Subject, class_centres
-from arcinvert.options import OWN, AttackOptions
+from arcinvert.options import FACE_STARTS, OWN, AttackOptions, StartName
 from arcinvert.parametrisations import PARAMETRISATIONS
-from arcinvert.priors.batchnorm import PRIORS, statistics_layers
+from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, statistics_layers
 from arcinvert.priors.image import IMAGE_PRIORS, colour_variation
 from arcinvert.priors.measured import MeasuredStatistics, statistics_for
-from arcinvert.result import Inversion, Step
+from arcinvert.regression import FaceRegression
+from arcinvert.result import Inversion, Step, StopInversion
 from arcinvert.stages import Stage, in_stages, plan_stages
-from arcinvert.starts import make_start
+from arcinvert.starts import face_start, noise_start
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
 from arcinvert.transforms import FeatureDropout, RandomView
 from recognition.checkpoint import FORMAT, load_extra
@@ -43,17 +46,24 @@ class Attack:
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, options.precision)
         self.recogniser: Recogniser = load(model).to(self.device)
+        self.measured = self._find_measured()
         self.statistics = self._find_statistics()
         self.mean_face, self.mean_face_source = self._find_mean_face()
+        self._dream: Tensor | None = None
+
+    def _find_measured(self) -> MeasuredStatistics | None:
+        """What 'arcinvert calibrate' measured on public faces, where there is such a file."""
+        if self.options.knowledge != "public-faces":
+            return None
+        return statistics_for(self.recogniser, self.options.statistics or None)
 
     def _find_statistics(self) -> MeasuredStatistics | None:
         """Measured statistics of activations; None where the network's own are used, or none."""
-        given = self.options.statistics or None
-        if self.options.prior == "none" or (given is None and statistics_layers(self.recogniser)):
+        if self.options.prior == "none" or statistics_layers(self.recogniser):
             return None
+        if self.measured is not None:
+            return self.measured
         known = self.options.knowledge == "public-faces"
-        if known and (found := statistics_for(self.recogniser, given)) is not None:
-            return found
         measure = "measure them (arcinvert calibrate --model MODEL --images FACES)"
         raise InputError(
             f"{self.recogniser.name}: expected BatchNorm layers with statistics for --prior "
@@ -75,10 +85,21 @@ class Attack:
         options = self.options
         # A sample's start depends on the seed, its identity and its number, not on its batch.
         seeds = [derive_seed(options.seed, subject.key or subject.name, sample) for subject, sample in batch]
-        start = make_start(
-            options.start, seeds=seeds, size=self.recogniser.input_size, mean_face=self.mean_face
-        )
         parametrisation = PARAMETRISATIONS[self.parametrisation_name()]
+        before = 0
+        if self.start_name() == "dream" and self._dream is None:
+            # The first batch's, and all batches use it.
+            before, steps = sum(ROUNDS), options.steps + sum(ROUNDS)
+            try:
+                self._dream = dream_face(
+                    self.recogniser,
+                    self._statistics_prior(),
+                    dtype=self.dtype,
+                    callback=lambda step: callback(replace(step, steps=steps)),
+                )
+            except StopInversion:
+                return self._unbegun(batch, seeds)
+        start = self._start([subject for subject, _ in batch], seeds)
         generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number))
         views = self.views()
         target = self._target([subject for subject, _ in batch])
@@ -107,12 +128,7 @@ class Attack:
                     )
                     if weight
                 ],
-                statistics_prior=None
-                if options.prior == "none"
-                else (
-                    options.prior_weight * parametrisation.statistics_share,
-                    PRIORS[options.prior](self.statistics),
-                ),
+                statistics_prior=self._statistics_prior(parametrisation.statistics_share),
                 coordinate_weight=options.coordinate_weight,
                 dtype=self.dtype,
                 settle=options.settle,
@@ -125,16 +141,73 @@ class Attack:
             warm_up=options.warm_up,
             coarse=options.coarse,
         )
-        return in_stages(stages, start, run, callback)
+
+        def told(step: Step) -> None:
+            callback(replace(step, number=before + step.number, steps=before + step.steps))
+
+        return in_stages(stages, start, run, told)
+
+    @torch.no_grad()
+    def _unbegun(self, batch: list[tuple[Subject, int]], seeds: list[int]) -> Inversion:
+        """What there is of an attack that was stopped before its first step: noise."""
+        images = noise_start(seeds=seeds, size=self.recogniser.input_size)
+        templates = self._target([subject for subject, _ in batch]).templates
+        similarity = (self.recogniser(images.to(self.device)) * templates).sum(1)
+        return Inversion(images, images, similarity.cpu(), {}, 0, stopped=True)
+
+    def _start(self, subjects: list[Subject], seeds: list[int]) -> Tensor:
+        """The images to begin with, (subjects, 3, size, size), on the CPU."""
+        name, size = self.start_name(), self.recogniser.input_size
+        if name == "noise":
+            return noise_start(seeds=seeds, size=size)
+        if name == "regression":
+            templates = torch.stack([subject.template for subject in subjects])
+            return face_start(self._regression().guess(templates.cpu()), seeds=seeds, size=size)
+        face = self._dream if self._dream is not None and name == "dream" else self.mean_face
+        return face_start(face.expand(len(seeds), -1, -1, -1), seeds=seeds, size=size)
+
+    def _regression(self) -> FaceRegression:
+        if self.measured is None or self.measured.regression is None:
+            raise InputError(
+                f"start: expected what public faces tell of {self.recogniser.name}, found no such file; "
+                "measure it (arcinvert calibrate --model MODEL --images FACES), or use --start mean"
+            )
+        return self.measured.regression
+
+    def _statistics_prior(self, share: float = 1.0) -> tuple[float, BatchNormPrior] | None:
+        """The prior on statistics with its weight, of which a parametrisation takes a share."""
+        if self.options.prior == "none":
+            return None
+        return self.options.prior_weight * share, PRIORS[self.options.prior](self.statistics)
+
+    def start_name(self) -> StartName:
+        """Where an attack begins: what `auto` stands for."""
+        if self.options.start != "auto":
+            if self.options.start == "regression":
+                self._regression()
+            return self.options.start
+        if self.options.knowledge == "weights":
+            return "dream"
+        # Eigenfaces are so few coordinates that an attack ends at the same picture from either.
+        known = self.measured is not None and self.measured.regression is not None
+        return "regression" if known and not self._takes_eigenfaces() else "mean"
+
+    def _takes_eigenfaces(self) -> bool:
+        """Whether eigenfaces are wanted, where the start allows them."""
+        ours = self.recogniser.source.format == FORMAT
+        return self.options.parametrisation == "eigenfaces" or (
+            self.options.parametrisation == "auto" and ours
+        )
 
     def parametrisation_name(self) -> str:
-        name = self.options.parametrisation
-        if name == "eigenfaces" and self.options.start == "noise":
-            raise InputError("parametrisation: expected pixels or fourier with --start noise, got eigenfaces")
+        name, start = self.options.parametrisation, self.start_name()
+        if name == "eigenfaces" and start not in FACE_STARTS:
+            raise InputError(
+                f"parametrisation: expected pixels or fourier with --start {start}, got eigenfaces"
+            )
         if name != "auto":
             return name
-        ours = self.recogniser.source.format == FORMAT
-        return "eigenfaces" if ours and self.options.start == "mean" else "pixels"
+        return "eigenfaces" if self._takes_eigenfaces() and start in FACE_STARTS else "pixels"
 
     def views(self) -> dict[str, float]:
         """Shift, scale and feature dropout: the options', or where they leave it, the parametrisation's."""
@@ -169,10 +242,13 @@ class Attack:
     def knowledge(self) -> dict[str, Any]:
         """What of public faces was used: the level is `weights` where nothing was, whatever was allowed."""
         known: dict[str, Any] = {}
-        if self.options.start == "mean":
+        start = self.start_name()
+        if start == "mean":
             known["mean_face"] = self.mean_face_source
-            if self.parametrisation_name() == "eigenfaces":
-                known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
+        if start == "regression":
+            known["regression"] = f"{self._regression().faces} public faces"
+        if start == "regression" or self.parametrisation_name() == "eigenfaces":
+            known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
         if self.statistics is not None:
             known["statistics"] = f"{self.statistics.images} public faces"
         return {"level": "public-faces" if known else "weights"} | known

@@ -27,7 +27,7 @@ def calibrate(
     images: str | os.PathLike[str],
     *,
     out: Path | None = None,
-    faces: int = 1024,
+    faces: int = 4096,
     layers: str | None = None,
     device: DeviceName = "auto",
 ) -> tuple[Path, MeasuredStatistics]:

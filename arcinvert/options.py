@@ -7,13 +7,15 @@ from arcinvert.recipes import KnowledgeName, RecipeName, knowledge_of, preset
 from recognition.errors import InputError
 from recognition.options import Precision
 
-StartName = Literal["mean", "noise"]
+StartName = Literal["auto", "regression", "mean", "dream", "noise"]
 ParametrisationName = Literal["auto", "eigenfaces", "pixels", "fourier"]
 LossName = Literal["auto", "paper", "arcface", "cosine", "euclidean"]
 PriorName = Literal["scale-free", "paper", "deepinversion", "none"]
 ImagePriorName = Literal["mean", "norm"]
 
 
+#: Starts that are made of public faces.
+FACE_STARTS = frozenset({"regression", "mean"})
 #: Stands for the parametrisation's own value, where 0 means something.
 OWN = -1
 
@@ -51,7 +53,11 @@ class AttackOptions:
         "network under random views; 0 takes every step",
         least=0,
     )
-    start: StartName = _of_recipe("mean: the mean aligned face of public faces; noise: nothing but noise")
+    start: StartName = _of_recipe(
+        "regression: what a template tells of its face, learned from public faces by 'arcinvert calibrate'; "
+        "mean: their mean; dream: the mean face in the network's own weights; noise: nothing but noise; "
+        "auto: the first of these that the knowledge allows and that is there"
+    )
     parametrisation: ParametrisationName = _of_recipe(
         "what is optimised; auto: eigenfaces for a network of ours, whose few photographs leave much "
         "to the prior, else pixels; from noise pixels"
@@ -131,7 +137,7 @@ class AttackOptions:
         if self.knowledge != "weights":
             return
         for name, made_of_faces, instead in (
-            ("start", self.start == "mean", "noise"),
+            ("start", self.start in FACE_STARTS, "dream or noise"),
             ("parametrisation", self.parametrisation == "eigenfaces", "pixels or fourier"),
             ("statistics", self.statistics != "", "none"),
         ):

@@ -40,7 +40,7 @@ class Recipe:
 _TUNED = "tuned on people that the bundled network was trained on"
 _OURS = {
     "steps": Setting(250, _TUNED),
-    "start": Setting("mean", "the mean aligned face tells where a face's parts are"),
+    "start": Setting("auto", "what public faces tell of a template's face, at least where its parts are"),
     "parametrisation": Setting("auto", "what suits the network"),
     "loss": Setting("auto", "the angle is what recognisers compare; for a class the loss that trained it"),
     "loss_scale": Setting(0.0, "as the network was trained"),
@@ -63,9 +63,9 @@ _OURS = {
     "batch_size": Setting(16, "fits into the memory of small machines"),
 }
 
-#: From noise, by the weights alone.
+#: By the weights alone.
 _OURS_WEIGHTS = _OURS | {
-    "start": Setting("noise", "nothing made from faces is known"),
+    "start": Setting("dream", "the network's weights tell where a face's parts are"),
     "parametrisation": Setting("pixels", "nothing made from faces is known"),
 }
 
@@ -136,7 +136,7 @@ _DEEPINVERSION = _PUBLISHED | {
 RECIPES: dict[RecipeName, Recipe] = {
     "arcinvert": Recipe(
         "arcinvert",
-        "scale-free statistics, from the mean of public faces or, by the weights alone, from noise",
+        "scale-free statistics, from what public faces tell or, by the weights alone, from the face in them",
         {"public-faces": _OURS, "weights": _OURS_WEIGHTS},
     ),
     "paper": Recipe(

@@ -132,6 +132,7 @@ def carry_out(
             "recipe": {"name": attack.options.recipe, "changes": attack.options.changes()},
             "options": asdict(attack.options),
             "loss": loss,
+            "start": attack.start_name(),
             "parametrisation": attack.parametrisation_name(),
             "views": attack.views(),
             "batch_size": batches.size,

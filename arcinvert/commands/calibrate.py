@@ -1,4 +1,4 @@
-"""`arcinvert calibrate`: statistics of a network's activations on public faces."""
+"""`arcinvert calibrate`: what public faces tell of a network."""
 
 import argparse
 from pathlib import Path
@@ -8,14 +8,14 @@ from arcinvert.commands.model_options import add_model_options, take_model
 from recognition.options import DeviceName
 
 #: Faces that are measured where there are more.
-_FACES = 1024
+_FACES = 4096
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """The command's options."""
     parser = commands.add_parser(
         "calibrate",
-        help="measure a network's activations on faces, for networks without BatchNorm statistics",
+        help="measure a network on public faces: what a template tells of its face, and activations",
     )
     add_model_options(parser)
     parser.add_argument(

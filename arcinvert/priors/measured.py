@@ -10,7 +10,12 @@ safetensors file:
                                 {"name", "side", "axis"} in the network's order
 
 NAME is the module's name in the recogniser, `side` whether its input or its output is meant, `axis`
-that of the channels. Readers pass over further tensors, such as NAME/map_mean and NAME/map_variance of
+that of the channels. Beside the activations, the file has what a template tells of its face (regression.py):
+
+    regression/mean, weights, intercept     as in `FaceRegression`
+    metadata                                regression_faces
+
+Readers pass over further tensors, such as NAME/map_mean and NAME/map_variance of
 each place, (channels, height, width).
 """
 
@@ -29,6 +34,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from arcinvert.regression import FaceRegression, RegressionFit
 from recognition.errors import InputError, one_line
 from recognition.images import atomic_path
 from recognition.recogniser import Recogniser
@@ -37,6 +43,8 @@ from recognition.recogniser import Recogniser
 Hearer = Callable[[Tensor, int, Tensor, Tensor], None]
 #: Marks the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-statistics-1"
+#: The parts of a regression in the file.
+_REGRESSION = ("mean", "weights", "intercept")
 #: Below this number of convolutions and normalisations the linear layers are measured too.
 _FEW_LAYERS = 8
 #: What stands before the ending of a statistics file that lies beside its model.
@@ -70,12 +78,13 @@ class LayerMoments:
 
 @dataclass(frozen=True)
 class MeasuredStatistics:
-    """All measured activations of one network, in its order."""
+    """All measured activations of one network, in its order, and how faces follow from its templates."""
 
     layers: tuple[LayerMoments, ...]
     model_sha256: str
     model_name: str
     images: int
+    regression: FaceRegression | None = None
 
 
 def spread_axes(activations: Tensor, axis: int) -> tuple[int, ...]:
@@ -167,14 +176,14 @@ def measure(
     """
     places = measurable_places(recogniser, pattern)
     moments = {name: _Moments() for name, _, _ in places}
-    images = 0
+    images, fit = 0, RegressionFit()
     with contextlib.ExitStack() as stack:
         for name, side, module in places:
             hooked = module.register_forward_hook(_gather(moments[name], side))
             stack.callback(hooked.remove)
         for batch in batches:
-            recogniser(batch)
-            recogniser(batch.flip(-1))
+            for faces in (batch, batch.flip(-1)):
+                fit.add(recogniser(faces), faces)
             images += len(batch)
     heard = [(name, side) for name, side, _ in places if moments[name].count]
     if not heard:
@@ -188,7 +197,7 @@ def measure(
         )
         for name, side in heard
     )
-    return MeasuredStatistics(layers, recogniser.source.sha256, recogniser.name, images)
+    return MeasuredStatistics(layers, recogniser.source.sha256, recogniser.name, images, fit.solve())
 
 
 def _gather(moments: _Moments, side: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
@@ -212,6 +221,11 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         "images": str(statistics.images),
         "layers": json.dumps([asdict(layer.place) for layer in statistics.layers]),
     }
+    if statistics.regression is not None:
+        tensors |= {
+            f"regression/{name}": getattr(statistics.regression, name).contiguous() for name in _REGRESSION
+        }
+        metadata["regression_faces"] = str(statistics.regression.faces)
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata)
 
@@ -238,7 +252,10 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
                 )
                 for entry in json.loads(metadata["layers"])
             )
-            images = int(metadata["images"])
+            images, regression = int(metadata["images"]), None
+            if "regression_faces" in metadata:
+                parts = {name: file.get_tensor(f"regression/{name}").float() for name in _REGRESSION}
+                regression = FaceRegression(**parts, faces=int(metadata["regression_faces"]))
     except FileNotFoundError:
         raise InputError(f"{path}: expected a statistics file, found no such file; check the path") from None
     except InputError:
@@ -249,8 +266,10 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
         sound = layer.mean.shape == layer.variance.shape and layer.mean.ndim == 1
         if not sound or not (layer.mean.isfinite().all() and layer.variance.ge(0).all()):
             raise InputError(f"{path}: damaged statistics of {layer.place.name}; calibrate again")
+    if regression is not None and not regression.is_sound():
+        raise InputError(f"{path}: damaged regression; calibrate again")
     return MeasuredStatistics(
-        layers, metadata.get("model_sha256", ""), metadata.get("model_name", ""), images
+        layers, metadata.get("model_sha256", ""), metadata.get("model_name", ""), images, regression
     )
 
 

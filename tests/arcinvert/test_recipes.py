@@ -11,7 +11,7 @@ from recognition.errors import InputError
 
 LEVELS = [(name, level) for name, recipe in RECIPES.items() for level in recipe.presets]
 #: Options that no recipe decides.
-NOT_OF_RECIPES = {"recipe", "knowledge", "samples", "seed", "statistics", "precision"}
+NOT_OF_RECIPES = {"recipe", "knowledge", "samples", "seed", "settle", "statistics", "precision"}
 
 
 @pytest.mark.parametrize(("name", "level"), LEVELS)
@@ -70,7 +70,7 @@ def test_published_recipes_have_nothing_of_ours(name: Any) -> None:
     options = AttackOptions(recipe=name)
     ours = ("colour_weight", "coordinate_weight", "scale", "feature_dropout")
     assert all(getattr(options, key) == 0 for key in ours)
-    assert options.start == "noise"
+    assert options.start == "dream"
 
 
 def test_what_is_given_wins() -> None:
@@ -92,8 +92,8 @@ def test_a_change_of_options_keeps_the_rest() -> None:
         ({"recipe": "soup"}, "^recipe: expected one of arcinvert, paper, deepinversion, got 'soup'$"),
         ({"knowledge": "all"}, "^knowledge: expected public-faces or weights .*arcinvert, got 'all'$"),
         ({"recipe": "paper", "knowledge": "public-faces"}, "^knowledge: expected weights for recipe paper"),
-        ({"knowledge": "weights", "start": "mean"}, "^start: expected noise .* got mean"),
-        ({"recipe": "paper", "start": "mean"}, "^start: expected noise .* got mean"),
+        ({"knowledge": "weights", "start": "mean"}, "^start: expected dream or noise .* got mean"),
+        ({"recipe": "paper", "start": "mean"}, "^start: expected dream or noise .* got mean"),
         (
             {"knowledge": "weights", "parametrisation": "eigenfaces"},
             "^parametrisation: expected pixels or fourier .* got eigenfaces",

@@ -1,0 +1,92 @@
+"""The face in the weights: where a network expects eyes, nose and mouth, learned from itself alone.
+
+Statistics of activations do not say where things are, so that from noise faces grow all over the picture.
+Yet the last layer reads each place with weights of its own. Images inverted from random templates share
+nothing but what it expects there; their mean, made symmetric, is the ghost of an upright face. Inverted
+anew from that ghost they agree better, and in a few rounds it is a mean face, made without any face.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcinvert.engine import invert
+from arcinvert.parametrisations import Pixels
+from arcinvert.priors.batchnorm import BatchNormPrior
+from arcinvert.priors.image import colour_variation, total_variation
+from arcinvert.result import Step, StopInversion
+from arcinvert.schedule import Schedule
+from arcinvert.targets import CosineTarget
+from arcinvert.transforms import RandomView
+from recognition.recogniser import Recogniser
+from recognition.seeds import derive_seed
+
+#: Random templates of a round, all in one batch; and the steps of each round.
+TEMPLATES = 16
+ROUNDS = (100, 60, 60)
+#: What the mean of many pictures loses in contrast is given back between rounds.
+CONTRAST = 2.0
+#: Between rounds, and at last, only coarse structure is kept: the side by so much.
+BETWEEN, AT_LAST = 4, 2
+#: Of the first round's faint blobs on grey, around which a face may form anywhere.
+_GRID, _DEVIATION = 8, 0.02
+#: A dream is its network's, whatever the attack's seed.
+_SEED = 0
+
+
+def dream_face(
+    recogniser: Recogniser,
+    prior: tuple[float, BatchNormPrior] | None,
+    *,
+    dtype: torch.dtype = torch.float32,
+    callback: Callable[[Step], None] = lambda step: None,
+) -> Tensor:
+    """A mean face, (3, size, size) in [0, 1], from a frozen recogniser alone.
+
+    Args:
+        prior: weight and form of the statistics prior, as for an attack.
+        callback: hears of every step of all rounds.
+
+    Raises:
+        StopInversion: from the callback.
+    """
+    device, size = next(recogniser.parameters()).device, recogniser.input_size
+    generator = torch.Generator().manual_seed(derive_seed(_SEED, "dream"))
+    blobs = torch.randn(TEMPLATES, 3, _GRID, _GRID, generator=generator)
+    start = 0.5 + _DEVIATION * F.interpolate(blobs, size, mode="bicubic")
+    face, done = start.new_zeros(3, size, size), 0
+    with torch.no_grad():
+        dim = recogniser(start[:1].to(device)).shape[1]
+    for steps in ROUNDS:
+        templates = F.normalize(torch.randn(TEMPLATES, dim, generator=generator))
+
+        def heard(step: Step, before: int = done) -> None:
+            callback(replace(step, number=before + step.number, steps=sum(ROUNDS)))
+
+        inversion = invert(
+            recogniser,
+            CosineTarget(templates.to(device)),
+            Pixels(start.to(device)),
+            Schedule(steps, Pixels.learning_rate),
+            view=RandomView(flip=True, shift=3, scale=0.05, generator=generator),
+            image_priors=[("variation", 3.0, total_variation), ("colour", 8.0, colour_variation)],
+            statistics_prior=prior,
+            dtype=dtype,
+            callback=heard,
+        )
+        if inversion.stopped:
+            raise StopInversion
+        mean = inversion.images.mean(0)
+        face, done = (mean + mean.flip(-1)) / 2, done + steps
+        grey = face.mean((1, 2), keepdim=True)
+        start = _coarse(grey + CONTRAST * (face - grey), size // BETWEEN).repeat(TEMPLATES, 1, 1, 1)
+    return _coarse(face, size // AT_LAST)[0]
+
+
+def _coarse(face: Tensor, side: int) -> Tensor:
+    """A face, (3, h, w), without detail, as (1, 3, h, w) in [0, 1]."""
+    small = F.interpolate(face[None], side, mode="area")
+    return F.interpolate(small, list(face.shape[-2:]), mode="bicubic").clamp(0, 1)

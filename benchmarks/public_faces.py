@@ -1,0 +1,37 @@
+"""A folder of public faces for 'arcinvert calibrate': nobody of it is attacked or judged by in the benchmarks.
+
+    python -m benchmarks.public_faces --aligned aligned --out public
+
+Those of the bundled network's training identities who have a single photograph, as its eigenfaces; no
+network but the bundled one was trained on them.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from recognition.data.folders import read_folders
+from recognition.errors import InputError
+from recognition.loading import load
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW, a folder per identity")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to fill")
+    options = parser.parse_args()
+    folders = read_folders(options.aligned)
+    paths = [folders[name][0] for name in load().class_names or () if len(folders.get(name, ())) == 1]
+    if not paths:
+        raise SystemExit(f"{options.aligned}: expected LFW's people, found none; check --aligned")
+    try:
+        options.out.mkdir(parents=True)
+    except OSError as error:
+        raise SystemExit(str(InputError(f"{options.out}: cannot be made ({error.strerror})"))) from None
+    for path in paths:
+        shutil.copyfile(path, options.out / f"{path.parent.name}{path.suffix}")
+    print(f"Wrote {len(paths)} faces to {options.out}")
+
+
+if __name__ == "__main__":
+    main()
