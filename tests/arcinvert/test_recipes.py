@@ -11,7 +11,7 @@ from recognition.errors import InputError
 
 LEVELS = [(name, level) for name, recipe in RECIPES.items() for level in recipe.presets]
 #: Options that no recipe decides.
-NOT_OF_RECIPES = {"recipe", "knowledge", "samples", "seed", "statistics", "precision"}
+NOT_OF_RECIPES = {"recipe", "knowledge", "samples", "seed", "settle", "statistics", "precision"}
 
 
 @pytest.mark.parametrize(("name", "level"), LEVELS)
@@ -101,6 +101,10 @@ def test_a_change_of_options_keeps_the_rest() -> None:
         (
             {"knowledge": "weights", "statistics": "faces.safetensors"},
             "^statistics: expected none .* got faces",
+        ),
+        (
+            {"knowledge": "weights", "prior": "per-location"},
+            "^prior: expected another .* got per-location, which is made of public faces$",
         ),
         ({"coarse": 1.0}, "^coarse: expected less than 1"),
         ({"warm_up": 1.5}, "^warm_up: expected less than 1"),
