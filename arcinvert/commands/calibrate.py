@@ -15,7 +15,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """The command's options."""
     parser = commands.add_parser(
         "calibrate",
-        help="measure a network's activations on faces, for --prior per-location and networks without BatchNorm",
+        help="measure a network's activations on faces, for per-location or for want of BatchNorm",
     )
     add_model_options(parser)
     parser.add_argument(
