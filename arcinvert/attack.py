@@ -19,6 +19,7 @@ from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, statistics_layers
 from arcinvert.priors.image import IMAGE_PRIORS, colour_variation
 from arcinvert.priors.measured import MeasuredStatistics, statistics_for
 from arcinvert.regression import FaceRegression
+from arcinvert.restarts import best_of, under_views
 from arcinvert.result import Inversion, Step, StopInversion
 from arcinvert.stages import Stage, in_stages, plan_stages
 from arcinvert.starts import face_start, noise_start
@@ -58,16 +59,22 @@ class Attack:
         return statistics_for(self.recogniser, self.options.statistics or None)
 
     def _find_statistics(self) -> MeasuredStatistics | None:
-        """Measured statistics of activations; None where the network's own are used, or none."""
-        if self.options.prior == "none" or statistics_layers(self.recogniser):
+        """Measured statistics of activations; None where the network's own are enough, or none are used."""
+        prior, measure = self.options.prior, "measure them (arcinvert calibrate --model MODEL --images FACES)"
+        places = prior == "per-location"
+        if prior == "none" or (not places and statistics_layers(self.recogniser)):
             return None
+        known = self.options.knowledge == "public-faces"
+        if places and (self.measured is None or not self.measured.maps):
+            raise InputError(
+                f"{self.recogniser.name}: expected statistics of each place for --prior per-location, found "
+                f"none; {measure}, or use --prior scale-free"
+            )
         if self.measured is not None:
             return self.measured
-        known = self.options.knowledge == "public-faces"
-        measure = "measure them (arcinvert calibrate --model MODEL --images FACES)"
         raise InputError(
             f"{self.recogniser.name}: expected BatchNorm layers with statistics for --prior "
-            f"{self.options.prior}, found none; "
+            f"{prior}, found none; "
             + (measure if known else "measured ones take --knowledge public-faces")
             + ", or use --prior none"
         )
@@ -82,9 +89,29 @@ class Attack:
         self, batch: list[tuple[Subject, int]], number: int, callback: Callable[[Step], None]
     ) -> Inversion:
         """One batch: subjects, each with the number of its sample; `number` seeds the batch's views."""
-        options = self.options
+        target = self._target([subject for subject, _ in batch])
+        return best_of(
+            self.options.restarts,
+            lambda restart, heard: self._invert_once(batch, target, (number, restart), heard),
+            lambda images: under_views(self.recogniser, images.to(self.device), target.templates).cpu(),
+            callback,
+        )
+
+    def _invert_once(
+        self,
+        batch: list[tuple[Subject, int]],
+        target: Target,
+        seeded: tuple[int, int],
+        callback: Callable[[Step], None],
+    ) -> Inversion:
+        """One restart of a batch; `seeded`: the batch's number and the restart's."""
+        options, (number, restart) = self.options, seeded
+        again = ("restart", restart) if restart else ()
         # A sample's start depends on the seed, its identity and its number, not on its batch.
-        seeds = [derive_seed(options.seed, subject.key or subject.name, sample) for subject, sample in batch]
+        seeds = [
+            derive_seed(options.seed, subject.key or subject.name, sample, *again)
+            for subject, sample in batch
+        ]
         parametrisation = PARAMETRISATIONS[self.parametrisation_name()]
         before = 0
         if self.start_name() == "dream" and self._dream is None:
@@ -100,9 +127,8 @@ class Attack:
             except StopInversion:
                 return self._unbegun(batch, seeds)
         start = self._start([subject for subject, _ in batch], seeds)
-        generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number))
+        generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number, *again))
         views = self.views()
-        target = self._target([subject for subject, _ in batch])
         variation, norm = IMAGE_PRIORS[options.image_prior]
 
         def run(stage: Stage, images: Tensor, heard: Callable[[Step], None]) -> Inversion:
@@ -140,6 +166,7 @@ class Attack:
             options.learning_rate or parametrisation.learning_rate,
             warm_up=options.warm_up,
             coarse=options.coarse,
+            average=options.average,
         )
 
         def told(step: Step) -> None:

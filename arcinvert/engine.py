@@ -66,6 +66,7 @@ def invert(
     settling = Settling(settle) if settle else None
     weight, prior = statistics_prior or (0.0, None)
     parts, step, steps, stopped = LossParts((), start.new_zeros(0)), 0, 0, False
+    total, averaged = torch.zeros_like(start), 0
     with (
         input_gradients(recogniser),
         prior.listening(recogniser) if prior else contextlib.nullcontext(),
@@ -88,6 +89,8 @@ def invert(
             optimiser.step()
             parametrisation.project()
             parts, step, steps = LossParts(tuple(losses), values.detach()), step + 1, steps + 1
+            if schedule.averages(step):
+                total, averaged = total + plain(), averaged + 1
             try:
                 callback(Step(step, schedule.steps, parts, lambda: plain().cpu()))
             except StopInversion:
@@ -95,7 +98,7 @@ def invert(
             if settling and settling.hear((embeddings.detach() * templates).sum(1)):
                 step, settling = max(step, round(schedule.steps * (1 - LAST_PART))), None
     with torch.no_grad():
-        images = plain()
+        images = total / averaged if averaged else plain()
         similarity = (recogniser(images) * templates).sum(1)
     return Inversion(images.cpu(), start.cpu().clone(), similarity.cpu(), dict(parts), steps, stopped)
 

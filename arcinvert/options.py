@@ -10,7 +10,7 @@ from recognition.options import Precision
 StartName = Literal["auto", "regression", "mean", "dream", "noise"]
 ParametrisationName = Literal["auto", "eigenfaces", "pixels", "fourier"]
 LossName = Literal["auto", "paper", "arcface", "cosine", "euclidean"]
-PriorName = Literal["scale-free", "paper", "deepinversion", "none"]
+PriorName = Literal["scale-free", "per-image", "per-location", "paper", "deepinversion", "none"]
 ImagePriorName = Literal["mean", "norm"]
 
 
@@ -71,9 +71,14 @@ class AttackOptions:
         least=0,
     )
     loss_margin: float = _of_recipe("of the arcface loss, radians; -1: the network's own", least=0, own=True)
-    prior: PriorName = _of_recipe("form of the BatchNorm-statistics prior")
+    prior: PriorName = _of_recipe(
+        "form of the activation-statistics prior; per-location: also of each place, measured on public faces "
+        "by 'arcinvert calibrate'"
+    )
     statistics: str = _option(
-        "", "file of 'arcinvert calibrate' for --prior, where the network has none or in place of its own"
+        "",
+        "file of 'arcinvert calibrate' for --prior, where the network has no BatchNorm statistics of its "
+        "own, and for per-location; without, the one that lies beside the model",
     )
     prior_weight: float = _of_recipe("of the BatchNorm-statistics prior", least=0)
     coordinate_weight: float = _of_recipe("of the Gaussian prior on eigenface coordinates", least=0)
@@ -88,6 +93,15 @@ class AttackOptions:
     warm_up: float = _of_recipe("share of all steps in which the learning rate rises", least=0)
     coarse: float = _of_recipe(
         "share of all steps, the first ones, in which images of half the size are optimised", least=0
+    )
+    average: float = _of_recipe(
+        "share of all steps, the last ones, whose images are averaged for the result; 0: the last image",
+        least=0,
+    )
+    restarts: int = _of_recipe(
+        "how often each sample is begun, with other random numbers; kept is the image that the attacked "
+        "network finds most similar under random views",
+        least=1,
     )
     flip: bool = _of_recipe("mirror the views at random")
     shift: int = _of_recipe("of the random views, pixels; -1: the parametrisation's own", least=0, own=True)
@@ -114,7 +128,7 @@ class AttackOptions:
             allowed = choices(option.name)
             if allowed and value not in allowed:
                 raise InputError(f"{option.name}: expected one of {', '.join(allowed)}, got {value!r}")
-        for name in ("scale", "feature_dropout", "warm_up", "coarse"):
+        for name in ("scale", "feature_dropout", "warm_up", "coarse", "average"):
             if getattr(self, name) >= 1:
                 raise InputError(f"{name}: expected less than 1, got {getattr(self, name)}")
         if self.shift > 56:
@@ -140,6 +154,7 @@ class AttackOptions:
             ("start", self.start in FACE_STARTS, "dream or noise"),
             ("parametrisation", self.parametrisation == "eigenfaces", "pixels or fourier"),
             ("statistics", self.statistics != "", "none"),
+            ("prior", self.prior == "per-location", "another"),
         ):
             if made_of_faces:
                 raise InputError(

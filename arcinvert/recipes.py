@@ -55,6 +55,8 @@ _OURS = {
     "learning_rate": Setting(0.0, "what suits the parametrisation"),
     "warm_up": Setting(0.05, "Adam's first steps are the roughest"),
     "coarse": Setting(0.0, "not needed from the mean face"),
+    "average": Setting(0.0, "the learning rate falls to nothing by itself"),
+    "restarts": Setting(1, "each costs as much as the first"),
     "flip": Setting(True, "faces are nearly symmetric"),
     "shift": Setting(-1, "what suits the parametrisation"),
     "wrap": Setting(False, "the other side of a face is no background"),
@@ -79,6 +81,8 @@ _PUBLISHED = {
     "colour_weight": Setting(0.0, _NOT_IN_IT),
     "scale": Setting(0.0, _NOT_IN_IT),
     "feature_dropout": Setting(0.0, _NOT_IN_IT),
+    "average": Setting(0.0, _NOT_IN_IT),
+    "restarts": Setting(1, _NOT_IN_IT),
 }
 
 _ARCFACE = "arXiv:1801.07698v4, sections 3.3 and 4.5"

@@ -13,12 +13,18 @@ class Schedule:
         learning_rate: at its highest.
         betas: Adam's decay rates.
         warm_up: share of the steps in which the rate rises from zero.
+        average: share of the steps, the last ones, whose images are averaged for the result.
     """
 
     steps: int = 250
     learning_rate: float = 0.05
     betas: tuple[float, float] = (0.5, 0.9)
     warm_up: float = 0.05
+    average: float = 0.0
+
+    def averages(self, step: int) -> bool:
+        """Whether the images after a step, counted from one, are among those averaged."""
+        return step > self.steps - round(self.steps * self.average)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from zero."""

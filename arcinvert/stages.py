@@ -30,17 +30,28 @@ class Stage:
         return Coarse(images, parametrisation) if self.coarse else parametrisation(images)
 
 
-def plan_stages(steps: int, learning_rate: float, *, warm_up: float, coarse: float) -> list[Stage]:
+def plan_stages(
+    steps: int, learning_rate: float, *, warm_up: float, coarse: float, average: float = 0.0
+) -> list[Stage]:
     """One stage, or a coarse one and a fine one.
 
     Args:
         steps: of all stages.
         warm_up: share of all steps in which the rate rises, in each stage.
         coarse: share of all steps at half the size; at least one step stays fine.
+        average: share of all steps, the last fine ones, whose images are averaged for the result.
     """
     first = min(round(steps * coarse), steps - 1)
     return [
-        Stage(Schedule(length, learning_rate, warm_up=min(1.0, steps * warm_up / length)), coarse=half)
+        Stage(
+            Schedule(
+                length,
+                learning_rate,
+                warm_up=min(1.0, steps * warm_up / length),
+                average=0.0 if half else min(1.0, steps * average / length),
+            ),
+            coarse=half,
+        )
         for length, half in ((first, True), (steps - first, False))
         if length
     ]

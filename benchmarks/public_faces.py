@@ -1,4 +1,4 @@
-"""A folder of public faces for 'arcinvert calibrate': nobody of it is attacked or judged by in the benchmarks.
+"""A folder of public faces for 'arcinvert calibrate'; no benchmark attacks or judges by anybody of it.
 
     python -m benchmarks.public_faces --aligned aligned --out public
 

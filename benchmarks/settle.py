@@ -18,25 +18,17 @@ from arcinvert.attack import Attack
 from arcinvert.inputs import Subject, template_of
 from arcinvert.judge import Judge, similarity, to_crop_size
 from arcinvert.options import AttackOptions
+from arcinvert.restarts import under_views
 from arcinvert.scores import Reference, mean_over_identities
-from arcinvert.transforms import RandomView
 from benchmarks.people import choose
 from recognition.checkpoint import load_extra, load_notes
 from recognition.images import list_images, read_image, to_uint8
 from recognition.loading import BUNDLED, bundled_path
-from recognition.recogniser import Recogniser
 from recognition.runtime import keep_freed_memory
 
 #: Of the draw of people; no other benchmark has it.
 SEED = 41
 VIEWS = 4
-
-
-@torch.no_grad()
-def under_views(recogniser: Recogniser, images: torch.Tensor, templates: torch.Tensor) -> torch.Tensor:
-    """Mean cosine of each image's views to its template, (batch,)."""
-    view = RandomView(flip=True, shift=3, scale=0.05, generator=torch.Generator().manual_seed(0))
-    return torch.stack([(recogniser(view(images)) * templates).sum(1) for _ in range(VIEWS)]).mean(0)
 
 
 def main() -> None:
@@ -78,7 +70,7 @@ def main() -> None:
         judged = similarity(judge.embed(list(to_crop_size(to_uint8(inversion.images)))), others)
         columns = {
             "plain": inversion.similarity.tolist(),
-            "under views": under_views(attack.recogniser, inversion.images, templates).tolist(),
+            "under views": under_views(attack.recogniser, inversion.images, templates, VIEWS).tolist(),
             "judge, Type II": judged.tolist(),
         }
         figures = {name: mean_over_identities(values, names) for name, values in columns.items()}

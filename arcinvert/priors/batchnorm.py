@@ -1,10 +1,10 @@
 """Statistics priors: activations of the images should have the statistics of faces.
 
 These are the running statistics of BatchNorm layers, left by the training faces, or statistics measured on
-public faces (measured.py) where a network has none.
+public faces (measured.py) where a network has none; those of each place are measured ones in any case.
 
-The statistics span the whole batch (images and places), as the running ones do; so the penalty of
-each image is that of its batch.
+The statistics span the whole batch (images and places), as the running ones do, and the penalty of each
+image is that of its batch; but for `PerImagePrior`.
 """
 
 import contextlib
@@ -17,12 +17,19 @@ import torch
 from torch import Tensor, nn
 
 from arcinvert.frozen import is_frozen, normalise, replaced_forward, slopes
-from arcinvert.priors.measured import MeasuredStatistics, listen
+from arcinvert.priors.measured import LayerMoments, MeasuredStatistics, listen, mirrored_moments
+from recognition.errors import InputError
+
+#: Axes of (batch, channels, h, w) that moments are taken over.
+Axes = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """One activation in this batch, and on faces (running, or measured): each (channels,)."""
+    """One activation in this batch, and on faces (running, or measured): each (channels,).
+
+    The batch's are (batch, channels) where each image has its own.
+    """
 
     mean: Tensor
     variance: Tensor
@@ -34,9 +41,12 @@ class BatchNormPrior(ABC):
     """Listens to a network's activations while `listening`.
 
     Args:
-        statistics: measured ones; None listens to the inputs of two-dimensional BatchNorms, whose
-            running statistics it takes.
+        statistics: measured ones, for a network without statistics of its own; one that has two-dimensional
+            BatchNorms is heard at their inputs, and their running statistics are taken.
     """
+
+    #: What a channel's statistics in the batch are taken over: images and places.
+    axes: Axes = (0, 2, 3)
 
     def __init__(self, statistics: MeasuredStatistics | None = None) -> None:
         self._layers: list[LayerStatistics] = []
@@ -48,14 +58,14 @@ class BatchNormPrior(ABC):
 
     @contextlib.contextmanager
     def listening(self, network: nn.Module) -> Iterator[None]:
-        """Listen to every BatchNorm2d with running statistics, or where statistics were measured."""
+        """Listen to every BatchNorm2d with running statistics, or else where statistics were measured."""
         with contextlib.ExitStack() as stack:
-            if self._statistics is not None:
-                for handle in listen(network, self._statistics, self._hear):
+            own = statistics_layers(network)
+            for module in own:
+                stack.enter_context(self._listening_to(module))
+            if self._statistics is not None and not own:
+                for handle in listen(network, self._statistics.layers, self._hear_layer):
                     stack.callback(handle.remove)
-            else:
-                for module in statistics_layers(network):
-                    stack.enter_context(self._listening_to(module))
             stack.callback(self._layers.clear)
             yield
 
@@ -67,11 +77,14 @@ class BatchNormPrior(ABC):
             if factors is None:
                 self._hear(activations, 1, *of_faces)
                 return type(module).forward(module, activations)
-            normalised, mean, variance = NormalisedMoments.apply(activations, module, factors)
+            normalised, mean, variance = NormalisedMoments.apply(activations, module, factors, self.axes)
             self._layers.append(LayerStatistics(mean, variance, *of_faces))
             return normalised
 
         return replaced_forward(module, hear)
+
+    def _hear_layer(self, activations: Tensor, layer: LayerMoments) -> None:
+        self._hear(activations, layer.place.axis, layer.mean, layer.variance)
 
     def _hear(self, activations: Tensor, axis: int, of_faces: Tensor, variance_of_faces: Tensor) -> None:
         if not torch.is_grad_enabled():
@@ -80,9 +93,7 @@ class BatchNormPrior(ABC):
             # Tokens and the like: (batch, ..., channels) to one column of places.
             activations = activations.movedim(axis, 1).flatten(2 if activations.ndim > 2 else 1)
             activations = activations.reshape(*activations.shape[:2], -1, 1)
-        # Half precision alone is widened: its sums would lose digits.
-        activations = activations.to(torch.promote_types(activations.dtype, torch.float32))
-        mean, variance = ChannelMoments.apply(activations)
+        mean, variance = Moments.apply(_wide(activations), self.axes)
         self._layers.append(LayerStatistics(mean, variance, of_faces, variance_of_faces))
 
     def __call__(self) -> Tensor:
@@ -101,45 +112,55 @@ def statistics_layers(network: nn.Module) -> list[nn.BatchNorm2d]:
     ]
 
 
-def channel_moments(activations: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel over images and places, without gradients: two of (c,)."""
-    if activations.device.type == "cpu":
+def _wide(activations: Tensor) -> Tensor:
+    """Half precision alone is widened: its sums would lose digits."""
+    return activations.to(torch.promote_types(activations.dtype, torch.float32))
+
+
+def moments_over(activations: Tensor, axes: Axes) -> tuple[Tensor, Tensor]:
+    """Mean and variance of (batch, c, h, w) over some axes, without gradients."""
+    if axes == (0, 2, 3) and activations.device.type == "cpu":
         # A BatchNorm's own kernel: many times as fast as a reduction along images and places.
         mean, variance = torch.batch_norm_update_stats(activations, None, None, 0.0)
         return mean, variance
-    variance, mean = torch.var_mean(activations, dim=(0, 2, 3), correction=0)
+    variance, mean = torch.var_mean(activations, dim=axes, correction=0)
     return mean, variance
 
 
-def _moments_slope(activations: Tensor, mean: Tensor, of_mean: Tensor, of_variance: Tensor) -> Tensor:
+def _moments_slope(
+    activations: Tensor, axes: Axes, mean: Tensor, of_mean: Tensor, of_variance: Tensor
+) -> Tensor:
     """The gradient of both moments, which is linear in the activations: one multiply-add."""
-    count = activations.numel() / activations.shape[1]
+    count = activations.numel() / mean.numel()
     slope = 2 / count * of_variance
     offset = of_mean / count - slope * mean
-    return torch.addcmul(offset[:, None, None], activations, slope[:, None, None])
+    if 2 in axes:
+        offset, slope = offset[..., None, None], slope[..., None, None]
+    return torch.addcmul(offset, activations, slope)
 
 
-class ChannelMoments(torch.autograd.Function):
-    """Mean and variance of each channel over images and places: (batch, c, h, w) to two of (c,).
+class Moments(torch.autograd.Function):
+    """Mean and variance of (batch, c, h, w) over axes: images (0), places (2, 3), or both.
 
     Both have a gradient that is linear in the activations, so the backward pass is one multiply-add of
     them; autograd's own for `var_mean` takes several passes.
     """
 
     @staticmethod
-    def forward(ctx: Any, activations: Tensor) -> tuple[Tensor, Tensor]:
-        mean, variance = channel_moments(activations)
+    def forward(ctx: Any, activations: Tensor, axes: Axes) -> tuple[Tensor, Tensor]:
+        mean, variance = moments_over(activations, axes)
         ctx.save_for_backward(activations, mean)
+        ctx.axes = axes
         return mean, variance
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         activations, mean = ctx.saved_tensors
-        return _moments_slope(activations, mean, *gradients)
+        return _moments_slope(activations, ctx.axes, mean, *gradients), None
 
 
 class NormalisedMoments(torch.autograd.Function):
-    """A frozen BatchNorm and the moments of its input: (batch, c, h, w) to the same and two of (c,).
+    """A frozen BatchNorm and the moments of its input: (batch, c, h, w) to the same, and as `Moments`.
 
     Their gradients meet in the activations, so one pass more adds the normalisation's to the moments',
     where autograd would make each of its own and then their sum.
@@ -147,26 +168,26 @@ class NormalisedMoments(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, activations: Tensor, module: nn.BatchNorm2d, factors: Tensor
+        ctx: Any, activations: Tensor, module: nn.BatchNorm2d, factors: Tensor, axes: Axes
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # Half precision alone is widened: its sums would lose digits.
-        wide = activations.to(torch.promote_types(activations.dtype, torch.float32))
-        mean, variance = channel_moments(wide)
+        mean, variance = moments_over(_wide(activations), axes)
         ctx.save_for_backward(activations, mean)
-        ctx.factors = factors
+        ctx.factors, ctx.axes = factors, axes
         return normalise(module, activations), mean, variance
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         gradient, of_mean, of_variance = gradients
         activations, mean = ctx.saved_tensors
-        slope = _moments_slope(activations, mean, of_mean, of_variance)
-        return slope.addcmul_(gradient, ctx.factors), None, None
+        slope = _moments_slope(activations, ctx.axes, mean, of_mean, of_variance)
+        return slope.addcmul_(gradient, ctx.factors), None, None, None
 
 
 def _joined(layers: Sequence[LayerStatistics]) -> LayerStatistics:
     """All layers' channels in a row: a few operations on them, where a few for each layer cost more."""
-    return LayerStatistics(*(torch.cat([getattr(one, field.name) for one in layers]) for field in _FIELDS))
+    return LayerStatistics(
+        *(torch.cat([getattr(one, field.name) for one in layers], -1) for field in _FIELDS)
+    )
 
 
 _FIELDS = fields(LayerStatistics)
@@ -215,8 +236,83 @@ class ScaleFreePrior(BatchNormPrior):
         means = (all_layers.mean - all_layers.running_mean).square() / variance
         ratios = (all_layers.variance / variance + 1e-8).sqrt()
         # Each channel's share in the mean over layers of their means over channels.
-        shares = torch.cat([torch.full_like(one.running_mean, 1 / len(one.mean)) for one in layers])
-        return ((means + (ratios - 1).square()) * shares).sum() / len(layers)
+        shares = torch.cat([torch.full_like(one.running_mean, 1 / len(one.running_mean)) for one in layers])
+        return ((means + (ratios - 1).square()) * shares).sum(-1).mean() / len(layers)
+
+
+class PerImagePrior(ScaleFreePrior):
+    """The scale-free differences of each image's own statistics, over its places; their mean over images.
+
+    One image's statistics are not the population's, but each image answers for its own: none can make up
+    for another.
+    """
+
+    axes = (2, 3)
+
+
+class PerLocationPrior(ScaleFreePrior):
+    """The scale-free form, and with it where things are: each activation at each place is as on faces.
+
+    Over the batch and its mirror images, the mean of each should be that of faces, in units of their
+    standard deviation there, and the standard deviation the same; mean squares over channels and places,
+    averaged over layers.
+
+    Args:
+        statistics: measured ones, with maps of places; of the channels they are taken as by any prior.
+    """
+
+    #: Of the places, beside the channels' 1.
+    WEIGHT = 2.0
+    #: Share of a channel's mean variance that is added to the variance at each place, of faces and of the
+    #: batch: some places are nearly constant, and would rule the rest.
+    FLOOR = 0.05
+    SMALLEST_VARIANCE_RATIO = 1e-8
+
+    def __init__(self, statistics: MeasuredStatistics | None = None) -> None:
+        super().__init__(statistics)
+        self._maps = () if statistics is None else statistics.maps
+        self._places: list[Tensor] = []
+        self._of_faces: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+        if not self._maps:
+            raise InputError("prior: expected statistics of places for per-location, got none; calibrate")
+
+    @contextlib.contextmanager
+    def listening(self, network: nn.Module) -> Iterator[None]:
+        """Listen to the channels, and where places were measured."""
+        with super().listening(network), contextlib.ExitStack() as stack:
+            for handle in listen(network, self._maps, self._hear_places):
+                stack.callback(handle.remove)
+            stack.callback(self._places.clear)
+            stack.callback(self._of_faces.clear)
+            yield
+
+    def _hear_places(self, activations: Tensor, layer: LayerMoments) -> None:
+        if not torch.is_grad_enabled():
+            return
+        mean_of_faces, floor, inverse = self._floored(layer)
+        if activations.shape[1:] != inverse.shape:
+            raise InputError(
+                f"statistics: expected {layer.place.name} of {tuple(inverse.shape)}, as calibrated, got "
+                f"{tuple(activations.shape[1:])}; calibrate for this input size"
+            )
+        mean, variance = mirrored_moments(*Moments.apply(_wide(activations), (0,)))
+        means = (mean - mean_of_faces).square() * inverse
+        ratios = ((variance + floor) * inverse + self.SMALLEST_VARIANCE_RATIO).sqrt()
+        self._places.append(means.mean() + (ratios - 1).square().mean())
+
+    def _floored(self, layer: LayerMoments) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean, what is added to variances, (channels, 1, 1), and one over those of faces with it."""
+        name, mean, variance = layer.place.name, layer.map_mean, layer.map_variance
+        if name not in self._of_faces and mean is not None and variance is not None:
+            floor = self.FLOOR * variance.mean((1, 2), keepdim=True)
+            inverse = (variance + floor).clamp_min(self.SMALLEST_VARIANCE).reciprocal()
+            self._of_faces[name] = mean, floor, inverse
+        return self._of_faces[name]
+
+    def __call__(self) -> Tensor:
+        places = torch.stack(self._places).mean()
+        self._places.clear()
+        return super().__call__() + self.WEIGHT * places
 
 
 #: By the names of the command line.
@@ -224,4 +320,6 @@ PRIORS: dict[str, type[BatchNormPrior]] = {
     "paper": PaperPrior,
     "deepinversion": DeepInversionPrior,
     "scale-free": ScaleFreePrior,
+    "per-image": PerImagePrior,
+    "per-location": PerLocationPrior,
 }

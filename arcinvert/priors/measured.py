@@ -1,11 +1,16 @@
-"""Statistics of a network's activations on public faces, for networks that carry none of their own.
+"""Statistics of a network's activations on public faces, of each channel and of each place.
 
-Networks with folded BatchNorm, GroupNorm, LayerNorm or attention have no running statistics. What
-training would have left in them is measured instead, on aligned faces without labels, and kept in a
-safetensors file:
+Networks with folded BatchNorm, GroupNorm, LayerNorm or attention have no running statistics; and no network
+says where in a picture an activation belongs. Both are measured on aligned faces without labels, and kept in
+a safetensors file:
 
     NAME/mean, NAME/variance    (channels,) float32, over images, mirror images and places
     NAME/count                  () int64, how many values of each channel they rest on
+    NAME/map_mean, NAME/map_deviation
+                                (channels, height, width) float16, of each place over images and mirror
+                                images, symmetric: the mean less the channel's, and the standard deviation,
+                                both in units of the channel's standard deviation; of convolutions whose
+                                outputs are 2 to 14 high and wide
     metadata                    format, model_sha256, model_name, images, and layers: a JSON list of
                                 {"name", "side", "axis"} in the network's order
 
@@ -15,8 +20,7 @@ that of the channels. Beside the activations, the file has what a template tells
     regression/mean, weights, intercept     as in `FaceRegression`
     metadata                                regression_faces
 
-Readers pass over further tensors, such as NAME/map_mean and NAME/map_variance of
-each place, (channels, height, width).
+Readers pass over further tensors, and take files without maps or regression.
 """
 
 import contextlib
@@ -24,7 +28,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,14 +43,18 @@ from recognition.errors import InputError, one_line
 from recognition.images import atomic_path
 from recognition.recogniser import Recogniser
 
-#: Is told an activation, the axis of its channels, and their mean and variance on faces.
-Hearer = Callable[[Tensor, int, Tensor, Tensor], None]
 #: Marks the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-statistics-1"
+#: Faces, about, after which statistics of activations move little; a regression gains by all there are.
+ACTIVATION_FACES = 1024
 #: The parts of a regression in the file.
 _REGRESSION = ("mean", "weights", "intercept")
 #: Below this number of convolutions and normalisations the linear layers are measured too.
 _FEW_LAYERS = 8
+#: Sides of the activations whose places are measured: larger maps say little more and make large files.
+_MAP_SIDES = range(2, 15)
+#: Keeps a channel that is the same everywhere finite in its own units.
+_SMALLEST_DEVIATION = 1e-6
 #: What stands before the ending of a statistics file that lies beside its model.
 SUFFIX = ".statistics.safetensors"
 
@@ -68,12 +76,30 @@ class Place:
 
 @dataclass(frozen=True)
 class LayerMoments:
-    """One activation's statistics: mean and variance, each (channels,), and how many values they rest on."""
+    """One activation's statistics on faces.
+
+    Args:
+        mean, variance: of each channel, (channels,).
+        count: how many values of a channel they rest on.
+        map_mean, map_variance: of each place, (channels, h, w), symmetric under mirroring; None where
+            they were not measured.
+    """
 
     place: Place
     mean: Tensor
     variance: Tensor
     count: int
+    map_mean: Tensor | None = None
+    map_variance: Tensor | None = None
+
+    def to(self, device: torch.device) -> "LayerMoments":
+        """The same on a device."""
+        maps = (None if one is None else one.to(device) for one in (self.map_mean, self.map_variance))
+        return LayerMoments(self.place, self.mean.to(device), self.variance.to(device), self.count, *maps)
+
+
+#: Is told an activation, and its statistics on faces, on the activation's device.
+Hearer = Callable[[Tensor, LayerMoments], None]
 
 
 @dataclass(frozen=True)
@@ -85,6 +111,11 @@ class MeasuredStatistics:
     model_name: str
     images: int
     regression: FaceRegression | None = None
+
+    @property
+    def maps(self) -> tuple[LayerMoments, ...]:
+        """The layers whose places were measured."""
+        return tuple(layer for layer in self.layers if layer.map_mean is not None)
 
 
 def spread_axes(activations: Tensor, axis: int) -> tuple[int, ...]:
@@ -126,21 +157,21 @@ def measurable_places(
 
 
 class _Moments:
-    """Mean and variance of each channel, gathered batch by batch.
+    """Mean and variance over some axes, gathered batch by batch.
 
     Source: Chan, Golub and LeVeque, COMPSTAT 1982, for the sums of two parts.
     """
 
     def __init__(self) -> None:
-        self.axis = 1
         self.count = 0
         self.mean = torch.zeros(())
         self.squares = torch.zeros(())
 
-    def add(self, activations: Tensor, module: nn.Module) -> None:
-        if self.count == 0:
-            self.axis = _channel_axis(activations, module)
-        axes = spread_axes(activations, self.axis)
+    @property
+    def variance(self) -> Tensor:
+        return self.squares / self.count
+
+    def add(self, activations: Tensor, axes: tuple[int, ...]) -> None:
         # A batch alone is exact enough in float32; its sums with others are kept in float64.
         moments = torch.var_mean(activations.detach().float(), dim=axes, correction=0)
         variance, mean = (moment.to("cpu", torch.float64) for moment in moments)
@@ -150,6 +181,41 @@ class _Moments:
         self.squares = self.squares + variance * count + difference.square() * (self.count * count / total)
         self.mean = self.mean + difference * (count / total)
         self.count = total
+
+
+class _Heard:
+    """What an activation's channels and, where they are few, its places are like."""
+
+    def __init__(self) -> None:
+        self.axis = 1
+        self.channels = _Moments()
+        self.places = _Moments()
+
+    def add(self, activations: Tensor, module: nn.Module) -> None:
+        if self.channels.count == 0:
+            self.axis = _channel_axis(activations, module)
+        self.channels.add(activations, spread_axes(activations, self.axis))
+        maps = isinstance(module, nn.Conv2d) and activations.ndim == 4
+        if maps and all(side in _MAP_SIDES for side in activations.shape[2:]):
+            self.places.add(activations, (0,))
+
+    def statistics(self, name: str, side: Literal["input", "output"]) -> LayerMoments:
+        channels, places = self.channels, self.places
+        layer = LayerMoments(
+            Place(name, side, self.axis), channels.mean.float(), channels.variance.float(), channels.count
+        )
+        if not places.count:
+            return layer
+        # A stride does not look at both sides of a picture alike; a pile of faces has no side.
+        mean, variance = mirrored_moments(places.mean, places.variance)
+        return replace(layer, map_mean=mean.float(), map_variance=variance.float())
+
+
+def mirrored_moments(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of some maps and of their mirror images, from those of the maps: each (..., w)."""
+    other = mean.flip(-1)
+    between = ((mean - other) / 2).square()
+    return (mean + other) / 2, (variance + variance.flip(-1)) / 2 + between
 
 
 def _channel_axis(activations: Tensor, module: nn.Module) -> int:
@@ -168,41 +234,38 @@ def measure(
     """Statistics of a frozen recogniser's activations over aligned faces and their mirror images.
 
     Args:
-        batches: images, (batch, 3, h, w) in [0, 1].
+        batches: images, (batch, 3, h, w) in [0, 1]; activations are heard on about the first
+            `ACTIVATION_FACES`, the regression rests on all.
         pattern: as in `measurable_places`.
 
     Raises:
         InputError: there is no layer to measure, or no image.
     """
     places = measurable_places(recogniser, pattern)
-    moments = {name: _Moments() for name, _, _ in places}
+    heard = {name: _Heard() for name, _, _ in places}
     images, fit = 0, RegressionFit()
     with contextlib.ExitStack() as stack:
         for name, side, module in places:
-            hooked = module.register_forward_hook(_gather(moments[name], side))
+            hooked = module.register_forward_hook(_gather(heard[name], side))
             stack.callback(hooked.remove)
         for batch in batches:
+            if images >= ACTIVATION_FACES:
+                stack.close()
+            else:
+                images += len(batch)
             for faces in (batch, batch.flip(-1)):
                 fit.add(recogniser(faces), faces)
-            images += len(batch)
-    heard = [(name, side) for name, side, _ in places if moments[name].count]
-    if not heard:
-        raise InputError("statistics: expected at least one image to measure, got none")
     layers = tuple(
-        LayerMoments(
-            Place(name, side, moments[name].axis),
-            moments[name].mean.float(),
-            (moments[name].squares / moments[name].count).float(),
-            moments[name].count,
-        )
-        for name, side in heard
+        heard[name].statistics(name, side) for name, side, _ in places if heard[name].channels.count
     )
+    if not layers:
+        raise InputError("statistics: expected at least one image to measure, got none")
     return MeasuredStatistics(layers, recogniser.source.sha256, recogniser.name, images, fit.solve())
 
 
-def _gather(moments: _Moments, side: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+def _gather(heard: _Heard, side: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        moments.add(inputs[0] if side == "input" else output, module)
+        heard.add(inputs[0] if side == "input" else output, module)
 
     return hook
 
@@ -214,6 +277,10 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         tensors[f"{layer.place.name}/mean"] = layer.mean.contiguous()
         tensors[f"{layer.place.name}/variance"] = layer.variance.contiguous()
         tensors[f"{layer.place.name}/count"] = torch.tensor(layer.count)
+        if layer.map_mean is not None and layer.map_variance is not None:
+            mean, deviation = _channel_units(layer)
+            tensors[f"{layer.place.name}/map_mean"] = ((layer.map_mean - mean) / deviation).half()
+            tensors[f"{layer.place.name}/map_deviation"] = (layer.map_variance.sqrt() / deviation).half()
     metadata = {
         "format": FORMAT,
         "model_sha256": statistics.model_sha256,
@@ -230,6 +297,12 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         save_file(tensors, temporary, metadata)
 
 
+def _channel_units(layer: LayerMoments) -> tuple[Tensor, Tensor]:
+    """A channel's mean and standard deviation, in whose units half precision is enough: (channels, 1, 1)."""
+    deviation = layer.variance.sqrt().clamp_min(_SMALLEST_DEVIATION)
+    return layer.mean[:, None, None], deviation[:, None, None]
+
+
 def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
     """Read what `save_statistics` wrote.
 
@@ -244,12 +317,7 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
                     f"{path}: expected statistics that 'arcinvert calibrate' wrote ({FORMAT}), got others"
                 )
             layers = tuple(
-                LayerMoments(
-                    place := Place(entry["name"], entry["side"], entry["axis"]),
-                    file.get_tensor(f"{place.name}/mean"),
-                    file.get_tensor(f"{place.name}/variance"),
-                    int(file.get_tensor(f"{place.name}/count")),
-                )
+                _read_layer(file, Place(entry["name"], entry["side"], entry["axis"]))
                 for entry in json.loads(metadata["layers"])
             )
             images, regression = int(metadata["images"]), None
@@ -263,14 +331,41 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: damaged statistics file ({one_line(error)}); calibrate again") from None
     for layer in layers:
-        sound = layer.mean.shape == layer.variance.shape and layer.mean.ndim == 1
-        if not sound or not (layer.mean.isfinite().all() and layer.variance.ge(0).all()):
+        if not _is_sound(layer):
             raise InputError(f"{path}: damaged statistics of {layer.place.name}; calibrate again")
     if regression is not None and not regression.is_sound():
         raise InputError(f"{path}: damaged regression; calibrate again")
     return MeasuredStatistics(
         layers, metadata.get("model_sha256", ""), metadata.get("model_name", ""), images, regression
     )
+
+
+def _read_layer(file: Any, place: Place) -> LayerMoments:
+    layer = LayerMoments(
+        place,
+        file.get_tensor(f"{place.name}/mean"),
+        file.get_tensor(f"{place.name}/variance"),
+        int(file.get_tensor(f"{place.name}/count")),
+    )
+    # One of the two alone is damage, which get_tensor tells.
+    if not {f"{place.name}/map_mean", f"{place.name}/map_deviation"} & set(file.keys()):
+        return layer
+    mean, deviation = _channel_units(layer)
+    return replace(
+        layer,
+        map_mean=file.get_tensor(f"{place.name}/map_mean").float() * deviation + mean,
+        map_variance=(file.get_tensor(f"{place.name}/map_deviation").float() * deviation).square(),
+    )
+
+
+def _is_sound(layer: LayerMoments) -> bool:
+    values = [layer.mean, layer.variance]
+    sound = layer.mean.shape == layer.variance.shape and layer.mean.ndim == 1
+    if layer.map_mean is not None and layer.map_variance is not None:
+        values += [layer.map_mean, layer.map_variance]
+        sound = sound and layer.map_mean.shape == layer.map_variance.shape
+        sound = sound and layer.map_mean.ndim == 3 and len(layer.map_mean) == len(layer.mean)
+    return sound and all(bool(one.isfinite().all()) for one in values) and bool(layer.variance.ge(0).all())
 
 
 def statistics_for(recogniser: Recogniser, path: str | os.PathLike[str] | None) -> MeasuredStatistics | None:
@@ -308,22 +403,22 @@ def default_path(recogniser: Recogniser) -> Path | None:
     return path.with_name(path.name + SUFFIX) if path.is_file() else None
 
 
-def listen(network: nn.Module, statistics: MeasuredStatistics, hear: Hearer) -> list[RemovableHandle]:
+def listen(network: nn.Module, layers: Iterable[LayerMoments], hear: Hearer) -> list[RemovableHandle]:
     """Hooks that let `hear` have the activation at each place of the statistics, in every pass."""
     return [
         network.get_submodule(layer.place.name).register_forward_hook(_report(layer, hear))
-        for layer in statistics.layers
+        for layer in layers
     ]
 
 
 def _report(layer: LayerMoments, hear: Hearer) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-    moved: dict[torch.device, tuple[Tensor, Tensor]] = {}
+    moved: dict[torch.device, LayerMoments] = {}
 
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         activations = inputs[0] if layer.place.side == "input" else output
         device = activations.device
         if device not in moved:
-            moved[device] = (layer.mean.to(device), layer.variance.to(device))
-        hear(activations, layer.place.axis, *moved[device])
+            moved[device] = layer.to(device)
+        hear(activations, moved[device])
 
     return hook

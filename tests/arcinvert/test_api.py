@@ -25,6 +25,7 @@ from arcinvert.inputs import class_subjects, face_subject
 from arcinvert.judge import Judge, similarity, thresholds
 from arcinvert.priors.measured import default_path, measure, save_statistics
 from arcinvert.recipes import RECIPES, RecipeName
+from arcinvert.restarts import under_views
 from arcinvert.result import Step, StopInversion
 from arcinvert.scores import Verdict
 from arcinvert.targets import ClassTarget, EuclideanTarget
@@ -379,11 +380,55 @@ def test_measured_statistics_take_public_faces(tmp_path: Path) -> None:
         attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions(knowledge="weights"))
     without = attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions(knowledge="weights", prior="none"))
     assert without.knowledge() == {"level": "weights"}
+    with pytest.raises(InputError, match=r"each place for --prior per-location, found none; measure them"):
+        attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions(prior="per-location"))
     # An audit leaves the prior out by itself.
     for level, prior in (("public-faces", {}), ("weights", {"prior": "none"})):
         audited = AuditOptions(images="faces", samples=1, steps=2, attack={"knowledge": level})
         common = {"seed": 0, "samples": 1, "steps": 2, "knowledge": level}
         assert attack_options(audited, loaded) == common | prior
+
+
+def test_places_are_measured_ones_and_channels_the_networks_own(tiny_model: Path, tmp_path: Path) -> None:
+    def made(**options: Any) -> attack.Attack:
+        return attack.Attack(tiny_model, "cpu", AttackOptions(**options))
+
+    message = r"^tiny: expected statistics of each place for --prior per-location.*arcinvert calibrate"
+    with pytest.raises(InputError, match=message):
+        made(prior="per-location")
+    file = tmp_path / "statistics.safetensors"
+    statistics = measure(load(tiny_model), [torch.rand(2, 3, 112, 112)])
+    save_statistics(file, statistics)
+    with_places = made(prior="per-location", statistics=str(file))
+    assert with_places.knowledge()["statistics"] == "2 public faces"
+    # The network has what every other prior takes.
+    assert made(statistics=str(file)).statistics is None
+    assert "statistics" not in made(statistics=str(file)).knowledge()
+    before = tuple(replace(layer, map_mean=None, map_variance=None) for layer in statistics.layers)
+    save_statistics(file, replace(statistics, layers=before))
+    with pytest.raises(InputError, match=message):
+        made(prior="per-location", statistics=str(file))
+    save_statistics(file, statistics)
+    run = generate(class_id=0, model=tiny_model, prior="per-location", statistics=str(file), steps=2)
+    assert run.result["attacker_knowledge"]["level"] == "public-faces"
+
+
+def test_restarts_are_each_from_other_random_numbers(tiny_model: Path) -> None:
+    made = attack.Attack(tiny_model, "cpu", AttackOptions(steps=2, restarts=3, seed=4))
+    alone = attack.Attack(tiny_model, "cpu", AttackOptions(steps=2, seed=4))
+    batch = [(subject, 0) for subject in class_subjects(made.recogniser, [1, 3], Judge())]
+    heard: list[tuple[int, int]] = []
+    kept = made.invert(batch, 0, lambda step: heard.append((step.number, step.steps)))
+    assert heard == [(number, 6) for number in range(1, 7)]
+    assert kept.steps == 6
+    target = made._target([subject for subject, _ in batch])
+    runs = [made._invert_once(batch, target, (0, restart), lambda step: None) for restart in range(3)]
+    assert torch.equal(runs[0].images, alone.invert(batch, 0, lambda step: None).images)
+    assert not torch.equal(runs[0].start, runs[1].start)
+    scores = torch.stack([under_views(made.recogniser, run.images, target.templates) for run in runs])
+    for place, best in enumerate(scores.argmax(0).tolist()):
+        assert torch.equal(kept.images[place], runs[best].images[place])
+        assert torch.equal(kept.similarity[place], runs[best].similarity[place])
 
 
 def test_from_image_is_judged_both_ways(

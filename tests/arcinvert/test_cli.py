@@ -134,6 +134,8 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
         "learning_rate": 0.0625,
         "warm_up": 0.125,
         "coarse": 0.5,
+        "average": 0.5,
+        "restarts": 2,
         "flip": False,
         "shift": 1,
         "wrap": True,

@@ -156,7 +156,7 @@ def test_the_loop_reads_nothing_of_the_device(parametrisation: str, loss: str, s
             if loss == "arcface"
             else CosineTarget(templates().to("meta")),
             PARAMETRISATIONS[parametrisation](start().to("meta")),
-            Schedule(steps=3),
+            Schedule(steps=3, average=0.9),
             view=RandomView(flip=True, shift=2, scale=scale, generator=generator),
             dropout=FeatureDropout(0.2, generator),
             image_priors=[
@@ -327,6 +327,45 @@ def test_the_network_sees_the_view_and_the_priors_the_image() -> None:
     mirrored = (recogniser(inversion.images.flip(-1)) * templates()).sum(1)
     assert float(mirrored.min()) > 0.99
     assert float(inversion.similarity.min()) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("share", "kept"), [(0.0, [10]), (0.04, [10]), (0.3, [8, 9, 10]), (0.99, list(range(1, 11)))]
+)
+def test_the_last_images_are_averaged(share: float, kept: list[int]) -> None:
+    seen: dict[int, Tensor] = {}
+    recogniser = linear_recogniser()
+
+    def run(average: float) -> Inversion:
+        return invert(
+            recogniser,
+            CosineTarget(templates()),
+            Pixels(start()),
+            Schedule(steps=10, average=average),
+            callback=lambda step: seen.update({step.number: step.images()}),
+        )
+
+    inversion = run(share)
+    by_hand = sum(seen[number] for number in kept) / len(kept)
+    torch.testing.assert_close(inversion.images, by_hand)
+    similarity = F.cosine_similarity(recogniser(by_hand), templates())
+    torch.testing.assert_close(inversion.similarity, similarity)
+    assert inversion.steps == 10
+    assert torch.equal(inversion.images, seen[10]) == (kept == [10])
+
+
+def test_a_stop_among_the_averaged_steps_keeps_those_there_were() -> None:
+    seen: list[Tensor] = []
+
+    def stop(step: Step) -> None:
+        seen.append(step.images())
+        if step.number == 8:
+            raise StopInversion
+
+    schedule = Schedule(steps=10, average=0.4)
+    target = CosineTarget(templates())
+    inversion = invert(linear_recogniser(), target, Pixels(start()), schedule, callback=stop)
+    torch.testing.assert_close(inversion.images, (seen[6] + seen[7]) / 2)
 
 
 def test_pixels_stay_possible_at_every_step() -> None:

@@ -6,7 +6,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from arcinvert.priors.batchnorm import PRIORS, statistics_layers
+from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, PerLocationPrior, statistics_layers
+from arcinvert.priors.measured import LayerMoments, MeasuredStatistics, Place
 
 
 def small_network() -> nn.Sequential:
@@ -40,7 +41,56 @@ def layer_inputs(network: nn.Sequential, images: Tensor) -> list[NDArray[np.floa
     return [inputs.movedim(1, 0).flatten(1).numpy() for inputs in (first, second)]
 
 
+def maps_of(network: nn.Sequential, images: Tensor) -> MeasuredStatistics:
+    """What the convolutions' outputs are like at each place, over images and the outputs' mirror images."""
+    layers = []
+    for name in ("0", "3"):
+        with torch.no_grad():
+            outputs = network[: int(name) + 1](images)
+        outputs = torch.cat([outputs, outputs.flip(-1)])
+        moments = outputs.mean(0), outputs.var(0, correction=0)
+        channels = outputs.mean((0, 2, 3)), outputs.var((0, 2, 3), correction=0)
+        layers.append(LayerMoments(Place(name, "output", 1), *channels, outputs[:, 0].numel(), *moments))
+    return MeasuredStatistics(tuple(layers), "", "small", len(images))
+
+
+def naive_places(network: nn.Sequential, images: Tensor, statistics: MeasuredStatistics) -> float:
+    """The penalty of places, value by value."""
+    penalties = []
+    for layer in statistics.layers:
+        with torch.no_grad():
+            outputs = network[: int(layer.place.name) + 1](images)
+        both = torch.cat([outputs, outputs.flip(-1)]).numpy()
+        assert layer.map_mean is not None
+        assert layer.map_variance is not None
+        means, ratios = [], []
+        for channel, (of_faces, variance_of_faces) in enumerate(
+            zip(layer.map_mean.numpy(), layer.map_variance.numpy(), strict=True)
+        ):
+            floor = 0.05 * variance_of_faces.mean()
+            for row, column in np.ndindex(of_faces.shape):
+                values = both[:, channel, row, column]
+                faces = variance_of_faces[row, column] + floor
+                mean = sum(values) / len(values)
+                variance = sum((value - mean) ** 2 for value in values) / len(values)
+                means.append((mean - of_faces[row, column]) ** 2 / faces)
+                ratios.append((((variance + floor) / faces) ** 0.5 - 1) ** 2)
+        penalties.append(sum(means) / len(means) + sum(ratios) / len(ratios))
+    return sum(penalties) / len(penalties)
+
+
+def naive_per_image(network: nn.Sequential, images: Tensor) -> float:
+    """The scale-free penalty of each image alone, and their mean."""
+    alone = [naive_penalty("scale-free", network, image[None]) for image in images]
+    return sum(alone) / len(alone)
+
+
 def naive_penalty(name: str, network: nn.Sequential, images: Tensor) -> float:
+    if name == "per-image":
+        return naive_per_image(network, images)
+    if name == "per-location":
+        places = naive_places(network, images, maps_of(network, some_faces()))
+        return naive_penalty("scale-free", network, images) + 2 * places
     layers = zip(layer_inputs(network, images), (network[1], network[4]), strict=True)
     penalties = []
     for index, (inputs, layer) in enumerate(layers):
@@ -66,8 +116,21 @@ def naive_penalty(name: str, network: nn.Sequential, images: Tensor) -> float:
     return sum(penalties) / 2 if name == "scale-free" else sum(penalties)
 
 
-def penalty(name: str, network: nn.Module, images: Tensor) -> Tensor:
-    prior = PRIORS[name]()
+def some_faces() -> Tensor:
+    """Other images, on which places are measured."""
+    return torch.rand(6, 3, 6, 6, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+
+
+def make_prior(name: str, network: nn.Module, faces: Tensor | None = None) -> BatchNormPrior:
+    if name != "per-location":
+        return PRIORS[name]()
+    assert isinstance(network, nn.Sequential)
+    faces = some_faces() if faces is None else faces
+    return PerLocationPrior(maps_of(network, faces.to(network[0].weight.dtype)))
+
+
+def penalty(name: str, network: nn.Module, images: Tensor, faces: Tensor | None = None) -> Tensor:
+    prior = make_prior(name, network, faces)
     with prior.listening(network):
         network(images)
         return prior()
@@ -91,13 +154,19 @@ def test_gradient_to_the_images(name: str) -> None:
 @pytest.mark.parametrize("name", PRIORS)
 def test_nothing_to_pay_for_the_training_statistics(name: str) -> None:
     network, images = small_network(), some_images()
+    if name == "per-image":
+        # Each image has the statistics of all only if they are one.
+        images = images[:1]
     for position in (1, 4):
         # In order: the second layer's inputs depend on the first layer's statistics.
         inputs = layer_inputs(network, images)[position // 4]
         network[position].running_mean.copy_(torch.tensor(inputs.mean(1)))
         network[position].running_var.copy_(torch.tensor(inputs.var(1)))
-    assert float(penalty(name, network, images)) == pytest.approx(0, abs=1e-4)
-    assert float(penalty(name, network, images * 0.5)) > 0.01
+    assert float(penalty(name, network, images, images)) == pytest.approx(0, abs=1e-4)
+    assert float(penalty(name, network, images * 0.5, images)) > 0.01
+    if name == "per-location":
+        # The channels have the same statistics, but elsewhere.
+        assert float(penalty(name, network, images.roll(2, 2), images)) > 0.5
 
 
 def test_scale_free_does_not_depend_on_units() -> None:
@@ -121,6 +190,59 @@ def test_half_precision_within_its_digits(name: str) -> None:
     assert (rough.dtype, rough_slope.dtype) == (torch.float32, torch.float32)
     assert rough.item() == pytest.approx(exact.item(), rel=0.03)
     assert float(torch.nn.functional.cosine_similarity(rough_slope.flatten(), slope.flatten(), dim=0)) > 0.99
+
+
+@pytest.mark.parametrize("name", ["per-image", "per-location"])
+def test_layers_that_are_not_frozen_are_heard_alike(name: str) -> None:
+    images = some_images().requires_grad_()
+    frozen = penalty(name, small_network(), images)
+    learning = penalty(name, small_network().requires_grad_(), images)
+    torch.testing.assert_close(learning, frozen)
+    slopes = [torch.autograd.grad(value, images)[0] for value in (learning, frozen)]
+    torch.testing.assert_close(*slopes)
+
+
+def test_one_image_does_not_answer_for_another() -> None:
+    network, images = small_network(), some_images()
+    together, alone = (penalty(name, network, images) for name in ("scale-free", "per-image"))
+    assert alone > together
+    # An image's own penalty does not depend on the rest of its batch.
+    (slope,) = torch.autograd.grad(
+        penalty("per-image", network, given := images.clone().requires_grad_()), given
+    )
+    single = images[:1].clone().requires_grad_()
+    (own,) = torch.autograd.grad(penalty("per-image", network, single), single)
+    torch.testing.assert_close(slope[:1] * 3, own)
+
+
+def test_places_that_never_change_stay_finite() -> None:
+    network = small_network()
+    still = some_images()[:1].expand(2, -1, -1, -1)
+    still = (still + still.flip(-1)) / 2
+    prior = PerLocationPrior(maps_of(network, still))
+    images = still.clone().requires_grad_()
+    with prior.listening(network):
+        network(images)
+        prior().backward()
+    assert images.grad is not None
+    assert bool(images.grad.isfinite().all())
+
+
+def test_a_mirrored_batch_pays_the_same_for_its_places() -> None:
+    network = small_network()
+    # Kernels that are symmetric themselves, of which a mirrored picture has mirrored activations.
+    with torch.no_grad():
+        network[0].weight.add_(network[0].weight.flip(-1).clone())
+    statistics = maps_of(network, some_faces())
+    prior = PerLocationPrior(MeasuredStatistics(statistics.layers[:1], "", "small", 6))
+    values = []
+    with prior.listening(network):
+        for images in (some_images(), some_images().flip(-1)):
+            network(images)
+            # The first layer's channels have the same statistics either way.
+            values.append(torch.stack(prior._places).detach())
+            prior()
+    torch.testing.assert_close(*values)
 
 
 @pytest.mark.parametrize("frozen", [True, False])

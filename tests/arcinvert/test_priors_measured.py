@@ -1,5 +1,6 @@
 """Measured statistics against naive ones, their file, and the prior that listens by them."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from arcinvert.priors.batchnorm import PRIORS
+from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior
 from arcinvert.priors.measured import (
     SUFFIX,
     load_statistics,
@@ -94,8 +95,102 @@ def test_readers_pass_over_further_tensors(recogniser: Recogniser, images: Tenso
     save_statistics(path, measure(recogniser, [images]))
     with safe_open(path, framework="pt") as file:
         tensors, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
-    save_file(tensors | {"backbone.conv/map_mean": torch.zeros(4, 4, 4)}, path, metadata)
+    save_file(tensors | {"regression/mean": torch.zeros(4)}, path, metadata)
     assert len(load_statistics(path).layers) == 3
+
+
+def test_maps_are_those_of_each_place_symmetric(recogniser: Recogniser, images: Tensor) -> None:
+    statistics = measure(recogniser, images.split([3, 3, 1]))
+    (layer,) = statistics.maps
+    assert layer.place.name == "backbone.conv"
+    with torch.no_grad():
+        maps = recogniser.backbone.conv(torch.cat([images, images.flip(-1)])).double()
+    maps = torch.cat([maps, maps.flip(-1)])
+    assert layer.map_mean is not None
+    assert layer.map_variance is not None
+    assert layer.map_mean.shape == (4, 4, 4)
+    for channel, row, column in itertools.product(range(4), range(4), range(4)):
+        values = maps[:, channel, row, column].tolist()
+        mean = sum(values) / len(values)
+        variance = sum((value - mean) ** 2 for value in values) / len(values)
+        assert float(layer.map_mean[channel, row, column]) == pytest.approx(mean, abs=1e-6)
+        assert float(layer.map_variance[channel, row, column]) == pytest.approx(variance, rel=1e-4)
+    torch.testing.assert_close(layer.map_mean, layer.map_mean.flip(-1))
+
+
+@pytest.mark.parametrize(("size", "measured"), [(3, False), (4, True), (16, True), (17, False)])
+def test_maps_of_some_places_and_not_of_too_many(size: int, measured: bool) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * (size - 2) ** 2, 5))
+    recogniser = Recogniser(network, name="n", preprocessing=Preprocessing(0.0, 1.0, input_size=size))
+    statistics = measure(recogniser.freeze(), [torch.rand(2, 3, size, size)])
+    assert len(statistics.layers) == 2
+    assert [layer.place.name for layer in statistics.maps] == ["backbone.0"] * measured
+
+
+def test_maps_come_back_to_three_digits(recogniser: Recogniser, images: Tensor, tmp_path: Path) -> None:
+    statistics = measure(recogniser, [images])
+    (layer,) = statistics.maps
+    # Channels far from nought, or of a size that half precision does not know.
+    factors, offsets = torch.tensor([1.0, 1e6, 1e-6, 0]), torch.tensor([0, 1e8, 0.1, 3])
+    scale, offset = factors[:, None, None], offsets[:, None, None]
+    odd = replace(
+        layer,
+        mean=layer.mean * factors + offsets,
+        variance=layer.variance * factors**2,
+        map_mean=layer.map_mean * scale + offset,  # type: ignore[operator]
+        map_variance=layer.map_variance * scale**2,  # type: ignore[operator]
+    )
+    save_statistics(tmp_path / "s.safetensors", replace(statistics, layers=(odd,)))
+    (again,) = load_statistics(tmp_path / "s.safetensors").maps
+    assert again.map_mean is not None
+    assert again.map_variance is not None
+    assert odd.map_variance is not None
+    deviation = odd.map_variance.sqrt().clamp_min(1e-6)
+    assert float(((again.map_mean - odd.map_mean) / deviation).abs().max()) < 5e-3
+    assert (
+        float((again.map_variance.sqrt() / deviation - odd.map_variance.sqrt() / deviation).abs().max())
+        < 2e-3
+    )
+    assert again.map_mean.dtype == torch.float32
+
+
+@pytest.mark.parametrize("damage", ["alone", "shape", "channels", "not finite"])
+def test_damaged_maps_are_refused(
+    damage: str, recogniser: Recogniser, images: Tensor, tmp_path: Path
+) -> None:
+    path, name = tmp_path / "s.safetensors", "backbone.conv/map_mean"
+    save_statistics(path, measure(recogniser, [images]))
+    with safe_open(path, framework="pt") as file:
+        tensors, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
+    if damage == "alone":
+        del tensors[name]
+    elif damage == "not finite":
+        tensors[name][0, 0, 0] = float("inf")
+    else:
+        tensors[name] = tensors[name][:, :2].contiguous() if damage == "shape" else tensors[name][:2]
+    save_file(tensors, path, metadata)
+    with pytest.raises(InputError, match=r"damaged statistics.*calibrate again"):
+        load_statistics(path)
+
+
+def test_a_file_without_maps_is_read(recogniser: Recogniser, images: Tensor, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    statistics = measure(recogniser, [images])
+    before = tuple(replace(layer, map_mean=None, map_variance=None) for layer in statistics.layers)
+    save_statistics(path, replace(statistics, layers=before))
+    again = load_statistics(path)
+    assert (len(again.layers), again.maps) == (3, ())
+    assert isinstance(PRIORS["scale-free"](again), BatchNormPrior)
+    with pytest.raises(InputError, match=r"expected statistics of places for per-location.*calibrate"):
+        PRIORS["per-location"](again)
+
+
+def test_maps_of_another_size_are_refused(recogniser: Recogniser, images: Tensor) -> None:
+    prior = PRIORS["per-location"](measure(recogniser, [images]))
+    larger = Recogniser(recogniser.backbone, name="l", preprocessing=Preprocessing(0.0, 1.0, input_size=11))
+    message = r"backbone.conv of \(4, 4, 4\), as calibrated, got \(4, 5, 5\)"
+    with prior.listening(larger), pytest.raises(InputError, match=message):
+        larger(torch.rand(2, 3, 11, 11, requires_grad=True))
 
 
 @pytest.mark.parametrize("name", list(PRIORS))
@@ -103,6 +198,10 @@ def test_a_prior_is_least_where_the_statistics_are_met(
     name: str, recogniser: Recogniser, images: Tensor
 ) -> None:
     both = torch.cat([images, images.flip(-1)])
+    if name == "per-image":
+        # One image has the statistics of all if there is no other.
+        images = (both[:1] + both[7:8]) / 2
+        both = images.clone()
     prior = PRIORS[name](measure(recogniser, [images], pattern="conv|norm"))
     with prior.listening(recogniser):
         recogniser(both.requires_grad_())
@@ -110,6 +209,19 @@ def test_a_prior_is_least_where_the_statistics_are_met(
         recogniser((0.3 * both).detach().requires_grad_())
         missed = prior()
     assert met.item() < 1e-2 < missed.item()
+
+
+def test_the_networks_own_statistics_come_first() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4 * 49, 5)).eval()
+    recogniser = Recogniser(network, name="n", preprocessing=Preprocessing(0.0, 1.0, input_size=9)).freeze()
+    images = torch.rand(3, 3, 9, 9, requires_grad=True)
+    values = []
+    for prior in (PRIORS["paper"](), PRIORS["paper"](measure(recogniser, [torch.rand(2, 3, 9, 9)]))):
+        with prior.listening(recogniser):
+            recogniser(images)
+            values.append(prior())
+    assert torch.equal(*values)
 
 
 def test_a_prior_of_batch_norm_inputs_equals_one_of_the_same_numbers_measured() -> None:
@@ -121,11 +233,18 @@ def test_a_prior_of_batch_norm_inputs_equals_one_of_the_same_numbers_measured() 
     statistics = measure(recogniser, [torch.rand(2, 3, 9, 9)], pattern=r"backbone\.0")
     (layer,) = statistics.layers
     layer = replace(layer, mean=network[1].running_mean.clone(), variance=network[1].running_var.clone())
+    # The same network but for its BatchNorm, which comes after what is measured.
+    without = Recogniser(
+        nn.Sequential(network[0], *network[2:]), name="n", preprocessing=recogniser.preprocessing
+    )
     images = torch.rand(3, 3, 9, 9, requires_grad=True)
     values = []
-    for prior in (PRIORS["scale-free"](), PRIORS["scale-free"](replace(statistics, layers=(layer,)))):
-        with prior.listening(recogniser):
-            recogniser(images)
+    for heard, prior in (
+        (recogniser, PRIORS["scale-free"]()),
+        (without, PRIORS["scale-free"](replace(statistics, layers=(layer,)))),
+    ):
+        with prior.listening(heard):
+            heard(images)
             values.append(prior())
     torch.testing.assert_close(values[0], values[1])
 

@@ -70,7 +70,7 @@ def test_published_recipes_have_nothing_of_ours(name: Any) -> None:
     options = AttackOptions(recipe=name)
     ours = ("colour_weight", "coordinate_weight", "scale", "feature_dropout")
     assert all(getattr(options, key) == 0 for key in ours)
-    assert options.start == "dream"
+    assert options.start == "noise"
 
 
 def test_what_is_given_wins() -> None:
@@ -101,6 +101,10 @@ def test_a_change_of_options_keeps_the_rest() -> None:
         (
             {"knowledge": "weights", "statistics": "faces.safetensors"},
             "^statistics: expected none .* got faces",
+        ),
+        (
+            {"knowledge": "weights", "prior": "per-location"},
+            "^prior: expected another .* got per-location, which is made of public faces$",
         ),
         ({"coarse": 1.0}, "^coarse: expected less than 1"),
         ({"warm_up": 1.5}, "^warm_up: expected less than 1"),

@@ -47,6 +47,15 @@ def test_one_stage_is_the_schedule_alone() -> None:
     assert stage.schedule == Schedule(250, 0.05, warm_up=0.05)
 
 
+def test_the_last_of_all_steps_are_averaged() -> None:
+    coarse, fine = plan_stages(100, 0.05, warm_up=0.05, coarse=0.6, average=0.2)
+    assert [step for step in range(1, 61) if coarse.schedule.averages(step)] == []
+    assert [step for step in range(1, 41) if fine.schedule.averages(step)] == list(range(21, 41))
+    # No more than the fine ones.
+    _, short = plan_stages(100, 0.05, warm_up=0.05, coarse=0.9, average=0.5)
+    assert all(short.schedule.averages(step) for step in range(1, 11))
+
+
 def run(stage: Stage, images: Tensor, heard: object) -> Inversion:
     return invert(
         linear_recogniser(),
