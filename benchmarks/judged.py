@@ -1,8 +1,11 @@
-"""Held-out people to attack, and what the judge says of pictures of them: the columns of a judged table.
+"""People to attack, and what the judge says of pictures of them: the columns of a judged table.
 
-Attacked are people that the bundled network never saw, with two photographs or more; the judge's thresholds
+Reported are people that the bundled network never saw, with two photographs or more; the judge's thresholds
 are calibrated on the other held-out people. Rank-1 is searched in a gallery of 1,000: another photograph of
 the person, and one each of 999 people of LFW of whom nobody is attacked.
+
+Settings are tuned on people that the bundled network was trained on, with two to nine photographs; the
+thresholds come from held-out people too, and rank-1 is searched among the attacked people.
 """
 
 from collections.abc import Sequence
@@ -29,6 +32,8 @@ GALLERY = 1000
 FMRS = (1e-2, 1e-3)
 #: Photographs of one person that calibrate the judge, at most.
 PHOTOS_PER_PERSON = 5
+#: Photographs of one whom settings are tuned on: few have more.
+TUNING_PHOTOS = range(2, 10)
 
 Crops = NDArray[np.uint8]
 Embeddings = NDArray[np.float64]
@@ -42,8 +47,10 @@ class Panel:
         names: (people,); photographs: (people,) paths, whose templates are attacked.
         first, second: (people, 112, 112, 3), the crops of those photographs and of another of each.
         first_embeddings, second_embeddings: (people, 128), the judge's of both.
-        others: (999, 128), the judge's of the gallery's other people.
+        others: (999, 128), the judge's of the gallery's other people; or (people, n, 128), where each
+            has a gallery of their own.
         thresholds: of the judge, calibrated on held-out people who are not attacked.
+        split: of the bundled network's people: held-out, or training.
     """
 
     names: list[str]
@@ -54,21 +61,28 @@ class Panel:
     second_embeddings: Embeddings
     others: Embeddings
     thresholds: list[Threshold]
+    split: str = "held-out"
 
 
-def make_panel(photos: Path, people: int, seed: int, cache: Path) -> Panel:
+def make_panel(photos: Path, people: int, seed: int, cache: Path, *, tuning: bool = False) -> Panel:
     """Draw people by the seed, and have the judge look at all photographs once.
 
     Args:
         photos: LFW, a folder per identity.
         cache: a folder; the judge's embeddings are kept in it, by people and seed.
+        tuning: draw people that settings are tuned on, in place of those that are reported.
 
     Raises:
         InputError: there are not so many people.
     """
     folders = read_folders(photos)
     held_out = load_notes(bundled_path())["split"]["held_out"]
-    several = [name for name in sorted(held_out) if len(folders[name]) >= 2]
+    if tuning:
+        unseen = set(held_out)
+        candidates = (name for name in sorted(folders) if name not in unseen)
+        several = [name for name in candidates if len(folders[name]) in TUNING_PHOTOS]
+    else:
+        several = [name for name in sorted(held_out) if len(folders[name]) >= 2]
     order = np.random.default_rng(seed).permutation(len(several))
     drawn = ((several[index], folders[several[index]]) for index in order)
     usable = ((name, pair) for name, paths in drawn if (pair := _pair(paths)) is not None)
@@ -80,23 +94,27 @@ def make_panel(photos: Path, people: int, seed: int, cache: Path) -> Panel:
     names = [name for name, _ in found]
     first = np.stack([_single_face(pair[0]) for _, pair in found])
     second = np.stack([read_face(pair[1]) for _, pair in found])
-    path = cache / f"judge-{people}-{seed}.npz"
+    path = cache / f"judge-{'tuning-' if tuning else ''}{people}-{seed}.npz"
     if not path.exists():
         calibrating = [name for name in sorted(held_out) if name not in names]
-        draw = np.random.default_rng(seed).permutation(sorted(set(folders) - set(names)))
         judge = Judge()
+        seconds = judge.embed(list(second))
         labelled = [
             (name, crop) for name in calibrating for crop in _faces(folders[name][:PHOTOS_PER_PERSON])
         ]
-        strangers = (crops[0] for name in draw if (crops := _faces(folders[name][:1])))
-        others = list(islice(strangers, GALLERY - 1))
+        if tuning:
+            others = np.stack([np.delete(seconds, person, 0) for person in range(people)])
+        else:
+            draw = np.random.default_rng(seed).permutation(sorted(set(folders) - set(names)))
+            strangers = (crops[0] for name in draw if (crops := _faces(folders[name][:1])))
+            others = judge.embed(list(islice(strangers, GALLERY - 1)))
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 first=judge.embed(list(first)),
-                second=judge.embed(list(second)),
-                others=judge.embed(others),
+                second=seconds,
+                others=others,
                 calibration=judge.embed([crop for _, crop in labelled]),
                 labels=np.unique([name for name, _ in labelled], return_inverse=True)[1],
             )
@@ -110,6 +128,7 @@ def make_panel(photos: Path, people: int, seed: int, cache: Path) -> Panel:
             kept["second"],
             kept["others"],
             calibrated(kept["calibration"], kept["labels"]),
+            "training" if tuning else "held-out",
         )
 
 
@@ -199,7 +218,7 @@ def judged(panel: Panel, embeddings: Embeddings, detected: Sequence[bool], floor
         return mean_over_identities(values.tolist(), panel.names)
 
     own = similarity(embeddings, panel.second_embeddings)
-    nearest = similarity(embeddings[:, None], panel.others[None]).max(1)
+    nearest = similarity(embeddings[:, None], panel.others).max(1)
     return Row(
         figure(similarity(embeddings, panel.first_embeddings)),
         figure(own),

@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -66,19 +66,36 @@ def attack(
     }
     folder = out / f"{recipe}-{level}"
     if not (folder / RESULT_NAME).exists():
-        begin = time.monotonic()
-        run = arcinvert.from_image(
-            panel.photographs, model=options.model, photos=options.photos, out=folder, **wanted
-        )
-        if run.interrupted:
-            raise KeyboardInterrupt
-        print(f"{title(name)}: {steps} steps, {time.monotonic() - begin:.0f} s", flush=True)
+        make(title(name), panel, wanted, folder, model=options.model, photos=options.photos)
+    return kept_pictures(panel, wanted, folder, model=options.model)
+
+
+def make(name: str, panel: Panel, wanted: dict[str, Any], folder: Path, *, model: Path, photos: Path) -> None:
+    """Attack the panel's templates into a folder, and print how long it took.
+
+    Args:
+        wanted: of `AttackOptions`.
+
+    Raises:
+        InputError: the options do not go with the network.
+    """
+    begin = time.monotonic()
+    run = arcinvert.from_image(panel.photographs, model=model, photos=photos, out=folder, **wanted)
+    if run.interrupted:
+        raise KeyboardInterrupt
+    print(f"{name}: {run.samples[0]['steps']} steps, {time.monotonic() - begin:.0f} s", flush=True)
+
+
+def kept_pictures(
+    panel: Panel, wanted: dict[str, Any], folder: Path, *, model: Path
+) -> tuple[NDArray[np.uint8], float]:
+    """What `make` left in a folder: pictures, (people, 112, 112, 3), and seconds an image.
+
+    Raises:
+        InputError: it was made with other settings.
+    """
     result = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))
-    asked = (
-        asdict(AttackOptions(**wanted)),
-        [str(path) for path in panel.photographs],
-        sha256(options.model),
-    )
+    asked = asdict(AttackOptions(**wanted)), [str(path) for path in panel.photographs], sha256(model)
     if asked != (result["options"], result["inputs"]["photographs"], result["attacked"]["sha256"]):
         raise InputError(
             f"{folder}: expected a result of these people and options, got another; choose --out"
@@ -88,21 +105,37 @@ def attack(
     return to_crop_size(np.stack(images)), seconds
 
 
-def table(rows: Sequence[tuple[str, Row, float | None]], panel: Panel) -> str:
-    """The rows in Markdown, each with its title and, where it was made, its seconds an image."""
+def table(
+    rows: Sequence[tuple[str, Row, float | None]],
+    panel: Panel,
+    more: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
+    """The rows in Markdown, each with its title and, where it was made, its seconds an image.
+
+    Args:
+        more: further columns by their headings: cells by the rows' titles.
+    """
+    further = more or {}
     rates = [f"{point.fmr:g}" for point in panel.thresholds]
     columns = ["Type I", "Type II", *(f"SAR at FMR {rate}" for rate in rates)]
-    columns += [f"rank-1 of {len(panel.others) + 1:,}", "face detected", "gap closed", "s an image"]
+    columns += [f"rank-1 of {gallery_size(panel):,}", "face detected", "gap closed", "s an image", *further]
     lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, row, seconds in rows:
         figures = [row.type_1, row.type_2, *(row.sar[rate] for rate in rates)]
         figures += [row.rank_1, row.face_detected, row.gap_closed]
-        cells = [_cell(figure) for figure in figures] + ["-" if seconds is None else f"{seconds:.1f}"]
+        cells = [cell(figure) for figure in figures] + ["-" if seconds is None else f"{seconds:.1f}"]
+        cells += [column.get(name, "-") for column in further.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(figure: Figure) -> str:
+def gallery_size(panel: Panel) -> int:
+    """People whom rank-1 is searched among, the attacked one included."""
+    return panel.others.shape[-2] + 1
+
+
+def cell(figure: Figure) -> str:
+    """A figure with its interval."""
     return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
@@ -110,11 +143,11 @@ def described(panel: Panel) -> str:
     """What the table rests on, in one sentence."""
     points = ", ".join(f"{point.similarity:.3f} at FMR {point.fmr:g}" for point in panel.thresholds)
     rests = panel.thresholds[-1]
-    gallery = len(panel.others) + 1
+    gallery = gallery_size(panel)
     return (
-        f"{len(panel.names)} held-out people of LFW, a photograph each; 95 % intervals by bootstrap over "
-        f"people; judge similarity is 1 - distance, accepted above {points} ({rests.mated:,} mated and "
-        f"{rests.nonmated:,} non-mated pairs of {rests.identities} other people); rank-1 by chance "
+        f"{len(panel.names)} {panel.split} people of LFW, a photograph each; 95 % intervals by bootstrap "
+        f"over people; judge similarity is 1 - distance, accepted above {points} ({rests.mated:,} mated and "
+        f"{rests.nonmated:,} non-mated pairs of {rests.identities} other people, held out); rank-1 by chance "
         f"{1 / gallery:.3f}."
     )
 
@@ -199,13 +232,14 @@ def compare(options: argparse.Namespace) -> None:
         options.out / "sheet.png",
         sheet(panel, mean_face, pictures, {name: row for name, row, _ in rows}, heading),
     )
-    figures = {name: _as_json(row) | {"seconds": seconds} for name, row, seconds in rows}
+    figures = {name: as_json(row) | {"seconds": seconds} for name, row, seconds in rows}
     for file, content in (("table.md", text), ("figures.json", json.dumps(figures, indent=1) + "\n")):
         with atomic_path(options.out / file) as temporary:
             temporary.write_text(content, encoding="utf-8")
 
 
-def _as_json(row: Row) -> dict[str, Any]:
+def as_json(row: Row) -> dict[str, Any]:
+    """A row for a file of figures."""
     return asdict(row) | {"similarities": row.similarities.tolist()}
 
 

@@ -1,7 +1,7 @@
 """The judged table's columns, against people whose embeddings are made up."""
 
 from argparse import Namespace
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +77,20 @@ def test_the_gap_from_floor_to_ceiling(panel):
     assert uneven.high == 1
 
 
+def test_each_may_have_a_gallery_of_their_own(panel):
+    detected = [True] * PEOPLE
+    pictures = SELVES.copy()
+    pictures[3] = panel.second_embeddings[2]
+    others = np.stack([np.delete(panel.second_embeddings, person, 0) for person in range(PEOPLE)])
+    own = replace(panel, others=others)
+    assert judged(own, pictures, detected, np.zeros(128)).rank_1.value == 4 / 5
+    assert "rank-1 of 5 " in recipes.table([], own)
+    # The same for all is the same as one for all.
+    same = replace(panel, others=np.stack([panel.others] * PEOPLE))
+    rows = [judged(one, pictures, detected, np.zeros(128)).rank_1 for one in (panel, same)]
+    assert rows[0] == rows[1]
+
+
 def test_thresholds_of_pairs_of_people():
     labels = np.repeat(np.arange(40), 2)
     selves = random.normal(size=(40, 128))
@@ -124,7 +138,7 @@ def test_a_panel_of_real_people(shared, tmp_path, monkeypatch):
 
     monkeypatch.setattr("benchmarks.judged.Judge", never)
     again = make_panel(photos, 3, 0, tmp_path)
-    assert again.names == panel.names
+    assert (again.names, again.split) == (panel.names, "held-out")
     assert np.array_equal(again.others, panel.others)
     monkeypatch.setattr("benchmarks.judged._pair", lambda paths: None)
     with pytest.raises(InputError, match=r"people: expected at most 0, .* got 3"):

@@ -1,0 +1,242 @@
+"""What each ingredient of the attack is worth, alone and together with all others.
+
+    arcinvert calibrate --model mobilefacenet_y1.onnx --images PUBLIC --out places.safetensors
+    python -m benchmarks.ablation --photos ../shared/data/lfw/images --people 64 \\
+        --statistics places.safetensors --out runs/ablation
+
+Settings are chosen by this table, so its people are some that the bundled network was trained on, with two
+to nine photographs; what is chosen is reported on others (benchmarks/recipes.py). PUBLIC should be
+photographs of neither: an attacker has no statistics of the people attacked.
+
+A row is the default recipe, or a bare attack, with some changes of its options (`rows`). Its difference is
+the mean over people of its Type II less that of the row it is compared with: paired, so its interval is much
+narrower than the rows' own. A finished row is kept in --out, and not made again.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arcinvert.judge import Judge, face_detected, to_crop_size
+from arcinvert.options import AttackOptions, choices
+from arcinvert.report import RESULT_NAME
+from arcinvert.scores import Figure, mean_over_identities
+from benchmarks.judged import Panel, Row, judged, make_panel
+from benchmarks.recipes import MEAN_FACE, as_json, cell, described, kept_pictures, make, table
+from recognition.checkpoint import load_extra
+from recognition.errors import InputError
+from recognition.images import atomic_path, to_uint8
+from recognition.loading import bundled_path
+from recognition.runtime import keep_freed_memory
+
+DEFAULT, BARE = "default", "bare"
+
+_OURS = AttackOptions()
+NO_VIEWS: dict[str, Any] = {"flip": False, "shift": 0, "scale": 0.0, "feature_dropout": 0.0}
+#: One option of the default recipe, every other value of it a row.
+OPTIONS = ("prior", "start", "parametrisation")
+#: Other changes of the default recipe; what is the default already is no row.
+CHANGES: dict[str, dict[str, Any]] = {
+    "coarse=0": {"coarse": 0.0},
+    "coarse=0.3": {"coarse": 0.3},
+    "views=none": NO_VIEWS,
+    "views=flip": NO_VIEWS | {"flip": True},
+    "views=flip+shift2": NO_VIEWS | {"flip": True, "shift": 2},
+    "views=flip+shift6+scale0.15": NO_VIEWS | {"flip": True, "shift": 6, "scale": 0.15},
+    "dropout=0.4": {"feature_dropout": 0.4},
+    "average=0": {"average": 0.0},
+    "average=0.2": {"average": 0.2},
+    "restarts=2": {"restarts": 2},
+    "batch=4": {"batch_size": 4},
+    "batch=16": {"batch_size": 16},
+    "tv=off": {"tv_weight": 0.0},
+    "colour=off": {"colour_weight": 0.0},
+}
+#: From the mean face by the identity loss alone.
+BARE_CHANGES: dict[str, Any] = {
+    "start": "mean",
+    "parametrisation": "pixels",
+    "prior": "none",
+    "tv_weight": 0.0,
+    "colour_weight": 0.0,
+    **NO_VIEWS,
+}
+#: What the bare attack lacks: each alone, and each with all before it.
+INGREDIENTS: dict[str, dict[str, Any]] = {
+    "tv": {"tv_weight": _OURS.tv_weight},
+    "colour": {"colour_weight": _OURS.colour_weight},
+    "flip": {"flip": True},
+    "shift2": {"shift": 2},
+    "scale-free": {"prior": "scale-free"},
+    "per-location": {"prior": "per-location"},
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row: options that are not the default recipe's, and the row that it is compared with."""
+
+    changes: dict[str, Any]
+    against: str | None = DEFAULT
+
+
+def rows() -> dict[str, Change]:
+    """All rows by their names."""
+    made = {DEFAULT: Change({}, None)}
+    for option in OPTIONS:
+        for value in choices(option):
+            if value not in ("auto", getattr(_OURS, option)):
+                made[f"{option}={value}"] = Change({option: value})
+    made |= {name: Change(changes) for name, changes in CHANGES.items() if AttackOptions(**changes) != _OURS}
+    made[BARE] = Change(BARE_CHANGES)
+    together, name = BARE_CHANGES, BARE
+    for ingredient, changes in INGREDIENTS.items():
+        made[f"{BARE}+{ingredient}"] = Change(BARE_CHANGES | changes, BARE)
+    for ingredient, changes in INGREDIENTS.items():
+        together, name = together | changes, f"{name}+{ingredient}"
+        # The first is alone.
+        made.setdefault(name, Change(together, BARE))
+    return made
+
+
+def chosen(names: Iterable[str] | None) -> dict[str, Change]:
+    """The rows of these names, or all, with those that they are compared with, in the table's order.
+
+    Raises:
+        InputError: there is no such row.
+    """
+    every = rows()
+    if names is None:
+        return every
+    wanted: set[str] = set()
+    for name in names:
+        if name not in every:
+            raise InputError(f"rows: expected some of {', '.join(every)}, got {name!r}")
+        one: str | None = name
+        while one is not None:
+            wanted.add(one)
+            one = every[one].against
+    return {name: row for name, row in every.items() if name in wanted}
+
+
+def differences(
+    results: Mapping[str, Row], changes: Mapping[str, Change], names: Sequence[str]
+) -> dict[str, Figure]:
+    """Of each row its Type II less that of the row it is compared with, over the same people.
+
+    Args:
+        names: of the people, in the order of the rows' similarities.
+    """
+    found = {}
+    for name, row in results.items():
+        against = changes[name].against
+        if against is not None and against in results:
+            paired = row.similarities - results[against].similarities
+            found[name] = mean_over_identities(paired.tolist(), names)
+    return found
+
+
+def options_of(row: Change, given: argparse.Namespace) -> dict[str, Any]:
+    """The options of a row's attack."""
+    return {"steps": given.steps, "seed": given.seed, "statistics": given.statistics} | row.changes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
+    parser.add_argument(
+        "--model", type=Path, default=Path("../shared/models/mobilefacenet_y1.onnx"), help="attacked"
+    )
+    parser.add_argument("--people", type=int, default=16, help="to attack")
+    parser.add_argument("--steps", type=int, default=100, help="of every row")
+    parser.add_argument("--statistics", default="", metavar="FILE", help="of 'arcinvert calibrate'")
+    parser.add_argument(
+        "--rows",
+        type=lambda text: text.split(","),
+        metavar="NAME,NAME",
+        help="some rows, with those that they are compared with (default: all)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the people and of the attacks")
+    parser.add_argument("--out", type=Path, default=Path("arcinvert-results/ablation"), help="results")
+    given = parser.parse_args()
+    keep_freed_memory()
+    try:
+        compare(given)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def compare(given: argparse.Namespace) -> None:
+    """Attack by every row, judge, print, and write; what is made is printed anew after each row.
+
+    Raises:
+        InputError: there is no such row, too many people, or `out` has results of other settings.
+    """
+    changes = chosen(given.rows)
+    panel = make_panel(given.photos, given.people, given.seed, given.out, tuning=True)
+    judge = Judge()
+    mean_face = to_crop_size(to_uint8(load_extra(str(bundled_path()), "mean_face"))[None])[0]
+    (floor,) = judge.embed([mean_face])
+    people = len(panel.names)
+    results: dict[str, Row] = {}
+    seconds: dict[str, float | None] = {}
+    for name, row in changes.items():
+        folder, wanted = given.out / name, options_of(row, given)
+        if not (folder / RESULT_NAME).exists():
+            try:
+                make(name, panel, wanted, folder, model=given.model, photos=given.photos)
+            except InputError as error:
+                # Some rows need what a network lacks: the others do not wait for it.
+                print(f"{name}: left out: {error}", flush=True)
+                continue
+        pictures, seconds[name] = kept_pictures(panel, wanted, folder, model=given.model)
+        detected = [face_detected(picture) for picture in pictures]
+        results[name] = judged(panel, judge.embed(list(pictures)), detected, floor)
+        detected = [face_detected(mean_face)] * people
+        ends = {
+            MEAN_FACE: judged(panel, np.tile(floor, (people, 1)), detected, floor),
+            "ceiling: the photograph": judged(
+                panel, panel.first_embeddings, [face_detected(crop) for crop in panel.first], floor
+            ),
+        }
+        _write(given.out, results, ends, seconds, changes, panel)
+    if not results:
+        raise InputError("rows: expected one that can be made at least, got none")
+    print(f"\n{(given.out / 'table.md').read_text(encoding='utf-8')}")
+
+
+def _write(
+    out: Path,
+    results: Mapping[str, Row],
+    ends: Mapping[str, Row],
+    seconds: Mapping[str, float | None],
+    changes: Mapping[str, Change],
+    panel: Panel,
+) -> None:
+    paired = differences(results, changes, panel.names)
+    more = {
+        "Type II, difference": {name: cell(figure) for name, figure in paired.items()},
+        "to": {name: changes[name].against or "-" for name in paired},
+    }
+    lines = [(name, row, seconds.get(name)) for name, row in {**results, **ends}.items()]
+    text = f"{table(lines, panel, more)}\n\n{described(panel)}\n"
+    figures = {
+        name: as_json(row)
+        | {"seconds": seconds.get(name)}
+        | ({"changes": changes[name].changes} if name in changes else {})
+        | ({"difference": vars(paired[name]), "to": changes[name].against} if name in paired else {})
+        for name, row, _ in lines
+    }
+    for file, content in (("table.md", text), ("figures.json", json.dumps(figures, indent=1) + "\n")):
+        with atomic_path(out / file) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
