@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from arcinvert import attack, dream
 from arcinvert.judge import Judge
 from recognition.alignment import crop_at, find_face
 from recognition.images import write_png
@@ -49,3 +50,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8
     darker = (astronaut[:, ::-1] * 0.8).astype(np.uint8)
     write_png(root / PERSON / "second.png", darker)
     return root
+
+
+@pytest.fixture
+def _short_dreams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dreams of three steps, for attacks by the weights alone."""
+    for module in (attack, dream):
+        monkeypatch.setattr(module, "ROUNDS", (1, 1, 1))

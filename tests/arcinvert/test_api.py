@@ -308,13 +308,61 @@ def test_steps_bring_the_image_nearer(tiny_model: Path) -> None:
     assert long.samples[0]["attacked_similarity"] > short.samples[0]["attacked_similarity"] + 0.2
 
 
-@pytest.mark.usefixtures("_unjudged")
+@pytest.mark.usefixtures("_unjudged", "_short_dreams")
 def test_the_attackers_knowledge_is_told(tiny_model: Path) -> None:
     # Nothing made of faces is used, whether it was allowed or not.
     for options in ({"start": "noise"}, {"knowledge": "weights"}, {"recipe": "paper"}):
         run = generate(class_id=0, model=tiny_model, steps=1, **options)
         assert run.result["attacker_knowledge"] == {"level": "weights"}
     assert run.result["options"]["knowledge"] == "weights"
+
+
+@pytest.mark.usefixtures("_unjudged", "_short_dreams")
+def test_the_first_batch_dreams_for_all(tiny_model: Path) -> None:
+    heard: list[tuple[int, int, int]] = []
+    run = generate(
+        class_id=[0, 1],
+        model=tiny_model,
+        knowledge="weights",
+        steps=2,
+        batch_size=1,
+        progress=lambda batch, batches, step: heard.append((batch, step.number, step.steps)),
+    )
+    assert heard == [(1, number, 5) for number in range(1, 6)] + [(2, 1, 2), (2, 2, 2)]
+    assert (run.result["start"], run.result["parametrisation"]) == ("dream", "pixels")
+    assert [sample["steps"] for sample in run.samples] == [2, 2]
+
+
+@pytest.mark.usefixtures("_unjudged", "_short_dreams")
+def test_an_attack_stopped_in_its_dream_is_told_as_interrupted(tiny_model: Path) -> None:
+    def stop(batch: int, batches: int, step: Step) -> None:
+        raise StopInversion
+
+    run = generate(class_id=0, model=tiny_model, knowledge="weights", steps=2, progress=stop)
+    assert run.interrupted
+    assert [sample["steps"] for sample in run.samples] == [0]
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_what_public_faces_tell_is_the_start_where_it_was_measured(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "statistics.safetensors"
+    faces = torch.rand(4, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    save_statistics(file, measure(load(tiny_model), [faces]))
+    settings: dict[str, Any] = {"model": tiny_model, "steps": 1, "parametrisation": "pixels"}
+    mean = generate(class_id=0, **settings)
+    told = generate(class_id=0, statistics=str(file), **settings)
+    assert (mean.result["start"], told.result["start"]) == ("mean", "regression")
+    known = told.result["attacker_knowledge"]
+    assert (known["level"], known["regression"]) == ("public-faces", "4 public faces")
+    assert not np.array_equal(mean.images[0], told.images[0])
+    # A network of ours takes eigenfaces by itself, and these begin at the mean.
+    assert generate(class_id=0, statistics=str(file), model=tiny_model, steps=1).result["start"] == "mean"
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_a_start_that_nobody_measured_is_refused(tiny_model: Path) -> None:
+    with pytest.raises(InputError, match="arcinvert calibrate"):
+        generate(class_id=0, model=tiny_model, steps=1, start="regression")
 
 
 @pytest.mark.usefixtures("_unjudged")

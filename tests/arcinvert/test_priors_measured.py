@@ -19,6 +19,7 @@ from arcinvert.priors.measured import (
     save_statistics,
     statistics_for,
 )
+from arcinvert.regression import RegressionFit
 from recognition.errors import InputError
 from recognition.recogniser import Preprocessing, Recogniser, Source
 
@@ -95,8 +96,39 @@ def test_readers_pass_over_further_tensors(recogniser: Recogniser, images: Tenso
     save_statistics(path, measure(recogniser, [images]))
     with safe_open(path, framework="pt") as file:
         tensors, metadata = {key: file.get_tensor(key) for key in file.keys()}, file.metadata()  # noqa: SIM118
-    save_file(tensors | {"regression/mean": torch.zeros(4)}, path, metadata)
+    save_file(tensors | {"further/mean": torch.zeros(4)}, path, metadata)
     assert len(load_statistics(path).layers) == 3
+
+
+def test_the_regression_is_of_all_faces_and_comes_back(
+    recogniser: Recogniser, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Activations are heard on the first four, the regression rests on all seven.
+    monkeypatch.setattr("arcinvert.priors.measured.ACTIVATION_FACES", 4)
+    statistics = measure(recogniser, images.split([2, 2, 3]))
+    fit = RegressionFit()
+    with torch.no_grad():
+        for faces in (images, images.flip(-1)):
+            fit.add(recogniser(faces), faces)
+    assert statistics.regression is not None
+    torch.testing.assert_close(statistics.regression.weights, fit.solve().weights)
+    assert (statistics.images, statistics.regression.faces) == (4, 7)
+    save_statistics(tmp_path / "s.safetensors", statistics)
+    again = load_statistics(tmp_path / "s.safetensors").regression
+    assert again is not None
+    assert again.faces == 7
+    for name in ("mean", "weights", "intercept"):
+        assert torch.equal(getattr(again, name), getattr(statistics.regression, name))
+
+
+def test_a_damaged_regression_is_refused(recogniser: Recogniser, images: Tensor, tmp_path: Path) -> None:
+    path = tmp_path / "s.safetensors"
+    statistics = measure(recogniser, [images])
+    assert statistics.regression is not None
+    damaged = replace(statistics.regression, mean=torch.full((5,), float("nan")))
+    save_statistics(path, replace(statistics, regression=damaged))
+    with pytest.raises(InputError, match=r"damaged regression; calibrate again"):
+        load_statistics(path)
 
 
 def test_maps_are_those_of_each_place_symmetric(recogniser: Recogniser, images: Tensor) -> None:
