@@ -119,12 +119,44 @@ def _wide(activations: Tensor) -> Tensor:
 
 def moments_over(activations: Tensor, axes: Axes) -> tuple[Tensor, Tensor]:
     """Mean and variance of (batch, c, h, w) over some axes, without gradients."""
-    if axes == (0, 2, 3) and activations.device.type == "cpu":
-        # A BatchNorm's own kernel: many times as fast as a reduction along images and places.
+    if activations.device.type != "cpu":
+        variance, mean = torch.var_mean(activations, dim=axes, correction=0)
+        return mean, variance
+    # A CPU's kernels for this take many times as long as a BatchNorm's own, or a product with ones.
+    if axes == (0, 2, 3):
         mean, variance = torch.batch_norm_update_stats(activations, None, None, 0.0)
         return mean, variance
-    variance, mean = torch.var_mean(activations, dim=axes, correction=0)
-    return mean, variance
+    mean = _mean_over(activations, axes)
+    return mean, _mean_over((activations - _spread(mean, activations, axes)).square(), axes)
+
+
+def _mean_over(activations: Tensor, axes: Axes) -> Tensor:
+    """The mean of (batch, c, h, w) over images, (c, h, w), or places, (batch, c)."""
+    batch, _, height, width = activations.shape
+    in_order = activations.permute(0, 2, 3, 1) if _channels_are_last(activations) else activations
+    if axes == (0,):
+        ones = activations.new_full((1, batch), 1 / batch)
+        mean = (ones @ in_order.reshape(batch, -1)).view(in_order.shape[1:])
+        return mean.permute(2, 0, 1) if in_order is not activations else mean
+    if in_order is activations:
+        return activations.mean((2, 3))
+    ones = activations.new_full((1, height * width), 1 / (height * width))
+    return (ones @ in_order.flatten(1, 2)).squeeze(1)
+
+
+def _channels_are_last(activations: Tensor) -> bool:
+    """In memory."""
+    last = activations.is_contiguous(memory_format=torch.channels_last)
+    return last and not activations.is_contiguous()
+
+
+def _spread(values: Tensor, activations: Tensor, axes: Axes) -> Tensor:
+    """What was taken over axes, in a shape and order of memory that goes with the activations."""
+    if axes != (0,):
+        return values[..., None, None]
+    if _channels_are_last(activations):
+        return values[None].contiguous(memory_format=torch.channels_last)
+    return values.contiguous()
 
 
 def _moments_slope(
@@ -134,8 +166,7 @@ def _moments_slope(
     count = activations.numel() / mean.numel()
     slope = 2 / count * of_variance
     offset = of_mean / count - slope * mean
-    if 2 in axes:
-        offset, slope = offset[..., None, None], slope[..., None, None]
+    offset, slope = (_spread(values, activations, axes) for values in (offset, slope))
     return torch.addcmul(offset, activations, slope)
 
 

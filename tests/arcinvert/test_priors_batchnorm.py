@@ -6,7 +6,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, PerLocationPrior, statistics_layers
+from arcinvert.priors.batchnorm import (
+    PRIORS,
+    BatchNormPrior,
+    Moments,
+    PerLocationPrior,
+    statistics_layers,
+)
 from arcinvert.priors.measured import LayerMoments, MeasuredStatistics, Place
 
 
@@ -200,6 +206,21 @@ def test_layers_that_are_not_frozen_are_heard_alike(name: str) -> None:
     torch.testing.assert_close(learning, frozen)
     slopes = [torch.autograd.grad(value, images)[0] for value in (learning, frozen)]
     torch.testing.assert_close(*slopes)
+
+
+@pytest.mark.parametrize("axes", [(0, 2, 3), (2, 3), (0,)])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(3, 4, 5, 2), (1, 4, 1, 1), (2, 1, 3, 3)])
+def test_moments_over_any_axes_in_any_order_of_memory(
+    axes: tuple[int, ...], order: torch.memory_format, shape: tuple[int, ...]
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    activations = torch.randn(shape, generator=generator, dtype=torch.float64) + 2
+    activations = activations.contiguous(memory_format=order).requires_grad_()
+    mean, variance = Moments.apply(activations, axes)
+    expected = activations.mean(axes), activations.var(axes, correction=0)
+    torch.testing.assert_close((mean, variance), expected)
+    assert torch.autograd.gradcheck(lambda given: Moments.apply(given, axes), (activations,))
 
 
 def test_one_image_does_not_answer_for_another() -> None:
