@@ -71,7 +71,7 @@ def main() -> None:
             ("folded, no prior", options.folded, {"prior": "none"}),
         ):
             begin = time.monotonic()
-            run = arcinvert.from_image(chosen, model=model, photos=options.photos, **settings)
+            run = arcinvert.from_image(chosen, model=model, photos=options.photos, start="mean", **settings)
             print_figures(title, run, time.monotonic() - begin)
             shares[title] = {rate: sar["attack"]["value"] for rate, sar in run.summary["sar"].items()}
             if title == "folded, calibrated":
