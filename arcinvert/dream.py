@@ -1,7 +1,7 @@
 """The face in the weights: where a network expects eyes, nose and mouth, learned from itself alone.
 
 Statistics of activations do not say where things are, so that from noise faces grow all over the picture.
-Yet the last layer reads each place with weights of its own. Images inverted from random templates share
+Yet the last layer reads each place with weights of its own. Images inverted from templates drawn by chance share
 nothing but what it expects there; their mean, made symmetric, is the ghost of an upright face. Inverted
 anew from that ghost they agree better, and in a few rounds it is a mean face, made without any face.
 """
@@ -24,7 +24,7 @@ from arcinvert.transforms import RandomView
 from recognition.recogniser import Recogniser
 from recognition.seeds import derive_seed
 
-#: Random templates of a round, all in one batch; and the steps of each round.
+#: Templates of a round, all in one batch; and the steps of each round.
 TEMPLATES = 16
 ROUNDS = (100, 60, 60)
 #: What the mean of many pictures loses in contrast is given back between rounds.
@@ -61,7 +61,7 @@ def dream_face(
     with torch.no_grad():
         dim = recogniser(start[:1].to(device)).shape[1]
     for steps in ROUNDS:
-        templates = F.normalize(torch.randn(TEMPLATES, dim, generator=generator))
+        templates = _templates(recogniser, dim, generator)
 
         def heard(step: Step, before: int = done) -> None:
             callback(replace(step, number=before + step.number, steps=sum(ROUNDS)))
@@ -84,6 +84,14 @@ def dream_face(
         grey = face.mean((1, 2), keepdim=True)
         start = _coarse(grey + CONTRAST * (face - grey), size // BETWEEN).repeat(TEMPLATES, 1, 1, 1)
     return _coarse(face, size // AT_LAST)[0]
+
+
+def _templates(recogniser: Recogniser, dim: int, generator: torch.Generator) -> Tensor:
+    """Class centres by chance, which a face can reach, else random directions; (TEMPLATES, dim)."""
+    centres = recogniser.centres
+    if centres is not None and len(centres) >= TEMPLATES:
+        return centres[torch.randperm(len(centres), generator=generator)[:TEMPLATES].to(centres.device)]
+    return F.normalize(torch.randn(TEMPLATES, dim, generator=generator))
 
 
 def _coarse(face: Tensor, side: int) -> Tensor:

@@ -75,6 +75,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "shift2": {"shift": 2},
     "scale-free": {"prior": "scale-free"},
     "per-location": {"prior": "per-location"},
+    "regression": {"start": "regression"},
 }
 
 

@@ -76,6 +76,27 @@ def test_stopping_ends_it(at: int) -> None:
 
 
 @pytest.mark.usefixtures("_short")
+def test_class_centres_are_dreamt_of_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets: list[Tensor] = []
+
+    class Recording(dream.CosineTarget):
+        def __init__(self, templates: Tensor) -> None:
+            targets.append(templates)
+            super().__init__(templates)
+
+    monkeypatch.setattr(dream, "CosineTarget", Recording)
+    centres = F.normalize(torch.randn(20, 6, generator=torch.Generator().manual_seed(2)))
+    network = Recogniser(
+        Looking(), name="looking", preprocessing=Preprocessing(input_size=SIZE), centres=centres
+    )
+    dream_face(network.freeze(), None)
+    for chosen in targets:
+        matches = (chosen @ centres.T > 0.9999).sum(1)
+        assert torch.equal(matches, torch.ones(TEMPLATES, dtype=matches.dtype))
+    assert not torch.equal(targets[0], targets[1])
+
+
+@pytest.mark.usefixtures("_short")
 def test_each_round_begins_at_one_image_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[Tensor] = []
 
