@@ -82,9 +82,16 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=15, help="measurements of each")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda", "mps"], help="where")
     parser.add_argument("--precision", default="auto", help="as of an attack")
+    parser.add_argument("--prior", default=AttackOptions().prior, help="as of an attack")
+    parser.add_argument("--statistics", default="", help="as of an attack")
     given = parser.parse_args()
     keep_freed_memory()
-    options = AttackOptions(steps=given.turns + 2, precision=given.precision)
+    options = AttackOptions(
+        steps=given.turns + 2,
+        precision=given.precision,
+        prior=given.prior,
+        statistics=given.statistics,
+    )
     attack = Attack(given.model, given.device, options)
     dim = embedding_size(attack.recogniser)
     templates = F.normalize(torch.randn(given.batch_size, dim, generator=torch.Generator().manual_seed(0)))
