@@ -1,9 +1,10 @@
 """The face in the weights: where a network expects eyes, nose and mouth, learned from itself alone.
 
 Statistics of activations do not say where things are, so that from noise faces grow all over the picture.
-Yet the last layer reads each place with weights of its own. Images inverted from templates drawn by chance share
-nothing but what it expects there; their mean, made symmetric, is the ghost of an upright face. Inverted
-anew from that ghost they agree better, and in a few rounds it is a mean face, made without any face.
+Yet the last layer reads each place with weights of its own. Images inverted from templates drawn by
+chance share nothing but what it expects there; their mean, made symmetric, is the ghost of an upright
+face. Inverted anew from that ghost they agree better, and in a few rounds it is a mean face, made without
+any face.
 """
 
 from collections.abc import Callable
