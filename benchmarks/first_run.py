@@ -62,13 +62,13 @@ def closed_set(out: Path, classes: int, samples: int) -> None:
     print_figures("Closed-set, bundled network", run, time.monotonic() - begin)
 
 
-def open_set_photographs(photos: Path) -> list[str]:
-    """The first photographs of 16 held-out people who have another."""
+def open_set_photographs(photos: Path, count: int = PEOPLE) -> list[str]:
+    """The first photographs of so many held-out people who have another."""
     folders = read_folders(photos)
     held_out = load_notes(bundled_path())["split"]["held_out"]
     several = [name for name in attacked_people(held_out) if len(folders[name]) >= 2]
     paths = [folders[name][0] for name in several if _has_face(folders[name][0])]
-    return choose([str(path) for path in paths], PEOPLE, SEED)
+    return choose([str(path) for path in paths], count, SEED)
 
 
 def open_set(out: Path, photos: Path, onnx: Path) -> None:
