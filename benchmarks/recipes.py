@@ -64,6 +64,8 @@ def attack(
         "seed": options.seed,
         "batch_size": options.batch_size,
     }
+    if recipe == "arcinvert":
+        wanted["restarts"] = options.restarts
     folder = out / f"{recipe}-{level}"
     if not (folder / RESULT_NAME).exists():
         make(title(name), panel, wanted, folder, model=options.model, photos=options.photos)
@@ -188,6 +190,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=16, help="to attack")
     parser.add_argument("--steps", type=int, default=300, help="of every recipe")
     parser.add_argument("--published-steps", type=int, help="of the published ones, if others")
+    parser.add_argument("--restarts", type=int, default=1, help="of ours, each of --steps")
     parser.add_argument("--batch-size", type=int, default=16, help="of every recipe")
     parser.add_argument("--recipes", nargs="+", choices=ALL, default=ALL, help="which")
     parser.add_argument("--seed", type=int, default=0, help="of the people and of the attacks")

@@ -170,7 +170,14 @@ def test_a_finished_recipe_is_not_made_again(panel, tmp_path, monkeypatch):
     model = tmp_path / "model.onnx"
     model.write_bytes(b"network")
     asked = Namespace(
-        model=model, photos=tmp_path, steps=30, published_steps=300, batch_size=4, seed=1, recipes=recipes.ALL
+        model=model,
+        photos=tmp_path,
+        steps=30,
+        restarts=1,
+        published_steps=300,
+        batch_size=4,
+        seed=1,
+        recipes=recipes.ALL,
     )
     settings = {"seed": 1, "batch_size": 4}
     ours = AttackOptions(knowledge="weights", steps=30, **settings)
