@@ -89,13 +89,37 @@ class Attack:
         self, batch: list[tuple[Subject, int]], number: int, callback: Callable[[Step], None]
     ) -> Inversion:
         """One batch: subjects, each with the number of its sample; `number` seeds the batch's views."""
-        target = self._target([subject for subject, _ in batch])
+        target, before = self._target([subject for subject, _ in batch]), 0
+        if self.start_name() == "dream" and self._dream is None:
+            # The first batch's, and all batches use it.
+            before = sum(ROUNDS)
+            steps = before + self.options.restarts * self.options.steps
+            try:
+                self._dream = dream_face(
+                    self.recogniser,
+                    self._statistics_prior(),
+                    dtype=self.dtype,
+                    callback=lambda step: callback(replace(step, steps=steps)),
+                )
+            except StopInversion:
+                return self._unbegun(self._seeds(batch), target)
+
+        def told(step: Step) -> None:
+            callback(replace(step, number=before + step.number, steps=before + step.steps))
+
         return best_of(
             self.options.restarts,
             lambda restart, heard: self._invert_once(batch, target, (number, restart), heard),
             lambda images: under_views(self.recogniser, images.to(self.device), target.templates).cpu(),
-            callback,
+            told,
         )
+
+    def _seeds(self, batch: list[tuple[Subject, int]], *again: str | int) -> list[int]:
+        """A sample's start depends on the seed, its identity and its number, not on its batch."""
+        return [
+            derive_seed(self.options.seed, subject.key or subject.name, sample, *again)
+            for subject, sample in batch
+        ]
 
     def _invert_once(
         self,
@@ -107,26 +131,8 @@ class Attack:
         """One restart of a batch; `seeded`: the batch's number and the restart's."""
         options, (number, restart) = self.options, seeded
         again = ("restart", restart) if restart else ()
-        # A sample's start depends on the seed, its identity and its number, not on its batch.
-        seeds = [
-            derive_seed(options.seed, subject.key or subject.name, sample, *again)
-            for subject, sample in batch
-        ]
         parametrisation = PARAMETRISATIONS[self.parametrisation_name()]
-        before = 0
-        if self.start_name() == "dream" and self._dream is None:
-            # The first batch's, and all batches use it.
-            before, steps = sum(ROUNDS), options.steps + sum(ROUNDS)
-            try:
-                self._dream = dream_face(
-                    self.recogniser,
-                    self._statistics_prior(),
-                    dtype=self.dtype,
-                    callback=lambda step: callback(replace(step, steps=steps)),
-                )
-            except StopInversion:
-                return self._unbegun(batch, seeds)
-        start = self._start([subject for subject, _ in batch], seeds)
+        start = self._start([subject for subject, _ in batch], self._seeds(batch, *again))
         generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number, *again))
         views = self.views()
         variation, norm = IMAGE_PRIORS[options.image_prior]
@@ -168,18 +174,13 @@ class Attack:
             coarse=options.coarse,
             average=options.average,
         )
-
-        def told(step: Step) -> None:
-            callback(replace(step, number=before + step.number, steps=before + step.steps))
-
-        return in_stages(stages, start, run, told)
+        return in_stages(stages, start, run, callback)
 
     @torch.no_grad()
-    def _unbegun(self, batch: list[tuple[Subject, int]], seeds: list[int]) -> Inversion:
+    def _unbegun(self, seeds: list[int], target: Target) -> Inversion:
         """What there is of an attack that was stopped before its first step: noise."""
         images = noise_start(seeds=seeds, size=self.recogniser.input_size)
-        templates = self._target([subject for subject, _ in batch]).templates
-        similarity = (self.recogniser(images.to(self.device)) * templates).sum(1)
+        similarity = (self.recogniser(images.to(self.device)) * target.templates).sum(1)
         return Inversion(images, images, similarity.cpu(), {}, 0, stopped=True)
 
     def _start(self, subjects: list[Subject], seeds: list[int]) -> Tensor:

@@ -334,6 +334,20 @@ def test_the_first_batch_dreams_for_all(tiny_model: Path) -> None:
 
 
 @pytest.mark.usefixtures("_unjudged", "_short_dreams")
+def test_a_dream_comes_before_all_restarts(tiny_model: Path) -> None:
+    heard: list[tuple[int, int]] = []
+    generate(
+        class_id=0,
+        model=tiny_model,
+        knowledge="weights",
+        steps=2,
+        restarts=2,
+        progress=lambda batch, batches, step: heard.append((step.number, step.steps)),
+    )
+    assert heard == [(number, 7) for number in range(1, 8)]
+
+
+@pytest.mark.usefixtures("_unjudged", "_short_dreams")
 def test_an_attack_stopped_in_its_dream_is_told_as_interrupted(tiny_model: Path) -> None:
     def stop(batch: int, batches: int, step: Step) -> None:
         raise StopInversion
