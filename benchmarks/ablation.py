@@ -14,26 +14,17 @@ narrower than the rows' own. A finished row is kept in --out, and not made again
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from arcinvert.judge import Judge, face_detected, to_crop_size
 from arcinvert.options import AttackOptions, choices
 from arcinvert.report import RESULT_NAME
 from arcinvert.scores import Figure, mean_over_identities
-from benchmarks.judged import Panel, Row, judged, make_panel
-from benchmarks.recipes import MEAN_FACE, as_json, cell, described, kept_pictures, make, table
-from recognition.checkpoint import load_extra
+from benchmarks.judged import Jury, Panel, Row, as_json, command_line, make_panel, run_or_exit, write_table
+from benchmarks.recipes import cell, described, kept_pictures, make, table
 from recognition.errors import InputError
-from recognition.images import atomic_path, to_uint8
-from recognition.loading import bundled_path
-from recognition.runtime import keep_freed_memory
 
 DEFAULT, BARE = "default", "bare"
 
@@ -149,13 +140,7 @@ def options_of(row: Change, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
-    parser.add_argument(
-        "--model", type=Path, default=Path("../shared/models/mobilefacenet_y1.onnx"), help="attacked"
-    )
-    parser.add_argument("--people", type=int, default=16, help="to attack")
-    parser.add_argument("--steps", type=int, default=100, help="of every row")
+    parser = command_line(__doc__, steps=100, of="row", out="ablation")
     parser.add_argument("--statistics", default="", metavar="FILE", help="of 'arcinvert calibrate'")
     parser.add_argument(
         "--rows",
@@ -163,14 +148,7 @@ def main() -> None:
         metavar="NAME,NAME",
         help="some rows, with those that they are compared with (default: all)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the people and of the attacks")
-    parser.add_argument("--out", type=Path, default=Path("arcinvert-results/ablation"), help="results")
-    given = parser.parse_args()
-    keep_freed_memory()
-    try:
-        compare(given)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    run_or_exit(compare, parser)
 
 
 def compare(given: argparse.Namespace) -> None:
@@ -181,10 +159,8 @@ def compare(given: argparse.Namespace) -> None:
     """
     changes = chosen(given.rows)
     panel = make_panel(given.photos, given.people, given.seed, given.out, tuning=True)
-    judge = Judge()
-    mean_face = to_crop_size(to_uint8(load_extra(str(bundled_path()), "mean_face"))[None])[0]
-    (floor,) = judge.embed([mean_face])
-    people = len(panel.names)
+    jury = Jury(panel)
+    ends = jury.ends()
     results: dict[str, Row] = {}
     seconds: dict[str, float | None] = {}
     for name, row in changes.items():
@@ -197,15 +173,7 @@ def compare(given: argparse.Namespace) -> None:
                 print(f"{name}: left out: {error}", flush=True)
                 continue
         pictures, seconds[name] = kept_pictures(panel, wanted, folder, model=given.model)
-        detected = [face_detected(picture) for picture in pictures]
-        results[name] = judged(panel, judge.embed(list(pictures)), detected, floor)
-        detected = [face_detected(mean_face)] * people
-        ends = {
-            MEAN_FACE: judged(panel, np.tile(floor, (people, 1)), detected, floor),
-            "ceiling: the photograph": judged(
-                panel, panel.first_embeddings, [face_detected(crop) for crop in panel.first], floor
-            ),
-        }
+        results[name] = jury.row(*jury.look(pictures))
         _write(given.out, results, ends, seconds, changes, panel)
     if not results:
         raise InputError("rows: expected one that can be made at least, got none")
@@ -234,9 +202,7 @@ def _write(
         | ({"difference": vars(paired[name]), "to": changes[name].against} if name in paired else {})
         for name, row, _ in lines
     }
-    for file, content in (("table.md", text), ("figures.json", json.dumps(figures, indent=1) + "\n")):
-        with atomic_path(out / file) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    write_table(out, text, figures)
 
 
 if __name__ == "__main__":

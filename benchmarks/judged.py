@@ -8,23 +8,28 @@ Settings are tuned on people that the bundled network was trained on, with two t
 thresholds come from held-out people too, and rank-1 is searched among the attacked people.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.judge import Judge, Threshold, similarity
+from arcinvert.judge import Judge, Threshold, face_detected, similarity, to_crop_size
 from arcinvert.scores import CONFIDENCE, REPLICATES, Figure, mean_over_identities
 from recognition.alignment import crop_at, detect, find_face
-from recognition.checkpoint import load_notes
+from recognition.checkpoint import load_extra, load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.errors import InputError, NoFaceError
-from recognition.images import atomic_path, read_image
+from recognition.images import atomic_path, read_image, to_uint8
 from recognition.loading import bundled_path
+from recognition.runtime import keep_freed_memory
 from recognition.verification import make_pairs, tar_at_fmr
 
 #: People in the gallery of rank-1, the attacked one included.
@@ -34,6 +39,8 @@ FMRS = (1e-2, 1e-3)
 PHOTOS_PER_PERSON = 5
 #: Photographs of one whom settings are tuned on: few have more.
 TUNING_PHOTOS = range(2, 10)
+
+MEAN_FACE, CEILING = "floor: mean face", "ceiling: the photograph"
 
 Crops = NDArray[np.uint8]
 Embeddings = NDArray[np.float64]
@@ -232,6 +239,73 @@ def judged(panel: Panel, embeddings: Embeddings, detected: Sequence[bool], floor
         ),
         own,
     )
+
+
+def mean_face() -> NDArray[np.uint8]:
+    """The bundled network's, uint8 112x112: what an attack that found nothing would give."""
+    return to_crop_size(to_uint8(load_extra(str(bundled_path()), "mean_face"))[None])[0]
+
+
+class Jury:
+    """The judge before a panel: rows of pictures, and the two that every table ends with."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel, self._judge = panel, Judge()
+        self.mean_face = mean_face()
+        (self._floor,) = self._judge.embed([self.mean_face])
+
+    def look(self, pictures: Crops) -> tuple[Embeddings, list[bool]]:
+        """The judge's embeddings of pictures, one of each person, and whether there is a face in each."""
+        return self._judge.embed(list(pictures)), [face_detected(picture) for picture in pictures]
+
+    def row(self, embeddings: Embeddings, detected: Sequence[bool]) -> Row:
+        """As `judged`."""
+        return judged(self._panel, embeddings, detected, self._floor)
+
+    def ends(self) -> dict[str, Row]:
+        """Floor and ceiling, by their titles."""
+        panel, people = self._panel, len(self._panel.names)
+        detected = [face_detected(crop) for crop in panel.first]
+        return {
+            MEAN_FACE: self.row(np.tile(self._floor, (people, 1)), [face_detected(self.mean_face)] * people),
+            CEILING: self.row(panel.first_embeddings, detected),
+        }
+
+
+def command_line(description: str | None, *, steps: int, of: str, out: str) -> argparse.ArgumentParser:
+    """What every judged table can be asked; `of`: what takes so many steps."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
+    parser.add_argument(
+        "--model", type=Path, default=Path("../shared/models/mobilefacenet_y1.onnx"), help="attacked"
+    )
+    parser.add_argument("--people", type=int, default=16, help="to attack")
+    parser.add_argument("--steps", type=int, default=steps, help=f"of every {of}")
+    parser.add_argument("--seed", type=int, default=0, help="of the people and of the attacks")
+    parser.add_argument("--out", type=Path, default=Path("arcinvert-results", out), help="results")
+    return parser
+
+
+def run_or_exit(compare: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
+    """Compare as asked; what is wrong is told in one line."""
+    asked = parser.parse_args()
+    keep_freed_memory()
+    try:
+        compare(asked)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def write_table(out: Path, text: str, figures: Mapping[str, Any]) -> None:
+    """table.md and figures.json, each whole or not at all."""
+    for file, content in (("table.md", text), ("figures.json", json.dumps(figures, indent=1) + "\n")):
+        with atomic_path(out / file) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """A row for a file of figures."""
+    return asdict(row) | {"similarities": row.similarities.tolist()}
 
 
 def gap_closed(values: Embeddings, floors: Embeddings, ceilings: Embeddings, *, seed: int = 0) -> Figure:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+from benchmarks.people import single_photographs
 from recognition.data.dataset import read_aligned
 from recognition.data.folders import read_folders
 from recognition.images import atomic_path
@@ -29,9 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--aligned", type=Path, required=True, help="aligned, a folder per identity")
     options = parser.parse_args()
-    names = load().class_names or ()
-    folders = read_folders(options.aligned)
-    paths = [folders[name][0] for name in names if len(folders[name]) == 1]
+    paths = single_photographs(load().class_names or (), read_folders(options.aligned))
     faces = torch.stack([F.interpolate(read_aligned(path)[None], SIDE, mode="area")[0] for path in paths])
     rows = torch.cat([faces, faces.flip(-1)]).flatten(1)
     mean = rows.mean(0)

@@ -5,7 +5,8 @@ calibrate the judge. No one is in both, and neither trained the bundled network.
 on people that the bundled network was trained on, and reported on others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -24,3 +25,8 @@ def choose(names: Sequence[str], count: int, seed: int) -> list[str]:
     """`count` of the names by a seeded draw, sorted."""
     order = np.random.default_rng(seed).permutation(len(names))
     return sorted(sorted(names)[index] for index in order[:count])
+
+
+def single_photographs(names: Iterable[str], folders: Mapping[str, Sequence[Path]]) -> list[Path]:
+    """The photographs of those who have one alone: they can be public faces, for nobody attacks them."""
+    return [folders[name][0] for name in names if len(folders.get(name, ())) == 1]

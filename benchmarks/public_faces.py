@@ -10,8 +10,8 @@ import argparse
 import shutil
 from pathlib import Path
 
+from benchmarks.people import single_photographs
 from recognition.data.folders import read_folders
-from recognition.errors import InputError
 from recognition.loading import load
 
 
@@ -20,14 +20,13 @@ def main() -> None:
     parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW, a folder per identity")
     parser.add_argument("--out", type=Path, required=True, help="the folder to fill")
     options = parser.parse_args()
-    folders = read_folders(options.aligned)
-    paths = [folders[name][0] for name in load().class_names or () if len(folders.get(name, ())) == 1]
+    paths = single_photographs(load().class_names or (), read_folders(options.aligned))
     if not paths:
         raise SystemExit(f"{options.aligned}: expected LFW's people, found none; check --aligned")
     try:
         options.out.mkdir(parents=True)
     except OSError as error:
-        raise SystemExit(str(InputError(f"{options.out}: cannot be made ({error.strerror})"))) from None
+        raise SystemExit(f"{options.out}: cannot be made ({error.strerror}); choose another --out") from None
     for path in paths:
         shutil.copyfile(path, options.out / f"{path.parent.name}{path.suffix}")
     print(f"Wrote {len(paths)} faces to {options.out}")

@@ -11,7 +11,6 @@ again; --out has the table (table.md), its figures (figures.json) and all recipe
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -22,21 +21,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 import arcinvert
-from arcinvert.judge import Judge, face_detected, to_crop_size
+from arcinvert.judge import to_crop_size
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import RECIPES
 from arcinvert.report import RESULT_NAME, Tile, contact_sheet
 from arcinvert.scores import Figure
-from benchmarks.judged import Panel, Row, judged, make_panel
-from recognition.checkpoint import load_extra, sha256
+from benchmarks.judged import (
+    MEAN_FACE,
+    Jury,
+    Panel,
+    Row,
+    as_json,
+    command_line,
+    make_panel,
+    run_or_exit,
+    write_table,
+)
+from recognition.checkpoint import sha256
 from recognition.errors import InputError
-from recognition.images import atomic_path, read_image, to_uint8, write_png
-from recognition.loading import bundled_path
-from recognition.runtime import keep_freed_memory
+from recognition.images import read_image, write_png
 
 #: Every recipe at every level of knowledge that it exists at.
 ALL = [f"{name}/{level}" for name, recipe in RECIPES.items() for level in recipe.presets]
-MEAN_FACE = "floor: mean face"
 #: People on the contact sheet, at most.
 SHEET_PEOPLE = 12
 
@@ -182,25 +188,12 @@ def sheet(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
-    parser.add_argument(
-        "--model", type=Path, default=Path("../shared/models/mobilefacenet_y1.onnx"), help="attacked"
-    )
-    parser.add_argument("--people", type=int, default=16, help="to attack")
-    parser.add_argument("--steps", type=int, default=300, help="of every recipe")
+    parser = command_line(__doc__, steps=300, of="recipe", out="recipes")
     parser.add_argument("--published-steps", type=int, help="of the published ones, if others")
     parser.add_argument("--restarts", type=int, default=1, help="of ours, each of --steps")
     parser.add_argument("--batch-size", type=int, default=16, help="of every recipe")
     parser.add_argument("--recipes", nargs="+", choices=ALL, default=ALL, help="which")
-    parser.add_argument("--seed", type=int, default=0, help="of the people and of the attacks")
-    parser.add_argument("--out", type=Path, default=Path("arcinvert-results/recipes"), help="results")
-    options = parser.parse_args()
-    keep_freed_memory()
-    try:
-        compare(options)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    run_or_exit(compare, parser)
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -210,40 +203,26 @@ def compare(options: argparse.Namespace) -> None:
         InputError: too many people, or `out` has results of other settings.
     """
     panel = make_panel(options.photos, options.people, options.seed, options.out)
-    judge = Judge()
-    mean_face = to_crop_size(to_uint8(load_extra(str(bundled_path()), "mean_face"))[None])[0]
-    (floor,) = judge.embed([mean_face])
-    people = len(panel.names)
+    jury = Jury(panel)
     rows: list[tuple[str, Row, float | None]] = []
     pictures: dict[str, NDArray[np.uint8]] = {}
     for name in options.recipes:
         pictures[title(name)], seconds = attack(name, panel, options, options.out)
-        embeddings = judge.embed(list(pictures[title(name)]))
-        detected = [face_detected(picture) for picture in pictures[title(name)]]
-        rows.append((title(name), judged(panel, embeddings, detected, floor), seconds))
+        embeddings, detected = jury.look(pictures[title(name)])
+        rows.append((title(name), jury.row(embeddings, detected), seconds))
         # What a picture of somebody is worth: the pictures go round by one person.
-        others = judged(panel, np.roll(embeddings, 1, 0), np.roll(detected, 1).tolist(), floor)
+        others = jury.row(np.roll(embeddings, 1, 0), np.roll(detected, 1).tolist())
         rows.append((f"floor: another person's, {title(name)}", others, None))
-    detected = [face_detected(mean_face)] * people
-    rows.append((MEAN_FACE, judged(panel, np.tile(floor, (people, 1)), detected, floor), None))
-    detected = [face_detected(crop) for crop in panel.first]
-    rows.append(("ceiling: the photograph", judged(panel, panel.first_embeddings, detected, floor), None))
+    rows += [(name, row, None) for name, row in jury.ends().items()]
     text = f"{table(rows, panel)}\n\n{described(panel)}\n"
     print(f"\n{text}")
     heading = f"Recipes side by side: {options.model.stem}"
     write_png(
         options.out / "sheet.png",
-        sheet(panel, mean_face, pictures, {name: row for name, row, _ in rows}, heading),
+        sheet(panel, jury.mean_face, pictures, {name: row for name, row, _ in rows}, heading),
     )
     figures = {name: as_json(row) | {"seconds": seconds} for name, row, seconds in rows}
-    for file, content in (("table.md", text), ("figures.json", json.dumps(figures, indent=1) + "\n")):
-        with atomic_path(options.out / file) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-
-
-def as_json(row: Row) -> dict[str, Any]:
-    """A row for a file of figures."""
-    return asdict(row) | {"similarities": row.similarities.tolist()}
+    write_table(options.out, text, figures)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ from arcinvert.judge import Judge, similarity, to_crop_size
 from arcinvert.options import AttackOptions
 from arcinvert.restarts import under_views
 from arcinvert.scores import Reference, mean_over_identities
+from benchmarks.judged import mean_face
 from benchmarks.people import choose
-from recognition.checkpoint import load_extra, load_notes
+from recognition.checkpoint import load_notes
 from recognition.images import list_images, read_image, to_uint8
 from recognition.loading import BUNDLED, bundled_path
 from recognition.runtime import keep_freed_memory
@@ -51,8 +52,7 @@ def main() -> None:
     judge = Judge()
     others = judge.embed([pair[1] for pair in crops])
     ceiling = similarity(judge.embed([pair[0] for pair in crops]), others)
-    mean_face = to_uint8(load_extra(str(bundled_path()), "mean_face"))
-    floor = similarity(judge.embed([mean_face]), others)
+    floor = similarity(judge.embed([mean_face()]), others)
     print(
         f"judge: floor (mean face) {np.mean(floor):.3f}, "
         f"ceiling (another photograph) {np.mean(ceiling):.3f}, n = {len(names)} people",

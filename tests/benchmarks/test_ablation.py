@@ -10,6 +10,7 @@ import pytest
 
 from arcinvert.options import AttackOptions, choices
 from benchmarks import ablation
+from benchmarks import judged as judged_table
 from benchmarks.ablation import BARE, DEFAULT, Change, chosen, differences, rows
 from benchmarks.judged import Row, judged
 from recognition.errors import InputError
@@ -106,8 +107,8 @@ def test_what_is_made_is_judged_and_written_and_not_made_again(panel, tmp_path, 
             return SELVES[: len(crops)]
 
     monkeypatch.setattr(ablation, "make", attack)
-    monkeypatch.setattr(ablation, "Judge", SomeJudge)
-    monkeypatch.setattr(ablation, "face_detected", lambda crop: True)
+    monkeypatch.setattr(judged_table, "Judge", SomeJudge)
+    monkeypatch.setattr(judged_table, "face_detected", lambda crop: True)
     monkeypatch.setattr(ablation, "make_panel", lambda *_, tuning: panel if tuning else None)
     ablation.compare(given)
     assert attacked == [DEFAULT, "prior=per-location", "tv=off"]
