@@ -13,12 +13,12 @@ from torch import Tensor
 from arcinvert.dream import ROUNDS, dream_face
 from arcinvert.engine import invert
 from arcinvert.inputs import Subject, class_centres
+from arcinvert.lookalikes import NEAREST, LookAlikes
 from arcinvert.options import FACE_STARTS, OWN, AttackOptions, StartName
 from arcinvert.parametrisations import PARAMETRISATIONS
 from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, statistics_layers
 from arcinvert.priors.image import IMAGE_PRIORS, colour_variation
 from arcinvert.priors.measured import MeasuredStatistics, statistics_for
-from arcinvert.regression import FaceRegression
 from arcinvert.restarts import best_of, under_views
 from arcinvert.result import Inversion, Step, StopInversion
 from arcinvert.stages import Stage, in_stages, plan_stages
@@ -93,7 +93,7 @@ class Attack:
         if self.start_name() == "dream" and self._dream is None:
             # The first batch's, and all batches use it.
             before = sum(ROUNDS)
-            steps = before + self.options.restarts * self.options.steps
+            steps = before + self.restarts() * self.options.steps
             try:
                 self._dream = dream_face(
                     self.recogniser,
@@ -108,7 +108,7 @@ class Attack:
             callback(replace(step, number=before + step.number, steps=before + step.steps))
 
         return best_of(
-            self.options.restarts,
+            self.restarts(),
             lambda restart, heard: self._invert_once(batch, target, (number, restart), heard),
             lambda images: under_views(self.recogniser, images.to(self.device), target.templates).cpu(),
             told,
@@ -132,7 +132,7 @@ class Attack:
         options, (number, restart) = self.options, seeded
         again = ("restart", restart) if restart else ()
         parametrisation = PARAMETRISATIONS[self.parametrisation_name()]
-        start = self._start([subject for subject, _ in batch], self._seeds(batch, *again))
+        start = self._start([subject for subject, _ in batch], self._seeds(batch, *again), restart)
         generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number, *again))
         views = self.views()
         variation, norm = IMAGE_PRIORS[options.image_prior]
@@ -183,24 +183,25 @@ class Attack:
         similarity = (self.recogniser(images.to(self.device)) * target.templates).sum(1)
         return Inversion(images, images, similarity.cpu(), {}, 0, stopped=True)
 
-    def _start(self, subjects: list[Subject], seeds: list[int]) -> Tensor:
+    def _start(self, subjects: list[Subject], seeds: list[int], restart: int) -> Tensor:
         """The images to begin with, (subjects, 3, size, size), on the CPU."""
         name, size = self.start_name(), self.recogniser.input_size
         if name == "noise":
             return noise_start(seeds=seeds, size=size)
-        if name == "regression":
+        if name == "lookalikes":
             templates = torch.stack([subject.template for subject in subjects])
-            return face_start(self._regression().guess(templates.cpu()), seeds=seeds, size=size)
+            guess = self._lookalikes().guess(templates.cpu(), NEAREST[restart % len(NEAREST)])
+            return face_start(guess, seeds=seeds, size=size)
         face = self._dream if self._dream is not None and name == "dream" else self.mean_face
         return face_start(face.expand(len(seeds), -1, -1, -1), seeds=seeds, size=size)
 
-    def _regression(self) -> FaceRegression:
-        if self.measured is None or self.measured.regression is None:
+    def _lookalikes(self) -> LookAlikes:
+        if self.measured is None or self.measured.lookalikes is None:
             raise InputError(
-                f"start: expected what public faces tell of {self.recogniser.name}, found no such file; "
+                f"start: expected public faces with templates of {self.recogniser.name}, found no such file; "
                 "measure it (arcinvert calibrate --model MODEL --images FACES), or use --start mean"
             )
-        return self.measured.regression
+        return self.measured.lookalikes
 
     def _statistics_prior(self, share: float = 1.0) -> tuple[float, BatchNormPrior] | None:
         """The prior on statistics with its weight, of which a parametrisation takes a share."""
@@ -211,14 +212,14 @@ class Attack:
     def start_name(self) -> StartName:
         """Where an attack begins: what `auto` stands for."""
         if self.options.start != "auto":
-            if self.options.start == "regression":
-                self._regression()
+            if self.options.start == "lookalikes":
+                self._lookalikes()
             return self.options.start
         if self.options.knowledge == "weights":
             return "dream"
         # Eigenfaces are so few coordinates that an attack ends at the same picture from either.
-        known = self.measured is not None and self.measured.regression is not None
-        return "regression" if known and not self._takes_eigenfaces() else "mean"
+        known = self.measured is not None and self.measured.lookalikes is not None
+        return "lookalikes" if known and not self._takes_eigenfaces() else "mean"
 
     def _takes_eigenfaces(self) -> bool:
         """Whether eigenfaces are wanted, where the start allows them."""
@@ -236,6 +237,10 @@ class Attack:
         if name != "auto":
             return name
         return "eigenfaces" if self._takes_eigenfaces() and start in FACE_STARTS else "pixels"
+
+    def restarts(self) -> int:
+        """How often each sample is begun: the option's, or where it leaves it, the parametrisation's."""
+        return self.options.restarts or PARAMETRISATIONS[self.parametrisation_name()].restarts
 
     def views(self) -> dict[str, float]:
         """Shift, scale and feature dropout: the options', or where they leave it, the parametrisation's."""
@@ -273,9 +278,9 @@ class Attack:
         start = self.start_name()
         if start == "mean":
             known["mean_face"] = self.mean_face_source
-        if start == "regression":
-            known["regression"] = f"{self._regression().faces} public faces"
-        if start == "regression" or self.parametrisation_name() == "eigenfaces":
+        if start == "lookalikes":
+            known["lookalikes"] = f"{len(self._lookalikes())} public faces"
+        if start == "lookalikes" or self.parametrisation_name() == "eigenfaces":
             known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
         if self.statistics is not None:
             known["statistics"] = f"{self.statistics.images} public faces"

@@ -7,7 +7,7 @@ from arcinvert.recipes import KnowledgeName, RecipeName, knowledge_of, preset
 from recognition.errors import InputError
 from recognition.options import Precision
 
-StartName = Literal["auto", "regression", "mean", "dream", "noise"]
+StartName = Literal["auto", "lookalikes", "mean", "dream", "noise"]
 ParametrisationName = Literal["auto", "eigenfaces", "pixels", "fourier"]
 LossName = Literal["auto", "paper", "arcface", "cosine", "euclidean"]
 PriorName = Literal["scale-free", "per-image", "per-location", "paper", "deepinversion", "none"]
@@ -15,7 +15,7 @@ ImagePriorName = Literal["mean", "norm"]
 
 
 #: Starts that are made of public faces.
-FACE_STARTS = frozenset({"regression", "mean"})
+FACE_STARTS = frozenset({"lookalikes", "mean"})
 #: Stands for the parametrisation's own value, where 0 means something.
 OWN = -1
 
@@ -54,9 +54,9 @@ class AttackOptions:
         least=0,
     )
     start: StartName = _of_recipe(
-        "regression: what a template tells of its face, learned from public faces by 'arcinvert calibrate'; "
-        "mean: their mean; dream: the mean face in the network's own weights; noise: nothing but noise; "
-        "auto: the first of these that the knowledge allows and that is there"
+        "lookalikes: the mean of public faces whose templates are the nearest, gathered by 'arcinvert "
+        "calibrate'; mean: the mean of all; dream: the mean face in the network's own weights; noise: "
+        "nothing but noise; auto: the first of these that the knowledge allows and that is there"
     )
     parametrisation: ParametrisationName = _of_recipe(
         "what is optimised; auto: eigenfaces for a network of ours, whose few photographs leave much "
@@ -99,9 +99,9 @@ class AttackOptions:
         least=0,
     )
     restarts: int = _of_recipe(
-        "how often each sample is begun, with other random numbers; kept is the image that the attacked "
-        "network finds most similar under random views",
-        least=1,
+        "how often each sample is begun, with other random numbers, each time for all steps; kept is the "
+        "image that the attacked network finds most similar under random views; 0: the parametrisation's own",
+        least=0,
     )
     flip: bool = _of_recipe("mirror the views at random")
     shift: int = _of_recipe("of the random views, pixels; -1: the parametrisation's own", least=0, own=True)

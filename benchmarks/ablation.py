@@ -8,9 +8,9 @@ Settings are chosen by this table, so its people are some that the bundled netwo
 to nine photographs; what is chosen is reported on others (benchmarks/recipes.py). PUBLIC should be
 photographs of neither: an attacker has no statistics of the people attacked.
 
-A row is the default recipe, or a bare attack, with some changes of its options (`rows`). Its difference is
-the mean over people of its Type II less that of the row it is compared with: paired, so its interval is much
-narrower than the rows' own. A finished row is kept in --out, and not made again.
+A row is the default recipe begun once, or a bare attack, with some changes of its options (`rows`). Its
+difference is the mean over people of its Type II less that of the row it is compared with: paired, so its
+interval is much narrower than the rows' own. A finished row is kept in --out, and not made again.
 """
 
 import argparse
@@ -43,7 +43,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "dropout=0.4": {"feature_dropout": 0.4},
     "average=0": {"average": 0.0},
     "average=0.2": {"average": 0.2},
-    "restarts=2": {"restarts": 2},
+    "restarts=3": {"restarts": 3},
     "batch=4": {"batch_size": 4},
     "batch=16": {"batch_size": 16},
     "tv=off": {"tv_weight": 0.0},
@@ -66,7 +66,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "shift2": {"shift": 2},
     "scale-free": {"prior": "scale-free"},
     "per-location": {"prior": "per-location"},
-    "regression": {"start": "regression"},
+    "lookalikes": {"start": "lookalikes"},
 }
 
 
@@ -136,7 +136,8 @@ def differences(
 
 def options_of(row: Change, given: argparse.Namespace) -> dict[str, Any]:
     """The options of a row's attack."""
-    return {"steps": given.steps, "seed": given.seed, "statistics": given.statistics} | row.changes
+    common = {"steps": given.steps, "seed": given.seed, "statistics": given.statistics, "restarts": 1}
+    return common | row.changes
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""A folder of public faces for 'arcinvert calibrate'; no benchmark attacks or judges by anybody of it.
+"""A folder of public faces for 'arcinvert calibrate'.
 
     python -m benchmarks.public_faces --aligned aligned --out public
+    python -m benchmarks.public_faces --aligned aligned --out everyone --everyone
 
-Those of the bundled network's training identities who have a single photograph, as its eigenfaces; no
-network but the bundled one was trained on them.
+Those of the bundled network's training identities who have a single photograph, as its eigenfaces: no
+benchmark attacks or judges by anybody of them. Or everyone of its training identities: for benchmarks of
+other networks, which attack held-out people; settings must not be tuned with them.
 """
 
 import argparse
@@ -19,8 +21,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW, a folder per identity")
     parser.add_argument("--out", type=Path, required=True, help="the folder to fill")
+    parser.add_argument("--everyone", action="store_true", help="also those with several photographs")
     options = parser.parse_args()
-    paths = single_photographs(load().class_names or (), read_folders(options.aligned))
+    names, folders = load().class_names or (), read_folders(options.aligned)
+    if options.everyone:
+        paths = [path for name in names for path in folders.get(name, ())]
+    else:
+        paths = single_photographs(names, folders)
     if not paths:
         raise SystemExit(f"{options.aligned}: expected LFW's people, found none; check --aligned")
     try:
@@ -28,7 +35,7 @@ def main() -> None:
     except OSError as error:
         raise SystemExit(f"{options.out}: cannot be made ({error.strerror}); choose another --out") from None
     for path in paths:
-        shutil.copyfile(path, options.out / f"{path.parent.name}{path.suffix}")
+        shutil.copyfile(path, options.out / path.name)
     print(f"Wrote {len(paths)} faces to {options.out}")
 
 

@@ -71,7 +71,7 @@ def attack(
         "batch_size": options.batch_size,
     }
     if recipe == "arcinvert":
-        wanted["restarts"] = options.restarts
+        wanted |= {"steps": steps // options.restarts, "restarts": options.restarts}
     folder = out / f"{recipe}-{level}"
     if not (folder / RESULT_NAME).exists():
         make(title(name), panel, wanted, folder, model=options.model, photos=options.photos)
@@ -190,7 +190,7 @@ def sheet(
 def main() -> None:
     parser = command_line(__doc__, steps=300, of="recipe", out="recipes")
     parser.add_argument("--published-steps", type=int, help="of the published ones, if others")
-    parser.add_argument("--restarts", type=int, default=1, help="of ours, each of --steps")
+    parser.add_argument("--restarts", type=int, default=3, help="of ours, which share --steps")
     parser.add_argument("--batch-size", type=int, default=16, help="of every recipe")
     parser.add_argument("--recipes", nargs="+", choices=ALL, default=ALL, help="which")
     run_or_exit(compare, parser)

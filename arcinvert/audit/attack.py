@@ -52,7 +52,9 @@ class Attacked:
 
 def attack_options(options: AuditOptions, recogniser: Recogniser) -> dict[str, Any]:
     """The options of the attack; without statistics, the network's or measured, their prior is left out."""
-    chosen = {"seed": options.seed, "samples": options.samples, "steps": options.steps, **options.attack}
+    # Begun once each: an audit has samples, and its budget is of steps.
+    chosen: dict[str, Any] = {"seed": options.seed, "samples": options.samples, "steps": options.steps}
+    chosen |= {"restarts": 1} | options.attack
     faces_known = AttackOptions(**chosen).knowledge == "public-faces"
     if not statistics_layers(recogniser) and not (faces_known and statistics_for(recogniser, None)):
         chosen.setdefault("prior", "none")

@@ -21,6 +21,8 @@ class Parametrisation(ABC):
     shift = 2
     scale = 0.0
     feature_dropout = 0.0
+    #: How often an image is begun: now and then one ends at some other face.
+    restarts = 3
 
     @abstractmethod
     def __init__(self, start: Tensor) -> None: ...

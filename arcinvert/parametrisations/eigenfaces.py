@@ -25,6 +25,8 @@ class Eigenfaces(Parametrisation):
     shift = 6
     scale = 0.15
     feature_dropout = 0.4
+    # So few coordinates end at the same picture from everywhere.
+    restarts = 1
 
     def __init__(self, start: Tensor) -> None:
         self._size = list(start.shape[-2:])

@@ -15,12 +15,11 @@ a safetensors file:
                                 {"name", "side", "axis"} in the network's order
 
 NAME is the module's name in the recogniser, `side` whether its input or its output is meant, `axis`
-that of the channels. Beside the activations, the file has what a template tells of its face (regression.py):
+that of the channels. Beside the activations, the file has the faces with their templates (lookalikes.py):
 
-    regression/mean, weights, intercept     as in `FaceRegression`
-    metadata                                regression_faces
+    lookalikes/templates, coordinates       as in `LookAlikes`, float16
 
-Readers pass over further tensors, and take files without maps or regression.
+Readers pass over further tensors, and take files without maps or look-alikes.
 """
 
 import contextlib
@@ -38,17 +37,17 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from arcinvert.regression import FaceRegression, RegressionFit
+from arcinvert.lookalikes import Gathered, LookAlikes
 from recognition.errors import InputError, one_line
 from recognition.images import atomic_path
 from recognition.recogniser import Recogniser
 
 #: Marks the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-statistics-1"
-#: Faces, about, after which statistics of activations move little; a regression gains by all there are.
+#: Faces, about, after which statistics of activations move little; look-alikes gain by all there are.
 ACTIVATION_FACES = 1024
-#: The parts of a regression in the file.
-_REGRESSION = ("mean", "weights", "intercept")
+#: The parts of look-alikes in the file.
+_LOOKALIKES = ("templates", "coordinates")
 #: Below this number of convolutions and normalisations the linear layers are measured too.
 _FEW_LAYERS = 8
 #: Sides of the activations whose places are measured: larger maps say little more and make large files.
@@ -104,13 +103,13 @@ Hearer = Callable[[Tensor, LayerMoments], None]
 
 @dataclass(frozen=True)
 class MeasuredStatistics:
-    """All measured activations of one network, in its order, and how faces follow from its templates."""
+    """All measured activations of one network, in its order, and the faces with its templates."""
 
     layers: tuple[LayerMoments, ...]
     model_sha256: str
     model_name: str
     images: int
-    regression: FaceRegression | None = None
+    lookalikes: LookAlikes | None = None
 
     @property
     def maps(self) -> tuple[LayerMoments, ...]:
@@ -235,7 +234,7 @@ def measure(
 
     Args:
         batches: images, (batch, 3, h, w) in [0, 1]; activations are heard on about the first
-            `ACTIVATION_FACES`, the regression rests on all.
+            `ACTIVATION_FACES`, look-alikes are all.
         pattern: as in `measurable_places`.
 
     Raises:
@@ -243,7 +242,7 @@ def measure(
     """
     places = measurable_places(recogniser, pattern)
     heard = {name: _Heard() for name, _, _ in places}
-    images, fit = 0, RegressionFit()
+    images, gathered = 0, Gathered()
     with contextlib.ExitStack() as stack:
         for name, side, module in places:
             hooked = module.register_forward_hook(_gather(heard[name], side))
@@ -253,14 +252,13 @@ def measure(
                 stack.close()
             else:
                 images += len(batch)
-            for faces in (batch, batch.flip(-1)):
-                fit.add(recogniser(faces), faces)
+            gathered.add(recogniser(batch), recogniser(batch.flip(-1)), batch)
     layers = tuple(
         heard[name].statistics(name, side) for name, side, _ in places if heard[name].channels.count
     )
     if not layers:
         raise InputError("statistics: expected at least one image to measure, got none")
-    return MeasuredStatistics(layers, recogniser.source.sha256, recogniser.name, images, fit.solve())
+    return MeasuredStatistics(layers, recogniser.source.sha256, recogniser.name, images, gathered.all())
 
 
 def _gather(heard: _Heard, side: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
@@ -288,11 +286,8 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         "images": str(statistics.images),
         "layers": json.dumps([asdict(layer.place) for layer in statistics.layers]),
     }
-    if statistics.regression is not None:
-        tensors |= {
-            f"regression/{name}": getattr(statistics.regression, name).contiguous() for name in _REGRESSION
-        }
-        metadata["regression_faces"] = str(statistics.regression.faces)
+    if statistics.lookalikes is not None:
+        tensors |= {f"lookalikes/{name}": getattr(statistics.lookalikes, name).half() for name in _LOOKALIKES}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata)
 
@@ -320,10 +315,10 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
                 _read_layer(file, Place(entry["name"], entry["side"], entry["axis"]))
                 for entry in json.loads(metadata["layers"])
             )
-            images, regression = int(metadata["images"]), None
-            if "regression_faces" in metadata:
-                parts = {name: file.get_tensor(f"regression/{name}").float() for name in _REGRESSION}
-                regression = FaceRegression(**parts, faces=int(metadata["regression_faces"]))
+            images, lookalikes = int(metadata["images"]), None
+            parts = [f"lookalikes/{name}" for name in _LOOKALIKES]
+            if {*parts} & {*file.keys()}:
+                lookalikes = LookAlikes(*(file.get_tensor(part) for part in parts))
     except FileNotFoundError:
         raise InputError(f"{path}: expected a statistics file, found no such file; check the path") from None
     except InputError:
@@ -333,10 +328,10 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
     for layer in layers:
         if not _is_sound(layer):
             raise InputError(f"{path}: damaged statistics of {layer.place.name}; calibrate again")
-    if regression is not None and not regression.is_sound():
-        raise InputError(f"{path}: damaged regression; calibrate again")
+    if lookalikes is not None and not lookalikes.is_sound():
+        raise InputError(f"{path}: damaged look-alikes; calibrate again")
     return MeasuredStatistics(
-        layers, metadata.get("model_sha256", ""), metadata.get("model_name", ""), images, regression
+        layers, metadata.get("model_sha256", ""), metadata.get("model_name", ""), images, lookalikes
     )
 
 

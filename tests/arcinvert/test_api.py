@@ -53,6 +53,7 @@ RESULT_FIELDS = {
     "seconds",
     "interrupted",
     "batch_size",
+    "restarts",
     "notes",
     "summary",
     "samples",
@@ -325,6 +326,7 @@ def test_the_first_batch_dreams_for_all(tiny_model: Path) -> None:
         model=tiny_model,
         knowledge="weights",
         steps=2,
+        restarts=1,
         batch_size=1,
         progress=lambda batch, batches, step: heard.append((batch, step.number, step.steps)),
     )
@@ -352,7 +354,7 @@ def test_an_attack_stopped_in_its_dream_is_told_as_interrupted(tiny_model: Path)
     def stop(batch: int, batches: int, step: Step) -> None:
         raise StopInversion
 
-    run = generate(class_id=0, model=tiny_model, knowledge="weights", steps=2, progress=stop)
+    run = generate(class_id=0, model=tiny_model, knowledge="weights", steps=2, restarts=1, progress=stop)
     assert run.interrupted
     assert [sample["steps"] for sample in run.samples] == [0]
 
@@ -365,9 +367,9 @@ def test_what_public_faces_tell_is_the_start_where_it_was_measured(tiny_model: P
     settings: dict[str, Any] = {"model": tiny_model, "steps": 1, "parametrisation": "pixels"}
     mean = generate(class_id=0, **settings)
     told = generate(class_id=0, statistics=str(file), **settings)
-    assert (mean.result["start"], told.result["start"]) == ("mean", "regression")
+    assert (mean.result["start"], told.result["start"]) == ("mean", "lookalikes")
     known = told.result["attacker_knowledge"]
-    assert (known["level"], known["regression"]) == ("public-faces", "4 public faces")
+    assert (known["level"], known["lookalikes"]) == ("public-faces", "4 public faces")
     assert not np.array_equal(mean.images[0], told.images[0])
     # A network of ours takes eigenfaces by itself, and these begin at the mean.
     assert generate(class_id=0, statistics=str(file), model=tiny_model, steps=1).result["start"] == "mean"
@@ -376,7 +378,7 @@ def test_what_public_faces_tell_is_the_start_where_it_was_measured(tiny_model: P
 @pytest.mark.usefixtures("_unjudged")
 def test_a_start_that_nobody_measured_is_refused(tiny_model: Path) -> None:
     with pytest.raises(InputError, match="arcinvert calibrate"):
-        generate(class_id=0, model=tiny_model, steps=1, start="regression")
+        generate(class_id=0, model=tiny_model, steps=1, start="lookalikes")
 
 
 @pytest.mark.usefixtures("_unjudged")
@@ -915,6 +917,14 @@ def test_the_package_has_its_doors() -> None:
     assert all(hasattr(arcinvert, name) for name in arcinvert.__all__)
     with pytest.raises(AttributeError, match="no attribute 'steal'"):
         _ = arcinvert.steal
+
+
+def test_pixels_are_begun_three_times_unless_asked_otherwise(tiny_model: Path) -> None:
+    def restarts(**options: Any) -> int:
+        return attack.Attack(tiny_model, "cpu", AttackOptions(**options)).restarts()
+
+    assert (restarts(), restarts(restarts=2), restarts(parametrisation="pixels")) == (1, 2, 3)
+    assert restarts(recipe="paper") == 1
 
 
 def test_views_are_the_options_or_the_parametrisations_own(tiny_model: Path) -> None:

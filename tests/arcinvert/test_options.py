@@ -39,7 +39,7 @@ from recognition.errors import InputError
         {"feature_dropout": 1.0},
         {"average": 1.0},
         {"average": -0.1},
-        {"restarts": 0},
+        {"restarts": -1},
         {"scale": float("nan")},
         {"start": "middle"},
         {"parametrisation": "wavelets"},

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from arcinvert.eigenfaces import coordinates_of
 from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior
 from arcinvert.priors.measured import (
     SUFFIX,
@@ -19,7 +20,6 @@ from arcinvert.priors.measured import (
     save_statistics,
     statistics_for,
 )
-from arcinvert.regression import RegressionFit
 from recognition.errors import InputError
 from recognition.recogniser import Preprocessing, Recogniser, Source
 
@@ -100,34 +100,36 @@ def test_readers_pass_over_further_tensors(recogniser: Recogniser, images: Tenso
     assert len(load_statistics(path).layers) == 3
 
 
-def test_the_regression_is_of_all_faces_and_comes_back(
+def test_lookalikes_are_all_faces_and_come_back(
     recogniser: Recogniser, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Activations are heard on the first four, the regression rests on all seven.
+    # Activations are heard on the first four, look-alikes are all seven.
     monkeypatch.setattr("arcinvert.priors.measured.ACTIVATION_FACES", 4)
     statistics = measure(recogniser, images.split([2, 2, 3]))
-    fit = RegressionFit()
+    assert statistics.lookalikes is not None
+    assert (statistics.images, len(statistics.lookalikes)) == (4, 7)
     with torch.no_grad():
-        for faces in (images, images.flip(-1)):
-            fit.add(recogniser(faces), faces)
-    assert statistics.regression is not None
-    torch.testing.assert_close(statistics.regression.weights, fit.solve().weights)
-    assert (statistics.images, statistics.regression.faces) == (4, 7)
+        both = recogniser(images) + recogniser(images.flip(-1))
+    torch.testing.assert_close(
+        statistics.lookalikes.templates.float(), both / both.norm(dim=1, keepdim=True), atol=1e-3, rtol=0
+    )
+    torch.testing.assert_close(
+        statistics.lookalikes.coordinates.float(), coordinates_of(images), atol=1e-2, rtol=1e-3
+    )
     save_statistics(tmp_path / "s.safetensors", statistics)
-    again = load_statistics(tmp_path / "s.safetensors").regression
+    again = load_statistics(tmp_path / "s.safetensors").lookalikes
     assert again is not None
-    assert again.faces == 7
-    for name in ("mean", "weights", "intercept"):
-        assert torch.equal(getattr(again, name), getattr(statistics.regression, name))
+    assert torch.equal(again.templates, statistics.lookalikes.templates)
+    assert torch.equal(again.coordinates, statistics.lookalikes.coordinates)
 
 
-def test_a_damaged_regression_is_refused(recogniser: Recogniser, images: Tensor, tmp_path: Path) -> None:
+def test_damaged_lookalikes_are_refused(recogniser: Recogniser, images: Tensor, tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
     statistics = measure(recogniser, [images])
-    assert statistics.regression is not None
-    damaged = replace(statistics.regression, mean=torch.full((5,), float("nan")))
-    save_statistics(path, replace(statistics, regression=damaged))
-    with pytest.raises(InputError, match=r"damaged regression; calibrate again"):
+    assert statistics.lookalikes is not None
+    damaged = replace(statistics.lookalikes, templates=torch.full((7, 5), float("nan")))
+    save_statistics(path, replace(statistics, lookalikes=damaged))
+    with pytest.raises(InputError, match=r"damaged look-alikes; calibrate again"):
         load_statistics(path)
 
 

@@ -173,14 +173,14 @@ def test_a_finished_recipe_is_not_made_again(panel, tmp_path, monkeypatch):
         model=model,
         photos=tmp_path,
         steps=30,
-        restarts=1,
+        restarts=3,
         published_steps=300,
         batch_size=4,
         seed=1,
         recipes=recipes.ALL,
     )
     settings = {"seed": 1, "batch_size": 4}
-    ours = AttackOptions(knowledge="weights", steps=30, **settings)
+    ours = AttackOptions(knowledge="weights", steps=10, restarts=3, **settings)
     kept(tmp_path / "arcinvert-weights", panel, model, ours)
     images, seconds = recipes.attack("arcinvert/weights", panel, asked, tmp_path)
     assert np.array_equal(images, panel.first)

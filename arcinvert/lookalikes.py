@@ -1,0 +1,69 @@
+"""A first guess of a face from its template: the mean of public faces that look alike to the network.
+
+Whoever holds the network embeds public faces himself; no label is used. Those whose templates are the
+nearest share sex, age, skin, hair and glasses with the face asked for, and an attack that begins at their
+mean keeps what they share, where from the mean of all faces it may end at some other picture of the same
+template (benchmarks/ablation.py has the figures). Faces are kept as coordinates along the eigenfaces,
+which is all that a mean of several shows.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcinvert.eigenfaces import coordinates_of, faces_of, load_eigenfaces
+
+#: How many of the nearest a guess is the mean of: of the first beginning, and of others, which so differ.
+NEAREST = (10, 3, 40)
+#: One that is nearer by this cosine weighs e times as much.
+TEMPERATURE = 0.1
+
+
+@dataclass(frozen=True)
+class LookAlikes:
+    """Public faces with their templates.
+
+    Args:
+        templates: (faces, dim), unit norm, each of a face and its mirror image.
+        coordinates: (faces, n), along the eigenfaces.
+    """
+
+    templates: Tensor
+    coordinates: Tensor
+
+    def __len__(self) -> int:
+        return len(self.templates)
+
+    def is_sound(self) -> bool:
+        """Whether the parts are finite, and fit together and to the shipped eigenfaces."""
+        finite = all(bool(part.isfinite().all()) for part in (self.templates, self.coordinates))
+        together = self.templates.ndim == 2 and 0 < len(self.templates) == len(self.coordinates)
+        return finite and together and self.coordinates.shape[1:] == load_eigenfaces()[2].shape
+
+    def guess(self, templates: Tensor, nearest: int = NEAREST[0]) -> Tensor:
+        """Symmetric faces, (batch, 3, s, s) in [0, 1], of unit-norm templates, (batch, dim)."""
+        cosines = templates @ self.templates.to(templates).T
+        values, places = cosines.topk(min(nearest, len(self)), dim=1)
+        shares = F.softmax(values / TEMPERATURE, dim=1)
+        coordinates = (shares[..., None] * self.coordinates.to(templates)[places]).sum(1)
+        faces = faces_of(coordinates)
+        return ((faces + faces.flip(-1)) / 2).clamp(0, 1)
+
+
+class Gathered:
+    """Gathers look-alikes batch by batch."""
+
+    def __init__(self) -> None:
+        self._templates: list[Tensor] = []
+        self._coordinates: list[Tensor] = []
+
+    def add(self, templates: Tensor, mirrored: Tensor, images: Tensor) -> None:
+        """Templates, (batch, dim), of images, (batch, 3, h, w) in [0, 1], and of their mirror images."""
+        self._templates.append(F.normalize(templates + mirrored).half().cpu())
+        self._coordinates.append(coordinates_of(images).half().cpu())
+
+    def all(self) -> LookAlikes:
+        """At least one batch, as a file keeps them: in half precision."""
+        return LookAlikes(torch.cat(self._templates), torch.cat(self._coordinates))

@@ -1,0 +1,87 @@
+"""Faces from templates: nearest public faces, against means that are written out."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcinvert.eigenfaces import coordinates_of, faces_of, load_eigenfaces
+from arcinvert.lookalikes import TEMPERATURE, Gathered, LookAlikes
+
+DIM = 8
+COORDINATES = len(load_eigenfaces()[2])
+
+
+def public_faces(count: int) -> LookAlikes:
+    """Templates by chance; face number n is one unit along the nth eigenface."""
+    templates = F.normalize(torch.randn(count, DIM, generator=torch.Generator().manual_seed(1)))
+    return LookAlikes(templates, torch.eye(COORDINATES)[:count])
+
+
+def symmetric(coordinates: Tensor) -> Tensor:
+    faces = faces_of(coordinates)
+    return ((faces + faces.flip(-1)) / 2).clamp(0, 1)
+
+
+def test_coordinates_of_faces_of_coordinates() -> None:
+    coordinates = torch.randn(3, COORDINATES, generator=torch.Generator().manual_seed(0))
+    # Directions are stored in half precision, so that they are orthonormal to 1e-3 alone.
+    torch.testing.assert_close(coordinates_of(faces_of(coordinates)), coordinates, rtol=0, atol=0.05)
+    torch.testing.assert_close(faces_of(torch.zeros(1, 300))[0], load_eigenfaces()[0])
+
+
+def test_the_nearest_alone_is_itself() -> None:
+    faces = public_faces(40)
+    asked = F.normalize(faces.templates[[7, 30]] + 0.01)
+    torch.testing.assert_close(faces.guess(asked, nearest=1), symmetric(faces.coordinates[[7, 30]]))
+
+
+def test_nearer_ones_weigh_more() -> None:
+    faces = public_faces(40)
+    asked = faces.templates[[3]]
+    cosines = [float(asked[0] @ template) for template in faces.templates]
+    order = sorted(range(40), key=lambda place: -cosines[place])[:3]
+    assert order[0] == 3
+    weights = torch.tensor([math.exp(cosines[place] / TEMPERATURE) for place in order])
+    mean = (weights / weights.sum()) @ faces.coordinates[order]
+    torch.testing.assert_close(faces.guess(asked, nearest=3), symmetric(mean[None]))
+
+
+def test_few_faces_are_all_there_are() -> None:
+    faces = public_faces(2)
+    torch.testing.assert_close(
+        faces.guess(faces.templates, nearest=10), faces.guess(faces.templates, nearest=2)
+    )
+
+
+def test_a_guess_is_symmetric_and_in_half_precision_nearly_the_same() -> None:
+    faces = public_faces(40)
+    guess = faces.guess(faces.templates[:5])
+    torch.testing.assert_close(guess, guess.flip(-1))
+    assert guess.shape == (5, 3, *load_eigenfaces()[0].shape[1:])
+    kept = LookAlikes(faces.templates.half(), faces.coordinates.half())
+    torch.testing.assert_close(kept.guess(faces.templates[:5]), guess, atol=2e-3, rtol=0)
+
+
+def test_a_face_and_its_mirror_image_share_a_template() -> None:
+    gathered, images = Gathered(), torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    one, other = F.normalize(torch.eye(3, DIM)), F.normalize(torch.eye(3, DIM).roll(1, 1))
+    gathered.add(one, other, images)
+    gathered.add(one[:1], one[:1], images[:1])
+    faces = gathered.all()
+    assert len(faces) == 4
+    torch.testing.assert_close(faces.templates[:3].float(), (one + other) / math.sqrt(2), atol=1e-3, rtol=0)
+    assert torch.equal(faces.templates[3], one[0].half())
+    assert torch.equal(faces.coordinates[3], faces.coordinates[0])
+
+
+@pytest.mark.parametrize("part", ["templates", "coordinates"])
+def test_soundness(part: str) -> None:
+    parts = {"templates": torch.zeros(3, DIM), "coordinates": torch.zeros(3, COORDINATES)}
+    assert LookAlikes(**parts).is_sound()
+    assert not LookAlikes(**{**parts, part: parts[part][:-1]}).is_sound()
+    assert not LookAlikes(**{**parts, part: parts[part] / 0}).is_sound()
+    assert not LookAlikes(**{name: value[:0] for name, value in parts.items()}).is_sound()
+    assert not LookAlikes(parts["templates"], parts["coordinates"][:, :-1]).is_sound()
