@@ -29,14 +29,16 @@ def calibrate(
     out: Path | None = None,
     faces: int = 4096,
     layers: str | None = None,
+    keep_faces: bool = True,
     device: DeviceName = "auto",
 ) -> tuple[Path, MeasuredStatistics]:
-    """Measure activations on the faces of a folder, and write them.
+    """Measure a network on the faces of a folder, and write what an attack needs.
 
     Args:
         images: photographs or aligned crops, in the folder or below it; of more than `faces` a seeded draw.
         out: the file to write; None writes beside the model, where attacks look.
         layers: a regular expression of layers' names.
+        keep_faces: whether the file has look-alikes, which show the people: the coordinates of their faces.
 
     Raises:
         InputError: no face, no layer to measure, or nowhere to write.
@@ -52,7 +54,7 @@ def calibrate(
     paths = _draw(Path(images), faces)
     target = choose_device(device)
     batches = (batch.to(target) for batch in _batches(paths, recogniser.input_size))
-    statistics = measure(recogniser, batches, pattern=layers)
+    statistics = measure(recogniser, batches, pattern=layers, keep_faces=keep_faces)
     save_statistics(path, statistics)
     return path, statistics
 

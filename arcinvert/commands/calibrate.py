@@ -1,4 +1,4 @@
-"""`arcinvert calibrate`: what public faces tell of a network."""
+"""`arcinvert calibrate`: public faces as a network sees them."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """The command's options."""
     parser = commands.add_parser(
         "calibrate",
-        help="measure a network on public faces: what a template tells of its face, and activations",
+        help="see public faces through a network: their templates, and statistics of activations",
     )
     add_model_options(parser)
     parser.add_argument(
@@ -35,6 +35,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--faces", type=int, default=_FACES, metavar="N", help="at most so many (default: %(default)s)"
     )
+    parser.add_argument(
+        "--without-faces",
+        action="store_true",
+        help="statistics alone: a file that shows nobody, and no start at look-alikes",
+    )
     parser.add_argument("--device", default="auto", choices=get_args(DeviceName))
     parser.set_defaults(run=_run)
 
@@ -49,9 +54,11 @@ def _run(options: argparse.Namespace) -> int:
         out=None if options.out is None else Path(options.out),
         faces=options.faces,
         layers=options.layers,
+        keep_faces=not options.without_faces,
         device=options.device,
     )
-    print(
-        f"Wrote {path}: {len(statistics.layers)} layers of {statistics.model_name}, {statistics.images} faces"
-    )
+    kept = 0 if statistics.lookalikes is None else len(statistics.lookalikes)
+    kept = 0 if statistics.lookalikes is None else len(statistics.lookalikes)
+    seen = f"{len(statistics.layers)} layers of {statistics.model_name} on {statistics.images} faces"
+    print(f"Wrote {path}: {seen}, {kept} look-alikes")
     return 0

@@ -228,7 +228,7 @@ def _channel_axis(activations: Tensor, module: nn.Module) -> int:
 
 @torch.no_grad()
 def measure(
-    recogniser: Recogniser, batches: Iterable[Tensor], *, pattern: str | None = None
+    recogniser: Recogniser, batches: Iterable[Tensor], *, pattern: str | None = None, keep_faces: bool = True
 ) -> MeasuredStatistics:
     """Statistics of a frozen recogniser's activations over aligned faces and their mirror images.
 
@@ -236,6 +236,7 @@ def measure(
         batches: images, (batch, 3, h, w) in [0, 1]; activations are heard on about the first
             `ACTIVATION_FACES`, look-alikes are all.
         pattern: as in `measurable_places`.
+        keep_faces: whether to keep look-alikes, which show people.
 
     Raises:
         InputError: there is no layer to measure, or no image.
@@ -252,13 +253,18 @@ def measure(
                 stack.close()
             else:
                 images += len(batch)
-            gathered.add(recogniser(batch), recogniser(batch.flip(-1)), batch)
+            templates, mirrored = recogniser(batch), recogniser(batch.flip(-1))
+            if keep_faces:
+                gathered.add(templates, mirrored, batch)
+            elif images >= ACTIVATION_FACES:
+                break
     layers = tuple(
         heard[name].statistics(name, side) for name, side, _ in places if heard[name].channels.count
     )
     if not layers:
         raise InputError("statistics: expected at least one image to measure, got none")
-    return MeasuredStatistics(layers, recogniser.source.sha256, recogniser.name, images, gathered.all())
+    lookalikes = gathered.all() if keep_faces else None
+    return MeasuredStatistics(layers, recogniser.source.sha256, recogniser.name, images, lookalikes)
 
 
 def _gather(heard: _Heard, side: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:

@@ -137,7 +137,7 @@ def test_a_network_without_statistics_is_calibrated_and_attacked(
     assert run(*attack, "first") == 2
     assert "arcinvert calibrate --model" in capsys.readouterr().err
     assert run("calibrate", "--model", "folded.onnx", "--images", str(coloured)) == 0
-    assert "3 layers of folded, 16 faces" in capsys.readouterr().out
+    assert "3 layers of folded on 16 faces, 16 look-alikes" in capsys.readouterr().out
     assert run("inspect", "folded.onnx") == 0
     assert "no BatchNorm; 3 layers measured on 16 faces" in capsys.readouterr().out
     assert run(*attack, "second") == 0

@@ -123,6 +123,18 @@ def test_lookalikes_are_all_faces_and_come_back(
     assert torch.equal(again.coordinates, statistics.lookalikes.coordinates)
 
 
+def test_a_file_without_faces_has_statistics_alone(
+    recogniser: Recogniser, images: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arcinvert.priors.measured.ACTIVATION_FACES", 4)
+    statistics = measure(recogniser, images.split([2, 2, 3]), keep_faces=False)
+    assert (statistics.images, statistics.lookalikes) == (4, None)
+    save_statistics(tmp_path / "s.safetensors", statistics)
+    with safe_open(tmp_path / "s.safetensors", framework="pt") as file:
+        assert not any("lookalikes" in key for key in file.keys())  # noqa: SIM118
+    assert load_statistics(tmp_path / "s.safetensors").lookalikes is None
+
+
 def test_damaged_lookalikes_are_refused(recogniser: Recogniser, images: Tensor, tmp_path: Path) -> None:
     path = tmp_path / "s.safetensors"
     statistics = measure(recogniser, [images])
