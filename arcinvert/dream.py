@@ -1,10 +1,10 @@
-"""The face in the weights: where a network expects eyes, nose and mouth, learned from itself alone.
+"""The face in the weights: what a network expects around eyes, nose and mouth, learned from itself alone.
 
 Statistics of activations do not say where things are, so that from noise faces grow all over the picture.
-Yet the last layer reads each place with weights of its own. Images inverted from templates drawn by
-chance share nothing but what it expects there; their mean, made symmetric, is the ghost of an upright
-face. Inverted anew from that ghost they agree better, and in a few rounds it is a mean face, made without
-any face.
+Whoever uses a network knows that much, for its input has to be aligned: five points have their places. A
+sketch has dark spots there. Images inverted from templates drawn by chance, beginning at the sketch,
+share what the network expects of any face; their mean, made symmetric, is a first face, and images
+inverted anew from there agree better. So a mean face is made without any face.
 """
 
 from collections.abc import Callable
@@ -22,18 +22,21 @@ from arcinvert.result import Step, StopInversion
 from arcinvert.schedule import Schedule
 from arcinvert.targets import CosineTarget
 from arcinvert.transforms import RandomView
+from recognition.alignment import ALIGNED_SIZE, REFERENCE_POINTS
 from recognition.recogniser import Recogniser
 from recognition.seeds import derive_seed
 
 #: Templates of a round, all in one batch; and the steps of each round.
 TEMPLATES = 16
-ROUNDS = (100, 60, 60)
+ROUNDS = (60, 60)
 #: What the mean of many pictures loses in contrast is given back between rounds.
 CONTRAST = 2.0
 #: Between rounds, and at last, only coarse structure is kept: the side by so much.
 BETWEEN, AT_LAST = 4, 2
-#: Of the first round's faint blobs on grey, around which a face may form anywhere.
-_GRID, _DEVIATION = 8, 0.02
+#: Of the sketch: darkness of a spot, and standard deviations of its width and height, pixels of 112.
+_EYE, _NOSE, _MOUTH = (0.2, 7.0, 4.0), (0.07, 6.0, 3.0), (0.15, 12.0, 3.0)
+#: Standard deviation of the noise on it, so that the first round's images differ.
+_DEVIATION = 0.01
 #: A dream is its network's, whatever the attack's seed.
 _SEED = 0
 
@@ -56,8 +59,8 @@ def dream_face(
     """
     device, size = next(recogniser.parameters()).device, recogniser.input_size
     generator = torch.Generator().manual_seed(derive_seed(_SEED, "dream"))
-    blobs = torch.randn(TEMPLATES, 3, _GRID, _GRID, generator=generator)
-    start = 0.5 + _DEVIATION * F.interpolate(blobs, size, mode="bicubic")
+    noise = _DEVIATION * torch.randn(TEMPLATES, 3, size, size, generator=generator)
+    start = (sketch(size) + noise).clamp(0, 1)
     face, done = start.new_zeros(3, size, size), 0
     with torch.no_grad():
         dim = recogniser(start[:1].to(device)).shape[1]
@@ -85,6 +88,23 @@ def dream_face(
         grey = face.mean((1, 2), keepdim=True)
         start = _coarse(grey + CONTRAST * (face - grey), size // BETWEEN).repeat(TEMPLATES, 1, 1, 1)
     return _coarse(face, size // AT_LAST)[0]
+
+
+def sketch(size: int) -> Tensor:
+    """Dark spots on grey where an aligned face has its eyes, nose and mouth: (3, size, size), symmetric."""
+    left_eye, right_eye, nose, *corners = torch.from_numpy(REFERENCE_POINTS).float()
+    places = (torch.arange(size) + 0.5) * ALIGNED_SIZE / size
+    picture = torch.full((size, size), 0.5)
+    for (x, y), (darkness, width, height) in (
+        (left_eye.tolist(), _EYE),
+        (right_eye.tolist(), _EYE),
+        (nose.tolist(), _NOSE),
+        (torch.stack(corners).mean(0).tolist(), _MOUTH),
+    ):
+        across = torch.exp(-((places - x) / width).square() / 2)
+        down = torch.exp(-((places - y) / height).square() / 2)
+        picture -= darkness * torch.outer(down, across)
+    return ((picture + picture.flip(-1)) / 2).expand(3, -1, -1)
 
 
 def _templates(recogniser: Recogniser, dim: int, generator: torch.Generator) -> Tensor:

@@ -67,7 +67,7 @@ _OURS = {
 
 #: By the weights alone.
 _OURS_WEIGHTS = _OURS | {
-    "start": Setting("dream", "the network's weights tell where a face's parts are"),
+    "start": Setting("dream", "the mean face that the network expects where its input has to be aligned"),
     "parametrisation": Setting("pixels", "nothing made from faces is known"),
 }
 

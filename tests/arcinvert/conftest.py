@@ -56,4 +56,4 @@ def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8
 def _short_dreams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dreams of three steps, for attacks by the weights alone."""
     for module in (attack, dream):
-        monkeypatch.setattr(module, "ROUNDS", (1, 1, 1))
+        monkeypatch.setattr(module, "ROUNDS", (1, 2))

@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arcinvert import dream
-from arcinvert.dream import TEMPLATES, dream_face
+from arcinvert.dream import TEMPLATES, dream_face, sketch
 from arcinvert.result import Step, StopInversion
+from recognition.alignment import REFERENCE_POINTS
 from recognition.recogniser import Preprocessing, Recogniser
 
 SIZE = 32
@@ -35,6 +36,23 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dream, "ROUNDS", (8, 3, 2))
 
 
+@pytest.mark.parametrize("size", [112, 160])
+def test_the_sketch_is_dark_where_aligned_faces_have_their_parts(size: int) -> None:
+    face = sketch(size)
+    assert face.shape == (3, size, size)
+    torch.testing.assert_close(face, face.flip(-1))
+    brightness = face[0]
+    left_eye, right_eye, nose, *corners = (
+        [min(size - 1, int(value * size / 112)) for value in point] for point in REFERENCE_POINTS
+    )
+    mouth = [(corners[0][0] + corners[1][0]) // 2, corners[0][1]]
+    for x, y in (left_eye, right_eye, nose, mouth):
+        assert brightness[y, x] < 0.45
+    # Dark spots alone, on grey: at the edges, between the eyes, on the cheeks.
+    for x, y in ((0, 0), (size // 2, 0), (size // 2, left_eye[1]), (left_eye[0], nose[1] + size // 20)):
+        assert brightness[y, x] > 0.47
+
+
 @pytest.mark.usefixtures("_short")
 def test_a_dream_is_a_symmetric_image_of_its_network_alone() -> None:
     face = dream_face(looking(), None)
@@ -48,7 +66,8 @@ def test_a_dream_is_a_symmetric_image_of_its_network_alone() -> None:
 
 def test_it_forms_where_the_network_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     # Long enough that variation's weight has smoothed what nothing holds.
-    monkeypatch.setattr(dream, "ROUNDS", (20, 15, 15))
+    monkeypatch.setattr(dream, "ROUNDS", (40, 30, 30))
+    monkeypatch.setattr(dream, "sketch", lambda size: torch.full((3, size, size), 0.5))
     face = dream_face(looking(), None)
     contrast = (face - face.mean((1, 2), keepdim=True)).abs().mean(0)
     # The views move the place by up to three pixels.
