@@ -15,7 +15,7 @@ from app.scores import rate_words
 from app.settings import MAX_SAMPLES, MAX_STEPS
 from arcinvert.api import Run
 from arcinvert.judge import thresholds
-from arcinvert.options import AttackOptions
+from arcinvert.parametrisations import PARAMETRISATIONS
 from recognition.errors import InputError
 
 #: Runs an attack within a job, with options of `AttackOptions`.
@@ -23,7 +23,8 @@ Attack = Callable[..., Run]
 #: From the chosen network's file and the tab's own inputs to an attack, which gets a job and options.
 Prepare = Callable[..., Attack]
 
-_DEFAULT_STEPS = AttackOptions().steps
+#: Of networks trained here, as the bundled one.
+_DEFAULT_STEPS = PARAMETRISATIONS["eigenfaces"].steps
 
 
 def attack_panel(

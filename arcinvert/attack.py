@@ -93,7 +93,7 @@ class Attack:
         if self.start_name() == "dream" and self._dream is None:
             # The first batch's, and all batches use it.
             before = sum(ROUNDS)
-            steps = before + self.restarts() * self.options.steps
+            steps = before + self.restarts() * self.steps()
             try:
                 self._dream = dream_face(
                     self.recogniser,
@@ -168,7 +168,7 @@ class Attack:
             )
 
         stages = plan_stages(
-            options.steps,
+            self.steps(),
             options.learning_rate or parametrisation.learning_rate,
             warm_up=options.warm_up,
             coarse=options.coarse,
@@ -237,6 +237,10 @@ class Attack:
         if name != "auto":
             return name
         return "eigenfaces" if self._takes_eigenfaces() and start in FACE_STARTS else "pixels"
+
+    def steps(self) -> int:
+        """Of each beginning: the option's, or where it leaves it, the parametrisation's."""
+        return self.options.steps or PARAMETRISATIONS[self.parametrisation_name()].steps
 
     def restarts(self) -> int:
         """How often each sample is begun: the option's, or where it leaves it, the parametrisation's."""

@@ -46,7 +46,7 @@ class AttackOptions:
     )
     samples: int = _option(1, "reconstructions of each identity", least=1)
     seed: int = _option(0, "of all random numbers", least=0)
-    steps: int = _of_recipe("of the optimiser", least=1)
+    steps: int = _of_recipe("of the optimiser; 0: the parametrisation's own", least=0)
     settle: float = _option(
         0.0,
         "end early when no image of a batch has gained more than this in 20 steps: cosine of the attacked "

@@ -39,7 +39,7 @@ class Recipe:
 
 _TUNED = "tuned on people that the bundled network was trained on"
 _OURS = {
-    "steps": Setting(100, _TUNED + ": three of 100 do better than one of 300"),
+    "steps": Setting(0, "what suits the parametrisation"),
     "start": Setting("auto", "what public faces tell of a template's face, at least where its parts are"),
     "parametrisation": Setting("auto", "what suits the network"),
     "loss": Setting("auto", "the angle is what recognisers compare; for a class the loss that trained it"),

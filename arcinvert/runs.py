@@ -135,6 +135,7 @@ def carry_out(
             "start": attack.start_name(),
             "parametrisation": attack.parametrisation_name(),
             "views": attack.views(),
+            "steps": attack.steps(),
             "restarts": attack.restarts(),
             "batch_size": batches.size,
             "attacked": attack.describe_model(),

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW, a folder per identity")
     parser.add_argument("--model", default=BUNDLED, help="the network to attack")
     parser.add_argument("--people", type=int, default=16, help="in one batch")
-    parser.add_argument("--steps", type=int, default=AttackOptions().steps, help="of the whole schedule")
+    parser.add_argument("--steps", type=int, default=250, help="of the whole schedule")
     parser.add_argument("--settle", type=float, nargs="+", default=[0.0, 0.01, 0.02], help="a row each")
     given = parser.parse_args()
     keep_freed_memory()

@@ -21,7 +21,9 @@ class Parametrisation(ABC):
     shift = 2
     scale = 0.0
     feature_dropout = 0.0
-    #: How often an image is begun: now and then one ends at some other face.
+    #: Steps, and how often an image is begun: now and then one ends at some other face, so that three of
+    #: 100 steps do better than one of 300.
+    steps = 100
     restarts = 3
 
     @abstractmethod

@@ -53,6 +53,7 @@ RESULT_FIELDS = {
     "seconds",
     "interrupted",
     "batch_size",
+    "steps",
     "restarts",
     "notes",
     "summary",
@@ -919,12 +920,15 @@ def test_the_package_has_its_doors() -> None:
         _ = arcinvert.steal
 
 
-def test_pixels_are_begun_three_times_unless_asked_otherwise(tiny_model: Path) -> None:
-    def restarts(**options: Any) -> int:
-        return attack.Attack(tiny_model, "cpu", AttackOptions(**options)).restarts()
+def test_length_is_the_options_or_the_parametrisations_own(tiny_model: Path) -> None:
+    def length(**options: Any) -> tuple[int, int]:
+        made = attack.Attack(tiny_model, "cpu", AttackOptions(**options))
+        return made.steps(), made.restarts()
 
-    assert (restarts(), restarts(restarts=2), restarts(parametrisation="pixels")) == (1, 2, 3)
-    assert restarts(recipe="paper") == 1
+    assert length() == (60, 1)
+    assert length(parametrisation="pixels") == (100, 3)
+    assert length(steps=7, restarts=2) == (7, 2)
+    assert length(recipe="paper") == (20_000, 1)
 
 
 def test_views_are_the_options_or_the_parametrisations_own(tiny_model: Path) -> None:

@@ -15,7 +15,6 @@ from recognition.errors import InputError
     "option",
     [
         {"samples": 0},
-        {"steps": 0},
         {"steps": -5},
         {"batch_size": 0},
         {"seed": -1},
