@@ -25,9 +25,9 @@ class Eigenfaces(Parametrisation):
     shift = 6
     scale = 0.15
     feature_dropout = 0.4
-    # So few coordinates end at the same picture from everywhere, and soon: further steps tell the attacked
-    # network more, and others less.
-    steps = 60
+    # A class's loss falls slowly as its centre comes near; and so few coordinates end at the same picture from
+    # everywhere.
+    steps = 250
     restarts = 1
 
     def __init__(self, start: Tensor) -> None:

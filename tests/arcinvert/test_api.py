@@ -925,7 +925,7 @@ def test_length_is_the_options_or_the_parametrisations_own(tiny_model: Path) -> 
         made = attack.Attack(tiny_model, "cpu", AttackOptions(**options))
         return made.steps(), made.restarts()
 
-    assert length() == (60, 1)
+    assert length() == (250, 1)
     assert length(parametrisation="pixels") == (100, 3)
     assert length(steps=7, restarts=2) == (7, 2)
     assert length(recipe="paper") == (20_000, 1)
