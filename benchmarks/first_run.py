@@ -96,7 +96,7 @@ def cold_start() -> None:
         seconds = time.monotonic() - begin
         result = json.loads(Path(folder, "run", "result.json").read_text())
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    steps = result["options"]["steps"]
+    steps = result["steps"]
     print(
         f"\ngenerate --class-id 123 --samples 4: {seconds:.1f} s cold, {peak:.2f} GiB resident, {steps} steps"
     )

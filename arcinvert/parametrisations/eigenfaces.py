@@ -25,7 +25,7 @@ class Eigenfaces(Parametrisation):
     shift = 6
     scale = 0.15
     feature_dropout = 0.4
-    # A class's loss falls slowly as its centre comes near; and so few coordinates end at the same picture from
+    # A class's loss falls slowly as its centre comes near; so few coordinates end at the same picture from
     # everywhere.
     steps = 250
     restarts = 1
