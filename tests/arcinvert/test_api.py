@@ -450,7 +450,7 @@ def test_measured_statistics_take_public_faces(tmp_path: Path) -> None:
     # An audit leaves the prior out by itself.
     for level, prior in (("public-faces", {}), ("weights", {"prior": "none"})):
         audited = AuditOptions(images="faces", samples=1, steps=2, attack={"knowledge": level})
-        common = {"seed": 0, "samples": 1, "steps": 2, "knowledge": level}
+        common = {"seed": 0, "samples": 1, "steps": 2, "restarts": 1, "knowledge": level}
         assert attack_options(audited, loaded) == common | prior
 
 
@@ -558,6 +558,7 @@ def test_from_embedding_attacks_the_same_template(
     settings: dict[str, Any] = {
         "model": tiny_model,
         "steps": 20,
+        "restarts": 1,
         "prior": "none",
         "tv_weight": 0,
         "colour_weight": 0,

@@ -255,7 +255,7 @@ BAD_INPUT: dict[str, tuple[list[str], Callable[[Path, Path], Path], str]] = {
     "text-templates": (["from-embedding", "FILE"], text("templates.npy"), "templates.npy: expected"),
     "missing-templates": (["from-embedding", "FILE"], missing("gone.npy"), "no such file"),
     "class-loss": (["from-embedding", "FILE", "--loss", "arcface"], templates(), "cosine or euclidean"),
-    "steps": (["generate", "--class-id", "0", "--steps", "0"], missing("-"), "steps: expected"),
+    "steps": (["generate", "--class-id", "0", "--steps", "-3"], missing("-"), "steps: expected"),
     "steps-in-words": (["generate", "--class-id", "0", "--steps", "many"], missing("-"), "--steps"),
     "rate": (["generate", "--class-id", "0", "--learning-rate", "inf"], missing("-"), "learning_rate"),
     "seed": (["generate", "--class-id", "0", "--seed", "-1"], missing("-"), "seed: expected"),
@@ -427,7 +427,7 @@ def test_help(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> N
         assert f"--{option.name.replace('_', '-')}" in printed
     if command:
         words = " ".join(printed.split())
-        assert f"of the optimiser (default: {AttackOptions().steps})" in words
+        assert f"of the optimiser; 0: the parametrisation's own (default: {AttackOptions().steps})" in words
         assert f"of total variation (default: {AttackOptions().tv_weight})" in words
 
 
