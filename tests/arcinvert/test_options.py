@@ -83,7 +83,7 @@ def test_every_option_says_what_it_is() -> None:
 
 
 def test_refusals_name_what_came_and_what_goes() -> None:
-    with pytest.raises(InputError, match=r"^steps: expected .* 1 .* got 0$"):
-        AttackOptions(steps=0)
+    with pytest.raises(InputError, match=r"^samples: expected .* 1 .* got 0$"):
+        AttackOptions(samples=0)
     with pytest.raises(InputError, match=r"^prior: expected one of .*scale-free.*none, got 'best'$"):
         AttackOptions(prior="best")  # type: ignore[arg-type]
