@@ -158,7 +158,10 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
         )
         seen.append(visitor.page.locator("#report-section").inner_text())
     assert len(set(seen)) == 5
-    assert visitor.page.locator("#section input:checked").input_value() == "Defences"
+    # The page draws the section before it marks its button.
+    visitor.page.wait_for_function(
+        "() => document.querySelector('#section input:checked').value == 'Defences'"
+    )
 
 
 def test_margins_move(visitor: Visitor) -> None:
