@@ -95,11 +95,12 @@ def test_one_at_a_time() -> None:
 
 
 def test_a_visitor_has_one_job() -> None:
+    # So long that neither ends by itself, however late this thread comes to its turn.
     jobs = Jobs()
-    first = jobs.start("a", lambda job: inversion(job, 10_000, pause=0.001), limit=60)
+    first = jobs.start("a", lambda job: inversion(job, 1_000_000, pause=0.001), limit=60)
     jobs.stop("b")
     second = jobs.start("a", lambda job: inversion(job, 3), limit=60)
-    other = jobs.start("b", lambda job: inversion(job, 10_000, pause=0.001), limit=60)
+    other = jobs.start("b", lambda job: inversion(job, 1_000_000, pause=0.001), limit=60)
     with pytest.raises(Abandoned):
         first.result()
     assert second.result() == "whole"
