@@ -47,7 +47,7 @@ class LookAlikes:
         cosines = templates @ self.templates.to(templates).T
         values, places = cosines.topk(min(nearest, len(self)), dim=1)
         shares = F.softmax(values / TEMPERATURE, dim=1)
-        coordinates = (shares[..., None] * self.coordinates.to(templates)[places]).sum(1)
+        coordinates = (shares[..., None] * self.coordinates[places].to(templates)).sum(1)
         faces = faces_of(coordinates)
         return ((faces + faces.flip(-1)) / 2).clamp(0, 1)
 
