@@ -3,7 +3,7 @@
 Whoever holds the network embeds public faces himself; no label is used. Those whose templates are the
 nearest share sex, age, skin, hair and glasses with the face asked for, and an attack that begins at their
 mean keeps what they share, where from the mean of all faces it may end at some other picture of the same
-template (benchmarks/ablation.py has the figures). Faces are kept as coordinates along the eigenfaces,
+template (benchmarks/ablation.py measures it). Faces are kept as coordinates along the eigenfaces,
 which is all that a mean of several shows.
 """
 
