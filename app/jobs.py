@@ -58,7 +58,9 @@ class Job:
         every: a frame at least each so many steps; 0 for no more than time asks for.
     """
 
-    _one_at_a_time = threading.Lock()
+    # Who came last: each waits for the one before it. A lock would let later ones overtake.
+    _last: threading.Thread | None = None
+    _arrival = threading.Lock()
 
     def __init__(self, work: Work, *, limit: float, every: int = 0) -> None:
         self._work, self._limit, self._every = work, limit, every
@@ -69,8 +71,13 @@ class Job:
         self._result: Any = None
         self._error: BaseException | None = None
         self.timed_out = False
-        self._thread = threading.Thread(target=self._run, daemon=True, name="attack")
-        self._thread.start()
+        with Job._arrival:
+            before = Job._last
+            self._thread = threading.Thread(
+                target=self._run, args=(before,), daemon=True, name="attack"
+            )
+            Job._last = self._thread
+            self._thread.start()
 
     @property
     def stopped(self) -> bool:
@@ -122,12 +129,14 @@ class Job:
         if self.stopped:
             raise StopInversion
 
-    def _run(self) -> None:
+    def _run(self, before: threading.Thread | None) -> None:
         try:
-            with self._one_at_a_time:
-                self._begin = self._part_begin = time.monotonic()
-                if not self._abandon.is_set():
-                    self._result = self._work(self)
+            if before is not None:
+                before.join()
+            if self._abandon.is_set():
+                raise Abandoned
+            self._begin = self._part_begin = time.monotonic()
+            self._result = self._work(self)
         except BaseException as error:
             # Told by `result`, in the thread that asks.
             self._error = error

@@ -94,6 +94,29 @@ def test_one_at_a_time() -> None:
     assert most == [1]
 
 
+def test_first_come_first_served() -> None:
+    order: list[int] = []
+    go = threading.Event()
+    head = Job(lambda job: go.wait(), limit=60)
+    jobs = [Job(lambda job, number=number: order.append(number), limit=60) for number in range(20)]
+    go.set()
+    for job in [head, *jobs]:
+        job.result()
+    assert order == list(range(20))
+
+
+def test_abandoned_before_its_turn_it_never_runs() -> None:
+    go, ran = threading.Event(), threading.Event()
+    head = Job(lambda job: go.wait(), limit=60)
+    waiting = Job(lambda job: ran.set(), limit=60)
+    waiting.abandon()
+    go.set()
+    head.result()
+    with pytest.raises(Abandoned):
+        waiting.result()
+    assert not ran.is_set()
+
+
 def test_a_visitor_has_one_job() -> None:
     # So long that neither ends by itself, however late this thread comes to its turn.
     jobs = Jobs()
