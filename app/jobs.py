@@ -73,9 +73,7 @@ class Job:
         self.timed_out = False
         with Job._arrival:
             before = Job._last
-            self._thread = threading.Thread(
-                target=self._run, args=(before,), daemon=True, name="attack"
-            )
+            self._thread = threading.Thread(target=self._run, args=(before,), daemon=True, name="attack")
             Job._last = self._thread
             self._thread.start()
 

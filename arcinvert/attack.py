@@ -15,7 +15,7 @@ from arcinvert.engine import invert
 from arcinvert.inputs import Subject, class_centres
 from arcinvert.lookalikes import NEAREST, LookAlikes
 from arcinvert.options import FACE_STARTS, OWN, AttackOptions, StartName
-from arcinvert.parametrisations import PARAMETRISATIONS
+from arcinvert.parametrisations import PARAMETRISATIONS, Parametrisation
 from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, statistics_layers
 from arcinvert.priors.image import IMAGE_PRIORS, colour_variation
 from arcinvert.priors.measured import MeasuredStatistics, statistics_for
@@ -131,7 +131,7 @@ class Attack:
         """One restart of a batch; `seeded`: the batch's number and the restart's."""
         options, (number, restart) = self.options, seeded
         again = ("restart", restart) if restart else ()
-        parametrisation = PARAMETRISATIONS[self.parametrisation_name()]
+        parametrisation = self.parametrisation()
         start = self._start([subject for subject, _ in batch], self._seeds(batch, *again), restart)
         generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number, *again))
         views = self.views()
@@ -238,17 +238,21 @@ class Attack:
             return name
         return "eigenfaces" if self._takes_eigenfaces() and start in FACE_STARTS else "pixels"
 
+    def parametrisation(self) -> type[Parametrisation]:
+        """What is optimised, with its own steps, restarts, views and learning rate."""
+        return PARAMETRISATIONS[self.parametrisation_name()]
+
     def steps(self) -> int:
         """Of each beginning: the option's, or where it leaves it, the parametrisation's."""
-        return self.options.steps or PARAMETRISATIONS[self.parametrisation_name()].steps
+        return self.options.steps or self.parametrisation().steps
 
     def restarts(self) -> int:
         """How often each sample is begun: the option's, or where it leaves it, the parametrisation's."""
-        return self.options.restarts or PARAMETRISATIONS[self.parametrisation_name()].restarts
+        return self.options.restarts or self.parametrisation().restarts
 
     def views(self) -> dict[str, float]:
         """Shift, scale and feature dropout: the options', or where they leave it, the parametrisation's."""
-        own = PARAMETRISATIONS[self.parametrisation_name()]
+        own = self.parametrisation()
         chosen = {name: getattr(self.options, name) for name in ("shift", "scale", "feature_dropout")}
         return {name: getattr(own, name) if value == OWN else value for name, value in chosen.items()}
 

@@ -47,12 +47,12 @@ def calibrate(
         raise InputError(f"faces: expected at least 1, got {faces}")
     # Activations are freed batch by batch; asking the system for them anew takes half the time.
     keep_freed_memory()
-    recogniser = load(model).to(choose_device(device))
+    target = choose_device(device)
+    recogniser = load(model).to(target)
     path = out or default_path(recogniser)
     if path is None:
         raise InputError(f"{recogniser.name}: expected --out, for a network that is not one file")
     paths = _draw(Path(images), faces)
-    target = choose_device(device)
     batches = (batch.to(target) for batch in _batches(paths, recogniser.input_size))
     statistics = measure(recogniser, batches, pattern=layers, keep_faces=keep_faces)
     save_statistics(path, statistics)

@@ -28,7 +28,7 @@ SHEET_SAMPLES = 8
 _TILE = 224
 _GAP = 12
 _CAPTION = 62
-_HEADER = 84
+_HEADER = 46
 _FONT = 15
 _INK, _QUIET, _PAPER = (25, 25, 30), (95, 95, 105), (250, 250, 248)
 #: Okabe and Ito's colour-blind safe green and vermilion.
@@ -114,15 +114,17 @@ def contact_sheet(title: str, subtitle: str, rows: Sequence[Sequence[Tile]]) -> 
     """All tiles on one uint8 HWC picture, a row an identity."""
     columns = max(len(row) for row in rows)
     width = max(_GAP + columns * (_TILE + _GAP), 640)
-    height = _HEADER + len(rows) * (_TILE + _CAPTION + _GAP)
+    font, large = ImageFont.load_default(_FONT), ImageFont.load_default(_FONT + 7)
+    said = _wrap(subtitle, font, width - 2 * _GAP)
+    header = _HEADER + len(said) * (_FONT + 4)
+    height = header + len(rows) * (_TILE + _CAPTION + _GAP)
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    font, large = ImageFont.load_default(_FONT), ImageFont.load_default(_FONT + 7)
     draw.text((_GAP, _GAP), _fit(title, large, width - 2 * _GAP), fill=_INK, font=large)
-    for number, line in enumerate(_wrap(subtitle, font, width - 2 * _GAP)[:2]):
+    for number, line in enumerate(said):
         draw.text((_GAP, 42 + number * (_FONT + 4)), line, fill=_QUIET, font=font)
     for row_number, row in enumerate(rows):
-        top = _HEADER + row_number * (_TILE + _CAPTION + _GAP)
+        top = header + row_number * (_TILE + _CAPTION + _GAP)
         for column, tile in enumerate(row):
             left = _GAP + column * (_TILE + _GAP)
             _draw_tile(sheet, draw, tile, left, top, font)

@@ -242,7 +242,8 @@ class _Gathered:
     def __init__(self, judge: Judge, floor: NDArray[np.uint8], folder: Path | None) -> None:
         self._judge, self._folder = judge, folder
         self._stems: dict[str, str] = {}
-        self._taken: set[str] = set()
+        # How often a name was wanted, so that many of one name need no search each.
+        self._taken: dict[str, int] = {}
         self.floor = floor
         self.samples: list[dict[str, Any]] = []
         self.images: list[NDArray[np.uint8]] = []
@@ -283,10 +284,11 @@ class _Gathered:
         """What the names of a subject's files begin with; no two subjects' alike."""
         if subject.name not in self._stems:
             stem = re.sub(r"[^\w.-]+", "_", subject.stem) or "image"
-            unique, number = stem, 2
+            unique = stem
             while unique in self._taken:
-                unique, number = f"{stem}-{number}", number + 1
-            self._taken.add(unique)
+                self._taken[stem] += 1
+                unique = f"{stem}-{self._taken[stem]}"
+            self._taken[unique] = 1
             self._stems[subject.name] = unique
         return self._stems[subject.name]
 

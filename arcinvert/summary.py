@@ -37,8 +37,9 @@ def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.
         rows[name].append(_sample_tile(one.image, one.sample))
     count = len(result["samples"])
     part = "" if len(shown) == count else f", {len(shown)} of {count:,} images"
+    recipe = f"recipe {result['recipe']['name']}" + (" changed" if result["recipe"]["changes"] else "")
     return contact_sheet(
-        f"arcinvert {result['command']}: {result['attacked']['name']}{part}",
+        f"arcinvert {result['command']}: {result['attacked']['name']}, {recipe}{part}",
         f"{summary_line(result['summary'])} Attacker knows: {result['attacker_knowledge']['level']}. "
         f"Judge, not attacked: {result['judge']['judge']}.",
         list(rows.values()),

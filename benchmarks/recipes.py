@@ -200,8 +200,12 @@ def compare(options: argparse.Namespace) -> None:
     """Attack by every recipe, judge, print, and write.
 
     Raises:
-        InputError: too many people, or `out` has results of other settings.
+        InputError: too many people or restarts, or `out` has results of other settings.
     """
+    if not 1 <= options.restarts <= options.steps:
+        raise InputError(
+            f"restarts: expected 1 to {options.steps}, which share the steps, got {options.restarts}"
+        )
     panel = make_panel(options.photos, options.people, options.seed, options.out)
     jury = Jury(panel)
     rows: list[tuple[str, Row, float | None]] = []

@@ -273,3 +273,16 @@ def test_passed_and_failed_look_different() -> None:
     assert (0, 130, 90) in colours[1] - colours[0] - colours[2]
     assert (190, 70, 0) in colours[2] - colours[0] - colours[1]
     assert np.array_equal(sheets[0][:below], sheets[1][:below])
+
+
+def test_no_line_of_a_long_heading_is_cut() -> None:
+    tile = Tile(np.zeros((112, 112, 3), np.uint8), ("zero",))
+    short = contact_sheet("title", "word", [[tile]])
+    long = contact_sheet("title", "word " * 100, [[tile]])
+    added = len(long) - len(short)
+    assert added >= 4 * 15
+    # Every line has ink, and the tile is below them all.
+    lines = (long[46 : 46 + added] < 128).any((1, 2))
+    assert lines[:15].any()
+    assert lines[-15:].any()
+    assert np.array_equal(long[-200:], short[-200:])

@@ -65,6 +65,7 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
     nothing: dict[str, Any] = dict.fromkeys(verdict)
     result = {
         "command": "generate",
+        "recipe": {"name": "arcinvert", "changes": {}},
         "attacked": {"name": "tiny"},
         "attacker_knowledge": {"level": "weights"},
         "judge": {"judge": "dlib"},

@@ -195,6 +195,13 @@ def test_a_finished_recipe_is_not_made_again(panel, tmp_path, monkeypatch):
         recipes.attack("paper/weights", panel, asked, tmp_path)
 
 
+@pytest.mark.parametrize("restarts", [0, 31])
+def test_restarts_share_the_steps(restarts):
+    asked = Namespace(steps=30, restarts=restarts)
+    with pytest.raises(InputError, match=f"expected 1 to 30, which share the steps, got {restarts}"):
+        recipes.compare(asked)
+
+
 def test_the_table_has_every_column_and_recipe(panel):
     row = judged(panel, SELVES, [True] * PEOPLE, np.zeros(128))
     text = recipes.table([("ours", row, 1.25), ("floor", row, None)], panel)
