@@ -217,16 +217,8 @@ class Attack:
             return self.options.start
         if self.options.knowledge == "weights":
             return "dream"
-        # Eigenfaces are so few coordinates that an attack ends at the same picture from either.
         known = self.measured is not None and self.measured.lookalikes is not None
-        return "lookalikes" if known and not self._takes_eigenfaces() else "mean"
-
-    def _takes_eigenfaces(self) -> bool:
-        """Whether eigenfaces are wanted, where the start allows them."""
-        ours = self.recogniser.source.format == FORMAT
-        return self.options.parametrisation == "eigenfaces" or (
-            self.options.parametrisation == "auto" and ours
-        )
+        return "lookalikes" if known else "mean"
 
     def parametrisation_name(self) -> str:
         name, start = self.options.parametrisation, self.start_name()
@@ -236,7 +228,7 @@ class Attack:
             )
         if name != "auto":
             return name
-        return "eigenfaces" if self._takes_eigenfaces() and start in FACE_STARTS else "pixels"
+        return "eigenfaces" if start in FACE_STARTS else "pixels"
 
     def parametrisation(self) -> type[Parametrisation]:
         """What is optimised, with its own steps, restarts, views and learning rate."""
@@ -247,8 +239,9 @@ class Attack:
         return self.options.steps or self.parametrisation().steps
 
     def restarts(self) -> int:
-        """How often each sample is begun: the option's, or where it leaves it, the parametrisation's."""
-        return self.options.restarts or self.parametrisation().restarts
+        """How often each sample is begun: the option's, or where it leaves it, what suits the start."""
+        several = self.start_name() == "lookalikes"
+        return self.options.restarts or (len(NEAREST) if several else self.parametrisation().restarts)
 
     def views(self) -> dict[str, float]:
         """Shift, scale and feature dropout: the options', or where they leave it, the parametrisation's."""

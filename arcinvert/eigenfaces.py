@@ -1,6 +1,8 @@
 """The shipped eigenfaces: the mean of public faces and the directions that they vary along.
 
 Coordinates along them are in units of their standard deviation, so that those of faces are about N(0, 1).
+Faces and their mirror images were counted alike, so that an eigenface is its own mirror image, or the
+negative of it: the file has the left halves.
 
 Source: Turk and Pentland, Journal of Cognitive Neuroscience 3(1), 1991.
 """
@@ -8,6 +10,7 @@ Source: Turk and Pentland, Journal of Cognitive Neuroscience 3(1), 1991.
 import functools
 from importlib.resources import files
 
+import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
@@ -17,17 +20,22 @@ from torch import Tensor
 def load_eigenfaces() -> tuple[Tensor, Tensor, Tensor]:
     """The shipped mean, (3, s, s), unit directions, (n, 3, s, s), and standard deviations, (n,)."""
     tensors = load_file(str(files("arcinvert").joinpath("data/eigenfaces.safetensors")))
-    return tensors["mean"].float(), tensors["directions"].float(), tensors["deviations"].float()
+    halves, parity = tensors["halves"].float(), tensors["parity"].float()
+    directions = torch.cat([halves, parity[:, None, None, None] * halves.flip(-1)], -1)
+    return tensors["mean"].float(), directions, tensors["deviations"].float()
 
 
-def coordinates_of(images: Tensor) -> Tensor:
-    """Coordinates, (batch, n), of aligned images, (batch, 3, h, w) in [0, 1]."""
+def coordinates_of(images: Tensor, count: int | None = None) -> Tensor:
+    """Coordinates, (batch, n), of aligned images, (batch, 3, h, w) in [0, 1]; or the first `count`."""
     mean, directions, deviations = (tensor.to(images) for tensor in load_eigenfaces())
+    directions, deviations = directions[:count], deviations[:count]
     coarse = F.interpolate(images, list(mean.shape[-2:]), mode="bilinear", antialias=True)
     return (coarse - mean).flatten(1) @ directions.flatten(1).T / deviations
 
 
 def faces_of(coordinates: Tensor) -> Tensor:
-    """Images, (batch, 3, s, s), of coordinates, (batch, n); may leave [0, 1]."""
+    """Images, (batch, 3, s, s), of the first coordinates, (batch, n); may leave [0, 1]."""
     mean, directions, deviations = (tensor.to(coordinates) for tensor in load_eigenfaces())
+    count = coordinates.shape[1]
+    directions, deviations = directions[:count], deviations[:count]
     return (coordinates * deviations @ directions.flatten(1)).unflatten(1, mean.shape) + mean

@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcinvert.eigenfaces import coordinates_of, faces_of, load_eigenfaces
+from arcinvert.eigenfaces import coordinates_of, faces_of
 
+#: Coordinates kept of a face: a mean of several faces is too smooth to show more.
+COORDINATES = 300
 #: How many of the nearest a guess is the mean of: of the first beginning, and of others, which so differ.
 NEAREST = (10, 3, 40)
 #: One that is nearer by this cosine weighs e times as much.
@@ -27,7 +29,7 @@ class LookAlikes:
 
     Args:
         templates: (faces, dim), unit norm, each of a face and its mirror image.
-        coordinates: (faces, n), along the eigenfaces.
+        coordinates: (faces, 300), along the first eigenfaces.
     """
 
     templates: Tensor
@@ -37,10 +39,10 @@ class LookAlikes:
         return len(self.templates)
 
     def is_sound(self) -> bool:
-        """Whether the parts are finite, and fit together and to the shipped eigenfaces."""
+        """Whether the parts are finite, and fit together."""
         finite = all(bool(part.isfinite().all()) for part in (self.templates, self.coordinates))
         together = self.templates.ndim == 2 and 0 < len(self.templates) == len(self.coordinates)
-        return finite and together and self.coordinates.shape[1:] == load_eigenfaces()[2].shape
+        return finite and together and self.coordinates.shape[1:] == (COORDINATES,)
 
     def guess(self, templates: Tensor, nearest: int = NEAREST[0]) -> Tensor:
         """Symmetric faces, (batch, 3, s, s) in [0, 1], of unit-norm templates, (batch, dim)."""
@@ -62,7 +64,7 @@ class Gathered:
     def add(self, templates: Tensor, mirrored: Tensor, images: Tensor) -> None:
         """Templates, (batch, dim), of images, (batch, 3, h, w) in [0, 1], and of their mirror images."""
         self._templates.append(F.normalize(templates + mirrored).half().cpu())
-        self._coordinates.append(coordinates_of(images).half().cpu())
+        self._coordinates.append(coordinates_of(images, COORDINATES).half().cpu())
 
     def all(self) -> LookAlikes:
         """At least one batch, as a file keeps them: in half precision."""

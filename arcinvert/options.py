@@ -59,8 +59,8 @@ class AttackOptions:
         "nothing but noise; auto: the first of these that the knowledge allows and that is there"
     )
     parametrisation: ParametrisationName = _of_recipe(
-        "what is optimised; auto: eigenfaces for a network of ours, whose few photographs leave much "
-        "to the prior, else pixels; from noise pixels"
+        "what is optimised; auto: eigenfaces where the start is made of public faces, whose pictures keep to "
+        "what faces look like; else pixels"
     )
     loss: LossName = _of_recipe(
         "arcface: the training loss over all centres (closed-set); auto: arcface for a class, else "

@@ -30,8 +30,8 @@ DEFAULT, BARE = "default", "bare"
 
 _OURS = AttackOptions()
 NO_VIEWS: dict[str, Any] = {"flip": False, "shift": 0, "scale": 0.0, "feature_dropout": 0.0}
-#: One option of the default recipe, every other value of it a row.
-OPTIONS = ("prior", "start", "parametrisation")
+#: One option of the default recipe, every other value of it a row; what `auto` comes to is no row.
+OPTIONS = {"prior": _OURS.prior, "start": "lookalikes", "parametrisation": "eigenfaces"}
 #: Other changes of the default recipe; what is the default already is no row.
 CHANGES: dict[str, dict[str, Any]] = {
     "coarse=0": {"coarse": 0.0},
@@ -48,6 +48,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "batch=16": {"batch_size": 16},
     "tv=off": {"tv_weight": 0.0},
     "colour=off": {"colour_weight": 0.0},
+    "coordinates=off": {"coordinate_weight": 0.0},
 }
 #: From the mean face by the identity loss alone.
 BARE_CHANGES: dict[str, Any] = {
@@ -67,6 +68,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "scale-free": {"prior": "scale-free"},
     "per-location": {"prior": "per-location"},
     "lookalikes": {"start": "lookalikes"},
+    "eigenfaces": {"parametrisation": "eigenfaces"},
 }
 
 
@@ -81,9 +83,9 @@ class Change:
 def rows() -> dict[str, Change]:
     """All rows by their names."""
     made = {DEFAULT: Change({}, None)}
-    for option in OPTIONS:
+    for option, own in OPTIONS.items():
         for value in choices(option):
-            if value not in ("auto", getattr(_OURS, option)):
+            if value not in ("auto", own):
                 made[f"{option}={value}"] = Change({option: value})
     made |= {name: Change(changes) for name, changes in CHANGES.items() if AttackOptions(**changes) != _OURS}
     made[BARE] = Change(BARE_CHANGES)

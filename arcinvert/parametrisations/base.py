@@ -21,8 +21,8 @@ class Parametrisation(ABC):
     shift = 2
     scale = 0.0
     feature_dropout = 0.0
-    #: Steps, and how often an image is begun: now and then one ends at some other face, so that three of
-    #: 100 steps do better than one of 300.
+    #: Steps, and how often an image is begun where all begin at the same face: now and then one ends at
+    #: some other face, so that three of 100 steps do better than one of 300.
     steps = 100
     restarts = 3
 

@@ -43,7 +43,7 @@ from recognition.images import atomic_path
 from recognition.recogniser import Recogniser
 
 #: Marks the files; the number rises when old readers would misread new files.
-FORMAT = "arcinvert-statistics-1"
+FORMAT = "arcinvert-statistics-2"
 #: Faces, about, after which statistics of activations move little; look-alikes gain by all there are.
 ACTIVATION_FACES = 1024
 #: The parts of look-alikes in the file.

@@ -8,10 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.eigenfaces import coordinates_of, faces_of, load_eigenfaces
-from arcinvert.lookalikes import TEMPERATURE, Gathered, LookAlikes
+from arcinvert.lookalikes import COORDINATES, TEMPERATURE, Gathered, LookAlikes
 
 DIM = 8
-COORDINATES = len(load_eigenfaces()[2])
 
 
 def public_faces(count: int) -> LookAlikes:
@@ -26,10 +25,19 @@ def symmetric(coordinates: Tensor) -> Tensor:
 
 
 def test_coordinates_of_faces_of_coordinates() -> None:
-    coordinates = torch.randn(3, COORDINATES, generator=torch.Generator().manual_seed(0))
+    count = len(load_eigenfaces()[2])
+    coordinates = torch.randn(3, count, generator=torch.Generator().manual_seed(0))
     # Directions are stored in half precision, so that they are orthonormal to 1e-3 alone.
     torch.testing.assert_close(coordinates_of(faces_of(coordinates)), coordinates, rtol=0, atol=0.05)
-    torch.testing.assert_close(faces_of(torch.zeros(1, 300))[0], load_eigenfaces()[0])
+    torch.testing.assert_close(faces_of(torch.zeros(1, count))[0], load_eigenfaces()[0])
+
+
+def test_the_first_coordinates_alone() -> None:
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    first = coordinates_of(images, 7)
+    torch.testing.assert_close(first, coordinates_of(images)[:, :7], rtol=1e-4, atol=1e-4)
+    rest = torch.zeros(2, len(load_eigenfaces()[2]) - 7)
+    torch.testing.assert_close(faces_of(first), faces_of(torch.cat([first, rest], 1)), rtol=0, atol=1e-4)
 
 
 def test_the_nearest_alone_is_itself() -> None:
@@ -74,7 +82,10 @@ def test_a_face_and_its_mirror_image_share_a_template() -> None:
     assert len(faces) == 4
     torch.testing.assert_close(faces.templates[:3].float(), (one + other) / math.sqrt(2), atol=1e-3, rtol=0)
     assert torch.equal(faces.templates[3], one[0].half())
-    assert torch.equal(faces.coordinates[3], faces.coordinates[0])
+    torch.testing.assert_close(faces.coordinates[3], faces.coordinates[0])
+    torch.testing.assert_close(
+        faces.coordinates[:3].float(), coordinates_of(images, COORDINATES), atol=1e-2, rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("part", ["templates", "coordinates"])

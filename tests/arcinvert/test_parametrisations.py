@@ -114,6 +114,9 @@ def test_eigenfaces_are_orthonormal_and_sorted() -> None:
     rows = directions.flatten(1)
     torch.testing.assert_close(rows @ rows.T, torch.eye(len(rows)), rtol=0, atol=2e-3)
     assert mean.shape == directions.shape[1:]
+    # Faces and their mirror images were counted alike.
+    mirrored = (rows * directions.flip(-1).flatten(1)).sum(1)
+    torch.testing.assert_close(mirrored.abs(), torch.ones(len(rows)), rtol=0, atol=2e-3)
     assert (deviations.diff() <= 0).all()
     assert 0 < float(mean.min()) < float(mean.max()) < 1
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from arcinvert.eigenfaces import coordinates_of
+from arcinvert.lookalikes import COORDINATES
 from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior
 from arcinvert.priors.measured import (
     SUFFIX,
@@ -114,7 +115,7 @@ def test_lookalikes_are_all_faces_and_come_back(
         statistics.lookalikes.templates.float(), both / both.norm(dim=1, keepdim=True), atol=1e-3, rtol=0
     )
     torch.testing.assert_close(
-        statistics.lookalikes.coordinates.float(), coordinates_of(images), atol=1e-2, rtol=1e-3
+        statistics.lookalikes.coordinates.float(), coordinates_of(images, COORDINATES), atol=1e-2, rtol=1e-3
     )
     save_statistics(tmp_path / "s.safetensors", statistics)
     again = load_statistics(tmp_path / "s.safetensors").lookalikes
