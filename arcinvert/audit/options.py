@@ -17,9 +17,9 @@ Bound = Literal["value", "upper"]
 
 #: What a budget stands for; 0 people means all of them.
 BUDGETS: dict[str, dict[str, Any]] = {
-    "quick": {"people": 20, "samples": 1, "steps": 150, "calibration_images": 250, "defence_people": 8},
-    "standard": {"people": 100, "samples": 2, "steps": 250, "calibration_images": 600, "defence_people": 20},
-    "thorough": {"people": 0, "samples": 4, "steps": 500, "calibration_images": 2000, "defence_people": 100},
+    "quick": {"people": 20, "samples": 1, "steps": 100, "calibration_images": 250, "defence_people": 8},
+    "standard": {"people": 100, "samples": 2, "steps": 100, "calibration_images": 600, "defence_people": 20},
+    "thorough": {"people": 0, "samples": 4, "steps": 100, "calibration_images": 2000, "defence_people": 100},
 }
 
 

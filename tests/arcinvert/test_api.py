@@ -23,6 +23,7 @@ from arcinvert.audit.attack import attack_options
 from arcinvert.audit.options import AuditOptions
 from arcinvert.inputs import class_subjects, face_subject
 from arcinvert.judge import Judge, similarity, thresholds
+from arcinvert.lookalikes import NEAREST, VIEWS
 from arcinvert.priors.measured import default_path, measure, save_statistics
 from arcinvert.recipes import RECIPES, RecipeName
 from arcinvert.restarts import under_views
@@ -373,6 +374,9 @@ def test_what_public_faces_tell_is_the_start_where_it_was_measured(tiny_model: P
     assert (known["level"], known["lookalikes"]) == ("public-faces", "4 public faces")
     assert not np.array_equal(mean.images[0], told.images[0])
     assert {run.result["parametrisation"] for run in (mean, told)} == {"eigenfaces"}
+    assert told.result["views"] == VIEWS != mean.result["views"]
+    thrice = attack.Attack(tiny_model, "cpu", AttackOptions(statistics=str(file)))
+    assert (thrice.steps(), thrice.restarts()) == (100, len(NEAREST))
 
 
 @pytest.mark.usefixtures("_unjudged")
@@ -934,7 +938,7 @@ def test_length_is_the_options_or_the_parametrisations_own(tiny_model: Path) -> 
 def test_views_are_the_options_or_the_parametrisations_own(tiny_model: Path) -> None:
     own = attack.Attack(tiny_model, "cpu", AttackOptions())
     assert own.parametrisation_name() == "eigenfaces"
-    assert own.views() == {"shift": 4, "scale": 0.1, "feature_dropout": 0.0}
+    assert own.views() == {"shift": 6, "scale": 0.15, "feature_dropout": 0.4}
     pixels = attack.Attack(tiny_model, "cpu", AttackOptions(parametrisation="pixels", scale=0.1))
     assert pixels.views() == {"shift": 2, "scale": 0.1, "feature_dropout": 0.0}
     none = attack.Attack(tiny_model, "cpu", AttackOptions(shift=0, scale=0.0, feature_dropout=0.0))
