@@ -412,7 +412,8 @@ def test_the_loss_of_a_recipe(tiny_model: Path, tiny: Recogniser) -> None:
         assert isinstance(target, ClassTarget)
         return target.scale, target.margin
 
-    assert loss() == (tiny.scale, tiny.margin)
+    assert loss() == (tiny.scale, 1.0)
+    assert loss(loss_margin=-1.0) == (tiny.scale, tiny.margin)
     assert loss(recipe="paper") == (64, 0.5)
     assert loss(recipe="deepinversion") == (64, 0)
     assert loss(loss_scale=8.0, loss_margin=0.25) == (8, 0.25)
