@@ -27,15 +27,18 @@ def load_eigenfaces() -> tuple[Tensor, Tensor, Tensor]:
 
 def coordinates_of(images: Tensor, count: int | None = None) -> Tensor:
     """Coordinates, (batch, n), of aligned images, (batch, 3, h, w) in [0, 1]; or the first `count`."""
-    mean, directions, deviations = (tensor.to(images) for tensor in load_eigenfaces())
-    directions, deviations = directions[:count], deviations[:count]
+    mean, directions, deviations = _first(count, images)
     coarse = F.interpolate(images, list(mean.shape[-2:]), mode="bilinear", antialias=True)
     return (coarse - mean).flatten(1) @ directions.flatten(1).T / deviations
 
 
 def faces_of(coordinates: Tensor) -> Tensor:
     """Images, (batch, 3, s, s), of the first coordinates, (batch, n); may leave [0, 1]."""
-    mean, directions, deviations = (tensor.to(coordinates) for tensor in load_eigenfaces())
-    count = coordinates.shape[1]
-    directions, deviations = directions[:count], deviations[:count]
+    mean, directions, deviations = _first(coordinates.shape[1], coordinates)
     return (coordinates * deviations @ directions.flatten(1)).unflatten(1, mean.shape) + mean
+
+
+def _first(count: int | None, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean, and `count` directions and deviations: they alone go to a tensor's device and type."""
+    mean, directions, deviations = load_eigenfaces()
+    return mean.to(like), directions[:count].to(like), deviations[:count].to(like)

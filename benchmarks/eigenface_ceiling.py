@@ -2,8 +2,9 @@
 
     python -m benchmarks.eigenface_ceiling --photos ../shared/data/lfw/images --people 32 --out runs/ceiling
 
-A photograph's first coordinates, and nothing else of it: no attack along so many eigenfaces can be expected
-to show more. No network is attacked; people are those that settings are tuned on.
+A photograph's first coordinates, and nothing else of it: what a copy of it can keep. It is no bound of an
+attack, whose picture need not have the photograph's light and pose. No network is attacked; people are those
+that settings are tuned on.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from arcinvert.eigenfaces import coordinates_of, faces_of, load_eigenfaces
+from arcinvert.eigenfaces import coordinates_of, faces_of
 from benchmarks.judged import Jury, Row, as_json, make_panel, run_or_exit, write_table
 from benchmarks.recipes import described, table
 from recognition.alignment import ALIGNED_SIZE
@@ -38,7 +39,7 @@ def compare(options: argparse.Namespace) -> None:
     jury = Jury(panel)
     faces = torch.stack([to_tensor(crop) for crop in panel.first])
     rows: dict[str, Row] = {}
-    for count in (count for count in COUNTS if count <= len(load_eigenfaces()[2])):
+    for count in COUNTS:
         along = F.interpolate(faces_of(coordinates_of(faces, count)), ALIGNED_SIZE, mode="bicubic")
         rows[f"{count:,} eigenfaces"] = jury.row(*jury.look(to_uint8(along.clamp(0, 1))))
     rows |= jury.ends()
