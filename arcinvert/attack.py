@@ -13,7 +13,7 @@ from torch import Tensor
 from arcinvert.dream import ROUNDS, dream_face
 from arcinvert.engine import invert
 from arcinvert.inputs import Subject, class_centres
-from arcinvert.lookalikes import NEAREST, VIEWS, LookAlikes
+from arcinvert.lookalikes import NEAREST, LookAlikes
 from arcinvert.options import FACE_STARTS, OWN, AttackOptions, StartName
 from arcinvert.parametrisations import PARAMETRISATIONS, Parametrisation
 from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, statistics_layers
@@ -245,9 +245,8 @@ class Attack:
 
     def views(self) -> dict[str, float]:
         """Shift, scale and feature dropout: the options', or where they leave it, what suits."""
-        own = {name: getattr(self.parametrisation(), name) for name in VIEWS}
-        if (self.start_name(), self.parametrisation_name()) == ("lookalikes", "eigenfaces"):
-            own = VIEWS
+        parametrisation, near = self.parametrisation(), self.start_name() == "lookalikes"
+        own = ((near and parametrisation.views_from_likeness) or parametrisation.views)._asdict()
         chosen = {name: getattr(self.options, name) for name in own}
         return {name: own[name] if value == OWN else value for name, value in chosen.items()}
 

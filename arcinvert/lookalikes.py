@@ -19,8 +19,6 @@ from arcinvert.eigenfaces import coordinates_of, faces_of
 COORDINATES = 300
 #: How many of the nearest a guess is the mean of: of the first beginning, and of others, which so differ.
 NEAREST = (10, 3, 40)
-#: Random views that suit eigenfaces from there: less wide than where nothing of the person is known yet.
-VIEWS: dict[str, float] = {"shift": 4, "scale": 0.1, "feature_dropout": 0.0}
 #: One that is nearer by this cosine weighs e times as much.
 TEMPERATURE = 0.1
 

@@ -1,8 +1,17 @@
 """The interface of a parametrisation."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 from torch import Tensor
+
+
+class Views(NamedTuple):
+    """Of the network on an image: shift in pixels, change of size, and the share of features hidden."""
+
+    shift: int = 2
+    scale: float = 0.0
+    feature_dropout: float = 0.0
 
 
 class Parametrisation(ABC):
@@ -16,11 +25,10 @@ class Parametrisation(ABC):
     learning_rate: float
     #: Share of the BatchNorm prior's weight that suits these images.
     statistics_share = 1.0
-    #: Random views that suit them: shift in pixels, relative change of size; and the share of features
-    #: hidden at each step.
-    shift = 2
-    scale = 0.0
-    feature_dropout = 0.0
+    #: That suit these images.
+    views = Views()
+    #: The same where the start is a likeness of the person already; None where it makes no difference.
+    views_from_likeness: Views | None = None
     #: Steps, and how often an image is begun where all begin at the same face: now and then one ends at
     #: some other face, so that three of 100 steps do better than one of 300.
     steps = 100

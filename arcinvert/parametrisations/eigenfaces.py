@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.eigenfaces import coordinates_of, load_eigenfaces
-from arcinvert.parametrisations.base import Parametrisation
+from arcinvert.parametrisations.base import Parametrisation, Views
 
 
 class Eigenfaces(Parametrisation):
@@ -22,9 +22,9 @@ class Eigenfaces(Parametrisation):
     statistics_share = 0.1
     # Smooth images stand wide views without losing detail; with them, and with features hidden, more of
     # the person holds for a network that was not attacked.
-    shift = 6
-    scale = 0.15
-    feature_dropout = 0.4
+    views = Views(shift=6, scale=0.15, feature_dropout=0.4)
+    # Less wide where something of the person is known.
+    views_from_likeness = Views(shift=4, scale=0.1)
     # From one face they end at one picture.
     restarts = 1
 

@@ -23,7 +23,8 @@ from arcinvert.audit.attack import attack_options
 from arcinvert.audit.options import AuditOptions
 from arcinvert.inputs import class_subjects, face_subject
 from arcinvert.judge import Judge, similarity, thresholds
-from arcinvert.lookalikes import NEAREST, VIEWS
+from arcinvert.lookalikes import NEAREST
+from arcinvert.parametrisations import Eigenfaces
 from arcinvert.priors.measured import default_path, measure, save_statistics
 from arcinvert.recipes import RECIPES, RecipeName
 from arcinvert.restarts import under_views
@@ -374,7 +375,7 @@ def test_what_public_faces_tell_is_the_start_where_it_was_measured(tiny_model: P
     assert (known["level"], known["lookalikes"]) == ("public-faces", "4 public faces")
     assert not np.array_equal(mean.images[0], told.images[0])
     assert {run.result["parametrisation"] for run in (mean, told)} == {"eigenfaces"}
-    assert told.result["views"] == VIEWS != mean.result["views"]
+    assert told.result["views"] == Eigenfaces.views_from_likeness._asdict() != mean.result["views"]
     thrice = attack.Attack(tiny_model, "cpu", AttackOptions(statistics=str(file)))
     assert (thrice.steps(), thrice.restarts()) == (100, len(NEAREST))
 
