@@ -155,7 +155,7 @@ class Attack:
                     (name, weight, prior)
                     for name, weight, prior in (
                         ("variation", options.tv_weight, variation),
-                        ("colour", options.colour_weight, colour_variation),
+                        ("colour", self.colour_weight(), colour_variation),
                         ("l2", options.l2_weight, norm),
                     )
                     if weight
@@ -249,6 +249,11 @@ class Attack:
         own = ((near and parametrisation.views_from_likeness) or parametrisation.views)._asdict()
         chosen = {name: getattr(self.options, name) for name in own}
         return {name: own[name] if value == OWN else value for name, value in chosen.items()}
+
+    def colour_weight(self) -> float:
+        """Of the variation of colours: the option's, or where it leaves it, the parametrisation's."""
+        chosen = self.options.colour_weight
+        return self.parametrisation().colour_weight if chosen == OWN else chosen
 
     def loss_name(self, subject: Subject) -> str:
         chosen = self.options.loss

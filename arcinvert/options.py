@@ -87,7 +87,9 @@ class AttackOptions:
         "norm: DeepInversion's Euclidean norms of the whole image"
     )
     tv_weight: float = _of_recipe("of total variation", least=0)
-    colour_weight: float = _of_recipe("of total variation of the colours alone", least=0)
+    colour_weight: float = _of_recipe(
+        "of total variation of the colours alone; -1: the parametrisation's own", least=0, own=True
+    )
     l2_weight: float = _of_recipe("of the distance from mid-grey", least=0)
     learning_rate: float = _of_recipe("of Adam at its highest; 0: the parametrisation's own", least=0)
     warm_up: float = _of_recipe("share of all steps in which the learning rate rises", least=0)

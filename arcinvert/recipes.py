@@ -50,7 +50,7 @@ _OURS = {
     "coordinate_weight": Setting(0.3, _TUNED),
     "image_prior": Setting("mean", "its weight then does not depend on the picture's size"),
     "tv_weight": Setting(2.0, _TUNED),
-    "colour_weight": Setting(4.0, _TUNED + ": coloured fringes are a mark of inversion"),
+    "colour_weight": Setting(-1.0, "what suits the parametrisation"),
     "l2_weight": Setting(0.0, "not needed: pixels are kept in range"),
     "learning_rate": Setting(0.0, "what suits the parametrisation"),
     "warm_up": Setting(0.05, "Adam's first steps are the roughest"),

@@ -135,6 +135,7 @@ def carry_out(
             "start": attack.start_name(),
             "parametrisation": attack.parametrisation_name(),
             "views": attack.views(),
+            "colour_weight": attack.colour_weight(),
             "steps": attack.steps(),
             "restarts": attack.restarts(),
             "batch_size": batches.size,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.options import AttackOptions, choices
+from arcinvert.parametrisations import Pixels
 from arcinvert.report import RESULT_NAME
 from arcinvert.scores import Figure, mean_over_identities
 from benchmarks.judged import Jury, Panel, Row, as_json, command_line, make_panel, run_or_exit, write_table
@@ -47,7 +48,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "batch=4": {"batch_size": 4},
     "batch=16": {"batch_size": 16},
     "tv=off": {"tv_weight": 0.0},
-    "colour=off": {"colour_weight": 0.0},
+    "colour=on": {"colour_weight": Pixels.colour_weight},
     "coordinates=off": {"coordinate_weight": 0.0},
 }
 #: From the mean face by the identity loss alone.
@@ -62,7 +63,7 @@ BARE_CHANGES: dict[str, Any] = {
 #: What the bare attack lacks: each alone, and each with all before it.
 INGREDIENTS: dict[str, dict[str, Any]] = {
     "tv": {"tv_weight": _OURS.tv_weight},
-    "colour": {"colour_weight": _OURS.colour_weight},
+    "colour": {"colour_weight": Pixels.colour_weight},
     "flip": {"flip": True},
     "shift2": {"shift": 2},
     "scale-free": {"prior": "scale-free"},

@@ -25,6 +25,9 @@ class Parametrisation(ABC):
     learning_rate: float
     #: Share of the BatchNorm prior's weight that suits these images.
     statistics_share = 1.0
+    #: Weight of the variation of colours alone, tuned on people that the bundled network was trained on:
+    #: coloured fringes are a mark of inversion.
+    colour_weight = 4.0
     #: That suit these images.
     views = Views()
     #: The same where the start is a likeness of the person already; None where it makes no difference.

@@ -27,7 +27,7 @@ from recognition.errors import InputError
         {"prior_weight": float("inf")},
         {"tv_weight": -1.0},
         {"tv_weight": float("inf")},
-        {"colour_weight": -1.0},
+        {"colour_weight": -0.5},
         {"l2_weight": float("nan")},
         {"shift": -2},
         {"shift": 10**6},

@@ -1,0 +1,206 @@
+"""Known faults of inverted faces in figures: coloured fringes, thin lines, skin of the average, more faces.
+
+    python -m benchmarks.faults runs/recipes/arcinvert-public-faces runs/recipes/paper-weights \\
+        --photos lfw/images
+
+Each folder is an open-set result (of `from-image` or benchmarks.recipes) on photographs of `--photos`, all of
+the same people. Beside them stand the mean face, the floor of skin tone, and another photograph of each
+person, its ceiling: light and make-up change skin tone from photograph to photograph too. These are
+properties of pictures, which say nothing of whose face they show; nothing here looks through a recogniser.
+
+Columns: *fringes*, the mean change of colour from pixel to pixel in CIE Lab, and *fine lines*, the
+lightness in frequencies above a quarter of the pixels', root mean square in L*: either is a fault where it is
+above the photographs'. *Skin*: the cheeks' median colour as individual typology angle,
+atan((L* - 50) / b*), degrees (Chardin et al., International Journal of Cosmetic Science 13, 1991): its mean
+distance to the photograph's; how much of the difference between two people it keeps (the slope over the
+people: 1 all, 0 none, as of an average); and the cheeks' chroma. *More faces*: the share of pictures,
+enlarged four times, in which the detector finds two.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.color import rgb2lab
+
+from arcinvert.judge import to_crop_size
+from arcinvert.report import RESULT_NAME
+from arcinvert.scores import CONFIDENCE, REPLICATES, Figure
+from benchmarks.judged import mean_face, run_or_exit
+from recognition.alignment import detect
+from recognition.data.faces import read_face
+from recognition.errors import InputError, NoFaceError
+from recognition.images import list_images, read_image
+
+#: Cheeks of an aligned crop, beside the nose and below the eyes: top, bottom, left, right, pixels.
+CHEEKS = ((68, 82, 34, 47), (68, 82, 65, 78))
+#: How far a picture is enlarged, so that the detector, which sees 80 pixels and more, finds faces of 20.
+ENLARGED = 4
+
+Pictures = NDArray[np.uint8]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured of pictures, one of each person; all (people,)."""
+
+    fringes: Values
+    lines: Values
+    tone: Values
+    chroma: Values
+    more_faces: Values
+
+
+def measure(pictures: Pictures) -> Measured:
+    """Of aligned pictures, (people, 112, 112, 3)."""
+    lab = rgb2lab(pictures / 255.0)
+    return Measured(
+        np.array([colour_change(one) for one in lab]),
+        np.array([fine_lightness(one[..., 0]) for one in lab]),
+        *np.array([skin(one) for one in lab]).T,
+        np.array([len(detect(_enlarged(picture))) > 1 for picture in pictures], dtype=np.float64),
+    )
+
+
+def colour_change(lab: Values) -> float:
+    """Mean length of the step in a* and b* from a pixel to the next, down and right, of (h, w, 3)."""
+    colours = lab[..., 1:]
+    steps = [np.linalg.norm(np.diff(colours, axis=axis), axis=-1).mean() for axis in (0, 1)]
+    return float(np.mean(steps))
+
+
+def fine_lightness(lightness: Values) -> float:
+    """Root mean square of an (h, w) picture's part above a quarter of a cycle a pixel, either way."""
+    spectrum = np.fft.fft2(lightness)
+    across, down = (np.abs(np.fft.fftfreq(size)) for size in lightness.shape)
+    spectrum[np.maximum(across[:, None], down[None]) <= 1 / 4] = 0
+    return float(np.sqrt(np.square(np.abs(spectrum)).sum()) / lightness.size)
+
+
+def skin(lab: Values) -> tuple[float, float]:
+    """Typology angle, degrees, and chroma of the cheeks' median colour, of (112, 112, 3)."""
+    patches = [lab[top:bottom, left:right].reshape(-1, 3) for top, bottom, left, right in CHEEKS]
+    lightness, red, yellow = np.median(np.concatenate(patches), axis=0)
+    return float(np.degrees(np.arctan2(lightness - 50, yellow))), float(np.hypot(red, yellow))
+
+
+def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    side = ENLARGED * picture.shape[0]
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def bootstrapped(statistic: Callable[[NDArray[np.int64]], float], people: int, *, seed: int = 0) -> Figure:
+    """A statistic of people, given by their places, with its 95 % interval over people."""
+    draws = np.random.default_rng(seed).integers(0, people, (REPLICATES, people))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile([statistic(draw) for draw in draws], [tail, 1 - tail])
+    return Figure(statistic(np.arange(people)), float(low), float(high), people)
+
+
+def slope(values: Values, against: Values) -> float:
+    """How much `values` change with `against`, by least squares; 0 where all are alike."""
+    centred = against - against.mean()
+    return float((centred * values).sum() / max(np.square(centred).sum(), np.finfo(np.float64).tiny))
+
+
+def row(of: Measured, photographs: Measured) -> dict[str, Figure]:
+    """The columns of pictures, against the photographs that their templates came from."""
+    people = len(of.tone)
+
+    def mean(values: Values) -> Figure:
+        return bootstrapped(lambda drawn: float(values[drawn].mean()), people)
+
+    return {
+        "fringes": mean(of.fringes),
+        "fine lines": mean(of.lines),
+        "skin: distance": mean(np.abs(of.tone - photographs.tone)),
+        "skin: kept": bootstrapped(lambda drawn: slope(of.tone[drawn], photographs.tone[drawn]), people),
+        "skin: chroma": mean(of.chroma),
+        "more faces": mean(of.more_faces),
+    }
+
+
+def read_pictures(folder: Path) -> dict[str, Any]:
+    """A result's pictures by the photograph that each was made from, the first sample of each.
+
+    Raises:
+        InputError: there is no result of photographs.
+    """
+    try:
+        result = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))
+        listed = result["inputs"]["photographs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{folder}: expected the result of 'arcinvert from-image', found none; give its folder"
+        ) from None
+    first = {sample["input"]: sample["image"] for sample in reversed(result["samples"])}
+    return {photograph: read_image(folder / first[photograph]) for photograph in listed}
+
+
+def another(photograph: Path, photos: Path) -> NDArray[np.uint8]:
+    """The face of another photograph of a person, from their folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    for path in list_images(photos / photograph.parent.name):
+        if path.name != photograph.name:
+            try:
+                return read_face(path)
+            except NoFaceError:
+                continue
+    raise InputError(f"{photograph.name}: expected another photograph of the person in {photos}, found none")
+
+
+def table(rows: Mapping[str, Mapping[str, Figure]]) -> str:
+    """In Markdown."""
+    columns = list(next(iter(rows.values())))
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, figures in rows.items():
+        cells = [f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]" for figure in figures.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Measure every folder, and print.
+
+    Raises:
+        InputError: a folder has no result, or one of other people.
+    """
+    pictures = {folder: read_pictures(folder) for folder in options.folders}
+    listed: Sequence[str] = list(pictures[options.folders[0]])
+    for folder, found in pictures.items():
+        if list(found) != listed:
+            raise InputError(
+                f"{folder}: expected pictures of the same people as {options.folders[0]}, got others"
+            )
+    photographs = measure(np.stack([read_face(Path(one)) for one in listed]))
+    others = measure(np.stack([another(Path(one), options.photos) for one in listed]))
+    floor = measure(np.stack([mean_face()] * len(listed)))
+    rows = {
+        folder.name: row(measure(to_crop_size(np.stack(list(found.values())))), photographs)
+        for folder, found in pictures.items()
+    }
+    rows["floor: mean face"] = row(floor, photographs)
+    rows["ceiling: another photograph"] = row(others, photographs)
+    rows["the photographs themselves"] = row(photographs, photographs)
+    print(f"{table(rows)}\n\n{len(listed)} people, a picture each; 95 % intervals by bootstrap over people.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, metavar="RESULT", help="folders of from-image")
+    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
+    run_or_exit(compare, parser)
+
+
+if __name__ == "__main__":
+    main()

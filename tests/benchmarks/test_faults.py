@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.faults import (
+    Measured,
+    another,
+    bootstrapped,
+    colour_change,
+    fine_lightness,
+    measure,
+    read_pictures,
+    row,
+    skin,
+    slope,
+)
+from recognition.errors import InputError
+from recognition.images import write_png
+
+
+def test_colour_changes_are_of_colour_alone():
+    lab = np.zeros((112, 112, 3))
+    lab[..., 0] = np.random.default_rng(0).uniform(0, 100, (112, 112))
+    assert colour_change(lab) == 0
+    # 3 and 4 Lab units a pixel to the right, none down.
+    lab[..., 1], lab[..., 2] = 3.0 * np.arange(112), 4.0 * np.arange(112)
+    assert colour_change(lab) == pytest.approx(5 / 2)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "expected"), [(1 / 8, 0), (1 / 4, 0), (3 / 8, 7 / np.sqrt(2)), (1 / 2, 7)]
+)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_lines_are_fine_from_a_quarter_of_a_cycle_a_pixel(cycles, expected, axis):
+    wave = 50 + 7 * np.cos(2 * np.pi * cycles * np.arange(112))
+    picture = np.broadcast_to(wave, (112, 112)) if axis else np.broadcast_to(wave[:, None], (112, 112))
+    assert fine_lightness(picture) == pytest.approx(expected, abs=1e-9)
+
+
+def test_skin_is_the_cheeks_median_whatever_is_elsewhere():
+    lab = np.full((112, 112, 3), (10.0, -90.0, 80.0))
+    lab[60:90, 30:80] = (70, 9, 12)
+    lab[68:70, 34:40] = (0, 0, 0)
+    tone, chroma = skin(lab)
+    assert tone == pytest.approx(np.degrees(np.arctan(20 / 12)))
+    assert chroma == 15
+
+
+def test_a_slope_is_what_is_kept_of_a_difference():
+    against = np.array([1.0, 4.0, -2.0, 8.0])
+    assert slope(0.3 * against + 5, against) == pytest.approx(0.3)
+    assert slope(np.full(4, 7.0), against) == pytest.approx(0)
+    assert slope(against, np.ones(4)) == 0
+
+
+def test_a_bootstrap_is_over_people():
+    values = np.arange(100.0)
+    figure = bootstrapped(lambda drawn: float(values[drawn].mean()), 100)
+    assert (figure.value, figure.identities) == (49.5, 100)
+    # The mean's standard error, by the deviation over the root of the count.
+    assert (figure.high - figure.low) / 2 == pytest.approx(1.96 * values.std() / 10, rel=0.1)
+
+
+def test_photographs_keep_all_of_themselves_and_a_mean_nothing():
+    pictures = np.random.default_rng(0).integers(0, 255, (4, 1, 1, 3)) + np.zeros((1, 112, 112, 1), np.int64)
+    photographs = measure(pictures.astype(np.uint8))
+    own = row(photographs, photographs)
+    assert (own["skin: distance"].value, own["skin: kept"].value) == (0, pytest.approx(1))
+    assert (own["fringes"].value, own["fine lines"].value) == pytest.approx((0, 0), abs=1e-6)
+    assert own["more faces"].value == 0
+    mean = Measured(*(np.full(4, getattr(photographs, name).mean()) for name in vars(photographs)))
+    assert row(mean, photographs)["skin: kept"].value == pytest.approx(0)
+
+
+def test_the_first_sample_of_each_photograph_is_read(tmp_path):
+    shades = np.arange(3, dtype=np.uint8)
+    for shade in shades:
+        write_png(tmp_path / f"{shade}.png", np.full((112, 112, 3), shade))
+    samples = [{"input": name, "image": f"{shade}.png"} for name, shade in zip("aab", shades, strict=True)]
+    result = {"inputs": {"photographs": ["a", "b"]}, "samples": samples}
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    assert {name: int(picture.max()) for name, picture in read_pictures(tmp_path).items()} == {"a": 0, "b": 2}
+
+
+def test_what_is_no_result_of_photographs_is_refused(tmp_path):
+    for content in ("", "[]", '{"inputs": {"class_ids": [1]}}'):
+        (tmp_path / "result.json").write_text(content)
+        with pytest.raises(InputError, match="expected the result of 'arcinvert from-image'"):
+            read_pictures(tmp_path)
+
+
+def test_a_person_without_another_photograph_is_refused(tmp_path):
+    person = tmp_path / "Ann"
+    person.mkdir()
+    write_png(person / "Ann_0001.png", np.zeros((112, 112, 3), np.uint8))
+    with pytest.raises(InputError, match="expected another photograph of the person"):
+        another(person / "Ann_0001.png", tmp_path)
+    write_png(person / "Ann_0002.png", np.full((112, 112, 3), 9, np.uint8))
+    assert another(person / "Ann_0001.png", tmp_path).max() == 9
