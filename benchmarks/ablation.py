@@ -48,7 +48,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "batch=4": {"batch_size": 4},
     "batch=16": {"batch_size": 16},
     "tv=off": {"tv_weight": 0.0},
-    "colour=on": {"colour_weight": Pixels.colour_weight},
+    "colour=off": {"colour_weight": 0.0},
+    "colour=4": {"colour_weight": Pixels.colour_weight},
     "coordinates=off": {"coordinate_weight": 0.0},
 }
 #: From the mean face by the identity loss alone.

@@ -945,6 +945,6 @@ def test_views_are_the_options_or_the_parametrisations_own(tiny_model: Path) -> 
     assert pixels.views() == {"shift": 2, "scale": 0.1, "feature_dropout": 0.0}
     none = attack.Attack(tiny_model, "cpu", AttackOptions(shift=0, scale=0.0, feature_dropout=0.0))
     assert none.views() == {"shift": 0, "scale": 0.0, "feature_dropout": 0.0}
-    assert [one.colour_weight() for one in (own, pixels, none)] == [0, 4, 0]
+    assert [one.colour_weight() for one in (own, pixels, none)] == [1, 4, 1]
     given = attack.Attack(tiny_model, "cpu", AttackOptions(colour_weight=1.5))
     assert given.colour_weight() == 1.5
