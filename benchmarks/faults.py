@@ -186,7 +186,7 @@ def compare(options: argparse.Namespace) -> None:
     others = measure(np.stack([another(Path(one), options.photos) for one in listed]))
     floor = measure(np.stack([mean_face()] * len(listed)))
     rows = {
-        folder.name: row(measure(to_crop_size(np.stack(list(found.values())))), photographs)
+        str(folder): row(measure(to_crop_size(np.stack(list(found.values())))), photographs)
         for folder, found in pictures.items()
     }
     rows["floor: mean face"] = row(floor, photographs)
