@@ -58,7 +58,6 @@ def train(
     precision: TrainingPrecision = "auto",
     workers: int = 0,
     keep_images: bool = False,
-    compiled: bool = False,
     stop_after: int | None = None,
     start_from: str | os.PathLike[str] | None = None,
 ) -> Path:
@@ -74,7 +73,6 @@ def train(
         data: a folder per identity, or a list (see recognition/data/sources.py).
         workers: processes that read images; 0 reads them in this one.
         keep_images: whether to keep decoded images in memory, 37 kB each (and each worker).
-        compiled: whether torch.compile makes the kernels, which takes a minute and rounds otherwise.
         stop_after: the epoch after which to stop, to go on later.
         start_from: a network whose weights are the first, see `recognition.start`; random ones without it.
             If the head begins with its centres, the margin is whole from the first step on.
@@ -83,8 +81,8 @@ def train(
         The path of the network.
 
     Raises:
-        InputError: no data, options out of range, a start that does not fit, a state of other options, a
-            loss that is no longer finite, or no compiler where one was asked for.
+        InputError: no data, options out of range, a start that does not fit, a state of other options, or a
+            loss that is no longer finite.
     """
     if stop_after is not None and stop_after < 1:
         raise InputError(f"stop after: expected an epoch, 1 or later, got {stop_after}")
@@ -95,7 +93,6 @@ def train(
         precision=precision,
         workers=workers,
         keep_images=keep_images,
-        compiled=compiled,
         start_from=start_from,
     )
     run.open(Path(out))
@@ -123,7 +120,6 @@ def dry_run(
     device: DeviceName = "auto",
     precision: TrainingPrecision = "auto",
     workers: int = 0,
-    compiled: bool = False,
     start_from: str | os.PathLike[str] | None = None,
 ) -> DryRun:
     """Train `DRY_STEPS` steps and write nothing; with a smaller start size, so many of either size.
@@ -134,13 +130,7 @@ def dry_run(
         InputError: as `train`.
     """
     run = _Run(
-        Path(data),
-        options,
-        device=device,
-        precision=precision,
-        workers=workers,
-        compiled=compiled,
-        start_from=start_from,
+        Path(data), options, device=device, precision=precision, workers=workers, start_from=start_from
     )
     return run.dry_run()
 
@@ -157,7 +147,6 @@ class _Run:
         precision: TrainingPrecision,
         workers: int,
         keep_images: bool = False,
-        compiled: bool = False,
         start_from: str | os.PathLike[str] | None = None,
     ) -> None:
         if workers < 0:
@@ -193,8 +182,6 @@ class _Run:
         # memory in this layout (seen in torch 2.14, AVX2).
         self.layout = torch.channels_last if options.width >= 1 / 8 else torch.contiguous_format
         self.backbone.to(self.device).to(memory_format=self.layout)
-        # The same weights; a smaller start size has kernels of its own, faster than ones for any size.
-        self.network = torch.compile(self.backbone, dynamic=False) if compiled else self.backbone
         sizes = (options.embedding_size, len(self.class_names))
         self.head = build_head(options.head, *sizes, scale=options.scale, margin=options.margin)
         self.head.label_smoothing = options.label_smoothing
@@ -392,7 +379,7 @@ class _Run:
 
     def _loss(self, images: Tensor, labels: Tensor, share: float) -> Tensor:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            embeddings = self._embeddings((images - 0.5) / 0.5)
+            embeddings = self.backbone((images - 0.5) / 0.5)
         embeddings = embeddings.float()
         loss = self.head.loss(embeddings, labels, share)
         centres = self.head.centres
@@ -403,20 +390,6 @@ class _Run:
             counts = torch.histc(degrees, bins=ANGLE_BINS, min=0, max=180)
             self.histogram += counts.cpu().numpy().astype(np.int64)
         return loss
-
-    def _embeddings(self, images: Tensor) -> Tensor:
-        if self.network is self.backbone:
-            return self.backbone(images)
-        # Takes a second to import, which only a compiled network has done anyway.
-        from torch._dynamo.exc import BackendCompilerFailed
-
-        try:
-            return self.network(images)
-        except BackendCompilerFailed as error:
-            raise InputError(
-                f"compile: expected a compiler for torch.compile, got {one_line(error)}; install one, or "
-                "leave --compile out"
-            ) from None
 
     def _what_is_kept(self) -> str:
         return f" (the last good epoch is kept in {self.out})" if self.log else ""

@@ -75,9 +75,6 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--workers", type=int, default=0, help="processes that read images")
     parser.add_argument("--keep-images", action="store_true", help="in memory, decoded: 37 kB each")
-    parser.add_argument(
-        "--compile", action="store_true", help="faster steps, a minute later: torch.compile; needs a compiler"
-    )
     parser.set_defaults(run=_run)
 
 
@@ -96,7 +93,6 @@ def _run(options: argparse.Namespace) -> int:
         "device": options.device,
         "precision": options.precision,
         "workers": options.workers,
-        "compiled": options.compile,
         "start_from": options.start_from,
     }
     if options.dry_run:

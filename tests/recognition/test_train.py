@@ -1,6 +1,5 @@
 import json
 import math
-import os
 import shutil
 import subprocess
 import sys
@@ -587,37 +586,3 @@ def test_a_term_of_pairs_needs_identities_with_two_images(tmp_path):
 def test_a_term_of_pairs_needs_batches_with_pairs(people, tmp_path):
     with pytest.raises(InputError, match=r"term contrastive: .* got --images-per-identity 0; use 2 or more"):
         run(people, tmp_path / "run", replace(SHORT, terms=("contrastive",)))
-
-
-def test_a_compiled_network_learns_the_same(people, trained, tmp_path, monkeypatch):
-    whole, compiled = torch.compile, []
-
-    def without_a_compiler(network, **options):
-        # The same graphs as torch.compile's, forward and backward, but run by PyTorch's own kernels.
-        compiled.append(network)
-        return whole(network, backend="aot_eager", **options)
-
-    monkeypatch.setattr(torch, "compile", without_a_compiler)
-    out = tmp_path / "run"
-    train(people, out, OPTIONS, device="cpu", precision="float32", compiled=True)
-    assert compiled
-    # Both sizes of images are among the first two epochs; after more, rounding has grown.
-    losses, expected = ([line["loss"] for line in log_of(run)[:2]] for run in (out, trained))
-    assert losses == pytest.approx(expected, rel=2e-3)
-    load_recogniser(out / "model.safetensors")
-
-
-def test_no_compiler_is_one_line(people, tmp_path):
-    surroundings = {**os.environ, "CXX": "/nonexistent", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "kernels")}
-    arguments = ["train", str(people), "--out", str(tmp_path / "run"), "--compile", "--device", "cpu"]
-    arguments += ["--width", "0.125", "--embedding-size", "16", "--batch-size", "6", "--held-out", "2"]
-    done = subprocess.run(
-        [sys.executable, "-m", "recognition", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=surroundings,
-    )
-    assert done.returncode == 2, done.stderr[-2000:]
-    assert "error: compile: expected a compiler" in done.stderr.splitlines()[-1]
-    assert not (tmp_path / "run" / "model.safetensors").exists()
