@@ -19,7 +19,7 @@ enlarged four times, in which the detector finds two.
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ from skimage.color import rgb2lab
 
 from arcinvert.judge import to_crop_size
 from arcinvert.report import RESULT_NAME
-from arcinvert.scores import CONFIDENCE, REPLICATES, Figure
-from benchmarks.judged import mean_face, run_or_exit
+from arcinvert.scores import Figure
+from benchmarks.judged import bootstrapped, mean_face, run_or_exit
 from recognition.alignment import detect
 from recognition.data.faces import read_face
 from recognition.errors import InputError, NoFaceError
@@ -94,14 +94,6 @@ def skin(lab: Values) -> tuple[float, float]:
 def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     side = ENLARGED * picture.shape[0]
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
-
-
-def bootstrapped(statistic: Callable[[NDArray[np.int64]], float], people: int, *, seed: int = 0) -> Figure:
-    """A statistic of people, given by their places, with its 95 % interval over people."""
-    draws = np.random.default_rng(seed).integers(0, people, (REPLICATES, people))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile([statistic(draw) for draw in draws], [tail, 1 - tail])
-    return Figure(statistic(np.arange(people)), float(low), float(high), people)
 
 
 def slope(values: Values, against: Values) -> float:

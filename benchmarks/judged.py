@@ -310,9 +310,13 @@ def as_json(row: Row) -> dict[str, Any]:
 
 def gap_closed(values: Embeddings, floors: Embeddings, ceilings: Embeddings, *, seed: int = 0) -> Figure:
     """How much of the way from the floor to the ceiling the mean goes; all (people,), drawn together."""
-    people = len(values)
-    draws = np.random.default_rng(seed).integers(0, people, (REPLICATES, people))
     way, whole = values - floors, ceilings - floors
+    return bootstrapped(lambda drawn: float(way[drawn].mean() / whole[drawn].mean()), len(values), seed=seed)
+
+
+def bootstrapped(statistic: Callable[[NDArray[np.int64]], float], people: int, *, seed: int = 0) -> Figure:
+    """A statistic of people, given by their places, with its 95 % interval over people."""
+    draws = np.random.default_rng(seed).integers(0, people, (REPLICATES, people))
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(way[draws].mean(1) / whole[draws].mean(1), [tail, 1 - tail])
-    return Figure(float(way.mean() / whole.mean()), float(low), float(high), people)
+    low, high = np.quantile([statistic(draw) for draw in draws], [tail, 1 - tail])
+    return Figure(statistic(np.arange(people)), float(low), float(high), people)

@@ -6,7 +6,6 @@ import pytest
 from benchmarks.faults import (
     Measured,
     another,
-    bootstrapped,
     colour_change,
     fine_lightness,
     measure,
@@ -15,6 +14,7 @@ from benchmarks.faults import (
     skin,
     slope,
 )
+from benchmarks.judged import bootstrapped
 from recognition.errors import InputError
 from recognition.images import write_png
 
