@@ -25,6 +25,7 @@ from arcinvert.stages import Stage, in_stages, plan_stages
 from arcinvert.starts import face_start, noise_start
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
 from arcinvert.transforms import FeatureDropout, RandomView
+from arcinvert.whitening import whitening_of
 from recognition.checkpoint import FORMAT, load_extra
 from recognition.errors import InputError
 from recognition.loading import ModelChoice, bundled_path, load
@@ -190,7 +191,8 @@ class Attack:
             return noise_start(seeds=seeds, size=size)
         if name == "lookalikes":
             templates = torch.stack([subject.template for subject in subjects])
-            guess = self._lookalikes().guess(templates.cpu(), NEAREST[restart % len(NEAREST)])
+            nearest = NEAREST[restart % len(NEAREST)]
+            guess = self._lookalikes().guess(templates.cpu(), nearest, whiten=self.options.whiten)
             return face_start(guess, seeds=seeds, size=size)
         face = self._dream if self._dream is not None and name == "dream" else self.mean_face
         return face_start(face.expand(len(seeds), -1, -1, -1), seeds=seeds, size=size)
@@ -273,11 +275,17 @@ class Attack:
                 labels,
                 scale=options.loss_scale or self.recogniser.scale,
                 margin=self.recogniser.margin if options.loss_margin == OWN else options.loss_margin,
+                whitening=whitening_of(centres) if options.whiten and self._many_classes() else None,
             )
         templates = torch.stack([subject.template for subject in subjects]).to(self.device)
         if loss == "cosine":
             return CosineTarget(templates)
         return EuclideanTarget(templates, options.loss_scale or 1.0)
+
+    def _many_classes(self) -> bool:
+        """Whether the centres tell how templates spread: fewer than dimensions leave directions out."""
+        centres = class_centres(self.recogniser)
+        return len(centres) > centres.shape[1]
 
     def knowledge(self) -> dict[str, Any]:
         """What of public faces was used: the level is `weights` where nothing was, whatever was allowed."""

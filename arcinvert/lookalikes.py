@@ -7,6 +7,7 @@ template (benchmarks/ablation.py measures it). Faces are kept as coordinates alo
 which is all that a mean of several shows.
 """
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.eigenfaces import coordinates_of, faces_of
+from arcinvert.whitening import Whitening, whitening_of
 
 #: Coordinates kept of a face: a mean of several faces is too smooth to show more.
 COORDINATES = 300
@@ -44,9 +46,22 @@ class LookAlikes:
         together = self.templates.ndim == 2 and 0 < len(self.templates) == len(self.coordinates)
         return finite and together and self.coordinates.shape[1:] == (COORDINATES,)
 
-    def guess(self, templates: Tensor, nearest: int = NEAREST[0]) -> Tensor:
-        """Symmetric faces, (batch, 3, s, s) in [0, 1], of unit-norm templates, (batch, dim)."""
-        cosines = templates @ self.templates.to(templates).T
+    @functools.cached_property
+    def _whitening(self) -> Whitening:
+        return whitening_of(self.templates.float())
+
+    def guess(self, templates: Tensor, nearest: int = NEAREST[0], *, whiten: bool = True) -> Tensor:
+        """Symmetric faces, (batch, 3, s, s) in [0, 1], of unit-norm templates, (batch, dim).
+
+        Args:
+            nearest: how many of the nearest a guess is the mean of.
+            whiten: find them in whitened coordinates; plain cosines find those of like sex and light first.
+        """
+        known = self.templates.to(templates)
+        if whiten:
+            whitening = self._whitening.to(templates)
+            templates, known = whitening(templates), whitening(known)
+        cosines = templates @ known.T
         values, places = cosines.topk(min(nearest, len(self)), dim=1)
         shares = F.softmax(values / TEMPERATURE, dim=1)
         coordinates = (shares[..., None] * self.coordinates[places].to(templates)).sum(1)

@@ -71,6 +71,10 @@ class AttackOptions:
         least=0,
     )
     loss_margin: float = _of_recipe("of the arcface loss, radians; -1: the network's own", least=0, own=True)
+    whiten: bool = _of_recipe(
+        "compare templates in coordinates in which all known ones spread alike: class centres in the arcface "
+        "loss, where there are more than dimensions, and public faces' where look-alikes are found"
+    )
     prior: PriorName = _of_recipe(
         "form of the activation-statistics prior; per-location: also of each place, measured on public faces "
         "by 'arcinvert calibrate'"

@@ -45,6 +45,7 @@ _OURS = {
     "loss": Setting("auto", "the angle is what recognisers compare; for a class the loss that trained it"),
     "loss_scale": Setting(0.0, "as the network was trained"),
     "loss_margin": Setting(1.0, "wider than in training: the loss then goes on once the class is won"),
+    "whiten": Setting(True, "what tells one class from others counts more than what many share"),
     "prior": Setting("scale-free", "a layer then weighs the same whatever its size"),
     "prior_weight": Setting(1.0, _TUNED),
     "coordinate_weight": Setting(0.3, _TUNED),
@@ -77,6 +78,7 @@ _NETWORK_UNITS = "0.25 in the network's units, -1..1"
 _PUBLISHED = {
     "start": Setting("noise", "N(0, 1) in the network's units, which the pixels' range then clips"),
     "parametrisation": Setting("pixels", "pixels are optimised"),
+    "whiten": Setting(False, _NOT_IN_IT),
     "coordinate_weight": Setting(0.0, _NOT_IN_IT),
     "colour_weight": Setting(0.0, _NOT_IN_IT),
     "scale": Setting(0.0, _NOT_IN_IT),

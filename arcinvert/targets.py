@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from arcinvert.whitening import Whitening
 from recognition.heads import arcface_logits
 
 
@@ -27,22 +28,35 @@ class ClassTarget:
         centres: unit-norm, (classes, dim).
         labels: (batch,), the class each image shall have.
         scale, margin: of the ArcFace loss; margin in radians.
+        whitening: of embeddings and centres before they are compared; None compares them as they are.
 
     Source: Deng et al., arXiv:1801.07698v4, section 3.3, closed-set.
     """
 
-    def __init__(self, centres: Tensor, labels: Tensor, *, scale: float, margin: float) -> None:
+    def __init__(
+        self,
+        centres: Tensor,
+        labels: Tensor,
+        *,
+        scale: float,
+        margin: float,
+        whitening: Whitening | None = None,
+    ) -> None:
         self.centres = centres
         self.labels = labels
         self.scale = scale
         self.margin = margin
+        self._whitening = whitening
+        self._compared = centres if whitening is None else whitening(centres)
 
     @property
     def templates(self) -> Tensor:
         return self.centres[self.labels]
 
     def __call__(self, embeddings: Tensor) -> Tensor:
-        cosines = F.linear(embeddings, self.centres)
+        if self._whitening is not None:
+            embeddings = self._whitening(embeddings)
+        cosines = F.linear(embeddings, self._compared)
         logits = arcface_logits(cosines, self.labels, scale=self.scale, margin=self.margin)
         return F.cross_entropy(logits, self.labels, reduction="none")
 

@@ -51,6 +51,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "colour=off": {"colour_weight": 0.0},
     "colour=4": {"colour_weight": Pixels.colour_weight},
     "coordinates=off": {"coordinate_weight": 0.0},
+    "whiten=off": {"whiten": False},
 }
 #: From the mean face by the identity loss alone.
 BARE_CHANGES: dict[str, Any] = {

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -31,6 +32,7 @@ from arcinvert.restarts import under_views
 from arcinvert.result import Step, StopInversion
 from arcinvert.scores import Verdict
 from arcinvert.targets import ClassTarget, EuclideanTarget
+from arcinvert.whitening import whitening_of
 from recognition.alignment import find_face
 from recognition.checkpoint import sha256
 from recognition.errors import InputError
@@ -402,6 +404,24 @@ def test_a_recipe_is_run_and_recorded(recipe: RecipeName, tiny_model: Path, tmp_
     assert run.result["recipe"] == {"name": recipe, "changes": {"steps": 4}}
     assert run.result["options"] == asdict(AttackOptions(recipe=recipe, steps=4))
     assert run.result["loss"] == ("cosine" if recipe == "arcinvert" else "euclidean")
+
+
+@pytest.mark.parametrize(("classes", "whiten"), [(200, True), (200, False), (5, True)])
+def test_centres_are_whitened_where_they_are_many(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, classes: int, whiten: bool
+) -> None:
+    made = attack.Attack(tiny_model, "cpu", AttackOptions(whiten=whiten))
+    (subject,) = class_subjects(made.recogniser, [2], Judge())
+    dim = subject.template.shape[-1]
+    assert 5 < dim < 200
+    generator = torch.Generator().manual_seed(0)
+    centres = F.normalize(torch.randn(classes, dim, generator=generator))
+    monkeypatch.setattr(made.recogniser, "centres", centres)
+    embeddings = F.normalize(torch.randn(1, dim, generator=generator))
+    kept = whitening_of(centres) if whiten and classes > dim else None
+    label, scale = torch.tensor([2]), made.recogniser.scale
+    expected = ClassTarget(centres, label, scale=scale, margin=1.0, whitening=kept)(embeddings)
+    torch.testing.assert_close(made._target([subject])(embeddings), expected)
 
 
 def test_the_loss_of_a_recipe(tiny_model: Path, tiny: Recogniser) -> None:

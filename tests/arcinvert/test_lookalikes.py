@@ -9,6 +9,7 @@ from torch import Tensor
 
 from arcinvert.eigenfaces import coordinates_of, faces_of, load_eigenfaces
 from arcinvert.lookalikes import COORDINATES, TEMPERATURE, Gathered, LookAlikes
+from arcinvert.whitening import whitening_of
 
 DIM = 8
 
@@ -46,15 +47,31 @@ def test_the_nearest_alone_is_itself() -> None:
     torch.testing.assert_close(faces.guess(asked, nearest=1), symmetric(faces.coordinates[[7, 30]]))
 
 
-def test_nearer_ones_weigh_more() -> None:
+@pytest.mark.parametrize("whiten", [True, False])
+def test_nearer_ones_weigh_more(whiten: bool) -> None:
     faces = public_faces(40)
     asked = faces.templates[[3]]
-    cosines = [float(asked[0] @ template) for template in faces.templates]
+    whitened = whitening_of(faces.templates)(faces.templates) if whiten else faces.templates
+    cosines = [float(whitened[3] @ template) for template in whitened]
     order = sorted(range(40), key=lambda place: -cosines[place])[:3]
     assert order[0] == 3
     weights = torch.tensor([math.exp(cosines[place] / TEMPERATURE) for place in order])
     mean = (weights / weights.sum()) @ faces.coordinates[order]
-    torch.testing.assert_close(faces.guess(asked, nearest=3), symmetric(mean[None]))
+    torch.testing.assert_close(faces.guess(asked, nearest=3, whiten=whiten), symmetric(mean[None]))
+
+
+def test_a_wide_direction_does_not_choose_the_nearest() -> None:
+    """Asked is like the first face but for the direction along which all templates lie widely."""
+    generator = torch.Generator().manual_seed(2)
+    spread = torch.tensor([8.0, *[1.0] * (DIM - 1)])
+    templates = torch.randn(200, DIM, generator=generator) * spread
+    asked = templates[:1].clone()
+    asked[:, 0] += 6
+    faces = LookAlikes(F.normalize(templates), torch.eye(COORDINATES)[:200])
+    found = faces.guess(F.normalize(asked), nearest=1)
+    plain = faces.guess(F.normalize(asked), nearest=1, whiten=False)
+    torch.testing.assert_close(found, symmetric(faces.coordinates[:1]))
+    assert not torch.allclose(plain, symmetric(faces.coordinates[:1]))
 
 
 def test_few_faces_are_all_there_are() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget
+from arcinvert.whitening import whitening_of
 
 SCALE, MARGIN = 16.0, 0.5
 
@@ -49,6 +50,17 @@ def test_class_target_is_arcface_cross_entropy() -> None:
     losses = ClassTarget(centres, torch.tensor(labels), scale=SCALE, margin=MARGIN)(embeddings)
     expected = naive_arcface(embeddings.numpy(), centres.numpy(), labels, SCALE, MARGIN)
     assert losses.tolist() == pytest.approx(expected, rel=1e-9)
+
+
+def test_class_target_of_whitened_templates() -> None:
+    centres, embeddings = unit(9, 5, seed=0), unit(3, 5, seed=1)
+    whitening, labels = whitening_of(centres), [0, 3, 6]
+    target = ClassTarget(centres, torch.tensor(labels), scale=SCALE, margin=MARGIN, whitening=whitening)
+    whitened = [whitening(templates).numpy() for templates in (embeddings, centres)]
+    expected = naive_arcface(whitened[0], whitened[1], labels, SCALE, MARGIN)
+    assert target(embeddings).tolist() == pytest.approx(expected, rel=1e-9)
+    # What an image is scored by stays the plain centre.
+    assert torch.equal(target.templates, centres[labels])
 
 
 def test_class_target_beyond_the_half_turn() -> None:
