@@ -1,5 +1,6 @@
 """An attack's parts, made from its options: a network, its target, its priors, its start."""
 
+import functools
 import os
 import platform
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from arcinvert.stages import Stage, in_stages, plan_stages
 from arcinvert.starts import face_start, noise_start
 from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
 from arcinvert.transforms import FeatureDropout, RandomView
-from arcinvert.whitening import whitening_of
+from arcinvert.whitening import Whitening, whitening_of
 from recognition.checkpoint import FORMAT, load_extra
 from recognition.errors import InputError
 from recognition.loading import ModelChoice, bundled_path, load
@@ -275,17 +276,18 @@ class Attack:
                 labels,
                 scale=options.loss_scale or self.recogniser.scale,
                 margin=self.recogniser.margin if options.loss_margin == OWN else options.loss_margin,
-                whitening=whitening_of(centres) if options.whiten and self._many_classes() else None,
+                whitening=self._whitening,
             )
         templates = torch.stack([subject.template for subject in subjects]).to(self.device)
         if loss == "cosine":
             return CosineTarget(templates)
         return EuclideanTarget(templates, options.loss_scale or 1.0)
 
-    def _many_classes(self) -> bool:
-        """Whether the centres tell how templates spread: fewer than dimensions leave directions out."""
+    @functools.cached_property
+    def _whitening(self) -> Whitening | None:
+        """By the class centres, where they tell how templates spread: as few as dimensions leave some out."""
         centres = class_centres(self.recogniser)
-        return len(centres) > centres.shape[1]
+        return whitening_of(centres) if self.options.whiten and len(centres) > centres.shape[1] else None
 
     def knowledge(self) -> dict[str, Any]:
         """What of public faces was used: the level is `weights` where nothing was, whatever was allowed."""

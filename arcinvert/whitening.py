@@ -15,6 +15,8 @@ from torch import Tensor
 SHRINKAGE = 0.1
 #: Keeps the scales finite where all templates are one.
 _SMALLEST_VARIANCE = 1e-12
+#: Templates that are held in double precision at once.
+_PART = 8192
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,16 @@ class Whitening:
 @torch.no_grad()
 def whitening_of(templates: Tensor) -> Whitening:
     """By the mean and covariance of unit-norm templates, (n, dim); symmetric, so directions stay."""
-    # On the CPU, since not every device has double precision.
-    wide = templates.double().cpu()
-    mean = wide.mean(0)
-    variances, directions = torch.linalg.eigh((wide - mean).T @ (wide - mean) / len(wide))
+    dim = templates.shape[1]
+    total = torch.zeros(dim, dtype=torch.float64)
+    products = torch.zeros(dim, dim, dtype=torch.float64)
+    # On the CPU, since not every device has double precision; in parts, since centres may be hundreds of
+    # thousands.
+    for part in templates.split(_PART):
+        wide = part.double().cpu()
+        total += wide.sum(0)
+        products += wide.T @ wide
+    mean = total / len(templates)
+    variances, directions = torch.linalg.eigh(products / len(templates) - torch.outer(mean, mean))
     scales = (variances + SHRINKAGE * variances.mean()).clamp(min=_SMALLEST_VARIANCE).rsqrt()
     return Whitening(mean.to(templates), ((directions * scales) @ directions.T).to(templates))
