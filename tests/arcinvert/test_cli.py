@@ -123,6 +123,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
         "loss": "euclidean",
         "loss_scale": 32.0,
         "loss_margin": 0.25,
+        "whiten": False,
         "prior": "paper",
         "prior_weight": 0.5,
         "image_prior": "norm",
