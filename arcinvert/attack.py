@@ -20,6 +20,7 @@ from arcinvert.parametrisations import PARAMETRISATIONS, Parametrisation
 from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, statistics_layers
 from arcinvert.priors.image import IMAGE_PRIORS, colour_variation
 from arcinvert.priors.measured import MeasuredStatistics, statistics_for
+from arcinvert.regression import FACES_A_DIMENSION, REGRESSION_SHARE, FaceRegression
 from arcinvert.restarts import best_of, under_views
 from arcinvert.result import Inversion, Step, StopInversion
 from arcinvert.stages import Stage, in_stages, plan_stages
@@ -29,6 +30,7 @@ from arcinvert.transforms import FeatureDropout, RandomView
 from arcinvert.whitening import Whitening, whitening_of
 from recognition.checkpoint import FORMAT, load_extra
 from recognition.errors import InputError
+from recognition.images import resized
 from recognition.loading import ModelChoice, bundled_path, load
 from recognition.options import DeviceName
 from recognition.recogniser import Recogniser
@@ -109,12 +111,22 @@ class Attack:
         def told(step: Step) -> None:
             callback(replace(step, number=before + step.number, steps=before + step.steps))
 
-        return best_of(
+        found = best_of(
             self.restarts(),
             lambda restart, heard: self._invert_once(batch, target, (number, restart), heard),
             lambda images: under_views(self.recogniser, images.to(self.device), target.templates).cpu(),
             told,
         )
+        share = self.regression_share(batch[0][0])
+        return self._with_regression(found, target, share) if share else found
+
+    @torch.no_grad()
+    def _with_regression(self, found: Inversion, target: Target, share: float) -> Inversion:
+        """What gradients found, mixed with the regression's faces of the same templates."""
+        faces = resized(self._regression().faces(target.templates.cpu()), self.recogniser.input_size)
+        images = (1 - share) * found.images + share * faces
+        similarity = (self.recogniser(images.to(self.device)) * target.templates).sum(1)
+        return replace(found, images=images, similarity=similarity.cpu())
 
     def _seeds(self, batch: list[tuple[Subject, int]], *again: str | int) -> list[int]:
         """A sample's start depends on the seed, its identity and its number, not on its batch."""
@@ -190,10 +202,13 @@ class Attack:
         name, size = self.start_name(), self.recogniser.input_size
         if name == "noise":
             return noise_start(seeds=seeds, size=size)
-        if name == "lookalikes":
-            templates = torch.stack([subject.template for subject in subjects])
-            nearest = NEAREST[restart % len(NEAREST)]
-            guess = self._lookalikes().guess(templates.cpu(), nearest, whiten=self.options.whiten)
+        if name in ("lookalikes", "regression"):
+            templates = torch.stack([subject.template for subject in subjects]).cpu()
+            if name == "regression":
+                guess = self._regression().faces(templates)
+            else:
+                nearest = NEAREST[restart % len(NEAREST)]
+                guess = self._lookalikes().guess(templates, nearest, whiten=self.options.whiten)
             return face_start(guess, seeds=seeds, size=size)
         face = self._dream if self._dream is not None and name == "dream" else self.mean_face
         return face_start(face.expand(len(seeds), -1, -1, -1), seeds=seeds, size=size)
@@ -206,6 +221,15 @@ class Attack:
             )
         return self.measured.lookalikes
 
+    def _regression(self) -> FaceRegression:
+        if self.measured is None or self.measured.regression is None:
+            raise InputError(
+                f"regression: expected a map from templates of {self.recogniser.name} to faces, found none; "
+                f"fit it (arcinvert calibrate --model MODEL --images FACES, with {FACES_A_DIMENSION} faces "
+                "or more to a dimension of its templates), or use --start mean --regression-share 0"
+            )
+        return self.measured.regression
+
     def _statistics_prior(self, share: float = 1.0) -> tuple[float, BatchNormPrior] | None:
         """The prior on statistics with its weight, of which a parametrisation takes a share."""
         if self.options.prior == "none":
@@ -217,11 +241,14 @@ class Attack:
         if self.options.start != "auto":
             if self.options.start == "lookalikes":
                 self._lookalikes()
+            if self.options.start == "regression":
+                self._regression()
             return self.options.start
         if self.options.knowledge == "weights":
             return "dream"
-        known = self.measured is not None and self.measured.lookalikes is not None
-        return "lookalikes" if known else "mean"
+        if self.measured is not None and self.measured.lookalikes is not None:
+            return "lookalikes"
+        return "regression" if self.measured is not None and self.measured.regression is not None else "mean"
 
     def parametrisation_name(self) -> str:
         name, start = self.options.parametrisation, self.start_name()
@@ -258,6 +285,16 @@ class Attack:
         chosen = self.options.colour_weight
         return self.parametrisation().colour_weight if chosen == OWN else chosen
 
+    def regression_share(self, subject: Subject) -> float:
+        """The option's, or where it leaves it, half of a class's picture where a regression was fitted."""
+        chosen = self.options.regression_share
+        if chosen == OWN:
+            fitted = self.measured is not None and self.measured.regression is not None
+            return REGRESSION_SHARE if fitted and subject.label is not None else 0.0
+        if chosen:
+            self._regression()
+        return chosen
+
     def loss_name(self, subject: Subject) -> str:
         chosen = self.options.loss
         if chosen == "arcface" and subject.label is None:
@@ -289,15 +326,17 @@ class Attack:
         centres = class_centres(self.recogniser)
         return whitening_of(centres) if self.options.whiten and len(centres) > centres.shape[1] else None
 
-    def knowledge(self) -> dict[str, Any]:
-        """What of public faces was used: the level is `weights` where nothing was, whatever was allowed."""
+    def knowledge(self, subject: Subject) -> dict[str, Any]:
+        """What of public faces is used for a subject: of the level `weights` where it is nothing."""
         known: dict[str, Any] = {}
         start = self.start_name()
         if start == "mean":
             known["mean_face"] = self.mean_face_source
         if start == "lookalikes":
             known["lookalikes"] = f"{len(self._lookalikes())} public faces"
-        if start == "lookalikes" or self.parametrisation_name() == "eigenfaces":
+        if start == "regression" or self.regression_share(subject):
+            known["regression"] = f"{self._regression().count} public faces"
+        if "lookalikes" in known or "regression" in known or self.parametrisation_name() == "eigenfaces":
             known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
         if self.statistics is not None:
             known["statistics"] = f"{self.statistics.images} public faces"

@@ -7,7 +7,7 @@ from arcinvert.recipes import KnowledgeName, RecipeName, knowledge_of, preset
 from recognition.errors import InputError
 from recognition.options import Precision
 
-StartName = Literal["auto", "lookalikes", "mean", "dream", "noise"]
+StartName = Literal["auto", "lookalikes", "regression", "mean", "dream", "noise"]
 ParametrisationName = Literal["auto", "eigenfaces", "pixels", "fourier"]
 LossName = Literal["auto", "paper", "arcface", "cosine", "euclidean"]
 PriorName = Literal["scale-free", "per-image", "per-location", "paper", "deepinversion", "none"]
@@ -15,7 +15,7 @@ ImagePriorName = Literal["mean", "norm"]
 
 
 #: Starts that are made of public faces.
-FACE_STARTS = frozenset({"lookalikes", "mean"})
+FACE_STARTS = frozenset({"lookalikes", "regression", "mean"})
 #: Stands for the parametrisation's own value, where 0 means something.
 OWN = -1
 
@@ -55,7 +55,8 @@ class AttackOptions:
     )
     start: StartName = _of_recipe(
         "lookalikes: the mean of public faces whose templates are the nearest, gathered by 'arcinvert "
-        "calibrate'; mean: the mean of all; dream: the mean face in the network's own weights; noise: "
+        "calibrate'; regression: the face that goes with a template on average, by a linear map that it "
+        "fits; mean: the mean of all; dream: the mean face in the network's own weights; noise: "
         "nothing but noise; auto: the first of these that the knowledge allows and that is there"
     )
     parametrisation: ParametrisationName = _of_recipe(
@@ -104,6 +105,12 @@ class AttackOptions:
         "share of all steps, the last ones, whose images are averaged for the result; 0: the last image",
         least=0,
     )
+    regression_share: float = _of_recipe(
+        "share of the picture that is the face which a template's regression gives, the rest being what "
+        "gradients found; -1: half for a class, none for a template, where 'arcinvert calibrate' fitted one",
+        least=0,
+        own=True,
+    )
     restarts: int = _of_recipe(
         "how often each sample is begun, with other random numbers, each time for all steps; kept is the "
         "image that the attacked network finds most similar under random views; 0: the parametrisation's own",
@@ -137,6 +144,8 @@ class AttackOptions:
         for name in ("scale", "feature_dropout", "warm_up", "coarse", "average"):
             if getattr(self, name) >= 1:
                 raise InputError(f"{name}: expected less than 1, got {getattr(self, name)}")
+        if self.regression_share > 1:
+            raise InputError(f"regression_share: expected at most 1, got {self.regression_share}")
         if self.shift > 56:
             raise InputError(f"shift: expected at most 56 pixels, got {self.shift}")
         if self.seed >= 2**63:
@@ -161,6 +170,7 @@ class AttackOptions:
             ("parametrisation", self.parametrisation == "eigenfaces", "pixels or fourier"),
             ("statistics", self.statistics != "", "none"),
             ("prior", self.prior == "per-location", "another"),
+            ("regression_share", self.regression_share > 0, "0"),
         ):
             if made_of_faces:
                 raise InputError(

@@ -57,6 +57,7 @@ _OURS = {
     "warm_up": Setting(0.05, "Adam's first steps are the roughest"),
     "coarse": Setting(0.0, "not needed from the mean face"),
     "average": Setting(0.0, "the learning rate falls to nothing by itself"),
+    "regression_share": Setting(-1.0, "two estimates that err in different ways are nearer in the mean"),
     "restarts": Setting(0, "what suits the parametrisation"),
     "flip": Setting(True, "faces are nearly symmetric"),
     "shift": Setting(-1, "what suits the parametrisation"),
@@ -70,6 +71,7 @@ _OURS = {
 _OURS_WEIGHTS = _OURS | {
     "start": Setting("dream", "the mean face that the network expects where its input has to be aligned"),
     "parametrisation": Setting("pixels", "nothing made from faces is known"),
+    "regression_share": Setting(0.0, "nothing made from faces is known"),
 }
 
 _NOT_IN_IT = "not part of it"
@@ -84,6 +86,7 @@ _PUBLISHED = {
     "scale": Setting(0.0, _NOT_IN_IT),
     "feature_dropout": Setting(0.0, _NOT_IN_IT),
     "average": Setting(0.0, _NOT_IN_IT),
+    "regression_share": Setting(0.0, _NOT_IN_IT),
     "restarts": Setting(1, _NOT_IN_IT),
 }
 

@@ -108,7 +108,7 @@ def carry_out(
         InputError: the folder cannot be written, or not even one image fits into memory.
     """
     # Checked before a folder is opened for the results.
-    loss = attack.loss_name(subjects[0])
+    loss, regression_share = attack.loss_name(subjects[0]), attack.regression_share(subjects[0])
     # Opened before the work, so that a folder that cannot be written is told at once.
     with contextlib.nullcontext() if out is None else output_folder(out) as folder:
         begin = time.monotonic()
@@ -136,11 +136,12 @@ def carry_out(
             "parametrisation": attack.parametrisation_name(),
             "views": attack.views(),
             "colour_weight": attack.colour_weight(),
+            "regression_share": regression_share,
             "steps": attack.steps(),
             "restarts": attack.restarts(),
             "batch_size": batches.size,
             "attacked": attack.describe_model(),
-            "attacker_knowledge": attack.knowledge(),
+            "attacker_knowledge": attack.knowledge(subjects[0]),
             "judge": {key: value for key, value in calibration().items() if key not in NOT_IN_RESULTS},
             "environment": attack.environment(),
             "seconds": round(time.monotonic() - begin, 2),

@@ -38,7 +38,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--without-faces",
         action="store_true",
-        help="statistics alone: a file that shows nobody, and no start at look-alikes",
+        help="statistics and the regression alone: a file that shows nobody, and no start at look-alikes",
     )
     parser.add_argument("--device", default="auto", choices=get_args(DeviceName))
     parser.set_defaults(run=_run)
@@ -58,7 +58,8 @@ def _run(options: argparse.Namespace) -> int:
         device=options.device,
     )
     kept = 0 if statistics.lookalikes is None else len(statistics.lookalikes)
-    kept = 0 if statistics.lookalikes is None else len(statistics.lookalikes)
     seen = f"{len(statistics.layers)} layers of {statistics.model_name} on {statistics.images} faces"
-    print(f"Wrote {path}: {seen}, {kept} look-alikes")
+    regression = statistics.regression
+    fitted = f"a regression on {regression.count}" if regression else "no regression, of too few faces"
+    print(f"Wrote {path}: {seen}, {kept} look-alikes, {fitted}")
     return 0

@@ -19,7 +19,12 @@ that of the channels. Beside the activations, the file has the faces with their 
 
     lookalikes/templates, coordinates       as in `LookAlikes`, float16
 
-Readers pass over further tensors, and take files without maps or look-alikes.
+and the map from templates to faces (regression.py), which shows nobody:
+
+    regression/template, coordinates, matrix    as in `FaceRegression`, float16
+    regression/count                            () int64
+
+Readers pass over further tensors, and take files without maps, look-alikes or a regression.
 """
 
 import contextlib
@@ -32,22 +37,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from arcinvert.lookalikes import Gathered, LookAlikes
+from arcinvert.regression import FaceRegression, RegressionSums
 from recognition.errors import InputError, one_line
 from recognition.images import atomic_path
 from recognition.recogniser import Recogniser
 
 #: Marks the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-statistics-2"
-#: Faces, about, after which statistics of activations move little; look-alikes gain by all there are.
+#: Faces, about, after which statistics of activations move little; look-alikes and the regression gain by
+#: all there are.
 ACTIVATION_FACES = 1024
 #: The parts of look-alikes in the file.
 _LOOKALIKES = ("templates", "coordinates")
+#: The parts of the regression in the file.
+_REGRESSION = ("template", "coordinates", "matrix")
 #: Below this number of convolutions and normalisations the linear layers are measured too.
 _FEW_LAYERS = 8
 #: Sides of the activations whose places are measured: larger maps say little more and make large files.
@@ -103,13 +113,14 @@ Hearer = Callable[[Tensor, LayerMoments], None]
 
 @dataclass(frozen=True)
 class MeasuredStatistics:
-    """All measured activations of one network, in its order, and the faces with its templates."""
+    """All measured activations of one network, in its order, and what tells faces of its templates."""
 
     layers: tuple[LayerMoments, ...]
     model_sha256: str
     model_name: str
     images: int
     lookalikes: LookAlikes | None = None
+    regression: FaceRegression | None = None
 
     @property
     def maps(self) -> tuple[LayerMoments, ...]:
@@ -234,7 +245,7 @@ def measure(
 
     Args:
         batches: images, (batch, 3, h, w) in [0, 1]; activations are heard on about the first
-            `ACTIVATION_FACES`, look-alikes are all.
+            `ACTIVATION_FACES`; look-alikes and regression are of all.
         pattern: as in `measurable_places`.
         keep_faces: whether to keep look-alikes, which show people.
 
@@ -243,7 +254,7 @@ def measure(
     """
     places = measurable_places(recogniser, pattern)
     heard = {name: _Heard() for name, _, _ in places}
-    images, gathered = 0, Gathered()
+    images, gathered, sums = 0, Gathered(), RegressionSums()
     with contextlib.ExitStack() as stack:
         for name, side, module in places:
             hooked = module.register_forward_hook(_gather(heard[name], side))
@@ -256,15 +267,16 @@ def measure(
             templates, mirrored = recogniser(batch), recogniser(batch.flip(-1))
             if keep_faces:
                 gathered.add(templates, mirrored, batch)
-            elif images >= ACTIVATION_FACES:
-                break
+            sums.add(F.normalize(templates + mirrored), batch)
     layers = tuple(
         heard[name].statistics(name, side) for name, side, _ in places if heard[name].channels.count
     )
     if not layers:
         raise InputError("statistics: expected at least one image to measure, got none")
     lookalikes = gathered.all() if keep_faces else None
-    return MeasuredStatistics(layers, recogniser.source.sha256, recogniser.name, images, lookalikes)
+    return MeasuredStatistics(
+        layers, recogniser.source.sha256, recogniser.name, images, lookalikes, sums.fit()
+    )
 
 
 def _gather(heard: _Heard, side: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
@@ -294,6 +306,9 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
     }
     if statistics.lookalikes is not None:
         tensors |= {f"lookalikes/{name}": getattr(statistics.lookalikes, name).half() for name in _LOOKALIKES}
+    if (regression := statistics.regression) is not None:
+        tensors |= {f"regression/{name}": getattr(regression, name) for name in _REGRESSION}
+        tensors["regression/count"] = torch.tensor(regression.count)
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata)
 
@@ -325,6 +340,7 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
             parts = [f"lookalikes/{name}" for name in _LOOKALIKES]
             if {*parts} & {*file.keys()}:
                 lookalikes = LookAlikes(*(file.get_tensor(part) for part in parts))
+            regression = _read_regression(file)
     except FileNotFoundError:
         raise InputError(f"{path}: expected a statistics file, found no such file; check the path") from None
     except InputError:
@@ -336,9 +352,18 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
             raise InputError(f"{path}: damaged statistics of {layer.place.name}; calibrate again")
     if lookalikes is not None and not lookalikes.is_sound():
         raise InputError(f"{path}: damaged look-alikes; calibrate again")
-    return MeasuredStatistics(
-        layers, metadata.get("model_sha256", ""), metadata.get("model_name", ""), images, lookalikes
-    )
+    if regression is not None and not regression.is_sound():
+        raise InputError(f"{path}: damaged regression; calibrate again")
+    named = metadata.get("model_sha256", ""), metadata.get("model_name", "")
+    return MeasuredStatistics(layers, *named, images, lookalikes, regression)
+
+
+def _read_regression(file: Any) -> FaceRegression | None:
+    parts = [f"regression/{name}" for name in (*_REGRESSION, "count")]
+    if not {*parts} & {*file.keys()}:
+        return None
+    *tensors, count = (file.get_tensor(part) for part in parts)
+    return FaceRegression(*tensors, int(count))
 
 
 def _read_layer(file: Any, place: Place) -> LayerMoments:

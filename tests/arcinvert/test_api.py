@@ -22,25 +22,28 @@ from arcinvert import AttackOptions, Run, api, attack, from_embedding, from_imag
 from arcinvert.api import from_subject
 from arcinvert.audit.attack import attack_options
 from arcinvert.audit.options import AuditOptions
-from arcinvert.inputs import class_subjects, face_subject
+from arcinvert.inputs import Subject, class_subjects, face_subject
 from arcinvert.judge import Judge, similarity, thresholds
 from arcinvert.lookalikes import NEAREST
 from arcinvert.parametrisations import Eigenfaces
-from arcinvert.priors.measured import default_path, measure, save_statistics
+from arcinvert.priors.measured import default_path, measure, save_statistics, statistics_for
 from arcinvert.recipes import RECIPES, RecipeName
+from arcinvert.regression import FACES_A_DIMENSION
 from arcinvert.restarts import under_views
 from arcinvert.result import Step, StopInversion
-from arcinvert.scores import Verdict
+from arcinvert.scores import Reference, Verdict
 from arcinvert.targets import ClassTarget, EuclideanTarget
 from arcinvert.whitening import whitening_of
 from recognition.alignment import find_face
 from recognition.checkpoint import sha256
 from recognition.errors import InputError
-from recognition.images import read_image, to_tensor, write_png
+from recognition.images import read_image, resized, to_tensor, to_uint8, write_png
 from recognition.loading import bundled_path, load
 from recognition.recogniser import Recogniser
 
 STEPS = 3
+#: A template of nobody's class.
+TEMPLATE = Subject("template.npy", None, torch.zeros(32), Reference())
 #: Fields of result.json, as the README lists them.
 RESULT_FIELDS = {
     "schema",
@@ -59,6 +62,7 @@ RESULT_FIELDS = {
     "batch_size",
     "steps",
     "restarts",
+    "regression_share",
     "notes",
     "summary",
     "samples",
@@ -406,6 +410,62 @@ def test_a_recipe_is_run_and_recorded(recipe: RecipeName, tiny_model: Path, tmp_
     assert run.result["loss"] == ("cosine" if recipe == "arcinvert" else "euclidean")
 
 
+@pytest.fixture(scope="module")
+def regressed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a map from templates to faces, and no faces."""
+    file = tmp_path_factory.mktemp("regressed") / "statistics.safetensors"
+    faces = torch.rand(FACES_A_DIMENSION * 32, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    save_statistics(file, measure(load(tiny_model), [faces], keep_faces=False))
+    return file
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_a_class_is_mixed_with_its_regression(tiny_model: Path, regressed: Path) -> None:
+    settings: dict[str, Any] = {"model": tiny_model, "steps": 2, "statistics": str(regressed)}
+    mixed, found, mapped = (
+        generate(class_id=0, **settings, **share)
+        for share in ({}, {"regression_share": 0.0}, {"regression_share": 1.0})
+    )
+    assert [run.result["start"] for run in (mixed, found, mapped)] == ["regression"] * 3
+    assert [run.result["regression_share"] for run in (mixed, found, mapped)] == [0.5, 0.0, 1.0]
+    mean = (found.images[0].astype(float) + mapped.images[0]) / 2
+    assert np.abs(mixed.images[0] - mean).max() <= 1
+    recogniser = load(tiny_model)
+    measured = statistics_for(recogniser, regressed)
+    assert measured is not None
+    assert measured.regression is not None
+    centre = F.normalize(recogniser.centres[:1])
+    expected = to_uint8(resized(measured.regression.faces(centre), 112))[0]
+    assert np.abs(mapped.images[0].astype(int) - expected).max() <= 1
+    # The figure is of the picture that is shown, here to the rounding of its pixels.
+    seen = float(recogniser(to_tensor(mixed.images[0])[None]) @ centre[0])
+    assert mixed.samples[0]["attacked_similarity"] == pytest.approx(seen, abs=2e-3)
+    known = mixed.result["attacker_knowledge"]
+    assert (known["level"], known["regression"]) == ("public-faces", "128 public faces")
+
+
+def test_a_template_is_not_mixed_unless_asked(tiny_model: Path, regressed: Path) -> None:
+    made = attack.Attack(tiny_model, "cpu", AttackOptions(statistics=str(regressed)))
+    (subject,) = class_subjects(made.recogniser, [2], Judge())
+    assert (made.regression_share(subject), made.regression_share(TEMPLATE)) == (0.5, 0.0)
+    asked = attack.Attack(tiny_model, "cpu", AttackOptions(statistics=str(regressed), regression_share=0.25))
+    assert asked.regression_share(TEMPLATE) == 0.25
+    # The start is the regression's all the same.
+    assert made.knowledge(TEMPLATE)["regression"] == "128 public faces"
+    from_mean = attack.Attack(tiny_model, "cpu", AttackOptions(statistics=str(regressed), start="mean"))
+    assert "regression" not in from_mean.knowledge(TEMPLATE)
+    assert "regression" in from_mean.knowledge(subject)
+
+
+@pytest.mark.parametrize("asked", [{"start": "regression"}, {"regression_share": 0.5}])
+def test_a_regression_that_nobody_fitted_is_refused(
+    tiny_model: Path, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match=r"^regression: expected a map from templates of tiny.*calibrate"):
+        generate(class_id=0, model=tiny_model, steps=1, out=tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("classes", "whiten"), [(200, True), (200, False), (5, True)])
 def test_centres_are_whitened_where_they_are_many(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, classes: int, whiten: bool
@@ -469,7 +529,7 @@ def test_measured_statistics_take_public_faces(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="measured ones take --knowledge public-faces, or use --prior none"):
         attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions(knowledge="weights"))
     without = attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions(knowledge="weights", prior="none"))
-    assert without.knowledge() == {"level": "weights"}
+    assert without.knowledge(TEMPLATE) == {"level": "weights"}
     with pytest.raises(InputError, match=r"each place for --prior per-location, found none; measure them"):
         attack.Attack(tmp_path / "plain.onnx", "cpu", AttackOptions(prior="per-location"))
     # An audit leaves the prior out by itself.
@@ -490,10 +550,10 @@ def test_places_are_measured_ones_and_channels_the_networks_own(tiny_model: Path
     statistics = measure(load(tiny_model), [torch.rand(2, 3, 112, 112)])
     save_statistics(file, statistics)
     with_places = made(prior="per-location", statistics=str(file))
-    assert with_places.knowledge()["statistics"] == "2 public faces"
+    assert with_places.knowledge(TEMPLATE)["statistics"] == "2 public faces"
     # The network has what every other prior takes.
     assert made(statistics=str(file)).statistics is None
-    assert "statistics" not in made(statistics=str(file)).knowledge()
+    assert "statistics" not in made(statistics=str(file)).knowledge(TEMPLATE)
     before = tuple(replace(layer, map_mean=None, map_variance=None) for layer in statistics.layers)
     save_statistics(file, replace(statistics, layers=before))
     with pytest.raises(InputError, match=message):

@@ -136,6 +136,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path) -> None:
         "warm_up": 0.125,
         "coarse": 0.5,
         "average": 0.5,
+        "regression_share": 0.0,
         "restarts": 2,
         "flip": False,
         "shift": 1,
@@ -170,6 +171,7 @@ def test_a_recipe_by_its_name(tiny_model: Path, tmp_path: Path) -> None:
         ("--recipe", "paper", "--knowledge", "public-faces"),
         ("--recipe", "paper", "--start", "mean"),
         ("--knowledge", "weights", "--statistics", "faces.safetensors"),
+        ("--knowledge", "weights", "--regression-share", 0.5),
     ],
 )
 def test_contradicting_recipes_are_one_line(

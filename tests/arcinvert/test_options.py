@@ -39,6 +39,8 @@ from recognition.errors import InputError
         {"average": 1.0},
         {"average": -0.1},
         {"restarts": -1},
+        {"regression_share": -0.5},
+        {"regression_share": 1.5},
         {"scale": float("nan")},
         {"start": "middle"},
         {"parametrisation": "wavelets"},

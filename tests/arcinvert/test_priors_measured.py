@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from arcinvert.priors.measured import (
     save_statistics,
     statistics_for,
 )
+from arcinvert.regression import RegressionSums
 from recognition.errors import InputError
 from recognition.recogniser import Preprocessing, Recogniser, Source
 
@@ -134,6 +136,35 @@ def test_a_file_without_faces_has_statistics_alone(
     with safe_open(tmp_path / "s.safetensors", framework="pt") as file:
         assert not any("lookalikes" in key for key in file.keys())  # noqa: SIM118
     assert load_statistics(tmp_path / "s.safetensors").lookalikes is None
+
+
+def test_the_regression_is_of_all_faces_and_comes_back(
+    recogniser: Recogniser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arcinvert.priors.measured.ACTIVATION_FACES", 4)
+    many = torch.rand(20, 3, 9, 9, generator=torch.Generator().manual_seed(1))
+    path = tmp_path / "s.safetensors"
+    statistics = measure(recogniser, many.split(5), keep_faces=False)
+    assert statistics.regression is not None
+    sums = RegressionSums()
+    with torch.no_grad():
+        sums.add(F.normalize(recogniser(many) + recogniser(many.flip(-1))), many)
+    expected = sums.fit()
+    assert expected is not None
+    assert (statistics.images, statistics.regression.count) == (5, 20)
+    torch.testing.assert_close(statistics.regression.matrix, expected.matrix, atol=1e-2, rtol=1e-2)
+    save_statistics(path, statistics)
+    again = load_statistics(path).regression
+    assert again is not None
+    assert again.count == 20
+    for name in ("template", "coordinates", "matrix"):
+        assert torch.equal(getattr(again, name), getattr(statistics.regression, name))
+    # A dimension has too few of fewer faces.
+    assert measure(recogniser, [many[:19]]).regression is None
+    damaged = replace(statistics.regression, matrix=torch.full_like(expected.matrix, float("inf")))
+    save_statistics(path, replace(statistics, regression=damaged))
+    with pytest.raises(InputError, match=r"damaged regression; calibrate again"):
+        load_statistics(path)
 
 
 def test_damaged_lookalikes_are_refused(recogniser: Recogniser, images: Tensor, tmp_path: Path) -> None:
