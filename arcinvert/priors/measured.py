@@ -362,8 +362,8 @@ def _read_regression(file: Any) -> FaceRegression | None:
     parts = [f"regression/{name}" for name in (*_REGRESSION, "count")]
     if not {*parts} & {*file.keys()}:
         return None
-    *tensors, count = (file.get_tensor(part) for part in parts)
-    return FaceRegression(*tensors, int(count))
+    template, coordinates, matrix, count = (file.get_tensor(part) for part in parts)
+    return FaceRegression(template, coordinates, matrix, int(count))
 
 
 def _read_layer(file: Any, place: Place) -> LayerMoments:
