@@ -52,6 +52,8 @@ class Attack:
         self.dtype = choose_dtype(self.device, options.precision)
         self.recogniser: Recogniser = load(model).to(self.device)
         self.measured = self._find_measured()
+        self.lookalikes = self.measured.lookalikes if self.measured else None
+        self.regression = self.measured.regression if self.measured else None
         self.statistics = self._find_statistics()
         self.mean_face, self.mean_face_source = self._find_mean_face()
         self._dream: Tensor | None = None
@@ -214,21 +216,21 @@ class Attack:
         return face_start(face.expand(len(seeds), -1, -1, -1), seeds=seeds, size=size)
 
     def _lookalikes(self) -> LookAlikes:
-        if self.measured is None or self.measured.lookalikes is None:
+        if self.lookalikes is None:
             raise InputError(
                 f"start: expected public faces with templates of {self.recogniser.name}, found no such file; "
                 "measure it (arcinvert calibrate --model MODEL --images FACES), or use --start mean"
             )
-        return self.measured.lookalikes
+        return self.lookalikes
 
     def _regression(self) -> FaceRegression:
-        if self.measured is None or self.measured.regression is None:
+        if self.regression is None:
             raise InputError(
                 f"regression: expected a map from templates of {self.recogniser.name} to faces, found none; "
                 f"fit it (arcinvert calibrate --model MODEL --images FACES, with {FACES_A_DIMENSION} faces "
                 "or more to a dimension of its templates), or use --start mean --regression-share 0"
             )
-        return self.measured.regression
+        return self.regression
 
     def _statistics_prior(self, share: float = 1.0) -> tuple[float, BatchNormPrior] | None:
         """The prior on statistics with its weight, of which a parametrisation takes a share."""
@@ -246,9 +248,9 @@ class Attack:
             return self.options.start
         if self.options.knowledge == "weights":
             return "dream"
-        if self.measured is not None and self.measured.lookalikes is not None:
+        if self.lookalikes is not None:
             return "lookalikes"
-        return "regression" if self.measured is not None and self.measured.regression is not None else "mean"
+        return "mean" if self.regression is None else "regression"
 
     def parametrisation_name(self) -> str:
         name, start = self.options.parametrisation, self.start_name()
@@ -289,8 +291,7 @@ class Attack:
         """The option's, or where it leaves it, half of a class's picture where a regression was fitted."""
         chosen = self.options.regression_share
         if chosen == OWN:
-            fitted = self.measured is not None and self.measured.regression is not None
-            return REGRESSION_SHARE if fitted and subject.label is not None else 0.0
+            return 0.0 if self.regression is None or subject.label is None else REGRESSION_SHARE
         if chosen:
             self._regression()
         return chosen
