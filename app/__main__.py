@@ -2,7 +2,7 @@
 
 import sys
 
-from arcinvert.cli import main
+from arcinvert.cli.main import main
 
 if __name__ == "__main__":
     main(["app", *sys.argv[1:]])

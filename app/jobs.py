@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.result import Step, StopInversion
+from arcinvert.inversion.result import Step, StopInversion
 from recognition.images import to_uint8
 
 #: Seconds between two frames: more would keep the browser busier than the attack.

@@ -14,8 +14,8 @@ from app.results import cards, downloads, finished
 from app.scores import rate_words
 from app.settings import MAX_SAMPLES, MAX_STEPS
 from arcinvert.api import Run
-from arcinvert.judge import thresholds
-from arcinvert.parametrisations import PARAMETRISATIONS
+from arcinvert.evaluation.judge import thresholds
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from recognition.errors import InputError
 
 #: Runs an attack within a job, with options of `AttackOptions`.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from app.html import data_uri, encode, figure, status
 from app.scores import meaning, own_opinion, similarity_bar
 from arcinvert.api import Run
-from arcinvert.judge import histogram, thresholds
-from arcinvert.report import RESULT_NAME, SHEET_NAME
+from arcinvert.evaluation.judge import histogram, thresholds
+from arcinvert.output.folder import RESULT_NAME, SHEET_NAME
 
 
 def cards(run: Run, fmr: float, original: NDArray[np.uint8] | None = None) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.settings import MAX_PIXELS, MAX_UPLOAD
-from recognition.alignment import Face, detect
+from recognition.detection.alignment import Face, detect
 from recognition.errors import InputError
 from recognition.images import decode_image, frame_count
 

@@ -1,6 +1,6 @@
 """`python -m arcinvert`."""
 
-from arcinvert.cli import main
+from arcinvert.cli.main import main
 
 if __name__ == "__main__":
     main()

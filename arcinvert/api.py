@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from arcinvert.attack import Attack
-from arcinvert.inputs import Subject, TemplateSubjects, class_subjects, photograph_subjects
-from arcinvert.judge import Judge
+from arcinvert.evaluation.judge import Judge
+from arcinvert.inversion.result import Step
 from arcinvert.options import AttackOptions
-from arcinvert.result import Step
-from arcinvert.runs import Progress, Run, carry_out
+from arcinvert.runner import Progress, Run, run_attack
+from arcinvert.subjects import Subject, TemplateSubjects, class_subjects, photograph_subjects
 from recognition.errors import InputError
 from recognition.loading import BUNDLED, ModelChoice
 from recognition.options import DeviceName
@@ -57,7 +57,7 @@ def generate(
     attack, judge = Attack(model, device, AttackOptions(**options)), Judge()
     subjects = class_subjects(attack.recogniser, [*ids, *names], judge, photos=photos)
     given = {"class_id": ids, "class_name": names, "photos": None if photos is None else str(photos)}
-    return carry_out(
+    return run_attack(
         attack,
         judge,
         subjects,
@@ -103,7 +103,7 @@ def from_image(
         "face": face,
         "photos": None if photos is None else str(photos),
     }
-    return carry_out(
+    return run_attack(
         attack,
         judge,
         subjects,
@@ -133,7 +133,7 @@ def from_embedding(
     """
     attack, judge = Attack(model, device, AttackOptions(**options)), Judge()
     subjects = TemplateSubjects(attack.recogniser, templates)
-    return carry_out(
+    return run_attack(
         attack,
         judge,
         subjects,
@@ -163,7 +163,7 @@ def from_subject(
         InputError: something given is wrong; it says what.
     """
     attack, given = Attack(model, device, AttackOptions(**options)), {"name": subject.name}
-    return carry_out(attack, Judge(), [subject], out=None, command=command, given=given, progress=progress)
+    return run_attack(attack, Judge(), [subject], out=None, command=command, given=given, progress=progress)
 
 
 def _unjudged(subjects: Sequence[Subject], photos: str | os.PathLike[str] | None) -> list[str]:

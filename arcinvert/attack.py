@@ -11,23 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcinvert.dream import ROUNDS, dream_face
-from arcinvert.engine import invert
-from arcinvert.inputs import Subject, class_centres
-from arcinvert.lookalikes import NEAREST, LookAlikes
-from arcinvert.options import FACE_STARTS, OWN, AttackOptions, StartName
-from arcinvert.parametrisations import PARAMETRISATIONS, Parametrisation
-from arcinvert.priors.batchnorm import PRIORS, BatchNormPrior, statistics_layers
-from arcinvert.priors.image import IMAGE_PRIORS, colour_variation
-from arcinvert.priors.measured import MeasuredStatistics, statistics_for
-from arcinvert.regression import FACES_A_DIMENSION, REGRESSION_SHARE, FaceRegression
-from arcinvert.restarts import best_of, under_views
-from arcinvert.result import Inversion, Step, StopInversion
-from arcinvert.stages import Stage, in_stages, plan_stages
-from arcinvert.starts import face_start, noise_start
-from arcinvert.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
-from arcinvert.transforms import FeatureDropout, RandomView
-from arcinvert.whitening import Whitening, whitening_of
+from arcinvert.inversion.augmentation import FeatureDropout, RandomAugmentation
+from arcinvert.inversion.engine import invert
+from arcinvert.inversion.initialisation import face_initialisation, noise_initialisation
+from arcinvert.inversion.mean_face_from_weights import ROUNDS, mean_face_from_weights
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS, Parametrisation
+from arcinvert.inversion.penalties.batchnorm import PRIORS, BatchNormPrior, statistics_layers
+from arcinvert.inversion.penalties.image import IMAGE_PRIORS, colour_variation
+from arcinvert.inversion.restarts import best_of, under_views
+from arcinvert.inversion.result import Inversion, Step, StopInversion
+from arcinvert.inversion.stages import Stage, in_stages, plan_stages
+from arcinvert.inversion.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
+from arcinvert.knowledge.activation_statistics import MeasuredStatistics, statistics_for
+from arcinvert.knowledge.nearest_neighbours import NEAREST, NearestNeighbours
+from arcinvert.knowledge.regression import FACES_A_DIMENSION, REGRESSION_SHARE, FaceRegression
+from arcinvert.knowledge.whitening import Whitening, whitening_of
+from arcinvert.options import FACE_INITIALISATIONS, OWN, AttackOptions, InitialisationName
+from arcinvert.subjects import Subject, class_centres
 from recognition.checkpoint import FORMAT, load_extra
 from recognition.errors import InputError
 from recognition.images import resized
@@ -52,7 +52,7 @@ class Attack:
         self.dtype = choose_dtype(self.device, options.precision)
         self.recogniser: Recogniser = load(model).to(self.device)
         self.measured = self._find_measured()
-        self.lookalikes = self.measured.lookalikes if self.measured else None
+        self.nearest_neighbours = self.measured.nearest_neighbours if self.measured else None
         self.regression = self.measured.regression if self.measured else None
         self.statistics = self._find_statistics()
         self.mean_face, self.mean_face_source = self._find_mean_face()
@@ -101,7 +101,7 @@ class Attack:
             before = sum(ROUNDS)
             steps = before + self.restarts() * self.steps()
             try:
-                self._dream = dream_face(
+                self._dream = mean_face_from_weights(
                     self.recogniser,
                     self._statistics_prior(),
                     dtype=self.dtype,
@@ -159,7 +159,7 @@ class Attack:
                 target,
                 stage.begin(parametrisation, images.to(self.device)),
                 stage.schedule,
-                view=RandomView(
+                view=RandomAugmentation(
                     flip=options.flip,
                     shift=views["shift"],
                     scale=views["scale"],
@@ -195,7 +195,7 @@ class Attack:
     @torch.no_grad()
     def _unbegun(self, seeds: list[int], target: Target) -> Inversion:
         """What there is of an attack that was stopped before its first step: noise."""
-        images = noise_start(seeds=seeds, size=self.recogniser.input_size)
+        images = noise_initialisation(seeds=seeds, size=self.recogniser.input_size)
         similarity = (self.recogniser(images.to(self.device)) * target.templates).sum(1)
         return Inversion(images, images, similarity.cpu(), {}, 0, stopped=True)
 
@@ -203,25 +203,25 @@ class Attack:
         """The images to begin with, (subjects, 3, size, size), on the CPU."""
         name, size = self.start_name(), self.recogniser.input_size
         if name == "noise":
-            return noise_start(seeds=seeds, size=size)
-        if name in ("lookalikes", "regression"):
+            return noise_initialisation(seeds=seeds, size=size)
+        if name in ("nearest_neighbours", "regression"):
             templates = torch.stack([subject.template for subject in subjects]).cpu()
             if name == "regression":
                 guess = self._regression().faces(templates)
             else:
                 nearest = NEAREST[restart % len(NEAREST)]
                 guess = self._lookalikes().guess(templates, nearest, whiten=self.options.whiten)
-            return face_start(guess, seeds=seeds, size=size)
+            return face_initialisation(guess, seeds=seeds, size=size)
         face = self._dream if self._dream is not None and name == "dream" else self.mean_face
-        return face_start(face.expand(len(seeds), -1, -1, -1), seeds=seeds, size=size)
+        return face_initialisation(face.expand(len(seeds), -1, -1, -1), seeds=seeds, size=size)
 
-    def _lookalikes(self) -> LookAlikes:
-        if self.lookalikes is None:
+    def _lookalikes(self) -> NearestNeighbours:
+        if self.nearest_neighbours is None:
             raise InputError(
                 f"start: expected public faces with templates of {self.recogniser.name}, found no such file; "
                 "measure it (arcinvert calibrate --model MODEL --images FACES), or use --start mean"
             )
-        return self.lookalikes
+        return self.nearest_neighbours
 
     def _regression(self) -> FaceRegression:
         if self.regression is None:
@@ -238,29 +238,29 @@ class Attack:
             return None
         return self.options.prior_weight * share, PRIORS[self.options.prior](self.statistics)
 
-    def start_name(self) -> StartName:
+    def start_name(self) -> InitialisationName:
         """Where an attack begins: what `auto` stands for."""
         if self.options.start != "auto":
-            if self.options.start == "lookalikes":
+            if self.options.start == "nearest_neighbours":
                 self._lookalikes()
             if self.options.start == "regression":
                 self._regression()
             return self.options.start
         if self.options.knowledge == "weights":
             return "dream"
-        if self.lookalikes is not None:
-            return "lookalikes"
+        if self.nearest_neighbours is not None:
+            return "nearest_neighbours"
         return "mean" if self.regression is None else "regression"
 
     def parametrisation_name(self) -> str:
         name, start = self.options.parametrisation, self.start_name()
-        if name == "eigenfaces" and start not in FACE_STARTS:
+        if name == "eigenfaces" and start not in FACE_INITIALISATIONS:
             raise InputError(
                 f"parametrisation: expected pixels or fourier with --start {start}, got eigenfaces"
             )
         if name != "auto":
             return name
-        return "eigenfaces" if start in FACE_STARTS else "pixels"
+        return "eigenfaces" if start in FACE_INITIALISATIONS else "pixels"
 
     def parametrisation(self) -> type[Parametrisation]:
         """What is optimised, with its own steps, restarts, views and learning rate."""
@@ -272,12 +272,12 @@ class Attack:
 
     def restarts(self) -> int:
         """How often each sample is begun: the option's, or where it leaves it, what suits the start."""
-        several = self.start_name() == "lookalikes"
+        several = self.start_name() == "nearest_neighbours"
         return self.options.restarts or (len(NEAREST) if several else self.parametrisation().restarts)
 
     def views(self) -> dict[str, float]:
         """Shift, scale and feature dropout: the options', or where they leave it, what suits."""
-        parametrisation, near = self.parametrisation(), self.start_name() == "lookalikes"
+        parametrisation, near = self.parametrisation(), self.start_name() == "nearest_neighbours"
         own = ((near and parametrisation.views_from_likeness) or parametrisation.views)._asdict()
         chosen = {name: getattr(self.options, name) for name in own}
         return {name: own[name] if value == OWN else value for name, value in chosen.items()}
@@ -333,11 +333,15 @@ class Attack:
         start = self.start_name()
         if start == "mean":
             known["mean_face"] = self.mean_face_source
-        if start == "lookalikes":
-            known["lookalikes"] = f"{len(self._lookalikes())} public faces"
+        if start == "nearest_neighbours":
+            known["nearest_neighbours"] = f"{len(self._lookalikes())} public faces"
         if start == "regression" or self.regression_share(subject):
             known["regression"] = f"{self._regression().count} public faces"
-        if "lookalikes" in known or "regression" in known or self.parametrisation_name() == "eigenfaces":
+        if (
+            "nearest_neighbours" in known
+            or "regression" in known
+            or self.parametrisation_name() == "eigenfaces"
+        ):
             known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
         if self.statistics is not None:
             known["statistics"] = f"{self.statistics.images} public faces"

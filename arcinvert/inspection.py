@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arcinvert.priors.batchnorm import statistics_layers
-from arcinvert.priors.measured import statistics_for
+from arcinvert.inversion.penalties.batchnorm import statistics_layers
+from arcinvert.knowledge.activation_statistics import statistics_for
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.data.pairs import Pair, read_pairs

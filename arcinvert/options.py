@@ -7,7 +7,7 @@ from arcinvert.recipes import KnowledgeName, RecipeName, knowledge_of, preset
 from recognition.errors import InputError
 from recognition.options import Precision
 
-StartName = Literal["auto", "lookalikes", "regression", "mean", "dream", "noise"]
+InitialisationName = Literal["auto", "nearest_neighbours", "regression", "mean", "dream", "noise"]
 ParametrisationName = Literal["auto", "eigenfaces", "pixels", "fourier"]
 LossName = Literal["auto", "paper", "arcface", "cosine", "euclidean"]
 PriorName = Literal["scale-free", "per-image", "per-location", "paper", "deepinversion", "none"]
@@ -15,7 +15,7 @@ ImagePriorName = Literal["mean", "norm"]
 
 
 #: Starts that are made of public faces.
-FACE_STARTS = frozenset({"lookalikes", "regression", "mean"})
+FACE_INITIALISATIONS = frozenset({"nearest_neighbours", "regression", "mean"})
 #: Stands for the parametrisation's own value, where 0 means something.
 OWN = -1
 
@@ -53,10 +53,10 @@ class AttackOptions:
         "network under random views; 0 takes every step",
         least=0,
     )
-    start: StartName = _of_recipe(
-        "lookalikes: the mean of public faces whose templates are the nearest, gathered by 'arcinvert "
-        "calibrate'; regression: the face that goes with a template on average, by a linear map that it "
-        "fits; mean: the mean of all; dream: the mean face in the network's own weights; noise: "
+    start: InitialisationName = _of_recipe(
+        "nearest_neighbours: the mean of public faces whose templates are the nearest, gathered by "
+        "'arcinvert calibrate'; regression: the face that goes with a template on average, by a linear map "
+        "that it fits; mean: the mean of all; dream: the mean face in the network's own weights; noise: "
         "nothing but noise; auto: the first of these that the knowledge allows and that is there"
     )
     parametrisation: ParametrisationName = _of_recipe(
@@ -166,7 +166,7 @@ class AttackOptions:
         if self.knowledge != "weights":
             return
         for name, made_of_faces, instead in (
-            ("start", self.start in FACE_STARTS, "dream or noise"),
+            ("start", self.start in FACE_INITIALISATIONS, "dream or noise"),
             ("parametrisation", self.parametrisation == "eigenfaces", "pixels or fourier"),
             ("statistics", self.statistics != "", "none"),
             ("prior", self.prior == "per-location", "another"),

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from arcinvert.evaluation.scores import Figure, mean_over_identities
+from arcinvert.inversion.parametrisations import Pixels
 from arcinvert.options import AttackOptions, choices
-from arcinvert.parametrisations import Pixels
-from arcinvert.report import RESULT_NAME
-from arcinvert.scores import Figure, mean_over_identities
+from arcinvert.output.folder import RESULT_NAME
 from benchmarks.judged import Jury, Panel, Row, as_json, command_line, make_panel, run_or_exit, write_table
 from benchmarks.recipes import cell, described, kept_pictures, make, table
 from recognition.errors import InputError
@@ -32,7 +32,7 @@ DEFAULT, BARE = "default", "bare"
 _OURS = AttackOptions()
 NO_VIEWS: dict[str, Any] = {"flip": False, "shift": 0, "scale": 0.0, "feature_dropout": 0.0}
 #: One option of the default recipe, every other value of it a row; what `auto` comes to is no row.
-OPTIONS = {"prior": _OURS.prior, "start": "lookalikes", "parametrisation": "eigenfaces"}
+OPTIONS = {"prior": _OURS.prior, "start": "nearest_neighbours", "parametrisation": "eigenfaces"}
 #: Other changes of the default recipe; what is the default already is no row.
 CHANGES: dict[str, dict[str, Any]] = {
     "coarse=0": {"coarse": 0.0},
@@ -70,7 +70,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "shift2": {"shift": 2},
     "scale-free": {"prior": "scale-free"},
     "per-location": {"prior": "per-location"},
-    "lookalikes": {"start": "lookalikes"},
+    "nearest_neighbours": {"start": "nearest_neighbours"},
     "eigenfaces": {"parametrisation": "eigenfaces"},
 }
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.judge import CHIP_SIZE, Judge, similarity
+from arcinvert.evaluation.judge import CHIP_SIZE, Judge, similarity
 from benchmarks.people import calibration_people
-from recognition.alignment import REFERENCE_POINTS, five_points, similarity_transform
-from recognition.alignment import _dlib as dlib_models
 from recognition.data.folders import read_folders
+from recognition.detection.alignment import REFERENCE_POINTS, five_points, similarity_transform
+from recognition.detection.alignment import _dlib as dlib_models
 from recognition.images import atomic_path, read_image
-from recognition.verification import make_pairs, tar_at_fmr
+from recognition.metrics.verification import make_pairs, tar_at_fmr
 
 #: dlib's padding of its chips, as a share of the face, in the network's training.
 CHIP_PADDING = 0.25

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from arcinvert.eigenfaces import coordinates_of, faces_of
+from arcinvert.knowledge.face_pca import faces_of, pca_coefficients_of
 from benchmarks.judged import Jury, Row, as_json, make_panel, run_or_exit, write_table
 from benchmarks.recipes import described, table
-from recognition.alignment import ALIGNED_SIZE
+from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.images import to_tensor, to_uint8
 
 COUNTS = (100, 300, 600, 1000)
@@ -40,7 +40,7 @@ def compare(options: argparse.Namespace) -> None:
     faces = torch.stack([to_tensor(crop) for crop in panel.first])
     rows: dict[str, Row] = {}
     for count in COUNTS:
-        along = F.interpolate(faces_of(coordinates_of(faces, count)), ALIGNED_SIZE, mode="bicubic")
+        along = F.interpolate(faces_of(pca_coefficients_of(faces, count)), ALIGNED_SIZE, mode="bicubic")
         rows[f"{count:,} eigenfaces"] = jury.row(*jury.look(to_uint8(along.clamp(0, 1))))
     rows |= jury.ends()
     text = f"{table([(name, row, None) for name, row in rows.items()], panel)}\n\n{described(panel)}\n"

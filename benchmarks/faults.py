@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import rgb2lab
 
-from arcinvert.judge import to_crop_size
-from arcinvert.report import RESULT_NAME
-from arcinvert.scores import Figure
+from arcinvert.evaluation.judge import to_crop_size
+from arcinvert.evaluation.scores import Figure
+from arcinvert.output.folder import RESULT_NAME
 from benchmarks.judged import bootstrapped, mean_face, run_or_exit
-from recognition.alignment import detect
 from recognition.data.faces import read_face
+from recognition.detection.alignment import detect
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image
 

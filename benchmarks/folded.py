@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import arcinvert
-from arcinvert.calibration import calibrate
+from arcinvert.knowledge.calibrate import calibrate
 from benchmarks.first_run import open_set_photographs, print_figures
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders

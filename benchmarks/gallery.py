@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recognition.identification import search
+from recognition.metrics.identification import search
 from recognition.runtime import peak_memory
 
 #: Templates that are written at once.

@@ -20,17 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.judge import Judge, Threshold, face_detected, similarity, to_crop_size
-from arcinvert.scores import CONFIDENCE, REPLICATES, Figure, mean_over_identities
-from recognition.alignment import crop_at, detect, find_face
+from arcinvert.evaluation.judge import Judge, Threshold, face_detected, similarity, to_crop_size
+from arcinvert.evaluation.scores import CONFIDENCE, REPLICATES, Figure, mean_over_identities
 from recognition.checkpoint import load_extra, load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
+from recognition.detection.alignment import crop_at, detect, find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import atomic_path, read_image, to_uint8
 from recognition.loading import bundled_path
+from recognition.metrics.verification import make_pairs, tar_at_fmr
 from recognition.runtime import keep_freed_memory
-from recognition.verification import make_pairs, tar_at_fmr
 
 #: People in the gallery of rank-1, the attacked one included.
 GALLERY = 1000

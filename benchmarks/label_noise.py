@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from benchmarks.small_trainings import People, choose_people, table_row, train_and_measure, with_head
 from recognition.checkpoint import load_recogniser
-from recognition.cleaning import clean, describe_rows
 from recognition.data.sources import open_source, write_list
 from recognition.images import atomic_path
-from recognition.verification import share_interval
+from recognition.metrics.verification import share_interval
+from recognition.training.cleaning import clean, describe_rows
 
 SEED = 0
 K = 3

@@ -34,9 +34,9 @@ import numpy as np
 from tqdm import tqdm
 
 import arcinvert
-from arcinvert.inputs import class_centres, class_label
-from arcinvert.report import RESULT_NAME
-from arcinvert.scores import mean_over_identities
+from arcinvert.evaluation.scores import mean_over_identities
+from arcinvert.output.folder import RESULT_NAME
+from arcinvert.subjects import class_centres, class_label
 from benchmarks.first_run import open_set_photographs
 from benchmarks.label_noise import inject
 from benchmarks.people import choose

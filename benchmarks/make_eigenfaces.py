@@ -1,4 +1,4 @@
-"""Make arcinvert/data/eigenfaces.safetensors: the coordinates that public faces vary along.
+"""Make arcinvert/data/face_pca.safetensors: the coordinates that public faces vary along.
 
     python -m benchmarks.make_eigenfaces --aligned ALIGNED
 
@@ -61,7 +61,7 @@ def main() -> None:
         "parity": (1 - 2 * (order >= COUNT).to(torch.int8)),
         "deviations": variances[order].sqrt(),
     }
-    with atomic_path("arcinvert/data/eigenfaces.safetensors") as temporary:
+    with atomic_path("arcinvert/data/face_pca.safetensors") as temporary:
         save_file(tensors, temporary)
     share = float(variances[order].sum() / faces.square().sum() * len(faces))
     print(f"{COUNT} eigenfaces of {len(paths)} faces hold {share:.3f} of their variance")

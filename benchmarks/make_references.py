@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from arcinvert.inputs import class_list_digest
-from arcinvert.judge import Judge, similarity
+from arcinvert.evaluation.judge import Judge, similarity
+from arcinvert.subjects import class_list_digest
 from recognition.data.folders import read_folders
 from recognition.images import atomic_path, read_image
 from recognition.loading import load

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import arcinvert
-from arcinvert.judge import to_crop_size
+from arcinvert.evaluation.judge import to_crop_size
+from arcinvert.evaluation.scores import Figure
 from arcinvert.options import AttackOptions
+from arcinvert.output.folder import RESULT_NAME, Tile, contact_sheet
 from arcinvert.recipes import RECIPES
-from arcinvert.report import RESULT_NAME, Tile, contact_sheet
-from arcinvert.scores import Figure
 from benchmarks.judged import (
     MEAN_FACE,
     Jury,

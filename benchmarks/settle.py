@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from arcinvert.attack import Attack
-from arcinvert.inputs import Subject, template_of
-from arcinvert.judge import Judge, similarity, to_crop_size
+from arcinvert.evaluation.judge import Judge, similarity, to_crop_size
+from arcinvert.evaluation.scores import Reference, mean_over_identities
+from arcinvert.inversion.restarts import under_views
 from arcinvert.options import AttackOptions
-from arcinvert.restarts import under_views
-from arcinvert.scores import Reference, mean_over_identities
+from arcinvert.subjects import Subject, template_of
 from benchmarks.judged import mean_face
 from benchmarks.people import choose
 from recognition.checkpoint import load_notes

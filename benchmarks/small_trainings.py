@@ -16,13 +16,13 @@ from tqdm import tqdm
 
 from recognition.checkpoint import load_notes, load_recogniser
 from recognition.data.dataset import labelled
+from recognition.data.embedding import embed_files
 from recognition.data.folders import read_folders
-from recognition.embedding import embed_files
 from recognition.images import atomic_path
 from recognition.loading import bundled_path
+from recognition.metrics.verification import describe_verification, verify
 from recognition.options import TrainingOptions
-from recognition.train import train
-from recognition.verification import describe_verification, verify
+from recognition.training.trainer import train
 
 IDENTITIES = 60
 PHOTOGRAPHS = 16

@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.attack import Attack
-from arcinvert.frozen import input_gradients
-from arcinvert.inputs import Subject, embedding_size
+from arcinvert.evaluation.scores import Reference
+from arcinvert.inversion.input_gradients import input_gradients
+from arcinvert.inversion.result import Step
 from arcinvert.options import AttackOptions
-from arcinvert.result import Step
-from arcinvert.scores import Reference
+from arcinvert.subjects import Subject, embedding_size
 from recognition.loading import BUNDLED, load
 from recognition.recogniser import Recogniser
 from recognition.runtime import keep_freed_memory

@@ -38,8 +38,9 @@ def make_model(path: Path) -> None:
 
 def measure(folder: Path, count: int, steps: int, batch_size: int, *, judged: bool) -> None:
     """Run and print one line."""
-    from arcinvert import from_embedding, runs
-    from arcinvert.scores import Verdict
+    from arcinvert import from_embedding
+    from arcinvert import runner as runs
+    from arcinvert.evaluation.scores import Verdict
 
     keep_freed_memory()
     if not judged:

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from recognition import train as training
 from recognition.backbones import build_backbone
 from recognition.heads import arcface_logits
 from recognition.images import write_png
 from recognition.options import TrainingOptions
 from recognition.recogniser import embed
 from recognition.runtime import keep_freed_memory
+from recognition.training import trainer as training
 
 IDENTITIES = 16
 CLIP_NORM = training.CLIP_NORM

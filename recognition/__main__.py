@@ -1,6 +1,6 @@
 """`python -m recognition`."""
 
-from recognition.cli import main
+from recognition.cli.main import main
 
 if __name__ == "__main__":
     main()

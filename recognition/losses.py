@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recognition import specs
+from recognition import registry
 from recognition.heads.base import check_range
 from recognition.heads.margins import angles_of
 
 
-class Term(nn.Module, ABC):
+class AuxiliaryLoss(nn.Module, ABC):
     """A scalar of one batch, added to the head's loss with a weight.
 
     Args:
@@ -43,7 +43,7 @@ class Term(nn.Module, ABC):
         """
 
 
-class CentreTerm(Term):
+class CentreLoss(AuxiliaryLoss):
     """Half the squared distance to the running centre of the class, mean over the batch.
 
     The centres are its own, in the space of raw embeddings, and move with each training batch.
@@ -79,7 +79,7 @@ class CentreTerm(Term):
         self.own_centres += self.rate * total / (1 + count)
 
 
-class IntraTerm(Term):
+class IntraLoss(AuxiliaryLoss):
     """The mean angle to the own centre, as a share of pi.
 
     Source: Deng et al., arXiv:1801.07698, section 3.2 (Intra-Loss).
@@ -90,7 +90,7 @@ class IntraTerm(Term):
         return angles_of(cosines).mean() / math.pi
 
 
-class InterTerm(Term):
+class InterLoss(AuxiliaryLoss):
     """Less the mean angle between the own and every other centre, as a share of pi.
 
     Source: Deng et al., arXiv:1801.07698, section 3.2 (Inter-Loss).
@@ -102,7 +102,7 @@ class InterTerm(Term):
         return -angles[others].mean() / math.pi if len(centres) > 1 else angles.sum() * 0
 
 
-class TripletTerm(Term):
+class TripletLoss(AuxiliaryLoss):
     """How far semi-hard negatives, of angles, come nearer than the positive angle plus a margin.
 
     Semi-hard, of all triplets in the batch: the negative is farther than the positive, by less than
@@ -136,7 +136,7 @@ class TripletTerm(Term):
         return lacking[semi_hard].mean() if semi_hard.any() else angles.sum() * 0
 
 
-class ContrastiveTerm(Term):
+class ContrastiveLoss(AuxiliaryLoss):
     """Squared distances of mated pairs, and of non-mated ones what lacks to a margin, squared.
 
     Over all pairs of the batch: the mean over the mated plus the mean over the non-mated, halved;
@@ -173,19 +173,19 @@ class ContrastiveTerm(Term):
 
 
 #: Terms by the names that `train --term` takes.
-TERMS: dict[str, type[Term]] = {
-    "centre": CentreTerm,
-    "intra": IntraTerm,
-    "inter": InterTerm,
-    "triplet": TripletTerm,
-    "contrastive": ContrastiveTerm,
+AUXILIARY_LOSSES: dict[str, type[AuxiliaryLoss]] = {
+    "centre": CentreLoss,
+    "intra": IntraLoss,
+    "inter": InterLoss,
+    "triplet": TripletLoss,
+    "contrastive": ContrastiveLoss,
 }
 
 
-def build_term(spec: str, embedding_size: int, classes: int) -> Term:
+def build_auxiliary_loss(spec: str, embedding_size: int, classes: int) -> AuxiliaryLoss:
     """A term by name, with options behind it: `triplet:weight=0.5,margin=0.3`.
 
     Raises:
         InputError: no term has this name, or an option is unknown or out of its range.
     """
-    return specs.build("term", spec, TERMS, embedding_size, classes)
+    return registry.build("term", spec, AUXILIARY_LOSSES, embedding_size, classes)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recognition.alignment import ALIGNED_SIZE
+from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.images import resized
 
 #: Images embedded at once outside training.

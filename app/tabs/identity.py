@@ -10,7 +10,7 @@ from app.html import note
 from app.jobs import Job
 from app.panel import Attack, attack_panel
 from arcinvert import api
-from arcinvert.inputs import class_centres
+from arcinvert.subjects import class_centres
 from recognition.errors import InputError
 from recognition.loading import load
 

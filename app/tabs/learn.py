@@ -8,8 +8,7 @@ import numpy as np
 
 from app.context import Context, on_change, told
 from app.html import note
-from app.svg import SERIES, Axis, Line, frame, line_chart, text
-from arcinvert.lessons import (
+from app.learn import (
     IDENTITIES,
     MARGINS,
     Margin,
@@ -19,6 +18,7 @@ from arcinvert.lessons import (
     target_logits,
     train_toy,
 )
+from app.svg import SERIES, Axis, Line, frame, line_chart, text
 
 #: What the page begins with.
 _BEGIN, _SCALE, _BETWEEN = MARGINS["ArcFace, m2 = 0.5"], 16, 90

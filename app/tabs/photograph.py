@@ -16,9 +16,9 @@ from app.panel import Attack, attack_panel
 from app.settings import MAX_PIXELS, MAX_UPLOAD
 from app.upload import Photograph, Upload, decode, photograph_input
 from arcinvert import api
-from arcinvert.inputs import face_subject, template_of
-from arcinvert.judge import Judge
-from recognition.alignment import crop_at
+from arcinvert.evaluation.judge import Judge
+from arcinvert.subjects import face_subject, template_of
+from recognition.detection.alignment import crop_at
 from recognition.errors import InputError
 from recognition.loading import load
 

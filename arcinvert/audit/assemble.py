@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.defences import COST_FMR, Cost
 from arcinvert.audit.evidence import Judged, JudgeEvidence, attacked_gap, chances, judge
-from arcinvert.audit.figures import (
+from arcinvert.audit.metrics import (
     Array,
     diversity,
     estimate,

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from arcinvert import api
 from arcinvert.audit.options import AuditOptions
-from arcinvert.judge import to_crop_size
+from arcinvert.evaluation.judge import to_crop_size
+from arcinvert.inversion.penalties.batchnorm import statistics_layers
+from arcinvert.inversion.result import Step
+from arcinvert.knowledge.activation_statistics import statistics_for
 from arcinvert.options import AttackOptions
-from arcinvert.priors.batchnorm import statistics_layers
-from arcinvert.priors.measured import statistics_for
-from arcinvert.result import Step
 from recognition.recogniser import Recogniser
 
 #: Reconstructions of one batch; their statistics are one, so batches are of nearly one size.

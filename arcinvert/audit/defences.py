@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.figures import Array, Estimate, intervals, pairs_between, system_linkability
+from arcinvert.audit.metrics import Array, Estimate, intervals, pairs_between, system_linkability
 from recognition.errors import InputError
+from recognition.metrics.verification import OperatingPoint, tar_at_fmr
 from recognition.seeds import derive_seed
-from recognition.verification import OperatingPoint, tar_at_fmr
 
 #: The false match rate at which a defence's cost is told.
 COST_FMR = 1e-3
@@ -75,7 +75,7 @@ class TemplateDefence(ABC):
         return f"{self.name}:{self.strength:g}"
 
 
-class Coarsened(TemplateDefence):
+class UnkeyedDefence(TemplateDefence):
     """Stores an altered template without a key: it is its own estimate, and fresh templates stay whole."""
 
     def estimate(self, protected: Array, keys: Sequence[int], dim: int) -> Array:
@@ -85,7 +85,7 @@ class Coarsened(TemplateDefence):
         return templates
 
 
-class Noise(Coarsened):
+class Noise(UnkeyedDefence):
     """Adds Gaussian noise of `strength` times the template's length; fresh photographs stay clean."""
 
     name, keyed = "noise", False
@@ -97,7 +97,7 @@ class Noise(Coarsened):
         return unit_norm(templates + self.strength * noise / np.sqrt(templates.shape[1]))
 
 
-class Rounding(Coarsened):
+class Quantisation(UnkeyedDefence):
     """Rounds each number to `strength` bits; one bit keeps the sign alone."""
 
     name, keyed = "rounding", False
@@ -114,7 +114,7 @@ class Rounding(Coarsened):
         return unit_norm((index + 0.5) * step - reach)
 
 
-class Cut(TemplateDefence):
+class Truncation(TemplateDefence):
     """Keeps the first numbers of the template."""
 
     name, keyed = "cut", False
@@ -265,7 +265,8 @@ def _each_key(keys: Sequence[int], transform: Any) -> Array:
 
 #: Defences that need no training, by name; `harden` applies those that change what is stored.
 TEMPLATE_DEFENCES: dict[str, type[TemplateDefence]] = {
-    defence.name: defence for defence in (Noise, Rounding, Cut, Projection, BioHashing, PolyProtect)
+    defence.name: defence
+    for defence in (Noise, Quantisation, Truncation, Projection, BioHashing, PolyProtect)
 }
 #: The name of the defence that changes a network in place of templates.
 WITHHELD = "withheld-statistics"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.figures import (
+from arcinvert.audit.metrics import (
     Array,
     Calibrated,
     Metric,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from arcinvert.audit.defences import TEMPLATE_DEFENCES, make_defence
+from arcinvert.audit.fold_batchnorm import write_folded
 from arcinvert.audit.templates import read_templates
-from arcinvert.audit.withhold import write_withheld
-from arcinvert.inputs import embedding_size
+from arcinvert.subjects import embedding_size
 from recognition.errors import InputError
 from recognition.images import atomic_path
 from recognition.loading import load
@@ -28,7 +28,7 @@ def harden_model(model: str, out: Path) -> int:
     """
     if out.suffix.lower() != ".onnx":
         raise InputError(f"{out}: expected a file that ends in .onnx; name --out so")
-    return write_withheld(load(model), out)
+    return write_folded(load(model), out)
 
 
 def harden_templates(

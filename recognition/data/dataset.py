@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from recognition.alignment import ALIGNED_SIZE
+from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor
 from recognition.options import Augmentation

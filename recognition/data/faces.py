@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.alignment import ALIGNED_SIZE, crop_at, find_face
+from recognition.detection.alignment import ALIGNED_SIZE, crop_at, find_face
 from recognition.images import read_image
 
 

@@ -2,9 +2,10 @@
 
 from torch import Tensor
 
-from recognition import specs
+from recognition import registry
+from recognition.heads.adaptive_margin import AdaFaceHead, MagFaceHead
 from recognition.heads.base import CosineHead, Head
-from recognition.heads.fixed import (
+from recognition.heads.fixed_margin import (
     ArcFaceHead,
     CM1Head,
     CM2Head,
@@ -15,7 +16,6 @@ from recognition.heads.fixed import (
     SphereFaceHead,
 )
 from recognition.heads.margins import additive_angular_margin
-from recognition.heads.quality import AdaFaceHead, MagFaceHead
 from recognition.heads.subcentre import SubCentreArcFaceHead
 
 __all__ = [
@@ -68,7 +68,7 @@ def build_head(spec: str, embedding_size: int, classes: int, *, scale: float, ma
     defaults = {"scale": scale}
     if issubclass(HEADS.get(spec.partition(":")[0], Head), ArcFaceHead):
         defaults["margin"] = margin
-    return specs.build("head", spec, HEADS, embedding_size, classes, defaults=defaults)
+    return registry.build("head", spec, HEADS, embedding_size, classes, defaults=defaults)
 
 
 def arcface_logits(cosines: Tensor, labels: Tensor, *, scale: float, margin: float) -> Tensor:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognition.errors import InputError
-from recognition.heads.fixed import ArcFaceHead
+from recognition.heads.fixed_margin import ArcFaceHead
 
 #: What is left of a vote after each step: it is half forgotten after 700 steps, so that the
 #: assignments of an early, useless network do not count at the end.

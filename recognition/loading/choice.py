@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from recognition.alignment import ALIGNED_SIZE
+from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
 from recognition.loading.limits import MAX_INPUT_SIZE
 from recognition.recogniser import Preprocessing

@@ -17,6 +17,7 @@ from PIL import Image
 
 from app.context import Context, told
 from app.html import figure, table
+from app.learn import MARGINS, Margin
 from app.panel import checked
 from app.recipes import VARIANTS
 from app.report import SECTIONS, read_report
@@ -29,8 +30,7 @@ from app.tabs.ingredients import Comparison, side_by_side
 from app.tabs.learn import curves, decision
 from app.upload import Upload, decode, photograph_input, report_input
 from arcinvert.api import Run, generate
-from arcinvert.judge import Histogram, Threshold, histogram, thresholds
-from arcinvert.lessons import MARGINS, Margin
+from arcinvert.evaluation.judge import Histogram, Threshold, histogram, thresholds
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import RECIPES
 from recognition.errors import InputError

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from app.jobs import Abandoned, Job, Jobs
-from arcinvert.result import Step, StopInversion
+from arcinvert.inversion.result import Step, StopInversion
 
 
 def inversion(job: Job, steps: int, *, pause: float = 0.0) -> str:

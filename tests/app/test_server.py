@@ -11,8 +11,8 @@ import pytest
 
 from app.server import check_port, check_share, private_folder
 from app.settings import Settings
-from arcinvert.cli import main
-from arcinvert.commands import app as command
+from arcinvert.cli import app as command
+from arcinvert.cli.main import main
 from recognition.errors import InputError
 from recognition.loading import BUNDLED
 from tests.app.conftest import Server

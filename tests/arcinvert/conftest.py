@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from arcinvert import attack, dream
-from arcinvert.judge import Judge
-from recognition.alignment import crop_at, find_face
+from arcinvert import attack
+from arcinvert.evaluation.judge import Judge
+from arcinvert.inversion import mean_face_from_weights as dream
+from recognition.detection.alignment import crop_at, find_face
 from recognition.images import write_png
 from recognition.loading import load
 from recognition.recogniser import Recogniser

@@ -18,24 +18,25 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import arcinvert
-from arcinvert import AttackOptions, Run, api, attack, from_embedding, from_image, generate, runs
+from arcinvert import AttackOptions, Run, api, attack, from_embedding, from_image, generate
+from arcinvert import runner as runs
 from arcinvert.api import from_subject
 from arcinvert.audit.attack import attack_options
 from arcinvert.audit.options import AuditOptions
-from arcinvert.inputs import Subject, class_subjects, face_subject
-from arcinvert.judge import Judge, similarity, thresholds
-from arcinvert.lookalikes import NEAREST
-from arcinvert.parametrisations import Eigenfaces
-from arcinvert.priors.measured import default_path, measure, save_statistics, statistics_for
+from arcinvert.evaluation.judge import Judge, similarity, thresholds
+from arcinvert.evaluation.scores import Reference, Verdict
+from arcinvert.inversion.parametrisations import FacePCA
+from arcinvert.inversion.restarts import under_views
+from arcinvert.inversion.result import Step, StopInversion
+from arcinvert.inversion.targets import ClassTarget, EuclideanTarget
+from arcinvert.knowledge.activation_statistics import default_path, measure, save_statistics, statistics_for
+from arcinvert.knowledge.nearest_neighbours import NEAREST
+from arcinvert.knowledge.regression import FACES_A_DIMENSION
+from arcinvert.knowledge.whitening import whitening_of
 from arcinvert.recipes import RECIPES, RecipeName
-from arcinvert.regression import FACES_A_DIMENSION
-from arcinvert.restarts import under_views
-from arcinvert.result import Step, StopInversion
-from arcinvert.scores import Reference, Verdict
-from arcinvert.targets import ClassTarget, EuclideanTarget
-from arcinvert.whitening import whitening_of
-from recognition.alignment import find_face
+from arcinvert.subjects import Subject, class_subjects, face_subject
 from recognition.checkpoint import sha256
+from recognition.detection.alignment import find_face
 from recognition.errors import InputError
 from recognition.images import read_image, resized, to_tensor, to_uint8, write_png
 from recognition.loading import bundled_path, load
@@ -376,12 +377,12 @@ def test_what_public_faces_tell_is_the_start_where_it_was_measured(tiny_model: P
     settings: dict[str, Any] = {"model": tiny_model, "steps": 1, "restarts": 1}
     mean = generate(class_id=0, **settings)
     told = generate(class_id=0, statistics=str(file), **settings)
-    assert (mean.result["start"], told.result["start"]) == ("mean", "lookalikes")
+    assert (mean.result["start"], told.result["start"]) == ("mean", "nearest_neighbours")
     known = told.result["attacker_knowledge"]
-    assert (known["level"], known["lookalikes"]) == ("public-faces", "4 public faces")
+    assert (known["level"], known["nearest_neighbours"]) == ("public-faces", "4 public faces")
     assert not np.array_equal(mean.images[0], told.images[0])
     assert {run.result["parametrisation"] for run in (mean, told)} == {"eigenfaces"}
-    assert told.result["views"] == Eigenfaces.views_from_likeness._asdict() != mean.result["views"]
+    assert told.result["views"] == FacePCA.views_from_likeness._asdict() != mean.result["views"]
     thrice = attack.Attack(tiny_model, "cpu", AttackOptions(statistics=str(file)))
     assert (thrice.steps(), thrice.restarts()) == (100, len(NEAREST))
 
@@ -389,7 +390,7 @@ def test_what_public_faces_tell_is_the_start_where_it_was_measured(tiny_model: P
 @pytest.mark.usefixtures("_unjudged")
 def test_a_start_that_nobody_measured_is_refused(tiny_model: Path) -> None:
     with pytest.raises(InputError, match="arcinvert calibrate"):
-        generate(class_id=0, model=tiny_model, steps=1, start="lookalikes")
+        generate(class_id=0, model=tiny_model, steps=1, start="nearest_neighbours")
 
 
 @pytest.mark.usefixtures("_unjudged")

@@ -15,11 +15,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from arcinvert import cli
-from arcinvert.cli import _parser, main
+from arcinvert.cli import main as cli
+from arcinvert.cli.main import _parser, main
+from arcinvert.inversion.result import Step
+from arcinvert.knowledge.activation_statistics import measure, save_statistics
 from arcinvert.options import AttackOptions
-from arcinvert.priors.measured import measure, save_statistics
-from arcinvert.result import Step
 from recognition.images import read_image, write_png
 from recognition.loading import BUNDLED, load
 
@@ -437,7 +437,7 @@ def test_help(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> N
 def test_help_does_not_import_torch() -> None:
     program = (
         "import sys\n"
-        "from arcinvert.cli import main\n"
+        "from arcinvert.cli.main import main\n"
         "try:\n"
         "    main(['generate', '--help'])\n"
         "except SystemExit as end:\n"

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from arcinvert.api import from_image, generate
-from arcinvert.cli import main
+from arcinvert.cli.main import main
 from recognition.checkpoint import load_extra
 from recognition.images import read_image
 from recognition.loading import bundled_path, load

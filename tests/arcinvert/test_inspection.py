@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from arcinvert import cli
+from arcinvert.cli import main as cli
 from arcinvert.inspection import describe, inspect
 from recognition.images import write_png
 from recognition.loading import ModelChoice

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.penalties.batchnorm import PRIORS
 from arcinvert.options import AttackOptions, choices
-from arcinvert.parametrisations import PARAMETRISATIONS
-from arcinvert.priors.batchnorm import PRIORS
 from recognition.errors import InputError
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcinvert.judge import Threshold, similarity
+from arcinvert.evaluation.judge import Threshold, similarity
 from arcinvert.options import AttackOptions
-from arcinvert.report import write_json
+from arcinvert.output.folder import write_json
 from benchmarks import recipes
 from benchmarks.judged import Panel, calibrated, gap_closed, judged, make_panel
 from recognition.checkpoint import load_notes, sha256

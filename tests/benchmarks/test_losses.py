@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import benchmarks.losses as losses
-from arcinvert.inputs import class_centres
-from arcinvert.report import RESULT_NAME
-from arcinvert.scores import mean_over_identities
+from arcinvert.evaluation.scores import mean_over_identities
+from arcinvert.output.folder import RESULT_NAME
+from arcinvert.subjects import class_centres
 from benchmarks.losses import (
     HEADS,
     PHOTOGRAPHS,
@@ -22,8 +22,8 @@ from benchmarks.losses import (
 )
 from benchmarks.small_trainings import People
 from recognition.checkpoint import sha256
+from recognition.data.embedding import embed_files
 from recognition.data.folders import split_identities
-from recognition.embedding import embed_files
 from recognition.images import write_png
 from recognition.loading import load
 from tests.conftest import TINY_NAMES

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from recognition import cli
 from recognition.checkpoint import load_recogniser, save_recogniser, sha256
+from recognition.cli import main as cli
 from recognition.data.folders import read_folders
+from recognition.detection.tracking import Tracked
 from recognition.images import read_image
 from recognition.options import TrainingOptions
-from recognition.video import Tracked
 from tests.recognition.conftest import write_people
 
 #: One short epoch on the made-up people.
@@ -201,7 +201,8 @@ def test_training_options_out_of_range_are_one_line_and_code_2(arguments, people
 def test_every_training_option_has_its_default_on_the_command_line(monkeypatch, capsys):
     asked = []
     monkeypatch.setattr(
-        "recognition.train.train", lambda data, out, options, **rest: asked.append((data, out, options, rest))
+        "recognition.training.trainer.train",
+        lambda data, out, options, **rest: asked.append((data, out, options, rest)),
     )
     code, _, err = run(capsys, "train", "data", "--out", "out")
     assert code == 0, err
@@ -357,7 +358,7 @@ def test_track_writes_a_film(tiny_model, tmp_path, capsys, monkeypatch):
         asked.append((video, out, options))
         return Tracked(5, 2, 7, False)
 
-    monkeypatch.setattr("recognition.video.track", fake)
+    monkeypatch.setattr("recognition.detection.tracking.track", fake)
     arguments = (
         "track",
         "film.mp4",

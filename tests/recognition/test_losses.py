@@ -5,7 +5,13 @@ import torch
 from torch.nn.functional import normalize
 
 from recognition.errors import InputError
-from recognition.losses import TERMS, CentreTerm, ContrastiveTerm, TripletTerm, build_term
+from recognition.losses import (
+    AUXILIARY_LOSSES,
+    CentreLoss,
+    ContrastiveLoss,
+    TripletLoss,
+    build_auxiliary_loss,
+)
 
 
 @pytest.fixture
@@ -74,31 +80,31 @@ NAIVE = {
 
 
 def test_every_term_has_an_oracle():
-    assert NAIVE.keys() == TERMS.keys()
+    assert NAIVE.keys() == AUXILIARY_LOSSES.keys()
 
 
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("name", AUXILIARY_LOSSES)
 def test_a_term_is_what_a_loop_computes(name, batch):
-    term = build_term(name, 5, 4).double()
+    term = build_auxiliary_loss(name, 5, 4).double()
     assert float(term(*batch)) == pytest.approx(NAIVE[name](*batch), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("name", AUXILIARY_LOSSES)
 def test_gradcheck(name, batch):
     embeddings, labels, centres = batch
-    term = build_term(name, 5, 4).double().eval()
+    term = build_auxiliary_loss(name, 5, 4).double().eval()
     embeddings.requires_grad_()
     # The gradient of unit-norm centres: through their normalisation, as a head's.
     raw = (2 * centres).requires_grad_()
     assert torch.autograd.gradcheck(lambda x, c: term(x, labels, normalize(c)), (embeddings, raw))
 
 
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("name", AUXILIARY_LOSSES)
 def test_twins_and_single_images_have_finite_gradients(name):
     embeddings = torch.ones(4, 5, requires_grad=True)
     centres = normalize(torch.ones(4, 5)).requires_grad_()
     for labels in (torch.tensor([0, 0, 1, 1]), torch.arange(4), torch.zeros(4, dtype=torch.long)):
-        loss = build_term(name, 5, 4)(embeddings, labels, centres)
+        loss = build_auxiliary_loss(name, 5, 4)(embeddings, labels, centres)
         gradients = torch.autograd.grad(
             loss, (embeddings, centres), allow_unused=True, materialize_grads=True
         )
@@ -108,7 +114,7 @@ def test_twins_and_single_images_have_finite_gradients(name):
 
 def test_running_centres_move_as_in_the_paper(batch):
     embeddings, labels, centres = batch
-    term = CentreTerm(5, 4, rate=0.3).double()
+    term = CentreLoss(5, 4, rate=0.3).double()
     expected = torch.zeros(4, 5, dtype=torch.float64)
     for _ in range(2):
         term(embeddings, labels, centres)
@@ -138,7 +144,7 @@ def test_the_triplet_term_is_the_librarys(batch):
     miner = TripletMarginMiner(margin=0.35, type_of_triplets="semihard", distance=Angle())
     loss = TripletMarginLoss(margin=0.35, distance=Angle())
     expected = loss(embeddings, labels, miner(embeddings, labels))
-    torch.testing.assert_close(TripletTerm(5, 4)(embeddings, labels, centres), expected)
+    torch.testing.assert_close(TripletLoss(5, 4)(embeddings, labels, centres), expected)
 
 
 def test_the_contrastive_term_is_the_librarys_squared(batch):
@@ -150,7 +156,7 @@ def test_the_contrastive_term_is_the_librarys_squared(batch):
         embeddings, labels
     )
     expected = sum(parts[name]["losses"].square().mean() / 2 for name in ("pos_loss", "neg_loss"))
-    torch.testing.assert_close(ContrastiveTerm(5, 4, margin=0.9)(embeddings, labels, centres), expected)
+    torch.testing.assert_close(ContrastiveLoss(5, 4, margin=0.9)(embeddings, labels, centres), expected)
 
 
 @pytest.mark.parametrize(
@@ -166,4 +172,4 @@ def test_the_contrastive_term_is_the_librarys_squared(batch):
 )
 def test_options_out_of_range_are_refused(spec, message):
     with pytest.raises(InputError, match=message):
-        build_term(spec, 5, 4)
+        build_auxiliary_loss(spec, 5, 4)

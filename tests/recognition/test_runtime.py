@@ -93,7 +93,7 @@ def test_libraries_warnings_are_kept_quiet_and_others_not():
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         quiet_warnings()
-        for module in ("torch.nn", "onnx", "torchless", "recognition.train"):
+        for module in ("torch.nn", "onnx", "torchless", "recognition.training.trainer"):
             warnings.warn_explicit("old", UserWarning, "file.py", 1, module=module)
     assert len(heard) == 2
 

@@ -8,7 +8,7 @@ from arcinvert.audit.report.document import Block, Picture
 from arcinvert.audit.report.html import to_html
 from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
-from arcinvert.report import write_json
+from arcinvert.output.folder import write_json
 from recognition.errors import InputError
 from recognition.images import atomic_path
 

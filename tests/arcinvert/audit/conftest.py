@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from arcinvert.audit.options import AuditOptions
-from arcinvert.judge import Judge
+from arcinvert.evaluation.judge import Judge
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
 from recognition.images import write_png
@@ -80,5 +80,5 @@ def cheap_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     def embed(_: Judge, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         return np.array([crop[::28, ::28].ravel() / 255 for crop in crops], dtype=np.float64)
 
-    monkeypatch.setattr("arcinvert.judge.Judge.embed", embed)
-    monkeypatch.setattr("arcinvert.scores.face_detected", lambda crop: True)
+    monkeypatch.setattr("arcinvert.evaluation.judge.Judge.embed", embed)
+    monkeypatch.setattr("arcinvert.evaluation.scores.face_detected", lambda crop: True)

@@ -13,10 +13,10 @@ import torch
 
 from arcinvert.audit.defences import make_defence
 from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.pipeline import audit
 from arcinvert.audit.report.content import options_toml
-from arcinvert.audit.run import audit
-from arcinvert.cli import _parser, main
-from arcinvert.priors.batchnorm import statistics_layers
+from arcinvert.cli.main import _parser, main
+from arcinvert.inversion.penalties.batchnorm import statistics_layers
 from recognition.loading import load
 from recognition.seeds import derive_seed
 
@@ -178,7 +178,7 @@ def test_bad_input_is_one_line(
 def test_help_lists_every_option_without_torch() -> None:
     program = (
         "import sys\n"
-        "from arcinvert.cli import main\n"
+        "from arcinvert.cli.main import main\n"
         "try:\n"
         "    main(['audit', '--help'])\n"
         "except SystemExit as end:\n"

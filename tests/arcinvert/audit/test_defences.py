@@ -11,7 +11,7 @@ from arcinvert.audit.defences import (
     Noise,
     PolyProtect,
     Projection,
-    Rounding,
+    Quantisation,
     ScoreOnly,
     check_names,
     cost,
@@ -64,10 +64,10 @@ def test_noise_is_as_long_as_asked(templates: NDArray[np.float64]) -> None:
 
 
 def test_one_bit_is_the_sign(templates: NDArray[np.float64]) -> None:
-    protected = Rounding(1).protect(templates, list(range(8)))
+    protected = Quantisation(1).protect(templates, list(range(8)))
     assert np.array_equal(np.sign(protected), np.sign(templates))
     assert np.unique(np.abs(protected).round(9)).size == 1
-    fine = Rounding(12).protect(templates, list(range(8)))
+    fine = Quantisation(12).protect(templates, list(range(8)))
     assert (fine * templates).sum(1) == pytest.approx(np.ones(8), abs=0.02)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from arcinvert.audit.evidence import attacked_gap, chances, judge
-from arcinvert.audit.figures import paired_similarity
+from arcinvert.audit.metrics import paired_similarity
 from tests.arcinvert.audit.synthetic import evidence
 
 FMRS = (1e-2, 1e-3, 1e-4)

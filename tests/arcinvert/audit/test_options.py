@@ -8,7 +8,7 @@ import pytest
 
 from arcinvert.audit.options import BUDGETS, AuditOptions, parse_attack, read_config
 from arcinvert.audit.report.content import options_toml
-from arcinvert.commands.audit import _options
+from arcinvert.cli.audit import _options
 from recognition.errors import InputError
 from tests.arcinvert.audit.test_cli import parsed
 

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from recognition.alignment import crop_at, find_face
 from recognition.backbones import build_backbone
+from recognition.detection.alignment import crop_at, find_face
 from recognition.errors import InputError
 from recognition.images import to_tensor
 from recognition.loading import ModelChoice, load

@@ -1,0 +1,1 @@
+"""Whether a reconstruction preserves the identity, by recognisers that were not attacked."""

@@ -1,0 +1,1 @@
+"""Optimise images by gradient until a recogniser sees an identity in them."""

@@ -1,0 +1,86 @@
+"""A run in pictures and words: its contact sheet and its one sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcinvert.output.folder import Tile, contact_sheet
+from arcinvert.subjects import Subject
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A reconstruction on the sheet: whose, uint8 HWC, and its entry of result.json."""
+
+    subject: Subject
+    image: NDArray[np.uint8]
+    sample: dict[str, Any]
+
+
+def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The contact sheet of a result: a row an identity, with photograph, floor and samples.
+
+    Args:
+        result: the content of result.json.
+        shown: of its samples all, or the first.
+        floor: the mean face.
+    """
+    rows: dict[str, list[Tile]] = {}
+    for one in shown:
+        name = one.subject.name
+        if name not in rows:
+            rows[name] = _first_tiles(one.subject, one.sample["judge"], floor)
+        rows[name].append(_sample_tile(one.image, one.sample))
+    count = len(result["samples"])
+    part = "" if len(shown) == count else f", {len(shown)} of {count:,} images"
+    recipe = f"recipe {result['recipe']['name']}" + (" changed" if result["recipe"]["changes"] else "")
+    return contact_sheet(
+        f"arcinvert {result['command']}: {result['attacked']['name']}, {recipe}{part}",
+        f"{summary_line(result['summary'])} Attacker knows: {result['attacker_knowledge']['level']}. "
+        f"Judge, not attacked: {result['judge']['judge']}.",
+        list(rows.values()),
+    )
+
+
+def summary_line(summary: dict[str, Any]) -> str:
+    """The run's figures in one sentence."""
+    if summary["kind"] is None:
+        return f"No photograph to judge by; a face is found in {summary['face_detected']['value']:.0%}."
+    parts = []
+    for rate, sar in summary["sar"].items():
+        ceiling = "unknown" if sar["ceiling"] is None else f"{sar['ceiling']['value']:.2f}"
+        parts.append(
+            f"SAR at FMR {rate}: {sar['attack']['value']:.2f} "
+            f"(floor {sar['floor']['value']:.2f}, ceiling {ceiling})"
+        )
+    kind = {"type_1": "Type I", "type_2": "Type II"}[summary["kind"]]
+    return f"{kind}, {summary['identities']} identities: " + ", ".join(parts) + "."
+
+
+def _first_tiles(subject: Subject, verdict: dict[str, Any], floor: NDArray[np.uint8]) -> list[Tile]:
+    name = Path(subject.name).name if subject.label is None else f"{subject.label}: {subject.name}"
+    ceiling = verdict["ceiling"]
+    real: tuple[str, ...] = (
+        name,
+        "real photograph" if subject.picture is not None else "no photograph given",
+    )
+    if ceiling is not None:
+        real = (*real, f"another real one: {ceiling:.2f}")
+    level = verdict["floor_type_2"] if verdict["floor_type_2"] is not None else verdict["floor_type_1"]
+    start = ("floor: mean face",) if level is None else ("floor: mean face", f"judge {level:.2f}")
+    return [Tile(subject.picture, real), Tile(floor, start)]
+
+
+def _sample_tile(image: NDArray[np.uint8], sample: dict[str, Any]) -> Tile:
+    verdict = sample["judge"]
+    attacked = f"attacked network {sample['attacked_similarity']:.2f}"
+    value, kind = (verdict["type_2"], "II") if verdict["type_2"] is not None else (verdict["type_1"], "I")
+    if value is None:
+        return Tile(image, (f"sample {sample['sample']}", attacked, "not judged: no photograph"))
+    passed = [rate for rate, accepted in verdict["accepted"].items() if accepted]
+    said = f"accepted, FMR {min(passed, key=float)}" if passed else "rejected"
+    return Tile(image, (f"judge {value:.2f}: {said}", f"Type {kind}; {attacked}"), bool(passed))

@@ -1,0 +1,25 @@
+"""`align`: photographs to crops."""
+
+import argparse
+from typing import Any
+
+from recognition.cli.arguments import STYLE
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser("align", help="photographs to 112x112 crops", **STYLE)
+    parser.add_argument("source", metavar="SRC", help="a folder per identity")
+    parser.add_argument("destination", metavar="DST", help="where the crops go, a folder per identity")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from recognition.detection.folders import align_folders
+
+    report = align_folders(options.source, options.destination, workers=options.workers)
+    print(
+        f"{report.aligned} aligned, {report.cached} were already, {len(report.without_face)} without a face, "
+        f"{len(report.unreadable)} unreadable (listed in {options.destination}/align.json)"
+    )
+    return 0

@@ -1,0 +1,1 @@
+"""Detect faces, align them, follow them through films."""

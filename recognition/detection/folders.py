@@ -1,0 +1,99 @@
+"""Align a folder of identities: photographs in, 112x112 crops out, cached."""
+
+import json
+import os
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from tqdm import tqdm
+
+from recognition.data.folders import read_folders
+from recognition.detection.alignment import crop_at, find_face
+from recognition.errors import InputError, NoFaceError
+from recognition.images import atomic_path, read_image, write_png
+
+#: Photographs handed to a worker at once.
+_CHUNK = 32
+
+
+@dataclass(frozen=True)
+class AlignmentReport:
+    """What became of a folder: counts, and the photographs left out."""
+
+    aligned: int
+    cached: int
+    without_face: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+def align_folders(
+    source: str | os.PathLike[str], destination: str | os.PathLike[str], *, workers: int = 2
+) -> AlignmentReport:
+    """Crop every photograph's most central face into `destination`, one folder per identity.
+
+    A crop that is newer than its photograph is kept. Photographs without a face, or damaged,
+    are left out and listed in `destination`/align.json.
+
+    Raises:
+        InputError: there is nothing to align, or the destination cannot be written.
+    """
+    source, destination = Path(source), Path(destination)
+    photographs = [path for paths in read_folders(source).values() for path in paths]
+    if workers < 1:
+        raise InputError(f"workers: expected at least 1 process, got {workers}")
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{destination}: cannot be made ({error.strerror}); choose another folder") from None
+    outcomes: dict[str, list[str]] = {"aligned": [], "cached": [], "without_face": [], "unreadable": []}
+    targets = _targets(photographs, source, destination)
+    # Fresh processes: a forked one may inherit locks of torch's threads.
+    with (
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+        tqdm(total=len(photographs), desc="align", unit="image") as bar,
+    ):
+        for path, outcome in zip(
+            photographs, pool.map(_align_one, photographs, targets, chunksize=_CHUNK), strict=True
+        ):
+            outcomes[outcome].append(str(path.relative_to(source)))
+            bar.update()
+    with atomic_path(destination / "align.json") as temporary:
+        temporary.write_text(
+            json.dumps({key: outcomes[key] for key in ("without_face", "unreadable")}, indent=1)
+        )
+    return AlignmentReport(
+        aligned=len(outcomes["aligned"]),
+        cached=len(outcomes["cached"]),
+        without_face=tuple(outcomes["without_face"]),
+        unreadable=tuple(outcomes["unreadable"]),
+    )
+
+
+def _targets(photographs: list[Path], source: Path, destination: Path) -> list[Path]:
+    """A crop's path is its photograph's with .png; where two would be one, .png is put behind."""
+    stems = Counter(path.with_suffix("") for path in photographs)
+    return [
+        destination
+        / (path.with_suffix(".png") if stems[path.with_suffix("")] == 1 else Path(f"{path}.png")).relative_to(
+            source
+        )
+        for path in photographs
+    ]
+
+
+def _align_one(photograph: Path, target: Path) -> str:
+    if target.exists() and target.stat().st_mtime >= photograph.stat().st_mtime:
+        return "cached"
+    try:
+        image = read_image(photograph)
+        aligned = crop_at(image, find_face(image, name=str(photograph), pick="central"))
+    except NoFaceError:
+        return "without_face"
+    except InputError:
+        return "unreadable"
+    target.parent.mkdir(exist_ok=True)
+    write_png(target, aligned)
+    return "aligned"

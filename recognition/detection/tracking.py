@@ -1,0 +1,197 @@
+"""Follow faces through a film by their embeddings."""
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.detection.alignment import Face, crop_at, detect
+from recognition.errors import InputError
+from recognition.gallery import templates
+from recognition.recogniser import Recogniser
+
+#: Frames a second that are assumed where a camera does not tell.
+DEFAULT_RATE = 25.0
+#: How much a template moves towards each new embedding of its identity.
+TEMPLATE_RATE = 0.1
+#: Line colours of identities in turn, BGR.
+_COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (0, 159, 230), (233, 180, 86))
+
+
+class Identities:
+    """Gives each face an identity number by its embedding; an unknown face founds a new one.
+
+    Args:
+        threshold: similarity above which a face is a known identity's.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.templates: list[NDArray[np.float64]] = []
+
+    def assign(self, embeddings: NDArray[np.floating]) -> list[tuple[int, float]]:
+        """Identity, from 1, and similarity to its template of each face of one frame.
+
+        No two faces of a frame are one identity: the more similar gets it. A new identity's
+        similarity is 1.
+
+        Args:
+            embeddings: (faces, dim), unit norm.
+        """
+        assigned: dict[int, tuple[int, float]] = {}
+        if self.templates:
+            similarities = embeddings @ np.stack(self.templates).T
+            for flat in np.argsort(-similarities, axis=None, kind="stable"):
+                face, identity = divmod(int(flat), len(self.templates))
+                similarity = float(similarities[face, identity])
+                if similarity <= self.threshold:
+                    break
+                if face not in assigned and all(taken != identity for taken, _ in assigned.values()):
+                    assigned[face] = (identity, similarity)
+        for face, embedding in enumerate(embeddings.astype(np.float64)):
+            if face in assigned:
+                moved = self.templates[assigned[face][0]] * (1 - TEMPLATE_RATE) + TEMPLATE_RATE * embedding
+                self.templates[assigned[face][0]] = moved / np.linalg.norm(moved)
+            else:
+                assigned[face] = (len(self.templates), 1.0)
+                self.templates.append(embedding)
+        return [(assigned[face][0] + 1, assigned[face][1]) for face in range(len(embeddings))]
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What `track` did: frames looked at, identities, appearances, and whether Ctrl-C ended it."""
+
+    frames: int
+    identities: int
+    appearances: int
+    interrupted: bool
+
+
+def track(
+    recogniser: Recogniser,
+    video: str,
+    out: str | os.PathLike[str],
+    *,
+    threshold: float,
+    every: int = 1,
+    most_frames: int | None = None,
+) -> Tracked:
+    """Write `out`/marked.mp4 and `out`/appearances.csv of a film or camera.
+
+    The CSV has one line a face: frame (from 0), seconds, identity, left, top, right, bottom (pixels),
+    similarity to the identity's template. Ctrl-C ends it and keeps what is there.
+
+    Args:
+        video: a file, or the number of a camera.
+        threshold: similarity above which a face is a known identity's.
+        every: looks for faces in every n-th frame; the film has these alone, at its own speed.
+        most_frames: ends after so many looked at.
+
+    Raises:
+        InputError: an option is out of range, there is no such film or camera, or nothing can be written.
+    """
+    if not -1 <= threshold <= 1:
+        raise InputError(f"threshold: expected a similarity from -1 to 1, got {threshold}")
+    if every < 1 or (most_frames is not None and most_frames < 1):
+        raise InputError(f"frames: expected 1 or more, got every {every}, at most {most_frames}")
+    capture = _open(video)
+    out = Path(out)
+    try:
+        rate = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".track-", dir=out) as folder:
+            film, table = Path(folder, "marked.mp4"), Path(folder, "appearances.csv")
+            result = _follow(
+                recogniser, _frames(capture, every, most_frames), film, table, threshold, rate, every
+            )
+            if not result.frames:
+                raise InputError(f"{video}: expected a film with frames, found none that can be decoded")
+            for path in (film, table):
+                path.replace(out / path.name)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from None
+    finally:
+        capture.release()
+    return result
+
+
+def _open(video: str) -> Any:
+    camera = video.isdecimal()
+    if not camera and not Path(video).is_file():
+        raise InputError(f"{video}: expected a film or the number of a camera, found no such file")
+    capture = cv2.VideoCapture(int(video) if camera else video)
+    if not capture.isOpened():
+        what = "a camera of this number" if camera else "a film that OpenCV can decode"
+        raise InputError(f"{video}: expected {what}, found none")
+    return capture
+
+
+def _frames(capture: Any, every: int, most: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Frame number and BGR frame of every n-th frame."""
+    number, looked_at = 0, 0
+    while most is None or looked_at < most:
+        there, frame = capture.read()
+        if not there:
+            return
+        if number % every == 0:
+            looked_at += 1
+            yield number, frame
+        number += 1
+
+
+def _follow(
+    recogniser: Recogniser,
+    frames: Iterator[tuple[int, NDArray[np.uint8]]],
+    film: Path,
+    table: Path,
+    threshold: float,
+    rate: float,
+    every: int,
+) -> Tracked:
+    identities = Identities(threshold)
+    writer: Any = None
+    looked_at, appearances, interrupted = 0, 0, False
+    with table.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(["frame", "seconds", "identity", "left", "top", "right", "bottom", "similarity"])
+        try:
+            for number, frame in frames:
+                if writer is None:
+                    size = (frame.shape[1], frame.shape[0])
+                    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"mp4v"), rate / every, size)
+                    if not writer.isOpened():
+                        raise InputError(f"{film.parent.parent}: OpenCV cannot write an mp4 film there")
+                rgb = np.ascontiguousarray(frame[:, :, ::-1])
+                faces = detect(rgb)
+                assigned: list[tuple[int, float]] = []
+                if faces:
+                    assigned = identities.assign(
+                        templates(recogniser, [crop_at(rgb, face) for face in faces])
+                    )
+                for face, (identity, similarity) in zip(faces, assigned, strict=True):
+                    box = [round(value, 1) for value in face.box]
+                    lines.writerow([number, round(number / rate, 3), identity, *box, round(similarity, 4)])
+                    _mark(frame, face, identity)
+                writer.write(frame)
+                looked_at, appearances = looked_at + 1, appearances + len(faces)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            if writer is not None:
+                writer.release()
+    return Tracked(looked_at, len(identities.templates), appearances, interrupted)
+
+
+def _mark(frame: NDArray[np.uint8], face: Face, identity: int) -> None:
+    left, top, right, bottom = (round(value) for value in face.box)
+    colour = _COLOURS[identity % len(_COLOURS)]
+    cv2.rectangle(frame, (left, top), (right, bottom), colour, 2)
+    cv2.putText(frame, f"person {identity}", (left, top - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, 2)

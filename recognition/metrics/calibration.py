@@ -1,0 +1,64 @@
+"""Similarity thresholds of a recogniser: where a verdict is made, and what it rests on."""
+
+import json
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from recognition.errors import InputError
+from recognition.loading import BUNDLED
+from recognition.metrics.verification import OperatingPoint
+from recognition.recogniser import Recogniser
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Operating points of one recogniser, as `evaluate verification --curve` wrote them."""
+
+    points: tuple[OperatingPoint, ...]
+
+    def at(self, fmr: float) -> OperatingPoint:
+        """The point of a false match rate.
+
+        Raises:
+            InputError: it was not calibrated.
+        """
+        for point in self.points:
+            if abs(point.fmr - fmr) <= 1e-9:
+                return point
+        known = ", ".join(f"{point.fmr:g}" for point in self.points)
+        raise InputError(
+            f"FMR: expected one that was calibrated ({known}), got {fmr:g}; see evaluate verification --far"
+        )
+
+
+def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None = None) -> Calibration:
+    """The calibration of a recogniser, by default the one shipped with the bundled network.
+
+    Raises:
+        InputError: there is none, the file is something else, or it is another network's.
+    """
+    if path is None:
+        if recogniser.name != BUNDLED:
+            raise InputError(
+                f"calibration: expected one of {recogniser.name}, got none; make it with 'python -m "
+                "recognition evaluate verification ALIGNED --model FILE --curve FILE.json', and name it as "
+                "--calibration"
+            )
+        path = Path(str(files("recognition").joinpath(f"bundled/{BUNDLED}.calibration.json")))
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        points = tuple(OperatingPoint(**point) for point in content["points"])
+        model = content["model"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected a file of 'evaluate verification --curve', got something else "
+            f"({type(error).__name__})"
+        ) from None
+    if model != recogniser.source.sha256:
+        raise InputError(
+            f"{path}: expected the calibration of {recogniser.name}, got another network's; make it anew "
+            "with 'python -m recognition evaluate verification ALIGNED --curve FILE.json'"
+        )
+    return Calibration(points)

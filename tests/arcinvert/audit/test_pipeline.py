@@ -1,0 +1,238 @@
+"""Whole audits of tiny networks: what is in the report, that it survives a kill, what is refused."""
+
+import importlib.resources
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.pipeline import Auditor, audit
+from arcinvert.audit.report.content import options_toml
+from recognition.errors import InputError
+
+FILES = ("audit.json", "report.html", "report.md", "report.pdf")
+
+
+pytestmark = pytest.mark.usefixtures("cheap_judge")
+
+
+@pytest.fixture(autouse=True)
+def small_batches_at_a_fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    # Six people in two batches.
+    monkeypatch.setattr("arcinvert.audit.attack.BATCH", 3)
+
+
+def check_schema(out: Path) -> dict[str, object]:
+    """The audit.json of a folder, which is as its schema says."""
+    text = importlib.resources.files("arcinvert.audit").joinpath("audit-1.schema.json").read_text()
+    result = dict(json.loads((out / "audit.json").read_text()))
+    jsonschema.Draft202012Validator(json.loads(text)).validate(result)
+    return result
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {name: (out / name).read_bytes() for name in FILES}
+
+
+def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> None:
+    groups = tmp_path / "groups.csv"
+    lines = [f"{path.name},{'left' if int(path.name[-2:]) % 9 else 'right'}" for path in people.iterdir()]
+    groups.write_text("identity,side\n" + "\n".join(lines) + "\n")
+    options = replace(
+        options,
+        defences=("withheld-statistics", "biohashing", "scores"),
+        defence_people=3,
+        variants=(f"other={options.judges[0]}",),
+        judges=("dlib", *options.judges),
+        subgroups=str(groups),
+        pictures="all",
+        max_sar=0.5,
+    )
+    steps: list[tuple[int, int]] = []
+    result = audit(options, tmp_path / "out", progress=lambda done, of: steps.append((done, of)))
+    assert check_schema(tmp_path / "out") == json.loads(json.dumps(result))
+    assert steps[-1][0] == steps[-1][1]
+    assert [judge["name"] for judge in result["judges"]] == ["dlib", "other"]
+    for judge in result["judges"]:
+        assert set(judge["sar"]) == {"0.05"}
+        assert judge["sar"]["0.05"]["type_2"]["identities"] == 6
+        assert judge["sar"]["0.05"]["type_2"]["comparisons"] == 6
+        # The two crops of a person are nearly one.
+        assert judge["sar"]["0.05"]["ceiling"]["value"] > 0.5
+        assert judge["rank"]["ceiling"]["5"]["value"] > 0.5
+    assert [row["defence"] for row in result["defences"]][:3] == [
+        "no defence",
+        "withheld-statistics",
+        "biohashing:0.25",
+    ]
+    assert result["defences"][-1]["defence"] == "other"
+    assert {row["identities"] for row in result["defences"]} == {3}
+    assert {row["group"]: row["sar"] is None for row in result["subgroups"]} == {"left": False}
+    html = (tmp_path / "out" / "report.html").read_text()
+    key = json.loads((tmp_path / "out-key.json").read_text())
+    assert sorted(key["names"]) == sorted(entry["pseudonym"] for entry in result["identities"])
+    assert (tmp_path / "out-key.json").stat().st_mode & 0o777 == 0o600
+    for name in key["names"].values():
+        for file in ("audit.json", "report.html", "report.md"):
+            assert name not in (tmp_path / "out" / file).read_text()
+    assert html.count("<img") == 6 * (2 + 1)
+
+
+def test_options_of_the_report_do_not_repeat_the_work(
+    options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit(options, tmp_path / "out")
+    monkeypatch.setattr("arcinvert.audit.pipeline.attack_templates", None)
+    result = audit(replace(options, max_sar=0.0, policy_bound="upper"), tmp_path / "out")
+    assert result["answer"]["verdict"] == "fail"
+    with pytest.raises(InputError, match="another's"):
+        audit(replace(options, steps=2), tmp_path / "out")
+
+
+def test_a_stopped_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_path: Path) -> None:
+    key = tmp_path / "key.json"
+    options = replace(options, key_file=str(key), pictures="reconstructions")
+    audit(options, tmp_path / "whole")
+    done: list[int] = []
+
+    def stop(number: int, of: int) -> None:
+        done.append(number)
+        if number == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit(options, tmp_path / "stopped", progress=stop)
+    assert not (tmp_path / "stopped" / "audit.json").exists()
+    audit(options, tmp_path / "stopped", progress=lambda number, of: done.append(number))
+    # The first batch was not done again.
+    assert done == [1, 2, 3, 4, 3, 4, 5, 6]
+    assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_killed_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_path: Path) -> None:
+    (tmp_path / "audit.toml").write_text(options_toml(replace(options, samples=4, steps=6).described()))
+
+    def command(out: str) -> list[str]:
+        config = ["--config", str(tmp_path / "audit.toml"), "--key-file", str(tmp_path / "key.json")]
+        return [sys.executable, "-m", "arcinvert", "audit", *config, "--out", str(tmp_path / out)]
+
+    subprocess.run(command("whole"), check=True, capture_output=True)
+    killed = subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while not (tmp_path / "killed" / "work" / "attack-00000.npz").exists() and killed.poll() is None:
+        time.sleep(0.01)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / "killed" / "audit.json").exists()
+    subprocess.run(command("killed"), check=True, capture_output=True)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def test_class_centres(options: AuditOptions, people: Path, tiny_model: Path, tmp_path: Path) -> None:
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    names = ["Ann Able", "Bob Baker", *(f"Stranger {number}" for number in range(12))]
+    for name, folder in zip(names, sorted(people.iterdir()), strict=False):
+        (photographs / name).symlink_to(folder)
+    result = audit(
+        replace(options, images=str(photographs), target="centres", people=0, samples=1), tmp_path / "out"
+    )
+    check_schema(tmp_path / "out")
+    assert result["people"]["attacked"] == 2
+    assert result["threat_model"]["held"] == "class centres"
+    assert result["judges"][0]["sar"]["0.05"]["type_1"] is None
+    assert result["faces"]["ssim"] is None
+
+
+def database(path: Path, names: list[str], dim: int = 32) -> Path:
+    rows = np.random.default_rng(0).normal(size=(len(names), dim)).astype("<f4")
+    with sqlite3.connect(path) as base:
+        base.execute("CREATE TABLE templates (identity TEXT, template BLOB)")
+        values = zip(names, (row.tobytes() for row in rows), strict=True)
+        base.executemany("INSERT INTO templates VALUES (?, ?)", values)
+    base.close()
+    return path
+
+
+def test_a_database_without_photographs(tiny_model: Path, tmp_path: Path) -> None:
+    base = database(tmp_path / "t.db", ["Ann", "Bob", "Bob"])
+    options = AuditOptions(
+        model=str(tiny_model), templates=str(base), people=0, samples=1, steps=2, max_sar=0.1
+    )
+    result = audit(options, tmp_path / "out")
+    check_schema(tmp_path / "out")
+    assert result["people"]["attacked"] == 2
+    assert result["judges"] == []
+    assert result["answer"]["verdict"] == "undecided"
+    assert "no photographs" in result["answer"]["sentences"][1]
+
+
+def test_a_database_with_photographs(options: AuditOptions, people: Path, tmp_path: Path) -> None:
+    names = [path.name for path in sorted(people.iterdir())[:4]]
+    base = database(tmp_path / "t.db", [*names, "Nobody"])
+    options = replace(options, images=None, templates=str(base), photos=str(people), people=0, samples=1)
+    result = audit(options, tmp_path / "out")
+    check_schema(tmp_path / "out")
+    assert result["people"]["attacked"] == 4
+    assert result["judges"][0]["sar"]["0.05"]["type_1"] is None
+
+
+def test_unreadable_photographs_are_reported(options: AuditOptions, people: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "people"
+    for folder in people.iterdir():
+        (broken / folder.name).mkdir(parents=True)
+        for file in folder.iterdir():
+            (broken / folder.name / file.name).write_bytes(file.read_bytes())
+    name = next(iter(Auditor(options, tmp_path / "never").draw(6).attacked))
+    (broken / name / "1.png").write_bytes(b"torn")
+    options = replace(options, images=str(broken), steps=1)
+    result = audit(options, tmp_path / "out")
+    assert result["people"]["attacked"] == 5
+    assert [entry["reason"] for entry in result["people"]["skipped"]] == ["unreadable"]
+    with pytest.raises(InputError, match="expected an image"):
+        audit(replace(options, on_unreadable="stop"), tmp_path / "stop")
+
+
+def test_the_attacked_network_is_no_judge(options: AuditOptions, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="networks that are not attacked"):
+        Auditor(replace(options, judges=(options.model,)), tmp_path)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_dry_run_writes_nothing(options: AuditOptions, tmp_path: Path) -> None:
+    lines = "\n".join(Auditor(options, tmp_path / "out").plan().lines)
+    assert "templates of 6 identities, 1 reconstructions each, 3 steps" in lines
+    assert "Time: about" in lines
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_limit_attacks_fewer(
+    options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arcinvert.audit.pipeline.seconds_per_step", lambda *_, **__: 16.0)
+    # Three steps of a second each and 0.24 s of judging a person: 12 s are enough for three.
+    result = audit(replace(options, minutes=0.2), tmp_path / "out")
+    assert result["people"]["attacked"] == 3
+    monkeypatch.setattr("arcinvert.audit.pipeline.seconds_per_step", None)
+    assert audit(replace(options, minutes=0.2), tmp_path / "out") == result
+
+
+def test_pictures_are_as_asked(options: AuditOptions, tmp_path: Path) -> None:
+    options = replace(options, steps=1)
+    audit(options, tmp_path / "out")
+    assert "<img" not in (tmp_path / "out" / "report.html").read_text()
+    audit(replace(options, pictures="reconstructions"), tmp_path / "out")
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert html.count("<img") == 6
+    assert "another photograph</figcaption>" not in html

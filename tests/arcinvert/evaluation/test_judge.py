@@ -1,0 +1,123 @@
+"""The judge: its figures by hand, and that it knows people apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from arcinvert.evaluation.judge import Judge, calibration, face_detected, similarity, thresholds
+from recognition.detection.alignment import crop_at, find_face
+from recognition.images import list_images, read_image
+
+Image = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def crop(astronaut: Image) -> Image:
+    return crop_at(astronaut, find_face(astronaut, name="astronaut"))
+
+
+def test_similarity_by_hand() -> None:
+    first = np.array([[0.0, 0.0], [1.0, 0.0], [0.3, 0.4]])
+    second = np.array([[0.3, 0.4], [1.0, 0.0], [0.0, 0.0]])
+    assert similarity(first, second).tolist() == pytest.approx([0.5, 1.0, 0.5])
+    assert float(similarity(first[0], first[1])) == 0.0
+
+
+def test_embeddings_have_their_shape(crop: Image) -> None:
+    embeddings = Judge().embed([crop, crop[:, ::-1]])
+    assert embeddings.shape == (2, 128)
+    assert embeddings.dtype == np.float64
+    assert np.isfinite(embeddings).all()
+    assert Judge().embed([]).shape == (0, 128)
+
+
+def test_an_image_is_like_itself(crop: Image) -> None:
+    together = Judge().embed([crop, crop])
+    alone = Judge().embed([crop])
+    assert float(similarity(together[0], together[1])) == pytest.approx(1, abs=1e-6)
+    assert float(similarity(together[0], alone[0])) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_mirror_image_is_the_same_person(crop: Image) -> None:
+    strictest = thresholds()[-1]
+    embeddings = Judge().embed([crop, crop[:, ::-1]])
+    assert strictest.similarity < float(similarity(embeddings[0], embeddings[1])) < 1
+
+
+def test_noise_is_not_the_person(crop: Image) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, crop.shape).astype(np.uint8)
+    embeddings = Judge().embed([crop, noise])
+    assert float(similarity(embeddings[0], embeddings[1])) < thresholds()[0].similarity
+
+
+def test_the_photograph_is_left_alone(crop: Image) -> None:
+    before = crop.copy()
+    Judge().embed([crop])
+    face_detected(crop)
+    assert np.array_equal(crop, before)
+
+
+def test_a_matrix_of_ones_own_is_used(crop: Image) -> None:
+    shipped = Judge().embed([crop])
+    same = Judge(np.array(calibration()["matrix"])).embed([crop])
+    corner = Judge(np.array([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]])).embed([crop])
+    assert np.array_equal(shipped, same)
+    assert float(similarity(shipped[0], corner[0])) < 0.8
+
+
+def test_faces_are_detected(crop: Image) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, crop.shape).astype(np.uint8)
+    assert face_detected(crop)
+    assert not face_detected(noise)
+    assert not face_detected(np.full_like(crop, 128))
+
+
+def test_thresholds_rest_on_enough_comparisons() -> None:
+    shipped = thresholds()
+    assert shipped
+    for threshold in shipped:
+        # Rule of three: a rate is claimed only with three expected false matches.
+        assert threshold.nonmated * threshold.fmr >= 3
+        assert 0 < threshold.realised_fmr <= threshold.fmr
+        assert threshold.mated > 0
+        assert threshold.identities > 1
+        assert 0 < threshold.tar <= 1
+
+
+def test_a_lower_rate_asks_for_more() -> None:
+    shipped = thresholds()
+    rates = [threshold.fmr for threshold in shipped]
+    assert rates == sorted(rates, reverse=True)
+    assert len(set(rates)) == len(rates) >= 2
+    similarities = [threshold.similarity for threshold in shipped]
+    assert similarities == sorted(similarities)
+    shares = [threshold.tar for threshold in shipped]
+    assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.shared
+def test_the_judge_knows_people_apart(shared: Path) -> None:
+    folders = sorted(path for path in (shared / "data/lfw/images").iterdir() if path.is_dir())
+    pairs = []
+    for folder in folders[::60]:
+        photographs = list_images(folder)
+        if len(photographs) >= 2:
+            pairs.append((photographs[0], photographs[-1]))
+    pairs = pairs[:12]
+    assert len(pairs) == 12
+
+    def crops(paths: list[Path]) -> list[Image]:
+        photographs = [read_image(path) for path in paths]
+        return [crop_at(one, find_face(one, name="photograph", pick="central")) for one in photographs]
+
+    judge = Judge()
+    first = judge.embed(crops([pair[0] for pair in pairs]))
+    second = judge.embed(crops([pair[1] for pair in pairs]))
+    loosest = thresholds()[0].similarity
+    mated = similarity(first, second)
+    shuffled = similarity(first, np.roll(second, 1, axis=0))
+    assert (mated > loosest).mean() >= 0.8
+    assert (shuffled > loosest).mean() <= 0.2
+    assert mated.mean() > shuffled.mean() + 0.2

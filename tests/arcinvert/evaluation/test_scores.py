@@ -1,0 +1,232 @@
+"""Scores worked out by hand, and intervals that hold what they promise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from arcinvert.evaluation import scores
+from arcinvert.evaluation.judge import Threshold
+from arcinvert.evaluation.scores import (
+    Reference,
+    Verdict,
+    accept,
+    judge_images,
+    mean_over_identities,
+    summarise,
+)
+
+THRESHOLDS = [
+    Threshold(0.01, 0.4, 0.01, 0.9, 1000, 100, 50),
+    Threshold(0.001, 0.6, 0.001, 0.8, 10_000, 100, 50),
+]
+
+
+class FakeJudge:
+    """Embeds an image as its top left pixel's channels, in units of 100."""
+
+    def embed(self, crops: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        return np.array([crop[0, 0] / 100 for crop in crops])
+
+
+def picture(red: int, green: int = 0) -> NDArray[np.uint8]:
+    return np.full((112, 112, 3), (red, green, 0), dtype=np.uint8)
+
+
+def place(x: float, y: float = 0.0) -> NDArray[np.float64]:
+    return np.array([x, y, 0.0])
+
+
+@pytest.fixture
+def _detector_of_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "face_detected", lambda image: bool(image[0, 0, 0] > 150))
+
+
+def judged(images: list[NDArray[np.uint8]], references: list[Reference]) -> list[Verdict]:
+    return judge_images(FakeJudge(), images, picture(100), references, THRESHOLDS)  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("_detector_of_red")
+def test_verdicts_by_hand() -> None:
+    references = [Reference(place(2.0), place(1.9, 0.1), 0.7), Reference(second=place(1.0, 0.5))]
+    first, second = judged([picture(190, 40), picture(100, 20)], references)
+    # Distances: (0.1, 0.4) and (0, 0.3); of the floor at (1, 0): 1 and (0.9, 0.1).
+    assert first.type_1 == pytest.approx(1 - np.hypot(0.1, 0.4))
+    assert first.type_2 == pytest.approx(0.7)
+    assert first.floor_type_1 == pytest.approx(0.0)
+    assert first.floor_type_2 == pytest.approx(1 - np.hypot(0.9, 0.1))
+    assert first.ceiling == 0.7
+    assert first.accepted == {"0.01": True, "0.001": True}
+    assert first.face_detected is True
+    assert second.type_1 is None
+    assert second.type_2 == pytest.approx(0.7)
+    assert second.floor_type_1 is None
+    assert second.floor_type_2 == pytest.approx(0.5)
+    assert second.ceiling is None
+    assert second.face_detected is False
+
+
+@pytest.mark.usefixtures("_detector_of_red")
+def test_type_2_decides_where_there_is_one() -> None:
+    both, source_only, none = judged(
+        [picture(100), picture(100), picture(100)],
+        [Reference(place(1.0), place(1.5)), Reference(place(1.5)), Reference()],
+    )
+    assert (both.type_1, both.type_2) == (1.0, 0.5)
+    assert both.accepted == {"0.01": True, "0.001": False}
+    assert (source_only.type_1, source_only.type_2) == (0.5, None)
+    assert source_only.accepted == {"0.01": True, "0.001": False}
+    assert (none.type_1, none.type_2, none.accepted) == (None, None, None)
+
+
+@pytest.mark.usefixtures("_detector_of_red")
+def test_references_must_be_one_an_image() -> None:
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        judged([picture(1), picture(2)], [Reference()])
+
+
+def test_accept_is_above_and_not_at_the_threshold() -> None:
+    assert accept(0.4, THRESHOLDS) == {"0.01": False, "0.001": False}
+    assert accept(0.41, THRESHOLDS) == {"0.01": True, "0.001": False}
+    assert accept(0.61, THRESHOLDS) == {"0.01": True, "0.001": True}
+    assert accept(-1.0, THRESHOLDS) == {"0.01": False, "0.001": False}
+
+
+def test_the_mean_is_of_identities_means() -> None:
+    figure = mean_over_identities([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"])
+    assert figure.value == pytest.approx(0.5)
+    assert figure.identities == 2
+    assert (figure.low, figure.high) == (0.0, 1.0)
+
+
+def test_many_samples_of_one_identity_change_nothing() -> None:
+    values, names = [0.2, 0.9, 0.4, 0.7], ["a", "b", "c", "d"]
+    once = mean_over_identities(values, names)
+    often = mean_over_identities(values + [0.9] * 500, names + ["b"] * 500)
+    assert vars(often) == pytest.approx(vars(once))
+
+
+def test_the_order_of_samples_changes_nothing() -> None:
+    values, names = [0.2, 0.9, 0.4, 0.7, 0.1], ["a", "b", "c", "d", "b"]
+    forward, backward = mean_over_identities(values, names), mean_over_identities(values[::-1], names[::-1])
+    assert vars(backward) == pytest.approx(vars(forward))
+
+
+def test_one_identity_has_no_width() -> None:
+    figure = mean_over_identities([0.25, 0.75], ["a", "a"])
+    assert (figure.value, figure.low, figure.high, figure.identities) == (0.5, 0.5, 0.5, 1)
+
+
+def test_the_interval_is_that_of_a_bootstrap_in_plain_loops() -> None:
+    generator = np.random.default_rng(1)
+    means = generator.random(30)
+    names = [f"person {index:02}" for index in range(30)]
+    drawn = [sum(means[generator.integers(0, 30)] for _ in range(30)) / 30 for _ in range(2000)]
+    figure = mean_over_identities(means.tolist(), names)
+    assert figure.value == pytest.approx(means.mean())
+    assert figure.low == pytest.approx(np.quantile(drawn, 0.025), abs=0.012)
+    assert figure.high == pytest.approx(np.quantile(drawn, 0.975), abs=0.012)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    identities, share, repeats = 40, 0.6, 100
+    generator = np.random.default_rng(0)
+    names = [str(index) for index in range(identities)]
+    held, widths = 0, []
+    for _ in range(repeats):
+        passed = (generator.random(identities) < share).tolist()
+        figure = mean_over_identities(passed, names)
+        held += figure.low <= share <= figure.high
+        widths.append(figure.high - figure.low)
+    assert held >= 88
+    # And by no more than a normal interval's width.
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / identities), rel=0.1)
+
+
+VERDICTS = [
+    # Two samples of one person, one of another.
+    Verdict(0.9, 0.5, {"0.01": True, "0.001": False}, 0.1, 0.3, 0.8, True),
+    Verdict(0.8, 0.7, {"0.01": True, "0.001": True}, 0.1, 0.3, 0.8, False),
+    Verdict(0.7, 0.2, {"0.01": False, "0.001": False}, 0.3, 0.45, 0.5, True),
+]
+NAMES = ["a", "a", "b"]
+
+
+def test_summary_by_hand() -> None:
+    summary = summarise(VERDICTS, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)
+    assert (summary["samples"], summary["identities"], summary["kind"]) == (3, 2, "type_2")
+    values = {
+        name: summary[name]["value"]
+        for name in ("attacked_similarity", "face_detected", "similarity", "floor", "ceiling")
+    }
+    assert values == pytest.approx(
+        {
+            "attacked_similarity": 0.7,
+            "face_detected": 0.75,
+            "similarity": 0.4,
+            "floor": 0.375,
+            "ceiling": 0.65,
+        }
+    )
+    shares = {
+        rate: {kind: figure["value"] for kind, figure in sar.items()} for rate, sar in summary["sar"].items()
+    }
+    assert shares == {
+        "0.01": {"attack": 0.5, "floor": 0.5, "ceiling": 1.0},
+        "0.001": {"attack": 0.25, "floor": 0.0, "ceiling": 0.5},
+    }
+    assert summary["gap_closed"] == pytest.approx((0.4 - 0.375) / (0.65 - 0.375))
+    assert summary["similarity"]["identities"] == 2
+    assert (summary["similarity"]["low"], summary["similarity"]["high"]) == pytest.approx((0.2, 0.6))
+
+
+def test_summary_of_type_1_alone() -> None:
+    verdicts = [replace(verdict, type_2=None, floor_type_2=None, ceiling=None) for verdict in VERDICTS]
+    summary = summarise(verdicts, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)
+    assert summary["kind"] == "type_1"
+    assert summary["similarity"]["value"] == pytest.approx((0.85 + 0.7) / 2)
+    assert summary["floor"]["value"] == pytest.approx(0.2)
+    assert summary["ceiling"] is None
+    assert {rate: sar["attack"]["value"] for rate, sar in summary["sar"].items()} == {
+        "0.01": 1.0,
+        "0.001": 1.0,
+    }
+    assert all(sar["ceiling"] is None for sar in summary["sar"].values())
+    assert "gap_closed" not in summary
+
+
+def test_summary_falls_back_to_what_all_have() -> None:
+    verdicts = [*VERDICTS[:2], replace(VERDICTS[2], type_2=None, floor_type_2=None, ceiling=None)]
+    summary = summarise(verdicts, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)
+    assert summary["kind"] == "type_1"
+    assert summary["ceiling"] is None
+
+
+def test_summary_without_one_ceiling_has_none() -> None:
+    verdicts = [*VERDICTS[:2], replace(VERDICTS[2], ceiling=None)]
+    summary = summarise(verdicts, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)
+    assert summary["kind"] == "type_2"
+    assert summary["ceiling"] is None
+    assert "gap_closed" not in summary
+
+
+def test_no_gap_is_closed_where_there_is_none() -> None:
+    verdicts = [replace(verdict, ceiling=verdict.floor_type_2) for verdict in VERDICTS]
+    assert summarise(verdicts, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)["gap_closed"] is None
+
+
+def test_an_interval_of_many_identities_is_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, identities = list(np.random.default_rng(0).random(12)), [f"p{index % 7}" for index in range(12)]
+    whole = mean_over_identities(values, identities)
+    monkeypatch.setattr(scores, "_DRAWN_AT_ONCE", 50)
+    assert mean_over_identities(values, identities) == whole
+
+
+def test_summary_without_references() -> None:
+    verdict = Verdict(None, None, None, None, None, None, True)
+    summary = summarise([verdict, verdict], ["a", "b"], [0.5, 0.7], THRESHOLDS)
+    assert summary["kind"] is None
+    assert summary["attacked_similarity"]["value"] == pytest.approx(0.6)
+    assert summary["face_detected"]["value"] == 1.0
+    assert not {"similarity", "floor", "ceiling", "sar", "gap_closed"} & set(summary)

@@ -1,0 +1,365 @@
+import json
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from recognition.errors import InputError
+from recognition.metrics import verification
+from recognition.metrics.verification import (
+    PAIRS_PER_IDENTITY,
+    Pairs,
+    bootstrap_weights,
+    cross_similarities,
+    describe_curve,
+    describe_verification,
+    equal_error_rate,
+    fmr_interval,
+    make_pairs,
+    roc,
+    share_interval,
+    tar_at_fmr,
+    ten_fold_accuracy,
+    threshold_at_fmr,
+    verify,
+)
+
+
+def unit_embeddings(labels: np.ndarray, spread: float, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    centres = generator.normal(size=(labels.max() + 1, 16))
+    embeddings = centres[labels] + spread * generator.normal(size=(len(labels), 16))
+    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("fmr", [0.5, 0.1, 0.03, 0.0311])
+@pytest.mark.parametrize("digits", [15, 1])
+def test_threshold_is_the_lowest_that_keeps_the_rate(fmr, digits):
+    # One digit leaves many equal similarities.
+    nonmated = np.random.default_rng(0).uniform(-1, 1, 150).round(digits)
+    kept = [value for value in nonmated if sum(other > value for other in nonmated) <= fmr * 150]
+    assert threshold_at_fmr(nonmated, fmr) == min(kept)
+
+
+@pytest.mark.parametrize("fmr", [0.01, 0.001])
+def test_rule_of_three_refuses_too_few_comparisons(fmr):
+    enough = round(3 / fmr)
+    nonmated = np.linspace(-1, 1, enough)
+    assert threshold_at_fmr(nonmated, fmr) == nonmated[-4]
+    with pytest.raises(
+        InputError,
+        match=rf"FMR {fmr:g}: expected at least {enough:,} non-mated comparisons \(rule of three\)",
+    ):
+        threshold_at_fmr(nonmated[1:], fmr)
+
+
+def test_the_number_that_a_refusal_asks_for_is_enough():
+    for percent in range(1, 100):
+        fmr = percent / 100
+        threshold = threshold_at_fmr(np.linspace(-1, 1, math.ceil(3 / fmr)), fmr)
+        assert -1 <= threshold <= 1
+
+
+@pytest.mark.parametrize("fmr", [0.0, 1.0, -0.1, 1.5, math.nan])
+def test_a_rate_that_is_no_fraction_is_refused(fmr):
+    with pytest.raises(InputError, match="FMR: expected a fraction between 0 and 1"):
+        threshold_at_fmr(np.zeros(10_000), fmr)
+
+
+def test_tar_counts_mated_similarities_above_the_threshold():
+    generator = np.random.default_rng(1)
+    mated, nonmated = generator.normal(0.6, 0.2, 80), generator.normal(0, 0.2, 400)
+    point = tar_at_fmr(mated, nonmated, 0.01)
+    assert point.tar == sum(value > point.threshold for value in mated) / 80
+    assert point.realised_fmr == sum(value > point.threshold for value in nonmated) / 400
+    assert point.realised_fmr <= point.fmr == 0.01
+    assert (point.mated, point.nonmated) == (80, 400)
+
+
+def test_a_constant_similarity_verifies_nobody():
+    point = tar_at_fmr(np.full(50, 0.5), np.full(400, 0.5), 0.01)
+    assert (point.tar, point.realised_fmr) == (0.0, 0.0)
+
+
+def possible_accuracies(similarities, mated, folds) -> tuple[float, float]:
+    """Lowest and highest mean accuracy that thresholds which are best for the other folds give."""
+    lowest, highest = [], []
+    values = sorted(set(similarities.tolist()))
+    edges = [values[0] - 1, *values, values[-1] + 1]
+    thresholds = [(low + high) / 2 for low, high in pairwise(edges)] + values
+    for fold in sorted(set(folds.tolist())):
+        best, tests = -1, []
+        for threshold in thresholds:
+            right = sum(
+                (similarity > threshold) == same
+                for similarity, same, other in zip(similarities, mated, folds, strict=True)
+                if other != fold
+            )
+            inside = [
+                (similarity > threshold) == same
+                for similarity, same, other in zip(similarities, mated, folds, strict=True)
+                if other == fold
+            ]
+            if right > best:
+                best, tests = right, []
+            if right == best:
+                tests.append(sum(inside) / len(inside))
+        lowest.append(min(tests))
+        highest.append(max(tests))
+    return float(np.mean(lowest)), float(np.mean(highest))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("digits", [15, 1])
+def test_ten_fold_accuracy_is_a_brute_forces(seed, digits):
+    generator = np.random.default_rng(seed)
+    mated = generator.random(40) < 0.5
+    similarities = (generator.normal(0, 0.4, 40) + 0.5 * mated).round(digits)
+    folds = np.arange(40) % 5
+    accuracy, _ = ten_fold_accuracy(similarities, mated, folds)
+    lowest, highest = possible_accuracies(similarities, mated, folds)
+    assert lowest - 1e-12 <= accuracy <= highest + 1e-12
+
+
+def test_ten_fold_accuracy_by_hand():
+    # Each fold's threshold is the other's: 0.5 for the first, 0.25 for the second.
+    similarities = np.array([0.4, 0.1, 0.6, 0.4])
+    mated = np.array([True, False, True, False])
+    folds = np.array([0, 0, 1, 1])
+    accuracy, deviation = ten_fold_accuracy(similarities, mated, folds)
+    # The first fold's mated 0.4 is refused, the second fold's non-mated 0.4 accepted.
+    assert accuracy == 0.5
+    assert deviation == 0.0
+
+
+def test_accuracy_deviation_is_over_folds():
+    similarities = np.array([0.9, 0.1, 0.9, 0.1, 0.2, 0.8])
+    mated = np.array([True, False] * 3)
+    accuracy, deviation = ten_fold_accuracy(similarities, mated, np.array([0, 0, 1, 1, 2, 2]))
+    assert accuracy == pytest.approx(2 / 3)
+    assert deviation == pytest.approx(np.std([1, 1, 0]))
+
+
+@pytest.mark.parametrize("kind", [True, False])
+def test_pairs_of_one_kind_are_all_right(kind):
+    similarities = np.linspace(-0.5, 0.5, 20)
+    accuracy, _ = ten_fold_accuracy(similarities, np.full(20, kind), np.arange(20) % 2)
+    # A pair beyond the other fold's extreme may fall on the wrong side of it.
+    assert accuracy >= 0.9
+
+
+def test_neighbouring_float32_similarities_are_told_apart():
+    for low in np.float32([0.5, 0.3, 0.7, 0.1]), np.float32([0.51, 0.37, 0.71, 0.13]):
+        for value in low:
+            above = np.nextafter(value, np.float32(1))
+            similarities = np.array([above, value, above, value], dtype=np.float32)
+            mated = np.array([True, False, True, False])
+            accuracy, _ = ten_fold_accuracy(similarities, mated, np.array([0, 0, 1, 1]))
+            assert accuracy == 1
+
+
+def test_made_pairs_are_balanced_and_their_folds_disjoint():
+    generator = np.random.default_rng(0)
+    labels = generator.permutation(np.repeat(np.arange(60), generator.integers(1, 8, 60)))
+    pairs = make_pairs(labels, folds=10, seed=1)
+    assert set(pairs.folds.tolist()) == set(range(10))
+    seen: dict[int, int] = {}
+    for (first, second), mated, fold in zip(pairs.indices, pairs.mated, pairs.folds, strict=True):
+        assert first != second
+        assert (labels[first] == labels[second]) == mated
+        for label in (labels[first], labels[second]):
+            assert seen.setdefault(int(label), int(fold)) == fold
+    assert len({tuple(sorted(pair)) for pair in pairs.indices.tolist()}) == len(pairs.indices)
+    for fold in range(10):
+        inside = pairs.folds == fold
+        assert pairs.mated[inside].sum() == (~pairs.mated[inside]).sum() > 0
+
+
+def test_mated_pairs_of_an_identity_are_capped():
+    labels = np.concatenate([np.repeat(0, 30), np.repeat(np.arange(1, 30), 3)])
+    pairs = make_pairs(labels)
+    counts = {
+        label: sum(labels[first] == label for first, _ in pairs.indices[pairs.mated]) for label in range(30)
+    }
+    assert counts[0] == PAIRS_PER_IDENTITY
+    assert all(counts[label] == 3 for label in range(1, 30))
+
+
+def test_made_pairs_depend_on_the_seed_alone():
+    labels = np.repeat(np.arange(40), 3)
+    first, again, other = (make_pairs(labels, seed=seed) for seed in (0, 0, 1))
+    assert np.array_equal(first.indices, again.indices)
+    assert not np.array_equal(first.indices, other.indices)
+
+
+def test_too_few_identities_are_refused():
+    labels = np.concatenate([np.repeat(np.arange(9), 2), np.arange(9, 50)])
+    with pytest.raises(InputError, match="pairs: expected at least 10 identities with two images, got 9"):
+        make_pairs(labels)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[2] * 10, [2] * 11, [2] * 15 + [1] * 5, [5] * 10 + [1] * 10],
+    ids=["no-cross-pairs", "cross-pairs-in-one-fold", "few-single-images", "fewer-cross-pairs-than-mated"],
+)
+def test_few_identities_are_balanced_or_refused(sizes, time_limit):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    with time_limit(3):
+        try:
+            pairs = make_pairs(labels)
+        except InputError:
+            return
+    assert len(np.unique(pairs.indices, axis=0)) == len(pairs.indices)
+    assert pairs.mated.sum() == (~pairs.mated).sum()
+
+
+def test_cross_similarities_equal_two_loops():
+    labels = np.array([0, 1, 0, 2, 1, 1, 3])
+    embeddings = unit_embeddings(labels, 0.5)
+    expected = [
+        float(embeddings[first] @ embeddings[second])
+        for first in range(7)
+        for second in range(first + 1, 7)
+        if labels[first] != labels[second]
+    ]
+    np.testing.assert_allclose(sorted(cross_similarities(embeddings, labels)), sorted(expected), atol=1e-12)
+
+
+def test_verify_separates_clusters_and_not_noise():
+    labels = np.repeat(np.arange(40), 3)
+    tight = verify(unit_embeddings(labels, 0.05), labels)
+    assert tight.accuracy > 0.99
+    assert [point.tar for point in tight.points] == [1.0, 1.0]
+    assert [point.fmr for point in tight.points] == [0.01, 0.001]
+    assert (tight.identities, tight.images) == (40, 120)
+    shuffled = verify(unit_embeddings(labels, 0.05), np.random.default_rng(0).permutation(labels))
+    assert abs(shuffled.accuracy - 0.5) < 0.15
+    assert shuffled.points[0].tar < 0.2
+
+
+def test_verify_uses_given_pairs():
+    labels = np.repeat(np.arange(40), 3)
+    embeddings = unit_embeddings(labels, 0.5)
+    chosen = Pairs(
+        np.array([[0, 1], [0, 3], [6, 8], [9, 60]]),
+        np.array([True, False, True, False]),
+        np.array([0, 0, 1, 1]),
+    )
+    figures = verify(embeddings, labels, pairs=chosen, fmrs=(0.01,))
+    similarities = np.array([embeddings[first] @ embeddings[second] for first, second in chosen.indices])
+    assert figures.pairs == 4
+    assert figures.accuracy == ten_fold_accuracy(similarities, chosen.mated, chosen.folds)[0]
+    assert figures.points == (tar_at_fmr(similarities[[0, 2]], cross_similarities(embeddings, labels), 0.01),)
+
+
+def test_description_is_flat_and_rounded():
+    labels = np.repeat(np.arange(40), 3)
+    figures = verify(unit_embeddings(labels, 0.9), labels)
+    described = describe_verification(figures)
+    assert list(described) == [
+        "accuracy",
+        "accuracy_std",
+        "pairs",
+        "identities",
+        "eer",
+        "tar_at_fmr_0.01",
+        "realised_fmr_0.01",
+        "tar_at_fmr_0.001",
+        "realised_fmr_0.001",
+        "mated",
+        "nonmated",
+    ]
+    assert described["accuracy"] == round(figures.accuracy, 5)
+    assert described["tar_at_fmr_0.001"] == round(figures.points[1].tar, 5)
+    assert described["nonmated"] == 120 * 119 // 2 - 40 * 3
+
+
+def test_the_roc_is_what_a_loop_counts():
+    generator = np.random.default_rng(0)
+    mated, nonmated = generator.normal(1, 1, 40).round(1), generator.normal(0, 1, 60).round(1)
+    curve = roc(mated, nonmated)
+    assert list(curve.thresholds) == sorted(curve.thresholds, reverse=True)
+    assert (curve.far[0], curve.frr[-1]) == (0, 0)
+    for threshold, far, frr in zip(curve.thresholds, curve.far, curve.frr, strict=True):
+        assert far == pytest.approx(sum(s > threshold for s in nonmated) / 60)
+        assert frr == pytest.approx(sum(s <= threshold for s in mated) / 40)
+    assert curve.far[-1] == 1
+
+
+def test_the_equal_error_rate_by_hand():
+    # At 0.5, one of four mated is rejected and one of four non-mated accepted.
+    curve = roc(np.array([0.4, 0.7, 0.8, 0.9]), np.array([0.1, 0.2, 0.5, 0.6]))
+    assert equal_error_rate(curve) == (pytest.approx(0.25), pytest.approx(0.5))
+    assert equal_error_rate(roc(np.array([1.0, 0.9]), np.array([0.1, 0.2])))[0] == 0
+    # Between 0.5 (FAR 0, FRR 1/2) and 0.4 (FAR 1/3, FRR 1/2), ... the lines cross in between.
+    rate, _ = equal_error_rate(roc(np.array([0.45, 0.9]), np.array([0.1, 0.2, 0.5])))
+    assert 1 / 3 <= rate <= 1 / 2
+
+
+def test_a_roc_needs_both_kinds():
+    with pytest.raises(InputError, match="ROC: expected mated and non-mated comparisons, got 0 and 2"):
+        roc(np.zeros(0), np.ones(2))
+
+
+def test_intervals_cover_the_truth_and_shrink_with_identities():
+    generator = np.random.default_rng(0)
+    widths = []
+    for people in (20, 500):
+        labels = np.repeat(np.arange(people), 4)
+        hits = generator.random(4 * people) < 0.7
+        low, high = share_interval(hits, labels)
+        assert low <= hits.mean() <= high
+        widths.append(high - low)
+    # The standard error falls with the root of the count: by 5.
+    assert widths[0] / widths[1] == pytest.approx(5, rel=0.4)
+    # Images of one person who agree are one observation.
+    alike = np.repeat(generator.random(100) < 0.7, 4)
+    low, high = share_interval(alike, np.repeat(np.arange(100), 4))
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / 100), rel=0.2)
+
+
+def test_the_fmr_interval_is_what_a_loop_draws():
+    generator = np.random.default_rng(3)
+    embeddings = generator.normal(size=(24, 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    labels = generator.permutation(np.repeat(np.arange(8), 3))
+    drawn = []
+    for weights in bootstrap_weights(8)[:200]:
+        accepted, total = 0.0, 0.0
+        for first in range(24):
+            for second in range(first):
+                if labels[first] != labels[second]:
+                    weight = weights[labels[first]] * weights[labels[second]]
+                    total += weight
+                    accepted += weight * float(embeddings[first] @ embeddings[second] > 0.5)
+        drawn.append(accepted / total)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(
+            verification, "bootstrap_weights", lambda n, seed: bootstrap_weights(n, seed=seed)[:200]
+        )
+        low, high = fmr_interval(embeddings, labels, 0.5)
+    assert (low, high) == (
+        pytest.approx(np.percentile(drawn, 2.5)),
+        pytest.approx(np.percentile(drawn, 97.5)),
+    )
+
+
+def test_intervals_and_the_curve_are_told():
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(30), 2)
+    embeddings = generator.normal(size=(30, 8))[labels] + generator.normal(0, 0.5, (60, 8))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    figures = verify(embeddings, labels, fmrs=(0.1, 0.01), intervals=True)
+    told = describe_verification(figures)
+    for rate in ("0.1", "0.01"):
+        low, high = told[f"tar_interval_{rate}"]
+        assert low <= told[f"tar_at_fmr_{rate}"] <= high
+        low, high = told[f"fmr_interval_{rate}"]
+        assert low <= told[f"realised_fmr_{rate}"] <= high
+    curve = json.loads(json.dumps(describe_curve("name", figures)))
+    assert curve["points"][1]["threshold"] == figures.points[1].threshold
+    assert curve["far"] == sorted(curve["far"])
+    assert curve["frr"] == sorted(curve["frr"], reverse=True)
+    assert figures.points[0].frr == 1 - figures.points[0].tar

@@ -1,0 +1,212 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from recognition.backbones import build_backbone
+from recognition.checkpoint import load_notes, load_recogniser, save_recogniser, sha256
+from recognition.errors import InputError
+from recognition.heads import build_head
+from recognition.options import TrainingOptions
+from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.training import trainer as training
+from recognition.training.trainer import dry_run, train
+from recognition.training.warm_start import load_initial_weights
+
+NAMES = tuple(f"Person_{index:02}" for index in range(12))
+#: Two steps an epoch.
+OPTIONS = TrainingOptions(
+    width=1 / 4,
+    embedding_size=8,
+    epochs=2,
+    batch_size=12,
+    learning_rate=0.02,
+    margin=0.2,
+    held_out=2,
+    start_size=32,
+    image_size=32,
+    seed=3,
+)
+
+
+def saved(path: Path, *, width: float = 1 / 8, preprocessing: Preprocessing | None = None, **changes) -> Path:
+    """A network of random weights in a file, with centres of twelve classes."""
+    torch.manual_seed(5)
+    options = {"network": "iresnet18", "width": width, "embedding_size": 8, **changes}
+    recogniser = Recogniser(
+        build_backbone(**{"name" if key == "network" else key: value for key, value in options.items()}),
+        name="earlier",
+        centres=torch.randn(12, 8),
+        class_names=NAMES,
+        preprocessing=preprocessing,
+        source=Source(architecture=options),
+    )
+    save_recogniser(path, recogniser, dtype=torch.float32)
+    return path
+
+
+@pytest.fixture(scope="module")
+def earlier(people, tmp_path_factory) -> Path:
+    """A network of an eighth of the width, trained a little on the split of `OPTIONS`."""
+    out = tmp_path_factory.mktemp("earlier") / "run"
+    return run(people, out, replace(OPTIONS, width=1 / 8, epochs=1))
+
+
+def run(data: Path, out: Path, options: TrainingOptions = OPTIONS, **rest) -> Path:
+    return train(data, out, options, device="cpu", precision="float32", **rest)
+
+
+def put(model: Path, *, head: str = "arcface", names=NAMES, held_out=(), width: float = 1 / 4, **changes):
+    """What `load_initial_weights` noted, the backbone and the head it filled."""
+    backbone = build_backbone(changes.pop("network", "iresnet18"), width=width, embedding_size=8, **changes)
+    made = build_head(head, 8, len(names), scale=16.0, margin=0.2)
+    noted = load_initial_weights(model, backbone, made, class_names=names, held_out=held_out, seed=0)
+    return noted, backbone.eval(), made
+
+
+@pytest.mark.parametrize("network", ["iresnet18", "mobilefacenet"])
+def test_the_same_layout_is_copied_exactly(network, tmp_path):
+    path = saved(tmp_path / "old.safetensors", network=network, width=1 / 8)
+    noted, backbone, head = put(path, network=network, width=1 / 8)
+    recogniser = load_recogniser(path)
+    old = recogniser.backbone.state_dict()
+    assert old.keys() == backbone.state_dict().keys()
+    assert all(torch.equal(value, old[key]) for key, value in backbone.state_dict().items())
+    assert torch.equal(head.weight, recogniser.centres)
+    assert noted == {"name": "old", "sha256": sha256(path), "centres": True}
+
+
+def test_a_narrower_network_is_widened(tmp_path):
+    path = saved(tmp_path / "old.safetensors")
+    _, backbone, _ = put(path)
+    images = torch.rand(2, 3, 112, 112)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            backbone(images), load_recogniser(path).backbone(images), atol=1e-4, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    ("head", "names", "begins"),
+    [
+        ("cosface", NAMES, True),
+        ("adaface", NAMES, True),
+        ("subcentre", NAMES, False),
+        ("softmax", NAMES, False),
+        ("arcface", NAMES[:11], False),
+        ("arcface", (*NAMES[:11], "Other"), False),
+    ],
+)
+def test_centres_of_the_same_classes_are_where_a_head_on_the_sphere_begins(head, names, begins, tmp_path):
+    noted, _, made = put(saved(tmp_path / "old.safetensors"), head=head, names=names)
+    centres = load_recogniser(tmp_path / "old.safetensors").centres
+    assert noted["centres"] is begins
+    assert (made.weight.shape == centres.shape and torch.equal(made.weight, centres)) is begins
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted", "message"),
+    [
+        ({"width": 1 / 2}, {}, "old: widening: expected at least as many channels, got fewer"),
+        ({"network": "iresnet34"}, {}, "old: widening: expected networks of one depth"),
+        ({}, {"network": "mobilefacenet"}, "old: expected a network of the same layout to start from"),
+        ({"network": "mobilefacenet"}, {"network": "mobilefacenet"}, "old: expected a network of the same"),
+        ({"preprocessing": Preprocessing(channels="BGR")}, {}, "old: expected a network of RGB images"),
+        ({"preprocessing": Preprocessing(std=0.25)}, {}, "old: expected a network of RGB images"),
+        ({}, {"held_out": ("Zoe", "Person_04", "Person_03")}, "knows 2 of them, Person_03 for one"),
+    ],
+    ids=str,
+)
+def test_a_network_that_does_not_fit_is_refused(made, wanted, message, tmp_path):
+    path = saved(tmp_path / "old.safetensors", **made)
+    with pytest.raises(InputError, match=message):
+        put(path, **wanted)
+
+
+def test_what_is_no_file_of_weights_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected a model file or the bundled network's name"):
+        put(tmp_path / "none.safetensors")
+    with pytest.raises(
+        InputError, match="expected a file of weights to start from, got code; give code@weights"
+    ):
+        put("recognition.backbones.mobilefacenet:MobileFaceNet")
+
+
+def test_a_state_dict_of_another_project_is_a_start(tmp_path):
+    """arcface_torch's names and preprocessing; such a file has no class names."""
+    backbone = build_backbone("iresnet18", width=1 / 8, embedding_size=8).eval()
+    torch.save(backbone.state_dict(), tmp_path / "backbone.pt")
+    noted, begun, _ = put(tmp_path / "backbone.pt", width=1 / 8)
+    assert noted == {"name": "backbone", "sha256": sha256(tmp_path / "backbone.pt"), "centres": False}
+    assert torch.equal(begun.fc.weight, backbone.fc.weight)
+
+
+def test_a_network_notes_what_it_began_with(earlier, people, tmp_path):
+    path = run(people, tmp_path / "run", replace(OPTIONS, epochs=1), start_from=earlier)
+    notes = load_notes(path)
+    assert notes["started_from"] == {"name": "model", "sha256": sha256(earlier), "centres": True}
+    assert str(earlier.parent) not in json.dumps(notes)
+    assert notes["training"] == json.loads(json.dumps(asdict(replace(OPTIONS, epochs=1))))
+    assert "started_from" not in load_notes(earlier)
+
+
+def test_a_training_begins_where_the_other_ended(earlier, people, tmp_path):
+    """At a learning rate of nothing, the network in the file is the earlier one, widened."""
+    options = replace(OPTIONS, epochs=1, learning_rate=1e-12)
+    path = run(people, tmp_path / "run", options, start_from=earlier)
+    old, new = load_recogniser(earlier), load_recogniser(path)
+    torch.testing.assert_close(new.centres, old.centres, atol=1e-3, rtol=0)
+    images = torch.rand(4, 3, 32, 32)
+    # Batch statistics, for a training moves the running ones whatever its learning rate.
+    with torch.no_grad():
+        embeddings = [recogniser.train()(images) for recogniser in (old, new)]
+    assert (embeddings[0] * embeddings[1]).sum(1).min() > 0.99
+
+
+def test_a_resumed_training_with_a_start_is_bit_identical(earlier, people, tmp_path):
+    whole = run(people, tmp_path / "whole", start_from=earlier)
+    for last in (1, 2):
+        halves = run(people, tmp_path / "halves", start_from=earlier, stop_after=last)
+    first, second = load_file(whole), load_file(halves)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert load_notes(whole)["started_from"] == load_notes(halves)["started_from"]
+
+
+def test_resuming_with_another_start_is_refused(earlier, people, tmp_path):
+    out = tmp_path / "run"
+    run(people, out, start_from=earlier, stop_after=1)
+    # The same name and weights, another file.
+    other = tmp_path / "model.safetensors"
+    save_recogniser(other, load_recogniser(earlier), dtype=torch.float32)
+    for start in (None, other):
+        with pytest.raises(InputError, match="expected the state of a training with these options"):
+            run(people, out, start_from=start)
+
+
+@pytest.mark.parametrize("head", ["arcface", "subcentre"])
+def test_the_margin_is_whole_where_the_centres_are_known(head, earlier, people, tmp_path, monkeypatch):
+    shares = []
+    loss = training._Run._loss
+
+    def watch(self, images, labels, share):
+        shares.append(share)
+        return loss(self, images, labels, share)
+
+    monkeypatch.setattr(training._Run, "_loss", watch)
+    run(people, tmp_path / "run", replace(OPTIONS, head=head), start_from=earlier)
+    assert shares[0] == (1 if head == "arcface" else 0)
+    assert shares[-1] == 1
+
+
+def test_a_network_that_knows_the_held_out_people_is_refused(earlier, people, tmp_path):
+    with pytest.raises(InputError, match="expected a network that was not trained on the held-out people"):
+        run(people, tmp_path / "run", replace(OPTIONS, seed=4), start_from=earlier)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_takes_a_start_too(earlier, people, tmp_path):
+    with pytest.raises(InputError, match="expected at least as many channels"):
+        dry_run(people, replace(OPTIONS, width=1 / 16), device="cpu", start_from=earlier)
