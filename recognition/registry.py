@@ -1,12 +1,75 @@
-"""A part and its options in one word, `name:option=value,option=value`, as command lines give them."""
+"""Parts by name: registries that import a part when it is first used, and parts built from one word."""
 
+import importlib
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
 
 from recognition.errors import InputError
 
 Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One part of a registry.
+
+    Args:
+        path: Where the part is defined, as `module:attribute`; imported when the part is first used.
+        summary: What the part is, in one line, for help texts.
+    """
+
+    path: str
+    summary: str
+
+
+class Registry(Mapping[str, Part], Generic[Part]):
+    """Parts by the names that options take.
+
+    Listing the names imports nothing, so that the command line can show them without loading torch.
+
+    Args:
+        kind: What error messages call a part, such as `penalty`.
+        entries: Name to where the part is and what it is. A new part is one more line.
+
+    Example:
+        >>> heads = Registry("head", {"arcface": Entry("recognition.heads:ArcFaceHead", "additive margin")})
+        >>> heads["arcface"]
+        <class 'recognition.heads.fixed_margin.ArcFaceHead'>
+    """
+
+    def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
+        self.kind = kind
+        self._entries = dict(entries)
+
+    def __getitem__(self, name: str) -> Part:
+        """Return the part of this name.
+
+        Raises:
+            InputError: If no part has this name.
+        """
+        self.check(name)
+        module, _, attribute = self._entries[name].path.partition(":")
+        return cast(Part, getattr(importlib.import_module(module), attribute))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def check(self, name: str) -> None:
+        """Raise an InputError that lists the known names if `name` is not one of them."""
+        if name not in self._entries:
+            raise InputError(f"{self.kind}: expected one of {', '.join(self._entries)}, got {name!r}")
+
+    def help(self) -> str:
+        """Return all names with their summaries, for a help text."""
+        return "; ".join(f"{name}: {entry.summary}" for name, entry in self._entries.items())
 
 
 def build(
@@ -16,17 +79,17 @@ def build(
     *arguments: Any,
     defaults: Mapping[str, Any] | None = None,
 ) -> Part:
-    """The part that a word names, with its numeric options.
+    """Build the part that a word names, with its numeric options.
 
     Args:
-        kind: what errors call the part, such as `head`.
-        spec: `name` or `name:option=number,...`.
-        registry: name to class; a keyword-only parameter with a default is an option.
-        arguments: positional arguments of every class in the registry.
-        defaults: values of options that a class may have and `spec` does not give.
+        kind: What error messages call the part, such as `head`.
+        spec: `name` or `name:option=number,option=number`.
+        registry: Name to class. A keyword-only parameter that has a default is an option.
+        arguments: Positional arguments of every class in the registry.
+        defaults: Values of options that a class may have and that `spec` does not give.
 
     Raises:
-        InputError: no part has this name, it has no such option, or a value is no number.
+        InputError: If no part has this name, the part has no such option, or a value is not a number.
     """
     name, _, listed = spec.partition(":")
     if name not in registry:

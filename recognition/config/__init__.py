@@ -1,0 +1,25 @@
+"""One way for options: a frozen dataclass becomes command-line arguments, a TOML table and JSON.
+
+A class of options declares each field with `option`: its help text, its group and its range. The same
+declaration then serves `argparse`, configuration files, keyword arguments in Python and the JSON that results
+keep. `None` always means "not given", and nothing else does. This module does not import torch.
+"""
+
+from recognition.config.fields import Kind, check, kinds, option
+from recognition.config.python import given, takes, to_json
+from recognition.config.sources import add_arguments, check_name, gather, parse_pairs, read_toml
+
+__all__ = [
+    "Kind",
+    "add_arguments",
+    "check",
+    "check_name",
+    "gather",
+    "given",
+    "kinds",
+    "option",
+    "parse_pairs",
+    "read_toml",
+    "takes",
+    "to_json",
+]

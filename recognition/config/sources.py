@@ -1,0 +1,178 @@
+"""Where the values of options come from: the command line, NAME=VALUE pairs and TOML files."""
+
+import argparse
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from recognition.config.fields import Kind, kinds
+from recognition.errors import InputError
+
+
+def add_arguments(
+    parser: argparse.ArgumentParser,
+    options: type,
+    *,
+    exclude: Iterable[str] = (),
+    shown: Mapping[str, str] | None = None,
+) -> None:
+    """Add an argument for every field to a parser, in groups.
+
+    An argument that is not given is absent from the parsed namespace, so that `gather` can tell.
+
+    Args:
+        parser: Where to add the arguments.
+        options: The class of options.
+        exclude: Names of fields that the command line does not take.
+        shown: What to show as the default of a field whose default is None, by name.
+    """
+    groups: dict[str, Any] = {}
+    for entry in fields(options):
+        if not entry.init or entry.name in exclude:
+            continue
+        title = entry.metadata["group"]
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        _add_argument(groups[title], entry, kinds(options)[entry.name], (shown or {}).get(entry.name))
+
+
+def _add_argument(group: Any, entry: Any, kind: Kind, shown: str | None) -> None:
+    flag = entry.metadata["flag"] or f"--{entry.name.replace('_', '-')}"
+    text = entry.metadata["help"].replace("%", "%%")
+    if shown is None and entry.default not in (None, MISSING, ()):
+        default = entry.default
+        shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    if shown:
+        text += f" (default: {shown})".replace("%", "%%")
+    keywords: dict[str, Any] = {"dest": entry.name, "default": argparse.SUPPRESS, "help": text}
+    metavar = entry.metadata["metavar"]
+    if kind.mapping or is_dataclass(kind.base):
+        keywords |= {"nargs": "+", "action": "extend", "metavar": metavar or "NAME=VALUE"}
+    elif kind.base is bool:
+        keywords |= {"action": argparse.BooleanOptionalAction}
+    elif kind.choices:
+        keywords |= {"choices": kind.choices}
+        # A list of many words would fill the help's first column.
+        if metavar or len(kind.choices) > 4:
+            keywords |= {"metavar": metavar or "NAME"}
+            keywords["help"] += f"; one of {', '.join(kind.choices)}"
+    else:
+        keywords |= {
+            "type": kind.base,
+            "metavar": metavar or {int: "N", float: "X", Path: "PATH"}.get(kind.base, "NAME"),
+        }
+    if kind.many:
+        keywords |= {"nargs": "+", "action": "extend"}
+    group.add_argument(flag, **keywords)
+
+
+def gather(options: type, namespace: argparse.Namespace, *, file: str | Path | None = None) -> dict[str, Any]:
+    """Return the given values of a class of options: those of a file, overridden by the command line.
+
+    Values are checked when the class is built of them, not here.
+
+    Raises:
+        InputError: If the file cannot be read, or a NAME=VALUE pair is malformed.
+    """
+    values = read_toml(options, file) if file is not None else {}
+    for name, kind in kinds(options).items():
+        if not hasattr(namespace, name):
+            continue
+        given = getattr(namespace, name)
+        if is_dataclass(kind.base):
+            values[name] = {**values.get(name, {}), **parse_pairs(name, given, kind.base)}
+        elif kind.mapping:
+            values[name] = {**values.get(name, {}), **_parse_mapping(name, given, kind)}
+        else:
+            values[name] = tuple(given) if kind.many else given
+    return values
+
+
+def read_toml(options: type, path: str | Path) -> dict[str, Any]:
+    """Read the options in a TOML file, by their field names; a nested class of options is a table.
+
+    Raises:
+        InputError: If the file cannot be read, is not TOML, or names an unknown option.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: expected a TOML file, cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected TOML, got something else ({error})") from None
+    try:
+        return _known(options, content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _known(options: type, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table's values under known names, nested tables alike."""
+    values: dict[str, Any] = {}
+    for given, value in content.items():
+        name = given.replace("-", "_")
+        check_name(options, name)
+        nested = kinds(options)[name].base
+        if is_dataclass(nested) and isinstance(value, Mapping):
+            value = _known(nested, value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return values
+
+
+def check_name(options: type, name: str) -> None:
+    """Raise an InputError that suggests the nearest name if a class of options has no such field."""
+    known = list(kinds(options))
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise InputError(f"expected a known option, got {name!r}; the nearest is {near!r}")
+
+
+def parse_pairs(what: str, pairs: Iterable[str], options: type) -> dict[str, Any]:
+    """Parse NAME=VALUE pairs as fields of a class of options, each by its type.
+
+    Raises:
+        InputError: If a pair is malformed, a name is unknown, or a value is of another type.
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        given, equals, text = pair.partition("=")
+        name = given.replace("-", "_")
+        if not equals or not text:
+            raise InputError(f"{what}: expected NAME=VALUE, got {pair!r}")
+        try:
+            check_name(options, name)
+            kind = kinds(options)[name]
+            if kind.mapping:
+                # NAME=KEY=VALUE, as in penalty=colour=0.
+                values[name] = {**values.get(name, {}), **_parse_mapping(name, [text], kind)}
+            elif kind.many:
+                values[name] = tuple(_parse(name, word, kind) for word in text.split(","))
+            else:
+                values[name] = _parse(name, text, kind)
+        except InputError as error:
+            raise InputError(f"{what}: {error}") from None
+    return values
+
+
+def _parse_mapping(name: str, pairs: Iterable[str], kind: Kind) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise InputError(f"{name}: expected NAME=VALUE, got {pair!r}")
+        values[key] = _parse(f"{name} {key}", text, kind)
+    return values
+
+
+def _parse(name: str, text: str, kind: Kind) -> Any:
+    if kind.base is bool:
+        if text.lower() not in ("true", "false"):
+            raise InputError(f"{name}: expected true or false, got {text!r}")
+        return text.lower() == "true"
+    try:
+        return kind.base(text)
+    except ValueError:
+        raise InputError(f"{name}: expected {kind.words}, got {text!r}") from None
