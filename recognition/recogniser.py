@@ -1,5 +1,6 @@
 """A face recogniser: preprocessing, backbone and, where known, its class centres."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -107,7 +108,22 @@ class Recogniser(nn.Module):
 
     @property
     def input_size(self) -> int:
+        """Side of the square input image, pixels."""
         return self.preprocessing.input_size
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the weights are on; the CPU for a network without weights."""
+        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+
+    @functools.cached_property
+    def embedding_size(self) -> int:
+        """Dimensions of an embedding, found by one pass of a black image."""
+        if self.centres is not None:
+            return self.centres.shape[1]
+        with torch.no_grad():
+            image = torch.zeros(1, 3, self.input_size, self.input_size, device=self.device)
+            return int(self(image).shape[1])
 
 
 @dataclass(frozen=True)

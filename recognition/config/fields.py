@@ -119,10 +119,11 @@ def check(options: Any) -> None:
     Raises:
         InputError: If a value is of another type, out of its range, or not among the choices.
     """
+    known: dict[str, Kind] = kinds(type(options))  # type: ignore[arg-type]
     for entry in fields(options):
         if not entry.init:
             continue
-        kind = kinds(type(options))[entry.name]
+        kind = known[entry.name]
         value = getattr(options, entry.name)
         if value is None and kind.optional:
             continue
