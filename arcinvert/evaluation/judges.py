@@ -1,64 +1,62 @@
-"""Who judges an audit: recognisers that were not attacked, each with thresholds of its own."""
+"""Recognisers that judge reconstructions: never attacked, and nothing that they say steers an attack."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arcinvert.audit.metrics import Array, Metric
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judge import Judge as DlibNetwork
+from arcinvert.evaluation.similarity import Array, Metric
 from recognition.checkpoint import load_notes
 from recognition.images import resized, to_tensor
 from recognition.loading import BUNDLED, load
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
-#: The name under which `--judges` knows dlib's recogniser.
+#: The name of dlib's recogniser among judges.
 DLIB = "dlib"
 
 
-class AuditJudge(Protocol):
-    """Embeds aligned uint8 112x112 crops; `metric` says how its embeddings are compared."""
+class Judge(Protocol):
+    """Embeds aligned crops; `metric` says how its embeddings are compared."""
 
     name: str
     metric: Metric
 
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
-        """Embeddings, (crops, dim)."""
+        """Return embeddings, (crops, dim), of aligned uint8 112x112 crops."""
         ...
 
-    def described(self) -> dict[str, Any]:
-        """Name, training data and whatever else tells how independent it is."""
+    def describe(self) -> dict[str, Any]:
+        """Return name, network, training data and how it compares, as JSON."""
         ...
 
     def overlap(self, people: Sequence[str]) -> dict[str, Any]:
-        """How many of the people are known to be among those that trained it."""
+        """Return how many of the people are known to be among those that trained it, as JSON."""
         ...
 
 
 class DlibJudge:
-    """dlib's recogniser, as everywhere in the project."""
+    """dlib's recogniser, whose training data and loss share nothing with ArcFace networks."""
 
     name = DLIB
     metric: Metric = "euclidean"
 
     def __init__(self) -> None:
-        self._judge = Judge()
+        self._network = DlibNetwork()
 
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
-        return self._judge.embed(crops)
+        return self._network.embed(crops)
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "similarity": "1 - Euclidean distance",
-            "network": Judge.name,
+            "network": DlibNetwork.name,
             "sha256": None,
-            "data": "about 3 million photographs of 7,485 people from FaceScrub, VGG Face and the web, "
-            "by its "
-            "author; LFW's people were kept out as far as he could tell",
+            "data": "about 3 million photographs of 7,485 people from FaceScrub, VGG Face and the web, according "
+            "to its author, who left out LFW's people as far as possible",
         }
 
     def overlap(self, people: Sequence[str]) -> dict[str, Any]:
@@ -70,32 +68,26 @@ class RecogniserJudge:
 
     metric: Metric = "cosine"
 
-    def __init__(self, model: str, *, device: torch.device | None = None) -> None:
-        self.recogniser: Recogniser = load(model)
-        if device is not None:
-            self.recogniser.to(device)
-        self.name = self.recogniser.name
+    def __init__(self, recogniser: Recogniser) -> None:
+        self.recogniser = recogniser
+        self.name = recogniser.name
 
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
         if not len(crops):
-            return np.zeros((0, 1))
+            return np.zeros((0, self.recogniser.embedding_size))
         batches = (
             resized(to_tensor(np.stack(crops[begin : begin + EMBEDDING_BATCH])), self.recogniser.input_size)
             for begin in range(0, len(crops), EMBEDDING_BATCH)
         )
         return embed(self.recogniser, batches)
 
-    @cached_property
-    def _notes(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         path = self.recogniser.source.path
-        return load_notes(path) if path.endswith(".safetensors") else {}
-
-    def described(self) -> dict[str, Any]:
-        split = self._notes.get("split", {})
+        split = (load_notes(path) if path.endswith(".safetensors") else {}).get("split", {})
         trained = (
             f"{split['train_images']:,} photographs of {split['train_identities']:,} people"
             if "train_images" in split
-            else "not told by its file"
+            else "unknown, as its file does not say"
         )
         return {
             "name": self.name,
@@ -113,10 +105,13 @@ class RecogniserJudge:
         return {"known": known, "of": len(people), "why": "by the names of its classes"}
 
 
-def make_judge(name: str, *, device: torch.device | None = None) -> AuditJudge:
-    """A judge by name: dlib, the bundled network's name, or a model file.
+def make_judge(name: str, *, device: torch.device | None = None) -> Judge:
+    """Return a judge by name: dlib, the bundled network's name, or a model file.
 
     Raises:
-        InputError: no such model.
+        InputError: If there is no such model.
     """
-    return DlibJudge() if name == DLIB else RecogniserJudge(name, device=device)
+    if name == DLIB:
+        return DlibJudge()
+    recogniser = load(name)
+    return RecogniserJudge(recogniser if device is None else recogniser.to(device))
