@@ -1,23 +1,58 @@
 """arcinvert: model-inversion face synthesis and privacy audit for ArcFace recognisers.
 
-import arcinvert
-arcinvert.generate(class_id=123)
-arcinvert.from_image("photo.jpg")
+Example:
+    >>> import arcinvert
+    >>> run = arcinvert.generate(class_id=123)
+    >>> run = arcinvert.from_image("photo.jpg")
+    >>> attacker = arcinvert.Attacker("model.onnx")  # loaded once, used many times
 """
 
+import importlib
+from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from arcinvert.api import Run, from_embedding, from_image, generate
-    from arcinvert.options import AttackOptions
+from recognition.errors import InputError
 
-__all__ = ["AttackOptions", "Run", "from_embedding", "from_image", "generate"]
+if TYPE_CHECKING:
+    from arcinvert.api import from_crops, from_embedding, from_image, generate
+    from arcinvert.attacker import Attacker
+    from arcinvert.inversion.result import Step, StopInversion
+    from arcinvert.options import AttackOptions
+    from arcinvert.run import Run
+
+__version__ = _version("arcinvert")
+__all__ = [
+    "AttackOptions",
+    "Attacker",
+    "InputError",
+    "Run",
+    "Step",
+    "StopInversion",
+    "__version__",
+    "from_crops",
+    "from_embedding",
+    "from_image",
+    "generate",
+]
+#: Where each name is; torch takes seconds to import, and `arcinvert --help` does not need it.
+_HOMES = {
+    "AttackOptions": "arcinvert.options",
+    "Attacker": "arcinvert.attacker",
+    "Run": "arcinvert.run",
+    "Step": "arcinvert.inversion.result",
+    "StopInversion": "arcinvert.inversion.result",
+    "from_crops": "arcinvert.api",
+    "from_embedding": "arcinvert.api",
+    "from_image": "arcinvert.api",
+    "generate": "arcinvert.api",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes seconds to import, and `arcinvert --help` needs none of it.
-    if name in __all__:
-        from arcinvert import api, options
-
-        return getattr(options if name == "AttackOptions" else api, name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'arcinvert' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

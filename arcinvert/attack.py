@@ -1,369 +1,223 @@
-"""An attack's parts, made from its options: a network, its target, its priors, its start."""
+"""A plan carried through: subjects to images. Nothing is decided here."""
 
-import functools
-import os
-import platform
-from collections.abc import Callable
-from dataclasses import replace
-from importlib.metadata import version
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from arcinvert.inversion.augmentation import FeatureDropout, RandomAugmentation
+from arcinvert.inversion.augmentation import Augmentation
 from arcinvert.inversion.engine import invert
-from arcinvert.inversion.initialisation import face_initialisation, noise_initialisation
-from arcinvert.inversion.mean_face_from_weights import ROUNDS, mean_face_from_weights
-from arcinvert.inversion.parametrisations import PARAMETRISATIONS, Parametrisation
-from arcinvert.inversion.penalties.batchnorm import PRIORS, BatchNormPrior, statistics_layers
-from arcinvert.inversion.penalties.image import IMAGE_PRIORS, colour_variation
-from arcinvert.inversion.restarts import best_of, under_views
-from arcinvert.inversion.result import Inversion, Step, StopInversion
-from arcinvert.inversion.stages import Stage, in_stages, plan_stages
-from arcinvert.inversion.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
-from arcinvert.knowledge.activation_statistics import MeasuredStatistics, statistics_for
-from arcinvert.knowledge.nearest_neighbours import NEAREST, NearestNeighbours
-from arcinvert.knowledge.regression import FACES_A_DIMENSION, REGRESSION_SHARE, FaceRegression
+from arcinvert.inversion.initialisation import INITIALISATIONS
+from arcinvert.inversion.initialisation.base import Initialisation, InitialisationRequest
+from arcinvert.inversion.initialisation.noise import noise_images
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.parametrisations.low_resolution import LowResolution
+from arcinvert.inversion.penalties import PENALTIES, WeightedPenalty
+from arcinvert.inversion.penalties.base import Setting
+from arcinvert.inversion.progress import StepCounter
+from arcinvert.inversion.restarts import augmented_similarity, best_of
+from arcinvert.inversion.result import Inversion, StopInversion
+from arcinvert.inversion.schedule import Schedule
+from arcinvert.inversion.stages import in_stages
+from arcinvert.inversion.targets import LOSSES
+from arcinvert.inversion.targets.base import Target, TargetRequest
+from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.whitening import Whitening, whitening_of
-from arcinvert.options import FACE_INITIALISATIONS, OWN, AttackOptions, InitialisationName
-from arcinvert.subjects import Subject, class_centres
-from recognition.checkpoint import FORMAT, load_extra
+from arcinvert.plan import AttackPlan
+from arcinvert.subjects import Subject
 from recognition.errors import InputError
 from recognition.images import resized
-from recognition.loading import ModelChoice, bundled_path, load
-from recognition.options import DeviceName
 from recognition.recogniser import Recogniser
-from recognition.runtime import choose_device, choose_dtype
 from recognition.seeds import derive_seed
 
-#: Libraries whose versions a result depends on.
-_LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx")
+
+@dataclass(frozen=True)
+class Task:
+    """One image to make: a subject, and the number of its sample from 0."""
+
+    subject: Subject
+    sample: int
 
 
 class Attack:
-    """The parts of one attack, made from its options: a network, how to invert it, what that rests on."""
+    """Runs a plan on batches.
+
+    Args:
+        recogniser: The attacked network.
+        knowledge: What the attacker knows besides the network.
+        plan: Every decision.
+        dtype: The floating-point type of the network's inner computation.
+        initialisation: The plan's initialisation, which keeps what it prepared for other attacks on the
+            network.
+    """
 
     def __init__(
-        self, model: str | os.PathLike[str] | ModelChoice, device: DeviceName, options: AttackOptions
+        self,
+        recogniser: Recogniser,
+        knowledge: Knowledge,
+        plan: AttackPlan,
+        *,
+        dtype: torch.dtype,
+        initialisation: Initialisation,
     ) -> None:
-        self.options = options
-        self.device = choose_device(device)
-        self.dtype = choose_dtype(self.device, options.precision)
-        self.recogniser: Recogniser = load(model).to(self.device)
-        self.measured = self._find_measured()
-        self.nearest_neighbours = self.measured.nearest_neighbours if self.measured else None
-        self.regression = self.measured.regression if self.measured else None
-        self.statistics = self._find_statistics()
-        self.mean_face, self.mean_face_source = self._find_mean_face()
-        self._dream: Tensor | None = None
-
-    def _find_measured(self) -> MeasuredStatistics | None:
-        """What 'arcinvert calibrate' measured on public faces, where there is such a file."""
-        if self.options.knowledge != "public-faces":
-            return None
-        return statistics_for(self.recogniser, self.options.statistics or None)
-
-    def _find_statistics(self) -> MeasuredStatistics | None:
-        """Measured statistics of activations; None where the network's own are enough, or none are used."""
-        prior, measure = self.options.prior, "measure them (arcinvert calibrate --model MODEL --images FACES)"
-        places = prior == "per-location"
-        if prior == "none" or (not places and statistics_layers(self.recogniser)):
-            return None
-        known = self.options.knowledge == "public-faces"
-        if places and (self.measured is None or not self.measured.maps):
-            raise InputError(
-                f"{self.recogniser.name}: expected statistics of each place for --prior per-location, found "
-                f"none; {measure}, or use --prior scale-free"
-            )
-        if self.measured is not None:
-            return self.measured
-        raise InputError(
-            f"{self.recogniser.name}: expected BatchNorm layers with statistics for --prior "
-            f"{prior}, found none; "
-            + (measure if known else "measured ones take --knowledge public-faces")
-            + ", or use --prior none"
+        self.plan = plan
+        self._recogniser = recogniser
+        self._knowledge = knowledge
+        self._dtype = dtype
+        self.initialisation = initialisation
+        self._parametrisation = PARAMETRISATIONS[plan.parametrisation]
+        setting = Setting(recogniser, self._parametrisation, knowledge.statistics)
+        self._penalties = tuple(
+            WeightedPenalty(penalty.name, penalty.weight, PENALTIES[penalty.name].build(setting))
+            for penalty in plan.penalties
         )
+        self._whitening: Whitening | None = None
+        if plan.whiten_centres and recogniser.centres is not None:
+            self._whitening = whitening_of(recogniser.centres)
 
-    def _find_mean_face(self) -> tuple[Tensor, str]:
-        path = self.recogniser.source.path
-        if self.recogniser.source.format == FORMAT:
-            return load_extra(path, "mean_face"), "training faces of the attacked network"
-        return load_extra(str(bundled_path()), "mean_face"), "training faces of the bundled network (LFW)"
+    def run(self, tasks: Sequence[Task], *, batch: int, counter: StepCounter) -> Inversion:
+        """Return the inversion of one batch.
 
-    def invert(
-        self, batch: list[tuple[Subject, int]], number: int, callback: Callable[[Step], None]
-    ) -> Inversion:
-        """One batch: subjects, each with the number of its sample; `number` seeds the batch's views."""
-        target, before = self._target([subject for subject, _ in batch]), 0
-        if self.start_name() == "dream" and self._dream is None:
-            # The first batch's, and all batches use it.
-            before = sum(ROUNDS)
-            steps = before + self.restarts() * self.steps()
-            try:
-                self._dream = mean_face_from_weights(
-                    self.recogniser,
-                    self._statistics_prior(),
-                    dtype=self.dtype,
-                    callback=lambda step: callback(replace(step, steps=steps)),
-                )
-            except StopInversion:
-                return self._unbegun(self._seeds(batch), target)
-
-        def told(step: Step) -> None:
-            callback(replace(step, number=before + step.number, steps=before + step.steps))
-
+        Args:
+            tasks: The images to make.
+            batch: The batch's number from 0, which the random augmentation follows from.
+            counter: Counts and reports the steps.
+        """
+        target = self._target([task.subject for task in tasks])
+        templates = torch.stack([task.subject.template for task in tasks]).cpu()
+        request = InitialisationRequest(
+            self._recogniser,
+            self._knowledge,
+            self._penalties,
+            self._dtype,
+            self.plan.whiten_neighbours,
+            counter,
+        )
+        try:
+            self.initialisation.prepare(request)
+        except StopInversion:
+            return self._stopped_at_once(tasks, target)
         found = best_of(
-            self.restarts(),
-            lambda restart, heard: self._invert_once(batch, target, (number, restart), heard),
-            lambda images: under_views(self.recogniser, images.to(self.device), target.templates).cpu(),
-            told,
+            self.plan.restarts,
+            lambda restart: self._restart(tasks, templates, target, request, (batch, restart)),
+            lambda images: augmented_similarity(
+                self._recogniser, images.to(self._recogniser.device), target.templates
+            ).cpu(),
         )
-        share = self.regression_share(batch[0][0])
-        return self._with_regression(found, target, share) if share else found
+        return self._blended(found, target) if self.plan.regression_blend else found
 
-    @torch.no_grad()
-    def _with_regression(self, found: Inversion, target: Target, share: float) -> Inversion:
-        """What gradients found, mixed with the regression's faces of the same templates."""
-        faces = resized(self._regression().faces(target.templates.cpu()), self.recogniser.input_size)
-        images = (1 - share) * found.images + share * faces
-        similarity = (self.recogniser(images.to(self.device)) * target.templates).sum(1)
-        return replace(found, images=images, similarity=similarity.cpu())
+    def _restart(
+        self,
+        tasks: Sequence[Task],
+        templates: Tensor,
+        target: Target,
+        request: InitialisationRequest,
+        number: tuple[int, int],
+    ) -> Inversion:
+        """Run one restart of a batch; `number` is the batch's and the restart's."""
+        batch, restart = number
+        again = ("restart", restart) if restart else ()
+        start = self.initialisation.images(
+            templates, request, seeds=self._seeds(tasks, *again), restart=restart
+        )
+        # The text is older than the name: it decides the random numbers.
+        generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", batch, *again))
+        planned = self.plan.augmentation
+        augmentation = Augmentation(
+            flip=planned.flip,
+            shift=planned.shift,
+            scale=planned.scale,
+            wrap=planned.wrap,
+            feature_dropout=planned.feature_dropout,
+            generator=generator,
+        )
 
-    def _seeds(self, batch: list[tuple[Subject, int]], *again: str | int) -> list[int]:
-        """A sample's start depends on the seed, its identity and its number, not on its batch."""
+        def run(schedule: Schedule, images: Tensor) -> Inversion:
+            images = images.to(self._recogniser.device)
+            return invert(
+                self._recogniser,
+                target,
+                LowResolution(images, self._parametrisation)
+                if schedule.low_resolution
+                else self._parametrisation(images),
+                schedule,
+                penalties=self._penalties,
+                augmentation=augmentation,
+                dtype=self._dtype,
+                counter=request.counter,
+            )
+
+        return in_stages(self.plan.stages, start, run)
+
+    def _seeds(self, tasks: Sequence[Task], *again: str | int) -> list[int]:
+        """Return seeds that depend on identity and sample number, not on the batch."""
         return [
-            derive_seed(self.options.seed, subject.key or subject.name, sample, *again)
-            for subject, sample in batch
+            derive_seed(self.plan.seed, task.subject.key or task.subject.name, task.sample, *again)
+            for task in tasks
         ]
 
-    def _invert_once(
-        self,
-        batch: list[tuple[Subject, int]],
-        target: Target,
-        seeded: tuple[int, int],
-        callback: Callable[[Step], None],
-    ) -> Inversion:
-        """One restart of a batch; `seeded`: the batch's number and the restart's."""
-        options, (number, restart) = self.options, seeded
-        again = ("restart", restart) if restart else ()
-        parametrisation = self.parametrisation()
-        start = self._start([subject for subject, _ in batch], self._seeds(batch, *again), restart)
-        generator = torch.Generator().manual_seed(derive_seed(options.seed, "views", number, *again))
-        views = self.views()
-        variation, norm = IMAGE_PRIORS[options.image_prior]
-
-        def run(stage: Stage, images: Tensor, heard: Callable[[Step], None]) -> Inversion:
-            return invert(
-                self.recogniser,
-                target,
-                stage.begin(parametrisation, images.to(self.device)),
-                stage.schedule,
-                view=RandomAugmentation(
-                    flip=options.flip,
-                    shift=views["shift"],
-                    scale=views["scale"],
-                    wrap=options.wrap,
-                    generator=generator,
-                ),
-                dropout=FeatureDropout(views["feature_dropout"], generator),
-                image_priors=[
-                    (name, weight, prior)
-                    for name, weight, prior in (
-                        ("variation", options.tv_weight, variation),
-                        ("colour", self.colour_weight(), colour_variation),
-                        ("l2", options.l2_weight, norm),
-                    )
-                    if weight
-                ],
-                statistics_prior=self._statistics_prior(parametrisation.statistics_share),
-                coordinate_weight=options.coordinate_weight,
-                dtype=self.dtype,
-                settle=options.settle,
-                callback=heard,
-            )
-
-        stages = plan_stages(
-            self.steps(),
-            options.learning_rate or parametrisation.learning_rate,
-            warm_up=options.warm_up,
-            coarse=options.coarse,
-            average=options.average,
-        )
-        return in_stages(stages, start, run, callback)
-
-    @torch.no_grad()
-    def _unbegun(self, seeds: list[int], target: Target) -> Inversion:
-        """What there is of an attack that was stopped before its first step: noise."""
-        images = noise_initialisation(seeds=seeds, size=self.recogniser.input_size)
-        similarity = (self.recogniser(images.to(self.device)) * target.templates).sum(1)
-        return Inversion(images, images, similarity.cpu(), {}, 0, stopped=True)
-
-    def _start(self, subjects: list[Subject], seeds: list[int], restart: int) -> Tensor:
-        """The images to begin with, (subjects, 3, size, size), on the CPU."""
-        name, size = self.start_name(), self.recogniser.input_size
-        if name == "noise":
-            return noise_initialisation(seeds=seeds, size=size)
-        if name in ("nearest_neighbours", "regression"):
-            templates = torch.stack([subject.template for subject in subjects]).cpu()
-            if name == "regression":
-                guess = self._regression().faces(templates)
-            else:
-                nearest = NEAREST[restart % len(NEAREST)]
-                guess = self._lookalikes().guess(templates, nearest, whiten=self.options.whiten)
-            return face_initialisation(guess, seeds=seeds, size=size)
-        face = self._dream if self._dream is not None and name == "dream" else self.mean_face
-        return face_initialisation(face.expand(len(seeds), -1, -1, -1), seeds=seeds, size=size)
-
-    def _lookalikes(self) -> NearestNeighbours:
-        if self.nearest_neighbours is None:
-            raise InputError(
-                f"start: expected public faces with templates of {self.recogniser.name}, found no such file; "
-                "measure it (arcinvert calibrate --model MODEL --images FACES), or use --start mean"
-            )
-        return self.nearest_neighbours
-
-    def _regression(self) -> FaceRegression:
-        if self.regression is None:
-            raise InputError(
-                f"regression: expected a map from templates of {self.recogniser.name} to faces, found none; "
-                f"fit it (arcinvert calibrate --model MODEL --images FACES, with {FACES_A_DIMENSION} faces "
-                "or more to a dimension of its templates), or use --start mean --regression-share 0"
-            )
-        return self.regression
-
-    def _statistics_prior(self, share: float = 1.0) -> tuple[float, BatchNormPrior] | None:
-        """The prior on statistics with its weight, of which a parametrisation takes a share."""
-        if self.options.prior == "none":
-            return None
-        return self.options.prior_weight * share, PRIORS[self.options.prior](self.statistics)
-
-    def start_name(self) -> InitialisationName:
-        """Where an attack begins: what `auto` stands for."""
-        if self.options.start != "auto":
-            if self.options.start == "nearest_neighbours":
-                self._lookalikes()
-            if self.options.start == "regression":
-                self._regression()
-            return self.options.start
-        if self.options.knowledge == "weights":
-            return "dream"
-        if self.nearest_neighbours is not None:
-            return "nearest_neighbours"
-        return "mean" if self.regression is None else "regression"
-
-    def parametrisation_name(self) -> str:
-        name, start = self.options.parametrisation, self.start_name()
-        if name == "eigenfaces" and start not in FACE_INITIALISATIONS:
-            raise InputError(
-                f"parametrisation: expected pixels or fourier with --start {start}, got eigenfaces"
-            )
-        if name != "auto":
-            return name
-        return "eigenfaces" if start in FACE_INITIALISATIONS else "pixels"
-
-    def parametrisation(self) -> type[Parametrisation]:
-        """What is optimised, with its own steps, restarts, views and learning rate."""
-        return PARAMETRISATIONS[self.parametrisation_name()]
-
-    def steps(self) -> int:
-        """Of each beginning: the option's, or where it leaves it, the parametrisation's."""
-        return self.options.steps or self.parametrisation().steps
-
-    def restarts(self) -> int:
-        """How often each sample is begun: the option's, or where it leaves it, what suits the start."""
-        several = self.start_name() == "nearest_neighbours"
-        return self.options.restarts or (len(NEAREST) if several else self.parametrisation().restarts)
-
-    def views(self) -> dict[str, float]:
-        """Shift, scale and feature dropout: the options', or where they leave it, what suits."""
-        parametrisation, near = self.parametrisation(), self.start_name() == "nearest_neighbours"
-        own = ((near and parametrisation.views_from_likeness) or parametrisation.views)._asdict()
-        chosen = {name: getattr(self.options, name) for name in own}
-        return {name: own[name] if value == OWN else value for name, value in chosen.items()}
-
-    def colour_weight(self) -> float:
-        """Of the variation of colours: the option's, or where it leaves it, the parametrisation's."""
-        chosen = self.options.colour_weight
-        return self.parametrisation().colour_weight if chosen == OWN else chosen
-
-    def regression_share(self, subject: Subject) -> float:
-        """The option's, or where it leaves it, half of a class's picture where a regression was fitted."""
-        chosen = self.options.regression_share
-        if chosen == OWN:
-            return 0.0 if self.regression is None or subject.label is None else REGRESSION_SHARE
-        if chosen:
-            self._regression()
-        return chosen
-
-    def loss_name(self, subject: Subject) -> str:
-        chosen = self.options.loss
-        if chosen == "arcface" and subject.label is None:
-            raise InputError("loss: expected cosine or euclidean for a template, got arcface")
-        if chosen in ("auto", "paper") and subject.label is not None:
-            return "arcface"
-        return {"auto": "cosine", "paper": "euclidean"}.get(chosen, chosen)
-
-    def _target(self, subjects: list[Subject]) -> Target:
-        loss, options = self.loss_name(subjects[0]), self.options
-        if loss == "arcface":
-            centres = class_centres(self.recogniser)
-            labels = torch.tensor([subject.label for subject in subjects], device=self.device)
-            return ClassTarget(
-                centres,
-                labels,
-                scale=options.loss_scale or self.recogniser.scale,
-                margin=self.recogniser.margin if options.loss_margin == OWN else options.loss_margin,
+    def _target(self, subjects: Sequence[Subject]) -> Target:
+        device, labels = self._recogniser.device, [subject.label for subject in subjects]
+        return LOSSES[self.plan.loss].build(
+            TargetRequest(
+                self._recogniser,
+                torch.stack([subject.template for subject in subjects]).to(device),
+                None if None in labels else torch.tensor(labels, device=device),
+                scale=self.plan.loss_scale,
+                margin=self.plan.loss_margin,
                 whitening=self._whitening,
             )
-        templates = torch.stack([subject.template for subject in subjects]).to(self.device)
-        if loss == "cosine":
-            return CosineTarget(templates)
-        return EuclideanTarget(templates, options.loss_scale or 1.0)
+        )
 
-    @functools.cached_property
-    def _whitening(self) -> Whitening | None:
-        """By the class centres, where they tell how templates spread: as few as dimensions leave some out."""
-        centres = class_centres(self.recogniser)
-        return whitening_of(centres) if self.options.whiten and len(centres) > centres.shape[1] else None
+    @torch.no_grad()
+    def _blended(self, found: Inversion, target: Target) -> Inversion:
+        """Mix what gradients found with the regression's faces of the same templates."""
+        if self._knowledge.regression is None:
+            raise InputError("regression_blend: expected a regression, got none")
+        blend = self.plan.regression_blend
+        faces = self._knowledge.regression.faces(target.templates.cpu())
+        images = (1 - blend) * found.images + blend * resized(faces, self._recogniser.input_size)
+        similarity = self._similarity(images, target)
+        return replace(found, images=images, similarity=similarity)
 
-    def knowledge(self, subject: Subject) -> dict[str, Any]:
-        """What of public faces is used for a subject: of the level `weights` where it is nothing."""
-        known: dict[str, Any] = {}
-        start = self.start_name()
-        if start == "mean":
-            known["mean_face"] = self.mean_face_source
-        if start == "nearest_neighbours":
-            known["nearest_neighbours"] = f"{len(self._lookalikes())} public faces"
-        if start == "regression" or self.regression_share(subject):
-            known["regression"] = f"{self._regression().count} public faces"
-        if (
-            "nearest_neighbours" in known
-            or "regression" in known
-            or self.parametrisation_name() == "eigenfaces"
-        ):
-            known["eigenfaces"] = "single-photograph training faces of the bundled network (LFW)"
-        if self.statistics is not None:
-            known["statistics"] = f"{self.statistics.images} public faces"
-        return {"level": "public-faces" if known else "weights"} | known
+    @torch.no_grad()
+    def _stopped_at_once(self, tasks: Sequence[Task], target: Target) -> Inversion:
+        """Return what there is of an attack that was stopped before its first step: noise."""
+        images = noise_images(seeds=self._seeds(tasks), size=self._recogniser.input_size)
+        return Inversion(images, images, self._similarity(images, target), {}, 0, stopped=True)
 
-    def describe_model(self) -> dict[str, Any]:
-        source = self.recogniser.source
-        centres = self.recogniser.centres
-        return {
-            "name": self.recogniser.name,
-            "sha256": source.sha256,
-            "architecture": source.architecture,
-            "classes": None if centres is None else len(centres),
-            "preprocessing": vars(self.recogniser.preprocessing) | {"reason": source.reason},
-        }
+    def _similarity(self, images: Tensor, target: Target) -> Tensor:
+        embeddings = self._recogniser(images.to(self._recogniser.device))
+        return (embeddings * target.templates).sum(1).cpu()
 
-    def environment(self) -> dict[str, Any]:
-        return {
-            "device": str(self.device),
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "libraries": {name: version(name) for name in _LIBRARIES},
-        }
+
+class Attacks:
+    """Attacks on one network by their plans; what an initialisation prepared is kept for other plans.
+
+    Args:
+        recogniser: The attacked network.
+        knowledge: What the attacker knows besides the network.
+        dtype: The floating-point type of the network's inner computation.
+    """
+
+    def __init__(self, recogniser: Recogniser, knowledge: Knowledge, dtype: torch.dtype) -> None:
+        self._recogniser, self._knowledge, self._dtype = recogniser, knowledge, dtype
+        self._initialisations: dict[tuple[Any, ...], Initialisation] = {}
+        self._latest: Attack | None = None
+
+    def of(self, plan: AttackPlan) -> Attack:
+        """Return the attack of a plan; the batches of a plan share one."""
+        if self._latest is None or self._latest.plan is not plan:
+            key = (plan.initialisation, plan.penalties)
+            if key not in self._initialisations:
+                self._initialisations[key] = INITIALISATIONS[plan.initialisation]()
+            self._latest = Attack(
+                self._recogniser,
+                self._knowledge,
+                plan,
+                dtype=self._dtype,
+                initialisation=self._initialisations[key],
+            )
+        return self._latest

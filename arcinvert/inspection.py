@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arcinvert.inversion.penalties.batchnorm import statistics_layers
-from arcinvert.knowledge.activation_statistics import statistics_for
+from arcinvert.knowledge.activation_statistics import statistics_layers
+from arcinvert.knowledge.statistics_file import find_statistics
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.data.pairs import Pair, read_pairs
@@ -116,9 +116,9 @@ def _numbers(value: float | tuple[float, ...]) -> str:
 
 
 def _measured(recogniser: Recogniser) -> str:
-    found = statistics_for(recogniser, None)
+    found = find_statistics(recogniser, None)
     if found is None:
-        return "none: run 'arcinvert calibrate' on public faces, or attack with --prior none"
+        return "none: run 'arcinvert calibrate' on public faces, or attack with --penalty bn=0"
     return f"no BatchNorm; {len(found.layers)} layers measured on {found.images} faces"
 
 

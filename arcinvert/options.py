@@ -1,196 +1,144 @@
-"""What decides what an attack makes; free of torch, so that the command line can list it at once."""
+"""Options of an attack, as a user gives them; this module does not import torch."""
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass, fields
+from typing import Any
 
-from arcinvert.recipes import KnowledgeName, RecipeName, knowledge_of, preset
-from recognition.errors import InputError
-from recognition.options import Precision
+from arcinvert.inversion.initialisation import INITIALISATIONS
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.penalties import PENALTIES
+from arcinvert.inversion.targets import LOSSES
+from arcinvert.recipes import KnowledgeName, RecipeName
+from recognition.config import check, option
 
-InitialisationName = Literal["auto", "nearest_neighbours", "regression", "mean", "dream", "noise"]
-ParametrisationName = Literal["auto", "eigenfaces", "pixels", "fourier"]
-LossName = Literal["auto", "paper", "arcface", "cosine", "euclidean"]
-PriorName = Literal["scale-free", "per-image", "per-location", "paper", "deepinversion", "none"]
-ImagePriorName = Literal["mean", "norm"]
-
-
-#: Starts that are made of public faces.
-FACE_INITIALISATIONS = frozenset({"nearest_neighbours", "regression", "mean"})
-#: Stands for the parametrisation's own value, where 0 means something.
-OWN = -1
-
-
-def _option(default: Any, text: str, *, least: float | None = None) -> Any:
-    return field(default=default, metadata={"help": text, "least": least, "own": False})
-
-
-def _of_recipe(text: str, *, least: float | None = None, own: bool = False) -> Any:
-    """An option that the recipe decides where it is not given; `own`: that takes -1 too."""
-    return field(default=None, metadata={"help": text, "least": least, "own": own})
+_RECIPE, _LENGTH = "recipe and knowledge", "length of the optimisation"
+_IMAGES, _LOSS = "what is optimised", "loss and penalties"
+_AUGMENTATION, _RUN = "augmentation", "run"
 
 
 @dataclass(frozen=True)
 class AttackOptions:
-    """Everything that decides what an attack makes; each field says its meaning in its metadata.
+    """What a user may decide about an attack; `help` of each field says its meaning.
 
-    What is None, or not given, is the recipe's (recipes.py) at the chosen level of knowledge.
+    None means "not given": the recipe decides (arcinvert/recipes.py), and where the recipe leaves it open,
+    `arcinvert.plan.resolve` decides by the network, the attacker's knowledge and the kind of target.
 
     Raises:
-        InputError: a value is out of its range, or two contradict each other.
+        InputError: If a value is of another type or out of its range.
     """
 
-    recipe: RecipeName = _option("arcinvert", "preset of the options below that are not given")
-    knowledge: KnowledgeName = _of_recipe(
-        "what the attacker has besides the target: weights: the network alone; public-faces: also faces "
-        "of other people, without labels"
+    recipe: RecipeName = option(
+        "arcinvert", help="the preset of all options that are not given", group=_RECIPE
     )
-    samples: int = _option(1, "reconstructions of each identity", least=1)
-    seed: int = _option(0, "of all random numbers", least=0)
-    steps: int = _of_recipe("of the optimiser; 0: the parametrisation's own", least=0)
-    settle: float = _option(
-        0.0,
-        "end early when no image of a batch has gained more than this in 20 steps: cosine of the attacked "
-        "network under random views; 0 takes every step",
-        least=0,
+    knowledge: KnowledgeName | None = option(
+        help="what the attacker knows besides the target: weights is the network alone, public-faces adds "
+        "faces of other people, without labels",
+        group=_RECIPE,
     )
-    start: InitialisationName = _of_recipe(
-        "nearest_neighbours: the mean of public faces whose templates are the nearest, gathered by "
-        "'arcinvert calibrate'; regression: the face that goes with a template on average, by a linear map "
-        "that it fits; mean: the mean of all; dream: the mean face in the network's own weights; noise: "
-        "nothing but noise; auto: the first of these that the knowledge allows and that is there"
+    samples: int = option(1, help="the number of reconstructions of each identity", group=_RUN, minimum=1)
+    seed: int = option(0, help="the seed of all random numbers", group=_RUN, minimum=0, maximum=2**63 - 1)
+    batch_size: int | None = option(
+        help="the number of images optimised together, which share BatchNorm statistics",
+        group=_RUN,
+        minimum=1,
     )
-    parametrisation: ParametrisationName = _of_recipe(
-        "what is optimised; auto: eigenfaces where the start is made of public faces, whose pictures keep to "
-        "what faces look like; else pixels"
+    steps: int | None = option(help="the optimiser steps of each restart", group=_LENGTH, minimum=1)
+    restarts: int | None = option(
+        help="how often each sample is started anew with other random numbers; the image that the attacked "
+        "network finds most similar under random augmentation is kept",
+        group=_LENGTH,
+        minimum=1,
     )
-    loss: LossName = _of_recipe(
-        "arcface: the training loss over all centres (closed-set); auto: arcface for a class, else "
-        "cosine; paper: arcface for a class, else euclidean"
+    early_stopping: float | None = option(
+        help="stop when no image of a batch gained more than this cosine similarity in 20 steps",
+        group=_LENGTH,
+        minimum=0,
     )
-    loss_scale: float = _of_recipe(
-        "of the arcface loss, and the radius of embeddings in the euclidean one; 0: the network's own, and 1",
-        least=0,
+    learning_rate: float | None = option(help="the highest learning rate of Adam", group=_LENGTH, above=0)
+    warm_up: float | None = option(
+        help="the fraction of the steps in which the learning rate rises", group=_LENGTH, minimum=0, below=1
     )
-    loss_margin: float = _of_recipe("of the arcface loss, radians; -1: the network's own", least=0, own=True)
-    whiten: bool = _of_recipe(
-        "compare templates in coordinates in which all known ones spread alike: class centres in the arcface "
-        "loss, where there are more than dimensions, and public faces' where look-alikes are found"
+    low_resolution: float | None = option(
+        help="the fraction of the steps, the first ones, that optimise images of half the size",
+        group=_LENGTH,
+        minimum=0,
+        below=1,
     )
-    prior: PriorName = _of_recipe(
-        "form of the activation-statistics prior; per-location: also of each place, measured on public faces "
-        "by 'arcinvert calibrate'"
+    average: float | None = option(
+        help="the fraction of the steps, the last ones, whose images are averaged for the result",
+        group=_LENGTH,
+        minimum=0,
+        below=1,
     )
-    statistics: str = _option(
-        "",
-        "file of 'arcinvert calibrate' for --prior, where the network has no BatchNorm statistics of its "
-        "own, and for per-location; without, the one that lies beside the model",
+    initialisation: str | None = option(
+        help=f"the image that the optimisation starts from; {INITIALISATIONS.help()}",
+        group=_IMAGES,
+        choices=INITIALISATIONS,
+        metavar="NAME",
     )
-    prior_weight: float = _of_recipe("of the BatchNorm-statistics prior", least=0)
-    coordinate_weight: float = _of_recipe("of the Gaussian prior on eigenface coordinates", least=0)
-    image_prior: ImagePriorName = _of_recipe(
-        "form of total variation and l2; mean: of absolute differences and of squares, over the pixels; "
-        "norm: DeepInversion's Euclidean norms of the whole image"
+    parametrisation: str | None = option(
+        help=f"what represents an image; {PARAMETRISATIONS.help()}",
+        group=_IMAGES,
+        choices=PARAMETRISATIONS,
     )
-    tv_weight: float = _of_recipe("of total variation", least=0)
-    colour_weight: float = _of_recipe(
-        "of total variation of the colours alone; -1: the parametrisation's own", least=0, own=True
+    regression_blend: float | None = option(
+        help="the fraction of the result that is the face which the linear regression predicts from the "
+        "template; the rest is what the gradients found",
+        group=_IMAGES,
+        minimum=0,
+        maximum=1,
     )
-    l2_weight: float = _of_recipe("of the distance from mid-grey", least=0)
-    learning_rate: float = _of_recipe("of Adam at its highest; 0: the parametrisation's own", least=0)
-    warm_up: float = _of_recipe("share of all steps in which the learning rate rises", least=0)
-    coarse: float = _of_recipe(
-        "share of all steps, the first ones, in which images of half the size are optimised", least=0
+    loss: str | None = option(help="how embeddings are compared with the target", group=_LOSS, choices=LOSSES)
+    loss_scale: float | None = option(
+        help="the scale s of the arcface loss, and the radius of the embeddings in the euclidean loss",
+        group=_LOSS,
+        above=0,
     )
-    average: float = _of_recipe(
-        "share of all steps, the last ones, whose images are averaged for the result; 0: the last image",
-        least=0,
+    loss_margin: float | None = option(
+        help="the margin of the arcface loss, in radians", group=_LOSS, minimum=0
     )
-    regression_share: float = _of_recipe(
-        "share of the picture that is the face which a template's regression gives, the rest being what "
-        "gradients found; -1: half for a class, none for a template, where 'arcinvert calibrate' fitted one",
-        least=0,
-        own=True,
+    whiten: bool | None = option(
+        help="compare class centres and the templates of public faces after whitening", group=_LOSS
     )
-    restarts: int = _of_recipe(
-        "how often each sample is begun, with other random numbers, each time for all steps; kept is the "
-        "image that the attacked network finds most similar under random views; 0: the parametrisation's own",
-        least=0,
+    penalty: dict[str, float | None] = option(
+        {},
+        help="weights of the penalties, 0 to leave one out; others keep the recipe's weights. Names: "
+        + PENALTIES.help(),
+        group=_LOSS,
+        minimum=0,
+        metavar="NAME=WEIGHT",
     )
-    flip: bool = _of_recipe("mirror the views at random")
-    shift: int = _of_recipe("of the random views, pixels; -1: the parametrisation's own", least=0, own=True)
-    wrap: bool = _of_recipe("what a view shifts out on one side comes in on the other")
-    scale: float = _of_recipe(
-        "of the random views, relative change of size; -1: the parametrisation's own", least=0, own=True
+    flip: bool | None = option(
+        help="mirror the images at random in front of the network", group=_AUGMENTATION
     )
-    feature_dropout: float = _of_recipe(
-        "share of the features before the embedding that is hidden at random at each step; -1: the "
-        "parametrisation's own",
-        least=0,
-        own=True,
+    shift: int | None = option(
+        help="the largest random shift in front of the network, in pixels",
+        group=_AUGMENTATION,
+        minimum=0,
+        maximum=56,
     )
-    batch_size: int = _of_recipe("images optimised together; their statistics are one", least=1)
-    precision: Precision = _option("auto", "auto: bfloat16 where the hardware has it")
+    scale: float | None = option(
+        help="the largest random change of size in front of the network, as a fraction",
+        group=_AUGMENTATION,
+        minimum=0,
+        below=1,
+    )
+    wrap: bool | None = option(
+        help="let what a shift moves out on one side come in on the other", group=_AUGMENTATION
+    )
+    feature_dropout: float | None = option(
+        help="the fraction of the features before the embedding that is dropped at random in each step",
+        group=_AUGMENTATION,
+        minimum=0,
+        below=1,
+    )
 
     def __post_init__(self) -> None:
-        self._resolve()
-        for option in fields(self):
-            value, least = getattr(self, option.name), option.metadata["least"]
-            own = option.metadata["own"] and value == OWN
-            if least is not None and not own and not least <= value < float("inf"):
-                raise InputError(f"{option.name}: expected a number from {least} up, got {value}")
-            allowed = choices(option.name)
-            if allowed and value not in allowed:
-                raise InputError(f"{option.name}: expected one of {', '.join(allowed)}, got {value!r}")
-        for name in ("scale", "feature_dropout", "warm_up", "coarse", "average"):
-            if getattr(self, name) >= 1:
-                raise InputError(f"{name}: expected less than 1, got {getattr(self, name)}")
-        if self.regression_share > 1:
-            raise InputError(f"regression_share: expected at most 1, got {self.regression_share}")
-        if self.shift > 56:
-            raise InputError(f"shift: expected at most 56 pixels, got {self.shift}")
-        if self.seed >= 2**63:
-            raise InputError(f"seed: expected less than 2**63, got {self.seed}")
-        self._check_knowledge()
+        check(self)
+        for name in self.penalty:
+            PENALTIES.check(name)
 
-    def _resolve(self) -> None:
-        """Put the recipe's values where none were given."""
-        if self.recipe not in choices("recipe"):
-            raise InputError(f"recipe: expected one of {', '.join(choices('recipe'))}, got {self.recipe!r}")
-        if self.knowledge is None:
-            object.__setattr__(self, "knowledge", knowledge_of(self.recipe))
-        for name, value in preset(self.recipe, self.knowledge).items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
-
-    def _check_knowledge(self) -> None:
-        if self.knowledge != "weights":
-            return
-        for name, made_of_faces, instead in (
-            ("start", self.start in FACE_INITIALISATIONS, "dream or noise"),
-            ("parametrisation", self.parametrisation == "eigenfaces", "pixels or fourier"),
-            ("statistics", self.statistics != "", "none"),
-            ("prior", self.prior == "per-location", "another"),
-            ("regression_share", self.regression_share > 0, "0"),
-        ):
-            if made_of_faces:
-                raise InputError(
-                    f"{name}: expected {instead} with knowledge of the weights alone, got "
-                    f"{getattr(self, name)}, which is made of public faces"
-                )
-
-    def changes(self) -> dict[str, Any]:
-        """The options that differ from their recipe's."""
-        recipe = preset(self.recipe, self.knowledge)
-        return {name: getattr(self, name) for name in recipe if getattr(self, name) != recipe[name]}
-
-
-def choices(name: str) -> tuple[str, ...]:
-    """The values that an option of this name takes; empty where it is a number."""
-    values: tuple[str, ...] = get_args(get_type_hints(AttackOptions)[name])
-    return values
-
-
-def value_type(name: str) -> type:
-    """What an option's value is: bool, int, float or str."""
-    kind: type = get_type_hints(AttackOptions)[name]
-    return str if choices(name) else kind
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, without the recipe and those that have a plain default."""
+        plain = {"recipe", "knowledge", "samples", "seed"}
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in plain}
+        return {name: value for name, value in values.items() if value is not None and value != {}}

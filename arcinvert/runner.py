@@ -2,151 +2,128 @@
 
 import contextlib
 import gc
+import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from arcinvert.attack import Attack
+from arcinvert.attack import Task
+from arcinvert.attacked import describe_model, environment
 from arcinvert.evaluation.judge import NOT_IN_RESULTS, Judge, calibration, thresholds, to_crop_size
 from arcinvert.evaluation.scores import Verdict, judge_images, summarise
-from arcinvert.inversion.result import Inversion, Step
-from arcinvert.output.folder import (
-    RESULT_NAME,
-    SCHEMA,
-    SHEET_IDENTITIES,
-    SHEET_NAME,
-    SHEET_SAMPLES,
-    output_folder,
-    write_json,
-)
+from arcinvert.inversion.progress import OnStep
+from arcinvert.inversion.result import Inversion
+from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.output.contact_sheet import SHEET_IDENTITIES, SHEET_SAMPLES
+from arcinvert.output.folder import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
 from arcinvert.output.sheet import Shown, run_sheet
-from arcinvert.subjects import Subject
+from arcinvert.plan import AttackPlan
+from arcinvert.run import Run, WrittenImages
+from arcinvert.subjects.subject import Subject
 from recognition.errors import InputError
-from recognition.images import read_image, to_uint8, write_png
+from recognition.images import to_uint8, write_png
+from recognition.recogniser import Recogniser
 from recognition.runtime import is_out_of_memory
 
-#: Hears of every step: the batch from 1, of how many, and the step. `StopInversion` raised in it ends
-#: the attack with what there is, any other exception without a result. Where memory was short, the same
-#: batch is told again, smaller, as one of more.
-Progress = Callable[[int, int, Step], None]
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished attack.
+class BatchAttacker(Protocol):
+    """What a run needs of an attacker."""
 
-    Args:
-        images: uint8 HWC, one a sample; of a run that wrote a folder each is read from there when it is
-            looked at, so that any number of them takes no memory.
-        samples: one entry an image, as in result.json.
-        summary: the figures over all samples.
-        result: all of result.json.
-        sheet: the contact sheet, uint8 HWC.
-        out: the folder written, or None.
-        interrupted: whether it was stopped; what was finished is in it.
-    """
+    recogniser: Recogniser
+    knowledge: Knowledge
+    device: torch.device
+    dtype: torch.dtype
 
-    images: Sequence[NDArray[np.uint8]]
-    samples: list[dict[str, Any]]
-    summary: dict[str, Any]
-    result: dict[str, Any]
-    sheet: NDArray[np.uint8] = field(repr=False)
-    out: Path | None
-    interrupted: bool
+    def run_batch(
+        self,
+        tasks: Sequence[Task],
+        plan: AttackPlan,
+        *,
+        batch: int,
+        batches: int,
+        on_step: OnStep | None,
+    ) -> Inversion:
+        """Return the inversion of one batch."""
+        ...
 
 
-class WrittenImages(Sequence[NDArray[np.uint8]]):
-    """Images in a folder, each read when it is looked at."""
-
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self._folder, self._names = folder, names
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, index: int) -> NDArray[np.uint8]: ...
-    @overload
-    def __getitem__(self, index: slice) -> "WrittenImages": ...
-    def __getitem__(self, index: int | slice) -> "NDArray[np.uint8] | WrittenImages":
-        if isinstance(index, slice):
-            return WrittenImages(self._folder, self._names[index])
-        return read_image(self._folder / self._names[index])
-
-
-def run_attack(
-    attack: Attack,
-    judge: Judge,
+def run_plan(
+    attacker: BatchAttacker,
+    plan: AttackPlan,
     subjects: Sequence[Subject],
+    judge: Judge,
     *,
-    out: str | os.PathLike[str] | None,
     command: str,
-    given: dict[str, Any],
-    progress: Progress,
+    inputs: dict[str, Any],
+    options: dict[str, Any],
+    out: str | os.PathLike[str] | None = None,
+    progress: OnStep | None = None,
     notes: Sequence[str] = (),
 ) -> Run:
-    """Attack the subjects, judge, describe, and write what was made, whole or not at all.
+    """Attack the subjects, judge and describe the images, and write everything, completely or not at all.
 
-    Ctrl-C keeps the batches that are finished, `StopInversion` from the progress also the running one as
-    it is.
+    Ctrl-C keeps the batches that are finished. `StopInversion` raised in `progress` also keeps the running
+    one as it is.
 
     Args:
-        command, given: what the result says was asked for.
-        notes: sentences for the result, to which the run adds its own.
+        attacker: Runs batches.
+        plan: Every decision about the attack.
+        subjects: Whom to attack.
+        judge: Judges the images.
+        command: The command's name in the result.
+        inputs: The command's inputs in the result.
+        options: The options that were given, for the result.
+        out: The folder to write; None writes nothing.
+        progress: Receives every step.
+        notes: Sentences for the result, to which the run adds its own.
 
     Raises:
-        InputError: the folder cannot be written, or not even one image fits into memory.
+        InputError: If the folder cannot be written, or not even one image fits into memory.
     """
-    # Checked before a folder is opened for the results.
-    loss, regression_share = attack.loss_name(subjects[0]), attack.regression_share(subjects[0])
-    # Opened before the work, so that a folder that cannot be written is told at once.
+    # Opened before the work, so that a folder that cannot be written is reported at once.
     with contextlib.nullcontext() if out is None else output_folder(out) as folder:
-        begin = time.monotonic()
-        gathered = _Gathered(judge, to_crop_size(to_uint8(attack.mean_face)[None])[0], folder)
-        batches, interrupted = _Batches(attack, subjects, progress), False
+        start = time.monotonic()
+        floor = to_crop_size(to_uint8(attacker.knowledge.mean_face)[None])[0]
+        records, batches, interrupted = (
+            _Records(judge, floor, folder),
+            _Batches(attacker, plan, subjects, progress),
+            False,
+        )
         try:
             for batch in batches:
-                gathered.add(batch)
+                records.add(batch)
                 interrupted = batch.inversion.stopped
         except KeyboardInterrupt:
             # With nothing finished there is nothing to write.
-            if not gathered.samples:
+            if not records.samples:
                 raise
             interrupted = True
-        samples = gathered.samples
+        samples = records.samples
         result: dict[str, Any] = {
             "schema": SCHEMA,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": command,
-            "inputs": given,
-            "recipe": {"name": attack.options.recipe, "changes": attack.options.changes()},
-            "options": asdict(attack.options),
-            "loss": loss,
-            "start": attack.start_name(),
-            "parametrisation": attack.parametrisation_name(),
-            "views": attack.views(),
-            "colour_weight": attack.colour_weight(),
-            "regression_share": regression_share,
-            "steps": attack.steps(),
-            "restarts": attack.restarts(),
-            "batch_size": batches.size,
-            "attacked": attack.describe_model(),
-            "attacker_knowledge": attack.knowledge(subjects[0]),
+            "inputs": inputs,
+            "options": options,
+            "plan": plan.describe() | {"batch_size": batches.size},
+            "attacked": describe_model(attacker.recogniser),
+            "attacker_knowledge": {"level": plan.knowledge} | plan.knowledge_used,
             "judge": {key: value for key, value in calibration().items() if key not in NOT_IN_RESULTS},
-            "environment": attack.environment(),
-            "seconds": round(time.monotonic() - begin, 2),
+            "environment": environment(attacker.device, attacker.dtype),
+            "seconds": round(time.monotonic() - start, 2),
             "interrupted": interrupted,
-            "notes": [*notes, *batches.notes],
+            "notes": [*notes, *plan.notes, *batches.notes],
             "summary": summarise(
                 [Verdict(**sample["judge"]) for sample in samples],
                 [sample["input"] for sample in samples],
@@ -155,11 +132,11 @@ def run_attack(
             ),
             "samples": samples,
         }
-        sheet = run_sheet(result, gathered.shown, gathered.floor)
+        sheet = run_sheet(result, records.shown, floor)
         if folder is not None:
             write_png(folder / SHEET_NAME, sheet)
             write_json(folder / RESULT_NAME, result)
-    images: Sequence[NDArray[np.uint8]] = gathered.images
+    images: Sequence[NDArray[np.uint8]] = records.images
     if out is not None:
         images = WrittenImages(Path(out), [sample["image"] for sample in samples])
     return Run(
@@ -169,121 +146,132 @@ def run_attack(
 
 @dataclass(frozen=True)
 class _Batch:
-    """A finished batch: its subjects, each with the number of its sample; seconds of one image."""
+    """A finished batch: its tasks, its inversion, and the seconds of one image."""
 
-    tasks: list[tuple[Subject, int]]
+    tasks: list[Task]
     inversion: Inversion
     seconds: float
 
 
 class _Batches:
-    """Every sample of every subject, inverted batch by batch; smaller ones where memory is short.
+    """Inverts every sample of every subject, batch by batch; smaller batches where memory is short.
 
     Args:
-        size: images of a batch, as it is now.
-        notes: what there is to tell of that.
+        attacker: Runs batches.
+        plan: Every decision about the attack.
+        subjects: Whom to attack.
+        progress: Receives every step.
     """
 
-    def __init__(self, attack: Attack, subjects: Sequence[Subject], progress: Progress) -> None:
-        self._attack, self._subjects, self._progress = attack, subjects, progress
-        self.size = attack.options.batch_size
+    def __init__(
+        self,
+        attacker: BatchAttacker,
+        plan: AttackPlan,
+        subjects: Sequence[Subject],
+        progress: OnStep | None,
+    ) -> None:
+        self._attacker, self._plan, self._subjects, self._progress = attacker, plan, subjects, progress
+        #: Images of a batch, as they are now.
+        self.size = plan.batch_size
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[_Batch]:
-        samples = self._attack.options.samples
+        samples = self._plan.samples
         number, first, total = 0, 0, len(self._subjects) * samples
         while first < total:
             tasks = [
-                (self._subjects[index // samples], index % samples)
+                Task(self._subjects[index // samples], index % samples)
                 for index in range(first, min(first + self.size, total))
             ]
             batches = number - (first - total) // self.size
-            begin = time.monotonic()
-            inversion = self._invert(tasks, number, partial(self._progress, number + 1, batches))
+            start = time.monotonic()
+            inversion = self._invert(tasks, number, batches)
             if inversion is None:
                 self._halve(len(tasks))
                 continue
-            yield _Batch(tasks, inversion, (time.monotonic() - begin) / len(tasks))
+            yield _Batch(tasks, inversion, (time.monotonic() - start) / len(tasks))
             if inversion.stopped:
                 return
             number, first = number + 1, first + len(tasks)
 
-    def _invert(
-        self, tasks: list[tuple[Subject, int]], number: int, callback: Callable[[Step], None]
-    ) -> Inversion | None:
-        """None where memory is short."""
+    def _invert(self, tasks: list[Task], number: int, batches: int) -> Inversion | None:
+        """Return None where memory is short."""
         try:
-            return self._attack.invert(tasks, number, callback)
+            return self._attacker.run_batch(
+                tasks, self._plan, batch=number, batches=batches, on_step=self._progress
+            )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return None
 
     def _halve(self, size: int) -> None:
+        device, name = self._attacker.recogniser.device, self._attacker.recogniser.name
         if size == 1:
             raise InputError(
-                f"memory: expected room on {self._attack.device} for one image of "
-                f"{self._attack.recogniser.name} at least, got none; free some, or choose another --device"
+                f"memory: expected room on {device} for one image of {name}, got none; free some, or "
+                "choose another --device"
             )
         self.size = size // 2
-        asked = self._attack.options.batch_size
-        self.notes = [f"Memory was short: batches of {self.size} images in place of {asked}."]
+        self.notes = [f"Memory was short: batches of {self.size} images in place of {self._plan.batch_size}."]
+        _log.warning(self.notes[0])
         gc.collect()
-        if self._attack.device.type == "cuda":
+        if device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-class _Gathered:
-    """What stays of the finished batches: records, the first images for the sheet; without a folder, all.
+class _Records:
+    """What stays of finished batches: records, the first images for the sheet; without a folder, all images.
 
     Args:
-        floor: the mean face, uint8 112x112.
-        folder: to write the images to.
+        judge: Judges the images.
+        floor: The mean face, uint8 112x112.
+        folder: Where to write the images; None keeps them.
     """
 
     def __init__(self, judge: Judge, floor: NDArray[np.uint8], folder: Path | None) -> None:
-        self._judge, self._folder = judge, folder
+        self._judge, self._folder, self._floor = judge, folder, floor
         self._stems: dict[str, str] = {}
-        # How often a name was wanted, so that many of one name need no search each.
+        # How often a name was wanted, so that many subjects of one name need no search each.
         self._taken: dict[str, int] = {}
-        self.floor = floor
         self.samples: list[dict[str, Any]] = []
         self.images: list[NDArray[np.uint8]] = []
         self.shown: list[Shown] = []
 
     def add(self, batch: _Batch) -> None:
-        """Judge a batch and write it, whole or not at all."""
+        """Judge a batch and write its images, completely or not at all."""
         images = to_uint8(batch.inversion.images)
-        references = [subject.reference for subject, _ in batch.tasks]
-        verdicts = judge_images(self._judge, list(to_crop_size(images)), self.floor, references, thresholds())
-        similarities = batch.inversion.similarity.tolist()
+        references = [task.subject.reference for task in batch.tasks]
+        verdicts = judge_images(
+            self._judge, list(to_crop_size(images)), self._floor, references, thresholds()
+        )
         samples = [
             {
-                "image": f"{self._stem(subject)}_sample{number}.png",
-                "input": subject.name,
-                "input_sha256": subject.sha256,
-                "class_id": subject.label,
-                "sample": number,
+                "image": f"{self._stem(task.subject)}_sample{task.sample}.png",
+                "input": task.subject.name,
+                "input_sha256": task.subject.sha256,
+                "class_id": task.subject.label,
+                "sample": task.sample,
                 "attacked_similarity": similarity,
                 "judge": asdict(verdict),
                 "steps": batch.inversion.steps,
                 "seconds": round(batch.seconds, 2),
             }
-            for (subject, number), similarity, verdict in zip(
-                batch.tasks, similarities, verdicts, strict=True
+            for task, similarity, verdict in zip(
+                batch.tasks, batch.inversion.similarity.tolist(), verdicts, strict=True
             )
         ]
         if self._folder is None:
             self.images.extend(images)
         else:
             _write_all(self._folder, samples, images)
-        for (subject, number), image, sample in zip(batch.tasks, images, samples, strict=True):
-            if len(self._stems) <= SHEET_IDENTITIES and number < SHEET_SAMPLES:
-                self.shown.append(Shown(subject, image, sample))
+        for task, image, sample in zip(batch.tasks, images, samples, strict=True):
+            if len(self._stems) <= SHEET_IDENTITIES and task.sample < SHEET_SAMPLES:
+                self.shown.append(Shown(task.subject, image, sample))
         self.samples += samples
 
     def _stem(self, subject: Subject) -> str:
-        """What the names of a subject's files begin with; no two subjects' alike."""
+        """Return the beginning of the names of a subject's files, different for each subject."""
         if subject.name not in self._stems:
             stem = re.sub(r"[^\w.-]+", "_", subject.stem) or "image"
             unique = stem

@@ -1,65 +1,71 @@
-"""`arcinvert calibrate`: public faces as a network sees them."""
+"""`arcinvert calibrate`: measure a network on public faces."""
 
 import argparse
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
-from arcinvert.cli.model_options import add_model_options, take_model
-from recognition.options import DeviceName
+from arcinvert.cli.model_options import add_model_arguments, model_options
 
-#: Faces that are measured where there are more.
+#: Images that are measured at most, by default.
 _FACES = 4096
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's options."""
+def add_parser(commands: Any) -> None:
+    """Add the command's parser."""
     parser = commands.add_parser(
-        "calibrate",
-        help="see public faces through a network: their templates, and statistics of activations",
+        "calibrate", help="measure a network on public faces: their templates, and statistics of activations"
     )
-    add_model_options(parser)
     parser.add_argument(
         "--images",
         required=True,
         metavar="DIR",
-        help="public faces, photographs or aligned crops, in the folder or below it; no labels are used",
+        help="a folder of public faces, photographs or aligned crops, searched with all folders below it; "
+        "labels are not used",
     )
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="default: MODEL.statistics.safetensors, where attacks find it by themselves",
+        help="the file to write (default: MODEL.statistics.safetensors, where attacks find it)",
     )
     parser.add_argument(
-        "--layers", metavar="REGEX", help="names of the layers to measure (default: convolutions, LayerNorms)"
+        "--layers",
+        metavar="REGEX",
+        help="a regular expression of the layers to measure (default: convolutions and LayerNorms)",
     )
     parser.add_argument(
-        "--faces", type=int, default=_FACES, metavar="N", help="at most so many (default: %(default)s)"
+        "--faces",
+        type=int,
+        default=_FACES,
+        metavar="N",
+        help="the largest number of images (default: %(default)s)",
     )
     parser.add_argument(
         "--without-faces",
         action="store_true",
-        help="statistics and the regression alone: a file that shows nobody, and no start at look-alikes",
+        help="write a file that shows nobody: statistics and the regression, without nearest neighbours",
     )
-    parser.add_argument("--device", default="auto", choices=get_args(DeviceName))
+    add_model_arguments(parser, "statistics", "precision")
     parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(given: argparse.Namespace) -> int:
+    options = model_options(given)
     from arcinvert.knowledge.calibrate import calibrate
 
-    model = take_model(vars(options))
     path, statistics = calibrate(
-        model,
-        options.images,
-        out=None if options.out is None else Path(options.out),
-        faces=options.faces,
-        layers=options.layers,
-        keep_faces=not options.without_faces,
+        options.choice(),
+        given.images,
+        out=None if given.out is None else Path(given.out),
+        faces=given.faces,
+        layers=given.layers,
+        keep_faces=not given.without_faces,
         device=options.device,
     )
-    kept = 0 if statistics.nearest_neighbours is None else len(statistics.nearest_neighbours)
-    seen = f"{len(statistics.layers)} layers of {statistics.model_name} on {statistics.images} faces"
-    regression = statistics.regression
-    fitted = f"a regression on {regression.count}" if regression else "no regression, of too few faces"
-    print(f"Wrote {path}: {seen}, {kept} look-alikes, {fitted}")
+    neighbours, regression = statistics.nearest_neighbours, statistics.regression
+    kept = 0 if neighbours is None else len(neighbours)
+    fitted = f"a regression on {regression.count} faces" if regression else "no regression, of too few faces"
+    print(
+        f"Wrote {path}: {len(statistics.layers)} layers of {statistics.model_name} on {statistics.images} "
+        f"faces, {kept} faces as nearest neighbours, {fitted}"
+    )
     return 0

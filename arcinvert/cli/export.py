@@ -1,28 +1,31 @@
-"""`arcinvert export`: a network as other projects read it."""
+"""`arcinvert export`: write a network as other projects read it."""
 
 import argparse
+from typing import Any
 
-from arcinvert.cli.model_options import add_choice_options, take_model
+from arcinvert.cli.model_options import add_model_arguments, model_options
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's options."""
-    parser = commands.add_parser("export", help="save a network in arcface_torch's format or as ONNX")
-    parser.add_argument("model", metavar="MODEL", help="as --model of the attacks")
+def add_parser(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("export", help="save a network in the format of arcface_torch or as ONNX")
+    parser.add_argument("network", metavar="MODEL", help="the network, as --model of the attacks")
     parser.add_argument(
         "out",
         metavar="OUT",
-        help=".pt or .pth: the backbone's state dict; checkpoint_gpu_0.pt: with class centres; .onnx",
+        help="the file to write: .pt or .pth for the backbone's state dict, checkpoint_gpu_0.pt for a state "
+        "with class centres, .onnx for ONNX",
     )
-    add_choice_options(parser)
+    add_model_arguments(parser, "model", "statistics", "device", "precision")
     parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(given: argparse.Namespace) -> int:
+    options = model_options(given, model=given.network)
     from recognition.export import export
     from recognition.loading import load
 
-    recogniser = load(take_model(vars(options)))
-    export(recogniser, options.out)
-    print(f"Wrote {options.out} ({recogniser.name})")
+    recogniser = load(options.choice())
+    export(recogniser, given.out)
+    print(f"Wrote {given.out} ({recogniser.name})")
     return 0

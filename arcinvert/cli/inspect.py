@@ -1,30 +1,33 @@
-"""`arcinvert inspect`: what a model is, and whether it was understood."""
+"""`arcinvert inspect`: what a network is, and whether its preprocessing is right."""
 
 import argparse
+import json
+from typing import Any
 
-from arcinvert.cli.model_options import add_choice_options, take_model
+from arcinvert.cli.model_options import add_model_arguments, model_options
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's options."""
-    parser = commands.add_parser("inspect", help="what a model file is, and a self-check on real faces")
-    parser.add_argument("model", metavar="MODEL", help="as --model of the attacks")
-    add_choice_options(parser)
+def add_parser(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "inspect", help="describe a network, and check its preprocessing on real faces"
+    )
+    parser.add_argument("network", metavar="MODEL", help="the network, as --model of the attacks")
     parser.add_argument(
         "--images",
         metavar="DIR",
-        help="a folder per identity, for the self-check; 20 people with two are enough",
+        help="a folder of one folder for each identity, for the check; 20 people with two images suffice",
     )
     parser.add_argument("--pairs", metavar="FILE", help="pairs of these images in LFW's format")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON object in place of lines")
+    add_model_arguments(parser, "model", "statistics", "device", "precision")
     parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
-    import json
-
+def _run(given: argparse.Namespace) -> int:
+    options = model_options(given, model=given.network)
     from arcinvert.inspection import as_json, describe, inspect
 
-    inspection = inspect(take_model(vars(options)), images=options.images, pairs=options.pairs)
-    print(json.dumps(as_json(inspection)) if options.json else "\n".join(describe(inspection)))
+    inspection = inspect(options.choice(), images=given.images, pairs=given.pairs)
+    print(json.dumps(as_json(inspection)) if given.json else "\n".join(describe(inspection)))
     return 0

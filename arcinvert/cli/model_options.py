@@ -1,47 +1,95 @@
-"""`--model` and what belongs to it, for every command that takes a network."""
+"""The options that say which network is used, for every command that loads one."""
 
 import argparse
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recognition.config import add_arguments, check, gather, option
+from recognition.options import DeviceName, Precision
+
 if TYPE_CHECKING:
+    from arcinvert.attacker import Attacker
     from recognition.loading import ModelChoice
 
+_GROUP = "network"
 
-def add_model_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """The options that `take_model` takes."""
-    parser.add_argument(
-        "--model",
-        default="lfw-iresnet18",
-        help="the bundled network, a file (.safetensors, .pt, .pth, .ckpt, .onnx), "
-        "package.module:factory[@weights], timm:NAME@weights or torchvision:NAME@weights "
-        "(default: %(default)s)",
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which network is loaded, and where it runs.
+
+    Raises:
+        InputError: If a value is of another type or out of its range.
+    """
+
+    model: str = option(
+        "lfw-iresnet18",
+        help="the network: the bundled one, a file (.safetensors, .pt, .pth, .ckpt, .onnx), "
+        "package.module:factory[@weights], timm:NAME@weights or torchvision:NAME@weights",
+        group=_GROUP,
+        metavar="MODEL",
     )
-    add_choice_options(parser)
-
-
-def add_choice_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """What a model's file may leave open."""
-    parser.add_argument(
-        "--preset",
-        metavar="P",
-        help="what the network takes, if its file does not say it: insightface, adaface, facenet, "
-        "imagenet, zero-to-one, zero-to-255, or settings: channels=BGR,mean=0.5,std=0.5,input_size=112",
+    preset: str | None = option(
+        help="the preprocessing that the network expects, if its file does not say it: insightface, adaface, "
+        "facenet, imagenet, zero-to-one, zero-to-255, or settings such as "
+        "channels=BGR,mean=0.5,std=0.5,input_size=112",
+        group=_GROUP,
     )
-    parser.add_argument(
-        "--centres",
+    centres: str | None = option(
+        help="the class centres: a file, a folder of shards, or a folder of one folder of photographs for "
+        "each identity",
+        group=_GROUP,
         metavar="PATH",
-        help="class centres: a file, a folder of shards, or of one folder of photographs per identity",
     )
-    parser.add_argument("--classes", type=int, metavar="N", help="how many centres there must be")
-
-
-def take_model(arguments: dict[str, Any]) -> "str | ModelChoice":
-    """Takes these options out of parsed arguments: what `recognition.loading.load` takes."""
-    model, preset, centres, classes = (
-        arguments.pop(key) for key in ("model", "preset", "centres", "classes")
+    classes: int | None = option(
+        help="the number of class centres that there must be", group=_GROUP, minimum=1
     )
-    if preset is None and centres is None and classes is None:
-        return str(model)
-    from recognition.loading import ModelChoice
+    statistics: str | None = option(
+        help="the file of 'arcinvert calibrate'; by default the one beside the network, if there is one",
+        group=_GROUP,
+        metavar="FILE",
+    )
+    device: DeviceName = option(
+        "auto", help="the device that computes; auto is CUDA, then MPS, then the CPU", group=_GROUP
+    )
+    precision: Precision = option(
+        "auto", help="the floating-point type; auto is bfloat16 where the hardware has it", group=_GROUP
+    )
 
-    return ModelChoice(model, preset=preset, centres=centres, classes=classes)
+    def __post_init__(self) -> None:
+        check(self)
+
+    def choice(self) -> "str | ModelChoice":
+        """Return what `recognition.loading.load` takes."""
+        if self.preset is None and self.centres is None and self.classes is None:
+            return self.model
+        from recognition.loading import ModelChoice
+
+        return ModelChoice(self.model, preset=self.preset, centres=self.centres, classes=self.classes)
+
+    def attacker(self) -> "Attacker":
+        """Load the network for attacks.
+
+        Raises:
+            InputError: If it cannot be loaded.
+        """
+        from arcinvert.attacker import Attacker
+
+        return Attacker(
+            self.choice(), statistics=self.statistics, device=self.device, precision=self.precision
+        )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, *exclude: str) -> None:
+    """Add the arguments of `ModelOptions`, without those that a command does not have."""
+    add_arguments(parser, ModelOptions, exclude=exclude)
+
+
+def model_options(given: argparse.Namespace, **values: Any) -> ModelOptions:
+    """Return the options of parsed arguments.
+
+    Args:
+        given: The parsed arguments.
+        values: Fields that the command has under another name.
+    """
+    return ModelOptions(**(gather(ModelOptions, given) | values))

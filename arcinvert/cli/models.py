@@ -1,18 +1,21 @@
-"""`arcinvert models`: well-known public networks, listed and fetched."""
+"""`arcinvert models`: list well-known public networks, and download them."""
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command's options."""
-    parser = commands.add_parser("models", help="well-known public networks: list them, fetch one")
+def add_parser(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("models", help="list well-known public networks, or download one")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listing = actions.add_parser("list", help="names, licences, sizes, addresses")
+    listing = actions.add_parser("list", help="list names, licences, sizes and addresses")
     listing.set_defaults(run=_list)
-    fetch = actions.add_parser("fetch", help="download one: resumed, and verified by its SHA-256")
-    fetch.add_argument("name", metavar="NAME")
-    fetch.add_argument("--out", default="models", metavar="DIR", help="where to (default: %(default)s)")
+    fetch = actions.add_parser("fetch", help="download a network, resumed and verified by its SHA-256")
+    fetch.add_argument("name", metavar="NAME", help="the name of the network")
+    fetch.add_argument(
+        "--out", default="models", metavar="DIR", help="the folder to write to (default: %(default)s)"
+    )
     fetch.set_defaults(run=_fetch)
 
 

@@ -1,22 +1,22 @@
-"""Whether an attack still gains, told by the attacked network alone."""
+"""Early stopping, decided by the attacked network alone."""
 
 from torch import Tensor
 
-#: Steps whose views are averaged, and between two looks: a look waits for the device.
+#: Steps whose similarities are averaged, which is also the interval between two checks: a check waits for the
+#: device.
 WINDOW = 20
-#: Share of a schedule's steps that are its last part: an attack that has settled goes on there, so that
-#: its learning rate falls as it would have.
+#: The fraction of a schedule that still runs after the decision, so that the learning rate falls to zero.
 LAST_PART = 0.2
 
 
 class EarlyStopping:
-    """Compares each image's mean similarity to its template, under the random views of `WINDOW` steps, with
-    that of the steps before.
+    """Compares each image's mean similarity over a window of steps with that of the window before.
 
-    Nothing that a judge says is in it.
+    The similarities are those of the randomly augmented images to their templates in the attacked network;
+    nothing that a judge says is used.
 
     Args:
-        tolerance: cosine; the batch has settled when no image gained more.
+        tolerance: Cosine similarity. The batch has converged when no image gained more.
     """
 
     def __init__(self, tolerance: float) -> None:
@@ -25,8 +25,8 @@ class EarlyStopping:
         self._sum: Tensor | float = 0.0
         self._before: Tensor | None = None
 
-    def hear(self, similarities: Tensor) -> bool:
-        """Take one step's similarities, (batch,), and say whether the batch has settled."""
+    def converged(self, similarities: Tensor) -> bool:
+        """Add the similarities of one step, shape (batch,), and return whether the batch has converged."""
         self._sum = self._sum + similarities
         self._steps += 1
         if self._steps % WINDOW:

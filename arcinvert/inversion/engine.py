@@ -1,23 +1,22 @@
-"""The one optimisation loop."""
+"""The optimisation loop."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from arcinvert.inversion.augmentation import FeatureDropout
+from arcinvert.inversion.augmentation import Augmentation
 from arcinvert.inversion.early_stopping import LAST_PART, EarlyStopping
 from arcinvert.inversion.input_gradients import input_gradients
-from arcinvert.inversion.parametrisations import Parametrisation
-from arcinvert.inversion.penalties.batchnorm import BatchNormPrior
-from arcinvert.inversion.result import Inversion, LossParts, Step, StopInversion
+from arcinvert.inversion.parametrisations.base import Parametrisation
+from arcinvert.inversion.penalties import WeightedPenalty
+from arcinvert.inversion.progress import StepCounter
+from arcinvert.inversion.result import Inversion, Losses, StopInversion
 from arcinvert.inversion.schedule import Schedule
-from arcinvert.inversion.targets import Target
+from arcinvert.inversion.targets.base import Target
 from recognition.recogniser import Recogniser
 
-#: An image prior with its name and weight.
-WeightedPrior = tuple[str, float, Callable[[Tensor], Tensor]]
 #: Devices on which Adam is one kernel.
 _FUSED = frozenset({"cpu", "cuda"})
 
@@ -28,83 +27,76 @@ def invert(
     parametrisation: Parametrisation,
     schedule: Schedule,
     *,
-    view: Callable[[Tensor], Tensor] = lambda images: images,
-    image_priors: Sequence[WeightedPrior] = (),
-    dropout: FeatureDropout | None = None,
-    statistics_prior: tuple[float, BatchNormPrior] | None = None,
-    coordinate_weight: float = 0.0,
+    penalties: Sequence[WeightedPenalty] = (),
+    augmentation: Augmentation | None = None,
     dtype: torch.dtype = torch.float32,
-    settle: float = 0.0,
-    callback: Callable[[Step], None] = lambda step: None,
+    counter: StepCounter | None = None,
 ) -> Inversion:
     """Optimise a batch of images until the recogniser sees their targets in them.
 
     Args:
-        recogniser: attacked; frozen, in evaluation mode, on the device of the images.
-        target: what its embeddings shall be.
-        parametrisation: what is optimised, already at its start.
-        view: a random view of the images, which the network sees in their place.
-        dropout: of the features that the network's last weights read.
-        image_priors: of the images, each with a name and a weight.
-        statistics_prior: of the network's activations, with its weight.
-        coordinate_weight: of the parametrisation's own prior, where it has one.
-        dtype: of the network's inner computation.
-        settle: the largest gain in similarity to its template, under the views of `WINDOW` steps, at
-            which an image has settled; when the whole batch has, the last part of the schedule follows at
-            once. 0 takes every step.
-        callback: hears of every step; `StopInversion` raised in it keeps what there is, any other
-            exception ends all.
+        recogniser: The attacked network, frozen, in evaluation mode, on the device of the images.
+        target: Embeddings to a loss for each image.
+        parametrisation: What is optimised, already at its initial images.
+        schedule: Steps, learning rates, averaging and early stopping.
+        penalties: Penalties with names and weights; their weighted means are added to the loss.
+        augmentation: Random changes of images and features in front of the loss; None makes none.
+        dtype: The floating-point type of the network's inner computation.
+        counter: Counts and reports the steps. A callback may raise `StopInversion` to stop early and keep
+            what there is; any other exception ends the inversion.
+
+    Returns:
+        The images, and how similar the attacked network finds them to their targets.
     """
 
     @torch.no_grad()
-    def plain() -> Tensor:
+    def current_images() -> Tensor:
         return parametrisation.images().detach().clamp(0, 1)
 
-    # Nothing in the loop reads a tensor of the device: the host would wait for it at each step.
-    start, templates = plain(), target.templates
+    # Nothing in the loop reads a tensor of the device: each read would make the host wait for it.
+    counter = counter or StepCounter(schedule.steps)
+    start, templates = current_images(), target.templates
     optimiser = make_optimiser(parametrisation.parameters, schedule.betas)
-    settling = EarlyStopping(settle) if settle else None
-    weight, prior = statistics_prior or (0.0, None)
-    parts, step, steps, stopped = LossParts((), start.new_zeros(0)), 0, 0, False
+    stopping = None if schedule.early_stopping is None else EarlyStopping(schedule.early_stopping)
+    losses, step, taken, stopped = Losses((), start.new_zeros(0)), 0, 0, False
     total, averaged = torch.zeros_like(start), 0
-    with (
-        input_gradients(recogniser),
-        prior.listening(recogniser) if prior else contextlib.nullcontext(),
-        dropout.hiding(recogniser) if dropout else contextlib.nullcontext(),
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(input_gradients(recogniser))
+        for weighted in penalties:
+            stack.enter_context(weighted.penalty.attached(recogniser, parametrisation))
+        if augmentation is not None:
+            stack.enter_context(augmentation.attached(recogniser))
         while step < schedule.steps and not stopped:
             optimiser.param_groups[0]["lr"] = schedule.rate(step)
             images = parametrisation.images()
             with _autocast(images, dtype):
-                embeddings = recogniser(view(images))
-            losses = {"identity": target(embeddings).mean()}
-            losses |= {name: factor * penalty(images).mean() for name, factor, penalty in image_priors}
-            if coordinate_weight and (coordinates := parametrisation.penalty()) is not None:
-                losses["coordinates"] = coordinate_weight * coordinates.mean()
-            if prior:
-                losses["statistics"] = weight * prior()
-            values = torch.stack(list(losses.values()))
+                embeddings = recogniser(images if augmentation is None else augmentation(images))
+            parts = {"identity": target(embeddings).mean()}
+            parts |= {name: weight * penalty(images).mean() for name, weight, penalty in penalties}
+            values = torch.stack(list(parts.values()))
             optimiser.zero_grad(set_to_none=True)
             values.sum().backward()
             optimiser.step()
             parametrisation.project()
-            parts, step, steps = LossParts(tuple(losses), values.detach()), step + 1, steps + 1
+            losses, step, taken = Losses(tuple(parts), values.detach()), step + 1, taken + 1
             if schedule.averages(step):
-                total, averaged = total + plain(), averaged + 1
+                total, averaged = total + current_images(), averaged + 1
             try:
-                callback(Step(step, schedule.steps, parts, lambda: plain().cpu()))
+                counter.advance(losses, lambda: current_images().cpu())
             except StopInversion:
                 stopped = True
-            if settling and settling.hear((embeddings.detach() * templates).sum(1)):
-                step, settling = max(step, round(schedule.steps * (1 - LAST_PART))), None
+            if stopping and stopping.converged((embeddings.detach() * templates).sum(1)):
+                last, stopping = max(step, round(schedule.steps * (1 - LAST_PART))), None
+                counter.skip(last - step)
+                step = last
     with torch.no_grad():
-        images = total / averaged if averaged else plain()
+        images = total / averaged if averaged else current_images()
         similarity = (recogniser(images) * templates).sum(1)
-    return Inversion(images.cpu(), start.cpu().clone(), similarity.cpu(), dict(parts), steps, stopped)
+    return Inversion(images.cpu(), start.cpu().clone(), similarity.cpu(), dict(losses), taken, stopped)
 
 
 def make_optimiser(parameters: list[Tensor], betas: tuple[float, float]) -> torch.optim.Adam:
-    """Adam in one kernel where the device has one."""
+    """Return Adam, in one kernel where the device has one."""
     fused = all(parameter.device.type in _FUSED for parameter in parameters)
     return torch.optim.Adam(parameters, lr=1.0, betas=betas, fused=fused)
 

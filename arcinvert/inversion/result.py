@@ -1,4 +1,4 @@
-"""What an inversion gives."""
+"""What an inversion reports while it runs, and what it returns."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 
-class StopInversion(Exception):  # noqa: N818  (like StopIteration, it is no error)
-    """Raised by a callback: the optimisation ends, and what it has so far is its result."""
+class StopInversion(Exception):  # noqa: N818  (like StopIteration, it is not an error)
+    """Raise it in a callback to stop: the result is then what has been reached so far."""
 
 
-class LossParts(Mapping[str, float]):
-    """The parts of a loss by their names, read from the device only when somebody looks.
+class Losses(Mapping[str, float]):
+    """The weighted losses of one step by name, copied from the device only when one is read.
 
-    Reading waits for the device to finish its queue; so who watches should look now and then alone.
+    A read waits for the device to finish its queue, so a callback should read only now and then.
 
     Args:
-        names: of the parts.
-        values: (parts,), without gradients.
+        names: Names of the losses.
+        values: Shape (losses,), without gradients.
     """
 
     def __init__(self, names: Sequence[str], values: Tensor) -> None:
@@ -41,38 +41,43 @@ class LossParts(Mapping[str, float]):
 
 @dataclass(frozen=True)
 class Step:
-    """One step, for progress: its place in the schedule from 1, of how many, and the parts of the loss, batch
-    means.
+    """One finished step of the optimiser.
 
     Args:
-        parts: `LossParts` of an inversion.
-        images: looks at the batch as it is now, (batch, 3, h, w) in [0, 1] on the CPU; costs nothing
-            until it is called, and is good only during the callback.
+        number: The step's number from 1, counted through all restarts and stages of the batch.
+        steps: The number of steps of the batch.
+        losses: The weighted losses of the step by name, means over the batch.
+        images: Returns the images as they are, shape (batch, 3, h, w) in [0, 1] on the CPU. It costs nothing
+            until it is called, and is valid during the callback only.
+        batch: The batch's number from 1.
+        batches: The number of batches.
     """
 
     number: int
     steps: int
-    parts: Mapping[str, float]
+    losses: Mapping[str, float]
     images: Callable[[], Tensor] = field(repr=False, compare=False)
+    batch: int = 1
+    batches: int = 1
 
 
 @dataclass(frozen=True)
 class Inversion:
-    """The end of an optimisation.
+    """The result of an optimisation.
 
     Args:
-        images: (batch, 3, h, w) in [0, 1], on the CPU.
-        start: the images that it began with, likewise.
-        similarity: (batch,), cosine of the plain images' embeddings to the target, as the attacked
-            network itself sees it.
-        parts: the parts of the last step's loss, batch means.
-        steps: that were taken.
-        stopped: whether a callback ended it early.
+        images: Shape (batch, 3, h, w) in [0, 1], on the CPU.
+        start: The initial images, likewise.
+        similarity: Shape (batch,), cosine similarity of the images' embeddings to the target's in the
+            attacked network, without augmentation.
+        losses: The weighted losses of the last step by name, means over the batch.
+        steps: The number of steps taken.
+        stopped: Whether a callback stopped it early.
     """
 
     images: Tensor
     start: Tensor
     similarity: Tensor
-    parts: dict[str, float]
+    losses: dict[str, float]
     steps: int
     stopped: bool = False

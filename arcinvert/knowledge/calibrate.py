@@ -1,4 +1,4 @@
-"""Measure a network on a folder of public faces."""
+"""Calibrate: measure a network on a folder of public faces, and write what an attack uses."""
 
 import os
 from collections.abc import Iterator
@@ -9,12 +9,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from arcinvert.knowledge.activation_statistics import (
-    MeasuredStatistics,
-    default_path,
-    measure,
-    save_statistics,
-)
+from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.measure import measure
+from arcinvert.knowledge.statistics_file import default_path, save_statistics
 from recognition.data.faces import read_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import SUFFIXES, to_tensor
@@ -23,7 +20,7 @@ from recognition.options import DeviceName
 from recognition.recogniser import EMBEDDING_BATCH
 from recognition.runtime import choose_device, keep_freed_memory
 
-#: Of the draw among more images than are wanted.
+#: The seed of the sample where there are more images than wanted.
 _SEED = 0
 
 
@@ -37,20 +34,23 @@ def calibrate(
     keep_faces: bool = True,
     device: DeviceName = "auto",
 ) -> tuple[Path, MeasuredStatistics]:
-    """Measure a network on the faces of a folder, and write what an attack needs.
+    """Measure a network on the faces of a folder, and write what an attack uses.
 
     Args:
-        images: photographs or aligned crops, in the folder or below it; of more than `faces` a seeded draw.
-        out: the file to write; None writes beside the model, where attacks look.
-        layers: a regular expression of layers' names.
-        keep_faces: whether the file has look-alikes, which show the people: the coordinates of their faces.
+        model: The network.
+        images: A folder of photographs or aligned crops, searched with all folders below it.
+        out: The file to write; None writes beside the network, where attacks look.
+        faces: The largest number of images; of more, a sample is drawn by a fixed seed.
+        layers: A regular expression of the names of the layers to measure.
+        keep_faces: Whether the file has nearest neighbours, which show the people.
+        device: Where to compute.
 
     Raises:
-        InputError: no face, no layer to measure, or nowhere to write.
+        InputError: If there is no face, no layer to measure, or nowhere to write.
     """
     if faces < 1:
         raise InputError(f"faces: expected at least 1, got {faces}")
-    # Activations are freed batch by batch; asking the system for them anew takes half the time.
+    # Activations are freed batch by batch; without this, asking the system for them anew takes half the time.
     keep_freed_memory()
     target = choose_device(device)
     recogniser = load(model).to(target)
@@ -75,7 +75,7 @@ def _draw(folder: Path, faces: int) -> list[Path]:
 
 
 def _batches(paths: list[Path], size: int) -> Iterator[Tensor]:
-    """Faces of the photographs, those with one, in batches."""
+    """Yield the faces of the photographs in batches; photographs without a face are skipped."""
     batch: list[Tensor] = []
     for path in tqdm(paths, desc="measure", unit="face"):
         try:

@@ -1,10 +1,10 @@
-"""The shipped eigenfaces: the mean of public faces and the directions that they vary along.
+"""The shipped face PCA: the mean of public faces and their principal components.
 
-Coordinates along them are in units of their standard deviation, so that those of faces are about N(0, 1).
-Faces and their mirror images were counted alike, so that an eigenface is its own mirror image, or the
-negative of it: the file has the left halves.
+Coefficients are in units of their standard deviation, so that those of faces are about N(0, 1). Faces and
+their mirror images were counted alike, so that each component is its own mirror image or the negative of it:
+the file has the left halves.
 
-Source: Turk and Pentland, Journal of Cognitive Neuroscience 3(1), 1991.
+Source: Turk and Pentland (eigenfaces), Journal of Cognitive Neuroscience 3(1), 1991.
 """
 
 import functools
@@ -18,27 +18,32 @@ from torch import Tensor
 
 @functools.cache
 def load_face_pca() -> tuple[Tensor, Tensor, Tensor]:
-    """The shipped mean, (3, s, s), unit directions, (n, 3, s, s), and standard deviations, (n,)."""
+    """Return the mean, (3, s, s), the unit components, (n, 3, s, s), and their standard deviations, (n,)."""
     tensors = load_file(str(files("arcinvert").joinpath("data/face_pca.safetensors")))
     halves, parity = tensors["halves"].float(), tensors["parity"].float()
-    directions = torch.cat([halves, parity[:, None, None, None] * halves.flip(-1)], -1)
-    return tensors["mean"].float(), directions, tensors["deviations"].float()
+    components = torch.cat([halves, parity[:, None, None, None] * halves.flip(-1)], -1)
+    return tensors["mean"].float(), components, tensors["deviations"].float()
 
 
 def pca_coefficients_of(images: Tensor, count: int | None = None) -> Tensor:
-    """Coordinates, (batch, n), of aligned images, (batch, 3, h, w) in [0, 1]; or the first `count`."""
-    mean, directions, deviations = _first(count, images)
-    coarse = F.interpolate(images, list(mean.shape[-2:]), mode="bilinear", antialias=True)
-    return (coarse - mean).flatten(1) @ directions.flatten(1).T / deviations
+    """Return the first `count` coefficients, or all, shape (batch, n), of aligned images.
+
+    Args:
+        images: Shape (batch, 3, h, w) in [0, 1].
+        count: How many coefficients; None for all.
+    """
+    mean, components, deviations = _first(count, images)
+    small = F.interpolate(images, list(mean.shape[-2:]), mode="bilinear", antialias=True)
+    return (small - mean).flatten(1) @ components.flatten(1).T / deviations
 
 
-def faces_of(coordinates: Tensor) -> Tensor:
-    """Images, (batch, 3, s, s), of the first coordinates, (batch, n); may leave [0, 1]."""
-    mean, directions, deviations = _first(coordinates.shape[1], coordinates)
-    return (coordinates * deviations @ directions.flatten(1)).unflatten(1, mean.shape) + mean
+def faces_of(coefficients: Tensor) -> Tensor:
+    """Return images, shape (batch, 3, s, s), of the first coefficients, (batch, n); they may leave [0, 1]."""
+    mean, components, deviations = _first(coefficients.shape[1], coefficients)
+    return (coefficients * deviations @ components.flatten(1)).unflatten(1, mean.shape) + mean
 
 
 def _first(count: int | None, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The mean, and `count` directions and deviations: they alone go to a tensor's device and type."""
-    mean, directions, deviations = load_face_pca()
-    return mean.to(like), directions[:count].to(like), deviations[:count].to(like)
+    """Return the mean, and the first components with deviations, on a tensor's device and of its type."""
+    mean, components, deviations = load_face_pca()
+    return mean.to(like), components[:count].to(like), deviations[:count].to(like)

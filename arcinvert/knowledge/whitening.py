@@ -1,8 +1,9 @@
-"""Templates compared as a network's own spread of them suggests.
+"""Whitening of templates.
 
-A cosine weighs every direction of an embedding alike, but templates lie widely along a few directions, which
-tell sex, age or light, and narrowly along the many that tell one person from another. In whitened coordinates
-all directions spread alike. Whoever holds class centres, or templates of public faces, knows the spread.
+A cosine weighs every direction of an embedding alike, but templates vary widely along a few directions, which
+correlate with sex, age or light, and little along the many that separate one person from another. After
+whitening they vary alike along all directions. Whoever holds class centres, or templates of public faces,
+knows their covariance.
 """
 
 from dataclasses import dataclass
@@ -11,38 +12,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Of the mean variance, added to that of each direction: few templates know little of the narrowest.
+#: A fraction of the mean variance, added to the variance of each direction: few templates determine the
+#: smallest variances badly.
 SHRINKAGE = 0.1
-#: Keeps the scales finite where all templates are one.
+#: Keeps the scales finite where all templates are equal.
 _SMALLEST_VARIANCE = 1e-12
-#: Templates that are held in double precision at once.
+#: The number of templates in double precision at once.
 _PART = 8192
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """Shifts embeddings by a mean, and brings their directions to one spread.
+    """Subtracts a mean and scales all directions to one variance.
 
     Args:
-        mean: (dim,).
-        matrix: (dim, dim).
+        mean: Shape (dim,).
+        matrix: Shape (dim, dim).
     """
 
     mean: Tensor
     matrix: Tensor
 
     def __call__(self, embeddings: Tensor) -> Tensor:
-        """Embeddings, (n, dim), to whitened ones of unit norm, (n, dim)."""
+        """Return whitened embeddings of unit norm, shape (n, dim), of embeddings, (n, dim)."""
         return F.normalize((embeddings - self.mean) @ self.matrix)
 
     def to(self, like: Tensor) -> "Whitening":
-        """The same on a tensor's device, of its type."""
+        """Return the same whitening on a tensor's device, of its type."""
         return Whitening(self.mean.to(like), self.matrix.to(like))
 
 
 @torch.no_grad()
 def whitening_of(templates: Tensor) -> Whitening:
-    """By the mean and covariance of unit-norm templates, (n, dim); symmetric, so directions stay."""
+    """Return the symmetric (ZCA) whitening by the mean and covariance of unit-norm templates, (n, dim)."""
     dim = templates.shape[1]
     total = torch.zeros(dim, dtype=torch.float64)
     products = torch.zeros(dim, dim, dtype=torch.float64)

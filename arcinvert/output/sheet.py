@@ -1,4 +1,4 @@
-"""A run in pictures and words: its contact sheet and its one sentence."""
+"""The contact sheet of a run, and its figures in one sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.output.folder import Tile, contact_sheet
-from arcinvert.subjects import Subject
+from arcinvert.output.contact_sheet import Tile, contact_sheet
+from arcinvert.subjects.subject import Subject
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A reconstruction on the sheet: whose, uint8 HWC, and its entry of result.json."""
+    """A reconstruction on the sheet.
+
+    Args:
+        subject: Whose it is.
+        image: The reconstruction, uint8 HWC.
+        sample: Its entry in result.json.
+    """
 
     subject: Subject
     image: NDArray[np.uint8]
@@ -22,12 +28,12 @@ class Shown:
 
 
 def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The contact sheet of a result: a row an identity, with photograph, floor and samples.
+    """Return the contact sheet of a result: one row for each identity, with photograph, floor and samples.
 
     Args:
-        result: the content of result.json.
-        shown: of its samples all, or the first.
-        floor: the mean face.
+        result: The content of result.json.
+        shown: Its samples, all or the first.
+        floor: The mean face, uint8 HWC.
     """
     rows: dict[str, list[Tile]] = {}
     for one in shown:
@@ -37,7 +43,8 @@ def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.
         rows[name].append(_sample_tile(one.image, one.sample))
     count = len(result["samples"])
     part = "" if len(shown) == count else f", {len(shown)} of {count:,} images"
-    recipe = f"recipe {result['recipe']['name']}" + (" changed" if result["recipe"]["changes"] else "")
+    plan = result["plan"]
+    recipe = f"recipe {plan['recipe']}" + (" with changes" if plan["changes"] else "")
     return contact_sheet(
         f"arcinvert {result['command']}: {result['attacked']['name']}, {recipe}{part}",
         f"{summary_line(result['summary'])} Attacker knows: {result['attacker_knowledge']['level']}. "
@@ -47,7 +54,7 @@ def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.
 
 
 def summary_line(summary: dict[str, Any]) -> str:
-    """The run's figures in one sentence."""
+    """Return the run's figures in one sentence."""
     if summary["kind"] is None:
         return f"No photograph to judge by; a face is found in {summary['face_detected']['value']:.0%}."
     parts = []

@@ -3,7 +3,7 @@
 import argparse
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -58,15 +58,26 @@ def _add_argument(group: Any, entry: Any, kind: Kind, shown: str | None) -> None
         # A list of many words would fill the help's first column.
         if metavar or len(kind.choices) > 4:
             keywords |= {"metavar": metavar or "NAME"}
-            keywords["help"] += f"; one of {', '.join(kind.choices)}"
     else:
         keywords |= {
-            "type": kind.base,
+            "type": _converter(kind),
             "metavar": metavar or {int: "N", float: "X", Path: "PATH"}.get(kind.base, "NAME"),
         }
     if kind.many:
         keywords |= {"nargs": "+", "action": "extend"}
     group.add_argument(flag, **keywords)
+
+
+def _converter(kind: Kind) -> Callable[[str], Any]:
+    """Return a conversion for argparse, whose errors say what was expected."""
+
+    def convert(text: str) -> Any:
+        try:
+            return kind.base(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected {kind.words}, got {text!r}") from None
+
+    return convert
 
 
 def gather(options: type, namespace: argparse.Namespace, *, file: str | Path | None = None) -> dict[str, Any]:

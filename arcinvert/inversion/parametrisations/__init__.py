@@ -1,16 +1,24 @@
-"""What is optimised: leaf tensors, and the images they stand for."""
+"""Parametrisations: what is optimised, and the images it stands for.
 
-from arcinvert.inversion.parametrisations.base import Parametrisation
-from arcinvert.inversion.parametrisations.face_pca import FacePCA
-from arcinvert.inversion.parametrisations.fourier import Fourier
-from arcinvert.inversion.parametrisations.low_resolution import LowResolution
-from arcinvert.inversion.parametrisations.pixels import Pixels
+A new parametrisation is one more module here and one more line in `PARAMETRISATIONS`.
+"""
 
-#: By the names of the command line.
-PARAMETRISATIONS: dict[str, type[Parametrisation]] = {
-    "eigenfaces": FacePCA,
-    "pixels": Pixels,
-    "fourier": Fourier,
-}
+from typing import TYPE_CHECKING
 
-__all__ = ["PARAMETRISATIONS", "FacePCA", "Fourier", "LowResolution", "Parametrisation", "Pixels"]
+from recognition.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from arcinvert.inversion.parametrisations.base import Parametrisation as Parametrisation
+
+_HERE = "arcinvert.inversion.parametrisations"
+#: Parametrisations by the names that `--parametrisation` takes.
+PARAMETRISATIONS: "Registry[type[Parametrisation]]" = Registry(
+    "parametrisation",
+    {
+        "face-pca": Entry(
+            f"{_HERE}.face_pca:FacePCA", "coefficients along the principal components of faces"
+        ),
+        "pixels": Entry(f"{_HERE}.pixels:Pixels", "the pixels themselves"),
+        "fourier": Entry(f"{_HERE}.fourier:Fourier", "Fourier coefficients, scaled as in photographs"),
+    },
+)

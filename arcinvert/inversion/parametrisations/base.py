@@ -1,13 +1,14 @@
 """The interface of a parametrisation."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
 
-class Views(NamedTuple):
-    """Of the network on an image: shift in pixels, change of size, and the share of features hidden."""
+class AugmentationStrength(NamedTuple):
+    """Strength of the augmentation: shift in pixels, change of size, dropped fraction of features."""
 
     shift: int = 2
     scale: float = 0.0
@@ -15,27 +16,31 @@ class Views(NamedTuple):
 
 
 class Parametrisation(ABC):
-    """Leaf tensors that stand for a batch of images.
+    """Leaf tensors that represent a batch of images, and the settings that suit them.
 
     Args:
-        start: images to begin with, (batch, 3, h, w) in [0, 1].
+        start: The initial images, shape (batch, 3, h, w) in [0, 1].
     """
 
-    #: Adam's learning rate that suits these leaves.
-    learning_rate: float
-    #: Share of the BatchNorm prior's weight that suits these images.
-    statistics_share = 1.0
-    #: Weight of the variation of colours alone, tuned on people that the bundled network was trained on:
-    #: coloured fringes are a mark of inversion.
-    colour_weight = 4.0
-    #: That suit these images.
-    views = Views()
-    #: The same where the start is a likeness of the person already; None where it makes no difference.
-    views_from_likeness: Views | None = None
-    #: Steps, and how often an image is begun where all begin at the same face: now and then one ends at
-    #: some other face, so that three of 100 steps do better than one of 300.
-    steps = 100
-    restarts = 3
+    #: The learning rate of Adam.
+    learning_rate: ClassVar[float]
+    #: A factor of the weights of penalties on activations.
+    activation_penalty_factor: ClassVar[float] = 1.0
+    #: Weights of penalties that a recipe leaves to the parametrisation. Coloured fringes are an artefact of
+    #: inversion; the weight was tuned on people that the bundled network was trained on.
+    penalty_weights: ClassVar[Mapping[str, float]] = {"colour-tv": 4.0}
+    #: Random augmentation in front of the loss.
+    augmentation: ClassVar[AugmentationStrength] = AugmentationStrength()
+    #: The same where the initial image already resembles the person; None if it makes no difference.
+    augmentation_near: ClassVar[AugmentationStrength | None] = None
+    #: Steps, and restarts where all start from the same face: now and then one ends at another face, so that
+    #: three restarts of 100 steps do better than one of 300.
+    steps: ClassVar[int] = 100
+    restarts: ClassVar[int] = 3
+    #: Whether it is made of public faces, which an attacker by the weights alone does not have.
+    of_public_faces: ClassVar[bool] = False
+    #: Whether `pca_coefficients` exist.
+    has_coefficients: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(self, start: Tensor) -> None: ...
@@ -43,15 +48,16 @@ class Parametrisation(ABC):
     @property
     @abstractmethod
     def parameters(self) -> list[Tensor]:
-        """The leaves to optimise."""
+        """The leaf tensors to optimise."""
 
     @abstractmethod
     def images(self) -> Tensor:
-        """The images, (batch, 3, h, w), with gradients to the leaves; may leave [0, 1] slightly."""
+        """Return the images, (batch, 3, h, w), with gradients to the leaves; may leave [0, 1] slightly."""
 
-    def penalty(self) -> Tensor | None:
-        """A prior on the leaves themselves, (batch,), where the parametrisation has one."""
+    @property
+    def pca_coefficients(self) -> Tensor | None:
+        """Face PCA coefficients, (batch, n), in standard deviations; None for other parametrisations."""
         return None
 
     def project(self) -> None:  # noqa: B027  (most parametrisations have nothing to project)
-        """Move the leaves back to where they stand for possible images, after a step."""
+        """Move the leaves back, after a step, to where they represent possible images."""

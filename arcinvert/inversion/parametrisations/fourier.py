@@ -1,4 +1,4 @@
-"""Fourier coefficients, so that every step moves coarse structure more than fine."""
+"""Fourier coefficients: every step changes coarse structure more than fine structure."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from arcinvert.inversion.parametrisations.base import Parametrisation
 
 
 class Fourier(Parametrisation):
-    """Coefficients of the real two-dimensional Fourier transform, scaled as photographs are: 1/f.
+    """Coefficients of the real two-dimensional Fourier transform, scaled by 1/f as in photographs.
 
     Source: Olah, Mordvintsev and Schubert, Feature Visualization, Distill 2017.
     """
@@ -19,7 +19,7 @@ class Fourier(Parametrisation):
         self._size = (height, width)
         rows = torch.fft.fftfreq(height, device=start.device)[:, None]
         columns = torch.fft.rfftfreq(width, device=start.device)[None]
-        # The lowest frequency stands in for zero, at which 1/f has no value.
+        # At frequency zero 1/f has no value; the lowest frequency is used there.
         frequency = (rows.square() + columns.square()).sqrt().clamp_min(1 / max(height, width))
         scale = 1 / frequency
         # A unit change of every coefficient then moves pixels by about one half together.

@@ -1,4 +1,4 @@
-"""Images of half the size, enlarged: fine structure cannot come before coarse."""
+"""Images of half the size, enlarged: coarse structure comes before fine structure."""
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +8,13 @@ from arcinvert.inversion.parametrisations.base import Parametrisation
 
 
 class LowResolution(Parametrisation):
-    """Another parametrisation at half the size; its images are enlarged to their full size.
+    """Another parametrisation at half the size; its images are enlarged to the full size.
 
-    Networks of one input size then see them, where the original shows a network smaller images.
+    Networks with one input size can then be shown them, where the original shows a network smaller images.
 
     Args:
-        start: images to begin with, of the full size.
-        inner: what the small images are made of.
+        start: The initial images, of the full size.
+        inner: What represents the small images.
 
     Source: Yin et al., arXiv:1912.08795: at half the resolution first, in its published settings.
     """
@@ -27,12 +27,13 @@ class LowResolution(Parametrisation):
     def parameters(self) -> list[Tensor]:
         return self._inner.parameters
 
+    @property
+    def pca_coefficients(self) -> Tensor | None:
+        return self._inner.pca_coefficients
+
     def images(self) -> Tensor:
         images = F.interpolate(self._inner.images(), self._size, mode="bilinear", align_corners=False)
         return images.contiguous(memory_format=torch.channels_last)
-
-    def penalty(self) -> Tensor | None:
-        return self._inner.penalty()
 
     def project(self) -> None:
         self._inner.project()

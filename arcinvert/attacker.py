@@ -1,0 +1,305 @@
+"""An attacker: a loaded network and what is known of public faces, used many times."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from arcinvert.attack import Attacks, Task
+from arcinvert.attacked import Model, as_recogniser
+from arcinvert.evaluation.judge import Judge
+from arcinvert.inversion.progress import OnStep, StepCounter
+from arcinvert.inversion.result import Inversion
+from arcinvert.knowledge.knowledge import load_knowledge
+from arcinvert.options import AttackOptions
+from arcinvert.plan import AttackPlan, resolve
+from arcinvert.recipes import TargetKind
+from arcinvert.run import Run
+from arcinvert.runner import run_plan
+from arcinvert.subjects import TemplateSubjects, class_subjects, crop_subjects, photograph_subjects
+from arcinvert.subjects.classes import wanted_classes
+from arcinvert.subjects.subject import Subject
+from recognition.config import check_name, takes, to_json
+from recognition.errors import InputError
+from recognition.loading import BUNDLED
+from recognition.options import DeviceName, Precision
+from recognition.recogniser import Preprocessing
+from recognition.runtime import choose_device, choose_dtype
+
+
+class Attacker:
+    """A loaded network with what is known of public faces: attacks it any number of times.
+
+    Args:
+        model: The bundled network's name, a file, a `ModelChoice`, a `Recogniser`, or any torch module from
+            normalised images to embeddings.
+        preprocessing: What a torch module expects of an image; required for it, refused for others.
+        statistics: The file of 'arcinvert calibrate'; None takes the one beside the network, if there is one.
+        device: Where attacks run; `auto` is CUDA, then MPS, then the CPU.
+        precision: The floating-point type; `auto` is bfloat16 where the hardware has it.
+
+    Raises:
+        InputError: If the network or the statistics cannot be loaded.
+
+    Example:
+        >>> attacker = Attacker()
+        >>> run = attacker.generate(class_id=123, samples=4)
+        >>> run.show()
+    """
+
+    def __init__(
+        self,
+        model: Model = BUNDLED,
+        *,
+        preprocessing: Preprocessing | None = None,
+        statistics: str | os.PathLike[str] | None = None,
+        device: DeviceName = "auto",
+        precision: Precision = "auto",
+    ) -> None:
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(self.device, precision)
+        self.recogniser = as_recogniser(model, preprocessing).to(self.device)
+        self.knowledge = load_knowledge(self.recogniser, statistics)
+        self._statistics = statistics
+        self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge, which is not attacked and steers nothing."""
+        return Judge()
+
+    def plan(self, target: TargetKind, **options: Any) -> AttackPlan:
+        """Return the complete plan of an attack.
+
+        Args:
+            target: `class` or `template`.
+            options: Fields of `AttackOptions`.
+
+        Raises:
+            InputError: If options are unknown, out of range, or contradict the network or each other.
+        """
+        return self._resolved(attack_options(options), target)
+
+    def _resolved(self, options: AttackOptions, target: TargetKind) -> AttackPlan:
+        if options.knowledge == "weights" and self._statistics is not None:
+            raise InputError(
+                "statistics: expected none with knowledge of the weights alone, got "
+                f"{os.fspath(self._statistics)}, which is made of public faces"
+            )
+        return resolve(options, self.recogniser, self.knowledge, target)
+
+    @takes(AttackOptions)
+    def generate(
+        self,
+        class_id: int | Sequence[int] | None = None,
+        *,
+        class_name: str | Sequence[str] | None = None,
+        photos: str | os.PathLike[str] | None = None,
+        out: str | os.PathLike[str] | None = None,
+        progress: OnStep | None = None,
+        **options: Any,
+    ) -> Run:
+        """Synthesise faces of classes that the network was trained on (closed-set).
+
+        Args:
+            class_id: Class numbers from 0.
+            class_name: Class names.
+            photos: A folder of one folder for each class name, for the judge, where no references are
+                shipped.
+            out: The folder to write; None writes nothing.
+            progress: Receives every `Step`; raise `StopInversion` in it to stop.
+
+        Raises:
+            InputError: If something given cannot be used.
+        """
+        chosen = attack_options(options)
+        wanted = wanted_classes(class_id, class_name)
+        subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
+        inputs = {"classes": wanted, "photos": _path(photos)}
+        return self._run(
+            "generate", "class", subjects, chosen, inputs, out, progress, _without_type_2(subjects, photos)
+        )
+
+    @takes(AttackOptions)
+    def from_image(
+        self,
+        photograph: Any,
+        *,
+        face: int = 1,
+        photos: str | os.PathLike[str] | None = None,
+        out: str | os.PathLike[str] | None = None,
+        progress: OnStep | None = None,
+        **options: Any,
+    ) -> Run:
+        """Reconstruct faces from the templates of photographs (open-set).
+
+        Each photograph is aligned and embedded; the attack sees the template alone.
+
+        Args:
+            photograph: One or several paths, PIL images or uint8 arrays (height, width, 3) in RGB.
+            face: Which face of each photograph, the largest is 1.
+            photos: Other photographs of the same people, for Type II and the ceiling.
+            out: The folder to write; None writes nothing.
+            progress: Receives every `Step`; raise `StopInversion` in it to stop.
+
+        Raises:
+            InputError: If something given cannot be used.
+        """
+        chosen = attack_options(options)
+        several = list(photograph) if isinstance(photograph, list | tuple) else [photograph]
+        subjects = photograph_subjects(self.recogniser, several, self.judge, face=face, photos=photos)
+        names = [subject.name for subject in subjects]
+        inputs = {"photographs": names, "face": face, "photos": _path(photos)}
+        return self._run(
+            "from-image",
+            "template",
+            subjects,
+            chosen,
+            inputs,
+            out,
+            progress,
+            _without_type_2(subjects, photos),
+        )
+
+    @takes(AttackOptions)
+    def from_crops(
+        self,
+        crops: Any,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        progress: OnStep | None = None,
+        **options: Any,
+    ) -> Run:
+        """Reconstruct faces from the templates of crops that are aligned already (open-set).
+
+        Args:
+            crops: One or several paths, PIL images or uint8 arrays, 112x112x3 RGB.
+            out: The folder to write; None writes nothing.
+            progress: Receives every `Step`; raise `StopInversion` in it to stop.
+
+        Raises:
+            InputError: If something given cannot be used.
+        """
+        chosen = attack_options(options)
+        subjects = crop_subjects(self.recogniser, crops, self.judge)
+        inputs = {"crops": [subject.name for subject in subjects]}
+        return self._run("from-crops", "template", subjects, chosen, inputs, out, progress)
+
+    @takes(AttackOptions)
+    def from_embedding(
+        self,
+        templates: Any,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        progress: OnStep | None = None,
+        **options: Any,
+    ) -> Run:
+        """Reconstruct faces from templates alone (open-set).
+
+        Without photographs the judge can only say whether a face is there.
+
+        Args:
+            templates: A .npy file, an array or a tensor, shape (dim,) or (n, dim).
+            out: The folder to write; None writes nothing.
+            progress: Receives every `Step`; raise `StopInversion` in it to stop.
+
+        Raises:
+            InputError: If something given cannot be used.
+        """
+        chosen = attack_options(options)
+        subjects = TemplateSubjects(self.recogniser, templates)
+        inputs = {"templates": str(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
+        return self._run("from-embedding", "template", subjects, chosen, inputs, out, progress)
+
+    def _run(
+        self,
+        command: str,
+        target: TargetKind,
+        subjects: Sequence[Subject],
+        options: AttackOptions,
+        inputs: dict[str, Any],
+        out: str | os.PathLike[str] | None,
+        progress: OnStep | None,
+        notes: Sequence[str] = (),
+    ) -> Run:
+        return run_plan(
+            self,
+            self._resolved(options, target),
+            subjects,
+            self.judge,
+            command=command,
+            inputs=inputs,
+            options=to_json(options),
+            out=out,
+            progress=progress,
+            notes=notes,
+        )
+
+    def reconstruct(
+        self,
+        subjects: Sequence[Subject],
+        plan: AttackPlan,
+        *,
+        batch: int = 0,
+        on_step: OnStep | None = None,
+    ) -> Inversion:
+        """Return the inversion of one batch: `plan.samples` images of each subject, subject by subject.
+
+        Args:
+            subjects: Whom to attack, of the plan's kind of target.
+            plan: Every decision about the attack.
+            batch: The batch's number from 0, which random augmentation follows from.
+            on_step: Receives every step.
+        """
+        tasks = [Task(subject, sample) for subject in subjects for sample in range(plan.samples)]
+        return self.run_batch(tasks, plan, batch=batch, batches=batch + 1, on_step=on_step)
+
+    def run_batch(
+        self,
+        tasks: Sequence[Task],
+        plan: AttackPlan,
+        *,
+        batch: int,
+        batches: int,
+        on_step: OnStep | None,
+    ) -> Inversion:
+        """Return the inversion of one batch of several; see `reconstruct`.
+
+        Args:
+            tasks: The images to make.
+            plan: Every decision about the attack.
+            batch: The batch's number from 0.
+            batches: The number of batches.
+            on_step: Receives every step.
+        """
+        attack = self._attacks.of(plan)
+        steps = attack.initialisation.pending_steps + plan.steps_per_batch
+        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches)
+        return attack.run(tasks, batch=batch, counter=counter)
+
+
+def attack_options(options: dict[str, Any]) -> AttackOptions:
+    """Return options of an attack.
+
+    Raises:
+        InputError: If one is unknown, of another type or out of range.
+    """
+    for name in options:
+        try:
+            check_name(AttackOptions, name)
+        except InputError as error:
+            raise InputError(f"options: {error}") from None
+    return AttackOptions(**options)
+
+
+def _path(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def _without_type_2(subjects: Sequence[Subject], photos: str | os.PathLike[str] | None) -> list[str]:
+    """Return a sentence about those whose folder of photographs was given and has no face."""
+    names = [subject.name for subject in subjects if subject.reference.second is None]
+    if photos is None or not names:
+        return []
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return [f"No face in the photographs of {', '.join(names[:3])}{more} in {photos}: without a Type II."]

@@ -1,0 +1,48 @@
+"""`arcinvert from-image`: faces from the templates of photographs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from arcinvert.cli.attacks import (
+    AttackProgress,
+    add_attack_arguments,
+    add_photos_argument,
+    attack_arguments,
+    finish,
+    load_attacker,
+    out_folder,
+)
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("from-image", help="reconstruct faces from the templates of photographs")
+    parser.add_argument(
+        "photographs", nargs="+", metavar="PHOTO", help="a photograph, which is aligned and embedded"
+    )
+    parser.add_argument(
+        "--face",
+        type=int,
+        default=1,
+        metavar="N",
+        help="which face of each photograph, the largest is 1 (default: 1)",
+    )
+    add_photos_argument(parser)
+    add_attack_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(given: argparse.Namespace) -> int:
+    options = attack_arguments(given)
+    attacker = load_attacker(given)
+    with AttackProgress() as progress:
+        run = attacker.from_image(
+            given.photographs,
+            face=given.face,
+            photos=given.photos,
+            out=out_folder(given, Path(given.photographs[0]).stem),
+            progress=progress,
+            **options,
+        )
+    return finish(run)

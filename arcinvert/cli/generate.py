@@ -1,0 +1,47 @@
+"""`arcinvert generate`: faces of classes that a network was trained on."""
+
+import argparse
+from typing import Any
+
+from arcinvert.cli.attacks import (
+    AttackProgress,
+    add_attack_arguments,
+    add_photos_argument,
+    attack_arguments,
+    finish,
+    load_attacker,
+    out_folder,
+)
+from recognition.errors import InputError
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "generate", help="synthesise faces of classes that the network was trained on"
+    )
+    parser.add_argument(
+        "--class-id", type=int, nargs="+", default=[], metavar="N", help="the class numbers, from 0"
+    )
+    parser.add_argument("--class-name", nargs="+", default=[], metavar="NAME", help="the class names")
+    add_photos_argument(parser)
+    add_attack_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(given: argparse.Namespace) -> int:
+    options = attack_arguments(given)
+    wanted = [*given.class_id, *given.class_name]
+    if not wanted:
+        raise InputError("generate: expected --class-id or --class-name, got neither")
+    attacker = load_attacker(given)
+    with AttackProgress() as progress:
+        run = attacker.generate(
+            given.class_id,
+            class_name=given.class_name,
+            photos=given.photos,
+            out=out_folder(given, wanted[0]),
+            progress=progress,
+            **options,
+        )
+    return finish(run)

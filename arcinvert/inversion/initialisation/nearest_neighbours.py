@@ -1,0 +1,31 @@
+"""The mean of the public faces whose templates are the most similar."""
+
+from torch import Tensor
+
+from arcinvert.inversion.initialisation.base import Initialisation, InitialisationRequest
+from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.nearest_neighbours import NEAREST
+from recognition.errors import InputError
+
+
+class NearestNeighbourFaces(Initialisation):
+    """The mean of the nearest public faces; each restart averages another number of them."""
+
+    near = True
+    # Now and then a restart ends at another face, and the network's own similarity shows which one did.
+    restarts = len(NEAREST)
+
+    @classmethod
+    def missing(cls, knowledge: Knowledge, name: str) -> str | None:
+        if knowledge.nearest_neighbours is not None:
+            return None
+        return (
+            f"expected public faces with templates of {name}, found none; embed some "
+            "(arcinvert calibrate --model MODEL --images FACES), or use --initialisation mean-face"
+        )
+
+    def faces(self, templates: Tensor, request: InitialisationRequest, restart: int) -> Tensor:
+        neighbours = request.knowledge.nearest_neighbours
+        if neighbours is None:
+            raise InputError(f"initialisation: {self.missing(request.knowledge, request.recogniser.name)}")
+        return neighbours.mean_faces(templates, NEAREST[restart % len(NEAREST)], whiten=request.whiten)

@@ -1,0 +1,64 @@
+"""The ArcFace loss of a class."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcinvert.inversion.targets.base import Target, TargetRequest
+from arcinvert.knowledge.whitening import Whitening
+from recognition.errors import InputError
+from recognition.heads import arcface_logits
+
+
+class ClassTarget(Target):
+    """The ArcFace loss of one class for each image, against all other class centres.
+
+    Args:
+        centres: Unit norm, shape (classes, dim).
+        labels: Shape (batch,), the class of each image.
+        scale: The scale s of the ArcFace loss.
+        margin: The margin of the ArcFace loss, radians.
+        whitening: Applied to embeddings and centres before they are compared; None compares them as they are.
+
+    Source: Deng et al., arXiv:1801.07698v4, section 3.3, closed-set.
+    """
+
+    needs_classes = True
+
+    def __init__(
+        self,
+        centres: Tensor,
+        labels: Tensor,
+        *,
+        scale: float,
+        margin: float,
+        whitening: Whitening | None = None,
+    ) -> None:
+        super().__init__(centres[labels])
+        self.labels = labels
+        self.scale = scale
+        self.margin = margin
+        self._whitening = whitening
+        self._compared = centres if whitening is None else whitening(centres)
+
+    @classmethod
+    def build(cls, request: TargetRequest) -> "ClassTarget":
+        """Return the target of one batch of classes."""
+        centres = request.recogniser.centres
+        if centres is None or request.labels is None:
+            raise InputError(
+                "loss: expected classes of a network with class centres for arcface, got templates"
+            )
+        return cls(
+            centres,
+            request.labels,
+            scale=request.scale,
+            margin=request.margin,
+            whitening=request.whitening,
+        )
+
+    def __call__(self, embeddings: Tensor) -> Tensor:
+        if self._whitening is not None:
+            embeddings = self._whitening(embeddings)
+        cosines = F.linear(embeddings, self._compared)
+        logits = arcface_logits(cosines, self.labels, scale=self.scale, margin=self.margin)
+        return F.cross_entropy(logits, self.labels, reduction="none")

@@ -1,0 +1,76 @@
+"""What an attacker knows besides the attacked network."""
+
+import os
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
+from arcinvert.knowledge.regression import FACES_PER_DIMENSION, FaceRegression
+from arcinvert.knowledge.statistics_file import find_statistics
+from arcinvert.recipes import KnowledgeName
+from recognition.checkpoint import FORMAT, load_extra
+from recognition.loading import bundled_path
+from recognition.recogniser import Recogniser
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What an attacker knows besides the attacked network.
+
+    Args:
+        level: `weights` is nothing, `public-faces` is what follows.
+        mean_face: The mean of aligned faces, shape (3, h, w) in [0, 1]. At the level `weights` it is only the
+            floor that results are compared with.
+        mean_face_source: Whose faces they are.
+        statistics: What 'arcinvert calibrate' measured with this network; None if it did not.
+    """
+
+    level: KnowledgeName
+    mean_face: Tensor
+    mean_face_source: str
+    statistics: MeasuredStatistics | None = None
+
+    @property
+    def nearest_neighbours(self) -> NearestNeighbours | None:
+        """Public faces with their templates."""
+        return self.statistics.nearest_neighbours if self.statistics else None
+
+    @property
+    def regression(self) -> FaceRegression | None:
+        """The linear map from templates to faces."""
+        return self.statistics.regression if self.statistics else None
+
+    def at(self, level: KnowledgeName) -> "Knowledge":
+        """Return what an attacker at a level knows of this."""
+        return replace(self, level=level, statistics=self.statistics if level == "public-faces" else None)
+
+    def regression_missing(self, name: str) -> str | None:
+        """Return what the regression lacks, for an error message; None if there is one."""
+        if self.regression is not None:
+            return None
+        return (
+            f"expected a linear map from templates of {name} to faces, found none; fit it (arcinvert "
+            f"calibrate --model MODEL --images FACES, with at least {FACES_PER_DIMENSION} faces for each "
+            "dimension of its templates), or use --initialisation mean-face --regression-blend 0"
+        )
+
+
+def load_knowledge(recogniser: Recogniser, statistics: str | os.PathLike[str] | None = None) -> Knowledge:
+    """Load what is known of public faces for a recogniser.
+
+    Args:
+        recogniser: The attacked network.
+        statistics: The file of 'arcinvert calibrate'; None takes the one beside the network, if there is one.
+
+    Raises:
+        InputError: If the file is damaged or another network's.
+    """
+    source = recogniser.source
+    if source.format == FORMAT:
+        face, faces = load_extra(source.path, "mean_face"), "training faces of the attacked network"
+    else:
+        face = load_extra(str(bundled_path()), "mean_face")
+        faces = "training faces of the bundled network (LFW)"
+    return Knowledge("public-faces", face, faces, find_statistics(recogniser, statistics))

@@ -1,0 +1,346 @@
+"""The plan of an attack: every decision, made once, from options, network, knowledge and kind of target."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from arcinvert.inversion.initialisation import INITIALISATIONS
+from arcinvert.inversion.initialisation.base import Initialisation
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.parametrisations.base import AugmentationStrength, Parametrisation
+from arcinvert.inversion.penalties import PENALTIES
+from arcinvert.inversion.penalties.base import Penalty, Setting
+from arcinvert.inversion.schedule import Schedule, plan_stages
+from arcinvert.inversion.targets import LOSSES
+from arcinvert.knowledge.activation_statistics import statistics_layers
+from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.regression import REGRESSION_BLEND
+from arcinvert.options import AttackOptions
+from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind, preset
+from recognition.errors import InputError
+from recognition.recogniser import Recogniser
+
+
+@dataclass(frozen=True)
+class PlannedPenalty:
+    """A penalty of a plan: its name in `PENALTIES`, and its effective weight."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class PlannedAugmentation:
+    """The augmentation of a plan; see `arcinvert.inversion.augmentation.Augmentation`."""
+
+    flip: bool
+    shift: int
+    scale: float
+    wrap: bool
+    feature_dropout: float
+
+
+@dataclass(frozen=True)
+class AttackPlan:
+    """A complete plan of an attack: nothing is left open, and nothing is decided later.
+
+    Args:
+        target: Whether classes (closed-set) or templates (open-set) are attacked.
+        recipe: The recipe's name.
+        changes: The options that were given and differ from the recipe.
+        knowledge: The attacker's level of knowledge.
+        knowledge_used: What of public faces is used, by kind; empty where nothing is.
+        samples: Reconstructions of each identity.
+        seed: The seed of all random numbers.
+        batch_size: The number of images optimised together.
+        steps: Optimiser steps of each restart.
+        restarts: The number of restarts.
+        preparation_steps: Optimiser steps that the initialisation needs once for each network.
+        learning_rate: The highest learning rate.
+        warm_up: The fraction of the steps in which the learning rate rises.
+        low_resolution: The fraction of the steps at half the size.
+        average: The fraction of the steps whose images are averaged.
+        early_stopping: The largest gain at which a batch counts as converged; None never stops early.
+        initialisation: The name in `INITIALISATIONS`.
+        parametrisation: The name in `PARAMETRISATIONS`.
+        regression_blend: The fraction of the result that is the regression's face.
+        loss: The name in `LOSSES`.
+        loss_scale: The scale of the loss.
+        loss_margin: The margin of the loss, radians; 0 where it has none.
+        whiten_centres: Whether class centres are whitened in the loss.
+        whiten_neighbours: Whether templates of public faces are whitened when neighbours are searched.
+        penalties: The penalties with effective weights.
+        augmentation: The augmentation.
+        notes: Sentences about what was left out and why.
+    """
+
+    target: TargetKind
+    recipe: RecipeName
+    changes: dict[str, Any]
+    knowledge: KnowledgeName
+    knowledge_used: dict[str, str]
+    samples: int
+    seed: int
+    batch_size: int
+    steps: int
+    restarts: int
+    preparation_steps: int
+    learning_rate: float
+    warm_up: float
+    low_resolution: float
+    average: float
+    early_stopping: float | None
+    initialisation: str
+    parametrisation: str
+    regression_blend: float
+    loss: str
+    loss_scale: float
+    loss_margin: float
+    whiten_centres: bool
+    whiten_neighbours: bool
+    penalties: tuple[PlannedPenalty, ...]
+    augmentation: PlannedAugmentation
+    notes: tuple[str, ...] = ()
+
+    @property
+    def steps_per_batch(self) -> int:
+        """Optimiser steps of a batch, all restarts together, without the preparation."""
+        return self.restarts * self.steps
+
+    @property
+    def stages(self) -> tuple[Schedule, ...]:
+        """The schedules of one restart."""
+        return plan_stages(
+            self.steps,
+            self.learning_rate,
+            warm_up=self.warm_up,
+            low_resolution=self.low_resolution,
+            average=self.average,
+            early_stopping=self.early_stopping,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Return the plan as JSON, every field by its name."""
+        described = asdict(self)
+        described["penalties"] = {penalty.name: penalty.weight for penalty in self.penalties}
+        described["notes"] = list(self.notes)
+        return described
+
+
+def resolve(
+    options: AttackOptions, recogniser: Recogniser, knowledge: Knowledge, target: TargetKind
+) -> AttackPlan:
+    """Decide everything about an attack.
+
+    Options that were given come first, then the recipe's, then what suits the network, the knowledge and the
+    target.
+
+    Args:
+        options: What the user gave.
+        recogniser: The attacked network.
+        knowledge: All that could be known of public faces.
+        target: What is attacked.
+
+    Raises:
+        InputError: If options contradict each other, the network or the knowledge.
+    """
+    level, recipe = preset(options.recipe, options.knowledge)
+    defaults, given = recipe.values(target), options.given()
+    values = defaults | {name: value for name, value in given.items() if name != "penalty"}
+    knowledge = knowledge.at(level)
+    if level == "weights":
+        _check_weights_only(given)
+    initialisation_name, initialisation = _initialisation(values, recogniser, knowledge)
+    parametrisation_name, parametrisation = _parametrisation(values, initialisation_name, initialisation)
+    blend = _blend(values, recogniser, knowledge, target)
+    loss = _loss(values, target)
+    setting = Setting(recogniser, parametrisation, knowledge.statistics)
+    penalties, notes = _penalties(defaults["penalty"], options.penalty, setting)
+    is_class = LOSSES[loss].needs_classes
+    centres = recogniser.centres
+    used = _knowledge_used(knowledge, initialisation_name, parametrisation, blend, penalties, setting)
+    return AttackPlan(
+        target=target,
+        recipe=options.recipe,
+        changes=_changes(given, defaults),
+        knowledge="public-faces" if used else "weights",
+        knowledge_used=used,
+        samples=options.samples,
+        seed=options.seed,
+        batch_size=values["batch_size"],
+        steps=_first(values["steps"], parametrisation.steps),
+        restarts=_first(values["restarts"], initialisation.restarts, parametrisation.restarts),
+        preparation_steps=initialisation.preparation_steps,
+        learning_rate=_first(values["learning_rate"], parametrisation.learning_rate),
+        warm_up=values["warm_up"],
+        low_resolution=values["low_resolution"],
+        average=values["average"],
+        early_stopping=values.get("early_stopping"),
+        initialisation=initialisation_name,
+        parametrisation=parametrisation_name,
+        regression_blend=blend,
+        loss=loss,
+        loss_scale=_first(values["loss_scale"], recogniser.scale if is_class else 1.0),
+        loss_margin=_first(values["loss_margin"], recogniser.margin) if is_class else 0.0,
+        # As few centres as dimensions leave some directions without variance.
+        whiten_centres=bool(
+            values["whiten"] and is_class and centres is not None and len(centres) > centres.shape[1]
+        ),
+        whiten_neighbours=bool(values["whiten"]),
+        penalties=penalties,
+        augmentation=_augmentation(values, initialisation, parametrisation),
+        notes=notes,
+    )
+
+
+def _first(*values: Any) -> Any:
+    """Return the first value that is not None."""
+    return next(value for value in values if value is not None)
+
+
+def _changes(given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the given options that differ from the recipe's."""
+    changes = {
+        name: value for name, value in given.items() if name not in defaults or value != defaults[name]
+    }
+    if "penalty" in changes:
+        weights = changes["penalty"]
+        changes["penalty"] = {
+            name: weight for name, weight in weights.items() if weight != defaults["penalty"].get(name, 0)
+        }
+    return {name: value for name, value in changes.items() if value != {}}
+
+
+def _check_weights_only(given: dict[str, Any]) -> None:
+    """Refuse what is made of public faces where the attacker knows the weights alone."""
+    refused = {
+        "initialisation": [name for name in INITIALISATIONS if INITIALISATIONS[name].of_public_faces],
+        "parametrisation": [name for name in PARAMETRISATIONS if PARAMETRISATIONS[name].of_public_faces],
+    }
+    for name, made_of_faces in refused.items():
+        if given.get(name) in made_of_faces:
+            raise InputError(
+                f"{name}: expected one that is made of no faces with knowledge of the weights alone, got "
+                f"{given[name]}"
+            )
+    if given.get("regression_blend"):
+        raise InputError(
+            "regression_blend: expected 0 with knowledge of the weights alone, got "
+            f"{given['regression_blend']}: the regression is fitted on public faces"
+        )
+
+
+def _initialisation(
+    values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge
+) -> tuple[str, type[Initialisation]]:
+    name = values["initialisation"]
+    if name is None:
+        possible: Iterable[str] = INITIALISATIONS
+        name = next(one for one in possible if not INITIALISATIONS[one].missing(knowledge, recogniser.name))
+    elif lacks := INITIALISATIONS[name].missing(knowledge, recogniser.name):
+        raise InputError(f"initialisation: {lacks}")
+    return name, INITIALISATIONS[name]
+
+
+def _parametrisation(
+    values: dict[str, Any], initialisation_name: str, initialisation: type[Initialisation]
+) -> tuple[str, type[Parametrisation]]:
+    name = values["parametrisation"]
+    if name is None:
+        name = "face-pca" if initialisation.of_public_faces else "pixels"
+    chosen = PARAMETRISATIONS[name]
+    if chosen.of_public_faces and not initialisation.of_public_faces:
+        raise InputError(
+            f"parametrisation: expected pixels or fourier with {initialisation_name}, got {name}"
+        )
+    return name, chosen
+
+
+def _blend(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge, target: TargetKind) -> float:
+    blend = values["regression_blend"]
+    if blend is None:
+        return REGRESSION_BLEND if knowledge.regression is not None and target == "class" else 0.0
+    if blend and (lacks := knowledge.regression_missing(recogniser.name)):
+        raise InputError(f"regression_blend: {lacks}")
+    return float(blend)
+
+
+def _loss(values: dict[str, Any], target: TargetKind) -> str:
+    name = str(values["loss"])
+    if LOSSES[name].needs_classes and target != "class":
+        others = " or ".join(one for one in LOSSES if not LOSSES[one].needs_classes)
+        raise InputError(f"loss: expected {others} for a template, got {name}")
+    return name
+
+
+def _penalties(
+    of_recipe: dict[str, float | None], given: dict[str, float | None], setting: Setting
+) -> tuple[tuple[PlannedPenalty, ...], tuple[str, ...]]:
+    """Return the penalties in the registry's order; those of the recipe that lack something are left out."""
+    planned, notes = [], []
+    weights = of_recipe | given
+    for name in PENALTIES:
+        if name not in weights:
+            continue
+        weight, penalty = _weight(name, weights[name], setting.parametrisation), PENALTIES[name]
+        if not weight:
+            continue
+        if lacks := penalty.missing(setting):
+            if given.get(name) is not None:
+                raise InputError(f"penalty {name}: {lacks}")
+            if penalty.of_activations:
+                notes.append(f"{setting.recogniser.name} is attacked without the penalty {name}: {lacks}.")
+            continue
+        planned.append(PlannedPenalty(name, weight * _factor(penalty, setting.parametrisation)))
+    return tuple(planned), tuple(notes)
+
+
+def _weight(name: str, weight: float | None, parametrisation: type[Parametrisation]) -> float:
+    if weight is not None:
+        return weight
+    if name not in parametrisation.penalty_weights:
+        raise InputError(f"penalty {name}: expected a weight, got none")
+    return parametrisation.penalty_weights[name]
+
+
+def _factor(penalty: type[Penalty], parametrisation: type[Parametrisation]) -> float:
+    return parametrisation.activation_penalty_factor if penalty.of_activations else 1.0
+
+
+def _augmentation(
+    values: dict[str, Any], initialisation: type[Initialisation], parametrisation: type[Parametrisation]
+) -> PlannedAugmentation:
+    suits: AugmentationStrength = (
+        initialisation.near and parametrisation.augmentation_near
+    ) or parametrisation.augmentation
+    strengths = {
+        entry: _first(values[entry], getattr(suits, entry)) for entry in AugmentationStrength._fields
+    }
+    return PlannedAugmentation(flip=values["flip"], wrap=values["wrap"], **strengths)
+
+
+def _knowledge_used(
+    knowledge: Knowledge,
+    initialisation: str,
+    parametrisation: type[Parametrisation],
+    blend: float,
+    penalties: tuple[PlannedPenalty, ...],
+    setting: Setting,
+) -> dict[str, str]:
+    """Return what of public faces an attack uses, by kind."""
+    used: dict[str, str] = {}
+    if initialisation == "mean-face":
+        used["mean_face"] = knowledge.mean_face_source
+    if initialisation == "nearest-neighbours" and knowledge.nearest_neighbours is not None:
+        used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} public faces"
+    if (initialisation == "regression" or blend) and knowledge.regression is not None:
+        used["regression"] = f"{knowledge.regression.count} public faces"
+    if {"nearest_neighbours", "regression"} & set(used) or parametrisation.of_public_faces:
+        used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
+    if knowledge.statistics is not None and any(
+        PENALTIES[penalty.name].of_activations
+        and (penalty.name == "bn-per-position" or not statistics_layers(setting.recogniser))
+        for penalty in penalties
+    ):
+        used["statistics"] = f"{knowledge.statistics.images} public faces"
+    return used

@@ -1,0 +1,119 @@
+"""Classes of a network as subjects: closed-set."""
+
+import difflib
+import operator
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.scores import Reference
+from arcinvert.subjects.references import other_crops, reference_of, shipped_references
+from arcinvert.subjects.subject import Subject, shown
+from recognition.errors import InputError
+from recognition.recogniser import Recogniser
+
+
+def class_centres(recogniser: Recogniser) -> Tensor:
+    """Return the class centres, unit norm, shape (classes, dim).
+
+    Raises:
+        InputError: If the network came without.
+    """
+    if recogniser.centres is None:
+        raise InputError(
+            f"{recogniser.name}: expected a network with class centres, got a backbone alone; "
+            "use from-image or from-embedding"
+        )
+    return recogniser.centres
+
+
+def class_label(recogniser: Recogniser, wanted: SupportsIndex | str) -> int:
+    """Return the class index of a number or a name.
+
+    Raises:
+        InputError: If the network has no such class, or no classes at all.
+    """
+    classes = len(class_centres(recogniser))
+    if isinstance(wanted, str):
+        names = recogniser.class_names or ()
+        if wanted in names:
+            return names.index(wanted)
+        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
+        hint = f"the nearest is {near[0]!r}" if near else "this network's classes have no names"
+        raise InputError(f"class name: expected one of the network's {classes}, got {wanted!r}; {hint}")
+    index = operator.index(wanted)
+    if not 0 <= index < classes:
+        raise InputError(f"class id: expected 0 to {classes - 1}, got {index}")
+    return index
+
+
+def wanted_classes(class_id: Any, class_name: Any) -> list[int | str]:
+    """Return class ids and names, each given alone or several, as one list.
+
+    Raises:
+        InputError: If none is given, or one is of another type.
+    """
+    return [*_class_ids(class_id), *_class_names(class_name)]
+
+
+def _class_ids(given: Any) -> list[int]:
+    if given is None:
+        return []
+    several = given if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
+    ids = []
+    for one in several:
+        if isinstance(one, bool) or not hasattr(one, "__index__"):
+            raise InputError(f"class id: expected a whole number, got {one!r}")
+        ids.append(operator.index(one))
+    return ids
+
+
+def _class_names(given: Any) -> list[str]:
+    if given is None:
+        return []
+    names = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"class name: expected a text, got {name!r}")
+    return names
+
+
+def class_subjects(
+    recogniser: Recogniser,
+    wanted: Sequence[int | str],
+    judge: Judge,
+    *,
+    photos: str | os.PathLike[str] | None = None,
+) -> list[Subject]:
+    """Return subjects of a closed-set attack.
+
+    Args:
+        recogniser: The attacked network.
+        wanted: Class ids and names. A class that is named twice is one subject.
+        judge: Embeds the photographs.
+        photos: A folder of one folder for each class name, in place of the shipped references.
+
+    Raises:
+        InputError: If a class is unknown, or photographs cannot be used.
+    """
+    if not wanted:
+        raise InputError("generate: expected a class id or a class name, got none")
+    subjects: list[Subject] = []
+    for label in dict.fromkeys(class_label(recogniser, one) for one in wanted):
+        centres = class_centres(recogniser)
+        name = recogniser.class_names[label] if recogniser.class_names else f"class {label}"
+        picture: NDArray[np.uint8] | None = None
+        if photos is not None:
+            crops = other_crops(Path(photos) / name, 2)
+            reference, picture = reference_of(judge, None, crops), crops[0] if crops else None
+        else:
+            reference = shipped_references(recogniser.class_names or ()).get(name, Reference())
+        subject = Subject(name, label, centres[label].cpu(), reference, picture, stem=f"class{label}")
+        subjects.append(shown(subject, len(subjects)))
+    return subjects

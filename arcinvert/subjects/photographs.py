@@ -1,0 +1,192 @@
+"""Photographs and aligned crops as subjects: open-set; only the template is kept for the attack."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from arcinvert.evaluation.judge import Judge
+from arcinvert.subjects.references import folder_of, other_crops, reference_of
+from arcinvert.subjects.subject import Subject, shown
+from recognition.checkpoint import sha256
+from recognition.data.faces import at_size
+from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at, find_face
+from recognition.errors import InputError
+from recognition.images import read_image, to_tensor
+from recognition.recogniser import Recogniser
+
+
+def photograph_subjects(
+    recogniser: Recogniser,
+    photographs: Sequence[Any],
+    judge: Judge,
+    *,
+    face: int = 1,
+    photos: str | os.PathLike[str] | None = None,
+) -> list[Subject]:
+    """Return subjects of an open-set attack: photographs are aligned and embedded.
+
+    Args:
+        recogniser: The attacked network.
+        photographs: Paths, PIL images or uint8 arrays, (height, width, 3) RGB.
+        judge: Embeds the crops.
+        face: Which face of each photograph, the largest is 1.
+        photos: Other photographs of the people: a folder of one folder for each identity, found by the
+            name of the folder that the photograph is in; or, for one photograph, a folder of the person's
+            images.
+
+    Raises:
+        InputError: If a photograph cannot be read or has no face, or `photos` cannot be used.
+    """
+    if not photographs:
+        raise InputError("from-image: expected at least one photograph, got none")
+    subjects: list[Subject] = []
+    distinct = _distinct(photographs)
+    for number, given in enumerate(distinct):
+        name, pixels, digest = read_photograph(given, number)
+        found = find_face(pixels, name=name, face=face)
+        others: list[NDArray[np.uint8]] = []
+        if photos is not None:
+            if not isinstance(given, str | os.PathLike):
+                raise InputError(
+                    "photos: expected it with paths of photographs, got it with images in memory"
+                )
+            path = Path(given)
+            folder = folder_of(path, Path(photos), single=len(distinct) == 1)
+            others = other_crops(folder, 1, besides=path)
+        subject = face_subject(recogniser, pixels, found, judge, name=name, others=others, digest=digest)
+        subjects.append(shown(subject, len(subjects)))
+    return subjects
+
+
+def _distinct(photographs: Sequence[Any]) -> list[Any]:
+    """A path that is given twice is one photograph; images in memory are not compared."""
+    paths: set[Path] = set()
+    distinct: list[Any] = []
+    for one in photographs:
+        if isinstance(one, str | os.PathLike):
+            if Path(one) in paths:
+                continue
+            paths.add(Path(one))
+            distinct.append(Path(one))
+        else:
+            distinct.append(one)
+    return distinct
+
+
+def read_photograph(given: Any, number: int = 0) -> tuple[str, NDArray[np.uint8], str]:
+    """Return name, pixels (uint8, height x width x 3, RGB) and SHA-256 of a photograph.
+
+    Args:
+        given: A path, a PIL image or an array.
+        number: Names an image in memory.
+
+    Raises:
+        InputError: If it is something else, or cannot be read.
+    """
+    if isinstance(given, str | os.PathLike):
+        return str(given), read_image(given), sha256(given)
+    if isinstance(given, Image.Image):
+        given = np.asarray(given.convert("RGB"))
+    pixels = _as_pixels(given, "photograph")
+    return f"image {number + 1}", pixels, hashlib.sha256(pixels.tobytes()).hexdigest()
+
+
+def _as_pixels(given: Any, what: str) -> NDArray[np.uint8]:
+    """Return an array or tensor as uint8 (height, width, 3).
+
+    Raises:
+        InputError: If it is something else.
+    """
+    if isinstance(given, Tensor):
+        given = given.detach().cpu().numpy()
+    if not isinstance(given, np.ndarray) or given.ndim != 3 or given.shape[2] != 3 or given.dtype != np.uint8:
+        shape = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
+        raise InputError(
+            f"{what}: expected a path, a PIL image or a uint8 array (height, width, 3) in RGB, got {shape}"
+        )
+    return np.ascontiguousarray(given)
+
+
+def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subject]:
+    """Return subjects of an open-set attack from crops that are aligned already.
+
+    Args:
+        recogniser: The attacked network.
+        crops: One or several uint8 arrays, 112x112x3 RGB.
+        judge: Embeds the crops.
+
+    Raises:
+        InputError: If a crop has another size or type.
+    """
+    single = isinstance(crops, np.ndarray | Tensor | Image.Image) and getattr(crops, "ndim", 3) == 3
+    several = [crops] if single or not isinstance(crops, Iterable) else list(crops)
+    if not several:
+        raise InputError("from-crops: expected at least one crop, got none")
+    subjects: list[Subject] = []
+    for number, given in enumerate(several):
+        name, crop, digest = read_photograph(given, number)
+        if crop.shape[:2] != (ALIGNED_SIZE, ALIGNED_SIZE):
+            raise InputError(
+                f"{name}: expected an aligned {ALIGNED_SIZE}x{ALIGNED_SIZE} crop, got "
+                f"{crop.shape[1]}x{crop.shape[0]}; use from_image for photographs"
+            )
+        subject = Subject(
+            name=name,
+            label=None,
+            template=template_of(recogniser, at_size(crop, recogniser.input_size)),
+            reference=reference_of(judge, crop, []),
+            picture=crop,
+            sha256=digest,
+            stem=Path(name).stem,
+            key=digest,
+        )
+        subjects.append(shown(subject, number))
+    return subjects
+
+
+def face_subject(
+    recogniser: Recogniser,
+    photograph: NDArray[np.uint8],
+    face: Face,
+    judge: Judge,
+    *,
+    name: str,
+    others: Sequence[NDArray[np.uint8]] = (),
+    digest: str | None = None,
+) -> Subject:
+    """Return the subject of one face in a photograph.
+
+    Args:
+        recogniser: The attacked network.
+        photograph: uint8, (height, width, 3), RGB.
+        face: The face in it.
+        judge: Embeds the crops.
+        name: The name in results.
+        others: Aligned crops of other photographs of the person, for the judge.
+        digest: SHA-256 of the photograph's file; random numbers follow from it, wherever the file is.
+    """
+    crop = crop_at(photograph, face)
+    return Subject(
+        name=name,
+        label=None,
+        template=template_of(recogniser, crop_at(photograph, face, recogniser.input_size)),
+        reference=reference_of(judge, crop, others),
+        picture=crop,
+        sha256=digest,
+        stem=Path(name).stem,
+        key=digest or "",
+    )
+
+
+@torch.no_grad()
+def template_of(recogniser: Recogniser, crop: NDArray[np.uint8]) -> Tensor:
+    """Return the template of one aligned crop of the network's input size, unit norm, (dim,), on the CPU."""
+    return recogniser(to_tensor(crop)[None].to(recogniser.device))[0].cpu()

@@ -1,0 +1,110 @@
+"""What the judge compares reconstructions with: photographs of the person, or shipped embeddings of them."""
+
+import functools
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+
+from arcinvert.evaluation.judge import Judge, similarity
+from arcinvert.evaluation.scores import Reference
+from recognition.data.faces import read_face
+from recognition.errors import InputError, NoFaceError
+from recognition.images import list_images
+
+
+@functools.cache
+def shipped_references(class_names: tuple[str, ...]) -> dict[str, Reference]:
+    """Return judge embeddings of one photograph of each class, shipped for the bundled network's classes.
+
+    With them a machine without the photographs can judge what it made. Empty for other lists of classes.
+    """
+    path = Path(str(files("arcinvert").joinpath("data/references.safetensors")))
+    if not path.exists():
+        return {}
+    with safe_open(path, framework="np") as file:
+        if (file.metadata() or {}).get("classes_sha256") != class_list_digest(class_names):
+            return {}
+        embeddings = file.get_tensor("embeddings").astype(np.float64)
+        ceilings = file.get_tensor("ceilings").astype(np.float64)
+    return {
+        name: Reference(second=embedding, ceiling=None if np.isnan(ceiling) else float(ceiling))
+        for name, embedding, ceiling in zip(class_names, embeddings, ceilings, strict=True)
+    }
+
+
+def class_list_digest(class_names: Sequence[str]) -> str:
+    """Return the SHA-256 of class names in their order, which identifies a list of classes."""
+    return hashlib.sha256("\n".join(class_names).encode()).hexdigest()
+
+
+def reference_of(
+    judge: Judge, source: NDArray[np.uint8] | None, others: Sequence[NDArray[np.uint8]]
+) -> Reference:
+    """Return the reference of a person.
+
+    Args:
+        judge: Embeds the crops.
+        source: The crop that the template came from, for Type I; None if there is none.
+        others: Crops of other photographs of the person: the first for Type II, the second for the
+            ceiling where there is no source.
+    """
+    real = ([] if source is None else [source]) + list(others)
+    embeddings = list(judge.embed(real))
+    first = embeddings.pop(0) if source is not None else None
+    second = embeddings.pop(0) if embeddings else None
+    partner = first if first is not None else (embeddings[0] if embeddings else None)
+    ceiling = None if second is None or partner is None else float(similarity(second, partner))
+    return Reference(first, second, ceiling)
+
+
+def folder_of(path: Path, photos: Path, *, single: bool) -> Path:
+    """Return the folder with other photographs of the person in a photograph.
+
+    Args:
+        path: The photograph; the name of its folder is the identity.
+        photos: A folder of folders of identities, or of one person's photographs.
+        single: Whether there is one photograph only, so that `photos` may be its person's folder.
+
+    Raises:
+        InputError: If there is none.
+    """
+    folder = photos / path.resolve().parent.name
+    if folder.is_dir():
+        return folder
+    if single and photos.is_dir() and list_images(photos):
+        return photos
+    raise InputError(
+        f"{photos}: expected a folder {folder.name!r} in it, with other photographs of the person in {path}"
+    )
+
+
+def other_crops(folder: Path, limit: int, *, besides: Path | None = None) -> list[NDArray[np.uint8]]:
+    """Return aligned crops of a person's photographs that have a face, the last by name first.
+
+    Args:
+        folder: The person's photographs.
+        limit: The largest number of crops.
+        besides: A photograph to leave out.
+
+    Raises:
+        InputError: If there is no such folder, or a photograph cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: expected a folder of the person's photographs, found none; check --photos"
+        )
+    own = besides.resolve() if besides else None
+    crops: list[NDArray[np.uint8]] = []
+    for path in reversed(list_images(folder)):
+        if len(crops) == limit or path.resolve() == own:
+            continue
+        try:
+            crops.append(read_face(path))
+        except NoFaceError:
+            continue
+    return crops

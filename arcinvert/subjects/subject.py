@@ -1,0 +1,40 @@
+"""One identity to attack."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arcinvert.evaluation.scores import Reference
+from arcinvert.output.contact_sheet import SHEET_IDENTITIES
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One identity to attack.
+
+    Args:
+        name: The class name, or the path of the photograph or of the file of templates.
+        label: The class index in closed-set attacks; None in open-set ones.
+        template: The class centre or the embedding, unit norm, shape (dim,).
+        reference: What the judge compares reconstructions with.
+        picture: A real photograph to show beside the result, uint8 112x112; None if there is none.
+        sha256: SHA-256 of the input; None if there is none.
+        stem: The beginning of the names of the subject's files.
+        key: What its random numbers follow from, besides the seed; empty for the name.
+    """
+
+    name: str
+    label: int | None
+    template: Tensor
+    reference: Reference
+    picture: NDArray[np.uint8] | None = None
+    sha256: str | None = None
+    stem: str = ""
+    key: str = ""
+
+
+def shown(subject: Subject, number: int) -> Subject:
+    """Return a subject without its picture if the sheet has no room for it, so that it takes no memory."""
+    return subject if number < SHEET_IDENTITIES else replace(subject, picture=None)
