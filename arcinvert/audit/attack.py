@@ -158,7 +158,9 @@ class NetworkAttack:
             margin=network.margin,
             source=network.source,
         )
-        return NetworkAttack(self._attacker_on(changed, self._attacker.knowledge.statistics), self.plan, self._options)
+        return NetworkAttack(
+            self._attacker_on(changed, self._attacker.knowledge.statistics), self.plan, self._options
+        )
 
     def against_network_defence(
         self, hardened: Recogniser, measured: MeasuredStatistics | None
@@ -247,7 +249,10 @@ def attack_options(options: AuditOptions) -> dict[str, Any]:
         "restarts": 1,
     }
     if options.attack is not None:
-        given = options.attack.given() | {"recipe": options.attack.recipe, "knowledge": options.attack.knowledge}
+        given = options.attack.given() | {
+            "recipe": options.attack.recipe,
+            "knowledge": options.attack.knowledge,
+        }
         chosen |= {name: value for name, value in given.items() if value is not None}
     return chosen
 

@@ -120,7 +120,9 @@ def _restore(hint: Any, name: str, arrays: Mapping[str, NDArray[Any]]) -> Any:
         hints = get_type_hints(hint)
         return hint(  # type: ignore[operator]
             **{
-                entry.name: _restore(hints[entry.name], f"{name}/{entry.name}" if name else entry.name, arrays)
+                entry.name: _restore(
+                    hints[entry.name], f"{name}/{entry.name}" if name else entry.name, arrays
+                )
                 for entry in fields(hint)
             }
         )

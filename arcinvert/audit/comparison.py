@@ -151,7 +151,9 @@ class Comparison:
         found = self._reconstructed(name, attack, inverted)
         return Row(name, held, cost, recovered, _judges(found), found.similarity)
 
-    def _reconstructed(self, title: str, attack: NetworkAttack, templates: NDArray[np.floating]) -> AttackUnit:
+    def _reconstructed(
+        self, title: str, attack: NetworkAttack, templates: NDArray[np.floating]
+    ) -> AttackUnit:
         def judged(found: Reconstructions, _: slice) -> AttackUnit:
             embeddings = self._pipeline.judge(found.images)
             return AttackUnit(found.images, found.similarity, found.face_detected, embeddings, {})
@@ -159,9 +161,7 @@ class Comparison:
         return joined(self._pipeline.run(attack, f"row {title}", self._names, templates, judged))
 
     def _cost(self, defence: TemplateDefence | None) -> Cost:
-        return measure_cost(
-            defence, self._public(), labels_of(self._calibration.names), seed=self._seed
-        )
+        return measure_cost(defence, self._public(), labels_of(self._calibration.names), seed=self._seed)
 
     def _public(self) -> Array:
         """Return the attacked network's templates of people outside the attack."""

@@ -199,7 +199,9 @@ def _robustness(evidence: VerifierEvidence, thresholds: Mapping[str, float]) -> 
 
 def _curve(evidence: VerifierEvidence, nonmated: Array) -> list[dict[str, float]]:
     """Return SAR against FMR with its interval, at the rates that the comparisons support."""
-    points = [entry.point for entry in calibrate(np.zeros(1), nonmated, CURVE_FMRS) if entry.point is not None]
+    points = [
+        entry.point for entry in calibrate(np.zeros(1), nonmated, CURVE_FMRS) if entry.point is not None
+    ]
     if not points:
         return []
     accepted = evidence.type_2[:, :, None] > np.array([point.threshold for point in points])

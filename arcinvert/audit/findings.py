@@ -148,5 +148,3 @@ def _some(embeddings: Embeddings | None, pick: Callable[[Embeddings], Array | No
     if part is None:
         raise ValueError("expected embeddings, got none")
     return part
-
-

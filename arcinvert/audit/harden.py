@@ -82,7 +82,9 @@ def _secret(path: Path, defence: str) -> str:
             content = json.loads(path.read_text(encoding="utf-8"))
             schema, made_for, secret = content["schema"], content["defence"], str(content["secret"])
         except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(f"{path}: expected a key file of 'arcinvert harden', got something else") from None
+            raise InputError(
+                f"{path}: expected a key file of 'arcinvert harden', got something else"
+            ) from None
         if schema != KEY_SCHEMA or made_for != defence:
             raise InputError(f"{path}: expected a key file of {defence}, got one of {made_for}; name another")
         return secret

@@ -208,4 +208,3 @@ def _listing(folders: dict[str, list[Path]]) -> str:
     """Return a digest of which photographs there are, and of their sizes."""
     lines = (f"{name}/{path.name} {path.stat().st_size}" for name in folders for path in folders[name])
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-

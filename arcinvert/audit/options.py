@@ -40,9 +40,7 @@ class AuditOptions:
         InputError: If a value is out of its range, or the inputs do not go together.
     """
 
-    model: str = option(
-        "lfw-iresnet18", help="network to attack: the bundled one or a file", group=_NETWORK
-    )
+    model: str = option("lfw-iresnet18", help="network to attack: the bundled one or a file", group=_NETWORK)
     preset: str | None = option(
         help="preprocessing of the network, if its file does not say it", group=_NETWORK
     )
@@ -81,11 +79,11 @@ class AuditOptions:
     id_column: str = option(
         "identity", help="with SQLite or Parquet: column of the identities", group=_INPUTS
     )
-    aligned: bool = option(
-        False, help="the photographs are aligned 112x112 crops already", group=_INPUTS
-    )
+    aligned: bool = option(False, help="the photographs are aligned 112x112 crops already", group=_INPUTS)
     on_unreadable: Unreadable = option(
-        "skip", help="what an unreadable image does: it is reported and skipped, or stops the audit", group=_INPUTS
+        "skip",
+        help="what an unreadable image does: it is reported and skipped, or stops the audit",
+        group=_INPUTS,
     )
     target: Target = option(
         "templates", help="what is attacked: templates of photographs, or the class centres", group=_INPUTS
@@ -138,7 +136,9 @@ class AuditOptions:
         1e-3, help="false match rate at which the policy holds", group=_POLICY, above=0, below=1
     )
     policy_bound: Bound = option(
-        "value", help="what the policy compares: the value found, or the upper end of its interval", group=_POLICY
+        "value",
+        help="what the policy compares: the value found, or the upper end of its interval",
+        group=_POLICY,
     )
     defences: tuple[str, ...] = option(
         (), help="defences to compare, as NAME or NAME:STRENGTH, or all", group=_DEFENCES, metavar="NAME"
@@ -177,7 +177,9 @@ class AuditOptions:
         if self.target == "centres" and self.templates is not None:
             raise InputError("target: expected templates with --templates, got centres; leave --target out")
         if self.attack is not None and (self.attack.samples, self.attack.seed) != (1, 0):
-            raise InputError("attack: expected samples and seed as options of the audit, got them in --attack")
+            raise InputError(
+                "attack: expected samples and seed as options of the audit, got them in --attack"
+            )
         for variant in self.variants:
             if not all(variant.partition("=")):
                 raise InputError(f"variants: expected NAME=MODEL, got {variant!r}; give each network a name")

@@ -263,9 +263,7 @@ class Pipeline:
         found = [self.crops(enrolled, index) for index in range(len(enrolled.names))[part]]
         return np.stack([crops[0] for crops in found if crops is not None])
 
-    def _judged(
-        self, found: Reconstructions, sources: Crops | None, lpips: Distance | None
-    ) -> AttackUnit:
+    def _judged(self, found: Reconstructions, sources: Crops | None, lpips: Distance | None) -> AttackUnit:
         transformed = {}
         if self.inputs.judges:
             shape = found.images.shape

@@ -27,9 +27,7 @@ DEFENCES: Registry["type[Defence]"] = Registry(
         "truncation": Entry(
             "arcinvert.audit.defences.truncation:Truncation", "only the first numbers of the template"
         ),
-        "projection": Entry(
-            "arcinvert.audit.defences.projection:Projection", "random projection with a key"
-        ),
+        "projection": Entry("arcinvert.audit.defences.projection:Projection", "random projection with a key"),
         "biohashing": Entry(
             "arcinvert.audit.defences.biohashing:BioHashing", "signs of a random projection with a key"
         ),

@@ -134,9 +134,7 @@ def unit_norm(vectors: Array) -> Array:
     return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0))
 
 
-def for_each_key(
-    templates: Array, keys: Sequence[int], transform: Callable[[int, Array], Array]
-) -> Array:
+def for_each_key(templates: Array, keys: Sequence[int], transform: Callable[[int, Array], Array]) -> Array:
     """Return rows transformed key by key: one key for all costs one transform.
 
     Args:

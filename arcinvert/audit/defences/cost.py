@@ -89,9 +89,7 @@ def _linkability(
     )
 
 
-def _estimate_tar(
-    stored: Array, probes: Array, labels: NDArray[np.integer], threshold: float
-) -> Estimate:
+def _estimate_tar(stored: Array, probes: Array, labels: NDArray[np.integer], threshold: float) -> Estimate:
     """Return the true accept rate, the mean over identities."""
     accepted, whose = [], []
     for label in np.unique(labels):

@@ -34,11 +34,13 @@ _DARK = """--paper: #16161a; --ink: #ececf0; --quiet: #a9a9b6; --grid: #3a3a44; 
   --first: #6cc0f0; --second: #f5904a; --third: #3ccfa5; --fourth: #e39cc6; --pass: #3ccfa5; --fail: #f5904a;"""
 #: The style of sections, wherever they are shown: inside an element of the class `audit-report`. Its colours
 #: follow the reader's, or a class `dark` above it.
-SECTION_STYLE = f"""
+SECTION_STYLE = (
+    f"""
 .audit-report {{ {_LIGHT} color: var(--ink); }}
 @media (prefers-color-scheme: dark) {{ .audit-report {{ {_DARK} }} }}
 .dark .audit-report {{ {_DARK} }}
-""" + """
+"""
+    + """
 .audit-report a { color: var(--first); } .audit-report [tabindex]:focus-visible {
   outline: 3px solid var(--first); outline-offset: 2px; }
 .audit-report p { max-width: 46rem; } .audit-report p.strong { font-size: 1.1rem; margin: .6rem 0; }
@@ -69,6 +71,7 @@ SECTION_STYLE = f"""
 .audit-report pre { background: var(--card); padding: .8rem; overflow-x: auto; font-size: .82rem; }
 .audit-report li { max-width: 46rem; }
 """
+)
 #: The style of the page around the sections, and of paper.
 _PAGE_STYLE = f"""
 :root {{ color-scheme: light dark; }}
@@ -115,7 +118,7 @@ def to_html(blocks: Sequence[Block]) -> str:
             sections[-1][1].append(block)
     links = "".join(f'<li><a href="#{_slug(text)}">{escape(text)}</a></li>' for text, _ in sections)
     body = "\n".join(
-        f'<section{_FIRST if number == 0 else ''} aria-labelledby="{_slug(text)}">'
+        f'<section{_FIRST if number == 0 else ""} aria-labelledby="{_slug(text)}">'
         f'<h2 id="{_slug(text)}">{escape(text)}</h2>\n{fragment(section, _slug(text))}\n</section>'
         for number, (text, section) in enumerate(sections)
     )

@@ -71,7 +71,9 @@ def _check_names(result: dict[str, Any]) -> None:
     headline = result["answer"]["headline_fmr"]
     for judge in result["judges"]:
         if headline is not None and headline not in judge["sar"]:
-            raise InputError(f"answer.headline_fmr: expected a rate of {judge['name']}, got {headline[:40]!r}")
+            raise InputError(
+                f"answer.headline_fmr: expected a rate of {judge['name']}, got {headline[:40]!r}"
+            )
         edges = judge["histogram"]["edges"]
         for kind, shares in judge["histogram"].items():
             if kind != "edges" and len(shares) != len(edges) - 1:

@@ -9,7 +9,9 @@ from arcinvert.audit.report.document import Block, Paragraph, Picture, Pictures
 def blocks(result: dict[str, Any]) -> list[Block]:
     """Return the section of a report without pictures."""
     return [
-        Paragraph("This report shows no pictures; --pictures reconstructions or all shows those of some people.")
+        Paragraph(
+            "This report shows no pictures; --pictures reconstructions or all shows those of some people."
+        )
     ]
 
 
