@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from arcinvert.audit.report.content import options_toml
 
 from arcinvert.audit.options import BUDGETS, AuditOptions, parse_attack, read_config
-from arcinvert.audit.report.content import options_toml
 from arcinvert.cli.audit import _options
 from recognition.errors import InputError
 from tests.arcinvert.audit.test_cli import parsed
