@@ -11,7 +11,7 @@ from arcinvert.cli import COMMANDS
 from arcinvert.cli.model_options import add_model_options, take_model
 from arcinvert.options import AttackOptions, choices, value_type
 from recognition.options import DeviceName
-from recognition.terminal import LateBar, Parser, run_command
+from recognition.terminal import DeferredProgressBar, Parser, run_command
 
 if TYPE_CHECKING:
     from arcinvert.api import Run
@@ -130,7 +130,7 @@ def _default_name(command: str, arguments: dict[str, Any]) -> str:
     return f"{command}-{first}-seed{arguments['seed']}"
 
 
-class _Progress(LateBar):
+class _Progress(DeferredProgressBar):
     """A bar over the steps of all batches, with the parts of the loss now and then."""
 
     #: Seconds between two looks: each waits for the device.
