@@ -10,7 +10,7 @@ import pytest
 from recognition.checkpoint import load_recogniser, save_recogniser, sha256
 from recognition.cli import main as cli
 from recognition.data.folders import read_folders
-from recognition.detection.tracking import Tracked
+from recognition.detection.tracking import TrackingResult
 from recognition.images import read_image
 from recognition.options import TrainingOptions
 from tests.recognition.conftest import write_people
@@ -250,7 +250,7 @@ def test_the_module_runs_as_a_program():
 def test_evaluate_alone_is_evaluate_verification(tiny_model, crowd, tmp_path, capsys):
     arguments = (crowd, "--model", tiny_model, "--device", "cpu", "--flip", "none")
     alone = run(capsys, "evaluate", *arguments)
-    curve = ("--curve", tmp_path / "roc.json", "--far", 0.1, 0.01, "--intervals")
+    curve = ("--curve", tmp_path / "roc.json", "--fmr", 0.1, 0.01, "--intervals")
     named = run(capsys, "evaluate", "verification", *arguments, *curve)
     assert (alone[0], named[0]) == (0, 0), named
     first, second = json.loads(alone[1]), json.loads(named[1].splitlines()[0])
@@ -356,7 +356,7 @@ def test_track_writes_a_film(tiny_model, tmp_path, capsys, monkeypatch):
 
     def fake(recogniser, video, out, **options):
         asked.append((video, out, options))
-        return Tracked(5, 2, 7, False)
+        return TrackingResult(5, 2, 7, False)
 
     monkeypatch.setattr("recognition.detection.tracking.track", fake)
     arguments = (
