@@ -113,7 +113,7 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
             raise ValueError("as many class names as centres expected")
         name = metadata["name"]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: damaged network file ({one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged network file ({one_line(error)}); get an intact copy") from None
     return Recogniser(
         backbone,
         name=name,
@@ -155,7 +155,7 @@ def _read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], 
     except FileNotFoundError:
         raise InputError(f"{path}: expected a model file, found no such file; check the path") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged safetensors file ({one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged safetensors file ({one_line(error)}); get an intact copy") from None
 
 
 def _widen(tensor: Tensor) -> Tensor:

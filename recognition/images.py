@@ -82,7 +82,7 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
         raise
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError) as error:
         # Pillow's decoders raise all of these types on damaged files.
-        raise InputError(f"{name}: damaged or truncated image ({error}); get a whole copy") from None
+        raise InputError(f"{name}: damaged or truncated image ({error}); get an intact copy") from None
 
 
 def frame_count(data: bytes) -> int:

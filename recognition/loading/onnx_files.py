@@ -60,7 +60,7 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
     try:
         preprocessing, reason = _preprocessing(model, side, open_size=not given.size and size is None)
     except InputError as error:
-        raise InputError(f"{path}: {error}; get a whole copy") from None
+        raise InputError(f"{path}: {error}; get an intact copy") from None
     architecture = {"network": "onnx", "nodes": len(model.graph.node)}
     return Recogniser(
         network,

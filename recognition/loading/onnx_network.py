@@ -81,7 +81,7 @@ class OnnxNetwork(nn.Module):
             raise
         except Exception as error:
             # onnx raises many types on tensors and attributes that contradict their declaration.
-            raise InputError(f"damaged tensor or attribute ({one_line(error)}); get a whole copy") from None
+            raise InputError(f"damaged tensor or attribute ({one_line(error)}); get an intact copy") from None
         (self._input,) = (value.name for value in graph.input if value.name not in constants)
         self._output = graph.output[0].name
         self._trace(nodes, constants, size)

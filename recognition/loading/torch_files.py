@@ -60,7 +60,7 @@ def read_torch_file(path: Path) -> Any:
         ) from None
     except Exception as error:
         # A damaged pickle stream may raise anything.
-        raise InputError(f"{path}: damaged or no torch file ({one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged or no torch file ({one_line(error)}); get an intact copy") from None
 
 
 def _load_weights_only(path: Path, device: str) -> Any:
@@ -95,9 +95,9 @@ def _check_archive(path: Path) -> None:
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: damaged torch file ({one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged torch file ({one_line(error)}); get an intact copy") from None
     if damaged is not None:
-        raise InputError(f"{path}: damaged torch file (checksum of {damaged}); get a whole copy")
+        raise InputError(f"{path}: damaged torch file (checksum of {damaged}); get an intact copy")
 
 
 def torchscript_refusal(path: Path) -> str:
@@ -138,5 +138,5 @@ def _check_sizes(loaded: Any, path: Path) -> None:
     if declared > 2 * held:
         raise InputError(
             f"{path}: expected tensors as large as the file, got {declared:,} bytes declared in {held:,}; "
-            "get a whole copy"
+            "get an intact copy"
         )

@@ -121,7 +121,7 @@ def test_a_truncated_file_is_refused(share, tiny_model, tmp_path):
     data = tiny_model.read_bytes()
     path = tmp_path / "cut.safetensors"
     path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(InputError, match=r"cut\.safetensors: damaged safetensors file .*get a whole copy"):
+    with pytest.raises(InputError, match=r"cut\.safetensors: damaged safetensors file .*get an intact copy"):
         load_recogniser(path)
 
 
@@ -166,7 +166,7 @@ def test_damaged_metadata_is_refused(metadata, tmp_path):
     path = tmp_path / "whole.safetensors"
     save_recogniser(path, small_recogniser())
     damaged = rewrite(path, tmp_path / "damaged.safetensors", **metadata)
-    with pytest.raises(InputError, match=r"damaged\.safetensors: damaged network file .*get a whole copy"):
+    with pytest.raises(InputError, match=r"damaged\.safetensors: damaged network file .*get an intact copy"):
         load_recogniser(damaged)
 
 

@@ -328,12 +328,14 @@ def calibrated(tiny_model, tmp_path_factory) -> Path:
     return path
 
 
-def test_compare_tells_similarity_and_verdict(tiny_model, calibrated, people, tmp_path, capsys):
+def test_compare_prints_similarity_and_verdict(tiny_model, calibrated, people, tmp_path, capsys):
     network = ("--model", tiny_model, "--calibration", calibrated, "--out", tmp_path / "pair.png")
     crops = [people / f"Person_{name}/Person_{name}_0001.png" for name in ("00", "01")]
     code, out, err = run(capsys, "compare", crops[0], crops[0], *network)
     assert code == 0, err
-    assert out.startswith("similarity 1.000: same person at FMR 0.001 (threshold 0.900, TAR there 0.700, ")
+    assert out.startswith(
+        "similarity 1.000: same person at FMR 0.001 (threshold 0.900, true accept rate 0.700, "
+    )
     assert read_image(tmp_path / "pair.png").shape == (128, 248, 3)
     code, _, err = run(capsys, "compare", crops[0], crops[1], *network, "--fmr", "0.5")
     assert code == 2

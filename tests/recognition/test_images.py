@@ -198,7 +198,7 @@ def test_a_truncated_jpeg_is_refused(tmp_path):
     data = encoded(Image.fromarray(noise(64, 64)), "JPEG")
     path = tmp_path / "cut.jpg"
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match=r"cut\.jpg: damaged or truncated image .*; get a whole copy"):
+    with pytest.raises(InputError, match=r"cut\.jpg: damaged or truncated image .*; get an intact copy"):
         read_image(path)
 
 

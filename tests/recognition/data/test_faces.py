@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from recognition.data.faces import read_face, resize_crop
 from recognition.detection.alignment import crop_at, find_face
@@ -11,11 +12,11 @@ from recognition.images import read_image, write_png
 
 @pytest.fixture
 def photograph(astronaut, tmp_path):
-    """A photograph of 900x300 pixels with a small face in the middle and a large one at the right."""
+    """A photograph of 900x300 pixels with a smaller face near the middle and a larger one at the right."""
     white = np.full((300, 900, 3), 255, dtype=np.uint8)
     head = astronaut[:260, 90:370]
-    white[40:300, 600:880] = head
-    white[60:190, 380:520] = head[::2, ::2]
+    white[20:280, 600:880] = head
+    white[40:248, 300:524] = np.asarray(Image.fromarray(head).resize((224, 208)))
     write_png(tmp_path / "photo.png", white)
     return tmp_path / "photo.png"
 

@@ -150,7 +150,7 @@ def test_a_preset_overrides_the_familys_preprocessing(images, tmp_path):
     path = save(tmp_path / "network.pth", state_of(tiny_body(inner_norm=False)))
     flipped = load(ModelChoice(path, preset="channels=BGR"))
     torch.testing.assert_close(flipped(images), load(path)(images.flip(1)), atol=1e-6, rtol=0)
-    assert flipped.source.reason == "as asked for: channels=BGR"
+    assert flipped.source.reason == "given as preset: channels=BGR"
     scaled = load(ModelChoice(path, preset="zero-to-255"))
     torch.testing.assert_close(scaled((images + 1) / 255), load(path)((images + 2) / 2), atol=1e-4, rtol=0)
     three = load(ModelChoice(path, preset="mean=0.4/0.5/0.6,std=0.2"))

@@ -118,7 +118,7 @@ FORMATS: dict[str, tuple[str, Callable[[Path], bytes], int]] = {
     "onnx": (".onnx", lambda folder: onnx_bytes(), 10_000),
     "torch": (".pt", lambda folder: torch_bytes(folder, legacy=False), 30_000),
     "legacy torch": (".pth", lambda folder: torch_bytes(folder, legacy=True), 30_000),
-    "ours": (".safetensors", own_bytes, 30_000),
+    "own": (".safetensors", own_bytes, 30_000),
 }
 
 
