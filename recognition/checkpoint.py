@@ -155,7 +155,9 @@ def _read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], 
     except FileNotFoundError:
         raise InputError(f"{path}: expected a model file, found no such file; check the path") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged safetensors file ({one_line(error)}); get an intact copy") from None
+        raise InputError(
+            f"{path}: damaged safetensors file ({one_line(error)}); get an intact copy"
+        ) from None
 
 
 def _widen(tensor: Tensor) -> Tensor:

@@ -8,14 +8,14 @@ module is imported when such a file is opened; the families of state dicts are i
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 import torch.nn.functional as F
 
+from recognition.bundled import BUNDLED, bundled_path
 from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError
-from recognition.loading.choice import BUNDLED, ModelChoice
+from recognition.loading.choice import ModelChoice
 from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import Recogniser
 from recognition.registry import Entry, Registry
@@ -37,11 +37,6 @@ FORMATS: Registry[Callable[[Path, ModelChoice], Recogniser]] = Registry(
         ".pt2": Entry("recognition.loading.weight_files:refuse_exported", "a torch.export program, refused"),
     },
 )
-
-
-def bundled_path() -> Path:
-    """Return the path of the bundled network's file."""
-    return Path(str(files("recognition").joinpath(f"bundled/{BUNDLED}.safetensors")))
 
 
 def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:

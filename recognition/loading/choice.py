@@ -3,9 +3,6 @@
 import os
 from dataclasses import dataclass
 
-#: Name of the bundled network, as `--model` takes it.
-BUNDLED = "lfw-iresnet18"
-
 
 @dataclass(frozen=True)
 class ModelChoice:

@@ -42,7 +42,9 @@ def read_safetensors(path: Path) -> State:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged safetensors file ({one_line(error)}); get an intact copy") from None
+        raise InputError(
+            f"{path}: damaged safetensors file ({one_line(error)}); get an intact copy"
+        ) from None
 
 
 def unwrap(loaded: Any, path: Path) -> State:

@@ -60,7 +60,9 @@ def read_torch_file(path: Path) -> Any:
         ) from None
     except Exception as error:
         # A damaged pickle stream may raise anything.
-        raise InputError(f"{path}: damaged or no torch file ({one_line(error)}); get an intact copy") from None
+        raise InputError(
+            f"{path}: damaged or no torch file ({one_line(error)}); get an intact copy"
+        ) from None
 
 
 def _load_weights_only(path: Path, device: str) -> Any:

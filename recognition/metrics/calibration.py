@@ -3,11 +3,10 @@
 import json
 import os
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
+from recognition.bundled import BUNDLED, calibration_path
 from recognition.errors import InputError
-from recognition.loading.choice import BUNDLED
 from recognition.metrics.verification import OperatingPoint
 from recognition.recogniser import Recogniser
 
@@ -50,7 +49,7 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
                 "recognition evaluate verification ALIGNED --model FILE --curve FILE.json', and name it as "
                 "--calibration"
             )
-        path = Path(str(files("recognition").joinpath(f"bundled/{BUNDLED}.calibration.json")))
+        path = calibration_path()
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         points = tuple(OperatingPoint(**point) for point in content["points"])

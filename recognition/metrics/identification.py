@@ -133,7 +133,7 @@ class OpenSetPoint:
 
     Args:
         threshold: Similarity above which a probe is accepted.
-        fpir: The false positive identification rate that was asked for.
+        fpir: The false positive identification rate that the threshold is for.
         realised_fpir: The share of nonmated probes above the threshold.
         fnir: The share of mated probes not found first, or not above the threshold.
         mated: Number of mated probes.

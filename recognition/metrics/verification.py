@@ -27,7 +27,7 @@ class OperatingPoint:
 
     Args:
         threshold: Similarity above which a comparison is accepted.
-        fmr: The false match rate that was asked for.
+        fmr: The false match rate that the threshold is for.
         realised_fmr: The share of nonmated comparisons above the threshold.
         tar: The share of mated comparisons above the threshold.
         mated: Number of mated comparisons.
@@ -74,7 +74,7 @@ def roc(mated: Array, nonmated: Array) -> Roc:
     """
     if not len(mated) or not len(nonmated):
         raise InputError(
-            f"ROC: expected mated and non-mated comparisons, got {len(mated)} and {len(nonmated)}"
+            f"ROC: expected mated and nonmated comparisons, got {len(mated)} and {len(nonmated)}"
         )
     mated, nonmated = np.sort(mated.astype(np.float64)), np.sort(nonmated.astype(np.float64))
     thresholds = np.unique(np.concatenate([mated, nonmated]))[::-1]
@@ -159,7 +159,7 @@ def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
         raise InputError(f"FMR: expected a fraction between 0 and 1, got {fmr}")
     if len(nonmated) * fmr < 3:
         raise InputError(
-            f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} non-mated comparisons (rule of "
+            f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} nonmated comparisons (rule of "
             f"three), got {len(nonmated):,}; use more identities or a higher FMR"
         )
     allowed = int(np.floor(len(nonmated) * fmr + 1e-9))
@@ -310,7 +310,7 @@ class Verification:
         eer: Equal error rate.
         curve: The receiver operating characteristic.
         tar_intervals: 95 % intervals of the true accept rate at each point, by bootstrap over identities;
-            empty if not asked for.
+            empty unless requested.
         fmr_intervals: Those of the realised false match rate.
     """
 

@@ -49,7 +49,7 @@ def test_rule_of_three_refuses_too_few_comparisons(fmr):
     assert threshold_at_fmr(nonmated, fmr) == nonmated[-4]
     with pytest.raises(
         InputError,
-        match=rf"FMR {fmr:g}: expected at least {enough:,} non-mated comparisons \(rule of three\)",
+        match=rf"FMR {fmr:g}: expected at least {enough:,} nonmated comparisons \(rule of three\)",
     ):
         threshold_at_fmr(nonmated[1:], fmr)
 
@@ -289,7 +289,7 @@ def test_the_roc_equals_a_loop():
 
 
 def test_the_equal_error_rate_by_hand():
-    # At 0.5, one of four mated is rejected and one of four non-mated accepted.
+    # At 0.5, one of four mated is rejected and one of four nonmated accepted.
     curve = roc(np.array([0.4, 0.7, 0.8, 0.9]), np.array([0.1, 0.2, 0.5, 0.6]))
     assert equal_error_rate(curve) == (pytest.approx(0.25), pytest.approx(0.5))
     assert equal_error_rate(roc(np.array([1.0, 0.9]), np.array([0.1, 0.2])))[0] == 0
@@ -299,7 +299,7 @@ def test_the_equal_error_rate_by_hand():
 
 
 def test_a_roc_needs_both_kinds():
-    with pytest.raises(InputError, match="ROC: expected mated and non-mated comparisons, got 0 and 2"):
+    with pytest.raises(InputError, match="ROC: expected mated and nonmated comparisons, got 0 and 2"):
         roc(np.zeros(0), np.ones(2))
 
 
