@@ -233,7 +233,7 @@ def _listed(
 
 def _face(path: Path, recogniser: Recogniser) -> Tensor | None:
     try:
-        return to_tensor(read_face(path, size=recogniser.input_size))
+        return to_tensor(read_face(path, recogniser.input_size))
     except NoFaceError:
         return None
 

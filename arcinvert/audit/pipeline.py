@@ -43,7 +43,7 @@ from arcinvert.evaluation.perceptual import find_lpips
 from arcinvert.knowledge.activation_statistics import SUFFIX, measure, save_statistics
 from arcinvert.subjects import class_centres, embedding_size, template_of
 from recognition.checkpoint import load_extra
-from recognition.data.faces import resize_crop
+from recognition.data.faces import at_size
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
 from recognition.images import to_tensor, to_uint8
@@ -593,7 +593,7 @@ class Auditor:
             reader = self._reader()
             crops = (reader.read(photograph) for photograph, _ in self.roll.calibration[:_MEASURED_FACES])
             network = load(str(path))
-            faces = [to_tensor(resize_crop(crop, network.input_size)) for crop in crops if crop is not None]
+            faces = [to_tensor(at_size(crop, network.input_size)) for crop in crops if crop is not None]
             if faces:
                 batches = (torch.stack(faces[n : n + _CHUNK]) for n in range(0, len(faces), _CHUNK))
                 save_statistics(beside, measure(network, batches))
@@ -665,7 +665,7 @@ class Auditor:
 
 
 def _template(recogniser: Recogniser, crop: Crop) -> NDArray[np.float32]:
-    return np.asarray(template_of(recogniser, resize_crop(crop, recogniser.input_size)).numpy())
+    return np.asarray(template_of(recogniser, at_size(crop, recogniser.input_size)).numpy())
 
 
 def _attack_unit(attacked: Attacked) -> Unit:

@@ -79,7 +79,7 @@ def _batches(paths: list[Path], size: int) -> Iterator[Tensor]:
     batch: list[Tensor] = []
     for path in tqdm(paths, desc="measure", unit="face"):
         try:
-            batch.append(to_tensor(read_face(path, size=size)))
+            batch.append(to_tensor(read_face(path, size)))
         except NoFaceError:
             continue
         if len(batch) == EMBEDDING_BATCH:

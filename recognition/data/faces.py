@@ -13,8 +13,8 @@ from recognition.images import read_image
 
 def read_face(
     path: str | os.PathLike[str],
-    *,
     size: int = ALIGNED_SIZE,
+    *,
     aligned: bool | None = None,
     face: int = 1,
     pick: Pick = "central",
@@ -46,11 +46,11 @@ def read_face(
             f"{image.shape[1]}x{image.shape[0]}; run 'python -m recognition align' first"
         )
     if has_aligned_size and aligned is not False:
-        return resize_crop(image, size)
+        return at_size(image, size)
     return crop_at(image, find_face(image, name=str(path), face=face, pick=pick), size)
 
 
-def resize_crop(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def at_size(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Return an aligned crop, uint8 HWC, with `size` pixels a side; unchanged if it has that size."""
     if crop.shape[0] == size:
         return crop

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recognition.data.faces import read_face, resize_crop
+from recognition.data.faces import read_face, at_size
 from recognition.detection.alignment import crop_at, find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import read_image, write_png
@@ -41,7 +41,7 @@ def test_a_crop_is_returned_at_the_size(aligned, people):
     assert np.array_equal(read_face(path, aligned=aligned), crop)
     smaller = read_face(path, aligned=aligned, size=56)
     assert smaller.shape == (56, 56, 3)
-    assert np.array_equal(smaller, resize_crop(crop, 56))
+    assert np.array_equal(smaller, at_size(crop, 56))
     # A crop is smooth but for its noise, so that its blocks keep their mean.
     assert (
         np.abs(
