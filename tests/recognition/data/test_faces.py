@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recognition.data.faces import read_face, at_size
+from recognition.data.faces import at_size, read_face
 from recognition.detection.alignment import crop_at, find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import read_image, write_png
