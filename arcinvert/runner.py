@@ -271,7 +271,8 @@ class _Records:
             _write_all(self._folder, samples, images)
         for task, image, sample in zip(batch.tasks, images, samples, strict=True):
             if len(self._stems) <= SHEET_IDENTITIES and task.sample < SHEET_SAMPLES:
-                self.shown.append(Shown(task.subject, image, sample))
+                subject = task.subject
+                self.shown.append(Shown(subject.name, subject.label, subject.picture, image, sample))
         self.samples += samples
 
     def _stem(self, subject: Subject) -> str:

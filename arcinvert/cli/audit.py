@@ -10,7 +10,7 @@ from typing import Any
 from arcinvert.audit.defences import DEFENCES
 from arcinvert.audit.options import AuditOptions
 from recognition.config import add_arguments, gather
-from recognition.terminal import LateBar
+from recognition.terminal import DeferredProgressBar
 
 #: Exit code of a gate whose policy is not met.
 POLICY_NOT_MET = 1
@@ -102,7 +102,7 @@ def _log_to_terminal() -> None:
     logger.setLevel(logging.INFO)
 
 
-class _Progress(LateBar):
+class _Progress(DeferredProgressBar):
     """A progress bar over the optimiser steps, with the time left."""
 
     def __call__(self, done: int, steps: int) -> None:

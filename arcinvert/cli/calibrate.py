@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.cli.model_options import add_model_arguments, model_options
+from recognition.terminal import DeferredProgressBar
 
 #: Images that are measured at most, by default.
 _FACES = 4096
@@ -52,15 +53,22 @@ def _run(given: argparse.Namespace) -> int:
     options = model_options(given)
     from arcinvert.knowledge.calibrate import calibrate
 
-    path, statistics = calibrate(
-        options.choice(),
-        given.images,
-        out=None if given.out is None else Path(given.out),
-        faces=given.faces,
-        layers=given.layers,
-        keep_faces=not given.without_faces,
-        device=options.device,
-    )
+    with DeferredProgressBar() as bar:
+
+        def progress(done: int, total: int) -> None:
+            tqdm = bar.bar(total, "measure")
+            tqdm.update(done - tqdm.n)
+
+        path, statistics = calibrate(
+            options.choice(),
+            given.images,
+            out=None if given.out is None else Path(given.out),
+            faces=given.faces,
+            layers=given.layers,
+            keep_faces=not given.without_faces,
+            device=options.device,
+            progress=progress,
+        )
     neighbours, regression = statistics.nearest_neighbours, statistics.regression
     kept = 0 if neighbours is None else len(neighbours)
     fitted = f"a regression on {regression.count} faces" if regression else "no regression, of too few faces"

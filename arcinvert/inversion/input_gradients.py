@@ -1,8 +1,8 @@
-"""Layers of a frozen network, with a backward pass to their input alone.
+"""Layers of a frozen network whose backward pass goes to their input alone.
 
-PyTorch's backward passes of PReLU and of BatchNorm also gather the gradients of their weights, which an
-attack has no use for: on a CPU that takes a fifth of a step or more (benchmarks/step_cost.py). Here they are
-a multiply-add or two. Forward passes are PyTorch's own, so what a network says of an image stays as it was.
+PyTorch's backward passes of PReLU and of BatchNorm also compute the gradients of their weights, which an
+attack does not need: on a CPU that takes a fifth of a step or more (benchmarks/step_cost.py). Here they are a
+multiply-add or two. Forward passes are PyTorch's own, so that a network's embeddings do not change.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 @contextlib.contextmanager
 def input_gradients(network: nn.Module) -> Iterator[None]:
-    """While it lasts, PReLU and BatchNorm2d layers that are frozen have gradients for their input alone."""
+    """Give frozen PReLU and BatchNorm2d layers, for a while, gradients for their input alone."""
     with contextlib.ExitStack() as stack:
         for module in network.modules():
             if type(module) is nn.PReLU and not module.weight.requires_grad:
@@ -28,7 +28,7 @@ def input_gradients(network: nn.Module) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replaced_forward(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """A module computes something else for a while, in passes with gradients."""
+    """Replace what a module computes in passes with gradients, for a while."""
     before = vars(module).get("forward")
     usual = module.forward
 
@@ -46,7 +46,7 @@ def replaced_forward(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> 
 
 
 def is_frozen(module: nn.BatchNorm2d) -> bool:
-    """Whether a BatchNorm is a fixed multiply-add: by running statistics, without weight gradients."""
+    """Return whether a BatchNorm is a fixed multiply-add: running statistics, no weight gradients."""
     return (
         not module.training
         and module.running_mean is not None
@@ -55,7 +55,7 @@ def is_frozen(module: nn.BatchNorm2d) -> bool:
 
 
 def normalise(module: nn.BatchNorm2d, activations: Tensor) -> Tensor:
-    """What a BatchNorm in evaluation mode makes of (batch, c, h, w)."""
+    """Return the output of a BatchNorm in evaluation mode for activations, (batch, c, h, w)."""
     return F.batch_norm(
         activations,
         module.running_mean,
@@ -68,7 +68,7 @@ def normalise(module: nn.BatchNorm2d, activations: Tensor) -> Tensor:
 
 
 def slopes(module: nn.BatchNorm2d) -> Tensor:
-    """What a frozen BatchNorm multiplies each channel by, (c, 1, 1)."""
+    """Return the factor of each channel in a frozen BatchNorm, shape (c, 1, 1)."""
     factors = (module.get_buffer("running_var") + module.eps).rsqrt()
     return (factors if module.weight is None else factors * module.weight.detach())[:, None, None]
 

@@ -1,13 +1,12 @@
 """Calibrate: measure a network on a folder of public faces, and write what an attack uses."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.measure import measure
@@ -33,6 +32,7 @@ def calibrate(
     layers: str | None = None,
     keep_faces: bool = True,
     device: DeviceName = "auto",
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Path, MeasuredStatistics]:
     """Measure a network on the faces of a folder, and write what an attack uses.
 
@@ -44,6 +44,7 @@ def calibrate(
         layers: A regular expression of the names of the layers to measure.
         keep_faces: Whether the file has nearest neighbours, which show the people.
         device: Where to compute.
+        progress: Receives the number of images done and of all.
 
     Raises:
         InputError: If there is no face, no layer to measure, or nowhere to write.
@@ -58,7 +59,7 @@ def calibrate(
     if path is None:
         raise InputError(f"{recogniser.name}: expected --out, for a network that is not one file")
     paths = _draw(Path(images), faces)
-    batches = (batch.to(target) for batch in _batches(paths, recogniser.input_size))
+    batches = (batch.to(target) for batch in _batches(paths, recogniser.input_size, progress))
     statistics = measure(recogniser, batches, pattern=layers, keep_faces=keep_faces)
     save_statistics(path, statistics)
     return path, statistics
@@ -74,10 +75,11 @@ def _draw(folder: Path, faces: int) -> list[Path]:
     return [found[index] for index in sorted(order[:faces])]
 
 
-def _batches(paths: list[Path], size: int) -> Iterator[Tensor]:
+def _batches(paths: list[Path], size: int, progress: Callable[[int, int], None]) -> Iterator[Tensor]:
     """Yield the faces of the photographs in batches; photographs without a face are skipped."""
     batch: list[Tensor] = []
-    for path in tqdm(paths, desc="measure", unit="face"):
+    for number, path in enumerate(paths, 1):
+        progress(number, len(paths))
         try:
             batch.append(to_tensor(read_face(path, size)))
         except NoFaceError:

@@ -48,13 +48,13 @@ def contact_sheet(title: str, subtitle: str, rows: Sequence[Sequence[Tile]]) -> 
     columns = max(len(row) for row in rows)
     width = max(_GAP + columns * (_TILE + _GAP), 640)
     font, large = ImageFont.load_default(_FONT), ImageFont.load_default(_FONT + 7)
-    said = _wrap(subtitle, font, width - 2 * _GAP)
-    header = _HEADER + len(said) * (_FONT + 4)
+    subtitle_lines = _wrap(subtitle, font, width - 2 * _GAP)
+    header = _HEADER + len(subtitle_lines) * (_FONT + 4)
     height = header + len(rows) * (_TILE + _CAPTION + _GAP)
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_GAP, _GAP), _fit(title, large, width - 2 * _GAP), fill=_INK, font=large)
-    for number, line in enumerate(said):
+    for number, line in enumerate(subtitle_lines):
         draw.text((_GAP, 42 + number * (_FONT + 4)), line, fill=_QUIET, font=font)
     for row_number, row in enumerate(rows):
         top = header + row_number * (_TILE + _CAPTION + _GAP)

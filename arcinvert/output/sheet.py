@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.output.contact_sheet import Tile, contact_sheet
-from arcinvert.subjects.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -17,12 +16,16 @@ class Shown:
     """A reconstruction on the sheet.
 
     Args:
-        subject: Whose it is.
+        name: The name of the identity.
+        label: The class index; None for a template.
+        picture: A real photograph of the person, uint8 HWC; None if there is none.
         image: The reconstruction, uint8 HWC.
         sample: Its entry in result.json.
     """
 
-    subject: Subject
+    name: str
+    label: int | None
+    picture: NDArray[np.uint8] | None
     image: NDArray[np.uint8]
     sample: dict[str, Any]
 
@@ -37,10 +40,9 @@ def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.
     """
     rows: dict[str, list[Tile]] = {}
     for one in shown:
-        name = one.subject.name
-        if name not in rows:
-            rows[name] = _first_tiles(one.subject, one.sample["judge"], floor)
-        rows[name].append(_sample_tile(one.image, one.sample))
+        if one.name not in rows:
+            rows[one.name] = _first_tiles(one, floor)
+        rows[one.name].append(_sample_tile(one.image, one.sample))
     count = len(result["samples"])
     part = "" if len(shown) == count else f", {len(shown)} of {count:,} images"
     plan = result["plan"]
@@ -68,18 +70,19 @@ def summary_line(summary: dict[str, Any]) -> str:
     return f"{kind}, {summary['identities']} identities: " + ", ".join(parts) + "."
 
 
-def _first_tiles(subject: Subject, verdict: dict[str, Any], floor: NDArray[np.uint8]) -> list[Tile]:
-    name = Path(subject.name).name if subject.label is None else f"{subject.label}: {subject.name}"
+def _first_tiles(shown: Shown, floor: NDArray[np.uint8]) -> list[Tile]:
+    verdict = shown.sample["judge"]
+    name = Path(shown.name).name if shown.label is None else f"{shown.label}: {shown.name}"
     ceiling = verdict["ceiling"]
     real: tuple[str, ...] = (
         name,
-        "real photograph" if subject.picture is not None else "no photograph given",
+        "real photograph" if shown.picture is not None else "no photograph given",
     )
     if ceiling is not None:
         real = (*real, f"another real one: {ceiling:.2f}")
     level = verdict["floor_type_2"] if verdict["floor_type_2"] is not None else verdict["floor_type_1"]
     start = ("floor: mean face",) if level is None else ("floor: mean face", f"judge {level:.2f}")
-    return [Tile(subject.picture, real), Tile(floor, start)]
+    return [Tile(shown.picture, real), Tile(floor, start)]
 
 
 def _sample_tile(image: NDArray[np.uint8], sample: dict[str, Any]) -> Tile:
@@ -89,5 +92,5 @@ def _sample_tile(image: NDArray[np.uint8], sample: dict[str, Any]) -> Tile:
     if value is None:
         return Tile(image, (f"sample {sample['sample']}", attacked, "not judged: no photograph"))
     passed = [rate for rate, accepted in verdict["accepted"].items() if accepted]
-    said = f"accepted, FMR {min(passed, key=float)}" if passed else "rejected"
-    return Tile(image, (f"judge {value:.2f}: {said}", f"Type {kind}; {attacked}"), bool(passed))
+    verdict_words = f"accepted, FMR {min(passed, key=float)}" if passed else "rejected"
+    return Tile(image, (f"judge {value:.2f}: {verdict_words}", f"Type {kind}; {attacked}"), bool(passed))

@@ -10,7 +10,7 @@ import pytest
 from recognition.checkpoint import load_recogniser, save_recogniser, sha256
 from recognition.cli import main as cli
 from recognition.data.folders import read_folders
-from recognition.detection.tracking import Tracked
+from recognition.detection.tracking import TrackingResult
 from recognition.images import read_image
 from recognition.options import TrainingOptions
 from tests.recognition.conftest import write_people
@@ -250,7 +250,7 @@ def test_the_module_runs_as_a_program():
 def test_evaluate_alone_is_evaluate_verification(tiny_model, crowd, tmp_path, capsys):
     arguments = (crowd, "--model", tiny_model, "--device", "cpu", "--flip", "none")
     alone = run(capsys, "evaluate", *arguments)
-    curve = ("--curve", tmp_path / "roc.json", "--far", 0.1, 0.01, "--intervals")
+    curve = ("--curve", tmp_path / "roc.json", "--fmr", 0.1, 0.01, "--intervals")
     named = run(capsys, "evaluate", "verification", *arguments, *curve)
     assert (alone[0], named[0]) == (0, 0), named
     first, second = json.loads(alone[1]), json.loads(named[1].splitlines()[0])
@@ -328,12 +328,14 @@ def calibrated(tiny_model, tmp_path_factory) -> Path:
     return path
 
 
-def test_compare_tells_similarity_and_verdict(tiny_model, calibrated, people, tmp_path, capsys):
+def test_compare_prints_similarity_and_verdict(tiny_model, calibrated, people, tmp_path, capsys):
     network = ("--model", tiny_model, "--calibration", calibrated, "--out", tmp_path / "pair.png")
     crops = [people / f"Person_{name}/Person_{name}_0001.png" for name in ("00", "01")]
     code, out, err = run(capsys, "compare", crops[0], crops[0], *network)
     assert code == 0, err
-    assert out.startswith("similarity 1.000: same person at FMR 0.001 (threshold 0.900, TAR there 0.700, ")
+    assert out.startswith(
+        "similarity 1.000: same person at FMR 0.001 (threshold 0.900, true accept rate 0.700, "
+    )
     assert read_image(tmp_path / "pair.png").shape == (128, 248, 3)
     code, _, err = run(capsys, "compare", crops[0], crops[1], *network, "--fmr", "0.5")
     assert code == 2
@@ -356,7 +358,7 @@ def test_track_writes_a_film(tiny_model, tmp_path, capsys, monkeypatch):
 
     def fake(recogniser, video, out, **options):
         asked.append((video, out, options))
-        return Tracked(5, 2, 7, False)
+        return TrackingResult(5, 2, 7, False)
 
     monkeypatch.setattr("recognition.detection.tracking.track", fake)
     arguments = (

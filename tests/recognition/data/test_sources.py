@@ -1,10 +1,11 @@
+"""Sources of labelled faces: folders and lists."""
+
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from recognition.data.dataset import AlignedFaces, epoch_order
+from recognition.data.dataset import AlignedFaces
 from recognition.data.folders import read_folders
 from recognition.data.sources import SOURCES, FaceSource, open_source, read_list, write_list
 from recognition.errors import InputError
@@ -24,7 +25,7 @@ def test_a_list_comes_back_as_it_was_written(people, tmp_path):
     found = open_source(tmp_path / "list.csv").identities
     assert list(found) == ["a", "b"]
     assert [path.resolve() for path in found["b"]] == [files[0], files[2]]
-    assert str(people) not in (tmp_path / "list.csv").read_text(), "files are told from the list on"
+    assert str(people) not in (tmp_path / "list.csv").read_text(), "files are relative to the list"
 
 
 def test_rows_that_are_not_kept_are_left_out(people, tmp_path):
@@ -47,7 +48,7 @@ def test_rows_that_are_not_kept_are_left_out(people, tmp_path):
         (None, "expected a list, found no such file"),
     ],
 )
-def test_what_is_no_list_is_refused(text, message, tmp_path):
+def test_other_files_are_refused_as_lists(text, message, tmp_path):
     path = tmp_path / "list.csv"
     if text is not None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -55,43 +56,11 @@ def test_what_is_no_list_is_refused(text, message, tmp_path):
         open_source(path)
 
 
-def test_another_form_is_one_function_more(monkeypatch):
-    """A record in memory, whose keys no file has."""
+def test_another_kind_of_source_is_one_function(monkeypatch):
+    """A source in memory, whose keys are no files."""
     images = {Path("faces.rec/0"): torch.zeros(3, 112, 112), Path("faces.rec/1"): torch.ones(3, 112, 112)}
     source = FaceSource({"a": list(images)}, read=images.__getitem__)
     monkeypatch.setitem(SOURCES, ".rec", lambda path: source)
     opened = open_source("faces.rec")
     faces = AlignedFaces([(key, 0) for key in opened.identities["a"]], read=opened.read)
     assert float(faces[1][0].mean()) == 1
-
-
-def test_kept_images_are_read_once(people):
-    reads = []
-
-    def read(key):
-        reads.append(key)
-        return torch.rand(3, 112, 112).mul(255).round() / 255
-
-    key = people / "Person_00/Person_00_0001.png"
-    faces = AlignedFaces([(key, 3)], read=read, keep=True)
-    first, second = faces[0][0], faces[0][0]
-    assert torch.equal(first, second)
-    assert reads == [key]
-
-
-def test_an_epoch_sees_each_image_once_in_an_order_of_its_own():
-    labels = np.repeat(np.arange(5), [1, 2, 3, 7, 4])
-    for together in (0, 2, 3):
-        orders = [epoch_order(labels, seed=1, epoch=epoch, images_per_identity=together) for epoch in (0, 1)]
-        assert sorted(orders[0]) == sorted(orders[1]) == list(range(17))
-        assert list(orders[0]) != list(orders[1])
-        again = epoch_order(labels, seed=1, epoch=0, images_per_identity=together)
-        assert list(orders[0]) == list(again)
-
-
-def test_images_of_an_identity_stay_together():
-    labels = np.repeat(np.arange(30), 6)[np.random.default_rng(0).permutation(180)]
-    order = epoch_order(labels, seed=0, epoch=0, images_per_identity=3)
-    groups = labels[order].reshape(-1, 3)
-    assert (groups == groups[:, :1]).all()
-    assert (groups[1:, 0] != groups[:-1, 0]).mean() > 0.8, "groups are shuffled"
