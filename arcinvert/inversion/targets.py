@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.knowledge.whitening import Whitening
-from recognition.heads import arcface_logits
+from recognition.heads.margins import arcface_logits
 
 
 class Target(Protocol):
