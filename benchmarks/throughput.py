@@ -4,8 +4,8 @@
 
 Training compares `Trainer.step` (schedule, margin head, clipping, angles, check of the loss) with a bare
 PyTorch loop of the same network, head and optimiser, on the same batches in memory. The two alternate, so
-that a busy machine slows down both, and each result is a median. Embedding compares `embed` with the bare forward
-passes. torchvision's ResNet-18 gets the width at which it needs about as many multiplications.
+that a busy machine slows down both, and each result is a median. Embedding compares `embed` with the bare
+forward passes. torchvision's ResNet-18 gets the width at which it needs about as many multiplications.
 """
 
 import argparse
@@ -140,11 +140,8 @@ def main() -> None:
         images, labels = next(trainer.batches(0))
     trainer.backbone.train()
     architecture = chosen.architecture()
-    bare = (
-        build_backbone(architecture.pop("network"), **architecture)
-        .to(memory_format=trainer.modules.layout)
-        .train()
-    )
+    layout = trainer.modules.layout
+    bare = build_backbone(architecture.pop("network"), **architecture).to(memory_format=layout).train()
     weights = [nn.Parameter(torch.randn(IDENTITIES, 256)) for _ in range(2)]
     cost = multiplications(bare, options.size)
     other = torchvision_like(cost, options.size, 256)

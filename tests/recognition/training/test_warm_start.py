@@ -10,14 +10,15 @@ from recognition.backbones import build_backbone
 from recognition.checkpoint import load_notes, load_recogniser, save_recogniser, sha256
 from recognition.errors import InputError
 from recognition.heads import build_head
-from recognition.options import TrainingOptions
 from recognition.recogniser import Preprocessing, Recogniser, Source
-from recognition.training import trainer as training
-from recognition.training.trainer import dry_run, train
+from recognition.training.dry_run import dry_run
+from recognition.training.options import TrainingOptions
+from recognition.training.train import train
+from recognition.training.trainer import Trainer
 from recognition.training.warm_start import load_initial_weights
 
 NAMES = tuple(f"Person_{index:02}" for index in range(12))
-#: Two steps an epoch.
+#: Two steps per epoch.
 OPTIONS = TrainingOptions(
     width=1 / 4,
     embedding_size=8,
@@ -111,12 +112,16 @@ def test_centres_of_the_same_classes_are_where_a_head_on_the_sphere_begins(head,
     ("made", "wanted", "message"),
     [
         ({"width": 1 / 2}, {}, "old: widening: expected at least as many channels, got fewer"),
-        ({"network": "iresnet34"}, {}, "old: widening: expected networks of one depth"),
+        ({"network": "iresnet34"}, {}, "old: widening: expected networks of the same depth"),
         ({}, {"network": "mobilefacenet"}, "old: expected a network of the same layout to start from"),
         ({"network": "mobilefacenet"}, {"network": "mobilefacenet"}, "old: expected a network of the same"),
-        ({"preprocessing": Preprocessing(channels="BGR")}, {}, "old: expected a network of RGB images"),
-        ({"preprocessing": Preprocessing(std=0.25)}, {}, "old: expected a network of RGB images"),
-        ({}, {"held_out": ("Zoe", "Person_04", "Person_03")}, "knows 2 of them, Person_03 for one"),
+        ({"preprocessing": Preprocessing(channels="BGR")}, {}, "old: expected a network for RGB images"),
+        ({"preprocessing": Preprocessing(std=0.25)}, {}, "old: expected a network for RGB images"),
+        (
+            {},
+            {"held_out": ("Zoe", "Person_04", "Person_03")},
+            "got one trained on 2 of them, such as Person_03",
+        ),
     ],
     ids=str,
 )
@@ -130,7 +135,7 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected a model file or the bundled network's name"):
         put(tmp_path / "none.safetensors")
     with pytest.raises(
-        InputError, match="expected a file of weights to start from, got code; give code@weights"
+        InputError, match="expected a network with a file of weights to start from, got code alone"
     ):
         put("recognition.backbones.mobilefacenet:MobileFaceNet")
 
@@ -188,21 +193,23 @@ def test_resuming_with_another_start_is_refused(earlier, people, tmp_path):
 
 @pytest.mark.parametrize("head", ["arcface", "subcentre"])
 def test_the_margin_is_whole_where_the_centres_are_known(head, earlier, people, tmp_path, monkeypatch):
-    shares = []
-    loss = training._Run._loss
+    fractions = []
+    loss = Trainer.loss
 
-    def watch(self, images, labels, share):
-        shares.append(share)
-        return loss(self, images, labels, share)
+    def watch(self, images, labels, margin_fraction):
+        fractions.append(margin_fraction)
+        return loss(self, images, labels, margin_fraction)
 
-    monkeypatch.setattr(training._Run, "_loss", watch)
+    monkeypatch.setattr(Trainer, "loss", watch)
     run(people, tmp_path / "run", replace(OPTIONS, head=head), start_from=earlier)
-    assert shares[0] == (1 if head == "arcface" else 0)
-    assert shares[-1] == 1
+    assert fractions[0] == (1 if head == "arcface" else 0)
+    assert fractions[-1] == 1
 
 
 def test_a_network_that_knows_the_held_out_people_is_refused(earlier, people, tmp_path):
-    with pytest.raises(InputError, match="expected a network that was not trained on the held-out people"):
+    with pytest.raises(
+        InputError, match="expected a network that was not trained on the held-out identities"
+    ):
         run(people, tmp_path / "run", replace(OPTIONS, seed=4), start_from=earlier)
     assert not (tmp_path / "run").exists()
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from recognition.backbones import NAMES, build_backbone
+from recognition.backbones import BACKBONES, build_backbone
 from recognition.errors import InputError
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -148,7 +148,7 @@ def test_forward_equals_the_published_networks_layer_by_layer(name, naive):
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_every_backbone_gives_finite_embeddings_with_gradients(name):
     torch.manual_seed(0)
     backbone = build_backbone(name, width=1 / 16, embedding_size=24).eval()
@@ -161,7 +161,7 @@ def test_every_backbone_gives_finite_embeddings_with_gradients(name):
     assert images.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_equal_seeds_build_equal_networks(name):
     states = []
     for seed in (3, 3, 4):

@@ -101,8 +101,11 @@ def test_the_seed_makes_the_noise():
     ("wide", "message"),
     [
         ({"width": WIDTH / 2}, "expected at least as many channels, got fewer; use a larger --width"),
-        ({"width": WIDTH, "depth": 34}, "expected networks of one depth and embedding size"),
-        ({"width": WIDTH, "embedding_size": 2 * SIZE}, "expected networks of one depth and embedding size"),
+        ({"width": WIDTH, "depth": 34}, "expected networks of the same depth and embedding size"),
+        (
+            {"width": WIDTH, "embedding_size": 2 * SIZE},
+            "expected networks of the same depth and embedding size",
+        ),
     ],
     ids=str,
 )

@@ -7,20 +7,12 @@ import torch
 from PIL import Image
 
 from recognition.errors import InputError
-from recognition.plots import (
-    draw_cluster,
-    draw_cmcs,
-    draw_decisions,
-    draw_logits,
-    draw_rocs,
-    draw_thetas,
-    draw_toy,
-    read_curve,
-    read_thetas,
-    save_figure,
-    target_logits,
-    toy_embeddings,
-)
+from recognition.plots.angles import draw_angles, read_angles
+from recognition.plots.clusters import draw_cluster
+from recognition.plots.curves import draw_cmcs, draw_rocs, read_curve
+from recognition.plots.margins import draw_decisions, draw_logits, target_logits
+from recognition.plots.style import save_figure
+from recognition.plots.toy import draw_toy, toy_embeddings
 from recognition.training.cleaning import Cluster
 
 ROC = {"name": "tiny", "far": [0.0, 0.01, 0.1, 1.0], "frr": [0.9, 0.5, 0.2, 0.0]}
@@ -43,7 +35,7 @@ def test_target_logits_by_hand(name, logit):
 
 
 def test_a_head_without_a_sphere_has_no_curve():
-    with pytest.raises(InputError, match="head: expected one on the sphere, got 'softmax'"):
+    with pytest.raises(InputError, match="head: expected one on the hypersphere, got 'softmax'"):
         target_logits("softmax", np.zeros(1))
 
 
@@ -76,7 +68,7 @@ def test_every_figure_is_written_as_png_and_svg(tmp_path):
         "Ann", [crop] * 4, [10.0, 20.0, 85.0, 80.0], [1, 1, 0, 2], 1, [True, True, False, False]
     )
     drawn = {
-        "thetas": draw_thetas(counts),
+        "angles": draw_angles(counts),
         "roc": draw_rocs([ROC, ROC]),
         "cmc": draw_cmcs([CMC]),
         "cluster": draw_cluster(cluster, columns=3),
@@ -95,10 +87,10 @@ def test_every_figure_is_written_as_png_and_svg(tmp_path):
     assert texts.index("centre 1") < texts.index("centre 0"), "the dominant centre comes first"
 
 
-def test_thetas_are_those_of_the_first_middle_and_last_epoch():
+def test_angles_are_those_of_the_first_middle_and_last_epoch():
     counts = np.zeros((5, 180), dtype=np.int64)
     counts[np.arange(5), [90, 80, 70, 60, 50]] = 4
-    (axes,) = draw_thetas(counts).axes
+    (axes,) = draw_angles(counts).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["epoch 1", "epoch 3", "epoch 5"]
     peaks = [int(patch.get_data().values.argmax()) for patch in axes.patches]
@@ -133,7 +125,7 @@ def test_the_toy_has_a_panel_a_head_and_a_mark_an_identity(tmp_path):
 def test_what_are_no_angles_is_refused(text, tmp_path):
     (tmp_path / "angles.json").write_text(text)
     with pytest.raises(InputError, match=r"angles\.json: expected the angles of a training"):
-        read_thetas(tmp_path)
+        read_angles(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", json.dumps(CMC)])
