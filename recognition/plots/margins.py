@@ -19,8 +19,8 @@ DEFAULT_NORM = 20.0
 ARCFACE_MARGIN = 0.5
 #: Running mean and deviation of the norms that AdaFace is drawn with.
 ADAFACE_NORM_MEAN, ADAFACE_NORM_STD = 25.0, 5.0
-#: Heads without a curve of their own: softmax has no angle, and the other two repeat another head's curve.
-WITHOUT_CURVE = ("softmax", "subcentre", "combined")
+#: Heads without a curve of their own, because they repeat the curve of another head.
+WITHOUT_CURVE = ("subcentre", "combined")
 #: Heads whose decision regions are drawn.
 DECISION_HEADS = ("norm-softmax", "sphereface", "cosface", "arcface", "cm1", "cm2")
 
@@ -47,10 +47,10 @@ def target_logits(spec: str, angles: NDArray[np.float64], norm: float = DEFAULT_
 
 
 def curves() -> list[tuple[str, str, float]]:
-    """Return the label, the head and the norm of each curve of `draw_logits`."""
+    """Return the label, the head and the norm of each curve of `draw_logits`: of heads on the hypersphere."""
     found = []
     for name in HEADS:
-        if name in WITHOUT_CURVE:
+        if name in WITHOUT_CURVE or not issubclass(HEADS[name], CosineHead):
             continue
         for norm in NORMS.get(name, (DEFAULT_NORM,)):
             found.append((f"{name}, norm {norm:g}" if name in NORMS else name, name, norm))
