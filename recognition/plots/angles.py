@@ -46,8 +46,8 @@ def draw_angles(counts: NDArray[np.int64]) -> Figure:
     edges = np.linspace(0, 180, counts.shape[1] + 1)
     epochs = sorted({0, (len(counts) - 1) // 2, len(counts) - 1})
     for index, epoch in enumerate(epochs):
-        share = 100 * counts[epoch] / max(1, counts[epoch].sum())
-        axes.stairs(share, edges, label=f"epoch {epoch + 1}", linewidth=1.6, **line_style(index))
+        percent = 100 * counts[epoch] / max(1, counts[epoch].sum())
+        axes.stairs(percent, edges, label=f"epoch {epoch + 1}", linewidth=1.6, **line_style(index))
     axes.set_xlim(0, 140)
     axes.legend()
     return figure

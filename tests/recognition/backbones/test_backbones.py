@@ -88,7 +88,7 @@ def rectified(values: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
 
 
 def naive_iresnet(state: dict[str, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
-    """The forward pass of arcface_torch's IResNet-18, from its tensors alone."""
+    """The forward pass of arcface_torch's IResNet-18, computed from its tensors only."""
     values = rectified(
         normed(state, "bn1", F.conv2d(images, state["conv1.weight"], padding=1)), state["prelu.weight"]
     )
@@ -107,7 +107,7 @@ def naive_iresnet(state: dict[str, torch.Tensor], images: torch.Tensor) -> torch
 
 
 def naive_mobilefacenet(state: dict[str, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
-    """The forward pass of arcface_torch's `mbf`, from its tensors alone."""
+    """The forward pass of arcface_torch's `mbf`, computed from its tensors only."""
 
     def unit(name: str, values: torch.Tensor, stride: int = 1, padding: int = 0) -> torch.Tensor:
         weight = state[f"{name}.layers.0.weight"]

@@ -2,7 +2,7 @@ import pytest
 
 from recognition.cli import main as cli
 
-#: One short epoch on the made-up people.
+#: One short epoch on the synthetic people.
 TRAINING = [
     *("--width", "0.125", "--embedding-size", "8", "--epochs", "1"),
     *("--batch-size", "8", "--held-out", "2", "--device", "cpu"),
@@ -10,7 +10,7 @@ TRAINING = [
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
-    """Exit code, standard output and the lines of standard error without progress bars."""
+    """Run a command; return its exit code, its output, and its standard error without progress bars."""
     with pytest.raises(SystemExit) as left:
         cli.main([str(argument) for argument in arguments])
     printed = capsys.readouterr()

@@ -75,7 +75,7 @@ def test_help_lists_every_training_option(capsys):
 
 def test_help_needs_no_torch():
     code = (
-        "import atexit, sys, recognition.cli as cli; "
+        "import atexit, sys; from recognition.cli import main as cli; "
         "atexit.register(lambda: print('torch' in sys.modules)); cli.main(['train', '--help'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -91,3 +91,41 @@ def test_a_dry_run_prints_one_line(people, tmp_path, capsys, monkeypatch):
         r"\d+\.\d images/s, peak memory \d+\.\d\d GiB, estimated duration 0 h 0\d min", out.strip()
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_arguments_override_a_config_file(tmp_path, monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(
+        "recognition.training.train.train", lambda data, out, options, **rest: called.append(options)
+    )
+    config = tmp_path / "training.toml"
+    config.write_text(
+        'epochs = 3\nhead = "cosface:margin=0.3"\naux-losses = ["intra", "inter"]\nscale = 16\n'
+    )
+    code, _, err = run(capsys, "train", "data", "--out", "out", "--config", config, "--epochs", "4")
+    assert code == 0, err
+    expected = TrainingOptions(epochs=4, head="cosface:margin=0.3", aux_losses=("intra", "inter"), scale=16.0)
+    assert called == [expected]
+    code, _, err = run(capsys, "train", "data", "--out", "out", "--aux-loss", "intra", "triplet:margin=0.2")
+    assert code == 0, err
+    assert called[1].aux_losses == ("intra", "triplet:margin=0.2")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch = 3", "expected a known option, got 'epoch'; the nearest is 'epochs'"),
+        ("epochs = 1.5", "epochs: expected a whole number, got 1.5"),
+        ("epochs =", "expected TOML"),
+        ('head = "vggface"', "head: expected one of softmax, .* got 'vggface'"),
+        ('aux-losses = "intra"', "aux_losses: expected several values, got 'intra'"),
+    ],
+)
+def test_a_config_file_that_cannot_be_used_is_one_line_and_code_2(text, message, tmp_path, capsys):
+    config = tmp_path / "training.toml"
+    config.write_text(text)
+    code, out, err = run(capsys, "train", "data", "--out", tmp_path / "run", "--config", config)
+    assert (code, out) == (2, "")
+    assert re.match(rf"error: .*{message}", err)
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "run").exists()

@@ -69,7 +69,7 @@ def naive_cosines(embeddings, weight) -> list[list[float]]:
 def test_a_head_is_what_a_loop_computes(name, batch):
     embeddings, labels = batch
     head = head_of(name)
-    # One image opposite its centre, where the margins go beyond pi.
+    # One image is opposite to its centre, where the angle plus the margin exceeds pi.
     embeddings[3] = -30 * head.centres[0].detach() + 0.3
     cosines = naive_cosines(embeddings, head.weight)
     logits = [
@@ -125,7 +125,7 @@ def test_one_subcentre_is_arcface(batch):
     torch.testing.assert_close(one.centres, plain.centres)
 
 
-def test_the_centre_with_most_images_of_late_is_dominant(monkeypatch):
+def test_the_centre_with_most_recent_images_is_dominant(monkeypatch):
     head = SubCentreArcFaceHead(2, 2, subcentres=2).train()
     with torch.no_grad():
         head.weight.copy_(torch.tensor([[[1.0, 0], [0, 1]], [[-1, 0], [0, -1]]]))
@@ -135,7 +135,7 @@ def test_the_centre_with_most_images_of_late_is_dominant(monkeypatch):
     torch.testing.assert_close(head.centres, torch.tensor([[0.0, 1], [-1, 0]]))
     head.eval()(embeddings, torch.tensor([0, 0, 0, 1, 1]))
     torch.testing.assert_close(head.votes, torch.tensor([[1.0, 2], [2, 0]]))
-    # The others' votes are forgotten in time.
+    # Earlier votes decay.
     monkeypatch.setattr("recognition.heads.subcentre.VOTE_DECAY", 0.9)
     head.train()
     for _ in range(30):
@@ -165,7 +165,7 @@ def test_adaface_is_what_a_loop_computes(batch):
     assert float(head.norm_mean) == pytest.approx(running_mean)
 
 
-def test_adaface_takes_one_image():
+def test_adaface_takes_a_batch_of_one_image():
     head = AdaFaceHead(4, 2)
     assert torch.isfinite(head.loss(torch.ones(1, 4), torch.tensor([1])))
     assert float(head.norm_mean) == 20
@@ -175,12 +175,12 @@ def test_adaface_takes_one_image():
 def test_gradcheck_of_every_loss(name, batch):
     embeddings, labels = batch
     head = head_of(name)
-    # Clipped norms have kinks there; these are inside.
+    # Norms inside the clipping range, at whose ends the loss has no derivative.
     embeddings = (
         embeddings / embeddings.norm(dim=1, keepdim=True) * torch.linspace(15, 60, 8)[:, None]
     ).double()
     if name == "adaface":
-        # Quality is a constant of the gradient by definition: norms stay, directions move.
+        # By definition no gradient passes through the quality, so that norms stay and directions vary.
         def loss(x):
             return head.loss(F.normalize(x) * 30, labels)
     else:
@@ -246,10 +246,10 @@ def test_a_head_is_the_librarys(ours, theirs, options, batch):
     torch.testing.assert_close(head.loss(embeddings, labels), library(embeddings, labels), atol=1e-6, rtol=0)
 
 
-def test_magface_draws_norms_up():
+def test_magface_raises_norms():
     head = MagFaceHead(4, 3)
     embeddings = (F.normalize(torch.ones(1, 4)) * 30).requires_grad_()
     head.weight.data = torch.eye(3, 4)
     head.loss(embeddings, torch.tensor([0]), margin_fraction=0.0).backward()
-    # Without a margin only the regulariser depends on the norm; a step against its gradient lengthens.
+    # Without a margin only the regulariser depends on the norm; a step against its gradient increases it.
     assert float((embeddings.grad * embeddings.detach()).sum()) < 0

@@ -40,7 +40,7 @@ def naive_inter(embeddings, labels, centres):
 
 
 def naive_centre(embeddings, labels, centres):
-    # Fresh centres are zero.
+    # The centres are zero at first.
     return sum(float(x @ x) / 2 for x in embeddings) / len(embeddings)
 
 
@@ -51,7 +51,7 @@ def naive_triplet(embeddings, labels, centres, margin=0.35):
             positive, negative = angle(embeddings[a], embeddings[p]), angle(embeddings[a], embeddings[n])
             if positive < negative < positive + margin:
                 losses.append(positive + margin - negative)
-    assert losses, "the batch tests nothing"
+    assert losses, "the batch has no such pairs"
     return sum(losses) / len(losses)
 
 
@@ -66,7 +66,7 @@ def naive_contrastive(embeddings, labels, centres, margin=1.0):
                 mated.append(distance**2 / 2)
             else:
                 nonmated.append(max(0, margin - distance) ** 2 / 2)
-    assert any(nonmated), "the batch tests nothing"
+    assert any(nonmated), "the batch has no such pairs"
     return sum(mated) / len(mated) + sum(nonmated) / len(nonmated)
 
 
@@ -94,13 +94,13 @@ def test_gradcheck(name, batch):
     embeddings, labels, centres = batch
     loss = build_auxiliary_loss(name, 5, 4).double().eval()
     embeddings.requires_grad_()
-    # The gradient of unit-norm centres: through their normalisation, as a head's.
+    # Centres have unit norm, so that their gradient passes through the normalisation, as a head's does.
     raw = (2 * centres).requires_grad_()
     assert torch.autograd.gradcheck(lambda x, c: loss(x, labels, normalize(c)), (embeddings, raw))
 
 
 @pytest.mark.parametrize("name", AUXILIARY_LOSSES)
-def test_twins_and_single_images_have_finite_gradients(name):
+def test_duplicates_and_single_images_have_finite_gradients(name):
     embeddings = torch.ones(4, 5, requires_grad=True)
     centres = normalize(torch.ones(4, 5)).requires_grad_()
     for labels in (torch.tensor([0, 0, 1, 1]), torch.arange(4), torch.zeros(4, dtype=torch.long)):
