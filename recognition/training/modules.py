@@ -41,13 +41,20 @@ class Modules:
         parts = (self.backbone, self.head, self.aux_losses)
         return [parameter for part in parts for parameter in part.parameters()]
 
-    def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> Tensor:
-        """Return the head's loss plus the weighted auxiliary losses, a scalar."""
+    def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> tuple[Tensor, Tensor]:
+        """Return the head's loss plus the weighted auxiliary losses, a scalar, and the class centres.
+
+        Args:
+            embeddings: Shape (batch, dim), of any positive norm.
+            labels: Shape (batch,), class indices.
+            margin_fraction: Fraction of the margin that is applied, from 0 to 1.
+        """
         loss = self.head.loss(embeddings, labels, margin_fraction)
+        # After the head's loss, which may change which of several centres of a class is the dominant one.
         centres = self.head.centres
         for aux_loss in self.aux_losses:
             loss = loss + aux_loss.weight * aux_loss(embeddings, labels, centres)
-        return loss
+        return loss, centres
 
 
 def build_modules(options: TrainingOptions, classes: int, device: torch.device) -> Modules:

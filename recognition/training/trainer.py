@@ -170,9 +170,8 @@ class Trainer:
     def margin_fraction(self, epoch: int, step: int) -> float:
         """Return the fraction of the margin that is applied at a step of an epoch, both counted from 0."""
         # Centres of another network are already spread, so that they need no warm-up.
-        if self.started_from.get("centres"):
-            return 1.0
-        return schedule.margin_fraction(epoch * self.steps_per_epoch + step, self.steps)
+        warm = self.started_from.get("centres", False)
+        return 1.0 if warm else schedule.margin_fraction(epoch * self.steps_per_epoch + step, self.steps)
 
     def step(self, epoch: int, step: int, images: Tensor, labels: Tensor) -> float:
         """Update all weights once and return the loss.
@@ -208,8 +207,8 @@ class Trainer:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             embeddings = self.backbone((images - 0.5) / 0.5)
         embeddings = embeddings.float()
-        loss = self.modules.loss(embeddings, labels, margin_fraction)
-        self.angles.add(embeddings, labels, self.head.centres)
+        loss, centres = self.modules.loss(embeddings, labels, margin_fraction)
+        self.angles.add(embeddings, labels, centres)
         return loss
 
     def recogniser(self) -> Recogniser:
@@ -230,9 +229,9 @@ class Trainer:
         samples = self.data.held_out()
         if not samples:
             return None
-        embeddings = self.embed([key for key, _ in samples])
+        keys, labels = zip(*samples, strict=True)
         try:
-            return verify(embeddings, np.array([label for _, label in samples]))
+            return verify(self.embed(list(keys)), np.array(labels))
         except InputError:
             return None
 
@@ -256,8 +255,8 @@ class Trainer:
         }
         save_recogniser(self.model_path, self.recogniser(), extra=extra, notes=notes)
         states = {name: part.state_dict() for name, part in self._stateful().items()}
-        content = {**states, "log": self.log.to_json()}
-        write_state(self.state_path, identity=self._identity(), content=content)
+        states["log"] = self.log.to_json()
+        write_state(self.state_path, identity=self._identity(), content=states)
         self.log.write(self.out)
 
     def resume(self) -> None:
