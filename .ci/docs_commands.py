@@ -5,8 +5,9 @@
     python .ci/docs_commands.py docs/attacking.md              all blocks of the page, in their order
     python .ci/docs_commands.py --pages                        the pages of docs/ that have such blocks
 
-Blocks marked `sh` are run as they are, those marked `python` as scripts. Blocks marked `console` show commands that
-need data or time, and are not run. Blocks with a title show files; the tests add those to a copy of the project.
+Blocks marked `sh` are run as they are, those marked `python` as scripts. Blocks marked `console` show
+commands that need data or time, and are not run. Blocks with a title show files; the tests add those to
+a copy of the project.
 """
 
 import argparse
