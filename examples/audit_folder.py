@@ -10,18 +10,18 @@ import argparse
 from pathlib import Path
 
 from arcinvert.audit.options import AuditOptions
-from arcinvert.audit.pipeline import audit
+from arcinvert.audit.runner import run_audit
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Audit the templates of a folder of photographs.")
-    parser.add_argument("photographs", help="a folder with one folder of photographs per identity")
+    parser.add_argument("photographs", type=Path, help="a folder with one folder of photographs per identity")
     parser.add_argument("--people", type=int, help="number of identities to attack; by default, the budget's")
     parser.add_argument("--steps", type=int, help="number of optimiser steps; by default, the budget's")
     parser.add_argument("--out", type=Path, default=Path("audit"), help="folder for the report")
     given = parser.parse_args()
 
-    result = audit(
+    result = run_audit(
         AuditOptions(
             images=given.photographs, budget="quick", people=given.people, steps=given.steps, judges=("dlib",)
         ),
