@@ -79,7 +79,6 @@ class AuditOptions:
     id_column: str = option(
         "identity", help="with SQLite or Parquet: column of the identities", group=_INPUTS
     )
-    aligned: bool = option(False, help="the photographs are aligned 112x112 crops already", group=_INPUTS)
     on_unreadable: Unreadable = option(
         "skip",
         help="what an unreadable image does: it is reported and skipped, or stops the audit",

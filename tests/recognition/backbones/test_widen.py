@@ -10,7 +10,7 @@ WIDTH, SIZE = 1 / 16, 8
 
 
 def network(width: float = WIDTH, *, depth: int = 18, embedding_size: int = SIZE, seed: int = 0) -> IResNet:
-    """A network in float64 whose every weight and statistic is drawn, so that no mistaken copy hides."""
+    """Return a network in float64 with all weights and statistics random, so that wrong copies show."""
     torch.manual_seed(seed)
     made = IResNet(depth=depth, width=width, embedding_size=embedding_size).double().eval()
     for module in made.modules():
@@ -33,7 +33,7 @@ def widened(narrow: IResNet, width: float, *, seed: int = 1, noise: float = NOIS
 
 
 @pytest.mark.parametrize("noise", [0.0, NOISE, 3.0])
-# Twice as many channels; 4 to 7 and their like, of which some are copied and some not; none more.
+# Twice as many channels; 4 widened to 7 and so on, where only some are copied; and no more channels.
 @pytest.mark.parametrize("width", [2 * WIDTH, 7 / 64, WIDTH], ids="{:.3f}".format)
 def test_a_widened_network_computes_the_same(width, noise):
     narrow = network()
@@ -48,7 +48,7 @@ def test_a_widened_network_computes_the_same(width, noise):
 
 
 def test_a_deeper_network_computes_the_same_while_it_trains():
-    """Batch statistics, instead of running ones, are the copies' too."""
+    """The outputs agree with batch statistics as well as with running ones."""
     narrow = network(1 / 32, depth=34)
     wide = widened(narrow, 1 / 16, depth=34)
     images = torch.rand(4, 3, 48, 48, dtype=torch.float64)
@@ -63,8 +63,8 @@ def test_a_network_of_the_same_width_is_a_copy():
         torch.testing.assert_close(same[key], value, atol=1e-14, rtol=0)
 
 
-def test_weights_are_shared_out_by_hand():
-    """The third of three channels, copied of two, is the first again: the first's weights are halved."""
+def test_divided_weights_by_hand():
+    """Two channels become three: the third is a copy of the first, whose weights are therefore halved."""
     narrow = network(2 / 64)
     wide = widened(narrow, 3 / 64, noise=0.0)
     assert torch.equal(wide.bn1.running_var, narrow.bn1.running_var[[0, 1, 0]])
@@ -73,14 +73,14 @@ def test_weights_are_shared_out_by_hand():
         narrow.layer1[0].conv1.weight[[0, 1, 0]][:, [0, 1, 0]] * torch.tensor([0.5, 1, 0.5])[:, None, None]
     )
     assert torch.equal(wide.layer1[0].conv1.weight, expected)
-    # 16 channels of 7x7 become 24: the first eight are there twice.
+    # 16 channels of 7x7 become 24: the first eight occur twice.
     old, new = narrow.fc.weight.view(SIZE, 16, 49), wide.fc.weight.view(SIZE, 24, 49)
     assert torch.equal(new, torch.cat([old[:, :8] / 2, old[:, 8:], old[:, :8] / 2], 1))
     assert torch.equal(wide.fc.bias, narrow.fc.bias)
 
 
 @pytest.mark.parametrize("noise", [0.0, NOISE])
-def test_copies_learn_different_things_with_the_noise_alone(noise):
+def test_copies_have_different_gradients_only_with_noise(noise):
     wide = widened(network(), 2 * WIDTH, noise=noise).train()
     images = torch.rand(6, 3, 48, 48, dtype=torch.float64)
     (wide(images) * torch.randn(6, SIZE, dtype=torch.float64)).sum().backward()
@@ -90,7 +90,7 @@ def test_copies_learn_different_things_with_the_noise_alone(noise):
         assert apart > 0.1 if noise else apart < 1e-6
 
 
-def test_the_seed_makes_the_noise():
+def test_the_seed_determines_the_noise():
     narrow = network()
     one, again, other = (widened(narrow, 2 * WIDTH, seed=seed).layer1[0].conv1.weight for seed in (1, 1, 2))
     assert torch.equal(one, again)
@@ -101,8 +101,11 @@ def test_the_seed_makes_the_noise():
     ("wide", "message"),
     [
         ({"width": WIDTH / 2}, "expected at least as many channels, got fewer; use a larger --width"),
-        ({"width": WIDTH, "depth": 34}, "expected networks of one depth and embedding size"),
-        ({"width": WIDTH, "embedding_size": 2 * SIZE}, "expected networks of one depth and embedding size"),
+        ({"width": WIDTH, "depth": 34}, "expected networks of the same depth and embedding size"),
+        (
+            {"width": WIDTH, "embedding_size": 2 * SIZE},
+            "expected networks of the same depth and embedding size",
+        ),
     ],
     ids=str,
 )

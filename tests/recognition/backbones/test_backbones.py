@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from recognition.backbones import NAMES, build_backbone
+from recognition.backbones import build_backbone
 from recognition.errors import InputError
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -88,7 +88,7 @@ def rectified(values: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
 
 
 def naive_iresnet(state: dict[str, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
-    """The forward pass of arcface_torch's IResNet-18, from its tensors alone."""
+    """The forward pass of arcface_torch's IResNet-18, computed from its tensors only."""
     values = rectified(
         normed(state, "bn1", F.conv2d(images, state["conv1.weight"], padding=1)), state["prelu.weight"]
     )
@@ -107,7 +107,7 @@ def naive_iresnet(state: dict[str, torch.Tensor], images: torch.Tensor) -> torch
 
 
 def naive_mobilefacenet(state: dict[str, torch.Tensor], images: torch.Tensor) -> torch.Tensor:
-    """The forward pass of arcface_torch's `mbf`, from its tensors alone."""
+    """The forward pass of arcface_torch's `mbf`, computed from its tensors only."""
 
     def unit(name: str, values: torch.Tensor, stride: int = 1, padding: int = 0) -> torch.Tensor:
         weight = state[f"{name}.layers.0.weight"]
@@ -146,29 +146,6 @@ def test_forward_equals_the_published_networks_layer_by_layer(name, naive):
         torch.testing.assert_close(
             backbone(images), naive(backbone.state_dict(), images), rtol=1e-8, atol=1e-8
         )
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_backbone_gives_finite_embeddings_with_gradients(name):
-    torch.manual_seed(0)
-    backbone = build_backbone(name, width=1 / 16, embedding_size=24).eval()
-    images = torch.rand(2, 3, 112, 112, requires_grad=True)
-    embeddings = backbone(images)
-    embeddings.square().sum().backward()
-    assert embeddings.shape == (2, 24)
-    assert torch.isfinite(embeddings).all()
-    assert torch.isfinite(images.grad).all()
-    assert images.grad.abs().sum() > 0
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_equal_seeds_build_equal_networks(name):
-    states = []
-    for seed in (3, 3, 4):
-        torch.manual_seed(seed)
-        states.append(build_backbone(name, width=1 / 32, embedding_size=8).state_dict())
-    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-    assert not all(torch.equal(states[0][key], states[2][key]) for key in states[0])
 
 
 @pytest.mark.parametrize(("width", "channels"), [(1 / 16, 4), (0.25, 16), (1.5, 96)])

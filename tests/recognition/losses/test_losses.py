@@ -7,11 +7,11 @@ from torch.nn.functional import normalize
 from recognition.errors import InputError
 from recognition.losses import (
     AUXILIARY_LOSSES,
-    CentreLoss,
-    ContrastiveLoss,
-    TripletLoss,
     build_auxiliary_loss,
 )
+from recognition.losses.centre import CentreLoss
+from recognition.losses.contrastive import ContrastiveLoss
+from recognition.losses.triplet import TripletLoss
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def naive_inter(embeddings, labels, centres):
 
 
 def naive_centre(embeddings, labels, centres):
-    # Fresh centres are zero.
+    # The centres are zero at first.
     return sum(float(x @ x) / 2 for x in embeddings) / len(embeddings)
 
 
@@ -51,7 +51,7 @@ def naive_triplet(embeddings, labels, centres, margin=0.35):
             positive, negative = angle(embeddings[a], embeddings[p]), angle(embeddings[a], embeddings[n])
             if positive < negative < positive + margin:
                 losses.append(positive + margin - negative)
-    assert losses, "the batch tests nothing"
+    assert losses, "the batch has no such pairs"
     return sum(losses) / len(losses)
 
 
@@ -66,7 +66,7 @@ def naive_contrastive(embeddings, labels, centres, margin=1.0):
                 mated.append(distance**2 / 2)
             else:
                 nonmated.append(max(0, margin - distance) ** 2 / 2)
-    assert any(nonmated), "the batch tests nothing"
+    assert any(nonmated), "the batch has no such pairs"
     return sum(mated) / len(mated) + sum(nonmated) / len(nonmated)
 
 
@@ -79,28 +79,28 @@ NAIVE = {
 }
 
 
-def test_every_term_has_an_oracle():
+def test_every_loss_has_an_oracle():
     assert NAIVE.keys() == AUXILIARY_LOSSES.keys()
 
 
 @pytest.mark.parametrize("name", AUXILIARY_LOSSES)
-def test_a_term_is_what_a_loop_computes(name, batch):
-    term = build_auxiliary_loss(name, 5, 4).double()
-    assert float(term(*batch)) == pytest.approx(NAIVE[name](*batch), rel=1e-9)
+def test_a_loss_is_what_a_loop_computes(name, batch):
+    loss = build_auxiliary_loss(name, 5, 4).double()
+    assert float(loss(*batch)) == pytest.approx(NAIVE[name](*batch), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", AUXILIARY_LOSSES)
 def test_gradcheck(name, batch):
     embeddings, labels, centres = batch
-    term = build_auxiliary_loss(name, 5, 4).double().eval()
+    loss = build_auxiliary_loss(name, 5, 4).double().eval()
     embeddings.requires_grad_()
-    # The gradient of unit-norm centres: through their normalisation, as a head's.
+    # Centres have unit norm, so that their gradient passes through the normalisation, as a head's does.
     raw = (2 * centres).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, c: term(x, labels, normalize(c)), (embeddings, raw))
+    assert torch.autograd.gradcheck(lambda x, c: loss(x, labels, normalize(c)), (embeddings, raw))
 
 
 @pytest.mark.parametrize("name", AUXILIARY_LOSSES)
-def test_twins_and_single_images_have_finite_gradients(name):
+def test_duplicates_and_single_images_have_finite_gradients(name):
     embeddings = torch.ones(4, 5, requires_grad=True)
     centres = normalize(torch.ones(4, 5)).requires_grad_()
     for labels in (torch.tensor([0, 0, 1, 1]), torch.arange(4), torch.zeros(4, dtype=torch.long)):
@@ -114,21 +114,21 @@ def test_twins_and_single_images_have_finite_gradients(name):
 
 def test_running_centres_move_as_in_the_paper(batch):
     embeddings, labels, centres = batch
-    term = CentreLoss(5, 4, rate=0.3).double()
+    loss = CentreLoss(5, 4, rate=0.3).double()
     expected = torch.zeros(4, 5, dtype=torch.float64)
     for _ in range(2):
-        term(embeddings, labels, centres)
+        loss(embeddings, labels, centres)
         moved = expected.clone()
         for label in range(4):
             own = [x for x, y in zip(embeddings, labels, strict=True) if y == label]
             moved[label] -= 0.3 * sum(expected[label] - x for x in own) / (1 + len(own))
         expected = moved
-    torch.testing.assert_close(term.own_centres, expected)
-    term.eval()(embeddings, labels, centres)
-    torch.testing.assert_close(term.own_centres, expected)
+    torch.testing.assert_close(loss.own_centres, expected)
+    loss.eval()(embeddings, labels, centres)
+    torch.testing.assert_close(loss.own_centres, expected)
 
 
-def test_the_triplet_term_is_the_librarys(batch):
+def test_the_triplet_loss_is_the_librarys(batch):
     distances = pytest.importorskip("pytorch_metric_learning.distances")
     from pytorch_metric_learning.losses import TripletMarginLoss
     from pytorch_metric_learning.miners import TripletMarginMiner
@@ -147,7 +147,7 @@ def test_the_triplet_term_is_the_librarys(batch):
     torch.testing.assert_close(TripletLoss(5, 4)(embeddings, labels, centres), expected)
 
 
-def test_the_contrastive_term_is_the_librarys_squared(batch):
+def test_the_contrastive_loss_is_the_librarys_squared(batch):
     losses = pytest.importorskip("pytorch_metric_learning.losses")
     from pytorch_metric_learning.reducers import DoNothingReducer
 
@@ -162,7 +162,10 @@ def test_the_contrastive_term_is_the_librarys_squared(batch):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("island", "term: expected one of centre, intra, inter, triplet, contrastive, got 'island'"),
+        (
+            "island",
+            "auxiliary loss: expected one of centre, intra, inter, triplet, contrastive, got 'island'",
+        ),
         ("triplet:margin=4", "margin: expected above 0 to below 3.14159, got 4"),
         ("contrastive:margin=0", "margin: expected above 0 to below 2, got 0"),
         ("centre:rate=2", "rate: expected above 0 to below 1, got 2"),
