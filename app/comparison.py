@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert import Run
-from arcinvert.evaluation.judge import thresholds
+from arcinvert.evaluation.calibration import thresholds
 
 from .html import figure, row, table
 from .jobs import Job

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert import Attacker, InputError, Run
-from arcinvert.evaluation.judge import thresholds
+from arcinvert.evaluation.calibration import thresholds
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 
 from .context import Context, attempt, on_change

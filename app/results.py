@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert import Run
-from arcinvert.evaluation.judge import histogram, thresholds
+from arcinvert.evaluation.calibration import histogram, thresholds
 from arcinvert.output.folder import RESULT_NAME, SHEET_NAME
 
 from .html import data_uri, encode, figure, status

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from arcinvert.evaluation.judge import Histogram, Threshold
+from arcinvert.evaluation.calibration import Histogram, Threshold
 
 from .svg import DIFFERENT, RECONSTRUCTION, SAME, Axis, frame, path, steps, text
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from arcinvert.attack import Attacks, Task
 from arcinvert.attacked import Model, as_recogniser
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.progress import OnStep, StepCounter
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import load_knowledge
@@ -66,7 +66,7 @@ class Attacker:
     @cached_property
     def judge(self) -> Judge:
         """The judge, which is not attacked and steers nothing."""
-        return Judge()
+        return DlibJudge()
 
     def plan(self, target: TargetKind, **options: Any) -> AttackPlan:
         """Return the complete plan of an attack.

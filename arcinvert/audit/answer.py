@@ -35,9 +35,10 @@ def answer_sentences(result: dict[str, Any]) -> list[str]:
         f"The {threat['held']} of {threat['network']} {can}: of {result['people']['attacked']} people, "
         f"{share:.0%} [{low:.0%} to {high:.0%}] are accepted as themselves by {worst['name']}, which was not "
         f"attacked, at the threshold where it accepts a stranger in {float(headline):g} of cases.",
-        f"For comparison, the mean face passes in {sar['mean_face']['value']:.0%} and a real second photograph "
-        f"in {sar['ceiling']['value']:.0%}; in a gallery of {rank['gallery']:,} people, the reconstruction ranks "
-        f"the right person first in {rank['attack']['1']['value']:.0%} (by chance {rank['chance']['1']:.1%}).",
+        f"For comparison, the mean face passes in {sar['mean_face']['value']:.0%} and a real second "
+        f"photograph in {sar['ceiling']['value']:.0%}; in a gallery of {rank['gallery']:,} people, the "
+        f"reconstruction ranks the right person first in {rank['attack']['1']['value']:.0%} (by chance "
+        f"{rank['chance']['1']:.1%}).",
         _verdict(result),
     ]
 
@@ -48,8 +49,8 @@ def _unjudged(result: dict[str, Any]) -> list[str]:
         "there are too few comparisons" if result["judges"] else "no photographs of the people were given"
     )
     return [
-        f"Faces were reconstructed from {result['people']['attacked']} {threat['held']} of {threat['network']}, "
-        f"and a detector finds a face in {face:.0%} of them.",
+        f"Faces were reconstructed from {result['people']['attacked']} {threat['held']} of "
+        f"{threat['network']}, and a detector finds a face in {face:.0%} of them.",
         f"Whether they pass for the people cannot be said: {reason}.",
         _verdict(result),
     ]

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from arcinvert.attacked import environment
 from arcinvert.attacker import Attacker
 from arcinvert.audit.options import AuditOptions
-from arcinvert.evaluation.judge import face_detected, to_crop_size
+from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.result import Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
@@ -76,11 +77,11 @@ class NetworkAttack:
 
     def describe(self) -> dict[str, Any]:
         """Return plan, used knowledge and environment, as JSON."""
-        environment = self._attacker.environment()
+        found = environment(self._attacker.device, self._attacker.dtype)
         return {
             "plan": self.plan.describe(),
             "knowledge": {"level": self.plan.knowledge} | self.plan.knowledge_used,
-            "environment": {key: value for key, value in environment.items() if key != "libraries"},
+            "environment": {key: value for key, value in found.items() if key != "libraries"},
         }
 
     def invert(
@@ -167,8 +168,8 @@ class NetworkAttack:
     ) -> "NetworkAttack":
         """Return the same attack on a hardened network that makes the same embeddings.
 
-        Penalties of activations use what was measured, and are left out if nothing was; everything else of the
-        plan stays.
+        Penalties of activations use what was measured, and are left out if nothing was; everything else of
+        the plan stays.
 
         Args:
             hardened: The hardened network.

@@ -24,8 +24,8 @@ _PLAN = "plan.json"
 class Cache:
     """A folder of units, each a dataclass of arrays in one .npz file; a complete one is not computed again.
 
-    A unit's fields may be arrays, numbers, texts, tuples and dictionaries of them, dataclasses of them, or None
-    where the annotation allows it.
+    A unit's fields may be arrays, numbers, texts, tuples and dictionaries of them, dataclasses of them, or
+    None where the annotation allows it.
 
     Args:
         folder: Made if it does not exist.
@@ -147,8 +147,8 @@ def _read_plan(path: Path) -> dict[str, Any]:
         return {"created": content["created"], "plan": content["plan"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
-            f"{path}: expected the plan of an audit, got a damaged file; remove its folder, or choose another "
-            "--out"
+            f"{path}: expected the plan of an audit, got a damaged file; remove its folder, or choose "
+            "another --out"
         ) from None
 
 

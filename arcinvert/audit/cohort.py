@@ -48,7 +48,8 @@ def sample_identities(
     People that trained a network of the audit are left out where enough others are there.
 
     Args:
-        identities: Each identity with its photographs; it takes two to attack one, the template's and the judges'.
+        identities: Each identity with its photographs; it takes two to attack one, the template's and the
+            judges'.
         people: How many to attack; None attacks all.
         calibration_images: How many photographs calibrate the judges, at most.
         seed: Seed of the draw.

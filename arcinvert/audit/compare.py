@@ -23,7 +23,8 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         out: The folder to write.
 
     Raises:
-        InputError: If an audit is missing or damaged, they have no judge in common, or `out` cannot be written.
+        InputError: If an audit is missing or damaged, they have no judge in common, or `out` cannot be
+            written.
     """
     audits = [read_audit(folder) for folder in (before, after)]
     judges = [{judge["name"]: judge for judge in audit["judges"]} for audit in audits]
@@ -81,8 +82,8 @@ def _sentences(rows: list[dict[str, Any]], differences: list[str]) -> list[str]:
         else:
             word = "no difference can be shown"
         sentences.append(
-            f"{row['judge']}, SAR at FMR {row['fmr']}: {before['value']:.3f} before, {after['value']:.3f} after: "
-            f"{word}."
+            f"{row['judge']}, SAR at FMR {row['fmr']}: {before['value']:.3f} before, {after['value']:.3f} "
+            f"after: {word}."
         )
     if differences:
         sentences.append(f"Not the same audit: {'; '.join(differences)}.")

@@ -1,8 +1,8 @@
 """What one verifier's embeddings show: arrays in, a JSON object of figures out.
 
-SAR is the share of reconstructions that a verifier accepts (success accept rate), FMR the false match rate at its
-threshold, TAR the true accept rate of real photographs. Type I compares a reconstruction with the very photograph
-that the template came from, Type II with another photograph of the person.
+SAR is the share of reconstructions that a verifier accepts (success accept rate), FMR the false match rate at
+its threshold, TAR the true accept rate of real photographs. Type I compares a reconstruction with the very
+photograph that the template came from, Type II with another photograph of the person.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,8 @@ class VerifierEvidence:
         second: Shape (people, dim), the other photograph of each attacked person.
         floor: Shape (dim,), the mean face.
         reconstructions: Shape (people, samples, dim).
-        source: Shape (people, dim), a photograph of the person beside `second`: the template's own, if it is known.
+        source: Shape (people, dim), a photograph of the person beside `second`: the template's own, if it is
+            known.
         source_is_template: Whether it is known, so that Type I can be judged.
         transformed: Reconstructions after each transform, by its name.
     """

@@ -48,8 +48,8 @@ def harden_templates(
         **where: Keyword arguments of `read_templates`.
 
     Raises:
-        InputError: If the defence is unknown or does not change stored templates, the templates cannot be used,
-            or a key file is missing or superfluous.
+        InputError: If the defence is unknown or does not change stored templates, the templates cannot be
+            used, or a key file is missing or superfluous.
     """
     chosen = make_defence(defence)
     if not isinstance(chosen, TemplateDefence) or not chosen.stored:

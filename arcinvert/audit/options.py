@@ -79,7 +79,6 @@ class AuditOptions:
     id_column: str = option(
         "identity", help="with SQLite or Parquet: column of the identities", group=_INPUTS
     )
-    aligned: bool = option(False, help="the photographs are aligned 112x112 crops already", group=_INPUTS)
     on_unreadable: Unreadable = option(
         "skip",
         help="what an unreadable image does: it is reported and skipped, or stops the audit",
@@ -110,13 +109,13 @@ class AuditOptions:
         help="further options of the attack, such as recipe=paper or penalty=tv=0", group=_AMOUNT
     )
     judges: tuple[str, ...] | None = option(
-        help="recognisers that judge: dlib, the bundled network or model files (default: dlib, and the bundled "
-        "network unless it is attacked)",
+        help="recognisers that judge: dlib, the bundled network or model files (default: dlib, and the "
+        "bundled network unless it is attacked)",
         group=_JUDGES,
     )
     calibration: Path | None = option(
-        help="folder of photographs of other people to calibrate the judges on (default: those of --images or "
-        "--photos who are not attacked)",
+        help="folder of photographs of other people to calibrate the judges on (default: those of --images "
+        "or --photos who are not attacked)",
         group=_JUDGES,
     )
     calibration_images: int | None = option(

@@ -45,6 +45,16 @@ def _validate(value: Any, schema: Mapping[str, Any], whole: Mapping[str, Any], w
         _validate(value, whole["$defs"][schema["$ref"].rsplit("/", 1)[1]], whole, where)
     if "anyOf" in schema:
         _any_of(value, schema["anyOf"], whole, where)
+    _validate_value(value, schema, where)
+    if isinstance(value, dict):
+        _validate_object(value, schema, whole, where)
+    if isinstance(value, list) and "items" in schema:
+        for number, one in enumerate(value):
+            _validate(one, schema["items"], whole, f"{where}[{number}]")
+
+
+def _validate_value(value: Any, schema: Mapping[str, Any], where: str) -> None:
+    """Check a value by itself: what it is, and its range."""
     if "const" in schema and value != schema["const"]:
         raise _wrong(where, repr(schema["const"]), value)
     if "enum" in schema and value not in schema["enum"]:
@@ -55,11 +65,6 @@ def _validate(value: Any, schema: Mapping[str, Any], whole: Mapping[str, Any], w
         for name, (words, holds) in _LIMITS.items():
             if name in schema and not holds(value, schema[name]):
                 raise _wrong(where, f"{words} {schema[name]:g}", value)
-    if isinstance(value, dict):
-        _validate_object(value, schema, whole, where)
-    if isinstance(value, list) and "items" in schema:
-        for number, one in enumerate(value):
-            _validate(one, schema["items"], whole, f"{where}[{number}]")
 
 
 def _validate_object(

@@ -28,7 +28,8 @@ def read_groups(path: Path, names: Sequence[str]) -> Groups:
     columns = [column for column in (rows[0] if rows else {}) if column and column != "identity"]
     if not rows or "identity" not in rows[0] or not columns:
         raise InputError(
-            f"{path}: expected a CSV file with the column 'identity' and one column for each grouping; add them"
+            f"{path}: expected a CSV file with the column 'identity' and one column for each grouping; add "
+            "them"
         )
     by_name = {row["identity"]: row for row in rows}
     return {

@@ -41,8 +41,8 @@ def read_templates(
     """Read a database of templates.
 
     Args:
-        path: A .npy file, (n, dim); a .parquet file with a column of lists of numbers; or an SQLite file with a
-            column of BLOBs (float32 or float64, little-endian) or of JSON lists.
+        path: A .npy file, (n, dim); a .parquet file with a column of lists of numbers; or an SQLite file with
+            a column of BLOBs (float32 or float64, little-endian) or of JSON lists.
         dim: Dimensions of a template, as the attacked network makes them.
         ids: For .npy, a text file with one line for each row; None names rows by their number.
         table: The table in SQLite.
@@ -69,7 +69,8 @@ def read_templates(
     names = [f"row {index}" for index in range(len(templates))] if names is None else names
     if len(names) != len(templates):
         raise InputError(
-            f"{path}: expected an identity for each of {len(templates)} templates, got {len(names)}; check --ids"
+            f"{path}: expected an identity for each of {len(templates)} templates, got {len(names)}; check "
+            "--ids"
         )
     return TemplateTable(templates, tuple(names))
 
@@ -89,7 +90,8 @@ def _checked(path: str | Path, rows: Any, dim: int) -> NDArray[np.float32]:
     wrong = np.flatnonzero(~np.isfinite(largest) | (largest == 0))
     if not len(templates) or len(wrong):
         raise InputError(
-            f"{path}: expected finite, non-zero templates, got {len(wrong)} others of {len(templates)}; remove them"
+            f"{path}: expected finite, non-zero templates, got {len(wrong)} others of {len(templates)}; "
+            "remove them"
         )
     # By the largest number first: a norm's squares could leave the range.
     templates = templates / largest

@@ -10,7 +10,7 @@ from typing import Any
 from arcinvert.audit.defences import DEFENCES
 from arcinvert.audit.options import AuditOptions
 from recognition.config import add_arguments, gather
-from recognition.terminal import LateBar
+from recognition.terminal import DeferredProgressBar
 
 #: Exit code of a gate whose policy is not met.
 POLICY_NOT_MET = 1
@@ -21,8 +21,9 @@ def add_parser(commands: Any) -> None:
     audit = commands.add_parser(
         "audit",
         help="measure how many templates or class centres can be turned into faces that pass, as a report",
-        description="Attack templates or class centres, judge the reconstructions by recognisers that were not "
-        "attacked, and write a report as HTML, PDF, Markdown and JSON. A stopped audit goes on where it was.",
+        description="Attack templates or class centres, judge the reconstructions by recognisers that were "
+        "not attacked, and write a report as HTML, PDF, Markdown and JSON. A stopped audit goes on where it "
+        "was.",
         epilog=f"Defences: {DEFENCES.help()}.",
     )
     audit.add_argument("--out", metavar="DIR", required=True, type=Path, help="folder of the report")
@@ -101,7 +102,7 @@ def _log_to_terminal() -> None:
     logger.setLevel(logging.INFO)
 
 
-class _Progress(LateBar):
+class _Progress(DeferredProgressBar):
     """A progress bar over the optimiser steps, with the time left."""
 
     def __call__(self, done: int, steps: int) -> None:
@@ -127,8 +128,8 @@ def _gate(given: argparse.Namespace) -> int:
 
     if not 0 <= given.max_sar <= 1 or not 0 < given.fmr < 1:
         raise InputError(
-            f"audit-gate: expected fractions, got --max-sar {given.max_sar:g} --fmr {given.fmr:g}; give numbers "
-            "from 0 to 1"
+            f"audit-gate: expected fractions, got --max-sar {given.max_sar:g} --fmr {given.fmr:g}; give "
+            "numbers from 0 to 1"
         )
     judges = read_audit(given.audit)["judges"]
     decision = decide(Policy(given.max_sar, given.fmr, given.bound), judges)

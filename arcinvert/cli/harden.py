@@ -25,7 +25,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--defence",
         metavar="NAME[:STRENGTH]",
-        help="defence of the templates: noise, quantisation, truncation, projection, biohashing or polyprotect",
+        help="defence of the templates: noise, quantisation, truncation, projection, biohashing or "
+        "polyprotect",
     )
     parser.add_argument(
         "--key-file",

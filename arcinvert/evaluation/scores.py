@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.evaluation.judge import Judge, Threshold, face_detected
+from arcinvert.evaluation.calibration import Threshold
+from arcinvert.evaluation.crops import face_detected
+from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.similarity import similarity
 from recognition.metrics.intervals import estimate
 
@@ -93,10 +95,12 @@ def accept(value: float, thresholds: Sequence[Threshold]) -> dict[str, bool]:
 
 
 def gap_closed(value: float, floor: float, ceiling: float) -> float | None:
-    """Return how much of the way from floor to ceiling a similarity goes: (value - floor) / (ceiling - floor).
+    """Return how much of the way from floor to ceiling a similarity goes.
 
-    None if the ceiling does not lie above the floor: a second photograph that is no more similar than the mean
-    face leaves no gap to close.
+    That is (value - floor) / (ceiling - floor).
+
+    None if the ceiling does not lie above the floor: a second photograph that is no more similar than the
+    mean face leaves no gap to close.
     """
     return (value - floor) / (ceiling - floor) if ceiling > floor else None
 
@@ -109,8 +113,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Return the figures of a run, each an `Estimate` as a dictionary, or None if no photograph allows it.
 
-    The share of accepted reconstructions (SAR), similarity, floor and ceiling are of Type II if everybody has a
-    second photograph, else of Type I; `kind` says which. The ceiling's share is of the same people.
+    The share of accepted reconstructions (SAR), similarity, floor and ceiling are of Type II if everybody has
+    a second photograph, else of Type I; `kind` says which. The ceiling's share is of the same people.
 
     Args:
         verdicts: One for each sample.

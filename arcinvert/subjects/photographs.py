@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import Judge
 from arcinvert.subjects.references import folder_of, other_crops, reference_of
 from arcinvert.subjects.subject import Subject, shown
 from recognition.checkpoint import sha256

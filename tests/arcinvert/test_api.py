@@ -23,8 +23,10 @@ from arcinvert import runner as runs
 from arcinvert.api import from_subject
 from arcinvert.audit.attack import attack_options
 from arcinvert.audit.options import AuditOptions
-from arcinvert.evaluation.judge import Judge, similarity, thresholds
+from arcinvert.evaluation.calibration import thresholds
+from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.evaluation.scores import Reference, Verdict
+from arcinvert.evaluation.similarity import similarity
 from arcinvert.inversion.parametrisations import FacePCA
 from arcinvert.inversion.restarts import under_views
 from arcinvert.inversion.result import Step, StopInversion
@@ -447,7 +449,7 @@ def test_a_class_is_mixed_with_its_regression(tiny_model: Path, regressed: Path)
 
 def test_a_template_is_not_mixed_unless_asked(tiny_model: Path, regressed: Path) -> None:
     made = attack.Attack(tiny_model, "cpu", AttackOptions(statistics=str(regressed)))
-    (subject,) = class_subjects(made.recogniser, [2], Judge())
+    (subject,) = class_subjects(made.recogniser, [2], DlibJudge())
     assert (made.regression_share(subject), made.regression_share(TEMPLATE)) == (0.5, 0.0)
     asked = attack.Attack(tiny_model, "cpu", AttackOptions(statistics=str(regressed), regression_share=0.25))
     assert asked.regression_share(TEMPLATE) == 0.25
@@ -472,7 +474,7 @@ def test_centres_are_whitened_where_they_are_many(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, classes: int, whiten: bool
 ) -> None:
     made = attack.Attack(tiny_model, "cpu", AttackOptions(whiten=whiten))
-    (subject,) = class_subjects(made.recogniser, [2], Judge())
+    (subject,) = class_subjects(made.recogniser, [2], DlibJudge())
     dim = subject.template.shape[-1]
     assert 5 < dim < 200
     generator = torch.Generator().manual_seed(0)
@@ -486,7 +488,7 @@ def test_centres_are_whitened_where_they_are_many(
 
 
 def test_the_loss_of_a_recipe(tiny_model: Path, tiny: Recogniser) -> None:
-    (subject,) = class_subjects(tiny, [2], Judge())
+    (subject,) = class_subjects(tiny, [2], DlibJudge())
 
     def loss(**options: Any) -> tuple[float, float]:
         made = attack.Attack(tiny_model, "cpu", AttackOptions(**options))
@@ -567,7 +569,7 @@ def test_places_are_measured_ones_and_channels_the_networks_own(tiny_model: Path
 def test_restarts_are_each_from_other_random_numbers(tiny_model: Path) -> None:
     made = attack.Attack(tiny_model, "cpu", AttackOptions(steps=2, restarts=3, seed=4))
     alone = attack.Attack(tiny_model, "cpu", AttackOptions(steps=2, seed=4))
-    batch = [(subject, 0) for subject in class_subjects(made.recogniser, [1, 3], Judge())]
+    batch = [(subject, 0) for subject in class_subjects(made.recogniser, [1, 3], DlibJudge())]
     heard: list[tuple[int, int]] = []
     kept = made.invert(batch, 0, lambda step: heard.append((step.number, step.steps)))
     assert heard == [(number, 6) for number in range(1, 7)]
@@ -592,7 +594,7 @@ def test_from_image_is_judged_both_ways(
         "result.json",
         "sheet.png",
     ]
-    judge = Judge()
+    judge = DlibJudge()
     photograph_embedding = judge.embed([astronaut_crop])[0]
     for image, sample in zip(reconstructed.images, reconstructed.samples, strict=True):
         assert sample["input"] == str(photograph)

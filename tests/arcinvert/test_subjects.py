@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from arcinvert import subjects as inputs
-from arcinvert.evaluation.judge import Judge, similarity
+from arcinvert.evaluation.judges import Judge
+from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import (
     TemplateSubjects,
     class_centres,

@@ -120,7 +120,8 @@ class NetworkDefence(Defence):
 
         Args:
             hardened: The released network.
-            public_faces: Shape (faces, 3, height, width), in [0, 1], of the network's input size; may be empty.
+            public_faces: Shape (faces, 3, height, width), in [0, 1], of the network's input size; may be
+                empty.
         """
 
     @abstractmethod

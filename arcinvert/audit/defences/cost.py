@@ -31,8 +31,8 @@ class Cost:
         tar: True accept rate (TAR) at `COST_FMR`, with one key for everybody.
         refused: Why there is no TAR, if there is none.
         linkability: D_sys of two records of one person under keys of their own.
-        linkability_floor: The same with mated and nonmated pairs assigned at random: what chance gives with so
-            few pairs.
+        linkability_floor: The same with mated and nonmated pairs assigned at random: what chance gives with
+            so few pairs.
     """
 
     tar: Estimate | None

@@ -1,4 +1,4 @@
-"""A network without its BatchNorm statistics: the same outputs, but no statistics that a penalty could use."""
+"""A network without its BatchNorm statistics: the same outputs, but nothing that a penalty could use."""
 
 import copy
 import warnings
@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from arcinvert.audit.defences.base import NetworkDefence
-from arcinvert.knowledge.activation_statistics import MeasuredStatistics, measure
+from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.measure import measure
 from recognition.errors import InputError
 from recognition.images import atomic_path
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, Source
 
 _OPSET = 17
-#: The normalisations (mean, std) that the loader assumes of an ONNX file: InsightFace's, or 0..255 for a graph
-#: that normalises by itself.
+#: The normalisations (mean, std) that the loader assumes of an ONNX file: InsightFace's, or 0..255 for a
+#: graph that normalises by itself.
 _READABLE = ((0.5, 0.5), (0.0, 1 / 255))
 
 
@@ -100,8 +101,8 @@ def write_folded(recogniser: Recogniser, path: Path) -> int:
     preprocessing = recogniser.preprocessing
     if (preprocessing.mean, preprocessing.std) not in _READABLE or preprocessing.channels != "RGB":
         raise InputError(
-            f"{recogniser.name}: expected InsightFace's preprocessing, got {preprocessing}; an ONNX file cannot "
-            "state another"
+            f"{recogniser.name}: expected InsightFace's preprocessing, got {preprocessing}; an ONNX file "
+            "cannot state another"
         )
     layers = fold_batchnorm(recogniser)
     if not layers:

@@ -29,9 +29,11 @@ from arcinvert.audit.report.plots import Area, Dot, Label, Line, Plot, Shape
 
 #: Okabe and Ito's colour-blind safe colours, and lighter ones of the same hues on dark.
 _LIGHT = """--paper: #fdfdfb; --ink: #1c1c22; --quiet: #5b5b66; --grid: #dcdce2; --card: #f2f2ef;
-  --first: #0067a3; --second: #b84a00; --third: #00795a; --fourth: #a14d80; --pass: #00694e; --fail: #a33c00;"""
+  --first: #0067a3; --second: #b84a00; --third: #00795a; --fourth: #a14d80;
+  --pass: #00694e; --fail: #a33c00;"""
 _DARK = """--paper: #16161a; --ink: #ececf0; --quiet: #a9a9b6; --grid: #3a3a44; --card: #212128;
-  --first: #6cc0f0; --second: #f5904a; --third: #3ccfa5; --fourth: #e39cc6; --pass: #3ccfa5; --fail: #f5904a;"""
+  --first: #6cc0f0; --second: #f5904a; --third: #3ccfa5; --fourth: #e39cc6;
+  --pass: #3ccfa5; --fail: #f5904a;"""
 #: The style of sections, wherever they are shown: inside an element of the class `audit-report`. Its colours
 #: follow the reader's, or a class `dark` above it.
 SECTION_STYLE = (
@@ -44,7 +46,8 @@ SECTION_STYLE = (
 .audit-report a { color: var(--first); } .audit-report [tabindex]:focus-visible {
   outline: 3px solid var(--first); outline-offset: 2px; }
 .audit-report p { max-width: 46rem; } .audit-report p.strong { font-size: 1.1rem; margin: .6rem 0; }
-.audit-report .verdict { display: inline-flex; gap: .8rem; align-items: baseline; border: 2px solid currentColor;
+.audit-report .verdict { display: inline-flex; gap: .8rem; align-items: baseline;
+  border: 2px solid currentColor;
   border-radius: .4rem; padding: .4rem .9rem; margin: .8rem 0; flex-wrap: wrap; }
 .audit-report .verdict b { text-transform: uppercase; letter-spacing: .04em; }
 .audit-report .verdict span { color: var(--ink); }

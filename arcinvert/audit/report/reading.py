@@ -1,6 +1,7 @@
 """Read audit.json of an unknown source: whatever is wrong with it is one line."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,16 @@ def read_audit(source: str | Path | bytes, *, name: str = JSON_NAME) -> dict[str
             source = path.read_bytes()
         except OSError as error:
             raise InputError(
-                f"{name}: expected a finished audit ({JSON_NAME}), cannot be read ({error.strerror}); check the "
-                "path"
+                f"{name}: expected a finished audit ({JSON_NAME}), cannot be read ({error.strerror}); check "
+                "the path"
             ) from None
     result = _parse(source, name)
     schema = audit_schema()
     version = schema["properties"]["schema"]["const"]
     if result.get("schema") != version:
         raise InputError(
-            f"{name}: expected a finished audit of {version}, got {str(result.get('schema'))[:60]!r}; audit again"
+            f"{name}: expected a finished audit of {version}, got {str(result.get('schema'))[:60]!r}; audit "
+            "again"
         )
     try:
         validate(result, schema)
@@ -68,27 +70,25 @@ def _check_names(result: dict[str, Any]) -> None:
     judges = [judge["name"] for judge in result["judges"]]
     if len(set(judges)) != len(judges):
         raise InputError("judges: expected different names, got one twice")
-    headline = result["answer"]["headline_fmr"]
-    for judge in result["judges"]:
-        if headline is not None and headline not in judge["sar"]:
-            raise InputError(
-                f"answer.headline_fmr: expected a rate of {judge['name']}, got {headline[:40]!r}"
-            )
-        edges = judge["histogram"]["edges"]
-        for kind, shares in judge["histogram"].items():
-            if kind != "edges" and len(shares) != len(edges) - 1:
-                raise InputError(f"histogram of {judge['name']}: expected one share between two edges")
-        if any(low >= high for low, high in zip(edges[:-1], edges[1:], strict=True)):
-            raise InputError(f"histogram of {judge['name']}: expected rising edges")
-    for part in ("identities", "defences"):
-        for entry in result[part]:
-            if set(entry["judges"]) != set(judges):
-                raise InputError(f"{part}: expected the judges {', '.join(judges)[:80]}, got others")
-    for entry in result["identities"]:
-        if judges and entry["risk"] is None:
-            raise InputError("identities: expected a risk of everybody, got none")
-    for entry in result["subgroups"]:
-        if entry["sar"] is not None and set(entry["sar"]) != set(judges):
-            raise InputError(f"subgroups: expected the judges {', '.join(judges)[:80]}, got others")
     if judges and not result["identities"]:
         raise InputError("identities: expected at least one person, got none")
+    for judge in result["judges"]:
+        _check_judge(judge, result["answer"]["headline_fmr"])
+    named = [(part, entry["judges"]) for part in ("identities", "defences") for entry in result[part]]
+    named += [("subgroups", entry["sar"]) for entry in result["subgroups"] if entry["sar"] is not None]
+    for part, entry in named:
+        if set(entry) != set(judges):
+            raise InputError(f"{part}: expected the judges {', '.join(judges)[:80]}, got others")
+    if judges and any(entry["risk"] is None for entry in result["identities"]):
+        raise InputError("identities: expected a risk of everybody, got none")
+
+
+def _check_judge(judge: dict[str, Any], headline: str | None) -> None:
+    name, histogram = judge["name"], judge["histogram"]
+    if headline is not None and headline not in judge["sar"]:
+        raise InputError(f"answer.headline_fmr: expected a rate of {name}, got {headline[:40]!r}")
+    edges = histogram["edges"]
+    if any(low >= high for low, high in pairwise(edges)):
+        raise InputError(f"histogram of {name}: expected rising edges")
+    if any(len(shares) != len(edges) - 1 for kind, shares in histogram.items() if kind != "edges"):
+        raise InputError(f"histogram of {name}: expected one share between two edges")

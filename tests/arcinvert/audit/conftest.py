@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from arcinvert.audit.options import AuditOptions
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import DlibJudge
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
 from recognition.images import write_png
@@ -60,8 +60,7 @@ def options(people: Path, tiny_model: Path, other_model: Path) -> AuditOptions:
     """Six people, three steps."""
     return AuditOptions(
         model=str(tiny_model),
-        images=str(people),
-        aligned=True,
+        images=people,
         people=6,
         samples=1,
         steps=3,
@@ -77,8 +76,8 @@ def options(people: Path, tiny_model: Path, other_model: Path) -> AuditOptions:
 def cheap_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack's own verdicts, which an audit does not use, without dlib's seconds."""
 
-    def embed(_: Judge, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    def embed(_: DlibJudge, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         return np.array([crop[::28, ::28].ravel() / 255 for crop in crops], dtype=np.float64)
 
-    monkeypatch.setattr("arcinvert.evaluation.judge.Judge.embed", embed)
-    monkeypatch.setattr("arcinvert.evaluation.scores.face_detected", lambda crop: True)
+    monkeypatch.setattr("arcinvert.evaluation.judges.DlibJudge.embed", embed)
+    monkeypatch.setattr("arcinvert.audit.attack.face_detected", lambda crop: True)

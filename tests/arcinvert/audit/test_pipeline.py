@@ -14,10 +14,10 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from arcinvert.audit.report.content import options_toml
 
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.pipeline import Auditor, audit
-from arcinvert.audit.report.content import options_toml
 from recognition.errors import InputError
 
 FILES = ("audit.json", "report.html", "report.md", "report.pdf")

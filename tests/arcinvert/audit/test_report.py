@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcinvert.audit.compare import read_audit
 from arcinvert.audit.policy import Policy, decide
+from arcinvert.audit.report import read_audit
 from arcinvert.audit.report.document import (
     Block,
     Bullets,
@@ -109,7 +109,7 @@ def test_html_is_well_formed_self_contained_and_says_what_it_shows() -> None:
 
 def test_markdown_has_every_row_and_no_markup_of_the_data() -> None:
     text = to_markdown(BLOCKS)
-    assert text.startswith("# \\<script>")
+    assert text.startswith("# \\<script\\>")
     assert "| x | 2 |" in text
     assert "what it shows" in text
 
@@ -175,5 +175,7 @@ def test_what_cannot_be_decided_is_said() -> None:
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text('{"schema": "arcinvert-audit-0"}')
-    with pytest.raises(InputError, match="expected arcinvert-audit-1, got 'arcinvert-audit-0'"):
+    with pytest.raises(
+        InputError, match="expected a finished audit of arcinvert-audit-2, got 'arcinvert-audit-0'"
+    ):
         read_audit(tmp_path)

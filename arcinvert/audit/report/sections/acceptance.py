@@ -21,10 +21,10 @@ def blocks(result: dict[str, Any]) -> list[Block]:
         return []
     found: list[Block] = [
         Paragraph(
-            "SAR is the share of reconstructions that a judge accepts. SAR at FMR t is measured at the threshold "
-            "where a share t of pairs of real photographs of different people is accepted (false match rate). "
-            "Type II compares with another photograph than the template's, and measures identity. Intervals "
-            "are 95 %, by bootstrap over identities with 2,000 replicates."
+            "SAR is the share of reconstructions that a judge accepts. SAR at FMR t is measured at the "
+            "threshold where a share t of pairs of real photographs of different people is accepted (false "
+            "match rate). Type II compares with another photograph than the template's, and measures "
+            "identity. Intervals are 95 %, by bootstrap over identities with 2,000 replicates."
         )
     ]
     for judge in result["judges"]:
@@ -66,8 +66,8 @@ def _thresholds(judge: dict[str, Any]) -> Table:
         for entry in judge["thresholds"]
     ]
     caption = (
-        f"Thresholds of {judge['name']}: {counts['nonmated']:,} nonmated and {counts['mated']:,} mated pairs of "
-        f"{counts['photographs']:,} photographs of {counts['identities']:,} people outside the attack"
+        f"Thresholds of {judge['name']}: {counts['nonmated']:,} nonmated and {counts['mated']:,} mated pairs "
+        f"of {counts['photographs']:,} photographs of {counts['identities']:,} people outside the attack"
     )
     header = ("FMR", "realised FMR", "accepts above", "true accept rate (TAR) of real pairs")
     return Table(caption, header, tuple(rows))

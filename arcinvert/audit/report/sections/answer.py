@@ -14,8 +14,8 @@ def blocks(result: dict[str, Any]) -> list[Block]:
     facts = [
         f"Threat model: {threat['claim']}",
         f"The attack used: {'; '.join(used)}.",
-        f"Strength of the attack: {people['attacked']} people, {threat['samples']} reconstruction{plural} each, "
-        f"{threat['steps']} steps of gradient descent; nothing that a judge says steers it.",
+        f"Strength of the attack: {people['attacked']} people, {threat['samples']} reconstruction{plural} "
+        f"each, {threat['steps']} steps of gradient descent; nothing that a judge says steers it.",
         f"Judges, none of which was attacked: {judges}.",
     ]
     if len(result["judges"]) == 1:

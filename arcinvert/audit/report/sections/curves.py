@@ -110,6 +110,6 @@ def _gap(result: dict[str, Any], judge: dict[str, Any]) -> Figure:
     return Figure(
         dumbbells(rows, x_label="similarity to another photograph", names=names),
         f"Gap of each identity, judged by {judge['name']}, {which}, most at risk first",
-        "The gap goes from the similarity of the mean face to that of a real photograph; over all identities, "
-        f"the reconstructions close {number_text(judge['gap_closed'])} of it.",
+        "The gap goes from the similarity of the mean face to that of a real photograph; over all "
+        f"identities, the reconstructions close {number_text(judge['gap_closed'])} of it.",
     )

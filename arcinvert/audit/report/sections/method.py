@@ -15,13 +15,14 @@ def blocks(result: dict[str, Any]) -> list[Block]:
         known = "unknown" if overlap["known"] is None else f"{overlap['known']} of {overlap['of']}"
         rows.append((judge["name"], judge["similarity"], judge["data"], f"{known}: {overlap['why']}"))
     items = [
-        "Each photograph is aligned to 112x112 pixels by five points. The attack sees only templates or class "
-        "centres; neither judges nor photographs steer it or choose among its results.",
-        "A judge's thresholds come from pairs of real photographs of people outside the attack. A false match rate "
-        "(FMR) is refused if fewer than 3 / FMR pairs support it.",
-        "Pairs share photographs, so the thresholds are less certain than as many independent pairs would be.",
-        "Robustness is measured after JPEG compression at quality 50, Gaussian blur of 1.5 pixels, and a crop that "
-        "removes 10 % of each side.",
+        "Each photograph is aligned to 112x112 pixels by five points. The attack sees only templates or "
+        "class centres; neither judges nor photographs steer it or choose among its results.",
+        "A judge's thresholds come from pairs of real photographs of people outside the attack. A false "
+        "match rate (FMR) is refused if fewer than 3 / FMR pairs support it.",
+        "Pairs share photographs, so the thresholds are less certain than as many independent pairs would "
+        "be.",
+        "Robustness is measured after JPEG compression at quality 50, Gaussian blur of 1.5 pixels, and a "
+        "crop that removes 10 % of each side.",
     ]
     if people["avoided"]:
         items.append(
@@ -40,10 +41,10 @@ def blocks(result: dict[str, Any]) -> list[Block]:
 def limits(result: dict[str, Any]) -> list[Block]:
     """Return the section on limits."""
     items = [
-        "This is one attack of one strength: a stronger one, such as a learned inverter or a generative prior, "
-        "may do better. A low figure does not prove safety.",
-        "The judges stand for recognisers that an impostor would face. Others may accept more or less, and none "
-        "of them checks for liveness.",
+        "This is one attack of one strength: a stronger one, such as a learned inverter or a generative "
+        "prior, may do better. A low figure does not prove safety.",
+        "The judges stand for recognisers that an impostor would face. Others may accept more or less, and "
+        "none of them checks for liveness.",
         "The figures hold for people like those attacked here.",
         "Each defence is attacked by one simple estimate; an attack designed for it may do better.",
     ]
@@ -69,7 +70,7 @@ def reproducibility(result: dict[str, Any]) -> list[Block]:
         f"parametrisation {plan['parametrisation']}, seed {plan['seed']}.",
         f"Environment: {environment}.",
         f"Libraries: {libraries}.",
-        "The same options on the same photographs, machine and libraries give the same figures: write the lines "
-        "below to audit.toml, and run: arcinvert audit --config audit.toml --out DIR",
+        "The same options on the same photographs, machine and libraries give the same figures: write the "
+        "lines below to audit.toml, and run: arcinvert audit --config audit.toml --out DIR",
     )
     return [Bullets(items), Code(options_toml(facts["options"]))]

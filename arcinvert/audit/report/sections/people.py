@@ -14,9 +14,9 @@ def blocks(result: dict[str, Any]) -> list[Block]:
     more = len(result["identities"]) - RANKED
     found: list[Block] = [
         Paragraph(
-            "Names are salted hashes; the key file, which is not part of the report, resolves them. Risk is the "
-            "share of strangers' photographs that are as similar as the reconstruction, the geometric mean over "
-            "judges and samples: the smaller, the worse."
+            "Names are salted hashes; the key file, which is not part of the report, resolves them. Risk is "
+            "the share of strangers' photographs that are as similar as the reconstruction, the geometric "
+            "mean over judges and samples: the smaller, the worse."
             + (f" {more} more are in audit.json." if more > 0 else "")
         ),
         _ranking(result, names),
