@@ -36,7 +36,7 @@ class ComparePanel:
     ) -> None:
         self._context = context
         with gr.Row():
-            target = gr.Radio([CLASS, PHOTOGRAPH], value=CLASS, label="Target")
+            target = gr.Radio([CLASS, PHOTOGRAPH], value=CLASS, label="Target", min_width=300)
             steps = gr.Slider(
                 1, MOST_STEPS, DEFAULT_STEPS, step=1, label="Steps", info="For each start of each recipe"
             )
@@ -130,7 +130,8 @@ def build(context: Context, model: gr.Dropdown, wanted: gr.Dropdown, photograph:
         note(
             "One target, five recipes. They differ in what they know besides the network's weights: the "
             "statistics that BatchNorm layers keep say what activations of faces are like, and public faces "
-            "say where to start. Without either, an attack finds noise that the network takes for the person."
+            "say where to start. Without either, an attack finds noise that the network takes for the "
+            "person. All recipes run with the steps that you choose; the two published ones use many more."
         )
     )
     gr.HTML(recipe_list())

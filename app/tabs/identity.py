@@ -1,6 +1,7 @@
 """The tab of identities: attacks a class of the network, by its name or number (closed-set)."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -34,8 +35,12 @@ def class_choices(recogniser: Recogniser) -> list[str]:
     ]
 
 
-def wanted_class(text: str | None) -> int | str:
-    """Return the class that was chosen or typed: `123: Some Name`, a number, or a name.
+def wanted_class(text: str | None, names: Sequence[str]) -> int | str:
+    """Return the class that was chosen or typed: its number, or a text that is none of the names.
+
+    Args:
+        text: `123: Some Name`, a number, or a name, with spaces or underscores, in any case.
+        names: The names of the classes; empty if they have none.
 
     Raises:
         InputError: If nothing was given.
@@ -46,7 +51,12 @@ def wanted_class(text: str | None) -> int | str:
     number, _, rest = text.partition(":")
     if number.strip().isdecimal() and (rest or number == text):
         return int(number)
-    return text.replace(" ", "_")
+    labels = {_plain(name): label for label, name in enumerate(names)}
+    return labels.get(_plain(text), text)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").casefold()
 
 
 def identity_attack(attacker: Attacker, chosen: str | None) -> Attack:
@@ -55,7 +65,7 @@ def identity_attack(attacker: Attacker, chosen: str | None) -> Attack:
     Raises:
         InputError: If nothing was chosen.
     """
-    wanted = wanted_class(chosen)
+    wanted = wanted_class(chosen, attacker.recogniser.class_names or ())
 
     def attack(job: Job, **options: Any) -> Run:
         if isinstance(wanted, int):

@@ -9,6 +9,8 @@ from app.tabs.identity import class_choices, identity_attack, wanted_class
 from arcinvert import Attacker, InputError
 from tests.conftest import TINY_NAMES
 
+NAMES = ("Ann_Able", "Alex_Ferguson", "Cat Charlie")
+
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
@@ -16,19 +18,21 @@ from tests.conftest import TINY_NAMES
         ("123", 123),
         (" 7 ", 7),
         ("123: Alex Ferguson", 123),
-        ("Alex Ferguson", "Alex_Ferguson"),
-        ("Alex_Ferguson", "Alex_Ferguson"),
+        ("Alex Ferguson", 1),
+        ("Alex_Ferguson", 1),
+        ("cat  charlie", "cat  charlie"),
+        ("cat charlie", 2),
         ("-1", "-1"),
     ],
 )
 def test_a_class_by_name_or_number(text: str, wanted: int | str) -> None:
-    assert wanted_class(text) == wanted
+    assert wanted_class(text, NAMES) == wanted
 
 
 @pytest.mark.parametrize("text", ["", "  ", None])
 def test_no_class(text: str | None) -> None:
     with pytest.raises(InputError, match="expected a name or a number, got nothing"):
-        wanted_class(text)
+        wanted_class(text, NAMES)
 
 
 def test_the_list_of_classes(tiny_attacker: Attacker) -> None:
