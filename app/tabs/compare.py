@@ -41,7 +41,7 @@ class ComparePanel:
                 1, MOST_STEPS, DEFAULT_STEPS, step=1, label="Steps", info="For each start of each recipe"
             )
             seed = seed_field()
-        self._controls = JobControls(context, "Compare")
+        self._controls = JobControls(context, "Start the comparison")
         self._at = gr.Slider(
             1, MOST_STEPS, DEFAULT_STEPS, step=1, label="Show the step", visible=False, elem_id="at-step"
         )

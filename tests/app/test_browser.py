@@ -128,7 +128,7 @@ def test_bad_uploads_get_a_message_and_the_page_keeps_working(
 def test_recipes_side_by_side(visitor: Visitor) -> None:
     visitor.tab("Compare recipes")
     visitor.set_number("Steps", 2)
-    visitor.button("Compare").click()
+    visitor.button("Start the comparison").click()
     visitor.page.locator("#at-step").wait_for()
     names = visitor.page.locator("#side-by-side figcaption").all_inner_texts()
     assert [name.split(",")[0] for name in names] == [
