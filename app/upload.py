@@ -62,10 +62,10 @@ def take(file: Any) -> Upload:
     except OSError:
         raise gr.Error("The upload is incomplete. Please choose the file again.") from None
     finally:
-        wipe(path)
+        delete(path)
 
 
-def wipe(path: Path) -> None:
+def delete(path: Path) -> None:
     """Delete an uploaded file, and its folder if it is empty then."""
     path.unlink(missing_ok=True)
     if path.parent.is_dir() and not any(path.parent.iterdir()):

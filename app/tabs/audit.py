@@ -52,7 +52,7 @@ def _pictures(pages: Sequence[Upload]) -> str:
             "audit.json contains no pictures. To see them here, choose it together with the report's HTML "
             "file of an audit that was made with pictures."
         )
-    # The file is a stranger's: it gets no scripts, no forms and no origin.
+    # Anybody may have made the file: it gets no scripts, no forms and no origin.
     return (
         f'<iframe class="ai-page" sandbox="" title="The report with its pictures" '
         f'srcdoc="{escape(pages[0].data.decode("utf-8", "replace"))}"></iframe>'
