@@ -67,17 +67,15 @@ def test_a_defence_of_centres_changes_the_attacked_centres_alone(class_attack: N
     wanted = estimates / np.linalg.norm(estimates, axis=1, keepdims=True)
     assert changed[1:3].numpy() == pytest.approx(wanted, abs=1e-6)
     assert torch.equal(changed[[0, 3, 4]], centres[[0, 3, 4]])
-    # The same centres make the same attack.
+    # The same centres, rounded once more, make the same attack.
     same = class_attack.against_template_defence(names, centres[1:3].numpy())
     images = [one.invert(names, centres[1:3].numpy(), 0).images for one in (class_attack, same)]
-    assert np.array_equal(*images)
+    assert np.abs(images[0].astype(int) - images[1]).max() <= 1
 
 
 def test_a_network_defence_changes_what_penalties_use_alone(attack: NetworkAttack) -> None:
-    defence, images = (
-        FoldedBatchNorm(),
-        torch.rand(3, 3, 112, 112, generator=torch.Generator().manual_seed(0)),
-    )
+    defence = FoldedBatchNorm()
+    images = torch.rand(3, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     hardened = defence.harden(attack.recogniser)
     assert torch.allclose(hardened(images), attack.recogniser(images), atol=1e-5)
     against = attack.against_network_defence(hardened, defence.measure(hardened, images))
@@ -93,9 +91,8 @@ def test_an_attacker_without_public_faces_measures_nothing(options: AuditOptions
     hardened = defence.harden(attack.recogniser)
     against = attack.against_network_defence(hardened, defence.measure(hardened, torch.rand(2, 3, 112, 112)))
     assert differing(attack.plan, against.plan) == {"penalties", "notes"}
-    assert {one.name for one in attack.plan.penalties} - {one.name for one in against.plan.penalties} == {
-        "bn"
-    }
+    names = [{penalty.name for penalty in plan.penalties} for plan in (attack.plan, against.plan)]
+    assert names[0] - names[1] == {"bn"}
     assert "bn" in against.plan.notes[0]
 
 

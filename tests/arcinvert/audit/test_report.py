@@ -110,9 +110,8 @@ def test_html_is_well_formed_self_contained_and_says_what_it_shows() -> None:
 
 def test_markdown_escapes_what_would_be_markup() -> None:
     hostile = "[a](http://b) ![c](d) <i> **e** `f` | ~g~ & \\\nnext"
-    text = to_markdown(
-        [Title("t", "b"), Paragraph(hostile), Paragraph("# no heading"), Paragraph("1. no list")]
-    )
+    paragraphs = [Paragraph(words) for words in (hostile, "# no heading", "1. no list")]
+    text = to_markdown([Title("t", "b"), *paragraphs])
     paragraph = text.split("\n\n")[2]
     assert "\n" not in paragraph
     for mark in "[]!<>*`|~&":
