@@ -102,8 +102,8 @@ h2 {{ font-size: 1.25rem; margin: 2.2rem 0 .6rem; }} footer {{ height: 3rem; }}
 """
 #: The first section takes a page of its own on paper.
 _FIRST = ' class="first"'
-#: The attributes of the answer's sentences and of short cells, which are not broken, and the longest of these,
-#: in characters.
+#: The attributes of the answer's sentences and of short cells, which are not broken, and the most characters
+#: of a short cell.
 _STRONG, _SHORT, _WHOLE = ' class="strong"', ' class="short"', 24
 
 
