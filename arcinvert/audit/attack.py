@@ -163,31 +163,29 @@ class NetworkAttack:
             self._attacker_on(changed, self._attacker.knowledge.statistics), self.plan, self._options
         )
 
-    def against_network_defence(
-        self, hardened: Recogniser, measured: MeasuredStatistics | None
-    ) -> "NetworkAttack":
+    def against_network_defence(self, hardened: Recogniser, measured: MeasuredStatistics) -> "NetworkAttack":
         """Return the same attack on a hardened network that makes the same embeddings.
 
-        Penalties of activations use what was measured, and are left out if nothing was; everything else of
-        the plan stays.
+        Penalties of activations use what was measured, and are left out if the attacker knows no public
+        faces; everything else of the plan stays.
 
         Args:
             hardened: The hardened network.
             measured: Statistics of its activations on public faces.
         """
         known = self._attacker.knowledge.statistics
-        if measured is not None:
-            # Public faces with their templates serve as before, as the embeddings are the same.
-            measured = replace(
-                measured,
-                nearest_neighbours=known.nearest_neighbours if known else None,
-                regression=known.regression if known else None,
-            )
-        attacker = self._attacker_on(hardened, measured)
+        # Public faces with their templates serve as before, as the embeddings are the same.
+        statistics = replace(
+            measured,
+            nearest_neighbours=known.nearest_neighbours if known else None,
+            regression=known.regression if known else None,
+        )
+        attacker = self._attacker_on(hardened, statistics)
         found = attacker.plan(self.plan.target, **attack_options(self._options))
         plan = replace(
             self.plan,
             penalties=found.penalties,
+            knowledge=found.knowledge,
             knowledge_used=found.knowledge_used,
             notes=found.notes,
         )
@@ -195,9 +193,12 @@ class NetworkAttack:
 
     def _attacker_on(self, network: Recogniser, statistics: MeasuredStatistics | None) -> Attacker:
         """Return an attacker on a changed network with the same knowledge but for its statistics."""
-        attacker = Attacker(network, device=self._options.device, precision=self._options.precision)
-        attacker.knowledge = replace(self._attacker.knowledge, statistics=statistics)
-        return attacker
+        return Attacker(
+            network,
+            device=self._options.device,
+            precision=self._options.precision,
+            knowledge=replace(self._attacker.knowledge, statistics=statistics),
+        )
 
     def seconds_per_step(self) -> float:
         """Return the measured seconds of one step of a full batch, leaving the first step out."""

@@ -102,7 +102,8 @@ class Comparison:
         hardened = defence.harden(attack.recogniser)
         measured = defence.measure(hardened, self._public_faces(hardened.input_size))
         against = attack.against_network_defence(hardened, measured)
-        return self._row(defence.label, defence.held(measured is not None), self._cost(None), against)
+        held = defence.held("statistics" in against.plan.knowledge_used)
+        return self._row(defence.label, held, self._cost(None), against)
 
     def _variant(self, name: str, model: str) -> Row:
         """Return the row of another network: the same people, its own templates, attacked alike."""

@@ -40,44 +40,47 @@ class AuditOptions:
         InputError: If a value is out of its range, or the inputs do not go together.
     """
 
-    model: str = option("lfw-iresnet18", help="network to attack: the bundled one or a file", group=_NETWORK)
-    preset: str | None = option(
-        help="preprocessing of the network, if its file does not say it", group=_NETWORK
+    model: str = option(
+        "lfw-iresnet18", help="the network to attack: the bundled one or a file", group=_NETWORK
     )
-    centres: Path | None = option(help="file of the network's class centres", group=_NETWORK)
+    preset: str | None = option(
+        help="the preprocessing of the network, if its file does not say it", group=_NETWORK
+    )
+    centres: Path | None = option(help="the file of the network's class centres", group=_NETWORK)
     classes: int | None = option(
-        help="number of class centres that the network must have", group=_NETWORK, minimum=1
+        help="the number of class centres that the network must have", group=_NETWORK, minimum=1
     )
     statistics: Path | None = option(
-        help="file of public-face knowledge that 'arcinvert calibrate' wrote, if it is not beside the model",
+        help="the file of public-face knowledge that 'arcinvert calibrate' wrote, if it is not beside the "
+        "model",
         group=_NETWORK,
     )
     device: DeviceName = option(
-        "auto", help="device to compute on; auto is CUDA, then MPS, then the CPU", group=_NETWORK
+        "auto", help="the device to compute on; auto is CUDA, then MPS, then the CPU", group=_NETWORK
     )
     precision: Precision = option(
-        "auto", help="precision of the attack; auto is bfloat16 where the hardware has it", group=_NETWORK
+        "auto", help="the precision of the attack; auto is bfloat16 where the hardware has it", group=_NETWORK
     )
     images: Path | None = option(
-        help="folder of photographs with one folder for each identity; their templates are attacked",
+        help="the folder of photographs, with one folder for each identity; their templates are attacked",
         group=_INPUTS,
     )
     templates: Path | None = option(
-        help="database of templates to attack: .npy, .parquet, .sqlite or .db", group=_INPUTS
+        help="the database of templates to attack: .npy, .parquet, .sqlite or .db", group=_INPUTS
     )
     photos: Path | None = option(
-        help="with --templates: folder of photographs to judge by, one folder for each identity",
+        help="with --templates: the folder of photographs to judge by, one folder for each identity",
         group=_INPUTS,
     )
     ids: Path | None = option(
-        help="with a .npy database: text file with the identity of each row, one on a line", group=_INPUTS
+        help="with a .npy database: the text file with the identity of each row, one on a line", group=_INPUTS
     )
-    table: str = option("templates", help="with SQLite: table that holds the templates", group=_INPUTS)
+    table: str = option("templates", help="with SQLite: the table that holds the templates", group=_INPUTS)
     template_column: str = option(
-        "template", help="with SQLite or Parquet: column of the templates", group=_INPUTS
+        "template", help="with SQLite or Parquet: the column of the templates", group=_INPUTS
     )
     id_column: str = option(
-        "identity", help="with SQLite or Parquet: column of the identities", group=_INPUTS
+        "identity", help="with SQLite or Parquet: the column of the identities", group=_INPUTS
     )
     on_unreadable: Unreadable = option(
         "skip",
@@ -89,50 +92,52 @@ class AuditOptions:
     )
     budget: Budget = option(
         "standard",
-        help="preset of people, samples, steps and photographs; each of them can be set by itself",
+        help="the preset of people, samples, steps and photographs; each of them can be set by itself",
         group=_AMOUNT,
     )
     people: int | None = option(
-        help="number of identities to attack, drawn by the seed; all of them if there are fewer",
+        help="the number of identities to attack, drawn by the seed; all of them if there are fewer",
         group=_AMOUNT,
         minimum=1,
     )
-    samples: int | None = option(help="reconstructions of each identity", group=_AMOUNT, minimum=1)
-    steps: int | None = option(help="optimiser steps of each reconstruction", group=_AMOUNT, minimum=1)
+    samples: int | None = option(
+        help="the number of reconstructions of each identity", group=_AMOUNT, minimum=1
+    )
+    steps: int | None = option(help="the optimiser steps of each reconstruction", group=_AMOUNT, minimum=1)
     minutes: float | None = option(
-        help="time limit: as many identities are attacked as the measured speed allows",
+        help="a time limit: as many identities are attacked as the measured speed allows",
         group=_AMOUNT,
         above=0,
     )
-    seed: int = option(0, help="seed of the choice of people and of the attack", group=_AMOUNT, minimum=0)
+    seed: int = option(0, help="the seed of the choice of people and of the attack", group=_AMOUNT, minimum=0)
     attack: AttackOptions | None = option(
         help="further options of the attack, such as recipe=paper or penalty=tv=0", group=_AMOUNT
     )
     judges: tuple[str, ...] | None = option(
-        help="recognisers that judge: dlib, the bundled network or model files (default: dlib, and the "
+        help="the recognisers that judge: dlib, the bundled network or model files (default: dlib, and the "
         "bundled network unless it is attacked)",
         group=_JUDGES,
     )
     calibration: Path | None = option(
-        help="folder of photographs of other people to calibrate the judges on (default: those of --images "
-        "or --photos who are not attacked)",
+        help="the folder of photographs of other people to calibrate the judges on (default: those of "
+        "--images or --photos who are not attacked)",
         group=_JUDGES,
     )
     calibration_images: int | None = option(
-        help="number of photographs that the judges are calibrated on", group=_JUDGES, minimum=3
+        help="the number of photographs that the judges are calibrated on", group=_JUDGES, minimum=3
     )
     fmr: tuple[float, ...] = option(
         (1e-2, 1e-3, 1e-4),
-        help="false match rates (FMR) at which the share of accepted reconstructions (SAR) is reported",
+        help="the false match rates (FMR) at which the share of accepted reconstructions (SAR) is reported",
         group=_JUDGES,
         above=0,
         below=1,
     )
     max_sar: float | None = option(
-        help="highest SAR that passes, a fraction", group=_POLICY, minimum=0, maximum=1
+        help="the highest SAR that passes, a fraction", group=_POLICY, minimum=0, maximum=1
     )
     policy_fmr: float = option(
-        1e-3, help="false match rate at which the policy holds", group=_POLICY, above=0, below=1
+        1e-3, help="the false match rate at which the policy holds", group=_POLICY, above=0, below=1
     )
     policy_bound: Bound = option(
         "value",
@@ -140,10 +145,10 @@ class AuditOptions:
         group=_POLICY,
     )
     defences: tuple[str, ...] = option(
-        (), help="defences to compare, as NAME or NAME:STRENGTH, or all", group=_DEFENCES, metavar="NAME"
+        (), help="the defences to compare, as NAME or NAME:STRENGTH, or all", group=_DEFENCES, metavar="NAME"
     )
     defence_people: int | None = option(
-        help="number of identities that defences are compared on", group=_DEFENCES, minimum=2
+        help="the number of identities that defences are compared on", group=_DEFENCES, minimum=2
     )
     variants: tuple[str, ...] = option(
         (),
@@ -152,13 +157,13 @@ class AuditOptions:
         metavar="NAME=MODEL",
     )
     subgroups: Path | None = option(
-        help="CSV file with the column identity and one column for each grouping", group=_REPORT
+        help="a CSV file with the column identity and one column for each grouping", group=_REPORT
     )
     pictures: Pictures = option(
-        "hidden", help="pictures that the report shows; all but hidden are biometric data", group=_REPORT
+        "hidden", help="the pictures that the report shows; all but hidden are biometric data", group=_REPORT
     )
     key_file: Path | None = option(
-        help="file that resolves the pseudonyms (default: OUT-key.json)", group=_REPORT
+        help="the file that resolves the pseudonyms (default: OUT-key.json)", group=_REPORT
     )
 
     def __post_init__(self) -> None:

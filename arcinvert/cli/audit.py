@@ -26,9 +26,9 @@ def add_parser(commands: Any) -> None:
         "was.",
         epilog=f"Defences: {DEFENCES.help()}.",
     )
-    audit.add_argument("--out", metavar="DIR", required=True, type=Path, help="folder of the report")
+    audit.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder of the report")
     audit.add_argument(
-        "--config", metavar="FILE.toml", help="TOML file of options; those on the command line come first"
+        "--config", metavar="FILE.toml", help="a TOML file of options; those on the command line come first"
     )
     audit.add_argument(
         "--dry-run", action="store_true", help="print what would be done, and how long it would take"
@@ -39,22 +39,24 @@ def add_parser(commands: Any) -> None:
     compare = commands.add_parser(
         "audit-compare", help="compare two audits side by side, such as those of two releases"
     )
-    compare.add_argument("before", metavar="BEFORE", type=Path, help="folder of a finished audit")
-    compare.add_argument("after", metavar="AFTER", type=Path, help="folder of another finished audit")
-    compare.add_argument("--out", metavar="DIR", required=True, type=Path, help="folder of the comparison")
+    compare.add_argument("before", metavar="BEFORE", type=Path, help="the folder of a finished audit")
+    compare.add_argument("after", metavar="AFTER", type=Path, help="the folder of another finished audit")
+    compare.add_argument(
+        "--out", metavar="DIR", required=True, type=Path, help="the folder of the comparison"
+    )
     compare.set_defaults(run=_compare)
 
     gate = commands.add_parser("audit-gate", help="exit with code 1 if an audit does not meet a policy")
-    gate.add_argument("audit", metavar="DIR", type=Path, help="folder of a finished audit")
+    gate.add_argument("audit", metavar="DIR", type=Path, help="the folder of a finished audit")
     gate.add_argument(
         "--max-sar",
         type=float,
         required=True,
         metavar="X",
-        help="highest share of accepted reconstructions (SAR) that passes, a fraction",
+        help="the highest share of accepted reconstructions (SAR) that passes, a fraction",
     )
     gate.add_argument(
-        "--fmr", type=float, default=1e-3, metavar="X", help="false match rate (default: %(default)s)"
+        "--fmr", type=float, default=1e-3, metavar="X", help="the false match rate (default: %(default)s)"
     )
     gate.add_argument(
         "--bound",

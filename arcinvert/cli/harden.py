@@ -17,49 +17,56 @@ def add_parser(commands: Any) -> None:
         "--model",
         default="lfw-iresnet18",
         metavar="NAME",
-        help="network: the bundled one or a file (default: %(default)s)",
+        help="the network: the bundled one or a file (default: %(default)s)",
     )
     parser.add_argument(
-        "--templates", type=Path, metavar="FILE", help="database of templates: .npy, .parquet, .sqlite or .db"
+        "--templates",
+        type=Path,
+        metavar="FILE",
+        help="the database of templates: .npy, .parquet, .sqlite or .db",
     )
     parser.add_argument(
         "--defence",
         metavar="NAME[:STRENGTH]",
-        help="defence of the templates: noise, quantisation, truncation, projection, biohashing or "
+        help="the defence of the templates: noise, quantisation, truncation, projection, biohashing or "
         "polyprotect",
     )
     parser.add_argument(
         "--key-file",
         type=Path,
         metavar="FILE",
-        help="file with the secret of a keyed defence; made if it does not exist",
+        help="the file with the secret of a keyed defence; made if it does not exist",
     )
     parser.add_argument(
         "--ids",
         type=Path,
         metavar="FILE",
-        help="with .npy: text file with the identity of each row, one on a line",
+        help="with .npy: the text file with the identity of each row, one on a line",
     )
     parser.add_argument(
         "--table",
         default="templates",
         metavar="NAME",
-        help="with SQLite: table of the templates (default: %(default)s)",
+        help="with SQLite: the table of the templates (default: %(default)s)",
     )
     parser.add_argument(
         "--template-column",
         default="template",
         metavar="NAME",
-        help="with SQLite or Parquet: column of the templates (default: %(default)s)",
+        help="with SQLite or Parquet: the column of the templates (default: %(default)s)",
     )
     parser.add_argument(
         "--id-column",
         default="identity",
         metavar="NAME",
-        help="with SQLite or Parquet: column of the identities (default: %(default)s)",
+        help="with SQLite or Parquet: the column of the identities (default: %(default)s)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="file to write: .onnx, or .npy of templates"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the file to write: .onnx, or .npy of templates",
     )
     parser.set_defaults(run=_harden)
 

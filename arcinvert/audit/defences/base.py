@@ -115,18 +115,24 @@ class NetworkDefence(Defence):
         """
 
     @abstractmethod
-    def measure(self, hardened: Recogniser, public_faces: Tensor) -> MeasuredStatistics | None:
+    def measure(self, hardened: Recogniser, public_faces: Tensor) -> MeasuredStatistics:
         """Return what an adversary measures to make up for what the defence took away.
 
         Args:
             hardened: The released network.
-            public_faces: Shape (faces, 3, height, width), in [0, 1], of the network's input size; may be
-                empty.
+            public_faces: Shape (faces, 3, height, width), in [0, 1], of the network's input size.
+
+        Raises:
+            InputError: If there is no face.
         """
 
     @abstractmethod
     def held(self, measured: bool) -> str:
-        """Return what the adversary holds, for the report."""
+        """Return what the adversary holds, for the report.
+
+        Args:
+            measured: Whether the attack uses what was measured.
+        """
 
 
 def unit_norm(vectors: Array) -> Array:

@@ -44,9 +44,7 @@ class FoldedBatchNorm(NetworkDefence):
         hardened.source = Source(architecture=recogniser.source.architecture)
         return hardened
 
-    def measure(self, hardened: Recogniser, public_faces: Tensor) -> MeasuredStatistics | None:
-        if not len(public_faces):
-            return None
+    def measure(self, hardened: Recogniser, public_faces: Tensor) -> MeasuredStatistics:
         return measure(hardened, public_faces.to(hardened.device).split(EMBEDDING_BATCH))
 
     def held(self, measured: bool) -> str:

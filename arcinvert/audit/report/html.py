@@ -102,7 +102,8 @@ h2 {{ font-size: 1.25rem; margin: 2.2rem 0 .6rem; }} footer {{ height: 3rem; }}
 """
 #: The first section takes a page of its own on paper.
 _FIRST = ' class="first"'
-#: The attributes of the answer's sentences, and of cells so short, in characters, that they are not broken.
+#: The attributes of the answer's sentences and of short cells, which are not broken, and the most characters
+#: of a short cell.
 _STRONG, _SHORT, _WHOLE = ' class="strong"', ' class="short"', 24
 
 

@@ -18,8 +18,9 @@ from arcinvert.audit.report.document import (
 
 #: Characters that a Markdown reader may take for markup anywhere in a line.
 _MARKUP = re.compile(r"([\\`*_\[\]<>!|~&])")
-#: What a Markdown reader takes for a heading or a list at the beginning of a line.
-_BEGINNING = re.compile(r"^(\s*\d*)([#+.)-])")
+#: What a Markdown reader takes for a heading or a list at the beginning of a line; its last character is
+#: escaped.
+_BEGINNING = re.compile(r"^(\s*(?:#*|\d*))([#+.)-])(?=\s|$)")
 
 
 def to_markdown(blocks: Sequence[Block]) -> str:

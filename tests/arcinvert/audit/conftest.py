@@ -1,6 +1,7 @@
 """A small audit of people who do not exist: aligned crops in folders, two tiny networks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.runner import run_audit
 from arcinvert.evaluation.judges import DlibJudge
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
@@ -55,7 +57,7 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def options(people: Path, tiny_model: Path, other_model: Path) -> AuditOptions:
     """Six people, three steps."""
     return AuditOptions(
@@ -70,6 +72,27 @@ def options(people: Path, tiny_model: Path, other_model: Path) -> AuditOptions:
         policy_fmr=0.05,
         seed=1,
     )
+
+
+@pytest.fixture(scope="session")
+def finished(options: AuditOptions, people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small audit with every section: defences, subgroups, a policy."""
+    folder = tmp_path_factory.mktemp("finished")
+    lines = [f"{path.name},{'left' if int(path.name[-2:]) % 9 else 'right'}" for path in people.iterdir()]
+    (folder / "groups.csv").write_text("identity,side\n" + "\n".join(lines) + "\n")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("arcinvert.audit.attack.face_detected", lambda crop: True)
+        whole = replace(
+            options,
+            steps=1,
+            samples=2,
+            defences=("noise",),
+            defence_people=2,
+            subgroups=folder / "groups.csv",
+            max_sar=0.5,
+        )
+        run_audit(whole, folder / "out")
+    return folder / "out"
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ def run(*arguments: object) -> int:
 
 
 @pytest.fixture
-def finished(options: AuditOptions, tmp_path: Path) -> Path:
-    """A finished audit's folder."""
+def before(options: AuditOptions, tmp_path: Path) -> Path:
+    """The folder of a finished audit, with a key file that others can share."""
     run_audit(replace(options, key_file=tmp_path / "key.json"), tmp_path / "before")
     return tmp_path / "before"
 
@@ -63,10 +63,10 @@ def test_audit(options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_compare_and_gate(
-    finished: Path, options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    before: Path, options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run_audit(replace(options, steps=1, key_file=tmp_path / "key.json"), tmp_path / "after")
-    assert run("audit-compare", finished, tmp_path / "after", "--out", tmp_path / "compared") == 0
+    assert run("audit-compare", before, tmp_path / "after", "--out", tmp_path / "compared") == 0
     printed = capsys.readouterr().out
     assert "other, SAR at FMR 0.05" in printed
     assert "no difference can be shown" in printed
@@ -74,13 +74,13 @@ def test_compare_and_gate(
     assert {path.name for path in (tmp_path / "compared").iterdir()} == {
         f"comparison.{ending}" for ending in ("html", "json", "md", "pdf")
     }
-    share = json.loads((finished / "audit.json").read_text())["judges"][0]["sar"]["0.05"]["type_2"]
-    assert run("audit-gate", finished, "--max-sar", 1, "--fmr", 0.05, "--bound", "upper") == 0
-    assert run("audit-gate", finished, "--max-sar", share["value"], "--fmr", 0.05) == 0
+    share = json.loads((before / "audit.json").read_text())["judges"][0]["sar"]["0.05"]["type_2"]
+    assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.05, "--bound", "upper") == 0
+    assert run("audit-gate", before, "--max-sar", share["value"], "--fmr", 0.05) == 0
     below = share["high"] - 1e-6
-    assert run("audit-gate", finished, "--max-sar", below, "--fmr", 0.05, "--bound", "upper") == 1
+    assert run("audit-gate", before, "--max-sar", below, "--fmr", 0.05, "--bound", "upper") == 1
     # A rate that the pairs did not support does not pass.
-    assert run("audit-gate", finished, "--max-sar", 1, "--fmr", 0.001) == 1
+    assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.001) == 1
     assert "UNDECIDED" in capsys.readouterr().out
 
 

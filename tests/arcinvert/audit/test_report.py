@@ -1,6 +1,7 @@
 """The report's forms: self-contained, readable without seeing, safe, and the same each time."""
 
 import html.parser
+import re
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,19 @@ def test_html_is_well_formed_self_contained_and_says_what_it_shows() -> None:
     assert reader.all("html")[0]["lang"] == "en"
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
+
+
+def test_markdown_escapes_what_would_be_markup() -> None:
+    hostile = "[a](http://b) ![c](d) <i> **e** `f` | ~g~ & \\\nnext"
+    paragraphs = [Paragraph(words) for words in (hostile, "# no heading", "1. no list")]
+    text = to_markdown([Title("t", "b"), *paragraphs])
+    paragraph = text.split("\n\n")[2]
+    assert "\n" not in paragraph
+    for mark in "[]!<>*`|~&":
+        assert f"\\{mark}" in paragraph
+        assert len(re.findall(rf"(?<!\\){re.escape(mark)}", paragraph)) == 0
+    assert text.splitlines()[-3:] == ["\\# no heading", "", "1\\. no list"]
+    assert to_markdown([Code("a ``` b\n````")]) == "`````text\na ``` b\n````\n`````\n"
 
 
 def test_markdown_has_every_row_and_no_markup_of_the_data() -> None:

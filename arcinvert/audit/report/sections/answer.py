@@ -4,16 +4,23 @@ from typing import Any
 
 from arcinvert.audit.report.document import Block, Bullets, Paragraph, Verdict
 
+#: How the report calls what an attack uses of public faces.
+_WORDS = {
+    "mean_face": "mean face",
+    "nearest_neighbours": "nearest neighbours",
+    "face_pca": "principal components of faces (PCA)",
+}
+
 
 def blocks(result: dict[str, Any]) -> list[Block]:
     """Return the section."""
     answer, threat, people = result["answer"], result["threat_model"], result["people"]
     judges = ", ".join(judge["name"] for judge in result["judges"]) or "none"
-    used = [f"{key.replace('_', ' ')}: {value}" for key, value in threat["knowledge"].items()]
+    used = [f"{_WORDS.get(key, key)}: {value}" for key, value in threat["knowledge"].items()]
     plural = "s" if threat["samples"] > 1 else ""
     facts = [
         f"Threat model: {threat['claim']}",
-        f"The attack used: {'; '.join(used)}.",
+        f"Knowledge used by the attack: {'; '.join(used)}.",
         f"Strength of the attack: {people['attacked']} people, {threat['samples']} reconstruction{plural} "
         f"each, {threat['steps']} steps of gradient descent; nothing that a judge says steers it.",
         f"Judges, none of which was attacked: {judges}.",

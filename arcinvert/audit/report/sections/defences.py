@@ -14,11 +14,12 @@ def blocks(result: dict[str, Any]) -> list[Block]:
     names = [judge["name"] for judge in result["judges"]]
     return [
         Paragraph(
-            f"Every row has the same attack, people ({rows[0]['identities']}) and steps. The adversary holds "
-            "the keys of keyed defences, and their true accept rate (TAR) is measured with one key for "
-            "everybody, as if it were stolen. Template recovered is the cosine between the template and "
-            "what the adversary inverts. D_sys says how well two records of one person under different keys "
-            "can be linked, from 0 to 1; in brackets is what chance gives with so few pairs."
+            f"Every row is the same attack on the same {rows[0]['identities']} people with the same number "
+            "of steps. The adversary holds the keys of keyed defences, and their true accept rate (TAR) is "
+            "measured with one key for everybody, as if it were stolen. Template recovered is the cosine "
+            "between the template and what the adversary inverts. D_sys says how well two records of one "
+            "person under different keys can be linked, from 0 to 1; in brackets is what chance gives with "
+            "so few pairs."
         ),
         Table(
             f"Defences: what the attack still reconstructs, and what they cost (FMR {headline or 'refused'})",

@@ -26,11 +26,11 @@ def blocks(result: dict[str, Any]) -> list[Block]:
     ]
     if people["avoided"]:
         items.append(
-            f"{people['avoided']} people who trained the attacked network or a judge were left out of the "
-            "calibration, and of the attack unless class centres are attacked."
+            "People whose photographs trained the attacked network or a judge were left out of the "
+            f"calibration, and of the attack unless class centres are attacked: {people['avoided']}."
         )
     if people["skipped"]:
-        items.append(f"{len(people['skipped'])} photographs were skipped: unreadable, or no face found.")
+        items.append(f"Photographs skipped as unreadable or without a face: {len(people['skipped'])}.")
     table: list[Block] = []
     if rows:
         header = ("judge", "similarity", "trained on", "attacked people among them")

@@ -1,4 +1,4 @@
-"""The judge: its figures by hand, and that it knows people apart."""
+"""The judge, its shipped calibration, and the detection of faces in crops."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_embeddings_have_their_shape(crop: Image) -> None:
     assert DlibJudge().embed([]).shape == (0, 128)
 
 
-def test_an_image_is_like_itself(crop: Image) -> None:
+def test_an_image_is_most_similar_to_itself(crop: Image) -> None:
     together = DlibJudge().embed([crop, crop])
     alone = DlibJudge().embed([crop])
     assert float(similarity(together[0], together[1])) == pytest.approx(1, abs=1e-6)
@@ -55,14 +55,14 @@ def test_noise_is_not_the_person(crop: Image) -> None:
     assert float(similarity(embeddings[0], embeddings[1])) < thresholds()[0].similarity
 
 
-def test_the_photograph_is_left_alone(crop: Image) -> None:
+def test_the_photograph_is_not_changed(crop: Image) -> None:
     before = crop.copy()
     DlibJudge().embed([crop])
     face_detected(crop)
     assert np.array_equal(crop, before)
 
 
-def test_a_matrix_of_ones_own_is_used(crop: Image) -> None:
+def test_another_matrix_is_used(crop: Image) -> None:
     shipped = DlibJudge().embed([crop])
     same = DlibJudge(np.array(shipped_calibration()["matrix"])).embed([crop])
     corner = DlibJudge(np.array([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]])).embed([crop])
@@ -101,7 +101,7 @@ def test_a_lower_rate_asks_for_more() -> None:
 
 
 @pytest.mark.shared
-def test_the_judge_knows_people_apart(shared: Path) -> None:
+def test_the_judge_separates_people(shared: Path) -> None:
     folders = sorted(path for path in (shared / "data/lfw/images").iterdir() if path.is_dir())
     pairs = []
     for folder in folders[::60]:
