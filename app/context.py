@@ -8,7 +8,7 @@ from arcinvert import Attacker, InputError
 
 from .attackers import Attackers
 from .html import problem
-from .jobs import Jobs
+from .jobs import Abandoned, Jobs
 from .settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -49,6 +49,9 @@ def attempt(work: Callable[[], Result]) -> tuple[Result | None, str]:
         return work(), ""
     except InputError as error:
         return None, problem(str(error))
+    except Abandoned:
+        # The visitor has left: there is nothing to show, and nothing went wrong.
+        return None, ""
     except Exception:
         # The server keeps running for the other visitors; the details go to its log.
         _log.exception("a handler failed")

@@ -100,13 +100,11 @@ class ComparePanel:
                 self._controls.status: progress(done, len(VARIANTS) * frame.steps, words),
                 self._pictures: side_by_side(comparison, frame.step if frame.part == 0 else comparison.last),
             }
-        _, trouble = attempt(job.result)
-        if trouble:
-            yield self._controls.idle(trouble) | {self._pictures: ""}
-        else:
-            yield self._results(job, comparison)
+        results, trouble = attempt(lambda: self._results(job, comparison))
+        yield results or self._controls.idle(trouble) | {self._pictures: ""}
 
     def _results(self, job: Job, comparison: Comparison) -> dict[Any, Any]:
+        job.result()
         end = "Done."
         if job.timed_out:
             end = "The time limit ended the comparison early. The result so far is kept."

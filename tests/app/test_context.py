@@ -3,6 +3,7 @@
 import pytest
 
 from app.context import attempt
+from app.jobs import Abandoned
 from arcinvert import InputError
 
 
@@ -22,3 +23,11 @@ def test_a_bug_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None
     assert result is None
     assert "ZeroDivisionError" not in message
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_visitor_who_has_left_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    def work() -> None:
+        raise Abandoned
+
+    assert attempt(work) == (None, "")
+    assert caplog.text == ""
