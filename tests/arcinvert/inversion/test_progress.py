@@ -1,7 +1,5 @@
 """Progress: every step of a batch is counted once, through preparation, restarts and stages."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -10,8 +8,7 @@ from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.early_stopping import WINDOW
 from arcinvert.inversion.progress import StepCounter
 from arcinvert.subjects.subject import Subject
-from recognition.recogniser import Recogniser
-from tests.conftest import TINY_NAMES
+from tests.arcinvert.inversion.networks import SIZE, recogniser_with_statistics
 
 
 def test_a_counter_numbers_steps_and_skips() -> None:
@@ -45,15 +42,17 @@ def test_a_counter_lets_a_stop_through_after_counting() -> None:
     assert counter.number == 1
 
 
-@pytest.fixture(scope="module")
-def subjects(tiny: Recogniser) -> list[Subject]:
-    assert tiny.centres is not None
-    return [Subject(TINY_NAMES[0], 0, tiny.centres[0], Reference())]
+@pytest.fixture
+def attacker() -> Attacker:
+    """An attacker of a network for images of 8x8 pixels."""
+    return Attacker(recogniser_with_statistics(), device="cpu", precision="float32")
 
 
 @pytest.fixture
-def attacker(tiny_model: Path) -> Attacker:
-    return Attacker(tiny_model, device="cpu", precision="float32")
+def subjects(attacker: Attacker) -> list[Subject]:
+    centres = attacker.recogniser.centres
+    assert centres is not None
+    return [Subject("class 0", 0, centres[0], Reference())]
 
 
 @pytest.mark.usefixtures("_short_preparation")
@@ -140,4 +139,4 @@ def test_a_stop_ends_preparation_and_restarts(
     assert inversion.stopped
     # Steps of the preparation are not the inversion's.
     assert inversion.steps == taken
-    assert inversion.images.shape == (1, 3, 112, 112)
+    assert inversion.images.shape == (1, 3, SIZE, SIZE)

@@ -96,7 +96,7 @@ def initial_images(attacker: Attacker, subjects: list[Subject], plan: AttackPlan
         {"knowledge": "weights", "penalty": {"colour-tv": 0}},
         {"recipe": "paper"},
         {"recipe": "deepinversion"},
-        {"loss": "cosine", "penalty": {"bn": 0.5, "tv": 0}, "scale": 0.0, "feature_dropout": 0.0},
+        {"loss": "cosine", "penalty": {"bn": 0.5, "tv": 0}, "scale": 0.0, "warm_up": 0.5},
     ],
     ids=lambda options: "-".join(f"{name}={value}" for name, value in options.items()) or "default",
 )
