@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arcinvert.evaluation.scores import Figure, mean_over_identities
 from arcinvert.inversion.parametrisations import Pixels
 from arcinvert.options import AttackOptions, choices
 from arcinvert.output.folder import RESULT_NAME
 from benchmarks.judged import Jury, Panel, Row, as_json, command_line, make_panel, run_or_exit, write_table
 from benchmarks.recipes import cell, described, kept_pictures, make, table
 from recognition.errors import InputError
+from recognition.metrics.intervals import Estimate, estimate
 
 DEFAULT, BARE = "default", "bare"
 
@@ -124,7 +124,7 @@ def chosen(names: Iterable[str] | None) -> dict[str, Change]:
 
 def differences(
     results: Mapping[str, Row], changes: Mapping[str, Change], names: Sequence[str]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Of each row its Type II less that of the row it is compared with, over the same people.
 
     Args:
@@ -135,7 +135,7 @@ def differences(
         against = changes[name].against
         if against is not None and against in results:
             paired = row.similarities - results[against].similarities
-            found[name] = mean_over_identities(paired.tolist(), names)
+            found[name] = estimate(paired, names)
     return found
 
 

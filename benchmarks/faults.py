@@ -30,13 +30,13 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from arcinvert.evaluation.judge import to_crop_size
-from arcinvert.evaluation.scores import Figure
 from arcinvert.output.folder import RESULT_NAME
-from benchmarks.judged import bootstrapped, mean_face, run_or_exit
+from benchmarks.judged import mean_face, run_or_exit
 from recognition.data.faces import read_face
 from recognition.detection.alignment import detect
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image
+from recognition.metrics.intervals import Estimate, estimate_statistic
 
 #: Cheeks of an aligned crop, beside the nose and below the eyes: top, bottom, left, right, pixels.
 CHEEKS = ((68, 82, 34, 47), (68, 82, 65, 78))
@@ -102,18 +102,20 @@ def slope(values: Values, against: Values) -> float:
     return float((centred * values).sum() / max(np.square(centred).sum(), np.finfo(np.float64).tiny))
 
 
-def row(of: Measured, photographs: Measured) -> dict[str, Figure]:
+def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
     """The columns of pictures, against the photographs that their templates came from."""
     people = len(of.tone)
 
-    def mean(values: Values) -> Figure:
-        return bootstrapped(lambda drawn: float(values[drawn].mean()), people)
+    def mean(values: Values) -> Estimate:
+        return estimate_statistic(lambda drawn: float(values[drawn].mean()), people)
 
     return {
         "fringes": mean(of.fringes),
         "fine lines": mean(of.lines),
         "skin: distance": mean(np.abs(of.tone - photographs.tone)),
-        "skin: kept": bootstrapped(lambda drawn: slope(of.tone[drawn], photographs.tone[drawn]), people),
+        "skin: kept": estimate_statistic(
+            lambda drawn: slope(of.tone[drawn], photographs.tone[drawn]), people
+        ),
         "skin: chroma": mean(of.chroma),
         "more faces": mean(of.more_faces),
     }
@@ -151,7 +153,7 @@ def another(photograph: Path, photos: Path) -> NDArray[np.uint8]:
     raise InputError(f"{photograph.name}: expected another photograph of the person in {photos}, found none")
 
 
-def table(rows: Mapping[str, Mapping[str, Figure]]) -> str:
+def table(rows: Mapping[str, Mapping[str, Estimate]]) -> str:
     """In Markdown."""
     columns = list(next(iter(rows.values())))
     lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]

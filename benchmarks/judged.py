@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.evaluation.judge import Judge, Threshold, face_detected, similarity, to_crop_size
-from arcinvert.evaluation.scores import CONFIDENCE, REPLICATES, Figure, mean_over_identities
 from recognition.checkpoint import load_extra, load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
@@ -29,6 +28,7 @@ from recognition.detection.alignment import crop_at, detect, find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import atomic_path, read_image, to_uint8
 from recognition.loading import bundled_path
+from recognition.metrics.intervals import Estimate, estimate, estimate_ratio
 from recognition.metrics.verification import make_pairs, tar_at_fmr
 from recognition.runtime import keep_freed_memory
 
@@ -203,12 +203,12 @@ class Row:
         similarities: (people,), Type II of each.
     """
 
-    type_1: Figure
-    type_2: Figure
-    sar: dict[str, Figure]
-    rank_1: Figure
-    face_detected: Figure
-    gap_closed: Figure
+    type_1: Estimate
+    type_2: Estimate
+    sar: dict[str, Estimate]
+    rank_1: Estimate
+    face_detected: Estimate
+    gap_closed: Estimate
     similarities: NDArray[np.float64]
 
 
@@ -221,8 +221,8 @@ def judged(panel: Panel, embeddings: Embeddings, detected: Sequence[bool], floor
         floor: (128,), the judge's of the mean face.
     """
 
-    def figure(values: NDArray[np.floating] | NDArray[np.bool_]) -> Figure:
-        return mean_over_identities(values.tolist(), panel.names)
+    def figure(values: NDArray[np.floating] | NDArray[np.bool_]) -> Estimate:
+        return estimate(values, panel.names)
 
     own = similarity(embeddings, panel.second_embeddings)
     nearest = similarity(embeddings[:, None], panel.others).max(1)
@@ -308,15 +308,6 @@ def as_json(row: Row) -> dict[str, Any]:
     return asdict(row) | {"similarities": row.similarities.tolist()}
 
 
-def gap_closed(values: Embeddings, floors: Embeddings, ceilings: Embeddings, *, seed: int = 0) -> Figure:
+def gap_closed(values: Embeddings, floors: Embeddings, ceilings: Embeddings, *, seed: int = 0) -> Estimate:
     """How much of the way from the floor to the ceiling the mean goes; all (people,), drawn together."""
-    way, whole = values - floors, ceilings - floors
-    return bootstrapped(lambda drawn: float(way[drawn].mean() / whole[drawn].mean()), len(values), seed=seed)
-
-
-def bootstrapped(statistic: Callable[[NDArray[np.int64]], float], people: int, *, seed: int = 0) -> Figure:
-    """A statistic of people, given by their places, with its 95 % interval over people."""
-    draws = np.random.default_rng(seed).integers(0, people, (REPLICATES, people))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile([statistic(draw) for draw in draws], [tail, 1 - tail])
-    return Figure(statistic(np.arange(people)), float(low), float(high), people)
+    return estimate_ratio(values - floors, ceilings - floors, seed=seed)

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks.small_trainings import People, choose_people, table_row, train_and_measure, with_head
 from recognition.checkpoint import load_recogniser
 from recognition.data.sources import open_source, write_list
 from recognition.images import atomic_path
-from recognition.metrics.verification import share_interval
+from recognition.metrics.intervals import estimate
 from recognition.training.cleaning import clean, describe_rows
 
 SEED = 0
@@ -57,6 +58,11 @@ def inject(people: People, share: float, *, seed: int = SEED) -> Noisy:
     return Noisy(rows, wrong)
 
 
+def _interval(hits: NDArray[np.bool_], labels: NDArray[np.integer]) -> tuple[float, float]:
+    figure = estimate(hits, labels, pooled=True)
+    return figure.low, figure.high
+
+
 def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path) -> dict[str, Any]:
     """Clean by `model`, write the list, and compare what was dropped with what is wrong."""
     recogniser = load_recogniser(model)
@@ -75,8 +81,8 @@ def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path)
         "dropped": int(dropped.sum()),
         "precision": round(float(wrong[dropped].mean()), 4) if dropped.any() else float("nan"),
         "recall": round(float(dropped[wrong].mean()), 4),
-        "precision_interval": share_interval(wrong[dropped], labels[dropped]) if dropped.any() else (0, 1),
-        "recall_interval": share_interval(dropped[wrong], labels[wrong]),
+        "precision_interval": _interval(wrong[dropped], labels[dropped]) if dropped.any() else (0, 1),
+        "recall_interval": _interval(dropped[wrong], labels[wrong]),
         "angle_right": round(float(cleaning.angles[~wrong].mean()), 2),
         "angle_wrong": round(float(cleaning.angles[wrong].mean()), 2),
         "at_non_dominant_right": round(

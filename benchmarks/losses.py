@@ -34,7 +34,6 @@ import numpy as np
 from tqdm import tqdm
 
 import arcinvert
-from arcinvert.evaluation.scores import mean_over_identities
 from arcinvert.output.folder import RESULT_NAME
 from arcinvert.subjects import class_centres, class_label
 from benchmarks.first_run import open_set_photographs
@@ -45,6 +44,7 @@ from recognition.checkpoint import load_notes, sha256
 from recognition.data.folders import RESERVE_FROM
 from recognition.data.sources import write_list
 from recognition.loading import ModelChoice, bundled_path, load
+from recognition.metrics.intervals import estimate
 from recognition.runtime import keep_freed_memory
 
 #: Heads in the order of work, and the paper's mean cosine, closed-set and open-set.
@@ -176,11 +176,11 @@ def judged(result: Result, kind: str) -> dict[str, float]:
 
 
 def difference(result: Result, reference: Result) -> dict[str, Any]:
-    """Judge similarity, Type II, less the reference's of the same people: a `Figure` as a dict."""
+    """Judge similarity, Type II, less the reference's of the same people: an `Estimate` as a dict."""
     mine, theirs = judged(result, "type_2"), judged(reference, "type_2")
     if mine.keys() != theirs.keys():
         raise ValueError(f"expected the same people, got {sorted(mine.keys() ^ theirs.keys())} in one alone")
-    return vars(mean_over_identities([mine[name] - theirs[name] for name in mine], list(mine)))
+    return vars(estimate([mine[name] - theirs[name] for name in mine], list(mine)))
 
 
 def cell(figure: dict[str, Any] | None, signed: str = "") -> str:
@@ -211,7 +211,7 @@ def attack_table(results: dict[str, Result], title: str, paper: dict[str, float]
         if not open_set:
             return []
         values = judged(result, kind)
-        return [cell(vars(mean_over_identities(list(values.values()), list(values))))]
+        return [cell(vars(estimate(list(values.values()), list(values))))]
 
     def bound(name: str, similarity: dict[str, Any] | None, first: list[str]) -> str:
         shares = [cell(sar[name]) for sar in summary["sar"].values()]

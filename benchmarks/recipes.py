@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 import arcinvert
 from arcinvert.evaluation.judge import to_crop_size
-from arcinvert.evaluation.scores import Figure
 from arcinvert.options import AttackOptions
 from arcinvert.output.folder import RESULT_NAME, Tile, contact_sheet
 from arcinvert.recipes import RECIPES
@@ -40,6 +39,7 @@ from benchmarks.judged import (
 from recognition.checkpoint import sha256
 from recognition.errors import InputError
 from recognition.images import read_image, write_png
+from recognition.metrics.intervals import Estimate
 
 #: Every recipe at every level of knowledge that it exists at.
 ALL = [f"{name}/{level}" for name, recipe in RECIPES.items() for level in recipe.presets]
@@ -142,7 +142,7 @@ def gallery_size(panel: Panel) -> int:
     return panel.others.shape[-2] + 1
 
 
-def cell(figure: Figure) -> str:
+def cell(figure: Estimate) -> str:
     """A figure with its interval."""
     return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 

@@ -16,7 +16,7 @@ import torch
 
 from arcinvert.attack import Attack
 from arcinvert.evaluation.judge import Judge, similarity, to_crop_size
-from arcinvert.evaluation.scores import Reference, mean_over_identities
+from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.restarts import under_views
 from arcinvert.options import AttackOptions
 from arcinvert.subjects import Subject, template_of
@@ -25,6 +25,7 @@ from benchmarks.people import choose
 from recognition.checkpoint import load_notes
 from recognition.images import list_images, read_image, to_uint8
 from recognition.loading import BUNDLED, bundled_path
+from recognition.metrics.intervals import estimate
 from recognition.runtime import keep_freed_memory
 
 #: Of the draw of people; no other benchmark has it.
@@ -73,7 +74,7 @@ def main() -> None:
             "under views": under_views(attack.recogniser, inversion.images, templates, VIEWS).tolist(),
             "judge, Type II": judged.tolist(),
         }
-        figures = {name: mean_over_identities(values, names) for name, values in columns.items()}
+        figures = {name: estimate(values, names) for name, values in columns.items()}
         told = ", ".join(
             f"{name} {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
             for name, figure in figures.items()

@@ -12,7 +12,6 @@ from arcinvert.audit.evidence import Judged, JudgeEvidence, attacked_gap, chance
 from arcinvert.audit.metrics import (
     Array,
     diversity,
-    estimate,
     frechet_distance,
     gap_closed,
     kernel_distance,
@@ -20,6 +19,7 @@ from arcinvert.audit.metrics import (
 )
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.policy import Policy, decide
+from recognition.metrics.intervals import estimate
 
 #: The version of audit.json's fields; rises when a reader would have to change.
 SCHEMA = "arcinvert-audit-1"
@@ -156,7 +156,7 @@ def _faces(gathered: Gathered) -> dict[str, Any]:
     rows = np.repeat(np.arange(len(gathered.names)), gathered.face_detected.shape[1])
 
     def figure(values: NDArray[Any] | None) -> dict[str, Any] | None:
-        return None if values is None else vars(estimate(values.astype(np.float64).ravel(), rows))
+        return None if values is None else vars(estimate(values.ravel(), rows))
 
     return {
         "face_detected": figure(gathered.face_detected),
@@ -262,7 +262,7 @@ def _threshold(one: Judged, fmr: str) -> float:
 
 def _share(similarities: Array, threshold: float) -> Any:
     rows = np.repeat(np.arange(len(similarities)), similarities.shape[1])
-    return estimate((similarities > threshold).ravel().astype(np.float64), rows)
+    return estimate((similarities > threshold).ravel(), rows)
 
 
 def _defence(row: Row, gathered: Gathered, judged: list[Judged], options: AuditOptions) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.metrics import Array, Estimate, intervals, pairs_between, system_linkability
+from arcinvert.audit.metrics import Array, pairs_between, system_linkability
 from recognition.errors import InputError
+from recognition.metrics.intervals import Estimate, share_intervals
 from recognition.metrics.verification import OperatingPoint, tar_at_fmr
 from recognition.seeds import derive_seed
 
@@ -372,5 +373,5 @@ def _tar_estimate(stored: Array, probes: Array, labels: NDArray[np.integer], thr
             means.append(float((mated > threshold).mean()))
             pairs += len(mated)
     shares = np.array(means)
-    low, high = intervals(shares[:, None])
+    low, high = share_intervals(shares[:, None])
     return Estimate(float(shares.mean()), float(low[0]), float(high[0]), len(shares), pairs)

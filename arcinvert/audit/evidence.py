@@ -13,14 +13,13 @@ from arcinvert.audit.metrics import (
     Metric,
     accidental_rate,
     calibrate,
-    estimate,
     gap_closed,
-    intervals,
     paired_similarity,
     pairs_between,
     ranks,
     receiver_curve,
 )
+from recognition.metrics.intervals import estimate, share_intervals
 
 #: False match rates of the curves.
 CURVE = tuple(float(rate) for rate in np.logspace(-4, -1, 25))
@@ -150,7 +149,6 @@ def _acceptance(evidence: JudgeEvidence, threshold: float) -> dict[str, Any]:
 
 def _mean(values: Array | NDArray[np.bool_]) -> dict[str, Any]:
     """The figure of (n,) or (n, samples) values, a row an identity."""
-    values = np.asarray(values, dtype=np.float64)
     rows = np.repeat(np.arange(len(values)), values[0].size)
     return vars(estimate(values.ravel(), rows))
 
@@ -193,7 +191,7 @@ def _curve(evidence: JudgeEvidence, nonmated: Array) -> list[dict[str, float]]:
         return []
     accepted = evidence.type_2[:, :, None] > np.array([point.threshold for point in points])
     means = accepted.mean(1)
-    low, high = intervals(means)
+    low, high = share_intervals(means)
     return [
         {"fmr": point.fmr, "sar": float(value), "low": float(below), "high": float(above)}
         for point, value, below, above in zip(points, means.mean(0), low, high, strict=True)
@@ -242,5 +240,5 @@ def attacked_gap(
         difference = (attacked.type_2 > own.point.threshold).mean(1) - (
             independent.type_2 > other.point.threshold
         ).mean(1)
-        found[f"{own.fmr:g}"] = vars(estimate(difference, np.arange(len(difference)), shares=False))
+        found[f"{own.fmr:g}"] = vars(estimate(difference, np.arange(len(difference))))
     return found

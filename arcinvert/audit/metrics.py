@@ -5,9 +5,8 @@ never over pairs: two comparisons of one person are not two findings.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -19,22 +18,8 @@ from recognition.metrics.verification import OperatingPoint, tar_at_fmr
 Array = NDArray[np.floating[Any]]
 Metric = Literal["euclidean", "cosine"]
 
-#: Bootstrap replicates, and the share of them that an interval holds.
-REPLICATES = 2000
-CONFIDENCE = 0.95
-#: Rows of a similarity matrix, or replicates, at once: what keeps memory flat.
+#: Rows of a similarity matrix at once: what keeps memory flat.
 _BLOCK = 256
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over identities, its 95 % interval and the counts it rests on."""
-
-    value: float
-    low: float
-    high: float
-    identities: int
-    comparisons: int
 
 
 def similarity_matrix(first: Array, second: Array, metric: Metric) -> Array:
@@ -55,113 +40,6 @@ def paired_similarity(first: Array, second: Array, metric: Metric) -> Array:
     if metric == "cosine":
         return (first.astype(np.float64) * second).sum(-1)
     return 1 - np.linalg.norm(first.astype(np.float64) - second, axis=-1)
-
-
-def identity_means(values: Array, identities: Sequence[int] | NDArray[np.integer]) -> Array:
-    """Means of each identity's values, (identities, ...), in the order of the sorted identities."""
-    _, inverse, counts = np.unique(np.asarray(identities), return_inverse=True, return_counts=True)
-    values = np.asarray(values, dtype=np.float64)
-    sums = np.zeros((len(counts), *values.shape[1:]))
-    np.add.at(sums, inverse, values)
-    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
-
-
-def intervals(means: Array, *, seed: int = 0, shares: bool = True) -> tuple[Array, Array]:
-    """Lower and upper ends, (columns,), of the means over identities of (identities, columns).
-
-    A percentile bootstrap is too narrow for few identities; its percentiles are moved outwards as far as
-    Student's distribution and the lost degree of freedom ask (Hesterberg, The American Statistician
-    69(4), 2015, section 4.3). Where nothing varies, the bootstrap knows nothing: the interval of
-    shares of 0 or 1 then ends at the exact binomial bound.
-
-    Args:
-        shares: whether the values are shares at all, not differences of them.
-    """
-    count, columns = means.shape
-    lows, highs = means.mean(0), means.mean(0)
-    if count > 1:
-        replicates = np.concatenate(list(_replicates(means, seed)))
-        tail = _expanded_tail(count)
-        lows, highs = np.quantile(replicates, [tail, 1 - tail], axis=0)
-    exact = 1 - ((1 - CONFIDENCE) / 2) ** (1 / count)
-    lows, highs = lows.copy(), highs.copy()
-    for column in range(columns if shares else 0):
-        if (means[:, column] == 0).all():
-            highs[column] = exact
-        elif (means[:, column] == 1).all():
-            lows[column] = 1 - exact
-    return lows, highs
-
-
-def _replicates(means: Array, seed: int) -> Iterator[Array]:
-    generator = np.random.default_rng(seed)
-    count = len(means)
-    for begin in range(0, REPLICATES, _BLOCK):
-        size = min(_BLOCK, REPLICATES - begin)
-        drawn = generator.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
-        weights = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-        yield weights @ means / count
-
-
-def _expanded_tail(count: int) -> float:
-    normal = NormalDist()
-    quantile = student_quantile(1 - (1 - CONFIDENCE) / 2, count - 1)
-    return normal.cdf(-math.sqrt(count / (count - 1)) * quantile)
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """The quantile of Student's distribution, by bisection of its exact distribution function.
-
-    Source: the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4.
-    """
-    low, high = 0.0, 1e4
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _student_cdf(middle, freedom) < probability else (low, middle)
-    return (low + high) / 2
-
-
-def _student_cdf(value: float, freedom: int) -> float:
-    angle = math.atan(value / math.sqrt(freedom))
-    if freedom > 1000:
-        # The sums grow long where Student's distribution is the normal one to four digits.
-        return NormalDist().cdf(value * (1 - 1 / (4 * freedom)) / math.sqrt(1 + value**2 / (2 * freedom)))
-    cosine_square = math.cos(angle) ** 2
-    term, total = 1.0, 0.0
-    odd = freedom % 2
-    for index in range((freedom - 1) // 2 if odd else freedom // 2):
-        total += term
-        step = 2 * index + (2 if odd else 1)
-        term *= step / (step + 1) * cosine_square
-    if odd:
-        inside = 2 / math.pi * (angle + math.sin(angle) * math.cos(angle) * total)
-    else:
-        inside = math.sin(angle) * total
-    return 0.5 + inside / 2
-
-
-def estimate(
-    values: Sequence[float] | Array,
-    identities: Sequence[int] | NDArray[np.integer],
-    *,
-    seed: int = 0,
-    shares: bool = True,
-) -> Estimate:
-    """The mean of identities' means with its interval.
-
-    Args:
-        values: (comparisons,); identities: (comparisons,), whose each is.
-        shares: see `intervals`.
-
-    Raises:
-        InputError: there is nothing to average.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if not len(values):
-        raise InputError("figure: expected at least one comparison, got none")
-    means = identity_means(values, identities)
-    low, high = intervals(means[:, None], seed=seed, shares=shares)
-    return Estimate(float(means.mean()), float(low[0]), float(high[0]), len(means), len(values))
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.evaluation.judge import Judge, Threshold, face_detected, similarity
-
-#: Bootstrap replicates, and the share of them that an interval holds.
-REPLICATES = 2000
-CONFIDENCE = 0.95
-#: Identities drawn at once.
-_DRAWN_AT_ONCE = 1_000_000
+from recognition.metrics.intervals import estimate
 
 
 @dataclass(frozen=True)
@@ -93,42 +88,13 @@ def _similarity(embedding: NDArray[np.float64], other: NDArray[np.float64] | Non
     return None if other is None else float(similarity(embedding, other))
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A mean over identities with its 95 % interval (bootstrap over identities) and count."""
-
-    value: float
-    low: float
-    high: float
-    identities: int
-
-
-def mean_over_identities(values: Sequence[float], identities: Sequence[str], *, seed: int = 0) -> Figure:
-    """The mean of identities' means; identities, not samples, are drawn for the interval.
-
-    Args:
-        values: (samples,); identities: (samples,), whose each is.
-    """
-    _, whose, counts = np.unique(np.array(identities), return_inverse=True, return_counts=True)
-    means = np.bincount(whose, np.array(values, dtype=np.float64)) / counts
-    generator, drawn = np.random.default_rng(seed), []
-    # Some replicates at a time: all of ten thousand identities would take half a gigabyte.
-    share = max(1, _DRAWN_AT_ONCE // len(means))
-    for first in range(0, REPLICATES, share):
-        shape = (min(share, REPLICATES - first), len(means))
-        drawn.append(means[generator.integers(0, len(means), shape)].mean(1))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
-    return Figure(float(means.mean()), float(low), float(high), len(means))
-
-
 def summarise(
     verdicts: Sequence[Verdict],
     identities: Sequence[str],
     attacked_similarities: Sequence[float],
     thresholds: Sequence[Threshold],
 ) -> dict[str, Any]:
-    """The figures of a run: each a `Figure` as a dict, None where no photograph allows it.
+    """The figures of a run: each an `Estimate` as a dict, None where no photograph allows it.
 
     SAR, similarity, floor and ceiling are of Type II where there is a second photograph, else of
     Type I; `kind` says which. The ceiling's share accepted is of the same people.
@@ -139,8 +105,8 @@ def summarise(
         "samples": len(verdicts),
         "identities": len(set(identities)),
         "kind": kind,
-        "attacked_similarity": vars(mean_over_identities(attacked_similarities, identities)),
-        "face_detected": vars(mean_over_identities([v.face_detected for v in verdicts], identities)),
+        "attacked_similarity": vars(estimate(attacked_similarities, identities)),
+        "face_detected": vars(estimate([v.face_detected for v in verdicts], identities)),
     }
     if kind is None:
         return summary
@@ -149,9 +115,9 @@ def summarise(
     ceilings = [verdict.ceiling for verdict in verdicts]
     with_ceiling = None not in ceilings and kind == "type_2"
     summary |= {
-        "similarity": vars(mean_over_identities(values, identities)),
-        "floor": vars(mean_over_identities(floors, identities)),
-        "ceiling": vars(mean_over_identities([c for c in ceilings if c is not None], identities))
+        "similarity": vars(estimate(values, identities)),
+        "floor": vars(estimate(floors, identities)),
+        "ceiling": vars(estimate([c for c in ceilings if c is not None], identities))
         if with_ceiling
         else None,
         "sar": {},
@@ -159,12 +125,10 @@ def summarise(
     for threshold in thresholds:
         name = f"{threshold.fmr:g}"
         summary["sar"][name] = {
-            "attack": vars(mean_over_identities([v > threshold.similarity for v in values], identities)),
-            "floor": vars(mean_over_identities([v > threshold.similarity for v in floors], identities)),
+            "attack": vars(estimate([v > threshold.similarity for v in values], identities)),
+            "floor": vars(estimate([v > threshold.similarity for v in floors], identities)),
             "ceiling": vars(
-                mean_over_identities(
-                    [c > threshold.similarity for c in ceilings if c is not None], identities
-                )
+                estimate([c > threshold.similarity for c in ceilings if c is not None], identities)
             )
             if with_ceiling
             else None,

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
-from recognition.metrics.verification import share_interval, threshold_at_fmr
+from recognition.metrics.intervals import Estimate, estimate
+from recognition.metrics.verification import threshold_at_fmr
 
 Array = NDArray[np.floating]
 #: Similarities computed at once, at most: 16 Mi float32 are 64 MiB, whatever the gallery's length.
@@ -159,7 +160,7 @@ class Identification:
         cmc: (N,), Top-1 to Top-N.
         points: open-set.
         gallery, probes, nonmated: identities enrolled by one image each, mated and non-mated probes.
-        low, high: of Top-1, 95 % by bootstrap over identities.
+        top_1: with its 95 % interval over identities.
     """
 
     cmc: NDArray[np.float64]
@@ -167,8 +168,7 @@ class Identification:
     gallery: int
     probes: int
     nonmated: int
-    low: float
-    high: float
+    top_1: Estimate
 
 
 def identify(
@@ -209,15 +209,13 @@ def identify(
             for fpir in fpirs
             if len(other) * fpir >= 3
         ]
-    low, high = share_interval(found == 1, probe_labels, seed=seed)
     return Identification(
         cmc=cmc(found, min(longest, len(enrolled))),
         points=tuple(points),
         gallery=len(enrolled),
         probes=len(probes),
         nonmated=len(strangers),
-        low=low,
-        high=high,
+        top_1=estimate(found == 1, probe_labels, pooled=True, seed=seed),
     )
 
 
@@ -229,7 +227,7 @@ def describe_identification(figures: Identification) -> dict[str, Any]:
         if rank <= len(figures.cmc)
     }
     described |= {
-        "top_1_interval": [round(figures.low, 5), round(figures.high, 5)],
+        "top_1_interval": [round(figures.top_1.low, 5), round(figures.top_1.high, 5)],
         "chance": round(1 / figures.gallery, 5),
         "gallery": figures.gallery,
         "mated_probes": figures.probes,

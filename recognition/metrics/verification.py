@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
+from recognition.metrics.intervals import Estimate, estimate, estimate_fmr
 
 Array = NDArray[np.floating]
 #: Mated pairs of one identity, at most: without it George W. Bush makes half of LFW's.
 PAIRS_PER_IDENTITY = 10
-#: Of the bootstrap.
-REPLICATES = 2000
 #: The false match rates that are reported where none are asked for.
 FMRS = (1e-2, 1e-3)
 
@@ -73,56 +72,6 @@ def equal_error_rate(curve: Roc) -> tuple[float, float]:
     rate = curve.far[before] + share * (curve.far[after] - curve.far[before])
     threshold = curve.thresholds[before] + share * (curve.thresholds[after] - curve.thresholds[before])
     return float(rate), float(threshold)
-
-
-def bootstrap_weights(identities: int, *, replicates: int = REPLICATES, seed: int = 0) -> NDArray[np.float64]:
-    """How often each identity is drawn in each replicate, (replicates, identities)."""
-    generator = np.random.default_rng(seed)
-    share = np.full(identities, 1 / identities)
-    return generator.multinomial(identities, share, size=replicates).astype(np.float64)
-
-
-def share_interval(
-    hits: NDArray[np.bool_], labels: NDArray[np.integer], *, seed: int = 0
-) -> tuple[float, float]:
-    """95 % interval of the share of hits, by bootstrap over identities, 2,000 replicates.
-
-    Args:
-        hits, labels: (comparisons,), and the identity each belongs to.
-    """
-    place = np.unique(labels, return_inverse=True)[1]
-    weights = bootstrap_weights(int(place.max()) + 1, seed=seed)
-    good = weights @ np.bincount(place, hits)
-    return _interval(good / (weights @ np.bincount(place)))
-
-
-def fmr_interval(
-    embeddings: Array, labels: NDArray[np.integer], threshold: float, *, seed: int = 0
-) -> tuple[float, float]:
-    """95 % interval of the realised FMR over all cross pairs, by bootstrap over identities.
-
-    A pair of two people counts as often as both were drawn together.
-    """
-    names, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    order = np.argsort(place, kind="stable")
-    place, sorted_embeddings = place[order], embeddings[order]
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
-    accepted = np.empty((len(names), len(names)))
-    for person, start in enumerate(starts):
-        own = sorted_embeddings[start : start + counts[person]]
-        accepted[person] = np.add.reduceat((own @ sorted_embeddings.T > threshold).sum(0), starts)
-    np.fill_diagonal(accepted, 0)
-    comparisons = np.outer(counts, counts).astype(np.float64)
-    np.fill_diagonal(comparisons, 0)
-    weights = bootstrap_weights(len(names), seed=seed)
-    # A person drawn twice brings no comparisons of two people with it.
-    good = np.einsum("ri,ri->r", weights @ accepted, weights)
-    return _interval(good / np.einsum("ri,ri->r", weights @ comparisons, weights))
-
-
-def _interval(shares: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = np.nanpercentile(shares, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
@@ -268,9 +217,9 @@ class Verification:
     points: tuple[OperatingPoint, ...]
     eer: float
     curve: Roc
-    #: 95 % intervals of TAR and of realised FMR at each point, by bootstrap over identities.
-    tar_intervals: tuple[tuple[float, float], ...] = ()
-    fmr_intervals: tuple[tuple[float, float], ...] = ()
+    #: TAR and realised FMR at each point with their intervals, where they were asked for.
+    tar_estimates: tuple[Estimate, ...] = ()
+    fmr_estimates: tuple[Estimate, ...] = ()
 
 
 def verify(
@@ -297,13 +246,13 @@ def verify(
     mated = similarities[pairs.mated]
     points = tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs)
     curve = roc(mated, nonmated)
-    tar_intervals: list[tuple[float, float]] = []
-    fmr_intervals: list[tuple[float, float]] = []
+    tar_estimates: list[Estimate] = []
+    fmr_estimates: list[Estimate] = []
     if intervals:
         people = labels[pairs.indices[pairs.mated, 0]]
         for point in points:
-            tar_intervals.append(share_interval(mated > point.threshold, people, seed=seed))
-            fmr_intervals.append(fmr_interval(embeddings, labels, point.threshold, seed=seed))
+            tar_estimates.append(estimate(mated > point.threshold, people, pooled=True, seed=seed))
+            fmr_estimates.append(estimate_fmr(embeddings, labels, point.threshold, seed=seed))
     return Verification(
         accuracy=accuracy,
         accuracy_std=deviation,
@@ -313,8 +262,8 @@ def verify(
         points=points,
         eer=equal_error_rate(curve)[0],
         curve=curve,
-        tar_intervals=tuple(tar_intervals),
-        fmr_intervals=tuple(fmr_intervals),
+        tar_estimates=tuple(tar_estimates),
+        fmr_estimates=tuple(fmr_estimates),
     )
 
 
@@ -338,9 +287,10 @@ def describe_verification(figures: Verification) -> dict[str, Any]:
     for index, point in enumerate(figures.points):
         described[f"tar_at_fmr_{point.fmr:g}"] = round(point.tar, 5)
         described[f"realised_fmr_{point.fmr:g}"] = round(point.realised_fmr, 6)
-        if figures.tar_intervals:
-            described[f"tar_interval_{point.fmr:g}"] = [round(end, 5) for end in figures.tar_intervals[index]]
-            described[f"fmr_interval_{point.fmr:g}"] = [round(end, 6) for end in figures.fmr_intervals[index]]
+        if figures.tar_estimates:
+            tar, fmr = figures.tar_estimates[index], figures.fmr_estimates[index]
+            described[f"tar_interval_{point.fmr:g}"] = [round(tar.low, 5), round(tar.high, 5)]
+            described[f"fmr_interval_{point.fmr:g}"] = [round(fmr.low, 6), round(fmr.high, 6)]
     return described | {"mated": figures.points[0].mated, "nonmated": figures.points[0].nonmated}
 
 

@@ -14,9 +14,9 @@ from benchmarks.faults import (
     skin,
     slope,
 )
-from benchmarks.judged import bootstrapped
 from recognition.errors import InputError
 from recognition.images import write_png
+from recognition.metrics.intervals import estimate_statistic
 
 
 def test_colour_changes_are_of_colour_alone():
@@ -56,7 +56,7 @@ def test_a_slope_is_what_is_kept_of_a_difference():
 
 def test_a_bootstrap_is_over_people():
     values = np.arange(100.0)
-    figure = bootstrapped(lambda drawn: float(values[drawn].mean()), 100)
+    figure = estimate_statistic(lambda drawn: float(values[drawn].mean()), 100)
     assert (figure.value, figure.identities) == (49.5, 100)
     # The mean's standard error, by the deviation over the root of the count.
     assert (figure.high - figure.low) / 2 == pytest.approx(1.96 * values.std() / 10, rel=0.1)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import benchmarks.losses as losses
-from arcinvert.evaluation.scores import mean_over_identities
 from arcinvert.output.folder import RESULT_NAME
 from arcinvert.subjects import class_centres
 from benchmarks.losses import (
@@ -26,6 +25,7 @@ from recognition.data.embedding import embed_files
 from recognition.data.folders import split_identities
 from recognition.images import write_png
 from recognition.loading import load
+from recognition.metrics.intervals import estimate
 from tests.conftest import TINY_NAMES
 
 NAMES = ["Ann Able", "Bob Baker", "Cat Charlie"]
@@ -37,7 +37,7 @@ def make_result(
     """A result.json of one sample a person, as far as the table reads it."""
 
     def figure(values: list[float]) -> dict:
-        return vars(mean_over_identities(values, names))
+        return vars(estimate(values, names))
 
     return {
         "command": command,

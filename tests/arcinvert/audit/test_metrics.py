@@ -1,11 +1,10 @@
-"""Each figure against a naive loop, another library or a hand computation; the intervals by repetition."""
+"""Each figure against a naive loop, another library or a hand computation."""
 
 import math
 
 import numpy as np
 import pytest
 import scipy.linalg
-import scipy.stats
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
@@ -14,11 +13,8 @@ from arcinvert.audit.metrics import (
     accidental_rate,
     calibrate,
     diversity,
-    estimate,
     frechet_distance,
     gap_closed,
-    identity_means,
-    intervals,
     kernel_distance,
     paired_similarity,
     pairs_between,
@@ -26,10 +22,8 @@ from arcinvert.audit.metrics import (
     receiver_curve,
     similarity_matrix,
     ssim,
-    student_quantile,
     system_linkability,
 )
-from recognition.errors import InputError
 
 
 @pytest.fixture
@@ -61,43 +55,6 @@ def test_similarities_are_those_of_single_pairs(
 def test_equal_embeddings_are_as_similar_as_can_be(generator: np.random.Generator) -> None:
     one = generator.normal(size=(4, 128))
     assert np.diag(similarity_matrix(one, one, "euclidean")) == pytest.approx(np.ones(4), abs=1e-6)
-
-
-def test_identity_means() -> None:
-    means = identity_means(np.array([1.0, 3.0, 10.0, 5.0]), [4, 4, 2, 9])
-    assert means.tolist() == [10.0, 2.0, 5.0]
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 3, 7, 19, 100, 999, 5000])
-def test_student_quantile(freedom: int) -> None:
-    assert student_quantile(0.975, freedom) == pytest.approx(scipy.stats.t.ppf(0.975, freedom), rel=1e-3)
-
-
-def test_an_interval_is_the_widened_percentile_bootstrap(generator: np.random.Generator) -> None:
-    means = generator.random((12, 1))
-    low, high = intervals(means, seed=3)
-    draws = np.random.default_rng(11).integers(0, 12, (20000, 12))
-    tail = scipy.stats.norm.cdf(-math.sqrt(12 / 11) * scipy.stats.t.ppf(0.975, 11))
-    naive = np.quantile(means[draws, 0].mean(1), [tail, 1 - tail])
-    assert [low[0], high[0]] == pytest.approx(naive, abs=0.02)
-
-
-def test_an_interval_without_variation_is_the_exact_one() -> None:
-    assert estimate([0.0] * 20, range(20)).high == pytest.approx(1 - 0.025 ** (1 / 20))
-    found = estimate([1.0] * 20, range(20))
-    assert (found.low, found.high) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
-    difference = estimate([0.0] * 20, range(20), shares=False)
-    assert (difference.low, difference.high) == (0.0, 0.0)
-
-
-def test_an_estimate_averages_identities_not_comparisons() -> None:
-    found = estimate([1, 1, 1, 0], [0, 0, 0, 1])
-    assert (found.value, found.identities, found.comparisons) == (0.5, 2, 4)
-
-
-def test_nothing_to_average() -> None:
-    with pytest.raises(InputError, match="at least one comparison"):
-        estimate([], [])
 
 
 def test_a_rate_is_refused_where_the_pairs_do_not_support_it(generator: np.random.Generator) -> None:
@@ -221,16 +178,3 @@ def test_receiver_curve(generator: np.random.Generator) -> None:
     for rate, tar in zip([0.01, 0.1, 1.0], receiver_curve(mated, nonmated, [0.01, 0.1, 1.0]), strict=True):
         thresholds = [t for t in nonmated if (nonmated > t).mean() <= rate]
         assert tar == pytest.approx((mated > min(thresholds)).mean())
-
-
-@pytest.mark.parametrize(("people", "samples", "share"), [(20, 1, 0.4), (100, 1, 0.2), (60, 3, 0.5)])
-def test_a_known_acceptance_rate_is_within_its_interval(people: int, samples: int, share: float) -> None:
-    generator = np.random.default_rng(people)
-    repeats, within = 200, 0
-    for _ in range(repeats):
-        # Some people are easier than others, with the given share on the whole.
-        easy = generator.beta(4 * share, 4 * (1 - share), people)
-        accepted = generator.random((people, samples)) < easy[:, None]
-        found = estimate(accepted.ravel().astype(float), np.repeat(np.arange(people), samples))
-        within += found.low <= share <= found.high
-    assert within / repeats >= 0.93

@@ -1,4 +1,4 @@
-"""Scores worked out by hand, and intervals that hold what they promise."""
+"""Verdicts and summaries worked out by hand."""
 
 from dataclasses import replace
 
@@ -13,7 +13,6 @@ from arcinvert.evaluation.scores import (
     Verdict,
     accept,
     judge_images,
-    mean_over_identities,
     summarise,
 )
 
@@ -93,57 +92,6 @@ def test_accept_is_above_and_not_at_the_threshold() -> None:
     assert accept(-1.0, THRESHOLDS) == {"0.01": False, "0.001": False}
 
 
-def test_the_mean_is_of_identities_means() -> None:
-    figure = mean_over_identities([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"])
-    assert figure.value == pytest.approx(0.5)
-    assert figure.identities == 2
-    assert (figure.low, figure.high) == (0.0, 1.0)
-
-
-def test_many_samples_of_one_identity_change_nothing() -> None:
-    values, names = [0.2, 0.9, 0.4, 0.7], ["a", "b", "c", "d"]
-    once = mean_over_identities(values, names)
-    often = mean_over_identities(values + [0.9] * 500, names + ["b"] * 500)
-    assert vars(often) == pytest.approx(vars(once))
-
-
-def test_the_order_of_samples_changes_nothing() -> None:
-    values, names = [0.2, 0.9, 0.4, 0.7, 0.1], ["a", "b", "c", "d", "b"]
-    forward, backward = mean_over_identities(values, names), mean_over_identities(values[::-1], names[::-1])
-    assert vars(backward) == pytest.approx(vars(forward))
-
-
-def test_one_identity_has_no_width() -> None:
-    figure = mean_over_identities([0.25, 0.75], ["a", "a"])
-    assert (figure.value, figure.low, figure.high, figure.identities) == (0.5, 0.5, 0.5, 1)
-
-
-def test_the_interval_is_that_of_a_bootstrap_in_plain_loops() -> None:
-    generator = np.random.default_rng(1)
-    means = generator.random(30)
-    names = [f"person {index:02}" for index in range(30)]
-    drawn = [sum(means[generator.integers(0, 30)] for _ in range(30)) / 30 for _ in range(2000)]
-    figure = mean_over_identities(means.tolist(), names)
-    assert figure.value == pytest.approx(means.mean())
-    assert figure.low == pytest.approx(np.quantile(drawn, 0.025), abs=0.012)
-    assert figure.high == pytest.approx(np.quantile(drawn, 0.975), abs=0.012)
-
-
-def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
-    identities, share, repeats = 40, 0.6, 100
-    generator = np.random.default_rng(0)
-    names = [str(index) for index in range(identities)]
-    held, widths = 0, []
-    for _ in range(repeats):
-        passed = (generator.random(identities) < share).tolist()
-        figure = mean_over_identities(passed, names)
-        held += figure.low <= share <= figure.high
-        widths.append(figure.high - figure.low)
-    assert held >= 88
-    # And by no more than a normal interval's width.
-    assert np.mean(widths) == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / identities), rel=0.1)
-
-
 VERDICTS = [
     # Two samples of one person, one of another.
     Verdict(0.9, 0.5, {"0.01": True, "0.001": False}, 0.1, 0.3, 0.8, True),
@@ -214,13 +162,6 @@ def test_summary_without_one_ceiling_has_none() -> None:
 def test_no_gap_is_closed_where_there_is_none() -> None:
     verdicts = [replace(verdict, ceiling=verdict.floor_type_2) for verdict in VERDICTS]
     assert summarise(verdicts, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)["gap_closed"] is None
-
-
-def test_an_interval_of_many_identities_is_drawn_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    values, identities = list(np.random.default_rng(0).random(12)), [f"p{index % 7}" for index in range(12)]
-    whole = mean_over_identities(values, identities)
-    monkeypatch.setattr(scores, "_DRAWN_AT_ONCE", 50)
-    assert mean_over_identities(values, identities) == whole
 
 
 def test_summary_without_references() -> None:

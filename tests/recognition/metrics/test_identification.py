@@ -82,7 +82,7 @@ def test_figures_of_people_who_are_told_apart():
     figures = identify(embeddings, labels)
     assert (figures.gallery, figures.probes, figures.nonmated) == (20, 40, 50)
     assert figures.cmc.tolist() == [1.0] * 20
-    assert (figures.low, figures.high) == (1.0, 1.0)
+    assert (figures.top_1.low, figures.top_1.high) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
     # A rate of 0.01 cannot be claimed of 50 probes.
     assert [point.fpir for point in figures.points] == [0.1]
     assert figures.points[0].fnir == 0
@@ -94,7 +94,7 @@ def test_figures_of_chance_are_chance():
     generator = np.random.default_rng(2)
     labels = np.repeat(np.arange(40), 6)
     figures = identify(unit(generator, 240, 16), labels)
-    assert figures.low <= figures.cmc[0] <= figures.high
+    assert figures.top_1.low <= figures.cmc[0] == figures.top_1.value <= figures.top_1.high
     assert figures.cmc[0] < 0.1
     assert figures.cmc[19] == pytest.approx(0.5, abs=0.12)
     assert figures.points == ()

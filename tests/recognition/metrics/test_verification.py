@@ -6,19 +6,15 @@ import numpy as np
 import pytest
 
 from recognition.errors import InputError
-from recognition.metrics import verification
 from recognition.metrics.verification import (
     PAIRS_PER_IDENTITY,
     Pairs,
-    bootstrap_weights,
     cross_similarities,
     describe_curve,
     describe_verification,
     equal_error_rate,
-    fmr_interval,
     make_pairs,
     roc,
-    share_interval,
     tar_at_fmr,
     ten_fold_accuracy,
     threshold_at_fmr,
@@ -301,49 +297,6 @@ def test_the_equal_error_rate_by_hand():
 def test_a_roc_needs_both_kinds():
     with pytest.raises(InputError, match="ROC: expected mated and non-mated comparisons, got 0 and 2"):
         roc(np.zeros(0), np.ones(2))
-
-
-def test_intervals_cover_the_truth_and_shrink_with_identities():
-    generator = np.random.default_rng(0)
-    widths = []
-    for people in (20, 500):
-        labels = np.repeat(np.arange(people), 4)
-        hits = generator.random(4 * people) < 0.7
-        low, high = share_interval(hits, labels)
-        assert low <= hits.mean() <= high
-        widths.append(high - low)
-    # The standard error falls with the root of the count: by 5.
-    assert widths[0] / widths[1] == pytest.approx(5, rel=0.4)
-    # Images of one person who agree are one observation.
-    alike = np.repeat(generator.random(100) < 0.7, 4)
-    low, high = share_interval(alike, np.repeat(np.arange(100), 4))
-    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.7 * 0.3 / 100), rel=0.2)
-
-
-def test_the_fmr_interval_is_what_a_loop_draws():
-    generator = np.random.default_rng(3)
-    embeddings = generator.normal(size=(24, 3))
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    labels = generator.permutation(np.repeat(np.arange(8), 3))
-    drawn = []
-    for weights in bootstrap_weights(8)[:200]:
-        accepted, total = 0.0, 0.0
-        for first in range(24):
-            for second in range(first):
-                if labels[first] != labels[second]:
-                    weight = weights[labels[first]] * weights[labels[second]]
-                    total += weight
-                    accepted += weight * float(embeddings[first] @ embeddings[second] > 0.5)
-        drawn.append(accepted / total)
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(
-            verification, "bootstrap_weights", lambda n, seed: bootstrap_weights(n, seed=seed)[:200]
-        )
-        low, high = fmr_interval(embeddings, labels, 0.5)
-    assert (low, high) == (
-        pytest.approx(np.percentile(drawn, 2.5)),
-        pytest.approx(np.percentile(drawn, 97.5)),
-    )
 
 
 def test_intervals_and_the_curve_are_told():
