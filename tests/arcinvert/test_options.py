@@ -4,9 +4,9 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from arcinvert.inversion.penalties.batchnorm import PRIORS
 
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
-from arcinvert.inversion.penalties.batchnorm import PRIORS
 from arcinvert.options import AttackOptions, choices
 from recognition.errors import InputError
 
