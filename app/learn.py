@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recognition.errors import InputError
-from recognition.heads import additive_angular_margin
+from recognition.heads.margins import additive_angular_margin
 
 #: Of the toy: identities, photographs of each, numbers in a photograph, hidden units.
 IDENTITIES = 8

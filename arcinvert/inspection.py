@@ -19,7 +19,6 @@ from recognition.data.pairs import Pair, read_pairs
 from recognition.errors import InputError, NoFaceError
 from recognition.images import to_tensor
 from recognition.loading import PRESETS, ModelChoice, load
-from recognition.loading.factories import embedding_size
 from recognition.recogniser import EMBEDDING_BATCH, Preprocessing, Recogniser
 
 #: People of the self-check, two photographs each, and the seed of their draw.
@@ -103,7 +102,7 @@ def _facts(recogniser: Recogniser) -> dict[str, str]:
         "input": f"{size}x{size} {preprocessing.channels}, (0..1 - {_numbers(preprocessing.mean)}) / "
         f"{_numbers(preprocessing.std)}",
         "because": source.reason,
-        "embedding": f"{embedding_size(recogniser.backbone, preprocessing, recogniser.name)} dimensions",
+        "embedding": f"{recogniser.embedding_size} dimensions",
         "statistics": f"{layers} BatchNorm layers" if layers else _measured(recogniser),
         "centres": "none: from-image and from-embedding only; --centres gives or makes them"
         if centres is None

@@ -87,7 +87,9 @@ class AttackOptions:
         minimum=0,
         maximum=1,
     )
-    loss: str | None = option(help="how embeddings are compared with the target", group=_LOSS, choices=LOSSES)
+    loss: str | None = option(
+        help=f"how embeddings are compared with the target; {LOSSES.help()}", group=_LOSS, choices=LOSSES
+    )
     loss_scale: float | None = option(
         help="the scale s of the arcface loss, and the radius of the embeddings in the euclidean loss",
         group=_LOSS,

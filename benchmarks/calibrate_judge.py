@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from arcinvert.evaluation.judge import CHIP_SIZE, Judge, similarity
 from benchmarks.people import calibration_people
 from recognition.data.folders import read_folders
-from recognition.detection.alignment import REFERENCE_POINTS, five_points, similarity_transform
-from recognition.detection.alignment import _dlib as dlib_models
+from recognition.detection.alignment import (
+    REFERENCE_POINTS,
+    dlib_models,
+    five_points,
+    similarity_transform,
+)
 from recognition.images import atomic_path, read_image
 from recognition.metrics.verification import make_pairs, tar_at_fmr
 

@@ -1,11 +1,12 @@
-"""Sub-center ArcFace against known label noise: who is found, and what it does to verification.
+"""Sub-center ArcFace on known label noise: how much of it is found, and its effect on verification.
 
     python -m benchmarks.label_noise --aligned ALIGNED --out runs/noise
 
-A share of the training labels is wrong, half of them flips (a photograph under another training
-identity), half outsiders (a photograph of someone outside the set in place of the identity's own). Four
-trainings of one budget and seed: K = 1 on the noise, K = 3 on it, K = 1 on what `clean` leaves of it, and
-K = 1 on the set without noise. Verification is on clean held-out people.
+A share of the training labels is wrong. Half of these are flips (a photograph with the label of another
+training identity) and half are outsiders (a photograph of someone outside the set replaces the identity's
+own). Four trainings with the same budget and seed are compared: K = 1 centre per class on the noisy set,
+K = 3 on it, K = 1 on what `clean` keeps of it, and K = 1 on the set without noise. They are verified on
+held-out identities without noise.
 """
 
 import argparse
@@ -31,14 +32,14 @@ K = 3
 
 @dataclass(frozen=True)
 class Noisy:
-    """Rows of a list, and the files and labels that are wrong in it."""
+    """The rows of a list, and its pairs of file and label that are wrong."""
 
     rows: list[dict[str, str]]
     wrong: set[tuple[str, str]]
 
 
 def inject(people: People, share: float, *, seed: int = SEED) -> Noisy:
-    """A list of the training people with a share of wrong labels, flips and outsiders in equal parts."""
+    """Return a list of the training identities with a share of wrong labels, half flips, half outsiders."""
     generator = np.random.default_rng(seed)
     names = sorted(people.train)
     samples = [(path, name) for name in names for path in people.train[name]]
@@ -64,7 +65,7 @@ def _interval(hits: NDArray[np.bool_], labels: NDArray[np.integer]) -> tuple[flo
 
 
 def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path) -> dict[str, Any]:
-    """Clean by `model`, write the list, and compare what was dropped with what is wrong."""
+    """Clean a list with `model`, write the result, and compare what was dropped with what is wrong."""
     recogniser = load_recogniser(model)
     source = open_source(noisy_list)
     cleaning, keys, labels = clean(recogniser, source)
@@ -95,7 +96,10 @@ def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path)
 
 
 def found_row(percent: str, figures: dict[str, Any]) -> str:
-    """A row of a Markdown table; chance is what dropping as many images at random would find."""
+    """Return a row of a Markdown table.
+
+    Chance is the precision and recall of dropping as many images at random.
+    """
     shares = []
     for name, chance in (("precision", figures["wrong"]), ("recall", figures["dropped"])):
         low, high = figures[f"{name}_interval"]
@@ -107,9 +111,9 @@ def found_row(percent: str, figures: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW")
-    parser.add_argument("--out", type=Path, required=True, help="trainings and figures")
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.2, 0.4], help="shares of wrong labels")
+    parser.add_argument("--aligned", type=Path, required=True, help="Aligned LFW")
+    parser.add_argument("--out", type=Path, required=True, help="Folder of the trainings and results")
+    parser.add_argument("--noise", type=float, nargs="+", default=[0.2, 0.4], help="Shares of wrong labels")
     options = parser.parse_args()
     people = choose_people(options.aligned)
     options.out.mkdir(parents=True, exist_ok=True)

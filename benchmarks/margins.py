@@ -1,10 +1,10 @@
-"""One small network with each head, one budget and seed, beside the ArcFace paper's table.
+"""Small networks with one head each, of the same budget and seed, beside the ArcFace paper's table.
 
     python -m benchmarks.margins --aligned ALIGNED --out runs/margins
 
-People, network and budget: benchmarks/small_trainings.py. Each training goes on where it was stopped, and
-is measured once. The paper's figures (arXiv:1801.07698, table 2: CASIA, ResNet-50) are LFW's accuracy on
-LFW's own pairs; ours are of the held-out people's pairs. What can be compared is the order.
+Identities, network and budget are those of benchmarks/small_trainings.py. An interrupted run resumes, and
+each network is measured once. The paper's results (arXiv:1801.07698, table 2: CASIA, ResNet-50) are
+accuracies on LFW's own pairs, ours are on pairs of the held-out identities: only the order can be compared.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from benchmarks.small_trainings import choose_people, table_row, train_and_measu
 from recognition.data.sources import write_list
 from recognition.images import atomic_path
 
-#: Head and added terms, and the paper's LFW, CFP-FP and AgeDB-30 accuracy in percent where it has them.
+#: Head and auxiliary losses, and the paper's accuracy on LFW, CFP-FP and AgeDB-30 in percent, if any.
 ROWS: dict[str, tuple[tuple[str, ...], tuple[float, float, float] | None]] = {
     "arcface": (("arcface",), (99.53, 95.56, 95.15)),
     "cosface": (("cosface",), (99.51, 95.44, 94.56)),
@@ -38,10 +38,10 @@ ROWS: dict[str, tuple[tuple[str, ...], tuple[float, float, float] | None]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW")
-    parser.add_argument("--out", type=Path, required=True, help="trainings and figures")
+    parser.add_argument("--aligned", type=Path, required=True, help="Aligned LFW")
+    parser.add_argument("--out", type=Path, required=True, help="Folder of the trainings and results")
     parser.add_argument(
-        "--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW", help="which"
+        "--rows", nargs="+", default=list(ROWS), choices=list(ROWS), metavar="ROW", help="Rows of the table"
     )
     options = parser.parse_args()
     people = choose_people(options.aligned)
@@ -49,9 +49,11 @@ def main() -> None:
     write_list(options.out / "people.csv", inject(people, 0.0).rows)
     result = {}
     for name in options.rows:
-        (head, *terms), _ = ROWS[name]
+        (head, *aux_losses), _ = ROWS[name]
         folder = options.out / name.replace(" + ", "-")
-        result[name] = train_and_measure(options.out / "people.csv", folder, people, with_head(head, *terms))
+        result[name] = train_and_measure(
+            options.out / "people.csv", folder, people, with_head(head, *aux_losses)
+        )
     with atomic_path(options.out / "margins.json") as temporary:
         temporary.write_text(json.dumps(result, indent=1))
     print("| head | pair accuracy | EER | TAR at FMR 0.01 | paper: LFW / CFP-FP / AgeDB, % |")

@@ -1,8 +1,8 @@
-"""What the benchmarks that train have in common: few people of LFW, a tiny network, one budget.
+"""What the benchmarks that train have in common: few identities of LFW, a tiny network, one budget.
 
-Trained on: of the people that the bundled network was trained on, those with the most photographs (60, at
-most 16 photographs each, if the benchmark says nothing else). Measured on: the bundled network's 600
-held-out people. All else is an outsider.
+The networks are trained on those identities of the bundled network's training set that have the most
+photographs: 60 identities with at most 16 photographs each, unless the benchmark says otherwise. They are
+measured on the bundled network's 600 held-out identities. All other identities are outsiders.
 """
 
 import json
@@ -20,13 +20,14 @@ from recognition.data.embedding import embed_files
 from recognition.data.folders import read_folders
 from recognition.images import atomic_path
 from recognition.loading import bundled_path
+from recognition.losses import AUXILIARY_LOSSES
 from recognition.metrics.verification import describe_verification, verify
-from recognition.options import TrainingOptions
-from recognition.training.trainer import train
+from recognition.training.options import TrainingOptions
+from recognition.training.train import train
 
 IDENTITIES = 60
 PHOTOGRAPHS = 16
-#: Small enough for half a minute of a core.
+#: A training with these options takes about half a minute on one core.
 OPTIONS = TrainingOptions(
     network="iresnet18",
     width=1 / 8,
@@ -34,7 +35,6 @@ OPTIONS = TrainingOptions(
     epochs=8,
     batch_size=32,
     learning_rate=0.05,
-    margin=0.4,
     scale=32.0,
     held_out=0,
     start_size=32,
@@ -45,7 +45,7 @@ OPTIONS = TrainingOptions(
 
 @dataclass(frozen=True)
 class People:
-    """Photographs by identity: to train on, to measure on, and of everyone else."""
+    """Photographs by identity: to train on and to measure on, and those of all other identities."""
 
     train: dict[str, list[Path]]
     held_out: dict[str, list[Path]]
@@ -53,7 +53,7 @@ class People:
 
 
 def choose_people(aligned: Path, identities: int = IDENTITIES, photographs: int = PHOTOGRAPHS) -> People:
-    """The people of this module, from aligned LFW: so many to train on, at most so many photographs each."""
+    """Choose the identities of aligned LFW to train on, with at most `photographs` each, and the others."""
     folders = read_folders(aligned)
     held_out = set(load_notes(bundled_path())["split"]["held_out"])
     by_count = sorted((name for name in folders if name not in held_out), key=lambda n: (-len(folders[n]), n))
@@ -66,16 +66,16 @@ def choose_people(aligned: Path, identities: int = IDENTITIES, photographs: int 
 
 
 def train_and_measure(data: Path, out: Path, people: People, options: TrainingOptions) -> dict[str, Any]:
-    """Train, or go on, and measure on the held-out people; what is measured already is read again."""
+    """Train, or resume, and measure on the held-out identities; existing measurements are read instead."""
     figures_path = out / "figures.json"
     if figures_path.exists():
         return dict(json.loads(figures_path.read_text()))
-    begun = time.process_time()
+    start = time.process_time()
     path = train(data, out, options, device="cpu", precision="float32", keep_images=True)
     samples = labelled(people.held_out)
     embeddings = embed_files(load_recogniser(path), [key for key, _ in samples])
     figures = verify(embeddings, np.array([label for _, label in samples]), intervals=True)
-    described = describe_verification(figures) | {"cpu_seconds": round(time.process_time() - begun, 1)}
+    described = describe_verification(figures) | {"cpu_seconds": round(time.process_time() - start, 1)}
     with atomic_path(figures_path) as temporary:
         temporary.write_text(json.dumps(described))
     tqdm.write(f"{out.name}: {json.dumps(described)}")
@@ -83,7 +83,11 @@ def train_and_measure(data: Path, out: Path, people: People, options: TrainingOp
 
 
 def table_row(name: str, figures: dict[str, Any], *more: str) -> str:
-    """A row of a Markdown table: name, accuracy, EER, TAR with its interval, and more."""
+    """Return a row of a Markdown table.
+
+    Its cells are the name, the accuracy, the equal error rate, the true accept rate with its interval, and
+    `more`.
+    """
     low, high = figures["tar_interval_0.01"]
     cells = [
         name,
@@ -95,7 +99,7 @@ def table_row(name: str, figures: dict[str, Any], *more: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def with_head(head: str, *terms: str) -> TrainingOptions:
-    """The budget of all, with another head or further terms."""
-    pairs = any(term.startswith(("triplet", "contrastive")) for term in terms)
-    return replace(OPTIONS, head=head, terms=terms, images_per_identity=4 if pairs else 0)
+def with_head(head: str, *aux_losses: str) -> TrainingOptions:
+    """Return the common options with another head and with auxiliary losses."""
+    pairs = any(AUXILIARY_LOSSES[spec.partition(":")[0]].needs_pairs for spec in aux_losses)
+    return replace(OPTIONS, head=head, aux_losses=aux_losses, images_per_identity=4 if pairs else 0)

@@ -1,11 +1,11 @@
-"""Images a second of training and of embedding, against a bare loop and against torchvision's ResNet.
+"""Images per second of training and of embedding, compared with a bare loop and torchvision's ResNet.
 
     python -m benchmarks.throughput
 
-Training: `train`'s own step (schedule, margin head, clipping, angles, loss check) against the same network,
-head and optimiser in a bare PyTorch loop, on the same batches in memory; the two take turns, so that a
-busy machine slows both, and each figure is a median. Embedding: `embed` against the bare forward passes.
-torchvision: its ResNet-18 made as cheap by width, counted in multiplications, on the same images.
+Training compares `Trainer.step` (schedule, margin head, clipping, angles, check of the loss) with a bare
+PyTorch loop of the same network, head and optimiser, on the same batches in memory. The two alternate, so
+that a busy machine slows down both, and each result is a median. Embedding compares `embed` with the bare
+forward passes. torchvision's ResNet-18 gets the width at which it needs about as many multiplications.
 """
 
 import argparse
@@ -23,34 +23,34 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from recognition.backbones import build_backbone
-from recognition.heads import arcface_logits
+from recognition.heads.margins import arcface_logits
 from recognition.images import write_png
-from recognition.options import TrainingOptions
 from recognition.recogniser import embed
 from recognition.runtime import keep_freed_memory
-from recognition.training import trainer as training
+from recognition.training.optimiser import CLIP_NORM, MOMENTUM
+from recognition.training.options import TrainingOptions
+from recognition.training.trainer import Trainer
 
 IDENTITIES = 16
-CLIP_NORM = training.CLIP_NORM
 
 
 def rates(turns: int, images: int, *runs: Callable[[], object]) -> list[list[float]]:
-    """Images a second of CPU time of each run at each turn, after one turn to warm up.
+    """Return the images per second of each run in each turn, after one turn of warm-up.
 
-    CPU time of this process: other programs on the machine then hardly count.
+    Seconds are CPU time of this process, which other programs on the machine hardly affect.
     """
     found: list[list[float]] = [[] for _ in runs]
     for turn in range(turns + 1):
-        for place, run in enumerate(runs):
-            begun = time.process_time()
+        for index, run in enumerate(runs):
+            start = time.process_time()
             run()
             if turn:
-                found[place].append(images / (time.process_time() - begun))
+                found[index].append(images / (time.process_time() - start))
     return found
 
 
 def multiplications(network: nn.Module, size: int) -> float:
-    """Multiply-adds of one image, forward."""
+    """Return the number of multiply-adds of one image's forward pass."""
     network.eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 3, size, size))
@@ -59,7 +59,7 @@ def multiplications(network: nn.Module, size: int) -> float:
 
 
 def torchvision_like(cost: float, size: int, embedding_size: int) -> nn.Module:
-    """torchvision's ResNet-18 of the width whose cost is nearest."""
+    """Return torchvision's ResNet-18 of the width whose number of multiply-adds is nearest to `cost`."""
 
     def build(width: int) -> ResNet:
         network = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=embedding_size, width_per_group=64)
@@ -79,21 +79,21 @@ def torchvision_like(cost: float, size: int, embedding_size: int) -> nn.Module:
     )
 
 
-def make_run(folder: Path, options: TrainingOptions) -> training._Run:
-    """A training of noise pictures, ready for steps."""
+def make_trainer(folder: Path, options: TrainingOptions) -> Trainer:
+    """Return a trainer on images of noise."""
     generator = np.random.default_rng(0)
     for identity in range(IDENTITIES):
         (folder / f"{identity:02}").mkdir()
         for number in range(max(2, options.batch_size // IDENTITIES + 1)):
             noise = generator.integers(0, 256, (112, 112, 3), dtype=np.uint8)
             write_png(folder / f"{identity:02}" / f"{number}.png", noise)
-    return training._Run(folder, options, device="cpu", precision="float32", workers=0)
+    return Trainer(folder, options, device="cpu", precision="float32")
 
 
 def bare_step(
     network: nn.Module, weight: Tensor, optimiser: torch.optim.Optimizer, images: Tensor, labels: Tensor
 ) -> None:
-    """What everyone writes: forward, ArcFace, backward, step."""
+    """Train one step as in a minimal loop: forward pass, ArcFace loss, backward pass, update."""
     embeddings = network((images - 0.5) / 0.5)
     cosines = F.linear(F.normalize(embeddings), F.normalize(weight))
     loss = F.cross_entropy(arcface_logits(cosines, labels, scale=32.0, margin=0.4), labels)
@@ -104,10 +104,10 @@ def bare_step(
 
 
 def sgd(network: nn.Module, weight: Tensor) -> torch.optim.Optimizer:
-    return torch.optim.SGD([*network.parameters(), weight], lr=0.01, momentum=0.9, weight_decay=5e-4)
+    return torch.optim.SGD([*network.parameters(), weight], lr=0.01, momentum=MOMENTUM, weight_decay=5e-4)
 
 
-def tell(name: str, found: list[float], against: list[float] | None = None) -> None:
+def report(name: str, found: list[float], against: list[float] | None = None) -> None:
     line = f"{name}: {statistics.median(found):.1f} images/s"
     if against is not None:
         ratios = [one / other for one, other in zip(found, against, strict=True)]
@@ -119,10 +119,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--width", type=float, default=0.25, help="of the IResNet-18")
-    parser.add_argument("--size", type=int, default=112, help="image side, pixels")
-    parser.add_argument("--batch-size", type=int, default=32, help="images a step")
-    parser.add_argument("--turns", type=int, default=7, help="how often each is timed")
+    parser.add_argument("--width", type=float, default=0.25, help="Width of the IResNet-18")
+    parser.add_argument("--size", type=int, default=112, help="Side of the images, pixels")
+    parser.add_argument("--batch-size", type=int, default=32, help="Number of images per step")
+    parser.add_argument("--turns", type=int, default=7, help="Number of times that each is timed")
     options = parser.parse_args()
     keep_freed_memory()
     torch.manual_seed(0)
@@ -136,32 +136,32 @@ def main() -> None:
         learning_rate=0.01,
     )
     with tempfile.TemporaryDirectory() as folder:
-        run = make_run(Path(folder), chosen)
-        images, labels = next(iter(run._batches(0)))
-    run.histogram = np.zeros(training.ANGLE_BINS, dtype=np.int64)
-    run.backbone.train()
+        trainer = make_trainer(Path(folder), chosen)
+        images, labels = next(trainer.batches(0))
+    trainer.backbone.train()
     architecture = chosen.architecture()
-    bare = build_backbone(architecture.pop("network"), **architecture).to(memory_format=run.layout).train()
+    layout = trainer.modules.layout
+    bare = build_backbone(architecture.pop("network"), **architecture).to(memory_format=layout).train()
     weights = [nn.Parameter(torch.randn(IDENTITIES, 256)) for _ in range(2)]
     cost = multiplications(bare, options.size)
     other = torchvision_like(cost, options.size, 256)
     other_cost = multiplications(other, options.size)
-    other.to(memory_format=run.layout).train()
+    other.to(memory_format=layout).train()
     optimisers = [sgd(bare, weights[0]), sgd(other, weights[1])]
     print(f"IResNet-18 at width {options.width:g}, {options.size} pixels, {cost / 1e6:.1f} M multiply-adds, ")
     print(f"torchvision's ResNet-18 of {other_cost / 1e6:.1f} M; batches of {options.batch_size}, ")
-    print(f"{torch.get_num_threads()} threads, images a second of CPU time")
+    print(f"{torch.get_num_threads()} threads, images per second of CPU time")
     ours, bares, torchvisions = rates(
         options.turns,
         options.batch_size,
-        lambda: run._step(0, 0, images, labels),
+        lambda: trainer.step(0, 0, images, labels),
         lambda: bare_step(bare, weights[0], optimisers[0], images, labels),
         lambda: bare_step(other, weights[1], optimisers[1], images, labels),
     )
-    tell("training, ours", ours, bares)
-    tell("training, bare loop", bares)
-    tell("training, torchvision", torchvisions)
-    recogniser = run.recogniser().freeze()
+    report("training, ours", ours, bares)
+    report("training, bare loop", bares)
+    report("training, torchvision", torchvisions)
+    recogniser = trainer.recogniser().freeze()
 
     @torch.no_grad()
     def forward(network: nn.Module) -> Tensor:
@@ -177,9 +177,9 @@ def main() -> None:
         lambda: forward(bare),
         lambda: forward(other),
     )
-    tell("embedding (and mirror image), ours", ours, bares)
-    tell("embedding, bare", bares)
-    tell("embedding, torchvision", torchvisions)
+    report("embedding (and mirror image), ours", ours, bares)
+    report("embedding, bare", bares)
+    report("embedding, torchvision", torchvisions)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Save and load: our own networks as safetensors, training states as plain torch files."""
+"""Files of the networks that this project trains: safetensors with metadata."""
 
 import hashlib
 import json
@@ -16,12 +16,12 @@ from recognition.errors import InputError, one_line
 from recognition.images import atomic_path
 from recognition.recogniser import Preprocessing, Recogniser, Source
 
-#: Marks our files; the number rises when old readers would misread new files.
+#: Format of these files; the number rises when older readers would misread newer files.
 FORMAT = "arcinvert-recogniser-1"
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """Hexadecimal SHA-256 of a file."""
+    """Return the hexadecimal SHA-256 of a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -34,16 +34,17 @@ def save_recogniser(
     notes: dict[str, Any] | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Write a network of ours, whole or not at all.
+    """Write a network, completely or not at all.
 
     Args:
-        path: ends in .safetensors.
-        extra: further tensors, such as the mean aligned face.
-        notes: what a reader may want to know: training options, figures. JSON.
-        dtype: of the stored weights; half precision moves similarities by less than 1e-3.
+        path: The file, with the ending .safetensors.
+        recogniser: A network whose `source.architecture` is what `build_backbone` takes.
+        extra: Further tensors by name, such as the mean aligned face.
+        notes: Further facts as JSON values, such as training options and results.
+        dtype: Type of the stored weights; half precision changes similarities by less than 1e-3.
 
     Raises:
-        InputError: a weight is not finite, or the file cannot be written.
+        InputError: If a weight is not finite or the file cannot be written.
     """
     tensors = {f"backbone.{key}": value for key, value in recogniser.backbone.state_dict().items()}
     if recogniser.centres is not None:
@@ -79,10 +80,10 @@ def save_recogniser(
 
 
 def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
-    """Read a network that `save_recogniser` wrote; weights become float32.
+    """Return a network that `save_recogniser` wrote, frozen and in float32.
 
     Raises:
-        InputError: the file is something else, is damaged, or its tensors do not fit.
+        InputError: If the file is of another kind or damaged, or its tensors do not fit.
     """
     tensors, metadata = _read_safetensors(path)
     if metadata.get("format") != FORMAT:
@@ -93,7 +94,7 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
     try:
         architecture = json.loads(metadata["architecture"])
         options = dict(architecture)
-        # Without memory until the file's own tensors are put in: a declared size costs nothing.
+        # Takes no memory until the file's tensors are assigned, whatever size the file declares.
         with torch.device("meta"):
             backbone = build_backbone(options.pop("network"), **options)
         preprocessing = Preprocessing(**json.loads(metadata["preprocessing"]))
@@ -112,7 +113,7 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
             raise ValueError("as many class names as centres expected")
         name = metadata["name"]
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: damaged network file ({one_line(error)}); get a whole copy") from None
+        raise InputError(f"{path}: damaged network file ({one_line(error)}); get an intact copy") from None
     return Recogniser(
         backbone,
         name=name,
@@ -126,10 +127,10 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
 
 
 def load_extra(path: str | os.PathLike[str], key: str) -> Tensor:
-    """A further tensor of a file of ours, float32.
+    """Return a tensor that `save_recogniser` stored as `extra`, in float32.
 
     Raises:
-        InputError: the file has none of this name.
+        InputError: If the file has no such tensor.
     """
     tensors, _ = _read_safetensors(path)
     if f"extra.{key}" not in tensors:
@@ -138,7 +139,11 @@ def load_extra(path: str | os.PathLike[str], key: str) -> Tensor:
 
 
 def load_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save_recogniser` was told to note in the file."""
+    """Return the `notes` that `save_recogniser` stored.
+
+    Raises:
+        InputError: If the file does not exist or is damaged.
+    """
     return dict(json.loads(_read_safetensors(path)[1].get("notes", "{}")))
 
 
@@ -150,7 +155,9 @@ def _read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], 
     except FileNotFoundError:
         raise InputError(f"{path}: expected a model file, found no such file; check the path") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged safetensors file ({one_line(error)}); get a whole copy") from None
+        raise InputError(
+            f"{path}: damaged safetensors file ({one_line(error)}); get an intact copy"
+        ) from None
 
 
 def _widen(tensor: Tensor) -> Tensor:

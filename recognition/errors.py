@@ -1,14 +1,22 @@
-"""The error tree of recognising faces; `arcinvert.errors` hangs below it."""
+"""The errors that users cause, in one tree.
+
+    ValueError
+    └── InputError        something given from outside cannot be used
+        └── NoFaceError   the detector found no such face in a photograph
+
+Every message is one line of the form "what: expected X, got Y; what to do". The command line prints it and
+exits with code 2; any other exception is a bug and keeps its traceback.
+"""
 
 
 class InputError(ValueError):
-    """Something given from outside is wrong: says what was expected, what came, what to do."""
+    """An option, a file or an argument that cannot be used."""
 
 
 class NoFaceError(InputError):
-    """The detector found no face in a photograph."""
+    """A photograph in which the detector found no face, or fewer faces than were asked for."""
 
 
 def one_line(error: Exception) -> str:
-    """Another library's message in one line, cut to what a terminal shows."""
+    """Return another library's message in one line of at most 200 characters."""
     return " ".join(str(error).split())[:200]

@@ -1,4 +1,4 @@
-"""Save a network of ours as others read it: arcface_torch's torch files, and ONNX."""
+"""Networks in the formats of other projects: the torch files of arcface_torch, and ONNX."""
 
 import json
 import os
@@ -16,21 +16,24 @@ from recognition.loading.onnx_files import PREPROCESSING_KEY
 from recognition.loading.onnx_network import OnnxNetwork
 from recognition.recogniser import Recogniser
 
-#: arcface_torch's name for a training's state, which carries the class centres.
+#: Name of arcface_torch's training checkpoint, which has the class centres.
 _TRAINING_STATE = re.compile(r"checkpoint_gpu_0\.pt")
+#: ONNX operator set of exported files.
 _OPSET = 17
 
 
 def export(recogniser: Recogniser, path: str | os.PathLike[str]) -> None:
-    """Write a network, whole or not at all, in the format of the file's ending.
+    """Write a network, completely or not at all, in the format that the file's ending names.
 
     Args:
-        path: `.pt` or `.pth` for the backbone's state dict, as arcface_torch's model.pt; named
-            `checkpoint_gpu_0.pt` with the class centres; `.onnx` for images that are
-            normalised already, any batch, BatchNorms kept.
+        recogniser: A network of torch layers.
+        path: With the ending .pt or .pth, the backbone's state dict, as arcface_torch's model.pt; with the
+            name checkpoint_gpu_0.pt, a training checkpoint with the class centres; with the ending .onnx,
+            a graph that takes prepared images in batches of any size and keeps its BatchNorm layers.
 
     Raises:
-        InputError: another ending, a network that is itself a converted one, or the file cannot be written.
+        InputError: If the ending is another one, the network was itself read from an ONNX file, or the file
+            cannot be written.
     """
     path = Path(path)
     backbone = recogniser.backbone
@@ -60,9 +63,9 @@ def _export_onnx(recogniser: Recogniser, path: Path) -> None:
 
     size = recogniser.input_size
     with atomic_path(path) as temporary, warnings.catch_warnings():
-        # torch's older exporter needs no further package; that it is the older one is known.
+        # torch's older exporter warns that it is deprecated; the newer one needs further packages.
         warnings.simplefilter("ignore")
-        # Contiguous as it was made: the exporter writes weights as they lie in memory.
+        # The exporter writes weights in their memory layout, which readers expect to be contiguous.
         backbone: nn.Module = recogniser.backbone.to(memory_format=torch.contiguous_format)
         try:
             torch.onnx.export(
@@ -70,7 +73,7 @@ def _export_onnx(recogniser: Recogniser, path: Path) -> None:
                 (torch.zeros(1, 3, size, size),),
                 temporary,
                 dynamo=False,
-                # Evaluation mode would fold the BatchNorms, whose statistics are worth keeping.
+                # Evaluation mode would fold the BatchNorm layers, and their statistics would be lost.
                 training=torch.onnx.TrainingMode.PRESERVE,
                 opset_version=_OPSET,
                 input_names=["images"],

@@ -1,4 +1,4 @@
-"""Photographs of faces to crops and templates: two compared, one looked for among many."""
+"""Galleries of photographs: templates of faces, and the ranked list of a probe."""
 
 import os
 from dataclasses import dataclass
@@ -8,46 +8,41 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
-from recognition.detection.alignment import ALIGNED_SIZE, crop_at, find_face
 from recognition.errors import InputError, NoFaceError
-from recognition.images import list_images, read_image, to_tensor
+from recognition.images import list_images, to_tensor
 from recognition.metrics.identification import search
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
-
-def aligned_face(path: str | os.PathLike[str], *, face: int = 1) -> NDArray[np.uint8]:
-    """The aligned crop of a photograph's largest face; a 112x112 image is taken for a crop itself.
-
-    Raises:
-        InputError: the photograph cannot be read.
-        NoFaceError: there is no such face in it.
-    """
-    photograph = read_image(path)
-    if photograph.shape[:2] == (ALIGNED_SIZE, ALIGNED_SIZE):
-        return photograph
-    return crop_at(photograph, find_face(photograph, name=str(path), face=face))
+#: Width in pixels of the white border of `side_by_side`.
+_BORDER = 8
 
 
 def templates(recogniser: Recogniser, crops: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Templates of aligned crops, flip averaged, unit norm, (crops, dim)."""
+    """Return the templates of aligned crops, flip-averaged, unit norm, shape (crops, dim)."""
     images = torch.stack([to_tensor(crop) for crop in crops])
     return embed(recogniser, images.split(EMBEDDING_BATCH))
 
 
 def side_by_side(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Two crops on one white sheet, uint8."""
-    border = 8
+    """Return two crops of the same size side by side on white, uint8 HWC."""
     height, width = first.shape[:2]
-    sheet = np.full((height + 2 * border, 2 * width + 3 * border, 3), 255, dtype=np.uint8)
-    sheet[border : border + height, border : border + width] = first
-    sheet[border : border + height, 2 * border + width : 2 * (border + width)] = second
+    sheet = np.full((height + 2 * _BORDER, 2 * width + 3 * _BORDER, 3), 255, dtype=np.uint8)
+    sheet[_BORDER : _BORDER + height, _BORDER : _BORDER + width] = first
+    sheet[_BORDER : _BORDER + height, 2 * _BORDER + width : 2 * (_BORDER + width)] = second
     return sheet
 
 
 @dataclass(frozen=True)
 class Match:
-    """One entry of a ranked list: an identity, its photograph that is most similar, and how similar."""
+    """An entry of a ranked list.
+
+    Args:
+        identity: The identity's name.
+        photograph: Its photograph that is most similar to the probe.
+        similarity: Cosine similarity of that photograph and the probe.
+    """
 
     identity: str
     photograph: Path
@@ -56,7 +51,14 @@ class Match:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Enrolled photographs: templates, (entries, dim), with identity and file of each; and those left out."""
+    """Enrolled photographs.
+
+    Args:
+        templates: Shape (entries, dim), unit norm.
+        identities: Name of each entry's identity.
+        photographs: File of each entry.
+        left_out: Files without a face, and damaged ones.
+    """
 
     templates: NDArray[np.float32]
     identities: tuple[str, ...]
@@ -65,12 +67,16 @@ class Gallery:
 
 
 def enrol(recogniser: Recogniser, folder: str | os.PathLike[str]) -> Gallery:
-    """Enrol a folder per identity, or the photographs of one folder, each an identity of its own.
+    """Return the gallery of a folder, by the largest face of each photograph.
 
-    Photographs without a face, or damaged ones, are left out.
+    Photographs without a face and damaged files are left out.
+
+    Args:
+        recogniser: The network that embeds the faces.
+        folder: A folder with one folder per identity, or photographs, each of which is its own identity.
 
     Raises:
-        InputError: there is no photograph with a face.
+        InputError: If there is no photograph with a face.
     """
     folder = Path(folder)
     flat = list_images(folder) if folder.is_dir() else []
@@ -79,7 +85,7 @@ def enrol(recogniser: Recogniser, folder: str | os.PathLike[str]) -> Gallery:
     for name, paths in people.items():
         for path in paths:
             try:
-                crops.append(aligned_face(path))
+                crops.append(read_face(path, pick="largest"))
             except InputError:
                 left_out.append(path)
                 continue
@@ -91,10 +97,12 @@ def enrol(recogniser: Recogniser, folder: str | os.PathLike[str]) -> Gallery:
 
 
 def rank(template: NDArray[np.float32], gallery: Gallery, *, top: int) -> list[Match]:
-    """The `top` identities by the similarity of their best photograph, the best first.
+    """Return the `top` identities by the similarity of their best photograph, the best first.
 
     Args:
-        template: (dim,), unit norm.
+        template: Shape (dim,), unit norm.
+        gallery: The enrolled photographs.
+        top: Length of the list.
     """
     found = search(template[None], gallery.templates, top=len(gallery.templates))
     ranked: dict[str, Match] = {}

@@ -1,6 +1,6 @@
-"""The only place where image files, uint8 HWC arrays and float NCHW tensors meet.
+"""Image files, uint8 HWC arrays and float NCHW tensors, converted into each other.
 
-`images` are float32 NCHW RGB in [0, 1] everywhere else.
+Everywhere else, `images` are float32 NCHW RGB in [0, 1].
 """
 
 import contextlib
@@ -20,22 +20,21 @@ from torch import Tensor
 
 from recognition.errors import InputError
 
-#: Largest photograph that is decoded, pixels: a camera's 100 megapixels; more is refused unread.
+#: Size of the largest photograph that is decoded, in pixels; cameras have up to 100 megapixels.
 MAX_PIXELS = 100_000_000
-#: Decoders that may read a stranger's file: the formats that photographs come in.
+#: Pillow's decoders that may read an untrusted file: the usual formats of photographs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-#: Endings that are taken for photographs when a folder is listed.
+#: Endings of the files that `list_images` lists.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
-    """A photograph as uint8 HWC RGB, upright by its EXIF tag, transparency laid on white.
+    """Return a photograph as a uint8 HWC RGB array, upright by its EXIF tag, transparency on white.
 
-    Greyscale, palette, RGBA, CMYK and 16-bit files are all converted; of an animation the first
-    frame is taken.
+    Greyscale, palette, RGBA, CMYK and 16-bit files are converted; an animation gives its first frame.
 
     Raises:
-        InputError: there is no such file, it is no image, is damaged, or is over `MAX_PIXELS`.
+        InputError: If the file does not exist, is not an image, is damaged, or has more than `MAX_PIXELS`.
     """
     path = Path(path)
     try:
@@ -50,10 +49,19 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 
 def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """As `read_image`, of the bytes of a file; `name` is what errors call it."""
+    """Return the image in the bytes of a file, as `read_image` does.
+
+    Args:
+        data: Content of an image file.
+        name: The file's name in error messages.
+        max_pixels: Images with more pixels are refused before they are decoded.
+
+    Raises:
+        InputError: If it is not an image, is damaged, or is too large.
+    """
     try:
         with warnings.catch_warnings():
-            # Pillow's own bomb warning: the size is checked below before anything is decoded.
+            # Pillow warns of decompression bombs; the size is checked below, before anything is decoded.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             width, height = image.size
@@ -73,12 +81,12 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
     except InputError:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError) as error:
-        # Pillow's decoders raise all of these on damaged files.
-        raise InputError(f"{name}: damaged or truncated image ({error}); get a whole copy") from None
+        # Pillow's decoders raise all of these types on damaged files.
+        raise InputError(f"{name}: damaged or truncated image ({error}); get an intact copy") from None
 
 
 def frame_count(data: bytes) -> int:
-    """Frames of an image file that `decode_image` takes: more than one in an animation."""
+    """Return the number of frames of an image that `decode_image` can read; an animation has several."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return getattr(image, "n_frames", 1)
 
@@ -91,7 +99,7 @@ def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
-        # 16-bit files fill 0..65535; a float file fills 0..1.
+        # 16-bit files use 0 to 65535, float files 0 to 1.
         full = 1.0 if image.mode == "F" else 65535.0
         return Image.fromarray((values / full * 255).clip(0, 255).round().astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -101,36 +109,36 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def to_tensor(image: NDArray[np.uint8]) -> Tensor:
-    """uint8 HWC (or NHWC) to float32 CHW (or NCHW) in [0, 1]."""
+    """Return a uint8 HWC (or NHWC) array as a float32 CHW (or NCHW) tensor in [0, 1]."""
     tensor = torch.from_numpy(np.array(image, dtype=np.uint8)).movedim(-1, -3)
     return tensor.to(torch.float32).div_(255).contiguous()
 
 
 def resized(images: Tensor, size: int) -> Tensor:
-    """Images, NCHW, at another side, without aliasing; unchanged at the same."""
+    """Return NCHW images resized to `size` pixels a side, antialiased; unchanged if they have that size."""
     if images.shape[-1] == size:
         return images
     return F.interpolate(images, size, mode="bilinear", antialias=True)
 
 
 def to_uint8(images: Tensor) -> NDArray[np.uint8]:
-    """float CHW (or NCHW) in [0, 1] to uint8 HWC (or NHWC), rounded; outside values are clipped."""
+    """Return a float CHW (or NCHW) tensor in [0, 1] as uint8 HWC (or NHWC), clipped and rounded."""
     values = images.detach().to("cpu", torch.float32).clamp(0, 1).mul(255).round()
     return values.to(torch.uint8).movedim(-3, -1).contiguous().numpy()
 
 
 def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
-    """Write a uint8 HWC image, whole or not at all."""
+    """Write a uint8 HWC image as a PNG file, completely or not at all."""
     with atomic_path(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary neighbour of `path` to write to; renamed to it at the end, removed on an error.
+    """Yield a temporary file beside `path`; it replaces `path` at the end and is removed on an error.
 
     Raises:
-        InputError: the folder cannot be written, or the disk is full.
+        InputError: If the folder cannot be written or the disk is full.
     """
     path = Path(path)
     try:
@@ -143,7 +151,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files private to the user; results get the permissions of any new file.
+        # mkstemp makes private files; results get the permissions of any other new file.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -159,11 +167,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files that a killed process left in a folder of its own results."""
+    """Remove the temporary files that a killed process left in a folder of results."""
     for path in Path(folder).glob(".*.part"):
         path.unlink(missing_ok=True)
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """Every image file directly in `folder`, sorted by name."""
+    """Return the image files directly in `folder`, sorted by name."""
     return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)

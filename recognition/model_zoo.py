@@ -1,4 +1,4 @@
-"""Well-known public networks: where they are, under which licence, and how to know a whole copy."""
+"""Well-known public networks: their licences, downloads and checksums."""
 
 import http.client
 import shutil
@@ -14,8 +14,9 @@ from recognition.checkpoint import sha256
 from recognition.errors import InputError, one_line
 from recognition.images import atomic_path
 
-#: Bytes read at once, and seconds without an answer after which a server is given up.
+#: Number of bytes read at once.
 _BLOCK = 1 << 18
+#: Seconds after which a server that does not answer is given up.
 _TIMEOUT = 30
 
 
@@ -24,10 +25,18 @@ class KnownModel:
     """A public network.
 
     Args:
-        network, licence: in words; page: where its authors describe it.
-        preset: a name of `recognition.loading.PRESETS`.
-        file, size, sha256: of the model file.
-        url: where it, or the archive that it is a `member` of, is; None where there is no plain download.
+        name: Its name in the model zoo.
+        network: Architecture, loss, training data and embedding size in words.
+        licence: Licence in words.
+        page: Address of its authors' description.
+        preset: A name of `recognition.loading.PRESETS`.
+        file: Name of the model file.
+        size: Size of the model file in bytes.
+        sha256: Hexadecimal SHA-256 of the model file.
+        url: Address of the file, or of the archive that contains it; None if there is no direct download.
+        member: Name of the file in the archive; None if `url` is the file.
+        archive_size: Size of the archive in bytes.
+        archive_sha256: Hexadecimal SHA-256 of the archive.
     """
 
     name: str
@@ -45,19 +54,26 @@ class KnownModel:
 
 
 def model_zoo() -> dict[str, KnownModel]:
-    """The registry (models.toml), by name."""
+    """Return the networks of model_zoo.toml by name."""
     text = files("recognition").joinpath("model_zoo.toml").read_text(encoding="utf-8")
     return {name: KnownModel(name, **entry) for name, entry in tomllib.loads(text).items()}
 
 
 def fetch(model: KnownModel, folder: Path) -> Path:
-    """Download a network with a bar, going on where an earlier try ended, and verify it.
+    """Return the path of a network's file, downloaded if necessary and checked.
+
+    An interrupted download is resumed. A progress bar is shown.
+
+    Args:
+        model: The network.
+        folder: Where the file is stored.
 
     Raises:
-        InputError: no download is known, no network, or what came is not the file that is known.
+        InputError: If there is no direct download, the server cannot be reached, or the file is not the
+            expected one.
     """
     if model.url is None:
-        raise InputError(f"{model.name}: has no plain download; {model.page} says how to get it")
+        raise InputError(f"{model.name}: has no direct download; see {model.page} for how to get it")
     path = folder / model.file
     if path.is_file() and sha256(path) == model.sha256:
         return path
@@ -85,11 +101,11 @@ def _download(url: str, part: Path, size: int) -> None:
     have = part.stat().st_size if part.exists() else 0
     if have >= size:
         return
-    # Addresses come from the registry alone, which names https.
+    # All addresses are those of model_zoo.toml, which are https.
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
-            # A server that does not know ranges sends all of it.
+            # A server without support for ranges sends the whole file.
             resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
             have = have if resumed else 0
             bar = tqdm(total=size, initial=have, desc=part.stem, unit="B", unit_scale=True)
@@ -102,7 +118,7 @@ def _download(url: str, part: Path, size: int) -> None:
         reason = getattr(error, "reason", error)
         raise InputError(
             f"{url}: cannot be downloaded ({one_line(Exception(str(reason)))}); check the network and try "
-            "again, what came is kept"
+            "again, which resumes the download"
         ) from None
 
 
@@ -120,10 +136,10 @@ def _extract(archive: Path, member: str, model: KnownModel, path: Path) -> None:
 
 
 def find(name: str) -> KnownModel:
-    """A network of the registry.
+    """Return the network of this name.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: If there is none.
     """
     models = model_zoo()
     if name not in models:

@@ -1,6 +1,7 @@
 """A face recogniser: preprocessing, backbone and, where known, its class centres."""
 
 import functools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,23 +13,30 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recognition.detection.alignment import ALIGNED_SIZE
+from recognition.errors import InputError, one_line
 from recognition.images import resized
 
-#: Images embedded at once outside training.
+#: Number of images in a batch outside training.
 EMBEDDING_BATCH = 64
-#: What becomes of the mirror image's embedding.
+#: How the embedding of the mirrored image is used.
 Flip = Literal["average", "concatenate", "none"]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a network expects of an RGB image in [0, 1]: (image - mean) / std, in a channel order.
+    """How a network expects its RGB images in [0, 1] to be prepared: (image - mean) / std, then a channel
+    order.
 
-    The defaults are InsightFace's.
+    The defaults are those of InsightFace.
 
     Args:
-        mean, std: one number, or one each of red, green and blue.
-        input_size: side of the square image, pixels.
+        mean: One number, or three for red, green and blue.
+        std: One positive number, or three for red, green and blue.
+        channels: Order of the channels that the network takes.
+        input_size: Side of the square image in pixels.
+
+    Raises:
+        InputError: If a value is out of its range.
     """
 
     mean: float | tuple[float, ...] = 0.5
@@ -38,38 +46,77 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
-            # JSON knows lists alone; equal preprocessings compare as equal.
-            if isinstance(value := getattr(self, name), list):
+            value = getattr(self, name)
+            if isinstance(value, list):
+                # JSON has no tuples, and equal preprocessings must compare equal.
                 object.__setattr__(self, name, tuple(value))
             numbers = value if isinstance(value, list | tuple) else (value,)
-            if not all(isinstance(number, int | float) for number in numbers) or len(numbers) not in (1, 3):
-                raise ValueError(f"{name} of {numbers}")
-        if self.channels not in ("RGB", "BGR") or not isinstance(self.input_size, int):
-            raise ValueError(f"channels {self.channels!r}, input size {self.input_size!r}")
+            if len(numbers) not in (1, 3) or not all(_is_finite(number) for number in numbers):
+                raise InputError(f"preprocessing: expected {name} to be one number or three, got {value!r}")
+            if name == "std" and min(numbers) <= 0:
+                raise InputError(f"preprocessing: expected std to be above 0, got {value!r}")
+        if self.channels not in ("RGB", "BGR"):
+            raise InputError(f"preprocessing: expected channels to be 'RGB' or 'BGR', got {self.channels!r}")
+        if not isinstance(self.input_size, int) or self.input_size < 1:
+            raise InputError(
+                f"preprocessing: expected input_size to be a number of pixels, got {self.input_size!r}"
+            )
 
     def __call__(self, images: Tensor) -> Tensor:
+        """Return the network's input, shape (batch, 3, h, w), of RGB images in [0, 1] of the same shape."""
         images = (images - _per_channel(self.mean, images)) / _per_channel(self.std, images)
         return images.flip(1) if self.channels == "BGR" else images
+
+
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, int | float) and math.isfinite(number)
 
 
 def _per_channel(value: float | tuple[float, ...], images: Tensor) -> float | Tensor:
     if not isinstance(value, tuple):
         return value
-    # Without waiting for what is in the device's queue.
+    # A non-blocking copy does not wait for the work that is queued on the device.
     return torch.tensor(value, dtype=images.dtype).to(images.device, non_blocking=True)[:, None, None]
 
 
-class Recogniser(nn.Module):
-    """Images, float32 NCHW RGB in [0, 1], to unit-norm embeddings.
+@dataclass(frozen=True)
+class Source:
+    """Where a network came from.
 
     Args:
-        backbone: normalised images to raw embeddings, (batch, dim).
-        name: what reports call it.
-        preprocessing: of the backbone's training.
-        centres: unit-norm class weights, (classes, dim), if they came with it.
-        class_names: one name a class, in their order.
-        scale, margin: of the ArcFace loss that trained it, if known.
-        source: where it came from: file, SHA-256, architecture.
+        path: Its file, or the factory that built it.
+        sha256: Hexadecimal SHA-256 of the file; empty without one.
+        architecture: Family and size, for reports.
+        format: Kind of file.
+        reason: Why this preprocessing is assumed.
+    """
+
+    path: str = ""
+    sha256: str = ""
+    architecture: dict[str, Any] = field(default_factory=dict)
+    format: str = ""
+    reason: str = ""
+
+
+class Recogniser(nn.Module):
+    """Embeds faces: float32 NCHW RGB images in [0, 1] to unit-norm embeddings.
+
+    Args:
+        backbone: Any module from prepared images, shape (batch, 3, h, w), to raw embeddings, (batch, dim).
+        name: The recogniser's name in reports.
+        preprocessing: How the backbone expects its images; InsightFace's if not given.
+        centres: Class weights, shape (classes, dim), of any positive norm.
+        class_names: One name per class, in the order of the centres.
+        scale: Scale of the ArcFace loss that trained the network.
+        margin: Margin of that loss in radians.
+        source: Where the network came from.
+
+    Raises:
+        InputError: If the backbone, the preprocessing or the centres are not of these types and shapes.
+
+    Example:
+        >>> recogniser = Recogniser(backbone, name="mine",
+        preprocessing=Preprocessing(channels="BGR")).freeze() >>> embeddings = recogniser(images)
     """
 
     centres: Tensor | None
@@ -84,9 +131,10 @@ class Recogniser(nn.Module):
         class_names: tuple[str, ...] | None = None,
         scale: float = 64.0,
         margin: float = 0.5,
-        source: "Source | None" = None,
+        source: Source | None = None,
     ) -> None:
         super().__init__()
+        _check_parts(name, backbone, preprocessing, centres, class_names)
         self.backbone = backbone
         self.name = name
         self.preprocessing = preprocessing or Preprocessing()
@@ -97,50 +145,81 @@ class Recogniser(nn.Module):
         self.source = source or Source()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Unit-norm embeddings, (batch, dim), float32, of images in [0, 1]."""
+        """Return unit-norm float32 embeddings, shape (batch, dim), of images in [0, 1]."""
         return F.normalize(self.backbone(self.preprocessing(images)).float())
 
     def freeze(self) -> "Recogniser":
-        """Evaluation mode without weight gradients, in the memory layout that convolutions like."""
+        """Switch to evaluation mode without weight gradients, in the memory layout of convolutions."""
         self.eval().requires_grad_(False)
         self.backbone.to(memory_format=torch.channels_last)
         return self
 
     @property
     def input_size(self) -> int:
-        """Side of the square input image, pixels."""
+        """Side of the square input image in pixels."""
         return self.preprocessing.input_size
 
     @property
     def device(self) -> torch.device:
-        """The device that the weights are on; the CPU for a network without weights."""
-        return next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+        """The device of the weights; the CPU for a network without weights."""
+        values = (*self.parameters(), *self.buffers())
+        return values[0].device if values else torch.device("cpu")
 
     @functools.cached_property
     def embedding_size(self) -> int:
-        """Dimensions of an embedding, found by one pass of a black image."""
-        if self.centres is not None:
-            return self.centres.shape[1]
-        with torch.no_grad():
-            image = torch.zeros(1, 3, self.input_size, self.input_size, device=self.device)
-            return int(self(image).shape[1])
+        """Number of dimensions of an embedding, found by a pass of two images in evaluation mode.
+
+        Raises:
+            InputError: If the backbone does not run on images of the input size, or its output is not finite
+                or not of shape (batch, dim).
+        """
+        modes = [(module, module.training) for module in self.backbone.modules()]
+        self.backbone.eval()
+        try:
+            return _embedding_size(self.backbone, self.input_size, self.device, self.source.path or self.name)
+        finally:
+            # A pass in training mode would have changed the statistics of BatchNorm layers.
+            for module, training in modes:
+                module.training = training
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a network came from.
+def _check_parts(
+    name: str, backbone: object, preprocessing: object, centres: object, class_names: tuple[str, ...] | None
+) -> None:
+    if not isinstance(backbone, nn.Module):
+        raise InputError(
+            f"{name}: expected a torch.nn.Module as its backbone, got {type(backbone).__name__}; "
+            "use recognition.loading.load for files"
+        )
+    if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
+        raise InputError(
+            f"{name}: expected a Preprocessing, got {type(preprocessing).__name__}; "
+            "give preprocessing=Preprocessing(...)"
+        )
+    if centres is not None and (not isinstance(centres, Tensor) or centres.ndim != 2):
+        shape = tuple(centres.shape) if isinstance(centres, Tensor) else type(centres).__name__
+        raise InputError(f"{name}: expected class centres (classes, dim), got {shape}")
+    if class_names is not None and (not isinstance(centres, Tensor) or len(class_names) != len(centres)):
+        count = 0 if centres is None else len(centres)
+        raise InputError(f"{name}: expected one class name per centre, got {len(class_names)} for {count}")
 
-    Args:
-        architecture: its family and size, for reports.
-        format: what kind of file it was read from.
-        reason: why its preprocessing is assumed.
-    """
 
-    path: str = ""
-    sha256: str = ""
-    architecture: dict[str, Any] = field(default_factory=dict)
-    format: str = ""
-    reason: str = ""
+@torch.no_grad()
+def _embedding_size(backbone: nn.Module, size: int, device: torch.device, name: str) -> int:
+    try:
+        output = backbone(torch.zeros(2, 3, size, size, device=device))
+    except Exception as error:
+        # The network may be anyone's: whatever it raises is about the input that it was given.
+        raise InputError(
+            f"{name}: does not run on a batch of two {size}x{size} images ({one_line(error)}); give its "
+            "size as --preset input_size=N"
+        ) from None
+    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[0] != 2:
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise InputError(f"{name}: expected embeddings (batch, dim), got an output of shape {shape}")
+    if not output.isfinite().all():
+        raise InputError(f"{name}: expected finite embeddings, got others; its weights are damaged")
+    return int(output.shape[1])
 
 
 @torch.no_grad()
@@ -151,14 +230,17 @@ def embed(
     dtype: torch.dtype = torch.float32,
     flip: Flip = "average",
 ) -> NDArray[np.float32]:
-    """Unit-norm embeddings of batches of images, (images, dim), or (images, 2 dim) if concatenated.
+    """Return unit-norm embeddings of batches of images, shape (images, dim), or (images, 2 dim) if
+    concatenated.
 
     Args:
-        batches: images of the recogniser's input size, or aligned ones, which are resized to it.
-        flip: `average` the embeddings of an image and its mirror image, as LFW's figures
-            usually do, `concatenate` the two, or take the image alone (`none`).
+        recogniser: The network; its device is used.
+        batches: Images of the recogniser's input size, or aligned ones, which are resized to it.
+        dtype: Precision of the network's inner computation.
+        flip: `average` the embeddings of an image and its mirror image, as results on LFW usually do,
+            `concatenate` the two, or use the image alone (`none`).
     """
-    device = next(recogniser.parameters()).device
+    device = recogniser.device
     size = recogniser.input_size
     rows = []
     for images in batches:

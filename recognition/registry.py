@@ -34,7 +34,8 @@ class Registry(Mapping[str, Part], Generic[Part]):
         entries: Name to where the part is and what it is. A new part is one more line.
 
     Example:
-        >>> heads = Registry("head", {"arcface": Entry("recognition.heads:ArcFaceHead", "additive margin")})
+        >>> entry = Entry("recognition.heads.fixed_margin:ArcFaceHead", "additive angular margin")
+        >>> heads = Registry("head", {"arcface": entry})
         >>> heads["arcface"]
         <class 'recognition.heads.fixed_margin.ArcFaceHead'>
     """

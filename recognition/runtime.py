@@ -1,4 +1,4 @@
-"""Which device and which precision a computation runs on."""
+"""The device and the precision of a computation, and the memory that it takes."""
 
 import ctypes
 import sys
@@ -8,18 +8,19 @@ import torch
 from recognition.errors import InputError
 from recognition.options import DeviceName, TrainingPrecision
 
-#: glibc's mallopt parameters (malloc.h).
+#: Parameters of glibc's mallopt. Source: malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-#: Blocks below this stay in the process when freed, bytes: above any activation of a batch here.
+#: Blocks below this size, in bytes, stay in the process when they are freed. No activation of a batch here is
+#: larger.
 _KEEP_BELOW = 1 << 30
 
 
 def choose_device(name: DeviceName = "auto") -> torch.device:
-    """The named device; `auto` is CUDA, then MPS, then the CPU.
+    """Return the device of this name; `auto` is the first of CUDA, MPS and the CPU that exists.
 
     Raises:
-        InputError: this machine does not have the device.
+        InputError: If this machine does not have the device.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -29,15 +30,15 @@ def choose_device(name: DeviceName = "auto") -> torch.device:
     if name == "auto":
         name = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
     if not available.get(name, False):
-        has = ", ".join(candidate for candidate, there in available.items() if there)
+        has = ", ".join(candidate for candidate, present in available.items() if present)
         raise InputError(f"device: expected one that this machine has ({has}), got {name}; use --device auto")
     return torch.device(name)
 
 
 def choose_dtype(device: torch.device, precision: TrainingPrecision = "auto") -> torch.dtype:
-    """The dtype of the network's inner computation; `auto` takes bfloat16 where hardware has it.
+    """Return the dtype of a network's inner computation; `auto` is bfloat16 where the hardware has it.
 
-    A processor without bfloat16 instructions emulates them several times slower than float32.
+    A processor without bfloat16 instructions emulates them, which is several times slower than float32.
     """
     if precision == "float32":
         return torch.float32
@@ -53,10 +54,10 @@ def choose_dtype(device: torch.device, precision: TrainingPrecision = "auto") ->
 
 
 def keep_freed_memory() -> None:
-    """Have glibc reuse the memory of freed activations rather than return it at each step.
+    """Let glibc reuse the memory of freed activations instead of returning it to the system at every step.
 
-    Returned pages must be zeroed again by the kernel: a step of training on a CPU spends a third
-    of its time there. Only for whole programs; a library has no say in its host's allocator.
+    The kernel zeroes returned pages again, which takes a third of the time of a training step on a CPU. Call
+    this in whole programs only: a library must not change its host's allocator.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
@@ -66,18 +67,18 @@ def keep_freed_memory() -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device, or the machine, has no room for a tensor."""
+    """Return whether an error means that a device, or the machine, has no room for a tensor."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # Of the allocators of the CPU and of MPS, which have no class of their own.
+    # The allocators of the CPU and of MPS raise plain RuntimeErrors with these words.
     words = ("not enough memory", "can't allocate memory", "out of memory")
     return isinstance(error, RuntimeError) and any(one in str(error).lower() for one in words)
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most memory that was taken so far, bytes: of a CUDA device, else of this process.
+    """Return the most memory used so far, in bytes: of a CUDA device, otherwise of this process.
 
-    0 where the system does not tell (Windows without CUDA).
+    The result is 0 where the system does not measure it (Windows without CUDA).
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

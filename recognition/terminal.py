@@ -1,4 +1,4 @@
-"""How every command of the project ends: errors of the user in one line, bugs with a traceback."""
+"""How every command of the project ends: one line for a user's error, a traceback for a bug."""
 
 import argparse
 import sys
@@ -8,20 +8,26 @@ from typing import Any, NoReturn, Self
 
 from recognition.errors import InputError
 
-#: Exit codes: input that cannot be used, as argparse has it; and a process ended by Ctrl-C.
+#: Exit code of a command whose input cannot be used; argparse uses the same.
 BAD_INPUT = 2
+#: Exit code of a command that Ctrl-C ended: 128 + SIGINT, as in shells.
 INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line too."""
+    """An argument parser that reports its errors in one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the message and exit with code 2."""
         self.exit(BAD_INPUT, f"error: {message}; see {self.prog} --help\n")
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """The exit code of a command; a known error is told in one line on standard error."""
+    """Run a command and return its exit code.
+
+    An `InputError` is printed in one line to standard error and gives code 2; Ctrl-C gives code 130. Any
+    other exception is raised.
+    """
     try:
         return command()
     except InputError as error:
@@ -32,8 +38,8 @@ def run_command(command: Callable[[], int]) -> int:
         return INTERRUPTED
 
 
-class LateBar:
-    """A context with a progress bar that is opened at its first news, when its length is known."""
+class DeferredProgressBar:
+    """A context with a progress bar that appears with the first progress, when its length is known."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -46,7 +52,13 @@ class LateBar:
             self._bar.close()
 
     def bar(self, total: int, what: str, *, done: int = 0) -> Any:
-        """tqdm's bar over `total` steps, `done` of them before; the first call decides."""
+        """Return tqdm's bar; the first call makes it, and later arguments are ignored.
+
+        Args:
+            total: Number of steps.
+            what: The bar's label.
+            done: Number of steps that an earlier run has finished.
+        """
         if self._bar is None:
             from tqdm import tqdm
 
@@ -55,5 +67,5 @@ class LateBar:
 
 
 def quiet_warnings() -> None:
-    """Keep libraries' warnings to developers out of a user's terminal."""
+    """Hide the warnings that torch, torchvision and onnx address to developers."""
     warnings.filterwarnings("ignore", module=r"(torch|torchvision|onnx)\b.*")

@@ -10,7 +10,7 @@ from arcinvert.cli.model_options import ModelOptions, add_model_arguments
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import RECIPES, preset
 from recognition.config import add_arguments, gather
-from recognition.terminal import INTERRUPTED, LateBar
+from recognition.terminal import INTERRUPTED, DeferredProgressBar
 
 if TYPE_CHECKING:
     from arcinvert.attacker import Attacker
@@ -99,7 +99,7 @@ def finish(run: "Run") -> int:
     return INTERRUPTED if run.interrupted else 0
 
 
-class AttackProgress(LateBar):
+class AttackProgress(DeferredProgressBar):
     """A bar over the steps of all batches, with the losses now and then."""
 
     #: Seconds between two reads of the losses: each waits for the device.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.audit.options import AuditOptions, choices, is_list, parse_attack, read_config, value_type
-from recognition.terminal import LateBar
+from recognition.terminal import DeferredProgressBar
 
 #: Exit code of a gate whose policy is not met.
 POLICY_NOT_MET = 1
@@ -100,7 +100,7 @@ def _audit(given: argparse.Namespace) -> int:
     return 0
 
 
-class _Progress(LateBar):
+class _Progress(DeferredProgressBar):
     """A bar over the steps of the attack with the time left, and a line for what comes before."""
 
     def say(self, line: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.cli.model_options import add_model_arguments, model_options
-from recognition.terminal import LateBar
+from recognition.terminal import DeferredProgressBar
 
 #: Images that are measured at most, by default.
 _FACES = 4096
@@ -53,7 +53,7 @@ def _run(given: argparse.Namespace) -> int:
     options = model_options(given)
     from arcinvert.knowledge.calibrate import calibrate
 
-    with LateBar() as bar:
+    with DeferredProgressBar() as bar:
 
         def progress(done: int, total: int) -> None:
             tqdm = bar.bar(total, "measure")

@@ -4,6 +4,7 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recognition.bundled import BUNDLED
 from recognition.config import add_arguments, check, gather, option
 from recognition.options import DeviceName, Precision
 
@@ -23,7 +24,7 @@ class ModelOptions:
     """
 
     model: str = option(
-        "lfw-iresnet18",
+        BUNDLED,
         help="the network: the bundled one, a file (.safetensors, .pt, .pth, .ckpt, .onnx), "
         "package.module:factory[@weights], timm:NAME@weights or torchvision:NAME@weights",
         group=_GROUP,

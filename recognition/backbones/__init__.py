@@ -1,31 +1,40 @@
-"""Backbones and their registry."""
+"""Backbones, the networks from images to embeddings, and their registry.
+
+Importing this package does not import torch; a backbone's module is imported when it is first used.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from recognition.registry import Entry, Registry
 
-from recognition.backbones.iresnet import DEPTHS, IResNet
-from recognition.backbones.mobilefacenet import MobileFaceNet
-from recognition.errors import InputError
+if TYPE_CHECKING:
+    from torch import nn
 
-_BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    **{f"iresnet{depth}": lambda depth=depth, **options: IResNet(depth=depth, **options) for depth in DEPTHS},
-    "mobilefacenet": MobileFaceNet,
-}
-NAMES: tuple[str, ...] = tuple(_BUILDERS)
+#: Backbones that can be trained and saved, by name. A new one is a module and one line here.
+BACKBONES: Registry["Callable[..., nn.Module]"] = Registry(
+    "network",
+    {
+        "iresnet18": Entry("recognition.backbones.iresnet:iresnet18", "IResNet of 8 residual units"),
+        "iresnet34": Entry("recognition.backbones.iresnet:iresnet34", "IResNet of 16 residual units"),
+        "iresnet50": Entry("recognition.backbones.iresnet:iresnet50", "IResNet of 24 residual units"),
+        "iresnet100": Entry("recognition.backbones.iresnet:iresnet100", "IResNet of 49 residual units"),
+        "iresnet200": Entry("recognition.backbones.iresnet:iresnet200", "IResNet of 98 residual units"),
+        "mobilefacenet": Entry(
+            "recognition.backbones.mobilefacenet:MobileFaceNet", "small network of depthwise convolutions"
+        ),
+    },
+)
 
 
-def build_backbone(name: str, **options: Any) -> nn.Module:
-    """A backbone by name.
+def build_backbone(name: str, **options: Any) -> "nn.Module":
+    """Build a backbone by name, with random weights.
 
     Args:
-        name: one of `NAMES`.
-        options: the backbone's own: width, embedding_size, and so on.
+        name: A name in `BACKBONES`.
+        **options: Options of the backbone, such as `width` and `embedding_size`.
 
     Raises:
-        InputError: no backbone has this name, or an option is out of its range.
+        InputError: If no backbone has this name, or an option is out of range.
     """
-    if name not in _BUILDERS:
-        raise InputError(f"network: expected one of {', '.join(NAMES)}, got {name!r}")
-    return _BUILDERS[name](**options)
+    return BACKBONES[name](**options)

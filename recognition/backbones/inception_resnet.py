@@ -8,13 +8,14 @@ that its state dicts load unchanged.
 import torch
 from torch import Tensor, nn
 
+#: Epsilon of every BatchNorm.
 _EPSILON = 1e-3
-#: Channels at full width.
+#: Dimensions of the published networks' embeddings.
 _EMBEDDING = 512
 
 
 class Conv(nn.Module):
-    """Conv-BN-ReLU."""
+    """Convolution, BatchNorm and ReLU."""
 
     def __init__(
         self,
@@ -33,7 +34,7 @@ class Conv(nn.Module):
 
 
 class Branches(nn.Module):
-    """`branch0`, `branch1`, ... side by side."""
+    """Parallel branches `branch0`, `branch1`, ..., whose outputs are concatenated along the channels."""
 
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()
@@ -46,7 +47,7 @@ class Branches(nn.Module):
 
 
 class ResidualBranches(Branches):
-    """Branches, projected, weighted and added to their input."""
+    """Parallel branches, whose output is projected, scaled and added to their input."""
 
     def __init__(
         self, channels: int, inner: int, scale: float, *branches: nn.Module, linear: bool = False
@@ -89,10 +90,11 @@ def _block8(w: int, *, last: bool = False) -> ResidualBranches:
 
 
 class InceptionResnetV1(nn.Module):
-    """Inception-ResNet-v1 on normalised images of 80 pixels and more, 160 in training.
+    """Inception-ResNet-v1, for normalised images of at least 80x80 pixels; trained with 160x160.
 
     Args:
-        width: a thirty-second of the first stages' 256 channels, 32 in the published networks.
+        width: Channels of the first convolution, 32 in the published networks; all others are in proportion.
+        embedding_size: Dimensions of the output.
     """
 
     def __init__(self, *, width: int = 32, embedding_size: int = _EMBEDDING) -> None:
@@ -124,7 +126,7 @@ class InceptionResnetV1(nn.Module):
         self.last_bn = nn.BatchNorm1d(embedding_size, eps=_EPSILON)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Raw embeddings, (batch, embedding_size), of normalised images, (batch, 3, h, w)."""
+        """Return raw embeddings, (batch, embedding_size), of normalised images, (batch, 3, h, w)."""
         features = self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(images)))
         features = self.conv2d_3b(self.maxpool_3a(features))
         features = self.conv2d_4b(self.conv2d_4a(features))

@@ -1,4 +1,4 @@
-"""IResNet as TreB1eN's InsightFace_Pytorch and AdaFace lay it out: `input_layer`, `body`, `output_layer`.
+"""IResNet in the layout of TreB1eN's InsightFace_Pytorch and AdaFace: `input_layer`, `body`, `output_layer`.
 
 Sources: Deng et al., arXiv:1801.07698; Kim et al., arXiv:2204.00964 (a further BatchNorm in each unit);
 Hu et al., arXiv:1709.01507 (squeeze and excitation). Parameter names are those of the two
@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from recognition.errors import InputError
 
-#: Side of the last feature map, pixels, and channels of the bottleneck in squeeze and excitation.
+#: Side of the last feature map, pixels.
 _MAP_SIZE = 7
+#: Factor by which squeeze and excitation reduces the channels in its bottleneck.
 _REDUCTION = 16
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels weighted by their means, (batch, channels, h, w) to the same."""
+    """Squeeze and excitation: scales each channel by a factor computed from the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -32,7 +33,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class BodyUnit(nn.Module):
-    """BN-Conv-[BN]-PReLU-Conv-BN-[squeeze and excitation] and a shortcut."""
+    """BN-Conv-[BN]-PReLU-Conv-BN-[squeeze and excitation] with a shortcut."""
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, *, inner_norm: bool, excitation: bool
@@ -58,18 +59,18 @@ class BodyUnit(nn.Module):
 
 
 class BodyIResNet(nn.Module):
-    """IResNet of `body` units on normalised 112x112 images.
+    """IResNet of `BodyUnit`s, for normalised 112x112 images.
 
     Args:
-        units: residual units in each of the four stages.
-        channels: of the four stages.
-        embedding_size: dimensions of the output.
-        inner_norm: a BatchNorm after the first convolution of each unit (AdaFace).
-        excitation: squeeze and excitation in each unit (IR-SE).
-        affine: whether the last BatchNorm has weights (AdaFace's has not).
+        units: Number of residual units in each of the four stages.
+        channels: Number of channels in each of the four stages.
+        embedding_size: Dimensions of the output.
+        inner_norm: Whether each unit has a BatchNorm after its first convolution, as in AdaFace.
+        excitation: Whether each unit has squeeze and excitation, as in IR-SE networks.
+        affine: Whether the last BatchNorm has weights; AdaFace's has none.
 
     Raises:
-        InputError: a stage has no unit or no channel.
+        InputError: If a stage has no unit or no channel.
     """
 
     def __init__(
@@ -105,5 +106,5 @@ class BodyIResNet(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Raw embeddings, (batch, embedding_size), of normalised images, (batch, 3, 112, 112)."""
+        """Return raw embeddings, (batch, embedding_size), of normalised images, (batch, 3, 112, 112)."""
         return self.output_layer(self.body(self.input_layer(images)))

@@ -1,4 +1,4 @@
-"""IResNet, the improved residual network that ArcFace trains.
+"""IResNet, the improved residual network of the ArcFace paper.
 
 Source: Deng et al., arXiv:1801.07698, section 3.1 (BN-Conv-BN-PReLU-Conv-BN units and the
 BN-Dropout-FC-BN output). Parameter names are those of InsightFace's arcface_torch files, so
@@ -6,6 +6,7 @@ that its state dicts load unchanged.
 """
 
 import math
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,7 @@ LAST_MAP_SIZE = INPUT_SIZE // 16
 
 
 class ResidualUnit(nn.Module):
-    """BN-Conv-BN-PReLU-Conv-BN and a shortcut, (batch, in, h, w) to (batch, out, h/stride, w/stride)."""
+    """BN-Conv-BN-PReLU-Conv-BN with a shortcut, (batch, in, h, w) to (batch, out, h/stride, w/stride)."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
@@ -53,17 +54,20 @@ class ResidualUnit(nn.Module):
 
 
 class IResNet(nn.Module):
-    """IResNet of any depth and width on normalised 112x112 images.
+    """IResNet of any depth and width, for normalised images of 112x112 pixels or fewer.
 
     Args:
-        depth: a key of `DEPTHS`.
-        width: multiplies every stage's channels (64, 128, 256, 512 at 1.0).
-        embedding_size: dimensions of the output.
-        dropout: probability, before the fully connected layer.
+        depth: A key of `DEPTHS`.
+        width: Factor of every stage's channels, which are 64, 128, 256 and 512 at 1.0.
+        embedding_size: Dimensions of the output.
+        dropout: Probability of dropout before the fully connected layer.
 
     Raises:
-        InputError: the depth is unknown or the width leaves less than one channel.
+        InputError: If the depth is unknown, or the width leaves less than one channel.
     """
+
+    #: Whether the network takes images of other sizes than 112x112.
+    takes_any_size = True
 
     def __init__(
         self,
@@ -90,8 +94,8 @@ class IResNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels[3] * LAST_MAP_SIZE**2, embedding_size)
         self.features = nn.BatchNorm1d(embedding_size)
-        # The embedding's scale is lost in normalisation, so this weight stays one, as in the
-        # published networks.
+        # Normalisation removes the embedding's scale, so this weight stays one, as in the published
+        # networks.
         nn.init.constant_(self.features.weight, 1.0)
         self.features.weight.requires_grad_(False)
         for module in self.modules():
@@ -99,13 +103,13 @@ class IResNet(nn.Module):
                 nn.init.normal_(module.weight, 0.0, 0.1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Raw embeddings, (batch, embedding_size), of normalised images, (batch, 3, 112, 112)."""
+        """Return raw embeddings, (batch, embedding_size), of normalised images, (batch, 3, side, side)."""
         features = self.prelu(self.bn1(self.conv1(images)))
         for stage in range(1, 5):
             features = self.get_submodule(f"layer{stage}")(features)
         features = self.bn2(features)
         if features.shape[-1] != LAST_MAP_SIZE:
-            # Smaller images, with which training may start: their map is stretched to the usual one.
+            # Images of another size, such as those that a training may begin with.
             features = F.interpolate(features, LAST_MAP_SIZE, mode="bilinear")
         features = self.dropout(torch.flatten(features, 1))
         return self.features(self.fc(features))
@@ -115,3 +119,10 @@ def _stage(in_channels: int, out_channels: int, units: int) -> nn.Sequential:
     first = ResidualUnit(in_channels, out_channels, stride=2)
     rest = [ResidualUnit(out_channels, out_channels, stride=1) for _ in range(units - 1)]
     return nn.Sequential(first, *rest)
+
+
+iresnet18 = partial(IResNet, depth=18)
+iresnet34 = partial(IResNet, depth=34)
+iresnet50 = partial(IResNet, depth=50)
+iresnet100 = partial(IResNet, depth=100)
+iresnet200 = partial(IResNet, depth=200)

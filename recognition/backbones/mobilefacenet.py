@@ -1,4 +1,4 @@
-"""MobileFaceNet, the small face recogniser of depthwise convolutions.
+"""MobileFaceNet, a small network of depthwise convolutions.
 
 Source: Chen et al., arXiv:1804.07573. Layout and parameter names are those of InsightFace's
 arcface_torch files (`mbf`, twice as wide as the paper's in its first stages), so that its state
@@ -26,7 +26,7 @@ def _conv(
 
 
 class ConvUnit(nn.Module):
-    """Conv-BN, and PReLU unless `linear`."""
+    """Convolution and BatchNorm, followed by PReLU unless `linear`."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ConvUnit(nn.Module):
 
 
 class DepthwiseUnit(nn.Module):
-    """Expand to `groups` channels, filter each, project; with a shortcut where `residual`."""
+    """Expand to `groups` channels, filter each one, and project; with a shortcut if `residual`."""
 
     def __init__(
         self, in_channels: int, out_channels: int, groups: int, stride: int, residual: bool = False
@@ -66,7 +66,7 @@ class DepthwiseUnit(nn.Module):
 
 
 class ResidualUnits(nn.Module):
-    """A run of `DepthwiseUnit`s with shortcuts."""
+    """A sequence of `DepthwiseUnit`s with shortcuts."""
 
     def __init__(self, channels: int, units: int, groups: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class ResidualUnits(nn.Module):
 
 
 class GlobalDepthwise(nn.Module):
-    """A 7x7 depthwise convolution over the last map, then a linear layer: (batch, embedding_size)."""
+    """A 7x7 depthwise convolution over the last map and a linear layer, to (batch, embedding_size)."""
 
     def __init__(self, channels: int, embedding_size: int) -> None:
         super().__init__()
@@ -95,14 +95,14 @@ class GlobalDepthwise(nn.Module):
 
 
 class MobileFaceNet(nn.Module):
-    """MobileFaceNet on normalised 112x112 images.
+    """MobileFaceNet, for normalised 112x112 images.
 
     Args:
-        width: multiplies every stage's channels (128 and 256 at 1.0, 512 at the end).
-        embedding_size: dimensions of the output.
+        width: Factor of every stage's channels, which are 128, 256 and 512 at 1.0.
+        embedding_size: Dimensions of the output.
 
     Raises:
-        InputError: the width leaves less than one channel.
+        InputError: If the width leaves less than one channel.
     """
 
     def __init__(self, *, width: float = 1.0, embedding_size: int = 512) -> None:
@@ -132,7 +132,7 @@ class MobileFaceNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Raw embeddings, (batch, embedding_size), of normalised images, (batch, 3, 112, 112)."""
+        """Return raw embeddings, (batch, embedding_size), of normalised images, (batch, 3, 112, 112)."""
         features = images
         for layer in self.layers:
             features = layer(features)

@@ -1,7 +1,7 @@
-"""The commands of `python -m recognition`, a module each.
+"""The commands of `python -m recognition`, one module each.
 
-A module has `add_parser(commands)`, which adds its parsers to the subparsers and sets each parser's
-default `run`, a function from the parsed options to an exit code. Importing it does not import torch.
+A module has `add_parser(commands)`, which adds its parsers to the subparsers and sets the default `run` of
+each parser: a function from the parsed options to an exit code. Importing a module does not import torch.
 """
 
 from types import ModuleType

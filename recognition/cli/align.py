@@ -1,4 +1,4 @@
-"""`align`: photographs to crops."""
+"""`align`: photographs to aligned crops."""
 
 import argparse
 from typing import Any
@@ -7,10 +7,11 @@ from recognition.cli.arguments import STYLE
 
 
 def add_parser(commands: Any) -> None:
-    parser = commands.add_parser("align", help="photographs to 112x112 crops", **STYLE)
-    parser.add_argument("source", metavar="SRC", help="a folder per identity")
-    parser.add_argument("destination", metavar="DST", help="where the crops go, a folder per identity")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
+    """Add the command's parser."""
+    parser = commands.add_parser("align", help="align photographs to 112x112 crops", **STYLE)
+    parser.add_argument("source", metavar="SRC", help="a folder with one folder of photographs per identity")
+    parser.add_argument("destination", metavar="DST", help="the folder of the crops, one folder per identity")
+    parser.add_argument("--workers", type=int, default=2, help="number of processes")
     parser.set_defaults(run=_run)
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Arguments that several commands have."""
 
 import argparse
 from typing import TYPE_CHECKING, Any, get_args
@@ -8,38 +8,56 @@ from recognition.options import DeviceName
 if TYPE_CHECKING:
     from recognition.recogniser import Recogniser
 
-#: Every parser shows the defaults of its options.
+#: Keyword arguments of every parser, so that its help shows the defaults.
 STYLE: dict[str, Any] = {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
 
 
+def add_data(parser: argparse.ArgumentParser, text: str = "The aligned faces") -> None:
+    """Add the positional argument of labelled aligned faces."""
+    text = f"{text}: a folder per identity, as written by the align command, or a list in a .csv file"
+    parser.add_argument("data", metavar="ALIGNED", help=text)
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", choices=get_args(DeviceName), help="where to compute")
+    """Add `--device`."""
+    parser.add_argument("--device", default="auto", choices=get_args(DeviceName), help="Where to compute")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="lfw-iresnet18", help="the bundled network or a file")
+    """Add `--model`, whose default is the bundled network."""
+    parser.add_argument(
+        "--model", default="lfw-iresnet18", help="The network: the bundled one, by its name, or a file"
+    )
 
 
 def add_people(parser: argparse.ArgumentParser) -> None:
-    """Whose faces are measured, and by which network."""
-    parser.add_argument("data", metavar="ALIGNED", help="a folder per identity, made by align, or a list")
+    """Add the arguments that say whose faces are measured, and with which network."""
+    add_data(parser)
     add_model(parser)
-    parser.add_argument("--all", action="store_true", help="also identities that the network was trained on")
+    parser.add_argument(
+        "--all", action="store_true", help="Include the identities that the network was trained on"
+    )
     add_flip(parser)
     add_device(parser)
 
 
 def add_flip(parser: argparse.ArgumentParser) -> None:
+    """Add `--flip`."""
     parser.add_argument(
         "--flip",
         default="average",
         choices=["average", "concatenate", "none"],
-        help="what becomes of the mirror image's embedding",
+        help="How the embedding of the mirror image is used",
     )
 
 
 def held_out(recogniser: "Recogniser", everyone: bool) -> frozenset[str] | None:
-    """The identities that a network of ours was not trained on; None stands for all there are."""
+    """Return the identities that a network was not trained on, or None for all identities.
+
+    Args:
+        recogniser: The network; only those that the train command wrote say what they were trained on.
+        everyone: Whether all identities are wanted.
+    """
     from recognition.checkpoint import load_notes
 
     path = recogniser.source.path

@@ -1,19 +1,34 @@
-"""`clean`: mislabelled training images, found with several centres a class."""
+"""The `clean` command: a list of training images without those that are probably mislabelled."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from recognition.cli.arguments import STYLE, add_device
+from recognition.cli.arguments import STYLE, add_data, add_device
 
 
 def add_parser(commands: Any) -> None:
-    parser = commands.add_parser("clean", help="drop mislabelled training images", **STYLE)
-    parser.add_argument("data", metavar="ALIGNED", help="what the network was trained on")
-    parser.add_argument("--model", required=True, help="a network trained with --head subcentre")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the cleaned list, .csv, for train")
-    parser.add_argument("--max-angle", type=float, default=75.0, help="to the dominant centre, degrees")
-    parser.add_argument("--sheets", type=int, default=4, help="pictures of so many identities, most affected")
+    """Add the parser of `clean`."""
+    parser = commands.add_parser("clean", help="Drop mislabelled training images", **STYLE)
+    add_data(parser, "The faces that the network was trained on")
+    parser.add_argument("--model", required=True, help="A network trained with --head subcentre")
+    parser.add_argument(
+        "--out", required=True, metavar="FILE.csv", help="The cleaned list, which the train command reads"
+    )
+    parser.add_argument(
+        "--max-angle",
+        metavar="X",
+        type=float,
+        default=75.0,
+        help="Largest angle to the dominant centre of its class at which an image is kept, degrees",
+    )
+    parser.add_argument(
+        "--sheets",
+        metavar="N",
+        type=int,
+        default=4,
+        help="Number of identities to draw a contact sheet of, those that lose the most images",
+    )
     add_device(parser)
     parser.set_defaults(run=_run)
 
@@ -30,15 +45,16 @@ def _run(options: argparse.Namespace) -> int:
     write_list(options.out, describe_rows(cleaning, keys, labels, recogniser, source))
     dropped = int((~cleaning.kept).sum())
     classes = len({int(label) for label in labels[~cleaning.kept]})
-    print(f"{dropped} of {len(keys)} images dropped, of {classes} identities")
+    print(f"Dropped {dropped} of {len(keys)} images, of {classes} identities")
     print(f"Wrote {options.out}")
-    found = clusters(cleaning, keys, labels, recogniser, source, count=options.sheets)
-    if found:
-        from recognition.plots import draw_cluster, save_figure
+    sheets = clusters(cleaning, keys, labels, recogniser, source, count=options.sheets)
+    if sheets:
+        from recognition.plots.clusters import draw_cluster
+        from recognition.plots.style import save_figure
 
         folder = Path(options.out).with_suffix("")
         folder.mkdir(exist_ok=True)
-        for cluster in found:
+        for cluster in sheets:
             save_figure(draw_cluster(cluster), folder / cluster.name)
-        print(f"Wrote {len(found)} sheets to {folder}/")
+        print(f"Wrote {len(sheets)} contact sheets to {folder}/")
     return 0

@@ -1,54 +1,65 @@
-"""`compare`, `identify` and `track`: what a recogniser says of photographs and films."""
+"""`compare`, `identify` and `track`: verdicts on photographs and films."""
 
 import argparse
 from typing import Any
 
 from recognition.cli.arguments import STYLE, add_device, add_model
+from recognition.terminal import INTERRUPTED
 
 
 def add_parser(commands: Any) -> None:
-    compare = commands.add_parser("compare", help="two photographs: similarity and verdict", **STYLE)
-    compare.add_argument("first", metavar="A", help="a photograph, or a 112x112 crop")
-    compare.add_argument("second", metavar="B", help="another")
+    """Add the three commands' parsers."""
+    compare = commands.add_parser("compare", help="compare two photographs: similarity and verdict", **STYLE)
+    compare.add_argument("first", metavar="A", help="a photograph, or an aligned 112x112 crop")
+    compare.add_argument("second", metavar="B", help="another photograph or crop")
     compare.add_argument(
-        "--out", metavar="FILE", default="compare.png", help="both aligned crops side by side"
+        "--out", metavar="FILE", default="compare.png", help="picture of both aligned crops side by side"
     )
     _add_verdict(compare)
     compare.set_defaults(run=_compare)
 
-    identify = commands.add_parser("identify", help="a photograph among many: ranked list", **STYLE)
-    identify.add_argument("probe", metavar="PROBE", help="a photograph, or a 112x112 crop")
+    identify = commands.add_parser("identify", help="search a photograph in a gallery: ranked list", **STYLE)
+    identify.add_argument("probe", metavar="PROBE", help="a photograph, or an aligned 112x112 crop")
     identify.add_argument(
-        "--gallery", required=True, metavar="DIR", help="a folder per identity, or one folder"
+        "--gallery",
+        required=True,
+        metavar="DIR",
+        help="a folder with one folder per identity, or a folder of photographs, one per identity",
     )
     identify.add_argument("--top", type=int, default=10, help="length of the list")
     _add_verdict(identify)
     identify.set_defaults(run=_identify)
 
-    track = commands.add_parser("track", help="a film: who appears where, by numbers", **STYLE)
+    track = commands.add_parser("track", help="track identities through a film or a camera", **STYLE)
     track.add_argument("video", metavar="VIDEO", help="a film, or the number of a camera (Ctrl-C ends it)")
-    track.add_argument("--out", required=True, metavar="DIR", help="marked.mp4 and appearances.csv")
-    track.add_argument("--every", type=int, default=1, help="looks at every n-th frame")
-    track.add_argument("--frames", type=int, default=None, help="ends after so many looked at")
-    track.add_argument("--threshold", type=float, default=None, help="similarity, in place of --fmr's")
+    track.add_argument("--out", required=True, metavar="DIR", help="folder of marked.mp4 and appearances.csv")
+    track.add_argument("--every", type=int, default=1, help="detect faces in every n-th frame")
+    track.add_argument("--frames", type=int, default=None, help="most frames in which faces are detected")
+    track.add_argument(
+        "--threshold",
+        type=float,
+        default=None,
+        help="similarity above which two faces are one identity, instead of the threshold at --fmr",
+    )
     _add_verdict(track)
     track.set_defaults(run=_track)
 
 
 def _add_verdict(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("--fmr", type=float, default=1e-3, help="false match rate of the verdict")
+    parser.add_argument("--fmr", type=float, default=1e-3, help="false match rate (FMR) of the verdict")
     parser.add_argument(
         "--calibration",
         metavar="FILE",
         default=None,
-        help="of the network, by 'evaluate verification --curve'; the bundled network has one",
+        help="the network's thresholds, of 'evaluate verification --curve'; the bundled network has them",
     )
     add_device(parser)
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from recognition.gallery import aligned_face, side_by_side, templates
+    from recognition.data.faces import read_face
+    from recognition.gallery import side_by_side, templates
     from recognition.images import write_png
     from recognition.loading import load
     from recognition.metrics.calibration import read_calibration
@@ -56,23 +67,24 @@ def _compare(options: argparse.Namespace) -> int:
 
     recogniser = load(options.model).to(choose_device(options.device))
     point = read_calibration(recogniser, options.calibration).at(options.fmr)
-    crops = [aligned_face(path) for path in (options.first, options.second)]
+    crops = [read_face(path, pick="largest") for path in (options.first, options.second)]
     first, second = templates(recogniser, crops)
     similarity = float(first @ second)
     write_png(options.out, side_by_side(*crops))
     verdict = "same person" if similarity > point.threshold else "different people"
     print(
         f"similarity {similarity:.3f}: {verdict} at FMR {point.fmr:g} "
-        f"(threshold {point.threshold:.3f}, TAR there {point.tar:.3f}, "
-        f"{point.mated:,} mated and {point.nonmated:,} non-mated pairs)"
+        f"(threshold {point.threshold:.3f}, true accept rate {point.tar:.3f}, "
+        f"{point.mated:,} mated and {point.nonmated:,} nonmated pairs)"
     )
     print(f"Wrote {options.out}")
     return 0
 
 
 def _identify(options: argparse.Namespace) -> int:
+    from recognition.data.faces import read_face
     from recognition.errors import InputError
-    from recognition.gallery import aligned_face, enrol, rank, templates
+    from recognition.gallery import enrol, rank, templates
     from recognition.loading import load
     from recognition.metrics.calibration import read_calibration
     from recognition.runtime import choose_device
@@ -81,13 +93,13 @@ def _identify(options: argparse.Namespace) -> int:
         raise InputError(f"top: expected 1 or more, got {options.top}")
     recogniser = load(options.model).to(choose_device(options.device))
     point = read_calibration(recogniser, options.calibration).at(options.fmr)
-    template = templates(recogniser, [aligned_face(options.probe)])[0]
+    template = templates(recogniser, [read_face(options.probe, pick="largest")])[0]
     gallery = enrol(recogniser, options.gallery)
     matches = rank(template, gallery, top=options.top)
     print("rank similarity accepted identity (photograph)")
-    for place, match in enumerate(matches, 1):
+    for number, match in enumerate(matches, 1):
         accepted = "yes" if match.similarity > point.threshold else "no"
-        print(f"{place:4} {match.similarity:10.3f} {accepted:>8} {match.identity} ({match.photograph.name})")
+        print(f"{number:4} {match.similarity:10.3f} {accepted:>8} {match.identity} ({match.photograph.name})")
     entries, people = len(gallery.identities), len(set(gallery.identities))
     print(
         f"{entries} photographs of {people} identities; accepted above {point.threshold:.3f}, FMR "
@@ -106,7 +118,7 @@ def _track(options: argparse.Namespace) -> int:
     threshold = options.threshold
     if threshold is None:
         threshold = read_calibration(recogniser, options.calibration).at(options.fmr).threshold
-    told = track(
+    result = track(
         recogniser,
         options.video,
         options.out,
@@ -115,8 +127,8 @@ def _track(options: argparse.Namespace) -> int:
         most_frames=options.frames,
     )
     print(
-        f"{told.frames} frames, {told.appearances} appearances of {told.identities} identities at threshold "
-        f"{threshold:.3f}{', ended early' if told.interrupted else ''}"
+        f"{result.frames} frames, {result.appearances} appearances of {result.identities} identities at "
+        f"threshold {threshold:.3f}{', ended early' if result.interrupted else ''}"
     )
     print(f"Wrote {options.out}/marked.mp4 and {options.out}/appearances.csv")
-    return 130 if told.interrupted else 0
+    return INTERRUPTED if result.interrupted else 0

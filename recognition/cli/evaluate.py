@@ -1,4 +1,4 @@
-"""`evaluate`: figures on people that a network was not trained on."""
+"""`evaluate`: metrics on identities that a network was not trained on."""
 
 import argparse
 import json
@@ -6,46 +6,70 @@ from typing import Any
 
 from recognition.cli.arguments import STYLE, add_people, held_out
 
-#: What can be measured; the first is what `evaluate` alone does.
+#: The kinds of metrics; the first is the default.
 MEASURES = ("verification", "identification", "angles")
 
 
 def add_parser(commands: Any) -> None:
+    """Add the command's parsers."""
     parser = commands.add_parser(
         "evaluate",
-        help="verification (the default), identification, angles",
-        description="Figures on people that the network was not trained on. Without a measure: verification.",
+        help="measure a network: verification (the default), identification, angles",
+        description="Compute metrics on identities that the network was not trained on. The default is "
+        "verification.",
     )
     measures = parser.add_subparsers(dest="measure", required=True, metavar="MEASURE")
 
-    verification = measures.add_parser("verification", help="pairs: accuracy, ROC, EER, TAR at FARs", **STYLE)
+    verification = measures.add_parser(
+        "verification",
+        help="pair accuracy, equal error rate, true accept rate (TAR) at false match rates (FMR)",
+        **STYLE,
+    )
     add_people(verification)
-    verification.add_argument("--pairs", metavar="FILE", default=None, help="a pair list in LFW's format")
-    verification.add_argument("--far", type=float, nargs="+", default=[1e-2, 1e-3], help="false accept rates")
     verification.add_argument(
-        "--intervals", action="store_true", help="95 %% intervals, by bootstrap over identities"
+        "--pairs",
+        metavar="FILE",
+        default=None,
+        help="a pair list in the format of LFW (Labeled Faces in the Wild)",
+    )
+    verification.add_argument("--fmr", type=float, nargs="+", default=[1e-2, 1e-3], help="false match rates")
+    verification.add_argument(
+        "--intervals", action="store_true", help="add 95 %% intervals, by bootstrap over identities"
     )
     verification.add_argument(
-        "--curve", metavar="FILE", help="the ROC and thresholds as JSON, for 'plots' and as a --calibration"
+        "--curve",
+        metavar="FILE",
+        help="file of the receiver operating characteristic (ROC) and the thresholds as JSON, for "
+        "'plots' and --calibration",
     )
     verification.set_defaults(run=_verification)
 
     identification = measures.add_parser(
-        "identification", help="a gallery: Top-N, CMC, FNIR at FPIR", **STYLE
+        "identification",
+        help="Top-N and cumulative match characteristic (CMC) of a gallery, and false negative at "
+        "false positive identification rates (FNIR at FPIR)",
+        **STYLE,
     )
     add_people(identification)
-    identification.add_argument("--fpir", type=float, nargs="+", default=[0.1, 0.01], help="open-set rates")
-    identification.add_argument("--top", type=int, default=20, help="the longest list of the CMC")
-    identification.add_argument("--curve", metavar="FILE", help="the CMC as JSON, for 'plots'")
+    identification.add_argument(
+        "--fpir", type=float, nargs="+", default=[0.1, 0.01], help="false positive identification rates"
+    )
+    identification.add_argument("--top", type=int, default=20, help="length of the longest list")
+    identification.add_argument("--curve", metavar="FILE", help="file of the CMC as JSON, for 'plots'")
     identification.set_defaults(run=_identification)
 
-    angles = measures.add_parser("angles", help="W-EC, W-Inter, Intra, Inter, degrees", **STYLE)
+    angles = measures.add_parser(
+        "angles",
+        help="angles in degrees between class weights (W) and embedding centres (EC), and within and between "
+        "classes: W-EC, W-Inter, Intra, Inter",
+        **STYLE,
+    )
     add_people(angles)
     angles.set_defaults(run=_angles)
 
 
 def with_measure(arguments: list[str]) -> list[str]:
-    """`evaluate ALIGNED` means `evaluate verification ALIGNED`."""
+    """Return the command line with the default kind of metrics: `evaluate verification ALIGNED`."""
     if arguments[:1] == ["evaluate"] and not {*MEASURES, "-h", "--help"} & set(arguments[1:2]):
         return ["evaluate", MEASURES[0], *arguments[1:]]
     return arguments
@@ -53,45 +77,45 @@ def with_measure(arguments: list[str]) -> list[str]:
 
 def _verification(options: argparse.Namespace) -> int:
     from recognition.loading import load
-    from recognition.metrics.evaluate import embed_people
+    from recognition.metrics.evaluate import embed_identities
     from recognition.metrics.verification import describe_curve, describe_verification, verify
 
     recogniser = load(options.model)
     only = held_out(recogniser, options.all or options.pairs is not None)
-    embedded = embed_people(
+    embedded = embed_identities(
         recogniser, options.data, only=only, pairs=options.pairs, device=options.device, flip=options.flip
     )
-    figures = verify(
+    metrics = verify(
         embedded.embeddings,
         embedded.labels,
         pairs=embedded.pairs,
-        fmrs=tuple(options.far),
+        fmrs=tuple(options.fmr),
         intervals=options.intervals,
     )
-    print(json.dumps(describe_verification(figures)))
+    print(json.dumps(describe_verification(metrics)))
     if options.curve:
-        chart = describe_curve(recogniser.name, figures)
+        chart = describe_curve(recogniser.name, metrics)
         _write_json(options.curve, chart | {"model": recogniser.source.sha256, "flip": options.flip})
     return 0
 
 
 def _identification(options: argparse.Namespace) -> int:
     from recognition.loading import load
-    from recognition.metrics.evaluate import embed_people
+    from recognition.metrics.evaluate import embed_identities
     from recognition.metrics.identification import describe_identification, identify
 
     recogniser = load(options.model)
-    embedded = embed_people(
+    embedded = embed_identities(
         recogniser,
         options.data,
         only=held_out(recogniser, options.all),
         device=options.device,
         flip=options.flip,
     )
-    figures = identify(embedded.embeddings, embedded.labels, fpirs=tuple(options.fpir), longest=options.top)
-    print(json.dumps(describe_identification(figures)))
+    metrics = identify(embedded.embeddings, embedded.labels, fpirs=tuple(options.fpir), longest=options.top)
+    print(json.dumps(describe_identification(metrics)))
     if options.curve:
-        chart = {"name": recogniser.name, "cmc": figures.cmc.tolist(), "gallery": figures.gallery}
+        chart = {"name": recogniser.name, "cmc": metrics.cmc.tolist(), "gallery": metrics.gallery}
         _write_json(options.curve, chart)
     return 0
 
@@ -99,18 +123,18 @@ def _identification(options: argparse.Namespace) -> int:
 def _angles(options: argparse.Namespace) -> int:
     from recognition.loading import load
     from recognition.metrics.angles import describe_angles, measure_angles
-    from recognition.metrics.evaluate import embed_people
+    from recognition.metrics.evaluate import embed_identities
 
     recogniser = load(options.model)
     only = held_out(recogniser, options.all)
     if options.all and recogniser.class_names is not None:
-        # Centres are of training identities: these alone have a W-EC.
+        # Only identities of the training have a class centre.
         only = frozenset(recogniser.class_names)
-    embedded = embed_people(recogniser, options.data, only=only, device=options.device, flip=options.flip)
+    embedded = embed_identities(recogniser, options.data, only=only, device=options.device, flip=options.flip)
     centres = None
     if options.all and recogniser.centres is not None and recogniser.class_names is not None:
-        place = {name: index for index, name in enumerate(recogniser.class_names)}
-        centres = recogniser.centres[[place[name] for name in embedded.names]].cpu().numpy()
+        index_of = {name: index for index, name in enumerate(recogniser.class_names)}
+        centres = recogniser.centres[[index_of[name] for name in embedded.names]].cpu().numpy()
     print(json.dumps(describe_angles(measure_angles(embedded.embeddings, embedded.labels, centres))))
     return 0
 

@@ -8,9 +8,14 @@ from recognition.terminal import Parser, run_command
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one command; exits with 0, with 2 on input that cannot be used, with 130 on Ctrl-C."""
+    """Run one command and exit with 0, with 2 if its input cannot be used, or with 130 on Ctrl-C.
+
+    Args:
+        arguments: The command and its arguments; those of the process if None.
+    """
     parser = Parser(
-        prog="python -m recognition", description="Align faces, train ArcFace recognisers, measure them."
+        prog="python -m recognition",
+        description="Align faces, train face recognisers, measure them and apply them.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:

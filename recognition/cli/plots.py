@@ -1,67 +1,83 @@
-"""`plots`: pictures of heads, trainings and measures."""
+"""The `plots` command: figures of heads, trainings and measurements."""
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recognition.cli.arguments import STYLE, add_device, add_model
+from recognition.cli.arguments import STYLE, add_data, add_device, add_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Identities of the toy, and images of each at most.
-TOY_PEOPLE, TOY_IMAGES = 8, 30
+#: Number of identities in the two-dimensional example.
+TOY_PEOPLE = 8
+#: Largest number of images of each of them.
+TOY_IMAGES = 30
 
 
 def add_parser(commands: Any) -> None:
-    parser = commands.add_parser("plots", help="pictures as PNG and SVG")
+    """Add the parser of `plots` and one of each kind of plot."""
+    parser = commands.add_parser("plots", help="Draw figures as PNG and SVG")
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
 
-    _add(kinds, "logits", "target-logit curves of every margin", lambda _: _drawn("draw_logits"))
-    _add(kinds, "decisions", "decision margins of two classes", lambda _: _drawn("draw_decisions"))
+    _add(kinds, "logits", "The target logit of every head as a function of the angle", _logits)
+    _add(kinds, "decisions", "The decision regions of two classes under six heads", _decisions)
 
-    toy = _add(kinds, "toy", "eight identities in two dimensions under three heads", _toy)
-    toy.add_argument("data", metavar="ALIGNED", help="a folder per identity, made by align, or a list")
+    toy = _add(kinds, "toy", "Two-dimensional embeddings of eight identities under three heads", _toy)
+    add_data(toy)
     add_model(toy)
     add_device(toy)
 
-    thetas = _add(kinds, "thetas", "angles at the start, the middle and the end of a training", _thetas)
-    thetas.add_argument("training", metavar="DIR", help="what train wrote")
+    angles = _add(kinds, "angles", "Angles to the centres at the start, middle and end of training", _angles)
+    angles.add_argument("training", metavar="DIR", help="Folder that the train command wrote")
 
-    for name, text in (("roc", "TAR over the logarithm of FAR"), ("cmc", "Top-N over N")):
+    for name, text in (
+        ("roc", "Receiver operating characteristic: true accept rate by false accept rate"),
+        ("cmc", "Cumulative match characteristic: identification rate by rank"),
+    ):
         curves = _add(kinds, name, text, _curves)
-        curves.add_argument("curves", nargs="+", metavar="FILE", help="of 'evaluate ... --curve'")
+        curves.add_argument("curves", nargs="+", metavar="FILE", help="Files of 'evaluate ... --curve'")
 
 
-def _add(kinds: Any, name: str, text: str, draw: Any) -> argparse.ArgumentParser:
+def _add(
+    kinds: Any, name: str, text: str, draw: "Callable[[argparse.Namespace], Figure]"
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = kinds.add_parser(name, help=text, **STYLE)
-    parser.add_argument("--out", metavar="STEM", default=name, help="written to STEM.png and STEM.svg")
+    parser.add_argument(
+        "--out", metavar="STEM", default=name, help="Path without ending; STEM.png and STEM.svg are written"
+    )
     parser.set_defaults(run=_run, draw=draw)
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
-    from recognition.plots import save_figure
+    from recognition.plots.style import save_figure
 
     for path in save_figure(options.draw(options), options.out):
         print(f"Wrote {path}")
     return 0
 
 
-def _drawn(name: str) -> "Figure":
-    from recognition import plots
+def _logits(options: argparse.Namespace) -> "Figure":
+    from recognition.plots.margins import draw_logits
 
-    drawn: Figure = getattr(plots, name)()
-    return drawn
+    return draw_logits()
 
 
-def _thetas(options: argparse.Namespace) -> "Figure":
-    from recognition.plots import draw_thetas, read_thetas
+def _decisions(options: argparse.Namespace) -> "Figure":
+    from recognition.plots.margins import draw_decisions
 
-    return draw_thetas(read_thetas(options.training))
+    return draw_decisions()
+
+
+def _angles(options: argparse.Namespace) -> "Figure":
+    from recognition.plots.angles import draw_angles, read_angles
+
+    return draw_angles(read_angles(options.training))
 
 
 def _curves(options: argparse.Namespace) -> "Figure":
-    from recognition.plots import draw_cmcs, draw_rocs, read_curve
+    from recognition.plots.curves import draw_cmcs, draw_rocs, read_curve
 
     if options.kind == "roc":
         return draw_rocs([read_curve(path, "far") for path in options.curves])
@@ -77,7 +93,7 @@ def _toy(options: argparse.Namespace) -> "Figure":
     from recognition.data.sources import open_source
     from recognition.errors import InputError
     from recognition.loading import load
-    from recognition.plots import draw_toy
+    from recognition.plots.toy import draw_toy
     from recognition.runtime import choose_device
 
     recogniser = load(options.model).to(choose_device(options.device))

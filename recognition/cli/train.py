@@ -1,115 +1,89 @@
-"""`train`: aligned faces to a network."""
+"""The `train` command: a network from aligned faces."""
 
 import argparse
-from dataclasses import fields
 from typing import Any, get_args
 
-from recognition.cli.arguments import STYLE, add_device
-from recognition.options import Augmentation, Schedule, TrainingOptions, TrainingPrecision
-
-#: What each field of `TrainingOptions` is, for --help.
-TEXTS = {
-    "network": "iresnet18, iresnet34, iresnet50, iresnet100 or mobilefacenet",
-    "width": "multiplies the network's channels",
-    "embedding_size": "dimensions of an embedding",
-    "epochs": "passes over the training images",
-    "batch_size": "images a step",
-    "learning_rate": "of SGD at its highest",
-    "weight_decay": "of SGD",
-    "margin": "m of arcface and subcentre, radians",
-    "scale": "s of every head on the sphere",
-    "dropout": "before the fully connected layer (IResNet)",
-    "held_out": "identities kept for the figures",
-    "start_size": "image side of the first half of the epochs, pixels (IResNet)",
-    "seed": "of the split, the weights and the augmentation",
-    "head": "softmax, norm-softmax, sphereface, cosface, arcface, combined, cm1, cm2, subcentre, adaface or "
-    "magface; its own options behind it, as in subcentre:subcentres=3",
-    "terms": "added losses: centre, intra, inter, triplet, contrastive; options behind them, as in "
-    "triplet:weight=0.5",
-    "schedule": "of the learning rate after its rise",
-    "warm_up": "share of all steps in which the learning rate rises",
-    "accumulate": "parts in which a step's images are computed, to save memory",
-    "image_size": "image side that the network is made for, pixels (IResNet)",
-    "images_per_identity": "kept together in a batch, for triplet and contrastive; 0 shuffles all",
-    "augmentation": "full, or a flip alone as in the papers",
-    "label_smoothing": "share of a label spread over all classes; negative defends against inversion",
-}
-_CHOICES = {"schedule": get_args(Schedule), "augmentation": get_args(Augmentation)}
+from recognition.cli.arguments import STYLE, add_data, add_device
+from recognition.config import add_arguments, gather
+from recognition.options import TrainingPrecision
+from recognition.training.options import TrainingOptions
 
 
 def add_parser(commands: Any) -> None:
-    parser = commands.add_parser("train", help="aligned faces to a network", **STYLE)
-    parser.add_argument("data", metavar="ALIGNED", help="a folder per identity, made by align, or a list")
-    parser.add_argument("--out", metavar="DIR", help="results; goes on from there if begun")
+    """Add the parser of `train`."""
+    parser = commands.add_parser("train", help="Train a network on aligned faces", **STYLE)
+    add_data(parser, "The faces to train on and to hold out")
     parser.add_argument(
-        "--dry-run", action="store_true", help="20 steps: images/s, memory, time of the whole"
+        "--out", metavar="DIR", help="Folder of the results; a training that it holds is resumed"
     )
-    for option in fields(TrainingOptions):
-        if option.name == "terms":
-            parser.add_argument(
-                "--term", dest="terms", action="append", default=[], metavar="TERM", help=TEXTS["terms"]
-            )
-            continue
-        parser.add_argument(
-            f"--{option.name.replace('_', '-')}",
-            type=type(option.default),
-            default=option.default,
-            choices=_CHOICES.get(option.name),
-            help=TEXTS[option.name],
-        )
+    parser.add_argument(
+        "--config",
+        metavar="FILE.toml",
+        help="File of training options by name, such as 'epochs = 20'; arguments override it",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="Train 20 steps, write nothing, and print images per second, memory and duration",
+    )
     parser.add_argument(
         "--start-from",
         metavar="MODEL",
-        default=None,
-        help="network to begin with, not random weights: of the same layout, or a narrower IResNet to widen",
+        help="Network that provides the initial weights: of the same layout, or a narrower IResNet",
     )
     parser.add_argument(
-        "--stop-after", type=int, default=None, help="epoch after which to stop, to go on later"
+        "--stop-after", metavar="N", type=int, help="Epoch after which to stop; a later call resumes"
     )
     add_device(parser)
     parser.add_argument(
         "--precision",
         default="auto",
         choices=get_args(TrainingPrecision),
-        help="auto is bfloat16 where hardware has it",
+        help="Precision of the network's inner computation; auto is bfloat16 where the hardware has it",
     )
-    parser.add_argument("--workers", type=int, default=0, help="processes that read images")
-    parser.add_argument("--keep-images", action="store_true", help="in memory, decoded: 37 kB each")
+    parser.add_argument(
+        "--workers", metavar="N", type=int, default=0, help="Number of processes that read images"
+    )
+    parser.add_argument(
+        "--keep-images", action="store_true", help="Keep decoded images in memory, 37 kB each"
+    )
+    add_arguments(parser, TrainingOptions)
     parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     from recognition.errors import InputError
     from recognition.runtime import keep_freed_memory
 
-    if options.out is None and not options.dry_run:
+    if arguments.out is None and not arguments.dry_run:
         raise InputError("out: expected a folder for the results, got none; use --out DIR, or --dry-run")
+    options = TrainingOptions(**gather(TrainingOptions, arguments, file=arguments.config))
     keep_freed_memory()
-    from recognition.training.trainer import dry_run, train
-
-    values = {option.name: getattr(options, option.name) for option in fields(TrainingOptions)}
-    training = TrainingOptions(**{**values, "terms": tuple(options.terms)})
-    where = {
-        "device": options.device,
-        "precision": options.precision,
-        "workers": options.workers,
-        "start_from": options.start_from,
+    common = {
+        "device": arguments.device,
+        "precision": arguments.precision,
+        "workers": arguments.workers,
+        "start_from": arguments.start_from,
     }
-    if options.dry_run:
-        told = dry_run(options.data, training, **where)
-        hours, minutes = divmod(round(told.seconds / 60), 60)
+    if arguments.dry_run:
+        from recognition.training.dry_run import dry_run
+
+        cost = dry_run(arguments.data, options, **common)
+        hours, minutes = divmod(round(cost.seconds / 60), 60)
         print(
-            f"{told.images_per_second:.1f} images/s, {told.memory / 2**30:.2f} GiB at most, "
-            f"the whole would take {hours} h {minutes:02} min"
+            f"{cost.images_per_second:.1f} images/s, peak memory {cost.memory / 2**30:.2f} GiB, "
+            f"estimated duration {hours} h {minutes:02} min"
         )
         return 0
+    from recognition.training.train import train
+
     path = train(
-        options.data,
-        options.out,
-        training,
-        **where,
-        keep_images=options.keep_images,
-        stop_after=options.stop_after,
+        arguments.data,
+        arguments.out,
+        options,
+        **common,
+        keep_images=arguments.keep_images,
+        stop_after=arguments.stop_after,
     )
     print(f"Wrote {path}")
     return 0

@@ -226,7 +226,7 @@ def _range(limits: Mapping[str, Any]) -> str:
         else f"to below {limits['below']:g}"
         if limits["below"] is not None
         else "up"
-        if low
+        if limits["minimum"] is not None
         else ""
     )
     return " ".join(part for part in ("a finite number", low, high) if part)

@@ -1,10 +1,14 @@
 """Options as JSON, and as keywords of a Python function."""
 
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, get_type_hints
+
+#: Width of the lines that `takes` adds to a docstring.
+_WIDTH = 100
 
 
 def to_json(options: Any) -> dict[str, Any]:
@@ -46,7 +50,15 @@ def takes(options: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             if entry.init and entry.name not in names
         ]
         function.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
-        lines = "\n".join(f"        {entry.name}: {entry.metadata['help']}." for entry in fields(options))
+        lines = "\n".join(
+            textwrap.fill(
+                f"{entry.name}: {entry.metadata['help']}.",
+                _WIDTH,
+                initial_indent=4 * " ",
+                subsequent_indent=8 * " ",
+            )
+            for entry in fields(options)
+        )
         doc = inspect.cleandoc(function.__doc__ or "")
         function.__doc__ = f"{doc}\n\nOptions, of `{options.__name__}`:\n{lines}\n"
         return function

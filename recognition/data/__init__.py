@@ -1,1 +1,1 @@
-"""Aligned faces in folders: lists, splits, and the dataset that training reads."""
+"""Aligned faces: readers, folders, lists, splits, and the dataset that training reads."""

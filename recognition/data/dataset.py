@@ -10,18 +10,18 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from recognition.detection.alignment import ALIGNED_SIZE
-from recognition.errors import InputError
-from recognition.images import read_image, to_tensor
+from recognition.data.faces import read_face
+from recognition.images import to_tensor
 from recognition.options import Augmentation
 from recognition.seeds import derive_seed
 
 
 def augmentation(kind: Augmentation = "full") -> v2.Transform:
-    """The training augmentation, on float CHW images in [0, 1].
+    """Return the training augmentation of float CHW images in [0, 1].
 
     Args:
-        kind: `flip` is the ArcFace papers'; `full` adds what a small data set needs.
+        kind: `flip` mirrors half of the images, as the ArcFace papers do; `full` adds the distortions that a
+            small data set needs.
     """
     if kind == "flip":
         return v2.RandomHorizontalFlip()
@@ -37,30 +37,26 @@ def augmentation(kind: Augmentation = "full") -> v2.Transform:
 
 
 def read_aligned(path: Path) -> Tensor:
-    """One aligned crop as (3, 112, 112) float in [0, 1].
+    """Return an aligned crop as a float tensor of shape (3, 112, 112) in [0, 1].
 
     Raises:
-        InputError: the image has another size.
+        InputError: If the file is not an image or has another size.
     """
-    image = read_image(path)
-    if image.shape[:2] != (ALIGNED_SIZE, ALIGNED_SIZE):
-        raise InputError(
-            f"{path}: expected an aligned {ALIGNED_SIZE}x{ALIGNED_SIZE} crop, got "
-            f"{image.shape[1]}x{image.shape[0]}; run 'python -m recognition align' first"
-        )
-    return to_tensor(image)
+    return to_tensor(read_face(path, aligned=True))
 
 
 class AlignedFaces(Dataset[tuple[Tensor, int]]):
-    """Aligned crops and labels.
+    """Aligned crops and their class indices.
+
+    An item depends only on the seed, the epoch and its index, so that a resumed training sees the same
+    images.
 
     Args:
-        samples: key (the file, of folders) and class index.
-        seed: of the augmentation; None leaves images as they are. An item depends only on the
-            seed, the epoch and its index, so that a resumed training sees the same images.
-        read: a key to its image; files by default.
-        augment: the kind of augmentation.
-        keep: whether to keep decoded images in memory, 37 kB each, and never read them again.
+        samples: Key and class index of each image; the keys of folders are files.
+        seed: Seed of the augmentation; None leaves images as they are.
+        read: Returns the image of a key; reads files by default.
+        augment: Kind of augmentation.
+        keep: Whether decoded images stay in memory, 37 kB each, and are read only once.
     """
 
     def __init__(
@@ -101,19 +97,21 @@ class AlignedFaces(Dataset[tuple[Tensor, int]]):
 
 
 def labelled(identities: dict[str, list[Path]]) -> list[tuple[Path, int]]:
-    """Files with the index of their identity in the sorted names."""
+    """Return every file with the index of its identity among the sorted names."""
     return [(path, label) for label, name in enumerate(sorted(identities)) for path in identities[name]]
 
 
 def epoch_order(
     labels: NDArray[np.integer], *, seed: int, epoch: int, images_per_identity: int = 0
 ) -> NDArray[np.int64]:
-    """In which order an epoch sees the images, each once.
+    """Return the order in which an epoch visits the images, each once.
 
     Args:
-        labels: (images,), class indices.
-        images_per_identity: keeps so many images of one identity, as far as it has them, together, so
-            that batches have pairs; 0 shuffles them all.
+        labels: Shape (images,), class indices.
+        seed: Seed of the training.
+        epoch: Number of the epoch; every epoch has an order of its own.
+        images_per_identity: Keeps this many images of an identity together, if it has them, so that batches
+            contain mated pairs; 0 and 1 shuffle all images.
     """
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(labels))
@@ -122,7 +120,7 @@ def epoch_order(
     # A stable sort by label keeps each identity's images in random order.
     order = order[np.argsort(labels[order], kind="stable")]
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
-    place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
-    group = np.cumsum(place % images_per_identity == 0) - 1
+    position = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    group = np.cumsum(position % images_per_identity == 0) - 1
     shuffled = generator.permutation(group[-1] + 1)
     return order[np.argsort(shuffled[group], kind="stable")]

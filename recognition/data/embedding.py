@@ -1,4 +1,4 @@
-"""Embeddings of many faces by their keys, for training, measures and cleaning alike."""
+"""Embeddings of many faces by their keys, for training, metrics and cleaning."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,14 +23,15 @@ def embed_files(
     flip: Flip = "average",
     progress: bool = False,
 ) -> NDArray[np.float32]:
-    """Unit-norm embeddings of aligned faces, (faces, dim).
+    """Return unit-norm embeddings of aligned faces, shape (faces, dim).
 
     Args:
-        keys: files, or whatever `read` knows.
-        read: a key to a float (3, 112, 112) image in [0, 1].
-        dtype: of the network's inner computation.
-        flip: what becomes of the mirror image, see `embed`.
-        progress: whether to show a bar.
+        recogniser: The network; its device is used.
+        keys: Files, or whatever keys `read` takes.
+        read: Returns the float image, shape (3, 112, 112) in [0, 1], of a key.
+        dtype: Precision of the network's inner computation.
+        flip: How the mirrored image is used, see `embed`.
+        progress: Whether to show a progress bar.
     """
     faces = AlignedFaces([(key, 0) for key in keys], read=read)
     loader = DataLoader(faces, batch_size=EMBEDDING_BATCH)

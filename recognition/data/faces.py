@@ -1,33 +1,57 @@
-"""Aligned faces of photographs and of crops, at the size that a network takes."""
+"""The one reader of faces: a photograph or an aligned crop in a file, to the aligned face at any size."""
 
-from pathlib import Path
+import os
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.detection.alignment import ALIGNED_SIZE, crop_at, find_face
+from recognition.detection.alignment import ALIGNED_SIZE, Pick, crop_at, find_face
+from recognition.errors import InputError
 from recognition.images import read_image
 
 
-def read_face(path: Path, size: int = ALIGNED_SIZE) -> NDArray[np.uint8]:
-    """The aligned face of one file, uint8 (size, size, 3).
+def read_face(
+    path: str | os.PathLike[str],
+    size: int = ALIGNED_SIZE,
+    *,
+    aligned: bool | None = None,
+    face: int = 1,
+    pick: Pick = "central",
+) -> NDArray[np.uint8]:
+    """Return the aligned face in a file, uint8 RGB of shape (size, size, 3).
 
-    An image of 112x112 pixels is taken for a crop that is aligned already; in a larger photograph
-    the most central face is found and aligned.
+    Args:
+        path: A photograph, or an aligned crop of `ALIGNED_SIZE` pixels a side.
+        size: Side of the result in pixels.
+        aligned: True if the file must be an aligned crop, False if the face is always detected. None means
+            that an image of exactly `ALIGNED_SIZE` pixels a side is an aligned crop, and any other one a
+            photograph.
+        face: Which face of a photograph to use, from 1, in the order of `pick`.
+        pick: Order of the faces in a photograph: `central`, by their distance to the middle, where labelled
+            photographs have their subject, or `largest`, by their size.
 
     Raises:
-        InputError: the file is no image.
-        NoFaceError: there is no face in it.
+        InputError: If the file is not an image, or not an aligned crop although it must be.
+        NoFaceError: If the photograph has no such face.
+
+    Example:
+        >>> crop = read_face("photo.jpg", pick="largest")
     """
-    photograph = read_image(path)
-    if photograph.shape[:2] == (ALIGNED_SIZE, ALIGNED_SIZE):
-        return at_size(photograph, size)
-    return crop_at(photograph, find_face(photograph, name=str(path), pick="central"), size)
+    image = read_image(path)
+    has_aligned_size = image.shape[:2] == (ALIGNED_SIZE, ALIGNED_SIZE)
+    if aligned and not has_aligned_size:
+        raise InputError(
+            f"{path}: expected an aligned {ALIGNED_SIZE}x{ALIGNED_SIZE} crop, got "
+            f"{image.shape[1]}x{image.shape[0]}; run 'python -m recognition align' first"
+        )
+    if has_aligned_size and aligned is not False:
+        return at_size(image, size)
+    return crop_at(image, find_face(image, name=str(path), face=face, pick=pick), size)
 
 
 def at_size(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """An aligned crop, uint8 HWC, at the side that a network expects."""
+    """Return an aligned crop, uint8 HWC, with `size` pixels a side; unchanged if it has that size."""
     if crop.shape[0] == size:
         return crop
     return np.asarray(Image.fromarray(crop).resize((size, size), Image.Resampling.BICUBIC))

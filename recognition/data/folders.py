@@ -1,4 +1,4 @@
-"""A folder per identity, and its split into disjoint people."""
+"""One folder of photographs per identity, and the split into identities to train on and held-out ones."""
 
 import os
 from dataclasses import dataclass
@@ -9,17 +9,19 @@ import numpy as np
 from recognition.errors import InputError
 from recognition.images import list_images
 
-#: From this many photographs on, an identity's last is kept out of training, so that a
-#: reconstruction of its class centre meets a photograph that the network never saw.
+#: Identities with at least this many photographs have their last one kept out of training, so that a
+#: reconstruction of their class centre can be compared with a photograph that the network was not trained on.
 RESERVE_FROM = 10
 
 
 @dataclass(frozen=True)
 class Split:
-    """Photographs by identity: people to train on, people held out, and reserved photographs.
+    """Photographs by identity.
 
-    `held_out` shares no identity with `train`; `reserved` holds one further photograph of each
-    identity of `train` that has at least `RESERVE_FROM`.
+    Args:
+        train: The photographs to train on.
+        held_out: Photographs of identities that `train` does not have.
+        reserved: One further photograph of each identity of `train` that has at least `RESERVE_FROM`.
     """
 
     train: dict[str, list[Path]]
@@ -28,10 +30,10 @@ class Split:
 
 
 def read_folders(root: str | os.PathLike[str]) -> dict[str, list[Path]]:
-    """Identity to its image files, both sorted by name.
+    """Return the image files of each identity, both sorted by name.
 
     Raises:
-        InputError: `root` is no folder, or has no folder with an image in it.
+        InputError: If `root` is not a folder, or has no folder with an image in it.
     """
     root = Path(root)
     if not root.is_dir():
@@ -50,10 +52,15 @@ def read_folders(root: str | os.PathLike[str]) -> dict[str, list[Path]]:
 
 
 def split_identities(identities: dict[str, list[Path]], *, held_out: int, seed: int) -> Split:
-    """Choose `held_out` identities at random, by a fixed seed.
+    """Return a split with `held_out` identities chosen at random.
+
+    Args:
+        identities: Files by identity.
+        held_out: Number of identities to hold out.
+        seed: Seed of the choice.
 
     Raises:
-        InputError: fewer than two identities would be left to train on.
+        InputError: If fewer than two identities would be left to train on.
     """
     names = sorted(identities)
     if not 0 <= held_out <= len(names) - 2:

@@ -1,4 +1,4 @@
-"""Pair lists in LFW's format."""
+"""Pair lists in the format of LFW (Labeled Faces in the Wild)."""
 
 import os
 import re
@@ -6,18 +6,26 @@ from pathlib import Path
 
 from recognition.errors import InputError
 
-#: First image, second image, whether they show one person, fold.
+#: First image, second image, whether both show one person, and the number of the fold.
 Pair = tuple[Path, Path, bool, int]
 
 
 def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) -> tuple[list[Pair], int]:
-    """Pairs of LFW's view 2, and how many were left out because an image is not there.
+    """Return the pairs of a list, and the number of pairs left out because an image is missing.
 
-    The file says folds and pairs of each kind a fold, then lines `name n1 n2` or
-    `name1 n1 name2 n2`; image n of a name is `name_000n`.
+    The first line has the number of folds and of pairs of each kind in a fold; the others are `name n1 n2`
+    for a mated pair or `name1 n1 name2 n2` for a nonmated one, where image n of a name is the file
+    `name_000n`.
+
+    Args:
+        path: The list.
+        identities: Files by identity.
 
     Raises:
-        InputError: the file is no pair list, or no pair of it is among the identities.
+        InputError: If the file is not a pair list, or the identities have no pairs of both kinds in two
+            folds.
+
+    Source: LFW's view 2, Huang et al., technical report 07-49.
     """
     try:
         header, *lines = Path(path).read_text(encoding="utf-8").splitlines()

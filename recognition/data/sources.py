@@ -1,8 +1,8 @@
-"""Where labelled faces come from: one small interface, and the forms that are read.
+"""Sources of labelled faces: folders, and lists in CSV.
 
-A source says which identities there are, and reads one face by its key. Folders and lists key faces by
-their file. Another form, such as a record file, is one more function in `SOURCES`, whose keys may be
-paths that no file has (`train.rec/17`), with a `read` that knows them.
+A source has the keys of each identity's faces and reads one face by its key. The keys of folders and lists
+are files. Another kind of source, such as a record file, is one more entry of `SOURCES`; its keys may be
+paths of no file (`train.rec/17`) if its `read` knows them.
 """
 
 import csv
@@ -19,7 +19,7 @@ from recognition.data.folders import read_folders
 from recognition.errors import InputError
 from recognition.images import atomic_path
 
-#: A list's columns that are read; it may have others.
+#: Columns of a list that are read; it may have more.
 FILE, IDENTITY, KEPT = "file", "identity", "kept"
 
 
@@ -28,8 +28,8 @@ class FaceSource:
     """Labelled aligned faces.
 
     Args:
-        identities: name to the keys of its faces.
-        read: a key to a float (3, 112, 112) image in [0, 1].
+        identities: Keys of the faces by identity.
+        read: Returns the float image, shape (3, 112, 112) in [0, 1], of a key.
     """
 
     identities: dict[str, list[Path]]
@@ -37,10 +37,10 @@ class FaceSource:
 
 
 def open_source(path: str | os.PathLike[str]) -> FaceSource:
-    """Labelled faces of a folder (a folder per identity) or of a list (.csv).
+    """Return the labelled faces of a folder with one folder per identity, or of a list (.csv).
 
     Raises:
-        InputError: it is neither, or there are no faces in it.
+        InputError: If it is neither, or has no faces.
     """
     return SOURCES.get(Path(path).suffix.lower(), _open_folders)(Path(path))
 
@@ -56,13 +56,12 @@ def _open_list(path: Path) -> FaceSource:
 
 
 def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
-    """Identities of a CSV list with the columns `file` and `identity`, sorted by name.
+    """Return the files by identity, sorted by name, of a CSV list with the columns `file` and `identity`.
 
-    Files are relative to the list's folder. Rows whose column `kept`, if there is one, says no are
-    left out.
+    Files are relative to the list's folder. Rows with "no" in the optional column `kept` are left out.
 
     Raises:
-        InputError: it is no such list, or a file of it is not there.
+        InputError: If it is not such a list, or a file in it does not exist.
     """
     path = Path(path)
     identities: dict[str, list[Path]] = {}
@@ -97,10 +96,12 @@ def _rows(file: TextIO, path: Path) -> Iterator[tuple[str, str]]:
 
 
 def write_list(path: str | os.PathLike[str], rows: list[dict[str, str]]) -> None:
-    """Write a list that `read_list` reads, whole or not at all.
+    """Write a list that `read_list` reads, completely or not at all.
 
     Args:
-        rows: all with the same columns, `file` (a path from here) and `identity` among them.
+        path: The list's file.
+        rows: Rows with the same columns, among them `file`, relative to the working directory, and
+            `identity`.
     """
     folder = Path(path).resolve().parent
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -110,5 +111,5 @@ def write_list(path: str | os.PathLike[str], rows: list[dict[str, str]]) -> None
             writer.writerow({**row, FILE: os.path.relpath(Path(row[FILE]).resolve(), folder)})
 
 
-#: How a path with an ending is read; folders have none.
+#: Readers by the ending of the path; any other path is a folder.
 SOURCES: dict[str, Callable[[Path], FaceSource]] = {".csv": _open_list}

@@ -1,1 +1,1 @@
-"""Detect faces, align them, follow them through films."""
+"""Detection and alignment of faces, and tracking through films."""

@@ -1,8 +1,8 @@
-"""Detect faces, find five points, warp to 112x112.
+"""Face detection, five landmarks, and the warp to an aligned crop of 112x112 pixels.
 
-Detector and landmarks are dlib's (HOG detector; 68-point shape predictor of Kazemi and Sullivan,
-CVPR 2014), from wheels, so that no network is needed. The shape predictor was trained on iBUG
-300-W, whose licence excludes commercial use.
+Detector and landmarks are dlib's (HOG detector; 68-point shape predictor of Kazemi and Sullivan, CVPR 2014)
+and come with their packages, so that nothing is downloaded. The shape predictor was trained on iBUG 300-W,
+whose licence excludes commercial use.
 """
 
 import functools
@@ -15,10 +15,13 @@ from PIL import Image
 
 from recognition.errors import InputError, NoFaceError
 
-#: Side of an aligned crop, pixels.
+#: Side of an aligned crop in pixels. Source: InsightFace's reference points are for 112x112.
 ALIGNED_SIZE = 112
-#: ArcFace's five points on the crop, pixels, x then y: the image's left eye, right eye, nose tip,
-#: left and right corner of the mouth. Source: InsightFace's reference points.
+#: Order in which `find_face` counts the faces of a photograph.
+Pick = Literal["largest", "central"]
+#: ArcFace's five points on an aligned crop in pixels, (x, y): the left and the right eye as seen in the
+#: image, the tip of the nose, the left and the right corner of the mouth. Source: InsightFace,
+#: utils/face_align.py.
 REFERENCE_POINTS: NDArray[np.float64] = np.array(
     [
         (38.2946, 51.6963),
@@ -28,27 +31,34 @@ REFERENCE_POINTS: NDArray[np.float64] = np.array(
         (70.7299, 92.2041),
     ]
 )
-#: The detector sees photographs shrunk to this, pixels: an 80-pixel face is its smallest.
+#: Longer side in pixels to which photographs are shrunk for detection; the detector's smallest face has 80.
 DETECTION_SIDE = 1024
-#: Below this side, pixels, a photograph without a find is enlarged twice and looked at again.
+#: Photographs with a longer side below this, in pixels, are enlarged twice if no face was found.
 ENLARGE_BELOW = 700
 
 
 @dataclass(frozen=True)
 class Face:
-    """One found face: box (left, top, right, bottom) and (5, 2) points, in the photograph's pixels."""
+    """A detected face.
+
+    Args:
+        box: Left, top, right and bottom edge in the photograph's pixels.
+        points: Shape (5, 2), the landmarks of `REFERENCE_POINTS` in the photograph's pixels.
+    """
 
     box: tuple[float, float, float, float]
     points: NDArray[np.float64]
 
     @property
     def area(self) -> float:
+        """Area of the box in square pixels."""
         left, top, right, bottom = self.box
         return (right - left) * (bottom - top)
 
 
 @functools.cache
-def _dlib() -> tuple[Any, Any]:
+def dlib_models() -> tuple[Any, Any]:
+    """Return dlib's frontal face detector and its shape predictor of 68 landmarks, loaded once."""
     import dlib
     import face_recognition_models
 
@@ -57,12 +67,12 @@ def _dlib() -> tuple[Any, Any]:
 
 
 def detect(photograph: NDArray[np.uint8]) -> list[Face]:
-    """All faces of a uint8 HWC RGB photograph, the largest first."""
-    detector, predictor = _dlib()
+    """Return the faces in a uint8 HWC RGB photograph, the largest first."""
+    detector, predictor = dlib_models()
     shrunk, shrink = _shrink(photograph, DETECTION_SIDE)
     boxes = detector(shrunk, 0)
     if not boxes:
-        # Either the face is small in a large photograph, or the photograph itself is small.
+        # The face may be small in a large photograph, or the photograph itself may be small.
         if shrink < 1:
             shrunk, shrink = _shrink(photograph, 2 * DETECTION_SIDE)
             boxes = detector(shrunk, 0)
@@ -87,7 +97,7 @@ def _shrink(photograph: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8]
 
 
 def five_points(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The five ArcFace points, (5, 2), of iBUG's 68 landmarks, (68, 2)."""
+    """Return ArcFace's five points, shape (5, 2), of iBUG's 68 landmarks, shape (68, 2)."""
     return np.stack(
         [
             landmarks[36:42].mean(0),
@@ -100,12 +110,16 @@ def five_points(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def similarity_transform(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The (2, 3) similarity matrix that takes `source` points, (n, 2), nearest to `target`.
+    """Return the least-squares similarity transform from `source` to `target`, a matrix of shape (2, 3).
+
+    Args:
+        source: Shape (n, 2).
+        target: Shape (n, 2).
 
     Raises:
-        InputError: the source points coincide.
+        InputError: If the source points coincide.
 
-    Source: Umeyama, PAMI 13(4), 1991, in the closed form that two dimensions allow.
+    Source: Umeyama, PAMI 13(4), 1991, in its closed form for two dimensions.
     """
     centred = source - source.mean(0)
     aimed = target - target.mean(0)
@@ -122,18 +136,24 @@ def similarity_transform(source: NDArray[np.float64], target: NDArray[np.float64
 def warp(
     photograph: NDArray[np.uint8], matrix: NDArray[np.float64], size: int = ALIGNED_SIZE
 ) -> NDArray[np.uint8]:
-    """Warp a uint8 HWC image by a (2, 3) matrix (source to crop) onto a size x size crop."""
+    """Return the crop of a uint8 HWC image under a (2, 3) matrix from the image to the crop.
+
+    Args:
+        photograph: Shape (h, w, 3).
+        matrix: Maps pixel coordinates of the photograph to those of the crop.
+        size: Side of the crop in pixels.
+    """
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.5:
-        # Bicubic sampling alone would alias when it skips pixels.
+        # Bicubic sampling skips pixels at such scales and would alias.
         height, width = photograph.shape[:2]
         photograph, _ = _shrink(photograph, int(2 * scale * max(height, width)))
-        # Sizes are whole numbers, so that the two sides shrink a little differently.
+        # Sizes are integers, so the two sides shrink by slightly different factors.
         across, down = width / photograph.shape[1], height / photograph.shape[0]
         enlarge = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
         matrix = matrix @ enlarge
     inverse = np.linalg.inv(np.vstack([matrix, (0, 0, 1)]))[:2]
-    # Pillow counts from a pixel's corner, landmarks from its centre.
+    # Pillow's coordinates start at a pixel's corner, those of landmarks at its centre.
     inverse[:, 2] += 0.5 - inverse[:, :2] @ (0.5, 0.5)
     warped = Image.fromarray(photograph).transform(
         (size, size), Image.Transform.AFFINE, tuple(inverse.ravel()), Image.Resampling.BICUBIC
@@ -142,11 +162,14 @@ def warp(
 
 
 def crop_at(photograph: NDArray[np.uint8], face: Face, size: int = ALIGNED_SIZE) -> NDArray[np.uint8]:
-    """The aligned crop of one face, uint8 size x size: the usual 112x112 frame in other pixels."""
+    """Return the aligned crop of a face, uint8 of shape (size, size, 3).
+
+    A crop of any size shows the same part of the photograph as the usual one of 112x112 pixels.
+    """
     matrix = similarity_transform(face.points, REFERENCE_POINTS)
     if size != ALIGNED_SIZE:
         zoom = size / ALIGNED_SIZE
-        # Pixel centres, not corners, are what the reference points count from.
+        # The reference points are relative to the centres of pixels and not to their corners.
         matrix = zoom * matrix + np.array([[0, 0, (zoom - 1) / 2], [0, 0, (zoom - 1) / 2]])
     return warp(photograph, matrix, size)
 
@@ -156,19 +179,19 @@ def find_face(
     *,
     name: str,
     face: int = 1,
-    pick: Literal["largest", "central"] = "largest",
+    pick: Pick = "largest",
 ) -> Face:
-    """Detect faces and choose one.
+    """Return one of the faces in a photograph.
 
     Args:
         photograph: uint8 HWC RGB.
-        name: what errors call the photograph.
-        face: which of the faces, 1 first, in the order of `pick`.
-        pick: order by size, or by closeness to the middle, where labelled photographs have their
-            subject.
+        name: The photograph's name in error messages.
+        face: Which of the faces to return, from 1, in the order of `pick`.
+        pick: `largest` orders faces by size, `central` by their distance to the middle of the photograph,
+            where labelled photographs have their subject.
 
     Raises:
-        NoFaceError: no face was found, or fewer than `face`.
+        NoFaceError: If there is no face, or fewer than `face`.
     """
     faces = detect(photograph)
     if not faces:

@@ -1,4 +1,4 @@
-"""Align a folder of identities: photographs in, 112x112 crops out, cached."""
+"""Alignment of a folder of identities: photographs to aligned crops, which are reused."""
 
 import json
 import os
@@ -10,18 +10,25 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
-from recognition.detection.alignment import crop_at, find_face
 from recognition.errors import InputError, NoFaceError
-from recognition.images import atomic_path, read_image, write_png
+from recognition.images import atomic_path, write_png
 
-#: Photographs handed to a worker at once.
+#: Number of photographs that a worker takes at once.
 _CHUNK = 32
 
 
 @dataclass(frozen=True)
 class AlignmentReport:
-    """What became of a folder: counts, and the photographs left out."""
+    """The result of aligning a folder.
+
+    Args:
+        aligned: Number of new crops.
+        cached: Number of crops that existed and were newer than their photograph.
+        without_face: Photographs without a face, relative to the folder.
+        unreadable: Files that could not be read, relative to the folder.
+    """
 
     aligned: int
     cached: int
@@ -32,13 +39,18 @@ class AlignmentReport:
 def align_folders(
     source: str | os.PathLike[str], destination: str | os.PathLike[str], *, workers: int = 2
 ) -> AlignmentReport:
-    """Crop every photograph's most central face into `destination`, one folder per identity.
+    """Write the aligned crop of every photograph's most central face, in one folder per identity.
 
-    A crop that is newer than its photograph is kept. Photographs without a face, or damaged,
-    are left out and listed in `destination`/align.json.
+    A crop that is newer than its photograph is kept. Photographs without a face and damaged files are left
+    out and listed in `destination`/align.json.
+
+    Args:
+        source: A folder with one folder of photographs per identity.
+        destination: Where the crops are written.
+        workers: Number of processes.
 
     Raises:
-        InputError: there is nothing to align, or the destination cannot be written.
+        InputError: If there is nothing to align, or the destination cannot be written.
     """
     source, destination = Path(source), Path(destination)
     photographs = [path for paths in read_folders(source).values() for path in paths]
@@ -50,7 +62,7 @@ def align_folders(
         raise InputError(f"{destination}: cannot be made ({error.strerror}); choose another folder") from None
     outcomes: dict[str, list[str]] = {"aligned": [], "cached": [], "without_face": [], "unreadable": []}
     targets = _targets(photographs, source, destination)
-    # Fresh processes: a forked one may inherit locks of torch's threads.
+    # Spawned processes, because a forked one may inherit locks of torch's threads.
     with (
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
         tqdm(total=len(photographs), desc="align", unit="image") as bar,
@@ -73,7 +85,7 @@ def align_folders(
 
 
 def _targets(photographs: list[Path], source: Path, destination: Path) -> list[Path]:
-    """A crop's path is its photograph's with .png; where two would be one, .png is put behind."""
+    """Return the crops' paths: the photographs', with the ending replaced by .png or followed by it."""
     stems = Counter(path.with_suffix("") for path in photographs)
     return [
         destination
@@ -88,8 +100,7 @@ def _align_one(photograph: Path, target: Path) -> str:
     if target.exists() and target.stat().st_mtime >= photograph.stat().st_mtime:
         return "cached"
     try:
-        image = read_image(photograph)
-        aligned = crop_at(image, find_face(image, name=str(photograph), pick="central"))
+        aligned = read_face(photograph, aligned=False)
     except NoFaceError:
         return "without_face"
     except InputError:

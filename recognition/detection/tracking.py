@@ -1,4 +1,4 @@
-"""Follow faces through a film by their embeddings."""
+"""Tracking of faces through a film by their embeddings."""
 
 import csv
 import os
@@ -17,19 +17,19 @@ from recognition.errors import InputError
 from recognition.gallery import templates
 from recognition.recogniser import Recogniser
 
-#: Frames a second that are assumed where a camera does not tell.
+#: Frames per second that are assumed if a camera does not report its rate.
 DEFAULT_RATE = 25.0
-#: How much a template moves towards each new embedding of its identity.
+#: Weight of each new embedding of an identity in its template.
 TEMPLATE_RATE = 0.1
-#: Line colours of identities in turn, BGR.
+#: Colours of the identities' boxes in turn, BGR: the palette of Okabe and Ito.
 _COLOURS = ((178, 114, 0), (0, 94, 213), (115, 158, 0), (167, 121, 204), (0, 159, 230), (233, 180, 86))
 
 
-class Identities:
-    """Gives each face an identity number by its embedding; an unknown face founds a new one.
+class IdentityTracker:
+    """Assigns identity numbers to faces by their embeddings; an unknown face gets a new number.
 
     Args:
-        threshold: similarity above which a face is a known identity's.
+        threshold: Similarity above which a face belongs to a known identity.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -37,13 +37,14 @@ class Identities:
         self.templates: list[NDArray[np.float64]] = []
 
     def assign(self, embeddings: NDArray[np.floating]) -> list[tuple[int, float]]:
-        """Identity, from 1, and similarity to its template of each face of one frame.
+        """Return the identity, from 1, of each face in a frame, and its similarity to that identity's
+        template.
 
-        No two faces of a frame are one identity: the more similar gets it. A new identity's
-        similarity is 1.
+        Two faces in a frame never have the same identity; the more similar one gets it. The similarity of a
+        new identity is 1.
 
         Args:
-            embeddings: (faces, dim), unit norm.
+            embeddings: Shape (faces, dim), unit norm.
         """
         assigned: dict[int, tuple[int, float]] = {}
         if self.templates:
@@ -66,8 +67,15 @@ class Identities:
 
 
 @dataclass(frozen=True)
-class Tracked:
-    """What `track` did: frames looked at, identities, appearances, and whether Ctrl-C ended it."""
+class TrackingResult:
+    """The result of `track`.
+
+    Args:
+        frames: Number of frames in which faces were detected.
+        identities: Number of different identities.
+        appearances: Number of faces over all frames.
+        interrupted: Whether Ctrl-C ended it.
+    """
 
     frames: int
     identities: int
@@ -83,20 +91,22 @@ def track(
     threshold: float,
     every: int = 1,
     most_frames: int | None = None,
-) -> Tracked:
-    """Write `out`/marked.mp4 and `out`/appearances.csv of a film or camera.
+) -> TrackingResult:
+    """Write `out`/marked.mp4 and `out`/appearances.csv for a film or a camera.
 
-    The CSV has one line a face: frame (from 0), seconds, identity, left, top, right, bottom (pixels),
-    similarity to the identity's template. Ctrl-C ends it and keeps what is there.
+    The CSV has one line per face: frame (from 0), seconds, identity, left, top, right, bottom (pixels), and
+    the similarity to the identity's template. Ctrl-C ends it and keeps the frames so far.
 
     Args:
-        video: a file, or the number of a camera.
-        threshold: similarity above which a face is a known identity's.
-        every: looks for faces in every n-th frame; the film has these alone, at its own speed.
-        most_frames: ends after so many looked at.
+        recogniser: The network that embeds the faces.
+        video: A file, or the number of a camera.
+        out: Folder of the results.
+        threshold: Similarity above which a face belongs to a known identity.
+        every: Detects faces in every n-th frame; the marked film has these frames only, at the same speed.
+        most_frames: Ends after this many of these frames; None takes the whole film.
 
     Raises:
-        InputError: an option is out of range, there is no such film or camera, or nothing can be written.
+        InputError: If an option is out of range, there is no such film or camera, or nothing can be written.
     """
     if not -1 <= threshold <= 1:
         raise InputError(f"threshold: expected a similarity from -1 to 1, got {threshold}")
@@ -135,14 +145,14 @@ def _open(video: str) -> Any:
 
 
 def _frames(capture: Any, every: int, most: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Frame number and BGR frame of every n-th frame."""
-    number, looked_at = 0, 0
-    while most is None or looked_at < most:
-        there, frame = capture.read()
-        if not there:
+    """Yield the number and the BGR image of every n-th frame."""
+    number, count = 0, 0
+    while most is None or count < most:
+        found, frame = capture.read()
+        if not found:
             return
         if number % every == 0:
-            looked_at += 1
+            count += 1
             yield number, frame
         number += 1
 
@@ -155,10 +165,10 @@ def _follow(
     threshold: float,
     rate: float,
     every: int,
-) -> Tracked:
-    identities = Identities(threshold)
+) -> TrackingResult:
+    identities = IdentityTracker(threshold)
     writer: Any = None
-    looked_at, appearances, interrupted = 0, 0, False
+    count, appearances, interrupted = 0, 0, False
     with table.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file)
         lines.writerow(["frame", "seconds", "identity", "left", "top", "right", "bottom", "similarity"])
@@ -181,13 +191,13 @@ def _follow(
                     lines.writerow([number, round(number / rate, 3), identity, *box, round(similarity, 4)])
                     _mark(frame, face, identity)
                 writer.write(frame)
-                looked_at, appearances = looked_at + 1, appearances + len(faces)
+                count, appearances = count + 1, appearances + len(faces)
         except KeyboardInterrupt:
             interrupted = True
         finally:
             if writer is not None:
                 writer.release()
-    return Tracked(looked_at, len(identities.templates), appearances, interrupted)
+    return TrackingResult(count, len(identities.templates), appearances, interrupted)
 
 
 def _mark(frame: NDArray[np.uint8], face: Face, identity: int) -> None:

@@ -1,4 +1,4 @@
-"""Heads whose margin depends on the norm of the embedding, which stands for an image's quality."""
+"""Heads whose margin depends on the norm of the embedding, which indicates the quality of the image."""
 
 import math
 
@@ -6,24 +6,29 @@ import torch
 from torch import Tensor
 
 from recognition.errors import InputError
-from recognition.heads.base import CosineHead, check_range
+from recognition.heads.base import CosineHead
 from recognition.heads.margins import additive_angular_margin, angles_of
+from recognition.ranges import check_range
 
-#: AdaFace clips norms to this range before it measures their spread.
+#: AdaFace clips norms to this range before it computes their statistics, as the authors' code does.
 NORM_RANGE = (1e-3, 100.0)
-#: Keeps AdaFace's spread of norms from zero, and its angles from the ends of [0, pi].
-SMALL = 1e-3
+#: Keeps AdaFace's deviation of norms above zero, and its angles inside (0, pi), as the authors' code does.
+EPSILON = 1e-3
 
 
 class AdaFaceHead(CosineHead):
-    """Margins by image quality: angular for low norms, of the cosine for high ones.
+    """AdaFace: the margin is angular for low image quality and on the cosine for high quality.
 
     Args:
-        margin: the paper's m; h: how much of the spread of norms fills the range -1 to 1.
-        memory: of the running mean and deviation of the norms: the weight of the newest batch.
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
+        scale: Radius of the hypersphere.
+        margin: The paper's m.
+        h: The share of the norms' spread that is mapped to the range -1 to 1.
+        t_alpha: Weight of the newest batch in the running mean and deviation of the norms.
 
     Raises:
-        InputError: an option is out of range.
+        InputError: If an option is out of range.
 
     Source: Kim et al., AdaFace, arXiv:2204.00964, section 3.2; constants of the authors' code.
     """
@@ -39,42 +44,47 @@ class AdaFaceHead(CosineHead):
         scale: float = 64.0,
         margin: float = 0.4,
         h: float = 0.333,
-        memory: float = 0.01,
+        t_alpha: float = 0.01,
     ) -> None:
         super().__init__(embedding_size, classes, scale=scale)
         check_range("margin", margin, 0, math.pi / 2, includes_low=True)
         check_range("h", h, 0, math.inf)
-        check_range("memory", memory, 0, 1)
-        self.margin, self.h, self.memory = margin, h, memory
+        check_range("t_alpha", t_alpha, 0, 1)
+        self.margin, self.h, self.t_alpha = margin, h, t_alpha
         self.register_buffer("norm_mean", torch.tensor(20.0))
         self.register_buffer("norm_std", torch.tensor(100.0))
 
     @torch.no_grad()
     def _quality(self, norms: Tensor) -> Tensor:
-        """The norms' distance from their running mean, -1 (poor) to 1 (good), (batch, 1)."""
+        """Return image quality from -1 (low) to 1 (high), shape (batch, 1), from the standardised norms."""
         norms = norms.clamp(*NORM_RANGE)
-        # One image has no spread.
+        # The deviation of a single image is undefined.
         if self.training and len(norms) > 1:
-            self.norm_mean.lerp_(norms.mean().to(self.norm_mean.dtype), self.memory)
-            self.norm_std.lerp_(norms.std().to(self.norm_std.dtype), self.memory)
-        return ((norms - self.norm_mean) / (self.norm_std + SMALL) * self.h).clamp(-1, 1)
+            self.norm_mean.lerp_(norms.mean().to(self.norm_mean.dtype), self.t_alpha)
+            self.norm_std.lerp_(norms.std().to(self.norm_std.dtype), self.t_alpha)
+        return ((norms - self.norm_mean) / (self.norm_std + EPSILON) * self.h).clamp(-1, 1)
 
-    def with_margin(self, targets: Tensor, norms: Tensor, share: float) -> Tensor:
-        quality, margin = self._quality(norms), share * self.margin
-        angles = (angles_of(targets) - margin * quality).clamp(SMALL, math.pi - SMALL)
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
+        quality, margin = self._quality(norms), margin_fraction * self.margin
+        angles = (angles_of(target_cosines) - margin * quality).clamp(EPSILON, math.pi - EPSILON)
         return angles.cos() - margin * (1 + quality)
 
 
 class MagFaceHead(CosineHead):
-    """cos(theta + m(a)): the margin m grows with the norm a of the embedding, and norms are drawn up.
+    """MagFace: cos(theta + m(a)), whose margin m grows with the norm a, and a regulariser that raises norms.
 
     Args:
-        low_norm, high_norm: the paper's l_a and u_a, between which norms are clipped.
-        low_margin, high_margin: radians, the margins at these norms.
-        pull: the paper's lambda_g, weight of the regulariser g(a) = a / high_norm^2 + 1 / a.
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
+        scale: Radius of the hypersphere.
+        low_norm: Lower bound that norms are clipped to, the paper's l_a.
+        high_norm: Upper bound that norms are clipped to, the paper's u_a.
+        low_margin: Margin at `low_norm`, radians, the paper's l_m.
+        high_margin: Margin at `high_norm`, radians, the paper's u_m.
+        lambda_g: Weight of the regulariser g(a) = a / high_norm^2 + 1 / a.
 
     Raises:
-        InputError: an option is out of range.
+        InputError: If an option is out of range.
 
     Source: Meng et al., MagFace, arXiv:2103.06627, eqs. 3 and 5; constants of the authors' code.
     """
@@ -89,7 +99,7 @@ class MagFaceHead(CosineHead):
         high_norm: float = 110.0,
         low_margin: float = 0.45,
         high_margin: float = 0.8,
-        pull: float = 35.0,
+        lambda_g: float = 35.0,
     ) -> None:
         super().__init__(embedding_size, classes, scale=scale)
         if not 0 < low_norm < high_norm < math.inf:
@@ -99,18 +109,19 @@ class MagFaceHead(CosineHead):
                 "margins: expected radians, 0 <= low_margin <= high_margin <= pi/2, got "
                 f"{low_margin:g} and {high_margin:g}"
             )
-        check_range("pull", pull, 0, math.inf, includes_low=True)
+        check_range("lambda_g", lambda_g, 0, math.inf, includes_low=True)
         self.low_norm, self.high_norm = low_norm, high_norm
         self.low_margin, self.high_margin = low_margin, high_margin
-        self.pull = pull
+        self.lambda_g = lambda_g
 
-    def with_margin(self, targets: Tensor, norms: Tensor, share: float) -> Tensor:
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
         slope = (self.high_margin - self.low_margin) / (self.high_norm - self.low_norm)
         margins = self.low_margin + slope * (norms.clamp(self.low_norm, self.high_norm) - self.low_norm)
-        return additive_angular_margin(targets, share * margins)
+        return additive_angular_margin(target_cosines, margin_fraction * margins)
 
-    def loss(self, embeddings: Tensor, labels: Tensor, share: float = 1.0) -> Tensor:
-        """Cross-entropy of the logits plus the regulariser of the norms, mean over the batch."""
+    def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float = 1.0) -> Tensor:
+        """Return the cross-entropy plus the regulariser of the norms, averaged over the batch."""
         norms = embeddings.norm(dim=1).clamp(self.low_norm, self.high_norm)
         regulariser = (norms / self.high_norm**2 + 1 / norms).mean()
-        return self.cross_entropy(self(embeddings, labels, share), labels) + self.pull * regulariser
+        cross_entropy = self.cross_entropy(self(embeddings, labels, margin_fraction), labels)
+        return cross_entropy + self.lambda_g * regulariser

@@ -1,4 +1,4 @@
-"""What all heads have in common: class weights, checked labels, the loss."""
+"""What all heads have in common: class weights, checked labels and the cross-entropy loss."""
 
 import math
 from abc import ABC, abstractmethod
@@ -8,20 +8,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognition.errors import InputError
+from recognition.ranges import check_range
 
 
 class Head(nn.Module, ABC):
-    """Embeddings and labels to logits over the training identities, and to a loss.
+    """Logits over the training identities, and a loss, from embeddings and labels.
+
+    A subclass implements `logits`.
 
     Args:
-        embedding_size: dimensions of an embedding.
-        classes: number of identities.
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
     """
 
-    #: The additive angular margin, radians, of heads that have one; an attack on the network asks for it.
+    #: Additive angular margin in radians, of heads that have one. It is saved with the network, so that an
+    #: attack can use the loss that the network was trained with.
     angular_margin = 0.0
-    #: The share of a label's weight that is spread over all classes. Negative values push away from them,
-    #: which makes a network harder to invert. Source: Struppek et al., arXiv:2310.06549.
+    #: Share of each label's weight that is spread over all classes. Negative values push embeddings away from
+    #: the other classes, which makes a network harder to invert. Source: Struppek et al., arXiv:2310.06549.
     label_smoothing = 0.0
 
     def __init__(self, embedding_size: int, classes: int) -> None:
@@ -32,53 +36,61 @@ class Head(nn.Module, ABC):
 
     @property
     def centres(self) -> Tensor:
-        """Unit-norm class weights, (classes, embedding_size)."""
+        """Class centres: the weights at unit norm, shape (classes, embedding_size)."""
         return F.normalize(self.weight)
 
-    def forward(self, embeddings: Tensor, labels: Tensor, share: float = 1.0) -> Tensor:
-        """Logits, (batch, classes).
+    def forward(self, embeddings: Tensor, labels: Tensor, margin_fraction: float = 1.0) -> Tensor:
+        """Return the logits, shape (batch, classes).
 
         Args:
-            embeddings: (batch, embedding_size), any positive norm.
-            labels: (batch,), class indices in [0, classes).
-            share: of the margin that is in force, 0 to 1, while a training warms up.
+            embeddings: Shape (batch, embedding_size), of any positive norm.
+            labels: Shape (batch,), class indices in [0, classes).
+            margin_fraction: Fraction of the margin that is applied, from 0 to 1; below 1 during warm-up.
 
         Raises:
-            InputError: a label is out of range.
+            InputError: If a label is out of range.
         """
         if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < self.classes:
             raise InputError(
                 f"labels: expected class indices in 0..{self.classes - 1}, "
                 f"got {int(labels.min())}..{int(labels.max())}"
             )
-        return self.logits(embeddings, labels, share)
+        return self.logits(embeddings, labels, margin_fraction)
 
     @abstractmethod
-    def logits(self, embeddings: Tensor, labels: Tensor, share: float) -> Tensor:
-        """As `forward`, of labels that are in range."""
+    def logits(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> Tensor:
+        """Return the logits as `forward` does, for labels that are known to be in range."""
 
-    def loss(self, embeddings: Tensor, labels: Tensor, share: float = 1.0) -> Tensor:
-        """Cross-entropy of the logits, mean over the batch, a scalar."""
-        return self.cross_entropy(self(embeddings, labels, share), labels)
+    def extra_tensors(self) -> dict[str, Tensor]:
+        """Return tensors, by name, that are saved with the network besides the centres."""
+        return {}
+
+    def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float = 1.0) -> Tensor:
+        """Return the cross-entropy of the logits, averaged over the batch, as a scalar."""
+        return self.cross_entropy(self(embeddings, labels, margin_fraction), labels)
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean cross-entropy to labels that are smoothed by `label_smoothing`, a scalar."""
+        """Return the mean cross-entropy with labels smoothed by `label_smoothing`, as a scalar."""
         loss = F.cross_entropy(logits, labels)
         if not self.label_smoothing:
             return loss
-        # Written out, for torch's own option refuses the negative values.
+        # Written out, because torch's own option rejects negative values.
         uniform = -F.log_softmax(logits, dim=1).mean()
         return (1 - self.label_smoothing) * loss + self.label_smoothing * uniform
 
 
 class CosineHead(Head):
-    """A head on the sphere: scaled cosines, the target's through one hook, `with_margin`.
+    """A head on the hypersphere, whose logits are scaled cosines.
+
+    A subclass overrides one hook, `with_margin`, which changes the cosine to the true class.
 
     Args:
-        scale: the papers' s, the radius of the sphere that embeddings are put on.
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
+        scale: Radius of the hypersphere that embeddings are projected to, the papers' s.
 
     Raises:
-        InputError: the scale is out of range.
+        InputError: If the scale is out of range.
     """
 
     def __init__(self, embedding_size: int, classes: int, *, scale: float = 64.0) -> None:
@@ -87,34 +99,21 @@ class CosineHead(Head):
         self.scale = scale
 
     def cosines(self, embeddings: Tensor) -> Tensor:
-        """cos(theta) to every class, (batch, classes)."""
+        """Return cos(theta) to every class, shape (batch, classes)."""
         return F.linear(F.normalize(embeddings), self.centres)
 
     @abstractmethod
-    def with_margin(self, targets: Tensor, norms: Tensor, share: float) -> Tensor:
-        """The target cosines, (batch, 1), with the margin.
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
+        """Return the cosines to the true classes with the margin applied, shape (batch, 1).
 
         Args:
-            norms: of the embeddings, (batch, 1), for margins that depend on them.
+            target_cosines: Cosines to the true classes, shape (batch, 1).
+            norms: Norms of the embeddings, shape (batch, 1), for margins that depend on them.
+            margin_fraction: Fraction of the margin to apply, from 0 to 1.
         """
 
-    def logits(self, embeddings: Tensor, labels: Tensor, share: float) -> Tensor:
+    def logits(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> Tensor:
         cosines = self.cosines(embeddings)
         norms = embeddings.norm(dim=1, keepdim=True)
-        targets = self.with_margin(cosines.gather(1, labels[:, None]), norms, share)
+        targets = self.with_margin(cosines.gather(1, labels[:, None]), norms, margin_fraction)
         return self.scale * cosines.scatter(1, labels[:, None], targets)
-
-
-def check_range(name: str, value: float, low: float, high: float, *, includes_low: bool = False) -> None:
-    """Refuse an option of a head or a term outside low < value < high (or low <= value).
-
-    Raises:
-        InputError: it is outside, or no number.
-    """
-    if (low < value or (includes_low and value == low)) and value < high:
-        return
-    if high == math.inf:
-        expected = "0 or more" if includes_low else "a positive number"
-    else:
-        expected = f"{'from' if includes_low else 'above'} {low:g} to below {high:g}"
-    raise InputError(f"{name}: expected {expected}, got {value}")

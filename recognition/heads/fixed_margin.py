@@ -1,4 +1,4 @@
-"""Heads without a margin and with one that is the same for every image."""
+"""Heads without a margin, and heads whose margin is the same for every image."""
 
 import math
 
@@ -7,18 +7,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognition.errors import InputError
-from recognition.heads.base import CosineHead, Head, check_range
+from recognition.heads.base import CosineHead, Head
 from recognition.heads.margins import additive_angular_margin, combined_margin
+from recognition.ranges import check_range
 
 
 class SoftmaxHead(Head):
-    """The plain softmax: inner products with weights of any norm, and a bias for each class."""
+    """The plain softmax: inner products with weights of any norm, and one bias per class."""
 
     def __init__(self, embedding_size: int, classes: int) -> None:
         super().__init__(embedding_size, classes)
         self.bias = nn.Parameter(torch.zeros(classes))
 
-    def logits(self, embeddings: Tensor, labels: Tensor, share: float) -> Tensor:
+    def logits(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> Tensor:
         return F.linear(embeddings, self.weight, self.bias)
 
 
@@ -28,19 +29,23 @@ class NormSoftmaxHead(CosineHead):
     Source: Wang et al., NormFace, arXiv:1704.06369.
     """
 
-    def with_margin(self, targets: Tensor, norms: Tensor, share: float) -> Tensor:
-        return targets
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
+        return target_cosines
 
 
 class CombinedMarginHead(CosineHead):
-    """cos(m1 * theta + m2) - m3.
+    """The combined margin cos(m1 * theta + m2) - m3.
 
     Args:
-        m1: factor of the angle, 1 or a little about it; m2: added to the angle, radians; m3: taken
-            from the cosine.
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
+        scale: Radius of the hypersphere.
+        m1: Multiplicative angular margin, at or near 1.
+        m2: Additive angular margin, radians.
+        m3: Additive cosine margin.
 
     Raises:
-        InputError: an option is out of range.
+        InputError: If an option is out of range.
 
     Source: Deng et al., arXiv:1801.07698, eq. 4.
     """
@@ -61,16 +66,17 @@ class CombinedMarginHead(CosineHead):
         check_range("m3", m3, 0, 2, includes_low=True)
         self.m1, self.m2, self.m3 = m1, m2, m3
 
-    def with_margin(self, targets: Tensor, norms: Tensor, share: float) -> Tensor:
-        return combined_margin(targets, 1 + share * (self.m1 - 1), share * self.m2, share * self.m3)
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
+        m1 = 1 + margin_fraction * (self.m1 - 1)
+        return combined_margin(target_cosines, m1, margin_fraction * self.m2, margin_fraction * self.m3)
 
 
 class CM1Head(CombinedMarginHead):
-    """The ArcFace paper's first combined margin: (1, 0.3, 0.2), the defaults of `CombinedMarginHead`."""
+    """The ArcFace paper's first combined margin, (1, 0.3, 0.2), the defaults of `CombinedMarginHead`."""
 
 
 class CM2Head(CombinedMarginHead):
-    """The ArcFace paper's second combined margin: (0.9, 0.4, 0.15)."""
+    """The ArcFace paper's second combined margin, (0.9, 0.4, 0.15)."""
 
     def __init__(
         self,
@@ -86,59 +92,70 @@ class CM2Head(CombinedMarginHead):
 
 
 class SphereFaceHead(CosineHead):
-    """cos(factor * theta), falling on beyond pi, on a sphere of fixed radius as the ArcFace paper has it.
+    """The multiplicative angular margin cos(margin * theta), continued beyond pi so that it keeps falling.
+
+    The scale is fixed, as in the ArcFace paper's comparison; SphereFace itself keeps the embedding's norm.
 
     Args:
-        factor: the paper's m, at least 1; SphereFace's own 4 wants a long warm-up.
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
+        scale: Radius of the hypersphere.
+        margin: The paper's m, at least 1. SphereFace's own value of 4 needs a long warm-up.
 
     Raises:
-        InputError: an option is out of range.
+        InputError: If an option is out of range.
 
-    Source: Liu et al., arXiv:1704.08063, eq. 7; factor 1.35 from arXiv:1801.07698, table 2.
+    Source: Liu et al., arXiv:1704.08063, eq. 7; the default margin of 1.35 is from arXiv:1801.07698, table 2.
     """
 
     def __init__(
-        self, embedding_size: int, classes: int, *, scale: float = 64.0, factor: float = 1.35
+        self, embedding_size: int, classes: int, *, scale: float = 64.0, margin: float = 1.35
     ) -> None:
         super().__init__(embedding_size, classes, scale=scale)
-        check_range("factor", factor, 1, 10, includes_low=True)
-        self.factor = factor
+        check_range("margin", margin, 1, 10, includes_low=True)
+        self.margin = margin
 
-    def with_margin(self, targets: Tensor, norms: Tensor, share: float) -> Tensor:
-        return combined_margin(targets, 1 + share * (self.factor - 1), 0.0, 0.0)
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
+        return combined_margin(target_cosines, 1 + margin_fraction * (self.margin - 1), 0.0, 0.0)
 
 
 class CosFaceHead(CosineHead):
-    """cos(theta) - distance.
+    """The additive cosine margin cos(theta) - margin.
 
     Args:
-        distance: the paper's m, of cosines.
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
+        scale: Radius of the hypersphere.
+        margin: The paper's m, subtracted from the cosine.
 
     Raises:
-        InputError: an option is out of range.
+        InputError: If an option is out of range.
 
     Source: Wang et al., arXiv:1801.09414, eq. 4.
     """
 
     def __init__(
-        self, embedding_size: int, classes: int, *, scale: float = 64.0, distance: float = 0.35
+        self, embedding_size: int, classes: int, *, scale: float = 64.0, margin: float = 0.35
     ) -> None:
         super().__init__(embedding_size, classes, scale=scale)
-        check_range("distance", distance, 0, 2, includes_low=True)
-        self.distance = distance
+        check_range("margin", margin, 0, 2, includes_low=True)
+        self.margin = margin
 
-    def with_margin(self, targets: Tensor, norms: Tensor, share: float) -> Tensor:
-        return targets - share * self.distance
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
+        return target_cosines - margin_fraction * self.margin
 
 
 class ArcFaceHead(CosineHead):
-    """cos(theta + margin).
+    """The additive angular margin cos(theta + margin).
 
     Args:
-        margin: the paper's m, radians.
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
+        scale: Radius of the hypersphere.
+        margin: The paper's m, radians, in [0, pi/2].
 
     Raises:
-        InputError: scale or margin out of range.
+        InputError: If the scale or the margin is out of range.
 
     Source: Deng et al., arXiv:1801.07698, eq. 3.
     """
@@ -151,5 +168,5 @@ class ArcFaceHead(CosineHead):
             raise InputError(f"margin: expected radians in [0, pi/2], got {margin}")
         self.angular_margin = margin
 
-    def with_margin(self, targets: Tensor, norms: Tensor, share: float) -> Tensor:
-        return additive_angular_margin(targets, share * self.angular_margin)
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
+        return additive_angular_margin(target_cosines, margin_fraction * self.angular_margin)

@@ -1,26 +1,26 @@
-"""Margin functions: the cosine of the angle to the true class, made harder, each with its exact gradient."""
+"""Margin functions: each lowers the cosine to the true class, with its exact gradient."""
 
 import math
 
 import torch
 from torch import Tensor
 
-#: Keeps the gradient of sin(theta) finite where an embedding lies on its centre.
+#: Keeps the gradient of sin(theta) finite where an embedding coincides with its centre.
 SMALLEST_SINE = 1e-4
-#: Angles are taken of cosines this far inside [-1, 1]: the smallest distance that float32 knows there.
+#: Cosines are clipped this far inside [-1, 1] before their angle is taken: about float32's resolution at 1.
 COSINE_EDGE = 1e-7
 
 
 def additive_angular_margin(cosines: Tensor, margin: float | Tensor) -> Tensor:
-    """cos(theta + margin) of each target cosine, any shape, with its exact gradient.
+    """Return cos(theta + margin) of each cosine, of any shape, with its exact gradient.
 
-    Beyond theta + margin > pi the cosine would rise again, and reward a worse angle; there the
-    line cos(theta) - margin * sin(margin) goes on falling, as in the authors' code.
+    Where theta + margin > pi the cosine would rise again and reward a larger angle. There the line
+    cos(theta) - margin * sin(margin) is used instead, as in the authors' code, which keeps falling.
 
     Args:
-        cosines: cos(theta) in [-1, 1].
-        margin: radians, in [0, pi/2], one for all or one each; from about 2.3 on the line would
-            begin above the curve's end.
+        cosines: Values of cos(theta) in [-1, 1].
+        margin: Margin in radians, in [0, pi/2]: one number, or a tensor that broadcasts. From about 2.3
+            radians on, the line would begin above the end of the curve.
 
     Source: Deng et al., arXiv:1801.07698, eq. 3.
     """
@@ -36,23 +36,42 @@ def additive_angular_margin(cosines: Tensor, margin: float | Tensor) -> Tensor:
     return torch.where(cosines > -cosine_of_margin, inside, beyond)
 
 
+def arcface_logits(cosines: Tensor, labels: Tensor, *, scale: float, margin: float) -> Tensor:
+    """Return ArcFace's logits, shape (batch, classes): scaled cosines, with the margin at the true class.
+
+    Args:
+        cosines: Shape (batch, classes), between unit-norm embeddings and unit-norm centres.
+        labels: Shape (batch,), class indices.
+        scale: Radius of the hypersphere that embeddings are projected to.
+        margin: Additive angular margin, radians.
+
+    Source: Deng et al., arXiv:1801.07698, eq. 3.
+    """
+    targets = cosines.gather(1, labels[:, None])
+    with_margin = additive_angular_margin(targets, margin)
+    return scale * cosines.scatter(1, labels[:, None], with_margin)
+
+
 def angles_of(cosines: Tensor) -> Tensor:
-    """Angles, radians, whose gradient stays finite at 0 and pi."""
+    """Return the angles of cosines, radians, with a gradient that stays finite at 0 and pi."""
     return cosines.clamp(-1 + COSINE_EDGE, 1 - COSINE_EDGE).acos()
 
 
 def falling_cosine(angles: Tensor) -> Tensor:
-    """cos(angle) up to pi, and then the same fall again from -1 to -3, and so on: it never rises.
+    """Return cos(angle) continued beyond pi so that it never rises: from -1 to -3 up to 2 pi, and so on.
 
-    Source: Liu et al., arXiv:1704.08063, section 3.2 (psi), for any non-negative angle.
+    Args:
+        angles: Radians, 0 or more, of any shape.
+
+    Source: Liu et al., arXiv:1704.08063, section 3.2 (psi).
     """
     turns = (angles / math.pi).floor().detach()
     return torch.where(turns % 2 == 0, 1, -1) * angles.cos() - 2 * turns
 
 
 def combined_margin(cosines: Tensor, m1: float, m2: float, m3: float) -> Tensor:
-    """cos(m1 * theta + m2) - m3 of each target cosine, falling on beyond pi.
+    """Return cos(m1 * theta + m2) - m3 of each cosine, continued beyond pi by `falling_cosine`.
 
-    Source: Deng et al., arXiv:1801.07698, eq. 4; `falling_cosine` beyond pi.
+    Source: Deng et al., arXiv:1801.07698, eq. 4.
     """
     return falling_cosine(m1 * angles_of(cosines) + m2) - m3

@@ -1,4 +1,4 @@
-"""Class centres: from shards of a training, from a file, or from photographs of each identity."""
+"""Class centres: from the shards of a training, from a file, or from photographs of each identity."""
 
 import os
 import re
@@ -9,21 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.errors import InputError, NoFaceError, one_line
 from recognition.images import to_tensor
+from recognition.loading.state_dicts import read_safetensors
 from recognition.loading.torch_files import read_torch_file
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
-#: A training's files that carry one rank's part of the classes: `checkpoint_gpu_0.pt` of
-#: arcface_torch, `rank:0_softmax_weight.pt` of its older versions, and their like.
+#: Files with the classes of one rank of a distributed training: `checkpoint_gpu_0.pt` of arcface_torch,
+#: `rank:0_softmax_weight.pt` of its older versions, and similar names.
 _RANK = re.compile(r"(?P<before>.*(?:gpu|rank)[_:-]?)(?P<rank>\d+)(?P<after>.*\.(?:pt|pth))")
-#: Keys of class weights in files, and whether theirs is the (dim, classes) layout.
+#: Keys of class weights in files, and whether the weights under that key have shape (dim, classes).
 _KEYS = {
     "state_dict_softmax_fc": False,
     "weight": False,
@@ -37,13 +36,16 @@ _KEYS = {
 
 
 def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor:
-    """Class weights as (classes, dim), whichever way they were stored.
+    """Return class weights in float32 and shape (classes, dim), whichever way they were stored.
 
     Args:
-        transposed: whether the name says (dim, classes), for square ones.
+        weights: Shape (classes, dim) or (dim, classes).
+        dim: Number of dimensions of an embedding.
+        name: What error messages call the weights.
+        transposed: Whether square weights are (dim, classes).
 
     Raises:
-        InputError: neither side is `dim`, or a centre is zero or not finite.
+        InputError: If neither side is `dim`, or a centre is zero or not finite.
     """
     if weights.ndim != 2 or dim not in weights.shape:
         raise InputError(
@@ -63,10 +65,10 @@ def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor
 
 
 def shards_beside(path: Path) -> list[Path]:
-    """All ranks' files of the training that a rank's file belongs to, in order of rank.
+    """Return the files of all ranks of the training that a rank's file belongs to, in order of rank.
 
     Raises:
-        InputError: a rank below the highest has no file; it is named.
+        InputError: If a rank below the highest has no file.
     """
     match = _RANK.fullmatch(path.name)
     if match is None:
@@ -87,23 +89,26 @@ def shards_beside(path: Path) -> list[Path]:
 
 
 def join_shards(parts: Sequence[Tensor], names: Sequence[str]) -> Tensor:
-    """Ranks' centres, (classes, dim) each, as one.
+    """Return the ranks' centres, shape (classes, dim) each, joined into one tensor.
 
     Raises:
-        InputError: the sizes are not those of one training, which deals classes evenly.
+        InputError: If the sizes are not those of one training, which distributes its classes evenly.
     """
     sizes = [len(part) for part in parts]
     if sizes != sorted(sizes, reverse=True) or max(sizes) - min(sizes) > 1:
-        told = ", ".join(f"{name}: {size}" for name, size in zip(names, sizes, strict=True))
+        listed = ", ".join(f"{name}: {size}" for name, size in zip(names, sizes, strict=True))
         raise InputError(
             f"class centres: expected shards of one training, equal or one class less in the later ones, "
-            f"got {told}; a shard is of another training or incomplete"
+            f"got {listed}; a shard is of another training or incomplete"
         )
     return torch.cat(list(parts))
 
 
 def softmax_weights(loaded: Any) -> tuple[Tensor, bool] | None:
-    """Class weights in what a file held, and whether their name says (dim, classes); None without any."""
+    """Return the class weights in a file's content, and whether their key means (dim, classes).
+
+    The result is None if there are none.
+    """
     if isinstance(loaded, Tensor):
         return loaded, False
     if not isinstance(loaded, dict):
@@ -120,7 +125,10 @@ def softmax_weights(loaded: Any) -> tuple[Tensor, bool] | None:
 
 
 def centres_of_training(path: Path, loaded: Any, dim: int) -> Tensor | None:
-    """Centres that a training's checkpoint carries in `state_dict_softmax_fc`, of all ranks; None without."""
+    """Return the class centres of all ranks of a training checkpoint, shape (classes, dim).
+
+    The result is None if the checkpoint has no `state_dict_softmax_fc`.
+    """
     if not isinstance(loaded, dict) or "state_dict_softmax_fc" not in loaded:
         return None
     return _read_shards(shards_beside(path), dim)
@@ -142,30 +150,24 @@ def _read(path: Path) -> Any:
             with path.open("rb") as file:
                 return torch.from_numpy(np.lib.format.read_array(file, allow_pickle=False))
         except Exception as error:
-            # A damaged header raises whatever the tokeniser, the parser or the allocator do.
+            # A damaged header may raise any error of the tokeniser, the parser or the allocator.
             raise InputError(f"{path}: expected a .npy file of centres ({one_line(error)})") from None
-    if path.suffix.lower() == ".safetensors":
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: damaged safetensors file ({one_line(error)}); get a whole copy"
-            ) from None
-    return read_torch_file(path)
+    return read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_torch_file(path)
 
 
 def read_centres(
     source: str | os.PathLike[str], recogniser: Recogniser, dim: int
 ) -> tuple[Tensor, tuple[str, ...] | None]:
-    """Centres, (classes, dim), and names of the classes where the source has them.
+    """Return class centres, shape (classes, dim), and the names of the classes if the source has them.
 
     Args:
-        source: a file (.pt, .pth, .npy, .safetensors), a folder of ranks' shards, or a folder of one folder
-            of photographs per identity.
-        recogniser: embeds the photographs.
+        source: A file (.pt, .pth, .npy, .safetensors), a folder with the shards of all ranks, or a folder
+            with one folder of photographs per identity.
+        recogniser: The network that embeds the photographs.
+        dim: Number of dimensions of an embedding.
 
     Raises:
-        InputError: there are none, they have another dimension, or a shard is missing.
+        InputError: If there are no centres, they have another dimension, or a shard is missing.
     """
     path = Path(source)
     if path.is_file():
@@ -181,19 +183,19 @@ def read_centres(
 def centres_of_photographs(
     folder: str | os.PathLike[str], recogniser: Recogniser
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """The mean embedding of each identity's photographs, (identities, dim), unit norm, and the names.
+    """Return each identity's mean embedding, unit norm, shape (identities, dim), and the identities' names.
 
-    Photographs without a face are left out, and identities without any.
+    Photographs without a face are left out, and so are identities without a face.
 
     Raises:
-        InputError: there is no folder with a face in it.
+        InputError: If the folder has no photograph with a face.
     """
     names, rows = [], []
     for name, paths in read_folders(folder).items():
         faces = []
         for path in paths:
             try:
-                faces.append(to_tensor(read_face(path, recogniser.input_size)))
+                faces.append(to_tensor(read_face(path, size=recogniser.input_size)))
             except NoFaceError:
                 continue
         if faces:

@@ -1,4 +1,4 @@
-"""Files of ONNX: checked, converted, and asked what they take."""
+"""Reader of ONNX files: checks a file, converts its graph, and finds the preprocessing it expects."""
 
 import json
 from dataclasses import replace
@@ -6,35 +6,44 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from recognition.checkpoint import sha256
+from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, one_line
-from recognition.loading.choice import PRESETS
+from recognition.loading.choice import ModelChoice
 from recognition.loading.limits import MAX_INPUT_SIZE
 from recognition.loading.onnx_network import OnnxNetwork
-from recognition.recogniser import Preprocessing
+from recognition.loading.presets import PRESETS, parse_preset
+from recognition.recogniser import Preprocessing, Recogniser, Source
 
-#: Metadata of ONNX files of ours: `Preprocessing` as JSON.
+#: Key of the metadata in which `recognition.export` stores the `Preprocessing` as JSON.
 PREPROCESSING_KEY = "arcinvert.preprocessing"
-#: Nodes of an ONNX graph among which its own preprocessing is looked for, as InsightFace does.
+#: Number of nodes at the beginning of a graph among which its own normalisation is looked for, as
+#: InsightFace's python-package/insightface/model_zoo/arcface_onnx.py does.
 _FIRST_NODES = 8
-#: Allowed difference of an image's raw embedding alone and in a batch, relative to the largest number.
+#: Input sizes in pixels that are tried in turn where a file leaves its size open.
+_USUAL_SIZES = (ALIGNED_SIZE, PRESETS["facenet"].input_size, PRESETS["imagenet"].input_size)
+#: Largest difference between an image's raw embedding alone and in a batch, relative to the largest number.
 _BATCH_TOLERANCE = 1e-3
 
 
-def read_onnx(path: Path, size: int | None) -> tuple[nn.Module, Preprocessing, str, dict[str, Any]]:
-    """The network, its preprocessing and why, and its architecture for reports.
+def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
+    """Return the recogniser of an ONNX file.
 
     Args:
-        size: of the input where the file leaves it open; None tries the usual ones.
+        path: The file.
+        choice: Its preset gives the input size where the file leaves it open; otherwise the usual sizes are
+            tried.
 
     Raises:
-        InputError: no ONNX, weights in other files, an operator without converter, or another network.
+        InputError: If the file is damaged or has its weights in other files, an operator cannot be converted,
+            or the graph is not a network from images to embeddings.
     """
+    size = None if choice.preset is None else parse_preset(choice.preset, PRESETS["insightface"]).input_size
     model = _parse(path)
     given = _input_of(model, path)
     fixed = given.batch if given.batch > 0 else None
-    sizes = [given.size] if given.size else [size] if size else [112, 160, 224]
+    sizes = [given.size] if given.size else [size] if size else _USUAL_SIZES
     refusal: InputError | None = None
     for side in sizes:
         try:
@@ -51,15 +60,21 @@ def read_onnx(path: Path, size: int | None) -> tuple[nn.Module, Preprocessing, s
     try:
         preprocessing, reason = _preprocessing(model, side, open_size=not given.size and size is None)
     except InputError as error:
-        raise InputError(f"{path}: {error}; get a whole copy") from None
-    return network, preprocessing, reason, {"network": "onnx", "nodes": len(model.graph.node)}
+        raise InputError(f"{path}: {error}; get an intact copy") from None
+    architecture = {"network": "onnx", "nodes": len(model.graph.node)}
+    return Recogniser(
+        network,
+        name=path.stem,
+        preprocessing=preprocessing,
+        source=Source(str(path), sha256(path), architecture, "ONNX", reason),
+    )
 
 
 def _parse(path: Path) -> Any:
     import onnx
 
     try:
-        # External data could name any file of this machine.
+        # External data could name any file on this machine.
         model = onnx.load(path, load_external_data=False)
         if _has_external_data(model):
             raise InputError(
@@ -70,7 +85,7 @@ def _parse(path: Path) -> Any:
     except InputError:
         raise
     except Exception as error:
-        # protobuf and the checker raise types of their own, all of them about the file.
+        # protobuf and the checker raise their own types, all of them about the file.
         raise InputError(
             f"{path}: expected an ONNX model, got a damaged or other file ({one_line(error)})"
         ) from None
@@ -87,7 +102,7 @@ def _has_external_data(model: Any) -> bool:
 
 
 class _Input:
-    """The image input: `batch` and `size` are 0 where the file leaves them open."""
+    """A graph's image input; `batch` and `size` are 0 where the file leaves them open."""
 
     def __init__(self, shape: list[int]) -> None:
         self.batch = shape[0]
@@ -119,27 +134,27 @@ def _input_of(model: Any, path: Path) -> _Input:
 
 
 def _preprocessing(model: Any, size: int, *, open_size: bool) -> tuple[Preprocessing, str]:
-    said = next((entry.value for entry in model.metadata_props if entry.key == PREPROCESSING_KEY), None)
-    if said is not None:
+    stored = next((entry.value for entry in model.metadata_props if entry.key == PREPROCESSING_KEY), None)
+    if stored is not None:
         try:
-            return replace(Preprocessing(**json.loads(said)), input_size=size), "the file says it"
+            return replace(Preprocessing(**json.loads(stored)), input_size=size), "stored in the file"
         except (TypeError, ValueError) as error:
             raise InputError(f"damaged preprocessing in its metadata ({one_line(error)})") from None
     first = {node.op_type for node in model.graph.node[:_FIRST_NODES]}
-    open_words = f"; the file leaves the size open, {size} was the first that fits" if open_size else ""
-    # A graph that begins with Sub and Mul normalises 0..255 by itself.
+    remark = f"; the file leaves the size open, {size} was the first that fits" if open_size else ""
+    # A graph that begins with Sub and Mul normalises pixel values of 0 to 255 itself.
     if {"Sub", "Mul"} <= first or {"Sub", "Div"} <= first:
         preset = PRESETS["zero-to-255"]
-        reason = "the graph begins by normalising 0..255 itself, as InsightFace's older files do"
+        reason = "the graph begins by normalising 0 to 255 itself, as InsightFace's older files do"
     else:
         preset = PRESETS["insightface"]
-        reason = "InsightFace's ONNX files take RGB, (value - 127.5) / 127.5; the file does not say"
-    return Preprocessing(preset.mean, preset.std, preset.channels, size), reason + open_words
+        reason = "InsightFace's ONNX files take RGB, (value - 127.5) / 127.5; this file has no preprocessing"
+    return Preprocessing(preset.mean, preset.std, preset.channels, size), reason + remark
 
 
 @torch.no_grad()
 def _check_batches(network: OnnxNetwork, size: int, path: Path) -> None:
-    """An exporter may have written its batch size into the graph: images must not mix."""
+    """Check that the images of a batch do not affect each other, whatever batch size was exported."""
     images = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     try:
         together = network(images)
@@ -148,7 +163,7 @@ def _check_batches(network: OnnxNetwork, size: int, path: Path) -> None:
             (together - alone).abs().max() <= _BATCH_TOLERANCE * alone.abs().max()
         )
     except Exception as error:
-        # torch raises many types on shapes that do not fit; all of them are about the graph.
+        # torch raises many types on shapes that do not fit, all of them about the graph.
         raise InputError(
             f"{path}: was exported for a fixed batch and does not run with another ({one_line(error)}); "
             "export it with a dynamic batch"

@@ -1,4 +1,4 @@
-"""ONNX operators with weights, as torch modules: real layers, so that a prior finds and hears them."""
+"""ONNX operators with weights, as torch modules, so that hooks on layers find them as in other networks."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,15 +7,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognition.errors import InputError
-from recognition.loading.onnx_operators import Node, pool_padding
+from recognition.loading.onnx_operators.base import Node
+from recognition.loading.onnx_operators.feature_maps import pool_padding
 
-#: A node, its constant inputs (None where an input is computed), the rank of its first input, to the layer
-#: that takes the first input alone; None where only the function of the same operator fits.
+#: From a node, its constant inputs (None where an input is computed) and the rank of its first input, makes
+#: the layer that takes the first input alone, or None where the function of the same operator is needed.
 Builder = Callable[[Node, Sequence[Tensor | None], int], nn.Module | None]
 
 
 class OnnxConv2d(nn.Conv2d):
-    """A convolution with ONNX's padding, which may differ from side to side."""
+    """A convolution with ONNX's padding, whose sides may differ.
+
+    Args:
+        node: The node with the convolution's attributes.
+        weight: Shape (outputs, inputs / groups, rows, columns).
+        bias: Shape (outputs,), or None.
+
+    Raises:
+        InputError: If the number of groups does not divide the outputs.
+    """
 
     def __init__(self, node: Node, weight: Tensor, bias: Tensor | None) -> None:
         groups = node.get("group", 1)
@@ -91,7 +101,7 @@ def _mat_mul(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Mo
 
 
 class ChannelPReLU(nn.PReLU):
-    """PReLU with slopes of any shape that broadcasts over (batch, channels, ...)."""
+    """PReLU whose slopes have any shape that broadcasts over (batch, channels, ...)."""
 
     def __init__(self, slopes: Tensor) -> None:
         super().__init__()
@@ -134,7 +144,7 @@ def _group_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn
     return layer
 
 
-#: By operator.
+#: Makers of layers by operator.
 BUILDERS: dict[str, Builder] = {
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
@@ -147,7 +157,7 @@ BUILDERS: dict[str, Builder] = {
 
 
 def gemm(node: Node, first: Tensor, second: Tensor, third: Tensor | None = None) -> Tensor:
-    """ONNX's Gemm where its matrices are computed."""
+    """Compute ONNX's Gemm of matrices that are not constant."""
     product = node.get("alpha", 1.0) * (
         (first.T if node.get("transA", 0) else first) @ (second.T if node.get("transB", 0) else second)
     )
@@ -155,5 +165,5 @@ def gemm(node: Node, first: Tensor, second: Tensor, third: Tensor | None = None)
 
 
 def prelu(node: Node, value: Tensor, slopes: Tensor) -> Tensor:
-    """ONNX's PRelu where its slopes are computed."""
+    """Compute ONNX's PRelu with slopes that are not constant."""
     return torch.where(value < 0, value * slopes, value)

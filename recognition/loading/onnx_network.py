@@ -1,9 +1,9 @@
 """An ONNX graph as a torch module, for gradients to the images.
 
-The graph is walked once on tensors without content (torch's meta device), which tells the rank of
-every value, folds what is constant, and refuses graphs that would need more memory than a face
-recogniser does before any of it is allocated. Layers with weights become torch's own layers, named
-after their place in the graph; everything is computed in float32, whatever the file stores.
+The graph is traced once on torch's meta device, on tensors without content. This finds the rank of every
+value, computes what is constant, and refuses graphs that would need more memory than a face recogniser does
+before any of it is allocated. Operators with weights become torch layers, named after their position in the
+graph. Everything is computed in float32, whatever the file stores.
 """
 
 import re
@@ -16,44 +16,51 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from recognition.errors import InputError, one_line
-from recognition.loading.limits import MAX_INPUT_SIZE, meta_state, on_meta, size_guard
+from recognition.loading.limits import meta_state, on_meta, size_guard
 from recognition.loading.onnx_layers import BUILDERS, gemm, prelu
-from recognition.loading.onnx_operators import FUNCTIONS, Function, Node, integers, torch_type
+from recognition.loading.onnx_operators import FUNCTIONS
+from recognition.loading.onnx_operators.base import Function, Node, integers, torch_type
 
 _ALL_FUNCTIONS: dict[str, Function] = FUNCTIONS | {"Gemm": gemm, "PRelu": prelu}
-#: Operators that this converter knows.
+#: Operators that can be converted.
 OPERATORS = frozenset({"Constant", *_ALL_FUNCTIONS, *BUILDERS})
-#: Operators that read the numbers of their inputs, not only their shapes.
-_READERS = frozenset({"Resize", "Upsample", "Range", "Pad", "Clip"})
-#: Nodes of a graph: IResNet-200 has 700, a ViT-L in primitive operators 3,000.
+#: Operators that need the values of their inputs and not only their shapes.
+_NEED_VALUES = frozenset({"Resize", "Upsample", "Range", "Pad", "Clip"})
+#: Most nodes of a graph. IResNet-200 has 700, a ViT-L in primitive operators 3,000.
 _MAX_NODES = 50_000
-#: Floating-point operations for two images; a ViT-L needs 0.25e12.
+#: Most floating-point operations for two images. A ViT-L needs 0.25e12.
 _MAX_FLOPS = 4e12
-#: Images of the batch that the graph is walked with.
+#: Number of images in the batch that the graph is traced with.
 _BATCH = 2
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One computation: a layer by name, or a function on values by name."""
+    """One computation of the network.
+
+    Args:
+        node: The node that is computed.
+        layer: Name of its layer in `layers`, or None if it is a function.
+        last_use: Names of the values that no later step reads.
+    """
 
     node: Node
     layer: str | None
-    #: Names no later step reads.
     last_use: tuple[str, ...] = ()
 
 
 class OnnxNetwork(nn.Module):
-    """A converted graph: normalised images, (batch, 3, h, w), to raw embeddings, (batch, dim).
+    """A converted graph: prepared images, shape (batch, 3, h, w), to raw embeddings, (batch, dim).
 
     Args:
-        model: a checked `onnx.ModelProto` with its weights inside.
-        size: side of the square input, pixels.
-        fixed_batch: the batch size that the file was exported for, or None.
-        channels_last: whether the graph takes (batch, h, w, 3).
+        model: A checked `onnx.ModelProto` that contains its weights.
+        size: Side of the square input in pixels.
+        fixed_batch: The batch size that the file was exported for, or None if it is open.
+        channels_last: Whether the graph takes images of shape (batch, h, w, 3).
 
     Raises:
-        InputError: an operator is not known, all such are named; or the graph is no network for two images.
+        InputError: If operators cannot be converted, all of which are named, or the graph does not compute an
+            output for two images.
     """
 
     def __init__(self, model: Any, *, size: int, fixed_batch: int | None, channels_last: bool) -> None:
@@ -61,8 +68,9 @@ class OnnxNetwork(nn.Module):
         self._fixed_batch = fixed_batch
         self._channels_last = channels_last
         self.layers = nn.ModuleDict()
-        #: Float constants are buffers, so that they follow the network to a device; sizes stay on the CPU.
+        #: Buffers of floating-point constants by name; as buffers they move with the network to a device.
         self._floats: dict[str, str] = {}
+        #: Integer constants by name, such as shapes, which stay on the CPU.
         self._sizes: dict[str, Tensor] = {}
         self._steps: list[_Step] = []
         graph = model.graph
@@ -72,20 +80,20 @@ class OnnxNetwork(nn.Module):
         except InputError:
             raise
         except Exception as error:
-            # onnx raises many types on tensors and attributes that are not what they say.
-            raise InputError(f"damaged tensor or attribute ({one_line(error)}); get a whole copy") from None
+            # onnx raises many types on tensors and attributes that contradict their declaration.
+            raise InputError(f"damaged tensor or attribute ({one_line(error)}); get an intact copy") from None
         (self._input,) = (value.name for value in graph.input if value.name not in constants)
         self._output = graph.output[0].name
-        self._walk(nodes, constants, size)
+        self._trace(nodes, constants, size)
 
-    def _walk(self, nodes: list[Node], constants: dict[str, Tensor], size: int) -> None:
+    def _trace(self, nodes: list[Node], constants: dict[str, Tensor], size: int) -> None:
         shape = (_BATCH, size, size, 3) if self._channels_last else (_BATCH, 3, size, size)
         values: dict[str, Tensor] = {self._input: torch.empty(shape, device="meta")}
         counter = FlopCounterMode(display=False)
         with torch.no_grad(), size_guard(), counter:
             for node in nodes:
                 try:
-                    self._walk_node(node, constants, values)
+                    self._trace_node(node, constants, values)
                 except InputError:
                     raise
                 except Exception as error:
@@ -95,9 +103,9 @@ class OnnxNetwork(nn.Module):
                     raise InputError(f"expected at most {_MAX_FLOPS:.0e} operations for two images, got more")
         if self._output not in values:
             raise InputError("expected an output computed from the images, got a constant")
-        self._keep(constants)
+        self._store_constants(constants)
 
-    def _walk_node(self, node: Node, constants: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+    def _trace_node(self, node: Node, constants: dict[str, Tensor], values: dict[str, Tensor]) -> None:
         if node.operator == "Constant":
             constants[node.outputs[0]] = _constant(node)
             return
@@ -127,23 +135,19 @@ class OnnxNetwork(nn.Module):
         if name in values:
             return values[name]
         value = constants[name] if name else None
-        if value is None or not value.is_floating_point() or node.operator in _READERS:
+        if value is None or not value.is_floating_point() or node.operator in _NEED_VALUES:
             return value
         return on_meta(value)
 
-    def _keep(self, constants: dict[str, Tensor]) -> None:
-        """Constants that a step without a layer reads, and when each value is read for the last time."""
+    def _store_constants(self, constants: dict[str, Tensor]) -> None:
+        """Store the constants that functions read, and find the last step that reads each value."""
         seen: set[str] = {self._output}
         steps = []
         for step in reversed(self._steps):
             names = step.node.inputs[:1] if step.layer else step.node.inputs
             for name in names:
                 if name in constants and constants[name].is_floating_point():
-                    self._floats[name] = (
-                        f"constant_{len(self._floats):04}"
-                        if name not in self._floats
-                        else (self._floats[name])
-                    )
+                    self._floats.setdefault(name, f"constant_{len(self._floats):04}")
                 elif name in constants:
                     self._sizes[name] = constants[name]
             last = tuple({name for name in names if name and name not in seen and name not in constants})
@@ -159,7 +163,7 @@ class OnnxNetwork(nn.Module):
         return _as_tuple(_ALL_FUNCTIONS[node.operator](node, *values))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Raw embeddings, (batch, dim), of normalised images, (batch, 3, h, w)."""
+        """Return raw embeddings, shape (batch, dim), of prepared images, (batch, 3, h, w)."""
         values: dict[str, Tensor] = {
             self._input: images.permute(0, 2, 3, 1) if self._channels_last else images
         }
@@ -187,7 +191,7 @@ def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
 
 
 def _nodes(model: Any) -> list[Node]:
-    """The graph's nodes, the model's own functions written out."""
+    """Return the graph's nodes, with the model's own functions inlined."""
     import onnx
     from onnx.inliner import inline_local_functions
 
@@ -228,12 +232,12 @@ def _attribute(value: Any) -> Any:
 
 
 def _tensor(stored: Any) -> Tensor:
-    """A stored tensor; floating point of any width becomes float32."""
+    """Return a stored tensor; floating point of any width becomes float32."""
     from onnx import numpy_helper
 
     dtype = torch_type(stored.data_type)
     array = numpy_helper.to_array(stored)
-    # ml_dtypes' bfloat16 is unknown to torch.
+    # torch does not know the bfloat16 of ml_dtypes.
     return torch.from_numpy(array.astype("float32" if dtype == torch.float32 else array.dtype)).to(dtype)
 
 
@@ -254,7 +258,7 @@ def _constant(node: Node) -> Tensor:
 
 
 def _for_any_batch(node: Node, values: Sequence[Tensor | None], fixed: int) -> Sequence[Tensor | None]:
-    """Inputs of a node in whose sizes the exporter wrote its batch size, for the batch at hand."""
+    """Return a node's inputs for the current batch, if its sizes contain the exporter's batch size."""
     first = values[0]
     if node.operator == "Reshape" and first is not None and values[1] is not None:
         batch, sizes = first.shape[0], integers(values[1])
@@ -275,14 +279,3 @@ def _for_any_batch(node: Node, values: Sequence[Tensor | None], fixed: int) -> S
                 for value in values
             ]
     return values
-
-
-def check_input_size(size: int) -> int:
-    """The size itself.
-
-    Raises:
-        InputError: no face recogniser takes images of this size.
-    """
-    if not 1 <= size <= MAX_INPUT_SIZE:
-        raise InputError(f"expected an input of at most {MAX_INPUT_SIZE} pixels a side, got {size}")
-    return size

@@ -1,1 +1,1 @@
-"""Verification and identification figures of a recogniser."""
+"""Verification, identification, angles and calibrated thresholds of recognisers."""

@@ -1,4 +1,4 @@
-"""How embeddings and class centres lie on the sphere: the angles of the ArcFace paper's table 3."""
+"""Angles between embeddings and class centres on the sphere, as in table 3 of the ArcFace paper."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,16 @@ Array = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Angles:
-    """Degrees; NaN where there are no centres, or no class with several embeddings.
+    """Angles in degrees; NaN where there are no centres, or no class with several embeddings.
 
     Args:
-        images: how many embeddings these rest on.
-        w_ec: mean angle between a centre and the mean embedding of its class.
-        w_inter: mean over centres of the smallest angle to another centre.
-        intra: mean angle of embeddings to the mean embedding of their class, of classes with several.
-        inter: mean over classes of the smallest angle between class means.
+        images: Number of embeddings.
+        w_ec: Mean angle between a class's weight (its centre) and its embedding centre, the mean embedding;
+            the paper's W-EC.
+        w_inter: Mean over centres of the smallest angle to another centre; the paper's W-Inter.
+        intra: Mean angle between embeddings and the mean embedding of their class, over the classes with
+            several.
+        inter: Mean over classes of the smallest angle between the mean embeddings of two classes.
     """
 
     images: int
@@ -30,15 +32,15 @@ class Angles:
 
 
 def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Array | None = None) -> Angles:
-    """The angles of labelled embeddings.
+    """Return the angles of labelled embeddings.
 
     Args:
-        embeddings: (images, dim), unit norm.
-        labels: (images,), 0 to classes - 1, each class with an image.
-        centres: (classes, dim), unit norm.
+        embeddings: Shape (images, dim), unit norm.
+        labels: Shape (images,), class indices in [0, classes), each with an image.
+        centres: Shape (classes, dim), unit norm, if known.
 
     Raises:
-        InputError: there are fewer than two classes, or other than the centres.
+        InputError: If there are fewer than two classes, or not one centre per class.
 
     Source: Deng et al., arXiv:1801.07698, table 3.
     """
@@ -51,7 +53,7 @@ def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Arra
     np.add.at(means, labels, embeddings)
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     around = means if centres is None else centres.astype(np.float64)
-    # A single image is its own mean.
+    # The angle of a class's only image to its own mean would be zero.
     several = np.bincount(labels)[labels] > 1
     nan = float("nan")
     return Angles(
@@ -68,14 +70,14 @@ def _degrees(cosines: Array) -> NDArray[np.float64]:
 
 
 def _nearest(directions: Array) -> float:
-    """Mean over directions of the smallest angle to another one, degrees."""
+    """Return the mean over directions of the smallest angle to another one, in degrees."""
     cosines = directions @ directions.T
     np.fill_diagonal(cosines, -1)
     return float(_degrees(cosines.max(1)).mean())
 
 
 def describe_angles(angles: Angles) -> dict[str, float | int]:
-    """The angles as one flat JSON object; those that need centres are left out where there are none."""
+    """Return the angles as a flat JSON object, without those that are not known."""
     described: dict[str, float | int] = {"images": angles.images}
     for name in ("w_ec", "w_inter", "intra", "inter"):
         value = getattr(angles, name)

@@ -1,43 +1,46 @@
-"""Similarity thresholds of a recogniser: where a verdict is made, and what it rests on."""
+"""Calibrated similarity thresholds of a recogniser, by false match rate (FMR)."""
 
 import json
 import os
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
+from recognition.bundled import BUNDLED, calibration_path
 from recognition.errors import InputError
-from recognition.loading import BUNDLED
 from recognition.metrics.verification import OperatingPoint
 from recognition.recogniser import Recogniser
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Operating points of one recogniser, as `evaluate verification --curve` wrote them."""
+    """Operating points of a recogniser, as `evaluate verification --curve` writes them."""
 
     points: tuple[OperatingPoint, ...]
 
     def at(self, fmr: float) -> OperatingPoint:
-        """The point of a false match rate.
+        """Return the operating point of a false match rate.
 
         Raises:
-            InputError: it was not calibrated.
+            InputError: If this rate was not calibrated.
         """
         for point in self.points:
             if abs(point.fmr - fmr) <= 1e-9:
                 return point
         known = ", ".join(f"{point.fmr:g}" for point in self.points)
         raise InputError(
-            f"FMR: expected one that was calibrated ({known}), got {fmr:g}; see evaluate verification --far"
+            f"FMR: expected one that was calibrated ({known}), got {fmr:g}; see evaluate verification --fmr"
         )
 
 
 def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None = None) -> Calibration:
-    """The calibration of a recogniser, by default the one shipped with the bundled network.
+    """Return the calibration of a recogniser.
+
+    Args:
+        recogniser: The network.
+        path: The calibration's file; None means the one that comes with the bundled network.
 
     Raises:
-        InputError: there is none, the file is something else, or it is another network's.
+        InputError: If there is none, or the file is of another kind or of another network.
     """
     if path is None:
         if recogniser.name != BUNDLED:
@@ -46,7 +49,7 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
                 "recognition evaluate verification ALIGNED --model FILE --curve FILE.json', and name it as "
                 "--calibration"
             )
-        path = Path(str(files("recognition").joinpath(f"bundled/{BUNDLED}.calibration.json")))
+        path = calibration_path()
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         points = tuple(OperatingPoint(**point) for point in content["points"])

@@ -1,11 +1,11 @@
-"""A recogniser on aligned faces or on a pair list: embeddings, and from them the figures."""
+"""A recogniser on aligned faces or on a pair list: embeddings, and verification metrics of them."""
 
+import logging
 import os
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from recognition.data.dataset import labelled
 from recognition.data.embedding import embed_files
@@ -17,10 +17,19 @@ from recognition.options import DeviceName
 from recognition.recogniser import Flip, Recogniser
 from recognition.runtime import choose_device, choose_dtype
 
+_LOGGER = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
-class Embedded:
-    """Unit-norm embeddings, (images, dim), with labels, (images,), and the name of each label."""
+class LabelledEmbeddings:
+    """Embeddings of identities.
+
+    Args:
+        embeddings: Shape (images, dim), unit norm.
+        labels: Shape (images,), indices of `names`.
+        names: Name of each identity.
+        pairs: Pairs of these images, if a pair list was given.
+    """
 
     embeddings: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -28,7 +37,7 @@ class Embedded:
     pairs: Pairs | None = None
 
 
-def embed_people(
+def embed_identities(
     recogniser: Recogniser,
     data: str | os.PathLike[str],
     *,
@@ -36,18 +45,20 @@ def embed_people(
     pairs: str | os.PathLike[str] | None = None,
     device: DeviceName = "auto",
     flip: Flip = "average",
-) -> Embedded:
-    """Embeddings of aligned faces.
+) -> LabelledEmbeddings:
+    """Return the embeddings of aligned faces.
 
     Args:
-        data: a folder per identity, as `align` makes it, or a list.
-        only: the identities to use, such as the held-out ones; all by default.
-        pairs: a pair list in LFW's format: only its photographs are embedded. Pairs with a photograph
-            that alignment left out are left out.
-        flip: what becomes of the mirror image.
+        recogniser: The network.
+        data: A folder with one folder of aligned crops per identity, or a list.
+        only: The identities to use, such as the held-out ones; None uses all.
+        pairs: A pair list in LFW's format, whose photographs alone are embedded. Pairs with a photograph that
+            is missing are left out, with a warning in the log.
+        device: Where to compute.
+        flip: How the mirrored image is used, see `embed`.
 
     Raises:
-        InputError: none of the identities is there.
+        InputError: If the data has none of the identities.
     """
     source = open_source(data)
     chosen = None
@@ -55,7 +66,7 @@ def embed_people(
         listed, missing = read_pairs(pairs, source.identities)
         needed = sorted({path for first, second, _, _ in listed for path in (first, second)})
         if missing:
-            tqdm.write(f"{missing} pairs left out: a photograph of theirs was not aligned")
+            _LOGGER.warning("%d pairs are left out: a photograph of theirs was not aligned", missing)
         number = {path: index for index, path in enumerate(needed)}
         names = sorted({path.parent.name for path in needed})
         samples = [(path, names.index(path.parent.name)) for path in needed]
@@ -78,7 +89,7 @@ def embed_people(
         flip=flip,
         progress=True,
     )
-    return Embedded(embeddings, np.array([label for _, label in samples]), tuple(names), chosen)
+    return LabelledEmbeddings(embeddings, np.array([label for _, label in samples]), tuple(names), chosen)
 
 
 def evaluate(
@@ -91,10 +102,12 @@ def evaluate(
     flip: Flip = "average",
     fmrs: tuple[float, ...] = FMRS,
 ) -> Verification:
-    """Verification figures on aligned faces; the arguments are those of `embed_people` and `verify`.
+    """Return verification metrics of aligned faces.
+
+    The arguments are those of `embed_identities` and `verify`.
 
     Raises:
-        InputError: none of the identities is there, or there are too few for the figures.
+        InputError: If the data has none of the identities, or too few for the metrics.
     """
-    embedded = embed_people(recogniser, data, only=only, pairs=pairs, device=device, flip=flip)
+    embedded = embed_identities(recogniser, data, only=only, pairs=pairs, device=device, flip=flip)
     return verify(embedded.embeddings, embedded.labels, pairs=embedded.pairs, fmrs=fmrs)

@@ -1,4 +1,8 @@
-"""Identification figures: probes searched in a gallery, closed-set and open-set."""
+"""Identification: probes searched in a gallery, closed-set and open-set.
+
+Abbreviations: CMC, cumulative match characteristic; FPIR, false positive identification rate; FNIR, false
+negative identification rate; Top-N, the share of probes whose identity is among the N best.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,33 +15,38 @@ from recognition.metrics.intervals import Estimate, estimate
 from recognition.metrics.verification import threshold_at_fmr
 
 Array = NDArray[np.floating]
-#: Similarities computed at once, at most: 16 Mi float32 are 64 MiB, whatever the gallery's length.
+#: Most similarities computed at once: 2**24 of float32 are 64 MiB, whatever the gallery's length.
 BLOCK = 1 << 24
-#: Gallery templates in a block.
+#: Number of gallery templates in a block.
 GALLERY_BLOCK = 1 << 14
 
 
 @dataclass(frozen=True)
 class Search:
-    """The best gallery entries of each probe, (probes, top): indices, and similarities falling."""
+    """The best gallery entries of each probe, by falling similarity.
+
+    Args:
+        indices: Shape (probes, top), indices of the gallery's entries.
+        similarities: Shape (probes, top).
+    """
 
     indices: NDArray[np.int64]
     similarities: NDArray[np.float32]
 
 
 def search(probes: Array, gallery: Array, *, top: int = 1) -> Search:
-    """The `top` most similar gallery entries of each probe; of equals found the earlier comes first.
+    """Return the `top` most similar gallery entries of each probe; of equal ones the earlier comes first.
 
-    Both sides are taken in blocks: beside the arrays themselves it needs `BLOCK` similarities, so that
-    a memory-mapped gallery of millions is searched in little memory.
+    Probes and gallery are processed in blocks of at most `BLOCK` similarities, so that a memory-mapped
+    gallery of millions is searched in little memory.
 
     Args:
-        probes: (probes, dim), unit norm.
-        gallery: (entries, dim), unit norm.
-        top: how many, at most the gallery's length.
+        probes: Shape (probes, dim), unit norm.
+        gallery: Shape (entries, dim), unit norm.
+        top: Number of entries, at most the gallery's length.
 
     Raises:
-        InputError: the dimensions differ, or `top` is out of range.
+        InputError: If the dimensions differ or `top` is out of range.
     """
     if probes.ndim != 2 or gallery.ndim != 2 or probes.shape[1] != gallery.shape[1]:
         raise InputError(
@@ -76,12 +85,19 @@ def ranks(
     gallery: Array,
     gallery_labels: NDArray[np.integer],
 ) -> NDArray[np.int64]:
-    """The rank, 1 the best, of each probe's identity: 1 + the entries of others that are more similar.
+    """Return the rank of each probe's identity, from 1: 1 + the number of more similar entries of others.
 
-    Of equals the probe's own identity comes last: a network that cannot tell gets no credit.
+    Of equal entries the probe's own identity comes last, so that a network that gives all faces the same
+    embedding gets no credit.
+
+    Args:
+        probes: Shape (probes, dim), unit norm.
+        probe_labels: Shape (probes,), identities.
+        gallery: Shape (entries, dim), unit norm.
+        gallery_labels: Shape (entries,), identities.
 
     Raises:
-        InputError: a probe's identity is not in the gallery.
+        InputError: If a probe's identity is not in the gallery.
     """
     if not np.isin(probe_labels, gallery_labels).all():
         raise InputError("gallery: expected every probe's identity in it, some are not; use mated probes")
@@ -108,13 +124,22 @@ def _blocks(gallery: Array, labels: NDArray[np.integer]) -> list[tuple[Array, ND
 
 
 def cmc(found: NDArray[np.integer], longest: int) -> NDArray[np.float64]:
-    """The cumulative match characteristic: the share of ranks up to N, for N = 1 to `longest`."""
+    """Return the cumulative match characteristic: the share of ranks up to N, for N from 1 to `longest`."""
     return np.array([(found <= rank).mean() for rank in range(1, longest + 1)])
 
 
 @dataclass(frozen=True)
 class OpenSetPoint:
-    """A threshold of open-set search and what it does: fractions, with the counts they rest on."""
+    """A threshold of open-set search and the rates at it.
+
+    Args:
+        threshold: Similarity above which a probe is accepted.
+        fpir: The false positive identification rate that the threshold is for.
+        realised_fpir: The share of nonmated probes above the threshold.
+        fnir: The share of mated probes not found first, or not above the threshold.
+        mated: Number of mated probes.
+        nonmated: Number of nonmated probes.
+    """
 
     threshold: float
     fpir: float
@@ -125,19 +150,16 @@ class OpenSetPoint:
 
 
 def fnir_at_fpir(mated: Array, first: NDArray[np.bool_], nonmated: Array, fpir: float) -> OpenSetPoint:
-    """Open-set identification, rank one.
+    """Return the rates of open-set identification at rank one.
 
     Args:
-        mated: the best similarity of each probe whose identity is in the gallery.
-        first: whether that best entry is of the probe's identity.
-        nonmated: the best similarity of each probe whose identity is not.
-        fpir: the share of non-mated probes that may exceed the threshold.
-
-    Returns:
-        FNIR: the share of mated probes not found first, or not above the threshold.
+        mated: The best similarity of each probe whose identity is in the gallery.
+        first: Whether that best entry is of the probe's identity.
+        nonmated: The best similarity of each probe whose identity is not in the gallery.
+        fpir: The share of nonmated probes that may exceed the threshold.
 
     Raises:
-        InputError: too few non-mated probes for the rate, by the rule of three.
+        InputError: If there are too few nonmated probes for the rate, by the rule of three.
 
     Source: ISO/IEC 19795-1.
     """
@@ -154,13 +176,15 @@ def fnir_at_fpir(mated: Array, first: NDArray[np.bool_], nonmated: Array, fpir: 
 
 @dataclass(frozen=True)
 class Identification:
-    """Closed-set and open-set figures of one recogniser on labelled embeddings.
+    """Closed-set and open-set metrics of a recogniser on labelled embeddings.
 
     Args:
-        cmc: (N,), Top-1 to Top-N.
-        points: open-set.
-        gallery, probes, nonmated: identities enrolled by one image each, mated and non-mated probes.
-        top_1: with its 95 % interval over identities.
+        cmc: Shape (N,), Top-1 to Top-N.
+        points: Open-set rates.
+        gallery: Number of identities enrolled, by one image each.
+        probes: Number of mated probes.
+        nonmated: Number of nonmated probes.
+        top_1: Top-1 with its 95 % interval over identities.
     """
 
     cmc: NDArray[np.float64]
@@ -179,15 +203,23 @@ def identify(
     longest: int = 20,
     seed: int = 0,
 ) -> Identification:
-    """Enrol the first image of each identity that has several; its others are mated probes.
+    """Return identification metrics of labelled embeddings.
 
-    Identities with one image are not enrolled: they are the non-mated probes.
+    The first image of each identity with several images is enrolled, and the others are mated probes.
+    Identities with one image are not enrolled; they are the nonmated probes.
+
+    Args:
+        embeddings: Shape (images, dim), unit norm.
+        labels: Shape (images,), identities.
+        fpirs: False positive identification rates; those with too few nonmated probes are left out.
+        longest: Longest list of the cumulative match characteristic.
+        seed: Seed of the bootstrap.
 
     Raises:
-        InputError: there are fewer than two identities with several images.
+        InputError: If there are fewer than two identities with several images.
     """
-    names, places, counts = np.unique(labels, return_index=True, return_counts=True)
-    enrolled = places[counts >= 2]
+    names, first_images, counts = np.unique(labels, return_index=True, return_counts=True)
+    enrolled = first_images[counts >= 2]
     if len(enrolled) < 2:
         raise InputError(
             f"identification: expected at least 2 identities with two images, got {len(enrolled)}"
@@ -198,12 +230,12 @@ def identify(
     probes, probe_labels = embeddings[is_probe], labels[is_probe]
     gallery, gallery_labels = embeddings[enrolled], labels[enrolled]
     found = ranks(probes, probe_labels, gallery, gallery_labels)
-    strangers = embeddings[~several]
+    nonmated = embeddings[~several]
     points = []
-    if len(strangers):
+    if len(nonmated):
         best = search(probes, gallery)
         right = gallery_labels[best.indices[:, 0]] == probe_labels
-        other = search(strangers, gallery).similarities[:, 0]
+        other = search(nonmated, gallery).similarities[:, 0]
         points = [
             fnir_at_fpir(best.similarities[:, 0], right, other, fpir)
             for fpir in fpirs
@@ -214,25 +246,25 @@ def identify(
         points=tuple(points),
         gallery=len(enrolled),
         probes=len(probes),
-        nonmated=len(strangers),
+        nonmated=len(nonmated),
         top_1=estimate(found == 1, probe_labels, pooled=True, seed=seed),
     )
 
 
-def describe_identification(figures: Identification) -> dict[str, Any]:
-    """The figures as one flat JSON object."""
+def describe_identification(metrics: Identification) -> dict[str, Any]:
+    """Return the metrics as a flat JSON object."""
     described: dict[str, Any] = {
-        f"top_{rank}": round(float(figures.cmc[rank - 1]), 5)
+        f"top_{rank}": round(float(metrics.cmc[rank - 1]), 5)
         for rank in (1, 5, 10, 20)
-        if rank <= len(figures.cmc)
+        if rank <= len(metrics.cmc)
     }
     described |= {
-        "top_1_interval": [round(figures.top_1.low, 5), round(figures.top_1.high, 5)],
-        "chance": round(1 / figures.gallery, 5),
-        "gallery": figures.gallery,
-        "mated_probes": figures.probes,
+        "top_1_interval": [round(metrics.top_1.low, 5), round(metrics.top_1.high, 5)],
+        "chance": round(1 / metrics.gallery, 5),
+        "gallery": metrics.gallery,
+        "mated_probes": metrics.probes,
     }
-    for point in figures.points:
+    for point in metrics.points:
         described[f"fnir_at_fpir_{point.fpir:g}"] = round(point.fnir, 5)
         described[f"realised_fpir_{point.fpir:g}"] = round(point.realised_fpir, 5)
-    return described | {"nonmated_probes": figures.nonmated}
+    return described | {"nonmated_probes": metrics.nonmated}

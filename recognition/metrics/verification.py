@@ -1,4 +1,8 @@
-"""Verification figures: similarities of pairs to accuracy and TAR at a false match rate."""
+"""Verification: similarities of pairs to accuracy, and to the true accept rate at a false match rate.
+
+Abbreviations: FMR or FAR, false match (accept) rate; TAR, true accept rate; FRR, false reject rate, 1 - TAR;
+ROC, receiver operating characteristic; EER, equal error rate, where FAR = FRR.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,15 +14,24 @@ from recognition.errors import InputError
 from recognition.metrics.intervals import Estimate, estimate, estimate_fmr
 
 Array = NDArray[np.floating]
-#: Mated pairs of one identity, at most: without it George W. Bush makes half of LFW's.
+#: Most mated pairs of one identity; without a limit, half of LFW's would be of George W. Bush.
 PAIRS_PER_IDENTITY = 10
-#: The false match rates that are reported where none are asked for.
+#: The false match rates that are reported by default.
 FMRS = (1e-2, 1e-3)
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold on similarity and what it does: fractions, with the counts they rest on."""
+    """A threshold on similarity and the rates at it.
+
+    Args:
+        threshold: Similarity above which a comparison is accepted.
+        fmr: The false match rate that the threshold is for.
+        realised_fmr: The share of nonmated comparisons above the threshold.
+        tar: The share of mated comparisons above the threshold.
+        mated: Number of mated comparisons.
+        nonmated: Number of nonmated comparisons.
+    """
 
     threshold: float
     fmr: float
@@ -29,13 +42,19 @@ class OperatingPoint:
 
     @property
     def frr(self) -> float:
-        """The share of mated comparisons that are rejected."""
+        """False reject rate: the share of mated comparisons that are rejected."""
         return 1 - self.tar
 
 
 @dataclass(frozen=True)
 class Roc:
-    """FAR and FRR at every threshold that changes them, thresholds falling; all (points,)."""
+    """False accept and false reject rates at every threshold that changes them.
+
+    Args:
+        thresholds: Shape (points,), falling.
+        far: Shape (points,), false accept rates.
+        frr: Shape (points,), false reject rates.
+    """
 
     thresholds: NDArray[np.float64]
     far: NDArray[np.float64]
@@ -43,18 +62,22 @@ class Roc:
 
 
 def roc(mated: Array, nonmated: Array) -> Roc:
-    """The receiver operating characteristic; a comparison is accepted above the threshold.
+    """Return the receiver operating characteristic; a comparison is accepted above the threshold.
+
+    Args:
+        mated: Shape (comparisons,), similarities of pairs of one identity.
+        nonmated: Shape (comparisons,), similarities of pairs of two identities.
 
     Raises:
-        InputError: there are no comparisons of a kind.
+        InputError: If there are no comparisons of one kind.
     """
     if not len(mated) or not len(nonmated):
         raise InputError(
-            f"ROC: expected mated and non-mated comparisons, got {len(mated)} and {len(nonmated)}"
+            f"ROC: expected mated and nonmated comparisons, got {len(mated)} and {len(nonmated)}"
         )
     mated, nonmated = np.sort(mated.astype(np.float64)), np.sort(nonmated.astype(np.float64))
     thresholds = np.unique(np.concatenate([mated, nonmated]))[::-1]
-    # Just below the lowest similarity all are accepted.
+    # Just below the lowest similarity, all are accepted.
     thresholds = np.append(thresholds, np.nextafter(thresholds[-1], -np.inf))
     far = 1 - np.searchsorted(nonmated, thresholds, side="right") / len(nonmated)
     frr = np.searchsorted(mated, thresholds, side="right") / len(mated)
@@ -62,7 +85,7 @@ def roc(mated: Array, nonmated: Array) -> Roc:
 
 
 def equal_error_rate(curve: Roc) -> tuple[float, float]:
-    """Where FAR = FRR, between two thresholds by a straight line: the rate and the threshold."""
+    """Return the rate at which FAR = FRR and its threshold, interpolated linearly between two thresholds."""
     difference = curve.far - curve.frr
     after = int(np.argmax(difference >= 0))
     if difference[after] == 0 or after == 0:
@@ -75,17 +98,17 @@ def equal_error_rate(curve: Roc) -> tuple[float, float]:
 
 
 def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
-    """The lowest threshold that at most a share `fmr` of non-mated similarities exceeds.
+    """Return the lowest threshold that at most a share `fmr` of the nonmated similarities exceeds.
 
     Raises:
-        InputError: there are too few comparisons to claim the rate: by the rule of three,
-            3 / fmr are needed.
+        InputError: If `fmr` is not between 0 and 1, or there are fewer than the 3 / fmr comparisons that the
+            rule of three asks for.
     """
     if not 0 < fmr < 1:
         raise InputError(f"FMR: expected a fraction between 0 and 1, got {fmr}")
     if len(nonmated) * fmr < 3:
         raise InputError(
-            f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} non-mated comparisons (rule of "
+            f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} nonmated comparisons (rule of "
             f"three), got {len(nonmated):,}; use more identities or a higher FMR"
         )
     allowed = int(np.floor(len(nonmated) * fmr + 1e-9))
@@ -93,7 +116,16 @@ def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
 
 
 def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
-    """The share of mated similarities above the threshold of `threshold_at_fmr`."""
+    """Return the true accept rate at the threshold of a false match rate.
+
+    Args:
+        mated: Shape (comparisons,), similarities of pairs of one identity.
+        nonmated: Shape (comparisons,), similarities of pairs of two identities.
+        fmr: False match rate.
+
+    Raises:
+        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`.
+    """
     threshold = threshold_at_fmr(nonmated, fmr)
     return OperatingPoint(
         threshold=threshold,
@@ -108,16 +140,16 @@ def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
 def ten_fold_accuracy(
     similarities: Array, mated: NDArray[np.bool_], folds: NDArray[np.integer]
 ) -> tuple[float, float]:
-    """Mean and standard deviation over folds of the accuracy, each at the others' best threshold.
+    """Return mean and standard deviation over folds of the accuracy at the other folds' best threshold.
 
     Args:
-        similarities: (pairs,).
-        mated: (pairs,), whether a pair shows one person.
-        folds: (pairs,), the fold of each pair.
+        similarities: Shape (pairs,).
+        mated: Shape (pairs,), whether a pair shows one person.
+        folds: Shape (pairs,), the fold of each pair.
 
     Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
     """
-    # In double precision there is a threshold between any two float32 similarities.
+    # Double precision has a threshold between any two float32 similarities.
     similarities = similarities.astype(np.float64)
     accuracies = []
     for fold in np.unique(folds):
@@ -130,9 +162,9 @@ def ten_fold_accuracy(
 def _best_threshold(similarities: Array, mated: NDArray[np.bool_]) -> float:
     order = np.argsort(-similarities, kind="stable")
     descending = similarities[order]
-    # Accepting the first k pairs is right for its mated ones and for the non-mated rest.
+    # Accepting the first k pairs is right for the mated ones among them and for the other nonmated ones.
     right = np.concatenate([[0], np.cumsum(np.where(mated[order], 1, -1))])
-    # Equal similarities cannot be told apart by any threshold.
+    # No threshold separates equal similarities.
     possible = np.concatenate([[True], descending[:-1] != descending[1:], [True]])
     best = int(np.argmax(np.where(possible, right, -len(right))))
     if best == 0:
@@ -144,7 +176,13 @@ def _best_threshold(similarities: Array, mated: NDArray[np.bool_]) -> float:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Index pairs, (pairs, 2), with mated flag and fold, each (pairs,)."""
+    """Pairs of images.
+
+    Args:
+        indices: Shape (pairs, 2), indices of the images.
+        mated: Shape (pairs,), whether a pair shows one person.
+        folds: Shape (pairs,), the fold of each pair.
+    """
 
     indices: NDArray[np.int64]
     mated: NDArray[np.bool_]
@@ -152,14 +190,16 @@ class Pairs:
 
 
 def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -> Pairs:
-    """As many mated as non-mated pairs in folds that share no identity.
+    """Return as many mated as nonmated pairs in each fold; no two folds share an identity.
 
     Args:
-        labels: (images,), identity of each image.
+        labels: Shape (images,), identities.
+        folds: Number of folds.
+        seed: Seed of the choice.
 
     Raises:
-        InputError: fewer than `folds` identities have two images, or there are fewer than two
-            identities a fold.
+        InputError: If fewer than `folds` identities have two images, or there are fewer than two identities
+            per fold.
     """
     generator = np.random.default_rng(seed)
     identities = generator.permutation(np.unique(labels))
@@ -169,7 +209,7 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
             f"pairs: expected at least {folds} identities with two images, got {len(multiple)}, and "
             f"{2 * folds} identities in all, got {len(identities)}; hold out more identities"
         )
-    # Identities with pairs are dealt first, so that every fold gets its share of them.
+    # Identities with mated pairs are assigned first, so that every fold has as many of them.
     fold_of = {name: index % folds for index, name in enumerate(multiple)}
     rest = (name for name in identities if name not in fold_of)
     fold_of |= {name: index % folds for index, name in enumerate(rest, len(multiple))}
@@ -207,7 +247,20 @@ def _mated_pairs(images: NDArray[np.int64], generator: np.random.Generator) -> l
 
 @dataclass(frozen=True)
 class Verification:
-    """The figures of one recogniser on labelled embeddings."""
+    """Verification metrics of a recogniser on labelled embeddings.
+
+    Args:
+        accuracy: Mean pair accuracy over ten folds.
+        accuracy_std: Its standard deviation over folds.
+        pairs: Number of pairs.
+        identities: Number of identities.
+        images: Number of images.
+        points: Operating points, one per false match rate.
+        eer: Equal error rate.
+        curve: The receiver operating characteristic.
+        tar_estimates: The true accept rate at each point with its interval; empty if not asked for.
+        fmr_estimates: The realised false match rate likewise.
+    """
 
     accuracy: float
     accuracy_std: float
@@ -217,7 +270,6 @@ class Verification:
     points: tuple[OperatingPoint, ...]
     eer: float
     curve: Roc
-    #: TAR and realised FMR at each point with their intervals, where they were asked for.
     tar_estimates: tuple[Estimate, ...] = ()
     fmr_estimates: tuple[Estimate, ...] = ()
 
@@ -231,13 +283,18 @@ def verify(
     seed: int = 0,
     intervals: bool = False,
 ) -> Verification:
-    """Pair accuracy over ten folds, and TAR against every cross pair of two people.
+    """Return pair accuracy over ten folds, and the true accept rate against all pairs of two identities.
 
     Args:
-        embeddings: (images, dim), unit norm.
-        labels: (images,), identities.
-        pairs: the folds; by default made of the labels. Its mated pairs also give the TAR.
-        intervals: whether to draw bootstrap intervals too.
+        embeddings: Shape (images, dim), unit norm.
+        labels: Shape (images,), identities.
+        fmrs: False match rates of the operating points.
+        pairs: Pairs in folds, made of the labels by default. The true accept rate is of its mated pairs.
+        seed: Seed of the pairs and of the bootstrap.
+        intervals: Whether to compute bootstrap intervals.
+
+    Raises:
+        InputError: If there are too few identities or comparisons.
     """
     pairs = make_pairs(labels, seed=seed) if pairs is None else pairs
     similarities = (embeddings[pairs.indices[:, 0]] * embeddings[pairs.indices[:, 1]]).sum(1)
@@ -268,45 +325,51 @@ def verify(
 
 
 def cross_similarities(embeddings: Array, labels: NDArray[np.integer]) -> Array:
-    """Similarities of all pairs of images of two different people, (pairs,)."""
+    """Return the similarities of all pairs of images of two identities, shape (pairs,)."""
     first, second = np.triu_indices(len(labels), 1)
     different = labels[first] != labels[second]
     products = embeddings @ embeddings.T
     return products[first[different], second[different]]
 
 
-def describe_verification(figures: Verification) -> dict[str, Any]:
-    """The figures as one flat JSON object."""
+def describe_verification(metrics: Verification) -> dict[str, Any]:
+    """Return the metrics as a flat JSON object."""
     described: dict[str, Any] = {
-        "accuracy": round(figures.accuracy, 5),
-        "accuracy_std": round(figures.accuracy_std, 5),
-        "pairs": figures.pairs,
-        "identities": figures.identities,
-        "eer": round(figures.eer, 5),
+        "accuracy": round(metrics.accuracy, 5),
+        "accuracy_std": round(metrics.accuracy_std, 5),
+        "pairs": metrics.pairs,
+        "identities": metrics.identities,
+        "eer": round(metrics.eer, 5),
     }
-    for index, point in enumerate(figures.points):
+    for index, point in enumerate(metrics.points):
         described[f"tar_at_fmr_{point.fmr:g}"] = round(point.tar, 5)
         described[f"realised_fmr_{point.fmr:g}"] = round(point.realised_fmr, 6)
-        if figures.tar_estimates:
-            tar, fmr = figures.tar_estimates[index], figures.fmr_estimates[index]
+        if metrics.tar_estimates:
+            tar, fmr = metrics.tar_estimates[index], metrics.fmr_estimates[index]
             described[f"tar_interval_{point.fmr:g}"] = [round(tar.low, 5), round(tar.high, 5)]
             described[f"fmr_interval_{point.fmr:g}"] = [round(fmr.low, 6), round(fmr.high, 6)]
-    return described | {"mated": figures.points[0].mated, "nonmated": figures.points[0].nonmated}
+    return described | {"mated": metrics.points[0].mated, "nonmated": metrics.points[0].nonmated}
 
 
-def describe_curve(name: str, figures: Verification, *, points: int = 400) -> dict[str, Any]:
-    """As JSON: the ROC at rates spread evenly over their logarithm, and the operating points."""
-    least = 1 / figures.points[0].nonmated
+def describe_curve(name: str, metrics: Verification, *, points: int = 400) -> dict[str, Any]:
+    """Return the operating points, and the ROC at rates evenly spaced in their logarithm, as JSON values.
+
+    Args:
+        name: The recogniser's name.
+        metrics: Its metrics.
+        points: Number of rates.
+    """
+    least = 1 / metrics.points[0].nonmated
     rates = np.geomspace(least, 1, points)
-    # FAR rises along the curve: the last point that is still within each rate.
-    places = np.searchsorted(figures.curve.far, rates, side="right") - 1
+    # FAR rises along the curve: each rate takes the last point that does not exceed it.
+    indices = np.searchsorted(metrics.curve.far, rates, side="right") - 1
     return {
         "name": name,
-        "far": figures.curve.far[places].tolist(),
-        "frr": figures.curve.frr[places].tolist(),
-        "threshold": figures.curve.thresholds[places].tolist(),
-        "eer": figures.eer,
-        "points": [asdict(point) for point in figures.points],
-        "mated": figures.points[0].mated,
-        "nonmated": figures.points[0].nonmated,
+        "far": metrics.curve.far[indices].tolist(),
+        "frr": metrics.curve.frr[indices].tolist(),
+        "threshold": metrics.curve.thresholds[indices].tolist(),
+        "eer": metrics.eer,
+        "points": [asdict(point) for point in metrics.points],
+        "mated": metrics.points[0].mated,
+        "nonmated": metrics.points[0].nonmated,
     }

@@ -1,1 +1,1 @@
-"""Train ArcFace recognisers."""
+"""Training recognisers: options, schedule, trainer, state, logs, warm start and removal of label noise."""

@@ -1,11 +1,10 @@
-"""Label noise, found with several centres a class: images far from their class's dominant centre.
+"""Removal of label noise: images far from the dominant one of their class's several centres are dropped.
 
 Source: Deng et al., Sub-center ArcFace, ECCV 2020, section 3.3.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +16,21 @@ from recognition.errors import InputError
 from recognition.images import to_uint8
 from recognition.recogniser import Recogniser
 
-#: Beyond this angle to the dominant centre an image is dropped, degrees: the best of the paper's table 5.
+#: Largest angle to the dominant centre at which an image is kept, degrees; the best in the paper's table 5.
 MAX_ANGLE = 75.0
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """One identity's images by sub-centre, for a sheet.
+    """The images of one identity with their nearest centres, for a contact sheet.
 
     Args:
-        name: of the identity.
-        crops: uint8 HWC.
-        angles: degrees to the dominant centre.
-        centres: which centre each is nearest to; dominant: the dominant one.
-        kept: whether each stays.
+        name: Name of the identity.
+        crops: Aligned crops, uint8 HWC.
+        angles: Angle of each image to the dominant centre, degrees.
+        centres: Index of each image's nearest centre.
+        dominant: Index of the dominant centre.
+        kept: Whether each image is kept.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Cleaning:
-    """What became of each image.
+    """Which images are kept, and why.
 
     Args:
-        nearest: (images,), which of its class's centres is nearest.
-        dominant: (classes,), the centre that most images of the class are nearest to.
-        angles: (images,), degrees to the dominant centre.
-        kept: (images,), bool.
+        nearest: Index of each image's nearest centre of its class, shape (images,).
+        dominant: Index of the centre that most images of a class are nearest to, shape (classes,).
+        angles: Angle of each image to the dominant centre of its class, degrees, shape (images,).
+        kept: Whether each image is kept, bool, shape (images,).
     """
 
     nearest: NDArray[np.int64]
@@ -65,16 +65,18 @@ def find_noise(
     *,
     max_angle: float = MAX_ANGLE,
 ) -> Cleaning:
-    """Drop images beyond `max_angle` of their class's dominant centre, but the nearest one always stays.
+    """Find the images that are farther than `max_angle` from the dominant centre of their class.
+
+    The image nearest to the dominant centre is always kept, so that every class keeps an image.
 
     Args:
-        embeddings: (images, dim), unit norm.
-        labels: (images,), class indices.
-        subcentres: (classes, K, dim), unit norm; with K = 1 the angle alone decides.
-        max_angle: degrees, above 0 to 180.
+        embeddings: Unit norm, shape (images, dim).
+        labels: Class indices, shape (images,).
+        subcentres: Unit-norm centres, shape (classes, K, dim).
+        max_angle: Degrees, above 0 and at most 180.
 
     Raises:
-        InputError: the angle or a label is out of range.
+        InputError: If the angle or a label is out of range.
     """
     if not 0 < max_angle <= 180:
         raise InputError(f"angle: expected degrees above 0 to 180, got {max_angle}")
@@ -91,7 +93,7 @@ def find_noise(
     own = cosines[np.arange(len(labels)), dominant[labels]]
     angles = np.degrees(np.arccos(own.clip(-1, 1)))
     kept = angles <= max_angle
-    # A class that lost its last image would be another set of classes, and another split.
+    # Without a class, a training on what is left would have other classes and another split.
     for label in np.unique(labels):
         images = np.flatnonzero(labels == label)
         kept[images[angles[images].argmin()]] = True
@@ -99,27 +101,34 @@ def find_noise(
 
 
 def clean(
-    recogniser: Recogniser, source: FaceSource, *, max_angle: float = MAX_ANGLE, dtype: Any = None
+    recogniser: Recogniser, source: FaceSource, *, max_angle: float = MAX_ANGLE
 ) -> tuple[Cleaning, list[Path], NDArray[np.int64]]:
-    """Clean the training images of a network that was trained on `source` with `--head subcentre`.
+    """Find the label noise in the training images of a network with several centres per class.
+
+    Args:
+        recogniser: A network that was trained on `source` with `--head subcentre`.
+        source: The faces that it was trained on.
+        max_angle: Largest angle to the dominant centre at which an image is kept, degrees.
 
     Returns:
-        What became of them, their keys, and their labels (into `recogniser.class_names`).
+        Which images are kept, their keys, and their labels, which index `recogniser.class_names`.
 
     Raises:
-        InputError: the network has no several centres, or other identities than the source.
+        InputError: If the network does not have several centres per class, or identities that it was
+            trained on are not in the source.
     """
     path = recogniser.source.path
     if not path.endswith(".safetensors") or recogniser.class_names is None:
         raise InputError(
-            f"{recogniser.name}: expected a network trained here, got another; train with --head subcentre"
+            f"{recogniser.name}: expected a network that the train command wrote, got another; train one "
+            "with --head subcentre"
         )
     subcentres = load_extra(path, "subcentres").numpy()
     missing = [name for name in recogniser.class_names if name not in source.identities]
     if missing:
         raise InputError(
             f"{path}: expected the identities that it was trained on, {len(missing)} of them are missing, "
-            f"such as {missing[0]}; name the data of its training"
+            f"such as {missing[0]}; give the data of its training"
         )
     reserved = load_notes(path).get("split", {}).get("reserved", {})
     samples = [
@@ -142,7 +151,7 @@ def clusters(
     *,
     count: int,
 ) -> list[Cluster]:
-    """The `count` identities that lost the most images, with these, for their sheets."""
+    """Return the images of the `count` identities that lose the most images, for contact sheets."""
     names = recogniser.class_names or ()
     lost = np.bincount(labels[~cleaning.kept], minlength=len(names))
     affected = [int(label) for label in np.argsort(-lost, kind="stable")[:count] if lost[label]]
@@ -169,11 +178,11 @@ def describe_rows(
     recogniser: Recogniser,
     source: FaceSource,
 ) -> list[dict[str, str]]:
-    """The rows of the cleaned list: every image of the source, so that a retraining splits it alike.
+    """Return the rows of the cleaned list: every image of the source, so that its split stays the same.
 
-    Columns: file, identity, angle (degrees to the dominant centre), centre (the nearest), dominant
-    (whether that is the dominant one), kept. Images that the network was not trained on are kept, and
-    have neither angle nor centre.
+    The columns are file, identity, angle (degrees to the dominant centre), centre (index of the nearest
+    one), dominant (whether that is the dominant one) and kept. Images that the network was not trained on
+    are kept and have neither angle nor centre.
     """
     names = recogniser.class_names or ()
     judged = {(names[label], key): index for index, (key, label) in enumerate(zip(keys, labels, strict=True))}

@@ -1,4 +1,4 @@
-"""TensorBoard events of a training."""
+"""The values of each step as TensorBoard events."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from recognition.errors import InputError
 
 
 class TensorBoardLogger:
-    """Writes figures a step; what a killed training wrote after its last epoch is purged.
+    """Writes values by step. Events that an interrupted training wrote after its last state are purged.
 
     Args:
-        folder: of the event files.
-        first_step: the step that comes next.
+        folder: Where the event files are.
+        first_step: Number of the first step that will be written.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: If the folder cannot be written.
     """
 
     def __init__(self, folder: Path, *, first_step: int = 0) -> None:
@@ -24,10 +24,11 @@ class TensorBoardLogger:
         except OSError as error:
             raise InputError(f"{folder}: cannot be written ({error.strerror}); free some space") from None
 
-    def write(self, step: int, **figures: float) -> None:
-        """Note figures by their names."""
-        for name, value in figures.items():
+    def write(self, step: int, **values: float) -> None:
+        """Write values of a step by their names."""
+        for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
+        """Flush the events and close the file."""
         self._writer.close()

@@ -1,4 +1,4 @@
-"""A training that begins with the weights of another network: the same again, or a narrower one widened."""
+"""Warm start: initial weights from another network, of the same layout or narrower."""
 
 import os
 from collections.abc import Iterable
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from recognition.backbones.iresnet import IResNet
 from recognition.backbones.widen import widen
 from recognition.errors import InputError
-from recognition.heads import CosineHead, Head, SubCentreArcFaceHead
+from recognition.heads.base import CosineHead, Head
+from recognition.heads.subcentre import SubCentreArcFaceHead
 from recognition.loading import load
 from recognition.recogniser import Preprocessing, Recogniser
 from recognition.seeds import derive_seed
@@ -27,38 +28,45 @@ def load_initial_weights(
     held_out: Iterable[str],
     seed: int,
 ) -> dict[str, Any]:
-    """Put another network's weights into a training's.
+    """Initialise a backbone, and where possible a head, with the weights of another network.
 
-    A network of the same layout is copied, a narrower IResNet of the same depth and embedding size
-    widened. Its class centres are the head's too, where they are of the same classes and the head has one
-    centre a class on the sphere.
+    A network of the same layout is copied. A narrower IResNet of the same depth and embedding size is
+    widened. The head gets the network's class centres if both have the same classes and the head has one
+    unit-norm centre per class.
 
     Args:
-        model: as `recognition.loading.load` takes it.
-        class_names: of the training, in order; held_out: people whose figures are measured.
-        seed: of the noise that tells a widened network's copies apart.
+        model: The other network, as `recognition.loading.load` takes it.
+        backbone: The backbone to initialise.
+        head: The head to initialise.
+        class_names: Names of the training's classes, in order.
+        held_out: Names of the identities on which the training is measured.
+        seed: Seed of the noise that makes the copied channels of a widened network differ.
 
     Returns:
-        What to note of it: name, sha256, and whether the centres are its too.
+        What is saved with the trained network: `name` and `sha256` of the other network, and `centres`,
+        whether the head got its class centres.
 
     Raises:
-        InputError: it cannot be read, fits neither way, expects other images, or was trained on the held-out
-            people, whose figures would then flatter.
+        InputError: If the network cannot be read, does not fit, expects another preprocessing, or was
+            trained on held-out identities, whose measurements would then be too optimistic.
     """
     started = load(model)
     name = Path(started.source.path).stem
     if not started.source.sha256:
-        raise InputError(f"{model}: expected a file of weights to start from, got code; give code@weights")
+        raise InputError(
+            f"{model}: expected a network with a file of weights to start from, got code alone; "
+            "use CODE@WEIGHTS"
+        )
     if replace(started.preprocessing, input_size=Preprocessing.input_size) != Preprocessing():
         raise InputError(
-            f"{name}: expected a network of RGB images from -1 to 1 to start from, got one of "
-            f"{started.preprocessing}; start from another"
+            f"{name}: expected a network for RGB images scaled to [-1, 1] to start from, got "
+            f"{started.preprocessing}; use another network"
         )
     known = sorted(set(held_out).intersection(started.class_names or ()))
     if known:
         raise InputError(
-            f"{name}: expected a network that was not trained on the held-out people, got one that knows "
-            f"{len(known)} of them, {known[0]} for one; use the --seed and --held-out of its training"
+            f"{name}: expected a network that was not trained on the held-out identities, got one trained "
+            f"on {len(known)} of them, such as {known[0]}; use the --seed and --held-out of its training"
         )
     _copy_or_widen(started.backbone, backbone, name, derive_seed("widen", seed))
     centres = _fitting_centres(started, head, class_names)
@@ -82,10 +90,10 @@ def _copy_or_widen(old: nn.Module, new: nn.Module, name: str, seed: int) -> None
             return
     raise InputError(
         f"{name}: expected a network of the same layout to start from, or a narrower IResNet of the same "
-        "depth and embedding size, got another; choose its --network, --width and --embedding-size"
+        "depth and embedding size, got a different one; use its --network, --width and --embedding-size"
     )
 
 
 def _fitting_centres(started: Recogniser, head: Head, class_names: tuple[str, ...]) -> Tensor | None:
-    one_a_class = isinstance(head, CosineHead) and not isinstance(head, SubCentreArcFaceHead)
-    return started.centres if one_a_class and started.class_names == class_names else None
+    one_per_class = isinstance(head, CosineHead) and not isinstance(head, SubCentreArcFaceHead)
+    return started.centres if one_per_class and started.class_names == class_names else None

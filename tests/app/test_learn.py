@@ -8,7 +8,7 @@ import torch
 
 from app.learn import MARGINS, Margin, boundary, probabilities, target_logits, train_toy
 from recognition.errors import InputError
-from recognition.heads import arcface_logits
+from recognition.heads.margins import arcface_logits
 
 ANGLES = np.linspace(0, 180, 181)
 

@@ -32,6 +32,6 @@ def test_noise_is_seeded(people):
 
 def test_one_budget_for_every_head():
     changed = with_head("cosface", "triplet")
-    assert (changed.head, changed.terms, changed.images_per_identity) == ("cosface", ("triplet",), 4)
+    assert (changed.head, changed.aux_losses, changed.images_per_identity) == ("cosface", ("triplet",), 4)
     assert (changed.epochs, changed.batch_size, changed.seed) == (OPTIONS.epochs, OPTIONS.batch_size, 0)
     assert with_head("softmax").images_per_identity == 0

@@ -35,7 +35,7 @@ def time_limit() -> Callable[[int], contextlib.AbstractContextManager[None]]:
 
 
 def write_people(folder: Path, names: Sequence[str], images: int, *, seed: int = 0) -> Path:
-    """Aligned folders of made-up people: each a coarse pattern of its own, each image with noise."""
+    """Write aligned folders of made-up people: a coarse pattern per person, with noise in each image."""
     generator = np.random.default_rng(seed)
     for name in names:
         pattern = generator.integers(30, 226, (4, 4, 3)).repeat(28, axis=0).repeat(28, axis=1)

@@ -29,7 +29,7 @@ def small_recogniser(**options) -> Recogniser:
 
 
 def rewrite(path, target, *, tensors=None, **metadata):
-    """A copy of a network file with other metadata (None removes a key) or tensors."""
+    """Write a copy of a network file with other metadata (None removes a key) or tensors."""
     with safe_open(path, framework="pt") as file:
         kept = {key: file.get_tensor(key) for key in file.keys()} | (tensors or {})  # noqa: SIM118
         noted = {key: value for key, value in (file.metadata() | metadata).items() if value is not None}
@@ -37,7 +37,7 @@ def rewrite(path, target, *, tensors=None, **metadata):
     return target
 
 
-def test_a_network_comes_back_with_all_that_it_had(tmp_path):
+def test_a_network_is_read_as_it_was_written(tmp_path):
     centres, images = torch.randn(3, 8), torch.rand(2, 3, 112, 112)
     saved = small_recogniser(
         centres=centres,
@@ -121,7 +121,7 @@ def test_a_truncated_file_is_refused(share, tiny_model, tmp_path):
     data = tiny_model.read_bytes()
     path = tmp_path / "cut.safetensors"
     path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(InputError, match=r"cut\.safetensors: damaged safetensors file .*get a whole copy"):
+    with pytest.raises(InputError, match=r"cut\.safetensors: damaged safetensors file .*get an intact copy"):
         load_recogniser(path)
 
 
@@ -133,8 +133,8 @@ def test_a_bit_flipped_header_is_refused_or_still_a_network(tiny_model, tmp_path
     refused = 0
     for trial in range(60):
         flipped = bytearray(data)
-        place = trial if trial < 12 else chance.randrange(8, header)
-        flipped[place] ^= 1 << chance.randrange(8)
+        position = trial if trial < 12 else chance.randrange(8, header)
+        flipped[position] ^= 1 << chance.randrange(8)
         path.write_bytes(flipped)
         try:
             recogniser = load_recogniser(path)
@@ -166,7 +166,7 @@ def test_damaged_metadata_is_refused(metadata, tmp_path):
     path = tmp_path / "whole.safetensors"
     save_recogniser(path, small_recogniser())
     damaged = rewrite(path, tmp_path / "damaged.safetensors", **metadata)
-    with pytest.raises(InputError, match=r"damaged\.safetensors: damaged network file .*get a whole copy"):
+    with pytest.raises(InputError, match=r"damaged\.safetensors: damaged network file .*get an intact copy"):
         load_recogniser(damaged)
 
 

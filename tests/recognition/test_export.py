@@ -1,4 +1,4 @@
-"""What is exported loads again with the same embeddings."""
+"""Exported networks load again with the same embeddings."""
 
 import pytest
 import torch
@@ -27,11 +27,11 @@ def test_an_exported_network_has_the_same_embeddings(name, tiny_model, images, t
         torch.testing.assert_close(again.centres, recogniser.centres)
     else:
         assert again.centres is None
-    # The network that was exported is as it was.
+    # The exported network is unchanged.
     assert not recogniser.training
 
 
-def test_an_onnx_file_of_ours_says_what_it_takes(tiny_model, images, tmp_path):
+def test_an_exported_onnx_file_has_its_preprocessing(tiny_model, images, tmp_path):
     recogniser = load(ModelChoice(tiny_model, preset="mean=0.4/0.5/0.6,std=0.3,channels=BGR"))
     export(recogniser, tmp_path / "network.onnx")
     again = load(tmp_path / "network.onnx")
@@ -39,7 +39,7 @@ def test_an_onnx_file_of_ours_says_what_it_takes(tiny_model, images, tmp_path):
     torch.testing.assert_close(again(images), recogniser(images), atol=1e-5, rtol=0)
 
 
-def test_what_cannot_be_exported_is_told(tiny_model, tmp_path):
+def test_what_cannot_be_exported_is_refused(tiny_model, tmp_path):
     recogniser = load(tiny_model)
     with pytest.raises(InputError, match=r"expected the ending \.pt, \.pth or \.onnx, got '\.bin'"):
         export(recogniser, tmp_path / "network.bin")

@@ -1,27 +1,13 @@
-import json
+"""Galleries of photographs: templates, enrolment and ranked lists."""
 
 import numpy as np
 import pytest
 
 from recognition.checkpoint import load_recogniser
-from recognition.errors import InputError, NoFaceError
-from recognition.gallery import Gallery, aligned_face, enrol, rank, side_by_side, templates
+from recognition.errors import NoFaceError
+from recognition.gallery import Gallery, enrol, rank, side_by_side, templates
 from recognition.images import read_image, to_tensor, write_png
-from recognition.loading import load
-from recognition.metrics.calibration import read_calibration
 from recognition.recogniser import embed
-
-POINT = {"threshold": 0.4, "fmr": 0.01, "realised_fmr": 0.0099, "tar": 0.7, "mated": 40, "nonmated": 3120}
-
-
-def test_a_photograph_is_aligned_and_a_crop_is_itself(astronaut, people, tmp_path):
-    write_png(tmp_path / "photo.png", astronaut)
-    assert aligned_face(tmp_path / "photo.png").shape == (112, 112, 3)
-    crop = people / "Person_00/Person_00_0001.png"
-    np.testing.assert_array_equal(aligned_face(crop), read_image(crop))
-    write_png(tmp_path / "grey.png", np.full((300, 300, 3), 127, dtype=np.uint8))
-    with pytest.raises(NoFaceError, match="expected a face, the detector found none"):
-        aligned_face(tmp_path / "grey.png")
 
 
 def test_templates_are_flip_averaged_embeddings(tiny_model, people):
@@ -64,26 +50,3 @@ def test_identities_are_ranked_by_their_best_photograph(tmp_path):
     ranked = rank(np.array([0, 1], dtype=np.float32), gallery, top=2)
     assert [(match.identity, match.photograph.name) for match in ranked] == [("b", "2.png"), ("a", "1.png")]
     assert [match.similarity for match in ranked] == [1.0, 0.0]
-
-
-def test_a_calibration_is_of_one_network(tiny_model, tmp_path):
-    recogniser = load_recogniser(tiny_model)
-    path = tmp_path / "calibration.json"
-    path.write_text(json.dumps({"points": [POINT], "model": recogniser.source.sha256}))
-    assert read_calibration(recogniser, path).at(0.01).threshold == 0.4
-    with pytest.raises(InputError, match=r"FMR: expected one that was calibrated \(0\.01\), got 0\.001"):
-        read_calibration(recogniser, path).at(0.001)
-    path.write_text(json.dumps({"points": [POINT], "model": "another"}))
-    with pytest.raises(InputError, match="expected the calibration of tiny, got another network's"):
-        read_calibration(recogniser, path)
-    for text in ("", "[]", "{}", '{"points": [1], "model": ""}'):
-        path.write_text(text)
-        with pytest.raises(InputError, match="expected a file of 'evaluate verification --curve'"):
-            read_calibration(recogniser, path)
-    with pytest.raises(InputError, match="calibration: expected one of tiny, got none; make it with"):
-        read_calibration(recogniser)
-
-
-def test_the_bundled_network_comes_calibrated():
-    calibration = read_calibration(load())
-    assert -1 < calibration.at(1e-2).threshold < calibration.at(1e-3).threshold < 1

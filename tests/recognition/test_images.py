@@ -36,7 +36,7 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds next to nothing."""
+    """Return a PNG that declares a size and has next to no data."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -98,7 +98,7 @@ def test_black_and_white_becomes_0_and_255():
     assert image.shape == (2, 2, 3)
 
 
-def test_transparency_is_laid_on_white():
+def test_transparency_becomes_white():
     pixels = np.zeros((1, 3, 4), dtype=np.uint8)
     pixels[0, :, :3] = (200, 100, 0)
     pixels[0, :, 3] = (255, 0, 128)
@@ -109,7 +109,7 @@ def test_transparency_is_laid_on_white():
     assert np.abs(image[0, 2].astype(int) - half).max() <= 1
 
 
-def test_greyscale_with_transparency_is_laid_on_white():
+def test_greyscale_with_transparency_becomes_white():
     pixels = np.array([[[50, 255], [50, 0]]], dtype=np.uint8)
     image = decode_image(encoded(Image.fromarray(pixels, "LA"), "PNG"), name="la")
     assert image.tolist() == [[[50, 50, 50], [255, 255, 255]]]
@@ -173,7 +173,7 @@ def test_a_read_image_may_be_written_to_a_tensor_and_back():
     assert np.array_equal(to_uint8(tensor), pixels)
 
 
-def test_batches_round_trip_with_channels_in_their_places():
+def test_batches_round_trip_with_channels_in_order():
     pixels = np.stack([noise(4, 6), noise(4, 6)[::-1]])
     tensor = to_tensor(pixels)
     assert tensor.shape == (2, 3, 4, 6)
@@ -198,7 +198,7 @@ def test_a_truncated_jpeg_is_refused(tmp_path):
     data = encoded(Image.fromarray(noise(64, 64)), "JPEG")
     path = tmp_path / "cut.jpg"
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match=r"cut\.jpg: damaged or truncated image .*; get a whole copy"):
+    with pytest.raises(InputError, match=r"cut\.jpg: damaged or truncated image .*; get an intact copy"):
         read_image(path)
 
 
@@ -308,7 +308,7 @@ def test_atomic_path_keeps_the_old_file_after_an_error(error, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["result.txt"]
 
 
-def test_a_full_disk_is_told(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     with (
         pytest.raises(
             InputError, match=r"result: cannot be written \(No space left\); choose another folder"

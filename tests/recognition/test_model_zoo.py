@@ -1,4 +1,4 @@
-"""The registry of public networks, and downloads from a server of this machine."""
+"""The list of public networks, and downloads from a local server."""
 
 import hashlib
 import http.server
@@ -19,15 +19,15 @@ CONTENT = bytes(range(256)) * 4000
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Serves `content`, with ranges or without, and remembers what was asked."""
+    """Serves `content`, with ranges or without, and records the requested ranges."""
 
     content = CONTENT
     ranges = True
-    asked: list[str | None] = []  # noqa: RUF012
+    requested: list[str | None] = []  # noqa: RUF012
 
     def do_GET(self) -> None:
         asked = self.headers.get("Range")
-        self.asked.append(asked)
+        self.requested.append(asked)
         begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.ranges else 0
         self.send_response(206 if begin else 200)
         self.send_header("Content-Length", str(len(self.content) - begin))
@@ -40,7 +40,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address(monkeypatch) -> Iterator[str]:
-    monkeypatch.setattr(Server, "asked", [])
+    monkeypatch.setattr(Server, "requested", [])
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -57,7 +57,7 @@ def known(url: str | None, content: bytes = CONTENT) -> KnownModel:
     )
 
 
-def test_every_entry_is_whole():
+def test_every_entry_is_complete():
     models = model_zoo()
     assert len(models) >= 8
     for model in models.values():
@@ -78,16 +78,16 @@ def test_a_network_is_fetched_and_not_twice(address, tmp_path):
     path = fetch(known(address), tmp_path / "models")
     assert path.read_bytes() == CONTENT
     assert fetch(known(address), tmp_path / "models") == path
-    assert Server.asked == [None]
+    assert Server.requested == [None]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_download_goes_on_where_it_ended(ranges, address, tmp_path, monkeypatch):
+def test_an_interrupted_download_is_resumed(ranges, address, tmp_path, monkeypatch):
     monkeypatch.setattr(Server, "ranges", ranges)
     (tmp_path / "model.onnx.part").write_bytes(CONTENT[:1000])
     assert fetch(known(address), tmp_path).read_bytes() == CONTENT
-    assert Server.asked == ["bytes=1000-"]
+    assert Server.requested == ["bytes=1000-"]
 
 
 def test_another_file_than_the_known_one_is_deleted(address, tmp_path):
@@ -96,12 +96,12 @@ def test_another_file_than_the_known_one_is_deleted(address, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_longer_file_is_not_read_to_its_end(address, tmp_path):
+def test_a_longer_file_is_not_read_completely(address, tmp_path):
     with pytest.raises(InputError, match="got another"):
         fetch(known(address, CONTENT[:1000]), tmp_path)
 
 
-def test_a_member_of_an_archive_is_taken_out(address, tmp_path, monkeypatch):
+def test_a_member_of_an_archive_is_extracted(address, tmp_path, monkeypatch):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("pack/model.onnx", b"weights")
@@ -125,8 +125,8 @@ def test_no_network_is_one_line(tmp_path):
         fetch(known("http://127.0.0.1:9/model.onnx"), tmp_path)
 
 
-def test_a_network_without_a_download_says_where_it_is(tmp_path):
-    with pytest.raises(InputError, match="has no plain download; https://page says how"):
+def test_a_network_without_a_download_has_a_page(tmp_path):
+    with pytest.raises(InputError, match="has no direct download; see https://page for how"):
         fetch(known(None), tmp_path)
     with pytest.raises(InputError, match=r"expected one of insightface-r50.*got 'vgg'"):
         find("vgg")

@@ -1,15 +1,18 @@
+"""Preprocessing, recognisers of any backbone, and embeddings."""
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from recognition.errors import InputError
 from recognition.loading import load
 from recognition.recogniser import Preprocessing, Recogniser, embed
 
 
 class Flat(nn.Module):
-    """A linear backbone: every pixel times a fixed weight."""
+    """A linear backbone of the flattened pixels."""
 
     def __init__(self, size: int = 4, dim: int = 6) -> None:
         super().__init__()
@@ -85,3 +88,78 @@ def test_embed_in_bfloat16_is_close_to_float32(tiny_model):
     exact, rough = embed(recogniser, [images]), embed(recogniser, [images], dtype=torch.bfloat16)
     assert rough.dtype == np.float32
     assert ((exact * rough).sum(1) > 0.99).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mean": "grey"}, "expected mean to be one number or three, got 'grey'"),
+        ({"mean": (0.5, 0.5)}, r"expected mean to be one number or three, got \(0\.5, 0\.5\)"),
+        ({"std": float("nan")}, "expected std to be one number or three, got nan"),
+        ({"std": (0.5, 0.0, 0.5)}, r"expected std to be above 0, got \(0\.5, 0\.0, 0\.5\)"),
+        ({"channels": "GRB"}, "expected channels to be 'RGB' or 'BGR', got 'GRB'"),
+        ({"input_size": 112.0}, r"expected input_size to be a number of pixels, got 112\.0"),
+        ({"input_size": 0}, "expected input_size to be a number of pixels, got 0"),
+    ],
+)
+def test_preprocessing_out_of_range_is_refused(settings, message):
+    with pytest.raises(InputError, match=f"preprocessing: {message}"):
+        Preprocessing(**settings)
+
+
+def test_any_module_with_a_preprocessing_is_a_recogniser():
+    preprocessing = Preprocessing(mean=[0.1, 0.2, 0.3], std=2.0, channels="BGR", input_size=4)
+    recogniser = Recogniser(Flat(), name="flat", preprocessing=preprocessing)
+    images = torch.rand(3, 3, 4, 4)
+    prepared = ((images - torch.tensor([0.1, 0.2, 0.3])[:, None, None]) / 2).flip(1)
+    torch.testing.assert_close(recogniser(images), F.normalize(recogniser.backbone(prepared)))
+    assert (recogniser.input_size, recogniser.embedding_size) == (4, 6)
+    assert recogniser.device == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"backbone": "network.onnx"}, "mine: expected a torch.nn.Module as its backbone, got str"),
+        ({"preprocessing": "adaface"}, "mine: expected a Preprocessing, got str"),
+        ({"centres": torch.ones(6)}, r"mine: expected class centres \(classes, dim\), got \(6,\)"),
+        ({"centres": np.ones((2, 6))}, r"mine: expected class centres \(classes, dim\), got ndarray"),
+        ({"class_names": ("Ann",)}, "mine: expected one class name per centre, got 1 for 0"),
+        (
+            {"centres": torch.ones(2, 6), "class_names": ("Ann",)},
+            "mine: expected one class name per centre, got 1 for 2",
+        ),
+    ],
+)
+def test_parts_that_make_no_recogniser_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Recogniser(**{"backbone": Flat(), "name": "mine", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        (Flat(size=8), r"mine: does not run on a batch of two 4x4 images \(.*\); give its size"),
+        (nn.Identity(), r"mine: expected embeddings \(batch, dim\), got an output of shape \(2, 3, 4, 4\)"),
+    ],
+)
+def test_backbones_that_give_no_embeddings_are_refused(backbone, message):
+    recogniser = Recogniser(backbone, name="mine", preprocessing=Preprocessing(input_size=4))
+    with pytest.raises(InputError, match=message):
+        _ = recogniser.embedding_size
+
+
+def test_weights_that_are_not_finite_are_refused():
+    backbone = Flat()
+    backbone.weight.data[0, 0] = torch.nan
+    with pytest.raises(InputError, match="mine: expected finite embeddings"):
+        _ = Recogniser(backbone, name="mine", preprocessing=Preprocessing(input_size=4)).embedding_size
+
+
+def test_finding_the_embedding_size_leaves_the_backbone_as_it_was():
+    backbone = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 5), nn.Dropout(0.5).eval())
+    recogniser = Recogniser(backbone, name="mine", preprocessing=Preprocessing(input_size=4))
+    assert recogniser.embedding_size == 5
+    assert [module.training for module in backbone] == [True, True, True, False]
+    assert backbone[0].num_batches_tracked == 0
+    assert torch.equal(backbone[0].running_mean, torch.zeros(3))

@@ -1,11 +1,10 @@
-import warnings
+"""Devices, precisions and memory."""
 
 import pytest
 import torch
 
 from recognition.errors import InputError
 from recognition.runtime import choose_device, choose_dtype, keep_freed_memory
-from recognition.terminal import quiet_warnings, run_command
 
 
 def have(monkeypatch, *, cuda: bool = False, mps: bool = False) -> None:
@@ -30,7 +29,7 @@ def test_an_absent_device_is_refused(name, monkeypatch):
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
-def test_a_named_precision_is_taken(device):
+def test_a_named_precision_is_used(device):
     assert choose_dtype(torch.device(device), "float32") == torch.float32
     assert choose_dtype(torch.device(device), "bfloat16") == torch.bfloat16
 
@@ -66,41 +65,3 @@ def test_keeping_freed_memory_leaves_results_alone():
 def test_keeping_freed_memory_needs_no_glibc(monkeypatch):
     monkeypatch.setattr("sys.platform", "win32")
     assert keep_freed_memory() is None
-
-
-def test_a_finished_command_gives_its_code(capsys):
-    assert run_command(lambda: 0) == 0
-    assert capsys.readouterr().err == ""
-
-
-def test_a_known_error_is_one_line_and_code_2(capsys):
-    def fail() -> int:
-        raise InputError("photo.jpg: expected a face,\n  got none")
-
-    assert run_command(fail) == 2
-    assert capsys.readouterr().err == "error: photo.jpg: expected a face, got none\n"
-
-
-def test_an_interrupt_is_code_130(capsys):
-    def interrupt() -> int:
-        raise KeyboardInterrupt
-
-    assert run_command(interrupt) == 130
-    assert capsys.readouterr().err.startswith("interrupted")
-
-
-def test_libraries_warnings_are_kept_quiet_and_others_not():
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        quiet_warnings()
-        for module in ("torch.nn", "onnx", "torchless", "recognition.training.trainer"):
-            warnings.warn_explicit("old", UserWarning, "file.py", 1, module=module)
-    assert len(heard) == 2
-
-
-def test_a_bug_keeps_its_traceback():
-    def bug() -> int:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        run_command(bug)

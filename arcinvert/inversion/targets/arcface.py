@@ -6,7 +6,7 @@ from torch import Tensor
 from arcinvert.inversion.targets.base import Target, TargetRequest
 from arcinvert.knowledge.whitening import Whitening
 from recognition.errors import InputError
-from recognition.heads import arcface_logits
+from recognition.heads.margins import arcface_logits
 
 
 class ClassTarget(Target):

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from arcinvert.inversion.penalties.batchnorm import statistics_layers
 
 from arcinvert.audit.defences import make_defence
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.pipeline import audit
 from arcinvert.audit.report.content import options_toml
 from arcinvert.cli.main import _parser, main
-from arcinvert.inversion.penalties.batchnorm import statistics_layers
 from recognition.loading import load
 from recognition.seeds import derive_seed
 

@@ -65,7 +65,7 @@ def test_a_rate_is_refused_where_the_pairs_do_not_support_it(generator: np.rando
     assert wide.point.realised_fmr <= 1e-2
     assert narrow.point is None
     assert narrow.refused is not None
-    assert "3,000 non-mated comparisons (rule of three), got 2,999" in narrow.refused
+    assert "3,000 nonmated comparisons (rule of three), got 2,999" in narrow.refused
 
 
 def test_accidental_rate(generator: np.random.Generator) -> None:

@@ -3,13 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from arcinvert.inversion.penalties.batchnorm import PaperPrior, ScaleFreePrior
+from arcinvert.inversion.penalties.image import colour_variation, squared_norm, total_variation
 from torch import Tensor, nn
 
 from arcinvert.inversion.augmentation import FeatureDropout, RandomAugmentation
 from arcinvert.inversion.engine import invert
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS, Pixels
-from arcinvert.inversion.penalties.batchnorm import PaperPrior, ScaleFreePrior
-from arcinvert.inversion.penalties.image import colour_variation, squared_norm, total_variation
 from arcinvert.inversion.result import Inversion, Step, StopInversion
 from arcinvert.inversion.schedule import Schedule
 from arcinvert.inversion.targets import ClassTarget, CosineTarget, EuclideanTarget, Target

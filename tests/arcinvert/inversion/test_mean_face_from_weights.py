@@ -3,10 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from arcinvert.inversion.mean_face_from_weights import TEMPLATES, mean_face_from_weights, sketch
 from torch import Tensor, nn
 
 from arcinvert.inversion import mean_face_from_weights as dream
-from arcinvert.inversion.mean_face_from_weights import TEMPLATES, mean_face_from_weights, sketch
 from arcinvert.inversion.result import Step, StopInversion
 from recognition.detection.alignment import REFERENCE_POINTS
 from recognition.recogniser import Preprocessing, Recogniser

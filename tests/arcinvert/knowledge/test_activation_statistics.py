@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from arcinvert.inversion.penalties.batchnorm import PRIORS, BatchNormPrior
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from arcinvert.inversion.penalties.batchnorm import PRIORS, BatchNormPrior
 from arcinvert.knowledge.activation_statistics import (
     SUFFIX,
     load_statistics,

@@ -30,7 +30,7 @@ def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def waves(height: int, width: int, period: float) -> np.ndarray:
-    """A sine of x in the red channel, of y in the green one; `period` in pixels."""
+    """Return a sine of x in the red channel and of y in the green one; `period` is in pixels."""
     image = np.zeros((height, width, 3))
     image[..., 0] = np.sin(2 * np.pi / period * np.arange(width))[None, :]
     image[..., 1] = np.sin(2 * np.pi / period * np.arange(height))[:, None]
@@ -39,13 +39,13 @@ def waves(height: int, width: int, period: float) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def portrait(astronaut) -> np.ndarray:
-    """Head and shoulders, 260x280: below them the detector takes a badge for a face."""
+    """Head and shoulders, 260x280 pixels; below them the detector mistakes a badge for a face."""
     return astronaut[:260, 90:370]
 
 
 @pytest.fixture(scope="module")
 def two_faces(portrait) -> np.ndarray:
-    """The portrait at 0.8 of its size near the middle, and whole at the right."""
+    """The portrait at 0.8 of its size near the middle, and at full size at the right."""
     photograph = np.full((300, 900, 3), 255, dtype=np.uint8)
     photograph[40:248, 300:524] = np.asarray(Image.fromarray(portrait).resize((224, 208)))
     photograph[20:280, 600:880] = portrait
@@ -119,9 +119,9 @@ def test_warp_samples_where_the_matrix_says(scale):
     period = 16 / scale
     crop = warp(waves(height, width, period), matrix, size) - 127.5
     x, y = np.meshgrid(np.arange(size), np.arange(size))
-    places = (np.stack([x, y], axis=-1) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    phases = 2 * np.pi / period * places
-    # Demodulated by the phase expected there, a wave is left with its displacement.
+    positions = (np.stack([x, y], axis=-1) - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    phases = 2 * np.pi / period * positions
+    # Demodulated by the expected phase, a wave keeps its displacement only.
     left = (crop[..., :2] * np.exp(-1j * phases)).sum((0, 1)) * 1j
     displacement = np.angle(left) / (2 * np.pi) * 16
     assert (np.abs(left) > 0.5 * 50 * size**2).all()
@@ -147,7 +147,7 @@ def test_five_points_of_68_landmarks():
 def test_the_astronauts_face_is_found(astronaut):
     face = find_face(astronaut, name="astronaut")
     left, top, right, bottom = face.box
-    # Her face lies between these pixels of the photograph.
+    # The face is between these pixels of the photograph.
     assert 150 < left < 200
     assert 60 < top < 110
     assert 240 < right < 290
@@ -215,12 +215,12 @@ def test_a_photograph_turned_by_its_exif_tag_gives_the_upright_crop(turns, astro
 
 
 @pytest.mark.parametrize("zoom", [8, 4, 0.5])
-def test_a_photograph_of_another_size_has_its_face_in_the_same_place(zoom, portrait):
+def test_a_photograph_of_another_size_has_its_face_at_the_same_position(zoom, portrait):
     size = (round(280 * zoom), round(260 * zoom))
     found = detect(np.asarray(Image.fromarray(portrait).resize(size)))
     assert len(found) == 1
-    places = (found[0].points + 0.5) / zoom - 0.5
-    np.testing.assert_allclose(places, detect(portrait)[0].points, atol=3)
+    positions = (found[0].points + 0.5) / zoom - 0.5
+    np.testing.assert_allclose(positions, detect(portrait)[0].points, atol=3)
 
 
 def test_the_largest_face_comes_first(two_faces):

@@ -16,7 +16,7 @@ from recognition.detection.folders import AlignmentReport, align_folders
 from recognition.errors import InputError
 from recognition.images import read_image, write_png
 
-#: What has a face. Fresh worker processes cost seconds: every case lies in one folder that is aligned once.
+#: Photographs with a face. Worker processes take seconds to start, so all cases are aligned in one run.
 GOOD = {
     "Eileen/1.jpg",
     "Eileen/2.png",
@@ -38,11 +38,11 @@ def source(astronaut, tmp_path_factory) -> Path:
     portrait.save(folder / "Eileen/1.jpg", quality=95)
     portrait.save(folder / "Eileen/2.png")
     portrait.rotate(90, expand=True).save(folder / "Eileen/turned.png", exif=exif)
-    (folder / "Eileen/text.jpg").write_text("I am no photograph.\n")
+    (folder / "Eileen/text.jpg").write_text("Not a photograph.\n")
     write_png(folder / "Nobody/blank.png", np.full((200, 200, 3), 180, dtype=np.uint8))
     data = (folder / "Eileen/1.jpg").read_bytes()
     (folder / "Nobody/cut.jpg").write_bytes(data[: len(data) // 2])
-    # Two photographs whose crops would be one file if they kept the photographs' stems alone.
+    # Two photographs whose crops would have the same name if only the stem counted.
     portrait.save(folder / "Twice/same.jpg", quality=95)
     Image.fromarray(astronaut[:300, 60:400][:, ::-1]).save(folder / "Twice/same.png")
     # The smaller face is the more central one.
@@ -56,7 +56,7 @@ def source(astronaut, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def aligned(source, tmp_path_factory) -> tuple[str, Path]:
-    """What the command printed, and where the crops are."""
+    """The output of the command, and the folder of the crops."""
     destination = tmp_path_factory.mktemp("crops") / "new" / "folder"
     with contextlib.redirect_stdout(io.StringIO()) as printed, pytest.raises(SystemExit) as left:
         cli.main(["align", str(source), str(destination), "--workers", "1"])
@@ -66,7 +66,7 @@ def aligned(source, tmp_path_factory) -> tuple[str, Path]:
 
 @pytest.fixture
 def threads(monkeypatch):
-    """Threads in place of processes, which take seconds to start."""
+    """Replace processes, which take seconds to start, by threads."""
     monkeypatch.setattr(
         "recognition.detection.folders.ProcessPoolExecutor",
         lambda workers, mp_context: ThreadPoolExecutor(workers),

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from recognition.checkpoint import load_recogniser
-from recognition.detection import tracking as video
-from recognition.detection.tracking import Identities, track
+from recognition.detection import tracking
+from recognition.detection.tracking import IdentityTracker, track
 from recognition.errors import InputError
 
 
@@ -15,7 +15,7 @@ def unit(*values: float) -> np.ndarray:
 
 
 def test_a_face_gets_the_number_of_its_identity():
-    identities = Identities(0.7)
+    identities = IdentityTracker(0.7)
     ann, bob = unit(1, 0, 0), unit(0, 1, 0)
     assert [number for number, _ in identities.assign(np.stack([ann, bob]))] == [1, 2]
     assert [number for number, _ in identities.assign(np.stack([bob, ann]))] == [2, 1]
@@ -26,20 +26,20 @@ def test_a_face_gets_the_number_of_its_identity():
 
 
 def test_two_faces_of_one_frame_are_two_identities():
-    identities = Identities(0.5)
+    identities = IdentityTracker(0.5)
     identities.assign(unit(1, 0)[None])
     assert [number for number, _ in identities.assign(np.stack([unit(1, 0.3), unit(1, 0.1)]))] == [2, 1]
 
 
 def test_a_frame_without_faces_changes_nothing():
-    identities = Identities(0.5)
+    identities = IdentityTracker(0.5)
     assert identities.assign(np.zeros((0, 4))) == []
     assert identities.templates == []
 
 
 @pytest.fixture(scope="module")
 def film(astronaut, tmp_path_factory):
-    """Six frames at 10 a second: the astronaut in four of them, moving, then nobody."""
+    """Six frames at 10 per second: the moving astronaut in four of them, then no face."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (320, 240))
     assert writer.isOpened()
@@ -53,9 +53,9 @@ def film(astronaut, tmp_path_factory):
     return path
 
 
-def test_a_film_is_followed(film, tiny_model, tmp_path):
-    told = track(load_recogniser(tiny_model), str(film), tmp_path / "out", threshold=0.0)
-    assert (told.frames, told.appearances, told.identities, told.interrupted) == (6, 4, 1, False)
+def test_faces_are_tracked_through_a_film(film, tiny_model, tmp_path):
+    result = track(load_recogniser(tiny_model), str(film), tmp_path / "out", threshold=0.0)
+    assert (result.frames, result.appearances, result.identities, result.interrupted) == (6, 4, 1, False)
     with (tmp_path / "out/appearances.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["frame"], row["seconds"], row["identity"]) for row in rows] == [
@@ -81,7 +81,7 @@ def test_frames_may_be_skipped_and_limited(film, tiny_model, tmp_path):
     assert marked.get(cv2.CAP_PROP_FPS) == pytest.approx(5)
 
 
-def test_ctrl_c_keeps_what_is_there(film, tiny_model, tmp_path, monkeypatch):
+def test_ctrl_c_keeps_the_frames_so_far(film, tiny_model, tmp_path, monkeypatch):
     found = []
 
     def detect(frame):
@@ -90,13 +90,13 @@ def test_ctrl_c_keeps_what_is_there(film, tiny_model, tmp_path, monkeypatch):
         found.append(frame)
         return []
 
-    monkeypatch.setattr(video, "detect", detect)
-    told = track(load_recogniser(tiny_model), str(film), tmp_path / "out", threshold=0.0)
-    assert (told.frames, told.interrupted) == (2, True)
+    monkeypatch.setattr(tracking, "detect", detect)
+    result = track(load_recogniser(tiny_model), str(film), tmp_path / "out", threshold=0.0)
+    assert (result.frames, result.interrupted) == (2, True)
     assert cv2.VideoCapture(str(tmp_path / "out/marked.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 2
 
 
-def test_what_is_no_film_is_refused(tiny_model, tmp_path):
+def test_other_files_are_refused_as_films(tiny_model, tmp_path):
     recogniser = load_recogniser(tiny_model)
     (tmp_path / "text.mp4").write_text("no film")
     for name, message in (

@@ -1,4 +1,4 @@
-"""Class centres of shards, of files and of photographs."""
+"""Class centres from shards, files and photographs."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def state() -> dict[str, torch.Tensor]:
 
 
 def write_ranks(folder, state, sizes, *, transpose=False):
-    """arcface_torch's checkpoint of every rank."""
+    """Write arcface_torch's checkpoint of every rank and return the first."""
     for rank, part in enumerate(CENTRES.split(sizes)):
         weight = {"kernel": part.T.contiguous()} if transpose else {"weight": part.clone()}
         save(
@@ -32,7 +32,7 @@ def write_ranks(folder, state, sizes, *, transpose=False):
 
 @pytest.mark.parametrize("transpose", [False, True])
 @pytest.mark.parametrize("sizes", [[11], [6, 5], [3, 3, 3, 2]])
-def test_shards_of_all_ranks_are_joined_in_their_order(sizes, transpose, state, tmp_path):
+def test_shards_of_all_ranks_are_joined_in_order(sizes, transpose, state, tmp_path):
     recogniser = load(write_ranks(tmp_path, state, sizes, transpose=transpose))
     torch.testing.assert_close(recogniser.centres, F.normalize(CENTRES))
 
@@ -64,7 +64,7 @@ def test_shards_of_two_trainings_are_refused(state, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["npy", "pt", "kernel", "safetensors", "folder", "rank"])
-def test_centres_are_read_from_files_of_their_own(form, state, tmp_path):
+def test_centres_are_read_from_separate_files(form, state, tmp_path):
     model = save(tmp_path / "backbone.pth", state)
     source = tmp_path / f"centres.{form}"
     if form == "npy":
@@ -84,7 +84,7 @@ def test_centres_are_read_from_files_of_their_own(form, state, tmp_path):
     torch.testing.assert_close(recogniser.centres, F.normalize(CENTRES))
 
 
-def test_square_weights_go_by_their_name():
+def test_square_weights_are_transposed_by_their_key():
     square = torch.randn(8, 8)
     assert torch.equal(as_rows(square, 8, "x", transposed=True), square.T)
     assert torch.equal(as_rows(square, 8, "x", transposed=False), square)

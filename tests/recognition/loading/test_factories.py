@@ -44,7 +44,7 @@ number = lambda: 3
 
 @pytest.fixture
 def beside(tmp_path, monkeypatch):
-    """A module of the user's own, in the working directory."""
+    """A module in the working directory."""
     (tmp_path / "own_networks.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
@@ -52,7 +52,7 @@ def beside(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["make", "Inner.make"])
-def test_a_factory_beside_the_user_is_called(name, beside):
+def test_a_factory_in_the_working_directory_is_called(name, beside):
     recogniser = load(f"own_networks:{name}")
     images = torch.rand(2, 3, 112, 112)
     pooled = F.adaptive_avg_pool2d(2 * images - 1, 2).flatten(1)
@@ -93,14 +93,14 @@ def test_weights_of_a_factory_are_loaded_safely(ending, beside):
         ("torchvision:no_such_network", "torchvision: no_such_network cannot be built"),
     ],
 )
-def test_what_cannot_be_built_is_told(model, message, beside):
+def test_factories_that_fail_are_refused(model, message, beside):
     if model.startswith("timm"):
         pytest.importorskip("timm")
     with pytest.raises(InputError, match=message):
         load(model)
 
 
-def test_weights_that_do_not_fit_are_told(beside):
+def test_weights_that_do_not_fit_are_refused(beside):
     path = save(beside / "weights.pth", {"linear.weight": torch.zeros(4, 13)})
     with pytest.raises(
         InputError, match=r"weights\.pth: its tensors do not fit the network of own_networks:make"
@@ -108,7 +108,7 @@ def test_weights_that_do_not_fit_are_told(beside):
         load(f"own_networks:make@{path}")
 
 
-def test_timms_networks_bring_their_preprocessing():
+def test_timms_networks_have_their_own_preprocessing():
     timm = pytest.importorskip("timm")
     recogniser = load("timm:test_resnet")
     configuration = timm.create_model("test_resnet").pretrained_cfg
@@ -118,7 +118,7 @@ def test_timms_networks_bring_their_preprocessing():
     assert recogniser(torch.rand(2, 3, size, size)).shape[0] == 2
 
 
-def test_a_timm_networks_outputs_are_as_its_weights_have_them(tmp_path):
+def test_a_timm_network_has_as_many_outputs_as_its_weights(tmp_path):
     timm = pytest.importorskip("timm")
     network = timm.create_model("test_vit", num_classes=12).eval()
     path = save(tmp_path / "vit.pth", network.state_dict())
@@ -130,7 +130,7 @@ def test_a_timm_networks_outputs_are_as_its_weights_have_them(tmp_path):
     torch.testing.assert_close(recogniser(images), expected, atol=1e-5, rtol=0)
 
 
-def test_torchvisions_networks_have_their_classifier_taken_off():
+def test_torchvisions_networks_lose_their_classifier():
     recogniser = load(ModelChoice("torchvision:squeezenet1_1", preset="imagenet,input_size=64"))
     assert recogniser(torch.rand(2, 3, 64, 64)).ndim == 2
 
@@ -181,7 +181,7 @@ def test_a_torch_export_program_is_refused_with_a_command_that_converts_it(endin
 
 
 def assert_converts(message: str, folder) -> None:
-    """The command in a refusal does what it says."""
+    """Assert that the command in an error message runs."""
     code = message.partition('python -c "')[2].partition('"')[0]
     assert code
     done = subprocess.run(

@@ -1,9 +1,8 @@
-"""A thousand damaged or hostile files a loader: each is refused in one line or is still a network.
+"""A thousand damaged or hostile files per reader: each is refused in one line or is still a network.
 
-Nothing is run from a file, nothing hangs (the whole has a time limit), nothing giant is allocated.
+No code in a file is run, nothing hangs (each test has a time limit), and nothing giant is allocated.
 """
 
-import os
 import pickle
 import random
 import resource
@@ -23,22 +22,12 @@ from recognition.checkpoint import save_recogniser
 from recognition.errors import InputError
 from recognition.loading import load
 from recognition.recogniser import Recogniser, Source
-from tests.recognition.loading.files import save
+from tests.recognition.loading.files import Bomb, save
 
 CASES = 1000
-#: Growth of the process that a thousand files may cause, KiB: far below any tensor they might declare.
+#: Most growth of the process in KiB that a thousand files may cause, far below the tensors they may declare.
 GROWTH = 600 * 1024
 ARCHITECTURE = {"network": "mobilefacenet", "width": 1 / 64, "embedding_size": 2}
-
-
-class Bomb:
-    """Creates a folder when it is unpickled."""
-
-    def __init__(self, victim: Path) -> None:
-        self.victim = str(victim)
-
-    def __reduce__(self):
-        return os.mkdir, (self.victim,)
 
 
 def onnx_bytes() -> bytes:
@@ -94,7 +83,7 @@ def own_bytes(folder: Path) -> bytes:
 
 
 def damage(data: bytes, chance: random.Random, begin: int) -> bytes:
-    """Truncated, with flipped bits, with swapped parts, with a repeated or a raised part."""
+    """Return the data truncated, with flipped bits, or with a swapped, repeated or overwritten part."""
     damaged = bytearray(data)
     end = len(damaged) if chance.random() < 0.3 else min(len(damaged), begin)
     kind = chance.randrange(5)
@@ -107,17 +96,17 @@ def damage(data: bytes, chance: random.Random, begin: int) -> bytes:
         first, second = sorted(chance.randrange(end) for _ in range(2))
         damaged[first:second] = damaged[second : 2 * second - first] + damaged[first:second]
     elif kind == 3:
-        place = chance.randrange(end)
-        damaged[place:place] = damaged[place : place + chance.randrange(1, 65)]
+        begin = chance.randrange(end)
+        damaged[begin:begin] = damaged[begin : begin + chance.randrange(1, 65)]
     else:
-        # Lengths and shapes in all these formats: giant where they are written so.
-        place = chance.randrange(end)
-        damaged[place : place + 4] = b"\xff\xff\xff\x7f"
+        # Lengths and shapes become giant in all these formats.
+        begin = chance.randrange(end)
+        damaged[begin : begin + 4] = b"\xff\xff\xff\x7f"
     return bytes(damaged)
 
 
 def refusal(path: Path) -> str | None:
-    """What `load` says of a file that it refuses."""
+    """Return the message with which `load` refuses a file, or None if it does not."""
     try:
         load(path)
     except InputError as error:
@@ -129,7 +118,7 @@ FORMATS: dict[str, tuple[str, Callable[[Path], bytes], int]] = {
     "onnx": (".onnx", lambda folder: onnx_bytes(), 10_000),
     "torch": (".pt", lambda folder: torch_bytes(folder, legacy=False), 30_000),
     "legacy torch": (".pth", lambda folder: torch_bytes(folder, legacy=True), 30_000),
-    "ours": (".safetensors", own_bytes, 30_000),
+    "own": (".safetensors", own_bytes, 30_000),
 }
 
 
@@ -155,27 +144,27 @@ def test_a_thousand_damaged_files(name, tmp_path, time_limit):
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_hostile_pickles_are_not_run_wherever_they_lie(legacy, tmp_path):
+def test_hostile_pickles_are_not_run_at_any_position(legacy, tmp_path):
     state = build_backbone("mobilefacenet", width=1 / 64, embedding_size=2).state_dict()
-    places = [
+    positions = [
         lambda bomb: bomb,
         lambda bomb: [bomb],
         lambda bomb: {"state_dict": state, "callbacks": bomb},
         lambda bomb: {"state_dict_backbone": state, "state_dict_softmax_fc": bomb},
         lambda bomb: {**state, bomb.victim: bomb},
     ]
-    for number, place in enumerate(places):
+    for number, position in enumerate(positions):
         victim = tmp_path / f"victim{number}"
         for ending in (".pt", ".pth", ".ckpt", ".tar"):
             path = tmp_path / f"hostile{number}{ending}"
-            torch.save(place(Bomb(victim)), path, _use_new_zipfile_serialization=not legacy)
+            torch.save(position(Bomb(victim)), path, _use_new_zipfile_serialization=not legacy)
             with pytest.raises(InputError, match=path.name):
                 load(path)
         assert not victim.exists()
 
 
-def test_a_bomb_named_as_a_training_framework_is_not_run(tmp_path):
-    """A class of a name that is passed over is never imported, whatever the stream asks of it."""
+def test_a_hostile_class_with_the_name_of_a_training_framework_is_not_run(tmp_path):
+    """A class with an ignored name is not imported, whatever the stream does with it."""
     victim = tmp_path / "victim"
     state = build_backbone("mobilefacenet", width=1 / 64, embedding_size=2).state_dict()
     stream = pickle.dumps(Bomb(victim), protocol=2)

@@ -19,19 +19,19 @@ from recognition.errors import InputError
 from recognition.images import to_tensor
 from recognition.loading import ModelChoice, load
 from recognition.loading.onnx_files import PREPROCESSING_KEY
-from tests.recognition.loading.files import lively
+from tests.recognition.loading.files import with_statistics
 
-#: Unit-norm embeddings may differ from onnxruntime's by this much.
+#: Largest difference between unit-norm embeddings and onnxruntime's.
 TOLERANCE = 1e-4
 
 
 def backbone() -> nn.Module:
     torch.manual_seed(0)
-    return lively(build_backbone("iresnet18", width=1 / 32, embedding_size=16))
+    return with_statistics(build_backbone("iresnet18", width=1 / 32, embedding_size=16))
 
 
 def export(network: nn.Module, *, current: bool, fixed: bool, folded: bool, half: bool = False) -> bytes:
-    """An ONNX file by torch's legacy or its current exporter."""
+    """Return an ONNX file of torch's legacy or current exporter."""
     buffer = io.BytesIO()
     images = torch.zeros(1 if fixed else 2, 3, 112, 112)
     if half:
@@ -59,7 +59,7 @@ def export(network: nn.Module, *, current: bool, fixed: bool, folded: bool, half
 
 
 def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
-    """Unit-norm embeddings by onnxruntime, image by image, of images in [0, 1]."""
+    """Return onnxruntime's unit-norm embeddings, image by image, of images in [0, 1]."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     values = (2 * images - 1).numpy().astype(np.float16 if "float16" in given.type else np.float32)
@@ -69,7 +69,7 @@ def run_onnx(path: Path, images: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def pictures(astronaut) -> torch.Tensor:
-    """Noise, and a face."""
+    """Two images of noise, and a face."""
     face = to_tensor(crop_at(astronaut, find_face(astronaut, name="astronaut")))
     noise = torch.rand(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     return torch.cat([noise, face[None]])
@@ -105,7 +105,7 @@ def test_a_network_of_half_precision_equals_onnxruntime(pictures, tmp_path):
     recogniser = load(path)
     assert {parameter.dtype for parameter in recogniser.parameters()} == {torch.float32}
     expected = run_onnx(path, pictures)
-    # onnxruntime rounds each layer's output to half precision; here it is computed in float32.
+    # onnxruntime rounds each layer's output to half precision; the converted network computes in float32.
     torch.testing.assert_close(recogniser(pictures), expected, atol=2e-3, rtol=0)
     assert (recogniser(pictures) * expected).sum(1).min() > 1 - TOLERANCE
 
@@ -119,8 +119,8 @@ def small_graph(nodes, weights, shape, *, functions=(), opset=17) -> onnx.ModelP
     return helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=list(functions))
 
 
-def test_functions_of_the_model_and_castlike_are_written_out(tmp_path):
-    """What torch's current exporter leaves in files: functions, and constants cast like their neighbours."""
+def test_functions_of_the_model_and_castlike_are_inlined(tmp_path):
+    """Files of torch's current exporter have functions, and constants that are cast like other values."""
     scale = helper.make_function(
         "local",
         "Scale",
@@ -145,7 +145,7 @@ def test_functions_of_the_model_and_castlike_are_written_out(tmp_path):
     torch.testing.assert_close(load(path)(images), run_onnx(path, images), atol=1e-5, rtol=0)
 
 
-def test_images_with_channels_last_are_turned(tmp_path):
+def test_images_with_channels_last_are_permuted(tmp_path):
     nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["y"])]
     weights = {"w": np.random.default_rng(0).normal(size=(48, 4)).astype(np.float32)}
     path = tmp_path / "last.onnx"
@@ -181,7 +181,7 @@ def test_an_open_size_is_taken_from_the_preset(tmp_path):
     assert load(ModelChoice(path, preset="input_size=96,channels=BGR")).input_size == 96
 
 
-def test_the_size_that_a_file_fixes_is_not_the_users_to_change(tmp_path):
+def test_a_preset_does_not_change_the_size_that_a_file_fixes(tmp_path):
     nodes = [helper.make_node("GlobalAveragePool", ["x"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
     path = tmp_path / "fixed.onnx"
     onnx.save(small_graph(nodes, {}, ("n", 3, 48, 48)), path)

@@ -1,4 +1,4 @@
-"""Every operator of the converter against onnxruntime, alone in a graph."""
+"""Every operator of the converter against onnxruntime, alone and in small graphs."""
 
 import numpy as np
 import onnx
@@ -27,7 +27,7 @@ def number(value: float) -> np.ndarray:
     return np.array(value, dtype=np.float32)
 
 
-#: Operator, further inputs, attributes, and the operator set; the first input is (batch, 3, 6, 6).
+#: Operator, further inputs, attributes, operator set. The first input has shape (batch, 3, 6, 6).
 CASES: list[tuple[str, list[np.ndarray], dict, int]] = [
     *((name, [], {}, 20) for name in ("Abs", "Ceil", "Cos", "Erf", "Exp", "Floor", "HardSwish", "Identity")),
     *(
@@ -121,7 +121,7 @@ CASES: list[tuple[str, list[np.ndarray], dict, int]] = [
 def model_of(
     nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray], opset: int, channels: int = 3
 ) -> onnx.ModelProto:
-    """A graph from x, (batch, channels, 6, 6), to y of any shape and type."""
+    """Return a graph from x, shape (batch, channels, 6, 6), to y of any shape and type."""
     stored = [numpy_helper.from_array(value, name) for name, value in weights.items()]
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("batch", channels, SIDE, SIDE))]
     output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
@@ -130,7 +130,7 @@ def model_of(
 
 
 def compare(model: onnx.ModelProto, images: torch.Tensor, *, tolerance: float = 1e-5) -> OnnxNetwork:
-    """The converted graph's output is onnxruntime's, and its gradient is finite."""
+    """Assert that the converted graph has onnxruntime's output, and return it."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
@@ -157,7 +157,7 @@ def test_an_operator_equals_onnxruntimes(operator, weights, attributes, opset):
             helper.make_node("ReduceMean", ["x"], ["m"], axes=[3]),
             helper.make_node("Squeeze", ["m", *names], ["z"]),
         ]
-    # The output has one type, whatever the operator's.
+    # The output is a float, whatever type the operator returns.
     nodes.append(helper.make_node("Cast", ["z"], ["y"], to=TensorProto.FLOAT))
     stored = {name: weight for name, weight in zip(names, weights, strict=True) if name}
     compare(model_of(nodes, stored, opset), images)
@@ -268,7 +268,7 @@ def test_all_operators_without_a_converter_are_named():
         OnnxNetwork(model_of(nodes, {}, 13), size=SIDE, fixed_batch=None, channels_last=False)
 
 
-def test_operators_of_others_are_named_with_their_domain():
+def test_operators_of_other_domains_are_named_with_their_domain():
     made = helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")
     with pytest.raises(InputError, match=r"operators com\.microsoft\.Gelu$"):
         OnnxNetwork(model_of([made], {}, 13), size=SIDE, fixed_batch=None, channels_last=False)
@@ -302,15 +302,15 @@ GIANTS: dict[str, tuple[list[onnx.NodeProto], dict[str, np.ndarray]]] = {
 
 
 @pytest.mark.parametrize("name", GIANTS)
-def test_giant_tensors_are_refused_unallocated(name):
+def test_giant_tensors_are_refused_before_they_are_allocated(name):
     nodes, weights = GIANTS[name]
     nodes = [helper.make_node("Identity", ["x"], ["x0"]), *nodes]
     with pytest.raises(InputError, match=r"at most"):
         OnnxNetwork(model_of(nodes, weights, 13), size=SIDE, fixed_batch=None, channels_last=False)
 
 
-def test_a_graph_that_would_compute_for_ever_is_refused():
-    nodes = [node("Conv", f"x{place} w", f"x{place + 1}", pads=[31, 31, 32, 32]) for place in range(400)]
+def test_a_graph_with_too_many_operations_is_refused():
+    nodes = [node("Conv", f"x{step} w", f"x{step + 1}", pads=[31, 31, 32, 32]) for step in range(400)]
     nodes = [helper.make_node("Identity", ["x"], ["x0"]), *nodes, node("Relu", "x400", "y")]
     model = model_of(nodes, {"w": np.zeros((3, 3, 64, 64), np.float32)}, 13)
     with pytest.raises(InputError, match=r"at most 4e\+12 operations"):

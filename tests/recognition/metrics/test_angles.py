@@ -12,7 +12,7 @@ def angle(first: np.ndarray, second: np.ndarray) -> float:
     return math.degrees(math.acos(max(-1, min(1, cosine))))
 
 
-def test_angles_are_what_loops_compute():
+def test_angles_equal_loops():
     generator = np.random.default_rng(0)
     embeddings, centres = generator.normal(size=(30, 5)), generator.normal(size=(4, 5))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
@@ -34,7 +34,7 @@ def test_angles_are_what_loops_compute():
     assert set(describe_angles(measured)) == {"images", "w_ec", "w_inter", "intra", "inter"}
 
 
-def test_a_single_image_is_no_spread():
+def test_single_images_do_not_count_within_classes():
     embeddings = np.array([[1.0, 0], [0, 1], [-1, 0]])
     assert measure_angles(embeddings, np.array([0, 0, 1])).intra == pytest.approx(45)
     assert math.isnan(measure_angles(embeddings, np.arange(3)).intra)

@@ -23,7 +23,7 @@ def unit(generator: np.random.Generator, *shape: int) -> np.ndarray:
 
 @pytest.fixture
 def crowd(monkeypatch) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Probes, their labels, a gallery and its labels, in blocks that end in the middle of both."""
+    """Probes, their labels, a gallery and its labels, in blocks that divide neither."""
     monkeypatch.setattr(identification, "GALLERY_BLOCK", 16)
     monkeypatch.setattr(identification, "BLOCK", 16 * 7)
     generator = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def test_ranks_are_counted(crowd):
         assert found[row] == 1 + better
 
 
-def test_a_network_that_cannot_tell_is_last():
+def test_equal_embeddings_rank_last():
     same = np.ones((4, 3)) / np.sqrt(3)
     assert ranks(same, np.arange(4), same, np.arange(4)).tolist() == [4] * 4
 
@@ -67,37 +67,37 @@ def test_fnir_by_hand():
     first = np.array([True, False, True, True])
     nonmated = np.linspace(0, 0.6, 61)
     point = fnir_at_fpir(mated, first, nonmated, 0.1)
-    # Six of 61 are above 0.54: the second is another's, the last too dissimilar.
+    # Six of 61 are above 0.54; the second probe is found as another identity, the last is too dissimilar.
     assert point.threshold == pytest.approx(0.54)
     assert point.realised_fpir == pytest.approx(6 / 61)
     assert point.fnir == 0.5
 
 
-def test_figures_of_people_who_are_told_apart():
+def test_metrics_of_separated_identities():
     generator = np.random.default_rng(1)
     directions = unit(generator, 70, 32)
     labels = np.concatenate([np.repeat(np.arange(20), 3), np.arange(20, 70)])
     embeddings = directions[labels] + 0.02 * generator.normal(size=(110, 32)).astype(np.float32)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    figures = identify(embeddings, labels)
-    assert (figures.gallery, figures.probes, figures.nonmated) == (20, 40, 50)
-    assert figures.cmc.tolist() == [1.0] * 20
-    assert (figures.top_1.low, figures.top_1.high) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
+    metrics = identify(embeddings, labels)
+    assert (metrics.gallery, metrics.probes, metrics.nonmated) == (20, 40, 50)
+    assert metrics.cmc.tolist() == [1.0] * 20
+    assert (metrics.top_1.low, metrics.top_1.high) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
     # A rate of 0.01 cannot be claimed of 50 probes.
-    assert [point.fpir for point in figures.points] == [0.1]
-    assert figures.points[0].fnir == 0
-    told = describe_identification(figures)
-    assert (told["top_1"], told["chance"], told["fnir_at_fpir_0.1"]) == (1.0, 0.05, 0.0)
+    assert [point.fpir for point in metrics.points] == [0.1]
+    assert metrics.points[0].fnir == 0
+    described = describe_identification(metrics)
+    assert (described["top_1"], described["chance"], described["fnir_at_fpir_0.1"]) == (1.0, 0.05, 0.0)
 
 
-def test_figures_of_chance_are_chance():
+def test_metrics_of_random_embeddings_are_chance():
     generator = np.random.default_rng(2)
     labels = np.repeat(np.arange(40), 6)
-    figures = identify(unit(generator, 240, 16), labels)
-    assert figures.top_1.low <= figures.cmc[0] == figures.top_1.value <= figures.top_1.high
-    assert figures.cmc[0] < 0.1
-    assert figures.cmc[19] == pytest.approx(0.5, abs=0.12)
-    assert figures.points == ()
+    metrics = identify(unit(generator, 240, 16), labels)
+    assert metrics.top_1.low <= metrics.cmc[0] == metrics.top_1.value <= metrics.top_1.high
+    assert metrics.cmc[0] < 0.1
+    assert metrics.cmc[19] == pytest.approx(0.5, abs=0.12)
+    assert metrics.points == ()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory")

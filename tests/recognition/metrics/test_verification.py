@@ -32,7 +32,7 @@ def unit_embeddings(labels: np.ndarray, spread: float, seed: int = 0) -> np.ndar
 @pytest.mark.parametrize("fmr", [0.5, 0.1, 0.03, 0.0311])
 @pytest.mark.parametrize("digits", [15, 1])
 def test_threshold_is_the_lowest_that_keeps_the_rate(fmr, digits):
-    # One digit leaves many equal similarities.
+    # Rounding to one digit makes many similarities equal.
     nonmated = np.random.default_rng(0).uniform(-1, 1, 150).round(digits)
     kept = [value for value in nonmated if sum(other > value for other in nonmated) <= fmr * 150]
     assert threshold_at_fmr(nonmated, fmr) == min(kept)
@@ -45,12 +45,12 @@ def test_rule_of_three_refuses_too_few_comparisons(fmr):
     assert threshold_at_fmr(nonmated, fmr) == nonmated[-4]
     with pytest.raises(
         InputError,
-        match=rf"FMR {fmr:g}: expected at least {enough:,} non-mated comparisons \(rule of three\)",
+        match=rf"FMR {fmr:g}: expected at least {enough:,} nonmated comparisons \(rule of three\)",
     ):
         threshold_at_fmr(nonmated[1:], fmr)
 
 
-def test_the_number_that_a_refusal_asks_for_is_enough():
+def test_the_number_in_the_error_message_is_enough():
     for percent in range(1, 100):
         fmr = percent / 100
         threshold = threshold_at_fmr(np.linspace(-1, 1, math.ceil(3 / fmr)), fmr)
@@ -79,7 +79,7 @@ def test_a_constant_similarity_verifies_nobody():
 
 
 def possible_accuracies(similarities, mated, folds) -> tuple[float, float]:
-    """Lowest and highest mean accuracy that thresholds which are best for the other folds give."""
+    """Return the lowest and the highest mean accuracy of thresholds that are best for the other folds."""
     lowest, highest = [], []
     values = sorted(set(similarities.tolist()))
     edges = [values[0] - 1, *values, values[-1] + 1]
@@ -108,7 +108,7 @@ def possible_accuracies(similarities, mated, folds) -> tuple[float, float]:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("digits", [15, 1])
-def test_ten_fold_accuracy_is_a_brute_forces(seed, digits):
+def test_ten_fold_accuracy_equals_brute_force(seed, digits):
     generator = np.random.default_rng(seed)
     mated = generator.random(40) < 0.5
     similarities = (generator.normal(0, 0.4, 40) + 0.5 * mated).round(digits)
@@ -124,7 +124,7 @@ def test_ten_fold_accuracy_by_hand():
     mated = np.array([True, False, True, False])
     folds = np.array([0, 0, 1, 1])
     accuracy, deviation = ten_fold_accuracy(similarities, mated, folds)
-    # The first fold's mated 0.4 is refused, the second fold's non-mated 0.4 accepted.
+    # The first fold's mated 0.4 is rejected, the second fold's nonmated 0.4 is accepted.
     assert accuracy == 0.5
     assert deviation == 0.0
 
@@ -145,7 +145,7 @@ def test_pairs_of_one_kind_are_all_right(kind):
     assert accuracy >= 0.9
 
 
-def test_neighbouring_float32_similarities_are_told_apart():
+def test_neighbouring_float32_similarities_are_separated():
     for low in np.float32([0.5, 0.3, 0.7, 0.1]), np.float32([0.51, 0.37, 0.71, 0.13]):
         for value in low:
             above = np.nextafter(value, np.float32(1))
@@ -243,17 +243,17 @@ def test_verify_uses_given_pairs():
         np.array([True, False, True, False]),
         np.array([0, 0, 1, 1]),
     )
-    figures = verify(embeddings, labels, pairs=chosen, fmrs=(0.01,))
+    metrics = verify(embeddings, labels, pairs=chosen, fmrs=(0.01,))
     similarities = np.array([embeddings[first] @ embeddings[second] for first, second in chosen.indices])
-    assert figures.pairs == 4
-    assert figures.accuracy == ten_fold_accuracy(similarities, chosen.mated, chosen.folds)[0]
-    assert figures.points == (tar_at_fmr(similarities[[0, 2]], cross_similarities(embeddings, labels), 0.01),)
+    assert metrics.pairs == 4
+    assert metrics.accuracy == ten_fold_accuracy(similarities, chosen.mated, chosen.folds)[0]
+    assert metrics.points == (tar_at_fmr(similarities[[0, 2]], cross_similarities(embeddings, labels), 0.01),)
 
 
 def test_description_is_flat_and_rounded():
     labels = np.repeat(np.arange(40), 3)
-    figures = verify(unit_embeddings(labels, 0.9), labels)
-    described = describe_verification(figures)
+    metrics = verify(unit_embeddings(labels, 0.9), labels)
+    described = describe_verification(metrics)
     assert list(described) == [
         "accuracy",
         "accuracy_std",
@@ -267,12 +267,12 @@ def test_description_is_flat_and_rounded():
         "mated",
         "nonmated",
     ]
-    assert described["accuracy"] == round(figures.accuracy, 5)
-    assert described["tar_at_fmr_0.001"] == round(figures.points[1].tar, 5)
+    assert described["accuracy"] == round(metrics.accuracy, 5)
+    assert described["tar_at_fmr_0.001"] == round(metrics.points[1].tar, 5)
     assert described["nonmated"] == 120 * 119 // 2 - 40 * 3
 
 
-def test_the_roc_is_what_a_loop_counts():
+def test_the_roc_equals_a_loop():
     generator = np.random.default_rng(0)
     mated, nonmated = generator.normal(1, 1, 40).round(1), generator.normal(0, 1, 60).round(1)
     curve = roc(mated, nonmated)
@@ -285,7 +285,7 @@ def test_the_roc_is_what_a_loop_counts():
 
 
 def test_the_equal_error_rate_by_hand():
-    # At 0.5, one of four mated is rejected and one of four non-mated accepted.
+    # At 0.5, one of four mated is rejected and one of four nonmated accepted.
     curve = roc(np.array([0.4, 0.7, 0.8, 0.9]), np.array([0.1, 0.2, 0.5, 0.6]))
     assert equal_error_rate(curve) == (pytest.approx(0.25), pytest.approx(0.5))
     assert equal_error_rate(roc(np.array([1.0, 0.9]), np.array([0.1, 0.2])))[0] == 0
@@ -295,24 +295,24 @@ def test_the_equal_error_rate_by_hand():
 
 
 def test_a_roc_needs_both_kinds():
-    with pytest.raises(InputError, match="ROC: expected mated and non-mated comparisons, got 0 and 2"):
+    with pytest.raises(InputError, match="ROC: expected mated and nonmated comparisons, got 0 and 2"):
         roc(np.zeros(0), np.ones(2))
 
 
-def test_intervals_and_the_curve_are_told():
+def test_intervals_and_the_curve_are_described():
     generator = np.random.default_rng(0)
     labels = np.repeat(np.arange(30), 2)
     embeddings = generator.normal(size=(30, 8))[labels] + generator.normal(0, 0.5, (60, 8))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    figures = verify(embeddings, labels, fmrs=(0.1, 0.01), intervals=True)
-    told = describe_verification(figures)
+    metrics = verify(embeddings, labels, fmrs=(0.1, 0.01), intervals=True)
+    described = describe_verification(metrics)
     for rate in ("0.1", "0.01"):
-        low, high = told[f"tar_interval_{rate}"]
-        assert low <= told[f"tar_at_fmr_{rate}"] <= high
-        low, high = told[f"fmr_interval_{rate}"]
-        assert low <= told[f"realised_fmr_{rate}"] <= high
-    curve = json.loads(json.dumps(describe_curve("name", figures)))
-    assert curve["points"][1]["threshold"] == figures.points[1].threshold
+        low, high = described[f"tar_interval_{rate}"]
+        assert low <= described[f"tar_at_fmr_{rate}"] <= high
+        low, high = described[f"fmr_interval_{rate}"]
+        assert low <= described[f"realised_fmr_{rate}"] <= high
+    curve = json.loads(json.dumps(describe_curve("name", metrics)))
+    assert curve["points"][1]["threshold"] == metrics.points[1].threshold
     assert curve["far"] == sorted(curve["far"])
     assert curve["frr"] == sorted(curve["frr"], reverse=True)
-    assert figures.points[0].frr == 1 - figures.points[0].tar
+    assert metrics.points[0].frr == 1 - metrics.points[0].tar

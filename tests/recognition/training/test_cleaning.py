@@ -6,9 +6,9 @@ import pytest
 from recognition.checkpoint import load_recogniser
 from recognition.data.sources import open_source, write_list
 from recognition.errors import InputError
-from recognition.options import TrainingOptions
 from recognition.training.cleaning import clean, describe_rows, find_noise
-from recognition.training.trainer import train
+from recognition.training.options import TrainingOptions
+from recognition.training.train import train
 
 #: Two centres of each of two classes, in the plane.
 SUBCENTRES = np.array([[[1.0, 0], [0, 1]], [[-1, 0], [0, -1]]])

@@ -10,14 +10,15 @@ from recognition.backbones import build_backbone
 from recognition.checkpoint import load_notes, load_recogniser, save_recogniser, sha256
 from recognition.errors import InputError
 from recognition.heads import build_head
-from recognition.options import TrainingOptions
 from recognition.recogniser import Preprocessing, Recogniser, Source
-from recognition.training import trainer as training
-from recognition.training.trainer import dry_run, train
+from recognition.training.dry_run import dry_run
+from recognition.training.options import TrainingOptions
+from recognition.training.train import train
+from recognition.training.trainer import Trainer
 from recognition.training.warm_start import load_initial_weights
 
 NAMES = tuple(f"Person_{index:02}" for index in range(12))
-#: Two steps an epoch.
+#: Two steps per epoch.
 OPTIONS = TrainingOptions(
     width=1 / 4,
     embedding_size=8,
@@ -33,7 +34,7 @@ OPTIONS = TrainingOptions(
 
 
 def saved(path: Path, *, width: float = 1 / 8, preprocessing: Preprocessing | None = None, **changes) -> Path:
-    """A network of random weights in a file, with centres of twelve classes."""
+    """Save a network with random weights and the centres of twelve classes, and return its path."""
     torch.manual_seed(5)
     options = {"network": "iresnet18", "width": width, "embedding_size": 8, **changes}
     recogniser = Recogniser(
@@ -50,7 +51,7 @@ def saved(path: Path, *, width: float = 1 / 8, preprocessing: Preprocessing | No
 
 @pytest.fixture(scope="module")
 def earlier(people, tmp_path_factory) -> Path:
-    """A network of an eighth of the width, trained a little on the split of `OPTIONS`."""
+    """A network of an eighth of the full width, trained for one epoch on the split of `OPTIONS`."""
     out = tmp_path_factory.mktemp("earlier") / "run"
     return run(people, out, replace(OPTIONS, width=1 / 8, epochs=1))
 
@@ -60,7 +61,7 @@ def run(data: Path, out: Path, options: TrainingOptions = OPTIONS, **rest) -> Pa
 
 
 def put(model: Path, *, head: str = "arcface", names=NAMES, held_out=(), width: float = 1 / 4, **changes):
-    """What `load_initial_weights` noted, the backbone and the head it filled."""
+    """Call `load_initial_weights`, and return its notes, the backbone and the head."""
     backbone = build_backbone(changes.pop("network", "iresnet18"), width=width, embedding_size=8, **changes)
     made = build_head(head, 8, len(names), scale=16.0, margin=0.2)
     noted = load_initial_weights(model, backbone, made, class_names=names, held_out=held_out, seed=0)
@@ -90,7 +91,7 @@ def test_a_narrower_network_is_widened(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("head", "names", "begins"),
+    ("head", "names", "copied"),
     [
         ("cosface", NAMES, True),
         ("adaface", NAMES, True),
@@ -100,23 +101,27 @@ def test_a_narrower_network_is_widened(tmp_path):
         ("arcface", (*NAMES[:11], "Other"), False),
     ],
 )
-def test_centres_of_the_same_classes_are_where_a_head_on_the_sphere_begins(head, names, begins, tmp_path):
+def test_a_cosine_head_gets_the_centres_of_the_same_classes(head, names, copied, tmp_path):
     noted, _, made = put(saved(tmp_path / "old.safetensors"), head=head, names=names)
     centres = load_recogniser(tmp_path / "old.safetensors").centres
-    assert noted["centres"] is begins
-    assert (made.weight.shape == centres.shape and torch.equal(made.weight, centres)) is begins
+    assert noted["centres"] is copied
+    assert (made.weight.shape == centres.shape and torch.equal(made.weight, centres)) is copied
 
 
 @pytest.mark.parametrize(
     ("made", "wanted", "message"),
     [
         ({"width": 1 / 2}, {}, "old: widening: expected at least as many channels, got fewer"),
-        ({"network": "iresnet34"}, {}, "old: widening: expected networks of one depth"),
+        ({"network": "iresnet34"}, {}, "old: widening: expected networks of the same depth"),
         ({}, {"network": "mobilefacenet"}, "old: expected a network of the same layout to start from"),
         ({"network": "mobilefacenet"}, {"network": "mobilefacenet"}, "old: expected a network of the same"),
-        ({"preprocessing": Preprocessing(channels="BGR")}, {}, "old: expected a network of RGB images"),
-        ({"preprocessing": Preprocessing(std=0.25)}, {}, "old: expected a network of RGB images"),
-        ({}, {"held_out": ("Zoe", "Person_04", "Person_03")}, "knows 2 of them, Person_03 for one"),
+        ({"preprocessing": Preprocessing(channels="BGR")}, {}, "old: expected a network for RGB images"),
+        ({"preprocessing": Preprocessing(std=0.25)}, {}, "old: expected a network for RGB images"),
+        (
+            {},
+            {"held_out": ("Zoe", "Person_04", "Person_03")},
+            "got one trained on 2 of them, such as Person_03",
+        ),
     ],
     ids=str,
 )
@@ -126,25 +131,25 @@ def test_a_network_that_does_not_fit_is_refused(made, wanted, message, tmp_path)
         put(path, **wanted)
 
 
-def test_what_is_no_file_of_weights_is_refused(tmp_path):
+def test_something_other_than_a_file_of_weights_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected a model file or the bundled network's name"):
         put(tmp_path / "none.safetensors")
     with pytest.raises(
-        InputError, match="expected a file of weights to start from, got code; give code@weights"
+        InputError, match="expected a network with a file of weights to start from, got code alone"
     ):
         put("recognition.backbones.mobilefacenet:MobileFaceNet")
 
 
-def test_a_state_dict_of_another_project_is_a_start(tmp_path):
-    """arcface_torch's names and preprocessing; such a file has no class names."""
+def test_a_state_dict_of_another_project_is_accepted(tmp_path):
+    """A file with the names and the preprocessing of arcface_torch has no class names."""
     backbone = build_backbone("iresnet18", width=1 / 8, embedding_size=8).eval()
     torch.save(backbone.state_dict(), tmp_path / "backbone.pt")
-    noted, begun, _ = put(tmp_path / "backbone.pt", width=1 / 8)
+    noted, started, _ = put(tmp_path / "backbone.pt", width=1 / 8)
     assert noted == {"name": "backbone", "sha256": sha256(tmp_path / "backbone.pt"), "centres": False}
-    assert torch.equal(begun.fc.weight, backbone.fc.weight)
+    assert torch.equal(started.fc.weight, backbone.fc.weight)
 
 
-def test_a_network_notes_what_it_began_with(earlier, people, tmp_path):
+def test_a_network_notes_what_it_was_started_from(earlier, people, tmp_path):
     path = run(people, tmp_path / "run", replace(OPTIONS, epochs=1), start_from=earlier)
     notes = load_notes(path)
     assert notes["started_from"] == {"name": "model", "sha256": sha256(earlier), "centres": True}
@@ -153,20 +158,20 @@ def test_a_network_notes_what_it_began_with(earlier, people, tmp_path):
     assert "started_from" not in load_notes(earlier)
 
 
-def test_a_training_begins_where_the_other_ended(earlier, people, tmp_path):
-    """At a learning rate of nothing, the network in the file is the earlier one, widened."""
+def test_a_training_starts_from_the_other_networks_weights(earlier, people, tmp_path):
+    """At a negligible learning rate, the saved network is the earlier one, widened."""
     options = replace(OPTIONS, epochs=1, learning_rate=1e-12)
     path = run(people, tmp_path / "run", options, start_from=earlier)
     old, new = load_recogniser(earlier), load_recogniser(path)
     torch.testing.assert_close(new.centres, old.centres, atol=1e-3, rtol=0)
     images = torch.rand(4, 3, 32, 32)
-    # Batch statistics, for a training moves the running ones whatever its learning rate.
+    # With batch statistics, because training changes the running ones at any learning rate.
     with torch.no_grad():
         embeddings = [recogniser.train()(images) for recogniser in (old, new)]
     assert (embeddings[0] * embeddings[1]).sum(1).min() > 0.99
 
 
-def test_a_resumed_training_with_a_start_is_bit_identical(earlier, people, tmp_path):
+def test_a_resumed_training_with_a_warm_start_is_bit_identical(earlier, people, tmp_path):
     whole = run(people, tmp_path / "whole", start_from=earlier)
     for last in (1, 2):
         halves = run(people, tmp_path / "halves", start_from=earlier, stop_after=last)
@@ -175,7 +180,7 @@ def test_a_resumed_training_with_a_start_is_bit_identical(earlier, people, tmp_p
     assert load_notes(whole)["started_from"] == load_notes(halves)["started_from"]
 
 
-def test_resuming_with_another_start_is_refused(earlier, people, tmp_path):
+def test_resuming_with_another_warm_start_is_refused(earlier, people, tmp_path):
     out = tmp_path / "run"
     run(people, out, start_from=earlier, stop_after=1)
     # The same name and weights, another file.
@@ -187,26 +192,28 @@ def test_resuming_with_another_start_is_refused(earlier, people, tmp_path):
 
 
 @pytest.mark.parametrize("head", ["arcface", "subcentre"])
-def test_the_margin_is_whole_where_the_centres_are_known(head, earlier, people, tmp_path, monkeypatch):
-    shares = []
-    loss = training._Run._loss
+def test_the_margin_has_no_warm_up_if_the_centres_are_copied(head, earlier, people, tmp_path, monkeypatch):
+    fractions = []
+    loss = Trainer.loss
 
-    def watch(self, images, labels, share):
-        shares.append(share)
-        return loss(self, images, labels, share)
+    def watch(self, images, labels, margin_fraction):
+        fractions.append(margin_fraction)
+        return loss(self, images, labels, margin_fraction)
 
-    monkeypatch.setattr(training._Run, "_loss", watch)
+    monkeypatch.setattr(Trainer, "loss", watch)
     run(people, tmp_path / "run", replace(OPTIONS, head=head), start_from=earlier)
-    assert shares[0] == (1 if head == "arcface" else 0)
-    assert shares[-1] == 1
+    assert fractions[0] == (1 if head == "arcface" else 0)
+    assert fractions[-1] == 1
 
 
-def test_a_network_that_knows_the_held_out_people_is_refused(earlier, people, tmp_path):
-    with pytest.raises(InputError, match="expected a network that was not trained on the held-out people"):
+def test_a_network_that_was_trained_on_held_out_people_is_refused(earlier, people, tmp_path):
+    with pytest.raises(
+        InputError, match="expected a network that was not trained on the held-out identities"
+    ):
         run(people, tmp_path / "run", replace(OPTIONS, seed=4), start_from=earlier)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_takes_a_start_too(earlier, people, tmp_path):
+def test_a_dry_run_takes_a_warm_start_too(earlier, people, tmp_path):
     with pytest.raises(InputError, match="expected at least as many channels"):
         dry_run(people, replace(OPTIONS, width=1 / 16), device="cpu", start_from=earlier)

@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
 from arcinvert.inversion.penalties.batchnorm import (
     PRIORS,
     BatchNormPrior,
@@ -13,6 +10,9 @@ from arcinvert.inversion.penalties.batchnorm import (
     PerLocationPrior,
     statistics_layers,
 )
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
 from arcinvert.knowledge.activation_statistics import ActivationSite, LayerMoments, MeasuredStatistics
 
 

@@ -5,9 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
 from arcinvert.inversion.penalties.image import (
     colour_variation,
     image_norm,
@@ -15,6 +12,8 @@ from arcinvert.inversion.penalties.image import (
     total_variation,
     variation_norm,
 )
+from numpy.typing import NDArray
+from torch import Tensor
 
 PRIORS: dict[str, Callable[[Tensor], Tensor]] = {
     "total_variation": total_variation,

@@ -1,0 +1,68 @@
+"""Readers of files of weights: this project's safetensors, and state dicts of known families."""
+
+from pathlib import Path
+
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+
+from recognition.checkpoint import FORMAT, load_recogniser, sha256
+from recognition.errors import InputError
+from recognition.loading.centres import as_rows, centres_of_training
+from recognition.loading.choice import ModelChoice
+from recognition.loading.families import recognise
+from recognition.loading.state_dicts import State, read_state_dict, unwrap, without_prefixes
+from recognition.loading.torch_files import exported_refusal, read_torch_file
+from recognition.recogniser import Recogniser, Source
+
+
+def open_safetensors(path: Path, _: ModelChoice) -> Recogniser:
+    """Return the recogniser of a .safetensors file: this project's, or a state dict.
+
+    Raises:
+        InputError: If the file is damaged or its network unknown.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            is_own = (file.metadata() or {}).get("format") == FORMAT
+    except (SafetensorError, OSError, ValueError):
+        # The reader below raises an error that says what is wrong with the file.
+        is_own = True
+    return load_recogniser(path) if is_own else _from_state(read_state_dict(path), path, "safetensors")
+
+
+def open_torch(path: Path, _: ModelChoice) -> Recogniser:
+    """Return the recogniser of a torch file, with the class centres that a training checkpoint has.
+
+    Raises:
+        InputError: If the file is damaged, could run code, or its network is unknown.
+    """
+    loaded = read_torch_file(path)
+    recogniser = _from_state(without_prefixes(unwrap(loaded, path)), path, "state dict")
+    dim = recogniser.source.architecture["embedding_size"]
+    if (centres := centres_of_training(path, loaded, dim)) is not None:
+        recogniser.centres = F.normalize(centres)
+    return recogniser
+
+
+def refuse_exported(path: Path, _: ModelChoice) -> Recogniser:
+    """Refuse a torch.export program.
+
+    Raises:
+        InputError: Always; its message has the command that converts the file.
+    """
+    raise InputError(exported_refusal(path))
+
+
+def _from_state(state: State, path: Path, kind: str) -> Recogniser:
+    network, class_weights = recognise(state, path)
+    centres = None
+    if class_weights is not None:
+        dim = network.architecture["embedding_size"]
+        centres = as_rows(class_weights, dim, str(path), transposed=network.class_weights_transposed)
+    return Recogniser(
+        network.module,
+        name=path.stem,
+        preprocessing=network.preprocessing,
+        centres=centres,
+        source=Source(str(path), sha256(path), network.architecture, kind, network.reason),
+    )

@@ -1,0 +1,1 @@
+"""Figures of heads, trainings and measurements, whose colours suit colour-blind readers."""

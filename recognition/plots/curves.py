@@ -1,0 +1,76 @@
+"""Figures of verification and identification: ROC and CMC curves."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from recognition.errors import InputError
+from recognition.plots.style import label_axes, line_style, new_figure
+
+
+def read_curve(path: str | os.PathLike[str], key: str) -> dict[str, Any]:
+    """Return a curve that `evaluate --curve` wrote.
+
+    Args:
+        path: The JSON file.
+        key: Field that the curve must have: `far` for a ROC curve, `cmc` for a CMC curve.
+
+    Raises:
+        InputError: If the file is not such a curve.
+    """
+    try:
+        curve = json.loads(Path(path).read_text())
+        if not isinstance(curve, dict) or not curve[key]:
+            raise ValueError
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{path}: expected a curve of 'evaluate --curve' with {key!r}, got something else"
+        ) from None
+    return curve
+
+
+def draw_rocs(curves: Sequence[dict[str, Any]]) -> Figure:
+    """Draw receiver operating characteristics: the true accept rate by the false accept rate.
+
+    The legend gives each curve's equal error rate (EER) and its numbers of mated and nonmated pairs.
+    """
+    figure = new_figure(6.4, 4.4)
+    axes = label_axes(figure.subplots(), "ROC", "false accept rate (log)", "true accept rate")
+    for index, curve in enumerate(curves):
+        label = f"{curve['name']}: EER {curve['eer']:.3f} ({curve['mated']:,} / {curve['nonmated']:,} pairs)"
+        axes.plot(curve["far"], 1 - np.array(curve["frr"]), label=label, **line_style(index))
+    chance = np.geomspace(1e-6, 1, 50)
+    axes.plot(chance, chance, color="grey", linewidth=1, linestyle=":", label="chance")
+    axes.set_xscale("log")
+    axes.set_xlim(max(1e-6, min(curve["far"][0] for curve in curves)), 1)
+    axes.set_ylim(0, 1.02)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def draw_cmcs(curves: Sequence[dict[str, Any]]) -> Figure:
+    """Draw cumulative match characteristics: the share of probes identified in the top N, with chance."""
+    figure = new_figure(6.4, 4.4)
+    axes = label_axes(
+        figure.subplots(), "Cumulative match characteristic", "N", "share of probes in the top N"
+    )
+    longest = max(len(curve["cmc"]) for curve in curves)
+    for index, curve in enumerate(curves):
+        shares = curve["cmc"]
+        label = f"{curve['name']} (gallery of {curve['gallery']:,})"
+        axes.plot(
+            range(1, len(shares) + 1), shares, marker="o", markersize=3, label=label, **line_style(index)
+        )
+    gallery = min(curve["gallery"] for curve in curves)
+    all_ranks = np.arange(1, longest + 1)
+    axes.plot(all_ranks, all_ranks / gallery, color="grey", linestyle=":", label=f"chance of {gallery:,}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(0, 1.02)
+    axes.legend(fontsize=8)
+    return figure

@@ -1,0 +1,148 @@
+"""The options of a training. This module does not import torch."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from recognition.backbones import BACKBONES
+from recognition.config import check, option
+from recognition.errors import InputError
+from recognition.heads import DEFAULT_MARGIN, HEADS
+from recognition.losses import AUXILIARY_LOSSES
+from recognition.options import Augmentation
+
+Schedule = Literal["cosine", "polynomial"]
+
+_NETWORK, _LOSS, _OPTIMISATION, _DATA = "network", "loss", "optimisation", "data"
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Everything that decides the result of a training: equal options and data give an equal network.
+
+    Each field's meaning is in its metadata, from which the command line and its help are made.
+
+    Raises:
+        InputError: If a value has the wrong type or is out of range, or two values contradict each other.
+    """
+
+    network: str = option("iresnet18", help="The backbone", group=_NETWORK, choices=BACKBONES)
+    width: float = option(
+        1.0, help="Factor that multiplies the number of channels of every layer", group=_NETWORK, above=0
+    )
+    embedding_size: int = option(512, help="Dimensions of an embedding", group=_NETWORK, minimum=1)
+    dropout: float = option(
+        0.0,
+        help="Probability of dropout before the fully connected layer, of an IResNet",
+        group=_NETWORK,
+        minimum=0,
+        below=1,
+    )
+    image_size: int = option(
+        112,
+        help="Side in pixels of the images that the network is made for; below 112 for an IResNet only",
+        group=_NETWORK,
+        minimum=32,
+        maximum=112,
+    )
+    start_size: int = option(
+        112,
+        help="Side in pixels of the images in the first half of the epochs, which small images make faster; "
+        "below 112 for an IResNet only",
+        group=_OPTIMISATION,
+        minimum=32,
+        maximum=112,
+    )
+    head: str = option(
+        "arcface",
+        help=f"The head ({HEADS.help()}); options of the head may follow its name, as in "
+        "subcentre:subcentres=3",
+        group=_LOSS,
+        metavar="NAME[:OPTION=VALUE,...]",
+    )
+    margin: float | None = option(
+        None,
+        help="Additive angular margin in radians, of arcface and its variants "
+        f"(default: {DEFAULT_MARGIN:g}); the margins of other heads are options of the head",
+        group=_LOSS,
+        minimum=0,
+        maximum=math.pi / 2,
+    )
+    scale: float = option(
+        32.0, help="Factor of the cosines in every head except softmax", group=_LOSS, above=0
+    )
+    aux_losses: tuple[str, ...] = option(
+        (),
+        help=f"Auxiliary losses to add to the head's loss ({AUXILIARY_LOSSES.help()}); options of the loss "
+        "may follow its name, as in triplet:weight=0.5",
+        group=_LOSS,
+        flag="--aux-loss",
+        metavar="NAME[:OPTION=VALUE,...]",
+    )
+    label_smoothing: float = option(
+        0.0,
+        help="Share of a label's weight that is spread over all classes; a negative share makes the network "
+        "harder to invert",
+        group=_LOSS,
+        above=-1,
+        below=1,
+    )
+    epochs: int = option(30, help="Number of passes over the training images", group=_OPTIMISATION, minimum=1)
+    batch_size: int = option(128, help="Number of images per step", group=_OPTIMISATION, minimum=1)
+    accumulate: int = option(
+        1,
+        help="Number of equal parts in which a step's images are computed one after another, to save memory; "
+        "batch statistics and image pairs are then those of a part",
+        group=_OPTIMISATION,
+        minimum=1,
+    )
+    learning_rate: float = option(
+        0.1, help="Highest learning rate of SGD with momentum 0.9", group=_OPTIMISATION, above=0
+    )
+    weight_decay: float = option(5e-4, help="Weight decay of SGD", group=_OPTIMISATION, minimum=0)
+    schedule: Schedule = option(
+        "cosine", help="How the learning rate falls to zero after its warm-up", group=_OPTIMISATION
+    )
+    warm_up: float = option(
+        0.05,
+        help="Share of all steps in which the learning rate rises",
+        group=_OPTIMISATION,
+        minimum=0,
+        below=1,
+    )
+    held_out: int = option(
+        600, help="Number of identities that are kept out of training to measure the network", group=_DATA
+    )
+    images_per_identity: int = option(
+        0,
+        help="Number of images of one identity that are kept together in a batch, for losses that compare "
+        "pairs; 0 shuffles all images",
+        group=_DATA,
+        minimum=0,
+    )
+    augmentation: Augmentation = option(
+        "full",
+        help="Random changes of the training images; flip is the horizontal flip of the ArcFace papers",
+        group=_DATA,
+    )
+    seed: int = option(
+        0,
+        help="Seed of the split, the initial weights, the order and the augmentation",
+        group=_DATA,
+        minimum=0,
+        maximum=2**32 - 1,
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        HEADS.check(self.head.partition(":")[0])
+        for spec in self.aux_losses:
+            AUXILIARY_LOSSES.check(spec.partition(":")[0])
+        if self.batch_size % self.accumulate:
+            raise InputError(
+                f"accumulate: expected a divisor of the batch size {self.batch_size}, got {self.accumulate}"
+            )
+
+    def architecture(self) -> dict[str, Any]:
+        """Return what is saved with the network so that `build_backbone` can build it again."""
+        return {"network": self.network, "width": self.width, "embedding_size": self.embedding_size}

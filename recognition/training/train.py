@@ -1,0 +1,69 @@
+"""Train a network, from aligned faces to a folder of results."""
+
+import os
+from pathlib import Path
+
+from recognition.errors import InputError
+from recognition.options import DeviceName, TrainingPrecision
+from recognition.training.options import TrainingOptions
+from recognition.training.trainer import Trainer
+
+
+def train(
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    options: TrainingOptions,
+    *,
+    device: DeviceName = "auto",
+    precision: TrainingPrecision = "auto",
+    workers: int = 0,
+    keep_images: bool = False,
+    stop_after: int | None = None,
+    start_from: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Train on aligned faces, or resume the training that left its state in `out`.
+
+    A training resumes only with the same options and data, except for the number of epochs: the schedule
+    is then that of the new number.
+
+    The folder `out` gets model.safetensors (after each epoch), log.jsonl (one line per epoch), split.json,
+    state.pt, angles.json (histograms of the angles between images and their centres, per epoch), and
+    TensorBoard events with the loss, the learning rate and the images per second of each step.
+
+    Args:
+        data: A folder per identity, or a list (see `recognition.data.sources`).
+        out: Folder of the results.
+        options: Everything that decides the result.
+        device: Where to compute.
+        precision: Precision of the network's inner computation.
+        workers: Processes that read images; 0 reads them in this process.
+        keep_images: Whether decoded images stay in memory, 37 kB each, in each worker.
+        stop_after: Epoch, from 1, after which to stop; a later call resumes.
+        start_from: Network whose weights the training begins with (see `warm_start`), instead of random
+            ones. If its class centres fit too, the margin has no warm-up.
+
+    Returns:
+        The path of the network.
+
+    Raises:
+        InputError: If there is no data, an option is out of range, `start_from` does not fit, `out` holds the
+            state of another training, or a loss is not finite.
+    """
+    if stop_after is not None and stop_after < 1:
+        raise InputError(f"stop after: expected an epoch, 1 or later, got {stop_after}")
+    trainer = Trainer(
+        data,
+        options,
+        device=device,
+        precision=precision,
+        workers=workers,
+        keep_images=keep_images,
+        start_from=start_from,
+    )
+    trainer.prepare(Path(out))
+    try:
+        for epoch in range(trainer.log.finished_epochs, min(options.epochs, stop_after or options.epochs)):
+            trainer.train_epoch(epoch)
+    finally:
+        trainer.close()
+    return trainer.model_path

@@ -1,0 +1,35 @@
+"""Calibrated thresholds of a network."""
+
+import json
+
+import pytest
+
+from recognition.checkpoint import load_recogniser
+from recognition.errors import InputError
+from recognition.loading import load
+from recognition.metrics.calibration import read_calibration
+
+POINT = {"threshold": 0.4, "fmr": 0.01, "realised_fmr": 0.0099, "tar": 0.7, "mated": 40, "nonmated": 3120}
+
+
+def test_a_calibration_is_of_one_network(tiny_model, tmp_path):
+    recogniser = load_recogniser(tiny_model)
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps({"points": [POINT], "model": recogniser.source.sha256}))
+    assert read_calibration(recogniser, path).at(0.01).threshold == 0.4
+    with pytest.raises(InputError, match=r"FMR: expected one that was calibrated \(0\.01\), got 0\.001"):
+        read_calibration(recogniser, path).at(0.001)
+    path.write_text(json.dumps({"points": [POINT], "model": "another"}))
+    with pytest.raises(InputError, match="expected the calibration of tiny, got another network's"):
+        read_calibration(recogniser, path)
+    for text in ("", "[]", "{}", '{"points": [1], "model": ""}'):
+        path.write_text(text)
+        with pytest.raises(InputError, match="expected a file of 'evaluate verification --curve'"):
+            read_calibration(recogniser, path)
+    with pytest.raises(InputError, match="calibration: expected one of tiny, got none; make it with"):
+        read_calibration(recogniser)
+
+
+def test_the_bundled_network_comes_calibrated():
+    calibration = read_calibration(load())
+    assert -1 < calibration.at(1e-2).threshold < calibration.at(1e-3).threshold < 1

@@ -1,0 +1,55 @@
+"""How commands end, and what they print."""
+
+import warnings
+
+import pytest
+
+from recognition.errors import InputError
+from recognition.terminal import DeferredProgressBar, quiet_warnings, run_command
+
+
+def test_a_finished_command_gives_its_code(capsys):
+    assert run_command(lambda: 0) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_known_error_is_one_line_and_code_2(capsys):
+    def fail() -> int:
+        raise InputError("photo.jpg: expected a face,\n  got none")
+
+    assert run_command(fail) == 2
+    assert capsys.readouterr().err == "error: photo.jpg: expected a face, got none\n"
+
+
+def test_an_interrupt_is_code_130(capsys):
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    assert run_command(interrupt) == 130
+    assert capsys.readouterr().err.startswith("interrupted")
+
+
+def test_libraries_warnings_are_kept_quiet_and_others_not():
+    with warnings.catch_warnings(record=True) as recorded:
+        warnings.simplefilter("always")
+        quiet_warnings()
+        for module in ("torch.nn", "onnx", "torchless", "recognition.training.trainer"):
+            warnings.warn_explicit("old", UserWarning, "file.py", 1, module=module)
+    assert len(recorded) == 2
+
+
+def test_a_bug_keeps_its_traceback():
+    def bug() -> int:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_command(bug)
+
+
+def test_the_bar_appears_with_the_first_progress(capsys):
+    with DeferredProgressBar() as progress:
+        assert capsys.readouterr().err == ""
+        bar = progress.bar(4, "attack", done=1)
+        assert progress.bar(9, "other") is bar
+        assert (bar.total, bar.n, bar.desc) == (4, 1, "attack")
+    assert "attack" in capsys.readouterr().err

@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.recognition.training.helpers import run
+
+
+@pytest.fixture(scope="module")
+def trained(people, tmp_path_factory) -> Path:
+    """Folder of an uninterrupted training."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    torch.manual_seed(123)
+    assert run(people, out) == out / "model.safetensors"
+    return out
