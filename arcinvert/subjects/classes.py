@@ -66,8 +66,10 @@ def _class_ids(given: Any) -> list[int]:
     if given is None:
         return []
     # An array or a tensor of one number without dimensions cannot be iterated.
-    several = isinstance(given, Iterable) and not isinstance(given, str | bytes) and getattr(given, "ndim", 1)
-    return [whole_number("class id", one) for one in (given if several else [given])]
+    alone = (
+        isinstance(given, str | bytes) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0
+    )
+    return [whole_number("class id", one) for one in ([given] if alone else given)]
 
 
 def _class_names(given: Any) -> list[str]:

@@ -106,8 +106,8 @@ def test_from_embedding_attacks_the_same_template(
     for run, value in zip((by_template, by_photograph), reached, strict=True):
         found = cosine_of(tiny, run.images[0], template)
         assert value == pytest.approx(found, abs=0.02)
-    begun = from_embedding(tmp_path / "template.npy", **settings | {"steps": 1})
-    assert reached[0] > begun.samples[0]["attacked_similarity"] + 0.1
+    short = from_embedding(tmp_path / "template.npy", **settings | {"steps": 1})
+    assert reached[0] > short.samples[0]["attacked_similarity"] + 0.1
     assert by_template.result["command"] == "from-embedding"
     assert by_template.result["plan"]["loss"] == "cosine"
     assert by_template.summary["kind"] is None
