@@ -14,7 +14,7 @@ from app.results import cards, downloads, finished
 from app.scores import rate_words
 from app.settings import MAX_SAMPLES, MAX_STEPS
 from arcinvert.api import Run
-from arcinvert.evaluation.judge import thresholds
+from arcinvert.evaluation.calibration import thresholds
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from recognition.errors import InputError
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.html import data_uri, encode, figure, status
 from app.scores import meaning, own_opinion, similarity_bar
 from arcinvert.api import Run
-from arcinvert.evaluation.judge import histogram, thresholds
+from arcinvert.evaluation.calibration import histogram, thresholds
 from arcinvert.output.folder import RESULT_NAME, SHEET_NAME
 
 

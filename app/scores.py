@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from app.svg import DIFFERENT, RECONSTRUCTION, SAME, Axis, frame, path, steps, text
-from arcinvert.evaluation.judge import Histogram, Threshold
+from arcinvert.evaluation.calibration import Histogram, Threshold
 
 #: Of the bar: what it shows of the similarities, and its size, pixels.
 _SIMILARITY = Axis("similarity in the judge's eyes", -0.1, 0.9, (0.0, 0.2, 0.4, 0.6, 0.8))

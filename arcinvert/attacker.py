@@ -8,10 +8,10 @@ from typing import Any, get_args
 from arcinvert.arguments import check_callback, check_path, check_word
 from arcinvert.attack import Attacks, Task
 from arcinvert.attacked import Model, as_recogniser
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.progress import OnStep, StepCounter
 from arcinvert.inversion.result import Inversion
-from arcinvert.knowledge.knowledge import load_knowledge
+from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan, resolve
 from arcinvert.recipes import TargetKind
@@ -38,6 +38,7 @@ class Attacker:
         statistics: The file of 'arcinvert calibrate'; None takes the one beside the network, if there is one.
         device: Where attacks run; `auto` is CUDA, then MPS, then the CPU.
         precision: The floating-point type; `auto` is bfloat16 where the hardware has it.
+        knowledge: What is known of public faces, if it is loaded already; None loads it.
 
     Raises:
         InputError: If the network or the statistics cannot be loaded.
@@ -56,6 +57,7 @@ class Attacker:
         statistics: str | os.PathLike[str] | None = None,
         device: DeviceName = "auto",
         precision: Precision = "auto",
+        knowledge: Knowledge | None = None,
     ) -> None:
         check_word("device", device, get_args(DeviceName))
         check_word("precision", precision, get_args(Precision))
@@ -63,14 +65,14 @@ class Attacker:
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
         self.recogniser = as_recogniser(model, preprocessing).to(self.device)
-        self.knowledge = load_knowledge(self.recogniser, statistics)
+        self.knowledge = load_knowledge(self.recogniser, statistics) if knowledge is None else knowledge
         self._statistics = statistics
         self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
 
     @cached_property
     def judge(self) -> Judge:
         """The judge, which is not attacked and steers nothing."""
-        return Judge()
+        return DlibJudge()
 
     def plan(self, target: TargetKind, **options: Any) -> AttackPlan:
         """Return the complete plan of an attack.

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from arcinvert.attack import Task
 from arcinvert.attacked import describe_model, environment
-from arcinvert.evaluation.judge import NOT_IN_RESULTS, Judge, calibration, thresholds, to_crop_size
+from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration, thresholds
+from arcinvert.evaluation.crops import to_crop_size
+from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Verdict, judge_images, summarise
 from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
@@ -119,7 +121,9 @@ def run_plan(
             "plan": plan.describe() | {"batch_size": batches.size},
             "attacked": describe_model(attacker.recogniser),
             "attacker_knowledge": {"level": plan.knowledge} | plan.knowledge_used,
-            "judge": {key: value for key, value in calibration().items() if key not in NOT_IN_RESULTS},
+            "judge": {
+                key: value for key, value in shipped_calibration().items() if key not in NOT_IN_RESULTS
+            },
             "environment": environment(attacker.device, attacker.dtype),
             "seconds": round(time.monotonic() - start, 2),
             "interrupted": interrupted,

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.evaluation.judge import CHIP_SIZE, Judge, similarity
+from arcinvert.evaluation.judges import CHIP_SIZE, DlibJudge
+from arcinvert.evaluation.similarity import similarity
 from benchmarks.people import calibration_people
 from recognition.data.folders import read_folders
 from recognition.detection.alignment import (
@@ -75,7 +76,7 @@ def main() -> None:
     aligned = read_folders(options.aligned)
     samples = [(path, name) for name in people for path in aligned.get(name, [])[:PHOTOS_PER_PERSON]]
     labels = np.unique([name for _, name in samples], return_inverse=True)[1]
-    embeddings = Judge(matrix).embed([read_image(path) for path, _ in samples])
+    embeddings = DlibJudge(matrix).embed([read_image(path) for path, _ in samples])
     first, second = np.triu_indices(len(labels), 1)
     different = labels[first] != labels[second]
     nonmated = similarity(embeddings[first[different]], embeddings[second[different]])
@@ -84,7 +85,7 @@ def main() -> None:
     mated = similarity(embeddings[mated_indices[:, 0]], embeddings[mated_indices[:, 1]])
     points = [tar_at_fmr(mated, nonmated, fmr) for fmr in FMRS]
     described = {
-        "judge": Judge.name,
+        "judge": DlibJudge.network,
         "similarity": "1 - Euclidean distance",
         "matrix": matrix.round(5).tolist(),
         "thresholds": [

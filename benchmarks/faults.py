@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import rgb2lab
 
-from arcinvert.evaluation.judge import to_crop_size
+from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.output.folder import RESULT_NAME
 from benchmarks.judged import mean_face, run_or_exit
 from recognition.data.faces import read_face

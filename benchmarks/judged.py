@@ -20,7 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.evaluation.judge import Judge, Threshold, face_detected, similarity, to_crop_size
+from arcinvert.evaluation.calibration import Threshold
+from arcinvert.evaluation.crops import face_detected, to_crop_size
+from arcinvert.evaluation.judges import DlibJudge
+from arcinvert.evaluation.similarity import similarity
 from recognition.checkpoint import load_extra, load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
@@ -104,7 +107,7 @@ def make_panel(photos: Path, people: int, seed: int, cache: Path, *, tuning: boo
     path = cache / f"judge-{'tuning-' if tuning else ''}{people}-{seed}.npz"
     if not path.exists():
         calibrating = [name for name in sorted(held_out) if name not in names]
-        judge = Judge()
+        judge = DlibJudge()
         seconds = judge.embed(list(second))
         labelled = [
             (name, crop) for name in calibrating for crop in _faces(folders[name][:PHOTOS_PER_PERSON])
@@ -250,7 +253,7 @@ class Jury:
     """The judge before a panel: rows of pictures, and the two that every table ends with."""
 
     def __init__(self, panel: Panel) -> None:
-        self._panel, self._judge = panel, Judge()
+        self._panel, self._judge = panel, DlibJudge()
         self.mean_face = mean_face()
         (self._floor,) = self._judge.embed([self.mean_face])
 

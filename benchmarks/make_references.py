@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 from tqdm import tqdm
 
-from arcinvert.evaluation.judge import Judge, similarity
+from arcinvert.evaluation.judges import DlibJudge
+from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import class_list_digest
 from recognition.data.folders import read_folders
 from recognition.images import atomic_path, read_image
@@ -28,7 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     names = load(options.model).class_names or ()
     folders = read_folders(options.aligned)
-    judge = Judge()
+    judge = DlibJudge()
     embeddings, ceilings = [], []
     for name in tqdm(names, desc="judge", unit="class"):
         # The split reserves the last photograph by name; `inputs` looks at the last too.

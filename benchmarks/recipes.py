@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import arcinvert
-from arcinvert.evaluation.judge import to_crop_size
+from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.options import AttackOptions
 from arcinvert.output.folder import RESULT_NAME, Tile, contact_sheet
 from arcinvert.recipes import RECIPES

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 
 from arcinvert.attack import Attack
-from arcinvert.evaluation.judge import Judge, similarity, to_crop_size
+from arcinvert.evaluation.crops import to_crop_size
+from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.scores import Reference
+from arcinvert.evaluation.similarity import similarity
 from arcinvert.inversion.restarts import under_views
 from arcinvert.options import AttackOptions
 from arcinvert.subjects import Subject, template_of
@@ -50,7 +52,7 @@ def main() -> None:
     ]
     names = choose(several, given.people, SEED)
     crops = [[read_image(path) for path in list_images(given.aligned / name)[:2]] for name in names]
-    judge = Judge()
+    judge = DlibJudge()
     others = judge.embed([pair[1] for pair in crops])
     ceiling = similarity(judge.embed([pair[0] for pair in crops]), others)
     floor = similarity(judge.embed([mean_face()]), others)

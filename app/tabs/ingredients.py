@@ -18,7 +18,7 @@ from app.scores import decisive
 from app.tabs.identity import identity_attack
 from app.tabs.photograph import attack_on
 from arcinvert.api import Run
-from arcinvert.evaluation.judge import thresholds
+from arcinvert.evaluation.calibration import thresholds
 
 #: Most steps of each recipe here, and pictures kept of each.
 MOST_STEPS = 200

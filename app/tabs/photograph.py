@@ -16,7 +16,7 @@ from app.panel import Attack, attack_panel
 from app.settings import MAX_PIXELS, MAX_UPLOAD
 from app.upload import Photograph, Upload, decode, photograph_input
 from arcinvert import api
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.subjects import face_subject, template_of
 from recognition.detection.alignment import crop_at
 from recognition.errors import InputError
@@ -188,7 +188,7 @@ def attack_on(context: Context, path: str, kept: tuple[Photograph, int] | None) 
 
     def attack(job: Job, **options: Any) -> api.Run:
         subject = face_subject(
-            load(path), photograph.pixels, photograph.faces[chosen], Judge(), name=photograph.name
+            load(path), photograph.pixels, photograph.faces[chosen], DlibJudge(), name=photograph.name
         )
         return api.from_subject(
             subject,

@@ -1,5 +1,7 @@
 """`arcinvert audit`: can templates or class centres be turned into faces that pass?
 
-From a plan (`options`) to figures on disk (`store`), to one JSON description (`assemble`), to the same
-report as HTML, PDF and Markdown (`report`). `run.audit` puts the parts together.
+Options (`options`) and opened inputs (`inputs`) give a plan (`plan`) and a cohort (`cohort`). The work is
+done unit by unit on disk (`pipeline`, `cache`, `units`), defences are compared (`comparison`, `defences`),
+and what was found (`findings`) becomes one JSON description (`assemble`) and its report (`report`).
+`runner.run_audit` does it all.
 """

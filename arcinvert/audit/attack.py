@@ -1,153 +1,274 @@
 """The one place where an audit meets the attack."""
 
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from arcinvert import api
+from arcinvert.attacked import environment
+from arcinvert.attacker import Attacker
 from arcinvert.audit.options import AuditOptions
-from arcinvert.evaluation.judge import to_crop_size
-from arcinvert.inversion.penalties.batchnorm import statistics_layers
-from arcinvert.inversion.result import Step
-from arcinvert.knowledge.activation_statistics import statistics_for
-from arcinvert.options import AttackOptions
+from arcinvert.evaluation.crops import face_detected, to_crop_size
+from arcinvert.evaluation.scores import Reference
+from arcinvert.inversion.result import Step, StopInversion
+from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.plan import AttackPlan
+from arcinvert.recipes import TargetKind
+from arcinvert.subjects import class_label
+from arcinvert.subjects.subject import Subject
+from recognition.errors import InputError
+from recognition.images import to_uint8
+from recognition.loading import ModelChoice
 from recognition.recogniser import Recogniser
+from recognition.runtime import is_out_of_memory
 
-#: Reconstructions of one batch; their statistics are one, so batches are of nearly one size.
+#: Reconstructions in a batch. They share their batch statistics, so batches are of nearly one size.
 BATCH = 16
-#: Steps that measure an attack's speed.
+#: Steps that measure the speed of an attack.
 _PROBE_STEPS = 4
 
-#: Hears of every step.
-Heard = Callable[[], None]
+#: Called after every step of an attack.
+OnStep = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Attacked:
+class Reconstructions:
     """A batch of reconstructions.
 
     Args:
-        images: uint8, (identities, samples, 112, 112, 3).
-        similarity: (identities, samples), as the attacked network sees it.
-        face_detected: (identities, samples).
-        knowledge, options, environment, loss, parametrisation: what result.json says of the attack.
+        images: uint8, shape (identities, samples, 112, 112, 3).
+        similarity: Shape (identities, samples), cosine to the target in the attacked network.
+        face_detected: Shape (identities, samples).
     """
 
     images: NDArray[np.uint8]
     similarity: NDArray[np.float64]
     face_detected: NDArray[np.bool_]
-    knowledge: dict[str, Any]
-    options: dict[str, Any]
-    environment: dict[str, Any]
-    loss: str
-    parametrisation: str
 
 
-def attack_options(options: AuditOptions, recogniser: Recogniser) -> dict[str, Any]:
-    """The options of the attack; without statistics, the network's or measured, their prior is left out."""
-    # Begun once each: an audit has samples, and its budget is of steps.
-    chosen: dict[str, Any] = {"seed": options.seed, "samples": options.samples, "steps": options.steps}
-    chosen |= {"restarts": 1} | options.attack
-    faces_known = AttackOptions(**chosen).knowledge == "public-faces"
-    if not statistics_layers(recogniser) and not (faces_known and statistics_for(recogniser, None)):
-        chosen.setdefault("prior", "none")
+class NetworkAttack:
+    """One attacker, loaded once, and the plan that every batch of an audit follows.
+
+    Args:
+        attacker: The attacker.
+        plan: Every decision about the attack.
+        options: The audit's, which the plan follows from.
+    """
+
+    def __init__(self, attacker: Attacker, plan: AttackPlan, options: AuditOptions) -> None:
+        self._attacker = attacker
+        self._options = options
+        self.plan = plan
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """The attacked network."""
+        return self._attacker.recogniser
+
+    @property
+    def mean_face(self) -> NDArray[np.uint8]:
+        """The mean face of the attacker's knowledge, uint8 (112, 112, 3): what knowing nobody gives."""
+        return np.asarray(to_crop_size(to_uint8(self._attacker.knowledge.mean_face)[None])[0])
+
+    def describe(self) -> dict[str, Any]:
+        """Return plan, used knowledge and environment, as JSON."""
+        found = environment(self._attacker.device, self._attacker.dtype)
+        return {
+            "plan": self.plan.describe(),
+            "knowledge": {"level": self.plan.knowledge} | self.plan.knowledge_used,
+            "environment": {key: value for key, value in found.items() if key != "libraries"},
+        }
+
+    def invert(
+        self,
+        names: Sequence[str],
+        templates: NDArray[np.floating[Any]],
+        number: int,
+        on_step: OnStep | None = None,
+    ) -> Reconstructions:
+        """Reconstruct one batch.
+
+        Args:
+            names: The identities; the class names where classes are attacked.
+            templates: Shape (identities, dim), what is attacked.
+            number: The batch's number, which random numbers follow from.
+            on_step: Called after every step.
+
+        Raises:
+            InputError: If the batch does not fit into memory.
+        """
+        subjects = [
+            self._subject(name, template, f"batch{number}.npy[{row}]")
+            for row, (name, template) in enumerate(zip(names, templates, strict=True))
+        ]
+        try:
+            found = self._attacker.reconstruct(
+                subjects, self.plan, on_step=None if on_step is None else lambda _: on_step()
+            )
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InputError(
+                f"memory: expected room for {len(subjects) * self.plan.samples} images on "
+                f"{self._attacker.device}, got less; lower --samples, or choose another --device"
+            ) from None
+        shape = (len(subjects), self.plan.samples)
+        images = to_crop_size(to_uint8(found.images))
+        return Reconstructions(
+            images.reshape(*shape, *images.shape[1:]),
+            np.array(found.similarity.tolist()).reshape(shape),
+            np.array([face_detected(image) for image in images]).reshape(shape),
+        )
+
+    def _subject(self, name: str, template: NDArray[np.floating[Any]], key: str) -> Subject:
+        if self.plan.target == "class":
+            label = class_label(self.recogniser, name)
+            return Subject(name, label, _unit_norm(template), Reference(), stem=name)
+        # The text is older than this class: it decides the random numbers.
+        return Subject(key, None, _unit_norm(template), Reference(), stem=key)
+
+    def against_template_defence(
+        self, names: Sequence[str], estimates: NDArray[np.floating[Any]]
+    ) -> "NetworkAttack":
+        """Return the same attack by an adversary who knows estimates in place of templates.
+
+        Only class centres change anything: the loss over all classes reads them from the network.
+
+        Args:
+            names: The attacked identities.
+            estimates: Shape (identities, dim).
+        """
+        network = self.recogniser
+        if self.plan.target != "class" or network.centres is None:
+            return self
+        centres = network.centres.clone()
+        labels = [class_label(network, name) for name in names]
+        centres[labels] = torch.from_numpy(np.asarray(estimates, dtype=np.float32)).to(centres.device)
+        changed = Recogniser(
+            network.backbone,
+            name=network.name,
+            preprocessing=network.preprocessing,
+            centres=centres,
+            class_names=network.class_names,
+            scale=network.scale,
+            margin=network.margin,
+            source=network.source,
+        )
+        return NetworkAttack(
+            self._attacker_on(changed, self._attacker.knowledge.statistics), self.plan, self._options
+        )
+
+    def against_network_defence(self, hardened: Recogniser, measured: MeasuredStatistics) -> "NetworkAttack":
+        """Return the same attack on a hardened network that makes the same embeddings.
+
+        Penalties of activations use what was measured, and are left out if the attacker knows no public
+        faces; everything else of the plan stays.
+
+        Args:
+            hardened: The hardened network.
+            measured: Statistics of its activations on public faces.
+        """
+        known = self._attacker.knowledge.statistics
+        # Public faces with their templates serve as before, as the embeddings are the same.
+        statistics = replace(
+            measured,
+            nearest_neighbours=known.nearest_neighbours if known else None,
+            regression=known.regression if known else None,
+        )
+        attacker = self._attacker_on(hardened, statistics)
+        found = attacker.plan(self.plan.target, **attack_options(self._options))
+        plan = replace(
+            self.plan,
+            penalties=found.penalties,
+            knowledge=found.knowledge,
+            knowledge_used=found.knowledge_used,
+            notes=found.notes,
+        )
+        return NetworkAttack(attacker, plan, self._options)
+
+    def _attacker_on(self, network: Recogniser, statistics: MeasuredStatistics | None) -> Attacker:
+        """Return an attacker on a changed network with the same knowledge but for its statistics."""
+        return Attacker(
+            network,
+            device=self._options.device,
+            precision=self._options.precision,
+            knowledge=replace(self._attacker.knowledge, statistics=statistics),
+        )
+
+    def seconds_per_step(self) -> float:
+        """Return the measured seconds of one step of a full batch, leaving the first step out."""
+        times: list[float] = []
+
+        def on_step(_: Step) -> None:
+            times.append(time.monotonic())
+            if len(times) == _PROBE_STEPS:
+                raise StopInversion
+
+        rows = max(1, BATCH // self.plan.samples)
+        templates = np.random.default_rng(0).normal(size=(rows, self.recogniser.embedding_size))
+        subjects = [
+            Subject(f"batch0.npy[{row}]", None, _unit_norm(template), Reference(), stem=str(row))
+            for row, template in enumerate(templates)
+        ]
+        options = attack_options(self._options) | {"steps": _PROBE_STEPS, "loss": "cosine"}
+        self._attacker.reconstruct(subjects, self._attacker.plan("template", **options), on_step=on_step)
+        return (times[-1] - times[0]) / (len(times) - 1)
+
+
+def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttack:
+    """Load the attacked network, or a variant of it, with everything that its attack needs.
+
+    Args:
+        options: The audit's, with its budget.
+        model: The variant's file.
+
+    Raises:
+        InputError: If the network or its statistics cannot be used.
+    """
+    choice = ModelChoice(options.model, options.preset, options.centres, options.classes)
+    attacker = Attacker(
+        choice if model is None else model,
+        statistics=options.statistics if model is None else None,
+        device=options.device,
+        precision=options.precision,
+    )
+    target: TargetKind = "class" if options.target == "centres" else "template"
+    return NetworkAttack(attacker, attacker.plan(target, **attack_options(options)), options)
+
+
+def attack_options(options: AuditOptions) -> dict[str, Any]:
+    """Return the options of the attack: the audit's own, and above them those of --attack."""
+    # Several samples serve an audit better than several restarts of one.
+    chosen: dict[str, Any] = {
+        "seed": options.seed,
+        "samples": options.samples,
+        "steps": options.steps,
+        "restarts": 1,
+    }
+    if options.attack is not None:
+        given = options.attack.given() | {
+            "recipe": options.attack.recipe,
+            "knowledge": options.attack.knowledge,
+        }
+        chosen |= {name: value for name, value in given.items() if value is not None}
     return chosen
 
 
 def batches(count: int, samples: int) -> list[slice]:
-    """Slices of `count` identities, as equal as can be, at most `BATCH` reconstructions each."""
+    """Return slices of `count` identities, as equal as can be, of at most `BATCH` reconstructions each."""
     number = -(-count // max(1, BATCH // samples))
     edges = np.linspace(0, count, number + 1).round().astype(int).tolist()
     return [slice(begin, end) for begin, end in pairwise(edges)]
 
 
-def attack_templates(
-    templates: NDArray[np.floating[Any]],
-    number: int,
-    *,
-    model: str,
-    options: dict[str, Any],
-    device: Any = "auto",
-    heard: Heard = lambda: None,
-) -> Attacked:
-    """Reconstruct faces from templates, (n, dim), in one batch.
-
-    Args:
-        number: of the batch; the attack's random numbers follow from it and from the seed.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        # The attack derives its seeds from the file's name.
-        path = Path(folder) / f"batch{number}.npy"
-        np.save(path, templates)
-        run = api.from_embedding(
-            path,
-            model=model,
-            device=device,
-            progress=_hear(heard),
-            **{**options, "batch_size": len(templates) * options["samples"]},
-        )
-    return _attacked(run, len(templates), options["samples"])
-
-
-def attack_classes(
-    names: Sequence[str],
-    *,
-    model: str,
-    options: dict[str, Any],
-    device: Any = "auto",
-    heard: Heard = lambda: None,
-) -> Attacked:
-    """Synthesise faces of classes by their centres, in one batch."""
-    run = api.generate(
-        class_name=names,
-        model=model,
-        device=device,
-        progress=_hear(heard),
-        **{**options, "batch_size": len(names) * options["samples"]},
-    )
-    return _attacked(run, len(names), options["samples"])
-
-
-def seconds_per_step(recogniser: Recogniser, dim: int, *, model: str, options: AuditOptions) -> float:
-    """Measured seconds of one step of a full batch on this machine, its first step left out."""
-    chosen = {**attack_options(options, recogniser), "steps": _PROBE_STEPS}
-    samples = int(chosen["samples"])
-    templates = np.random.default_rng(0).normal(size=(max(1, BATCH // samples), dim))
-    times: list[float] = []
-    attack_templates(
-        templates,
-        0,
-        model=model,
-        options=chosen,
-        device=options.device,
-        heard=lambda: times.append(time.monotonic()),
-    )
-    return (times[-1] - times[0]) / (len(times) - 1)
-
-
-def _hear(heard: Heard) -> Callable[[int, int, Step], None]:
-    return lambda _batch, _batches, _step: heard()
-
-
-def _attacked(run: api.Run, identities: int, samples: int) -> Attacked:
-    if run.interrupted:
-        raise KeyboardInterrupt
-    shape = (identities, samples)
-    images = to_crop_size(np.stack(run.images))
-    return Attacked(
-        images.reshape(*shape, *images.shape[1:]),
-        np.array([sample["attacked_similarity"] for sample in run.samples]).reshape(shape),
-        np.array([sample["judge"]["face_detected"] for sample in run.samples]).reshape(shape),
-        run.result["attacker_knowledge"],
-        run.result["options"],
-        run.result["environment"],
-        run.result["loss"],
-        run.result["parametrisation"],
-    )
+def _unit_norm(template: NDArray[np.floating[Any]]) -> torch.Tensor:
+    row = template.astype(np.float64)
+    # By the largest number first: the squares of a norm could leave the range.
+    row /= np.abs(row).max()
+    row /= np.linalg.norm(row)
+    return torch.from_numpy(row.astype(np.float32))

@@ -1,20 +1,19 @@
-"""Who is attacked, who calibrates the judges, and their photographs as aligned crops."""
+"""Who is attacked, who calibrates the judges, and how their photographs are read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.detection.alignment import ALIGNED_SIZE, crop_at, find_face
+from recognition.data.faces import read_face
 from recognition.errors import InputError, NoFaceError
-from recognition.images import read_image
 
-#: Photographs of one calibration person, at most, so that the much-photographed do not make the figures.
+#: The most photographs of one calibration person, so that a few people do not make up the figures.
 PHOTOS_PER_PERSON = 3
-#: Below this many people outside the attack no threshold means anything.
-FEWEST_OUTSIDE = 3
+#: With fewer people outside the attack no threshold means anything.
+MINIMUM_OUTSIDE = 3
 
 Crop = NDArray[np.uint8]
 
@@ -24,9 +23,9 @@ class Cohort:
     """The people of an audit.
 
     Args:
-        attacked: identity to its photographs, those to attack.
-        calibration: a photograph and its identity each, of people outside the attack.
-        avoided: people left out because a network of the audit is known to have trained on them.
+        attacked: Each attacked identity with its photographs.
+        calibration: Photographs of people outside the attack, each with its identity.
+        avoided: How many people are left out because a network of the audit is known to have trained on them.
     """
 
     attacked: dict[str, list[Path]]
@@ -37,7 +36,7 @@ class Cohort:
 def sample_identities(
     identities: dict[str, list[Path]],
     *,
-    people: int,
+    people: int | None,
     calibration_images: int,
     seed: int,
     trained: frozenset[str] = frozenset(),
@@ -49,14 +48,17 @@ def sample_identities(
     People that trained a network of the audit are left out where enough others are there.
 
     Args:
-        identities: identity to photographs; two are needed to attack one: its template's and the judges'.
-        people: to attack, 0 for all.
-        trained: identities that a network of the audit is known to have trained on.
-        only: those that can be attacked at all, such as a network's classes, whoever trained on them.
-        calibration: other people to calibrate on, in place of the rest of `identities`.
+        identities: Each identity with its photographs; it takes two to attack one, the template's and the
+            judges'.
+        people: How many to attack; None attacks all.
+        calibration_images: How many photographs calibrate the judges, at most.
+        seed: Seed of the draw.
+        trained: Identities that a network of the audit is known to have trained on.
+        only: Those that can be attacked at all, such as a network's classes, whoever trained on them.
+        calibration: Other people to calibrate on, in place of the rest of `identities`.
 
     Raises:
-        InputError: nobody can be attacked, or too few are outside the attack.
+        InputError: If nobody can be attacked, or too few people are outside the attack.
     """
     several = [name for name in sorted(identities) if len(identities[name]) >= 2]
     if only is None:
@@ -65,22 +67,23 @@ def sample_identities(
     else:
         eligible = [name for name in several if name in only]
     if not eligible:
+        among = " among the classes of the network" if only is not None else ""
         raise InputError(
             "audit: expected identities with two photographs each (one for the template, one for the judges)"
-            f"{' among the classes of the network' if only is not None else ''}, found none"
+            f"{among}, found none; add photographs"
         )
     order = np.random.default_rng(seed).permutation(len(eligible))
-    chosen = sorted(eligible[index] for index in order[: people or None])
+    chosen = sorted(eligible[index] for index in order[:people])
     pool = calibration if calibration is not None else identities
     outside = [name for name in sorted(pool) if name not in set(chosen)]
     strangers = [name for name in outside if name not in trained]
     avoided = 0
-    if len(strangers) >= FEWEST_OUTSIDE:
+    if len(strangers) >= MINIMUM_OUTSIDE:
         avoided, outside = len(outside) - len(strangers), strangers
-    if len(outside) < FEWEST_OUTSIDE:
+    if len(outside) < MINIMUM_OUTSIDE:
         raise InputError(
-            f"audit: expected at least {FEWEST_OUTSIDE} people outside the attack to calibrate the judges "
-            f"by, got {len(outside)}; give others with --calibration DIR, or attack fewer with --people"
+            f"audit: expected at least {MINIMUM_OUTSIDE} people outside the attack to calibrate the judges "
+            f"on, got {len(outside)}; give others with --calibration DIR, or attack fewer with --people"
         )
     return Cohort(
         {name: identities[name] for name in chosen},
@@ -92,7 +95,7 @@ def sample_identities(
 def _calibration(
     pool: dict[str, list[Path]], outside: list[str], images: int, seed: int
 ) -> list[tuple[Path, str]]:
-    """Half of the photographs of people with several, for mated pairs; the rest one a person."""
+    """Return half of the photographs of people with several, for mated pairs, and the rest one a person."""
     order = [outside[index] for index in np.random.default_rng([seed, 1]).permutation(len(outside))]
     chosen: list[tuple[Path, str]] = []
     for name in order:
@@ -103,46 +106,26 @@ def _calibration(
     return sorted(chosen[:images], key=lambda entry: (entry[1], entry[0]))
 
 
-def read_crop(path: Path, *, aligned: bool) -> Crop:
-    """The aligned 112x112 crop of a photograph's most central face.
-
-    Raises:
-        NoFaceError: no face was found.
-        InputError: the file cannot be read, or is no aligned crop though it should be.
-    """
-    photograph = read_image(path)
-    if not aligned:
-        return crop_at(photograph, find_face(photograph, name=str(path), pick="central"))
-    if photograph.shape[:2] != (ALIGNED_SIZE, ALIGNED_SIZE):
-        raise InputError(
-            f"{path}: expected an aligned {ALIGNED_SIZE}x{ALIGNED_SIZE} crop, got "
-            f"{photograph.shape[1]}x{photograph.shape[0]}; leave --aligned out"
-        )
-    return photograph
-
-
 class Reader:
-    """Reads crops; what cannot be used is noted and skipped, or stops.
+    """Reads aligned crops; what cannot be used is noted and skipped, or stops the audit.
 
     Args:
-        aligned: whether files are crops already.
-        stop: whether an unreadable file ends the audit. A photograph without a face never does.
+        stop: Whether an unreadable file stops the audit. A photograph without a face never does.
     """
 
-    def __init__(self, *, aligned: bool, stop: bool) -> None:
-        self._aligned = aligned
+    def __init__(self, *, stop: bool) -> None:
         self._stop = stop
-        #: What was skipped: file and reason.
+        #: What was skipped, each with the reason.
         self.skipped: list[tuple[Path, str]] = []
 
     def read(self, path: Path) -> Crop | None:
-        """The crop; None where there is none.
+        """Return the crop of a photograph's most central face; None if there is none.
 
         Raises:
-            InputError: the file cannot be read, and that shall stop.
+            InputError: If the file cannot be read, and that stops the audit.
         """
         try:
-            return read_crop(path, aligned=self._aligned)
+            return read_face(path)
         except NoFaceError:
             self.skipped.append((path, "no face found"))
         except InputError as error:
@@ -151,11 +134,25 @@ class Reader:
             self.skipped.append((path, "unreadable"))
         return None
 
-    def read_two(self, paths: Sequence[Path]) -> tuple[tuple[Path, Crop], tuple[Path, Crop]] | None:
-        """The first and the last photograph with a face; None where there are no two."""
-        first = next(((p, crop) for p in paths if (crop := self.read(p)) is not None), None)
-        if first is None:
+    def read_all(self, entries: Sequence[tuple[Path, str]]) -> Iterator[tuple[Crop, str]]:
+        """Yield the crops of photographs that can be used, each with its identity."""
+        for path, name in entries:
+            crop = self.read(path)
+            if crop is not None:
+                yield crop, name
+
+    def read_two(self, paths: Sequence[Path]) -> tuple[Crop, Crop] | None:
+        """Return the crops of the first and of the last photograph with a face; None if there are no two."""
+        found = self._first(paths)
+        if found is None:
             return None
-        after = paths[paths.index(first[0]) + 1 :]
-        last = next(((p, crop) for p in reversed(after) if (crop := self.read(p)) is not None), None)
-        return None if last is None else (first, last)
+        number, first = found
+        last = self._first(paths[:number:-1])
+        return None if last is None else (first, last[1])
+
+    def _first(self, paths: Sequence[Path]) -> tuple[int, Crop] | None:
+        for number, path in enumerate(paths):
+            crop = self.read(path)
+            if crop is not None:
+                return number, crop
+        return None

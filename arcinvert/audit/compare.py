@@ -1,49 +1,37 @@
-"""Two finished audits side by side."""
+"""Compare two finished audits side by side."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from arcinvert.audit.assemble import SCHEMA
-from arcinvert.audit.report import JSON_NAME, write_report
-from arcinvert.audit.report.content import figure_text, number_text
+from arcinvert.audit.report import read_audit, write_report
 from arcinvert.audit.report.document import Block, Bullets, Heading, Paragraph, Table, Title
+from arcinvert.audit.report.text import figure_text, number_text
 from recognition.errors import InputError
 
 #: The version of comparison.json's fields.
-COMPARISON_SCHEMA = "arcinvert-audit-comparison-1"
-#: What must be equal for two audits' figures to be of one attack.
+COMPARISON_SCHEMA = "arcinvert-audit-comparison-2"
+#: What must be equal for the figures of two audits to be of one attack.
 _SAME = ("samples", "steps", "level", "held")
 
 
-def read_audit(folder: Path) -> dict[str, Any]:
-    """The audit.json of a finished audit.
-
-    Raises:
-        InputError: there is none, or it is something else.
-    """
-    path = folder / JSON_NAME if folder.is_dir() else folder
-    try:
-        content = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        raise InputError(f"{path}: expected a finished audit ({JSON_NAME}), found none") from None
-    if content.get("schema") != SCHEMA:
-        raise InputError(f"{path}: expected {SCHEMA}, got {content.get('schema')!r}; audit anew")
-    return content
-
-
 def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
-    """Compare two audits, and write the comparison.
+    """Compare two audits, write the comparison, and return the content of comparison.json.
+
+    Args:
+        before: The folder of a finished audit.
+        after: The folder of another one.
+        out: The folder to write.
 
     Raises:
-        InputError: an audit is missing, they have no judge in common, or `out` cannot be written.
+        InputError: If an audit is missing or damaged, they have no judge in common, or `out` cannot be
+            written.
     """
     audits = [read_audit(folder) for folder in (before, after)]
     judges = [{judge["name"]: judge for judge in audit["judges"]} for audit in audits]
     common = [name for name in judges[0] if name in judges[1]]
     if not common:
         raise InputError(
-            "compare: expected audits with a judge in common, got none; give both the same --judges"
+            "audit-compare: expected audits with a judge in common, got none; give both the same --judges"
         )
     rows = []
     for name in common:
@@ -68,7 +56,7 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Why the two are not of one attack on the same people, if they are not."""
+    """Return why the two are not of one attack on the same people, if they are not."""
     found = [
         f"{key}: {before['threat_model'][key]} before, {after['threat_model'][key]} after"
         for key in _SAME
@@ -88,15 +76,14 @@ def _sentences(rows: list[dict[str, Any]], differences: list[str]) -> list[str]:
     for row in rows:
         before, after = row["before"], row["after"]
         if after["low"] > before["high"]:
-            word = "rises"
+            word = "it rises"
         elif after["high"] < before["low"]:
-            word = "falls"
+            word = "it falls"
         else:
-            word = "cannot be told apart"
+            word = "no difference can be shown"
         sentences.append(
-            f"{row['judge']}, SAR at FMR {row['fmr']}: {before['value']:.3f} before, "
-            f"{after['value']:.3f} after: "
-            f"{word}."
+            f"{row['judge']}, SAR at FMR {row['fmr']}: {before['value']:.3f} before, {after['value']:.3f} "
+            f"after: {word}."
         )
     if differences:
         sentences.append(f"Not the same audit: {'; '.join(differences)}.")
@@ -120,11 +107,10 @@ def _blocks(result: dict[str, Any]) -> list[Block]:
         Heading("Answer"),
         *(Paragraph(sentence, strong=True) for sentence in result["answer"]["sentences"]),
         Heading("Figures"),
-        Table("SAR, Type II", ("judge", "before", "after"), rows),
+        Table("SAR, the share of accepted reconstructions, Type II", ("judge", "before", "after"), rows),
         Table("Gap closed", ("judge", "before", "after"), gaps),
         Paragraph(
-            "A rise or a fall is said only where the 95 % intervals do not overlap, which errs towards "
-            "saying less."
+            "A rise or a fall is reported only if the 95 % intervals do not overlap, which is cautious."
         ),
         Heading("Networks"),
         Bullets(hashes),

@@ -1,45 +1,51 @@
-"""What one judge's embeddings say: arrays in, a JSON object of figures out."""
+"""What one verifier's embeddings show: arrays in, a JSON object of figures out.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+SAR is the share of reconstructions that a verifier accepts (success accept rate), FMR the false match rate at
+its threshold, TAR the true accept rate of real photographs. Type I compares a reconstruction with the very
+photograph that the template came from, Type II with another photograph of the person.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.audit.metrics import (
-    Array,
     Calibrated,
-    Metric,
-    accidental_rate,
     calibrate,
-    gap_closed,
-    paired_similarity,
     pairs_between,
     ranks,
-    receiver_curve,
+    stranger_rates,
+    tar_at_rates,
 )
+from arcinvert.evaluation.scores import gap_closed
+from arcinvert.evaluation.similarity import Array, Metric, similarity
 from recognition.metrics.intervals import estimate, share_intervals
 
 #: False match rates of the curves.
-CURVE = tuple(float(rate) for rate in np.logspace(-4, -1, 25))
+CURVE_FMRS = tuple(float(rate) for rate in np.logspace(-4, -1, 25))
 #: Bins of the histograms.
 BINS = 40
 
 
 @dataclass(frozen=True)
-class JudgeEvidence:
-    """Embeddings of one judge.
+class VerifierEvidence:
+    """Embeddings of one verifier: a judge, or the attacked network.
 
     Args:
-        name, metric: of the judge.
-        calibration: (m, dim), photographs of people outside the attack; labels: (m,), whose each is.
-        second: (n, dim), the other photograph of each attacked person, which Type II compares with.
-        floor: (dim,), the mean face.
-        reconstructions: (n, samples, dim).
-        source: (n, dim), a photograph of the person beside `second`: the template's own, if it is known.
-        source_is_own: whether it is known, so that Type I can be told.
-        survived: reconstructions after each transform, likewise.
+        name: The verifier's.
+        metric: How its embeddings are compared.
+        calibration: Shape (photographs, dim), of people outside the attack.
+        labels: Shape (photographs,), whose each is.
+        second: Shape (people, dim), the other photograph of each attacked person.
+        floor: Shape (dim,), the mean face.
+        reconstructions: Shape (people, samples, dim).
+        source: Shape (people, dim), a photograph of the person beside `second`: the template's own, if it is
+            known.
+        source_is_template: Whether it is known, so that Type I can be judged.
+        transformed: Reconstructions after each transform, by its name.
     """
 
     name: str
@@ -50,61 +56,68 @@ class JudgeEvidence:
     floor: Array
     reconstructions: Array
     source: Array
-    source_is_own: bool = True
-    survived: dict[str, Array] = field(default_factory=dict)
+    source_is_template: bool = True
+    transformed: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def type_2(self) -> Array:
-        """Similarities, (n, samples), to the other photograph."""
-        return paired_similarity(self.reconstructions, self.second[:, None], self.metric)
+        """Similarities, (people, samples), to the other photograph."""
+        return similarity(self.reconstructions, self.second[:, None], self.metric)
 
     @property
     def type_1(self) -> Array:
-        """Similarities, (n, samples), to the template's own photograph."""
-        return paired_similarity(self.reconstructions, self.source[:, None], self.metric)
+        """Similarities, (people, samples), to the template's own photograph."""
+        return similarity(self.reconstructions, self.source[:, None], self.metric)
 
     @property
     def ceiling(self) -> Array:
-        """Similarities, (n,), of the two real photographs."""
-        return paired_similarity(self.source, self.second, self.metric)
+        """Similarities, (people,), of the two real photographs."""
+        return similarity(self.source, self.second, self.metric)
 
     @property
     def floor_similarity(self) -> Array:
-        """Similarities, (n,), of the mean face to the other photograph."""
-        return paired_similarity(self.floor[None], self.second, self.metric)
+        """Similarities, (people,), of the mean face to the other photograph."""
+        return similarity(self.floor[None], self.second, self.metric)
 
     @property
     def strangers(self) -> Array:
-        """Similarities, (n, samples), of the next person's reconstructions to the other photograph."""
-        return paired_similarity(np.roll(self.reconstructions, 1, 0), self.second[:, None], self.metric)
+        """Similarities, (people, samples), of the next person's reconstructions to the other photograph."""
+        return similarity(np.roll(self.reconstructions, 1, 0), self.second[:, None], self.metric)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A judge's figures, and what other figures are made of."""
+class Evaluation:
+    """A verifier's figures, and what further figures are computed from.
+
+    Args:
+        figures: All figures, as JSON.
+        thresholds: The thresholds of the false match rates that are supported, by the rates as texts.
+        nonmated: Similarities of pairs of different people.
+    """
 
     figures: dict[str, Any]
-    calibrated: list[Calibrated]
+    thresholds: dict[str, float]
     nonmated: Array
 
 
-def judge(evidence: JudgeEvidence, fmrs: Sequence[float]) -> Judged:
-    """Every figure of one judge, as JSON."""
+def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Evaluation:
+    """Return every figure of one verifier.
+
+    Args:
+        evidence: Its embeddings.
+        fmrs: False match rates at which acceptance is reported.
+    """
     mated, nonmated = pairs_between(
         evidence.calibration, evidence.calibration, evidence.labels, evidence.metric
     )
     calibrated = calibrate(mated, nonmated, fmrs)
-    shares = {}
-    for entry in calibrated:
-        if entry.point is not None:
-            shares[f"{entry.fmr:g}"] = _acceptance(evidence, entry.point.threshold)
-    similarity = {
+    thresholds = {f"{one.fmr:g}": one.point.threshold for one in calibrated if one.point is not None}
+    similarities = {
         "type_2": _mean(evidence.type_2),
-        "type_1": _mean(evidence.type_1) if evidence.source_is_own else None,
+        "type_1": _mean(evidence.type_1) if evidence.source_is_template else None,
         "floor": _mean(evidence.floor_similarity),
         "ceiling": _mean(evidence.ceiling),
     }
-    closed = [similarity[key]["value"] for key in ("type_2", "floor", "ceiling")]  # type: ignore[index]
     figures = {
         "calibration": {
             "identities": len(np.unique(evidence.labels)),
@@ -113,16 +126,20 @@ def judge(evidence: JudgeEvidence, fmrs: Sequence[float]) -> Judged:
             "nonmated": len(nonmated),
         },
         "thresholds": [_described(entry) for entry in calibrated],
-        "sar": shares,
-        "similarity_figures": similarity,
-        "gap_closed": gap_closed(*closed),
+        "sar": {fmr: _acceptance(evidence, threshold) for fmr, threshold in thresholds.items()},
+        "similarities": similarities,
+        "gap_closed": gap_closed(
+            float(evidence.type_2.mean()),
+            float(evidence.floor_similarity.mean()),
+            float(evidence.ceiling.mean()),
+        ),
         "rank": _rank(evidence),
-        "survival": _survival(evidence, calibrated),
+        "robustness": _robustness(evidence, thresholds),
         "curve": _curve(evidence, nonmated),
         "roc": _roc(evidence, mated, nonmated),
         "histogram": _histogram(evidence, nonmated),
     }
-    return Judged(figures, calibrated, nonmated)
+    return Evaluation(figures, thresholds, nonmated)
 
 
 def _described(entry: Calibrated) -> dict[str, Any]:
@@ -136,11 +153,11 @@ def _described(entry: Calibrated) -> dict[str, Any]:
     }
 
 
-def _acceptance(evidence: JudgeEvidence, threshold: float) -> dict[str, Any]:
-    """Shares accepted: of the attack, and of its floors and its ceiling."""
+def _acceptance(evidence: VerifierEvidence, threshold: float) -> dict[str, Any]:
+    """Return the shares accepted of the attack, of its floors and of its ceiling."""
     return {
         "type_2": _mean(evidence.type_2 > threshold),
-        "type_1": _mean(evidence.type_1 > threshold) if evidence.source_is_own else None,
+        "type_1": _mean(evidence.type_1 > threshold) if evidence.source_is_template else None,
         "mean_face": _mean(evidence.floor_similarity > threshold),
         "stranger": _mean(evidence.strangers > threshold) if len(evidence.second) > 1 else None,
         "ceiling": _mean(evidence.ceiling > threshold),
@@ -148,13 +165,13 @@ def _acceptance(evidence: JudgeEvidence, threshold: float) -> dict[str, Any]:
 
 
 def _mean(values: Array | NDArray[np.bool_]) -> dict[str, Any]:
-    """The figure of (n,) or (n, samples) values, a row an identity."""
+    """Return the estimate over (people,) or (people, samples) values, as JSON."""
     rows = np.repeat(np.arange(len(values)), values[0].size)
-    return vars(estimate(values.ravel(), rows))
+    return asdict(estimate(values.ravel(), rows))
 
 
-def _rank(evidence: JudgeEvidence) -> dict[str, Any]:
-    """Rank-1 and rank-5 in a gallery of the attacked people and of all who calibrate, one photograph each."""
+def _rank(evidence: VerifierEvidence) -> dict[str, Any]:
+    """Return rank-1 and rank-5 in a gallery with one photograph of everybody, attacked or not."""
     people, samples = evidence.reconstructions.shape[:2]
     firsts = np.unique(evidence.labels, return_index=True)[1]
     gallery = np.concatenate([evidence.second, evidence.calibration[firsts]])
@@ -172,21 +189,20 @@ def _rank(evidence: JudgeEvidence) -> dict[str, Any]:
     return found
 
 
-def _survival(evidence: JudgeEvidence, calibrated: Sequence[Calibrated]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, embeddings in evidence.survived.items():
-        similarities = paired_similarity(embeddings, evidence.second[:, None], evidence.metric)
-        found[name] = {
-            f"{entry.fmr:g}": _mean(similarities > entry.point.threshold)
-            for entry in calibrated
-            if entry.point is not None
-        }
+def _robustness(evidence: VerifierEvidence, thresholds: Mapping[str, float]) -> dict[str, Any]:
+    """Return the shares accepted by Type II after each transform, by false match rate."""
+    found = {}
+    for name, embeddings in evidence.transformed.items():
+        similarities = similarity(embeddings, evidence.second[:, None], evidence.metric)
+        found[name] = {fmr: _mean(similarities > threshold) for fmr, threshold in thresholds.items()}
     return found
 
 
-def _curve(evidence: JudgeEvidence, nonmated: Array) -> list[dict[str, float]]:
-    """SAR against FMR with its interval, at the rates that the comparisons support."""
-    points = [entry.point for entry in calibrate(np.zeros(1), nonmated, CURVE) if entry.point is not None]
+def _curve(evidence: VerifierEvidence, nonmated: Array) -> list[dict[str, float]]:
+    """Return SAR against FMR with its interval, at the rates that the comparisons support."""
+    points = [
+        entry.point for entry in calibrate(np.zeros(1), nonmated, CURVE_FMRS) if entry.point is not None
+    ]
     if not points:
         return []
     accepted = evidence.type_2[:, :, None] > np.array([point.threshold for point in points])
@@ -198,17 +214,17 @@ def _curve(evidence: JudgeEvidence, nonmated: Array) -> list[dict[str, float]]:
     ]
 
 
-def _roc(evidence: JudgeEvidence, mated: Array, nonmated: Array) -> list[dict[str, float]]:
-    """TAR of real photographs against FMR, of the calibration's people."""
+def _roc(evidence: VerifierEvidence, mated: Array, nonmated: Array) -> list[dict[str, float]]:
+    """Return TAR against FMR of the calibration's real photographs."""
     if not len(mated) or not len(nonmated):
         return []
-    rates = [rate for rate in (*CURVE, 0.2, 0.5, 1.0) if rate * len(nonmated) >= 1]
-    curve = receiver_curve(mated, nonmated, rates)
+    rates = [rate for rate in (*CURVE_FMRS, 0.2, 0.5, 1.0) if rate * len(nonmated) >= 1]
+    curve = tar_at_rates(mated, nonmated, rates)
     return [{"fmr": rate, "tar": tar} for rate, tar in zip(rates, curve, strict=True)]
 
 
-def _histogram(evidence: JudgeEvidence, nonmated: Array) -> dict[str, Any]:
-    """Shares of similarities in equal bins: strangers, reconstructions, real photographs of the person."""
+def _histogram(evidence: VerifierEvidence, nonmated: Array) -> dict[str, Any]:
+    """Return shares of similarities in equal bins: strangers, reconstructions, real photographs."""
     kinds = {"nonmated": nonmated, "attack": evidence.type_2.ravel(), "ceiling": evidence.ceiling}
     kinds = {name: values for name, values in kinds.items() if len(values)}
     low, high = (
@@ -220,25 +236,29 @@ def _histogram(evidence: JudgeEvidence, nonmated: Array) -> dict[str, Any]:
     }
 
 
-def chances(evidence: JudgeEvidence, nonmated: Array) -> Array:
-    """For each identity, (n,), how often a stranger would pass as well: the geometric mean over samples."""
-    rates = accidental_rate(evidence.type_2, nonmated)
+def risks(evidence: VerifierEvidence, nonmated: Array) -> Array:
+    """Return how often a stranger's photograph is as similar to each person, (people,).
+
+    It is the geometric mean over samples.
+    """
+    rates = stranger_rates(evidence.type_2, nonmated)
     return np.asarray(np.exp(np.log(rates).mean(1)))
 
 
 def attacked_gap(
-    attacked: JudgeEvidence, attacked_judged: Judged, independent: JudgeEvidence, judged: Judged
+    attacked: VerifierEvidence,
+    attacked_evaluation: Evaluation,
+    judge: VerifierEvidence,
+    evaluation: Evaluation,
 ) -> dict[str, Any]:
-    """SAR in the attacked network's own eyes minus the judge's, by false match rate, with its interval.
+    """Return SAR by the attacked network minus SAR by a judge, by false match rate, with its interval.
 
-    It says by how much an audit that trusted the attacked network would mislead.
+    It shows by how much an audit that trusted the attacked network would mislead.
     """
     found = {}
-    for own, other in zip(attacked_judged.calibrated, judged.calibrated, strict=True):
-        if own.point is None or other.point is None:
-            continue
-        difference = (attacked.type_2 > own.point.threshold).mean(1) - (
-            independent.type_2 > other.point.threshold
-        ).mean(1)
-        found[f"{own.fmr:g}"] = vars(estimate(difference, np.arange(len(difference))))
+    own, other = attacked_evaluation.thresholds, evaluation.thresholds
+    for fmr in own:
+        if fmr in other:
+            difference = (attacked.type_2 > own[fmr]).mean(1) - (judge.type_2 > other[fmr]).mean(1)
+            found[fmr] = asdict(estimate(difference, np.arange(len(difference))))
     return found

@@ -1,4 +1,4 @@
-"""Apply a defence that needs no training, and write what can be kept or released in place of the old."""
+"""Apply a defence that needs no training, and write what can be stored or released in place of the old."""
 
 import json
 import secrets
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from arcinvert.audit.defences import TEMPLATE_DEFENCES, make_defence
-from arcinvert.audit.fold_batchnorm import write_folded
+from arcinvert.audit.defences import DEFENCES, make_defence
+from arcinvert.audit.defences.base import TemplateDefence
+from arcinvert.audit.defences.folded_batchnorm import write_folded
 from arcinvert.audit.templates import read_templates
-from arcinvert.subjects import embedding_size
 from recognition.errors import InputError
 from recognition.images import atomic_path
 from recognition.loading import load
@@ -21,43 +21,52 @@ KEY_SCHEMA = "arcinvert-template-key-1"
 
 
 def harden_model(model: str, out: Path) -> int:
-    """Write a network as ONNX without its BatchNorm statistics and class centres; layers changed.
+    """Write a network as ONNX without BatchNorm statistics and class centres; return how many layers changed.
 
     Raises:
-        InputError: the network has no statistics, or `out` is no .onnx file that can be written.
+        InputError: If the network has no statistics, or `out` is no .onnx file that can be written.
     """
     if out.suffix.lower() != ".onnx":
-        raise InputError(f"{out}: expected a file that ends in .onnx; name --out so")
+        raise InputError(f"{out}: expected a file that ends in .onnx; rename --out")
     return write_folded(load(model), out)
 
 
 def harden_templates(
     templates: str, defence: str, out: Path, *, model: str, key_file: Path | None, **where: Any
 ) -> int:
-    """Write protected templates, (n, k) float32, in the order of the given ones; how many.
+    """Write protected templates, (n, k) float32, in the order of the given ones; return how many.
 
-    A keyed defence has one key for each identity, derived from the key file's secret; fresh templates of
-    the same people must be protected with the same file. The noise of an unkeyed one is thrown away.
+    A keyed defence has one key for each identity, derived from the key file's secret; fresh templates of the
+    same people must be protected with the same file. The noise of an unkeyed one is thrown away.
 
     Args:
-        key_file: made where it does not exist; None for defences without keys.
-        where: see `read_templates`.
+        templates: The database of templates; see `read_templates`.
+        defence: NAME or NAME:STRENGTH.
+        out: A file that ends in .npy.
+        model: The network that made the templates.
+        key_file: Made if it does not exist; None for defences without keys.
+        **where: Keyword arguments of `read_templates`.
 
     Raises:
-        InputError: an unknown defence, unusable templates, or a missing or superfluous key file.
+        InputError: If the defence is unknown or does not change stored templates, the templates cannot be
+            used, or a key file is missing or superfluous.
     """
-    if defence.partition(":")[0] not in TEMPLATE_DEFENCES:
-        raise InputError(
-            f"defence: expected one of {', '.join(TEMPLATE_DEFENCES)} for templates, got {defence!r}"
-        )
     chosen = make_defence(defence)
-    if chosen.keyed != (key_file is not None):
-        wants = "a --key-file, which must be kept apart" if chosen.keyed else "no --key-file"
-        raise InputError(f"defence {chosen.name}: expected {wants}, got {'none' if chosen.keyed else 'one'}")
+    if not isinstance(chosen, TemplateDefence) or not chosen.stored:
+        raise InputError(
+            f"defence: expected one that changes stored templates, got {chosen.name}; choose another of "
+            f"{', '.join(DEFENCES)}"
+        )
+    if chosen.keyed and key_file is None:
+        raise InputError(
+            f"defence {chosen.name}: expected a key file, got none; give --key-file and keep the file apart"
+        )
+    if not chosen.keyed and key_file is not None:
+        raise InputError(f"defence {chosen.name}: expected no key file, got one; leave --key-file out")
     if out.suffix.lower() != ".npy":
-        raise InputError(f"{out}: expected a file that ends in .npy; name --out so")
-    table = read_templates(templates, dim=embedding_size(load(model)), **where)
-    secret = secrets.token_hex(32) if key_file is None else _secret(key_file, chosen.described())
+        raise InputError(f"{out}: expected a file that ends in .npy; rename --out")
+    table = read_templates(templates, dim=load(model).embedding_size, **where)
+    secret = secrets.token_hex(32) if key_file is None else _secret(key_file, chosen.label)
     who = table.identities if chosen.keyed else tuple(map(str, range(len(table.identities))))
     keys = [derive_seed(secret, name) for name in who]
     protected = chosen.protect(table.templates.astype(np.float64), keys).astype(np.float32)
@@ -67,14 +76,17 @@ def harden_templates(
 
 
 def _secret(path: Path, defence: str) -> str:
+    """Return the secret in a key file, which is made if it does not exist."""
     if path.exists():
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             schema, made_for, secret = content["schema"], content["defence"], str(content["secret"])
         except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(f"{path}: expected a key file of harden, got something else") from None
+            raise InputError(
+                f"{path}: expected a key file of 'arcinvert harden', got something else"
+            ) from None
         if schema != KEY_SCHEMA or made_for != defence:
-            raise InputError(f"{path}: expected a key file of {defence}, got one of {made_for}")
+            raise InputError(f"{path}: expected a key file of {defence}, got one of {made_for}; name another")
         return secret
     secret = secrets.token_hex(32)
     with atomic_path(path) as temporary:

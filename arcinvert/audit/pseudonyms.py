@@ -1,4 +1,4 @@
-"""Names out of the report: salted hashes, and the key file that resolves them."""
+"""Names stay out of the report: salted hashes, and the key file that resolves them."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from recognition.images import atomic_path
 
 
 class Pseudonyms:
-    """A pseudonym for each name; without the key file's salt no name can be tried against them.
+    """Gives each name a pseudonym. Without the salt in the key file, no name can be tested against it.
 
     Args:
-        path: the key file; its salt is taken where it exists.
+        path: The key file; its salt is used if it exists, and it is made if not.
 
     Raises:
-        InputError: the file is something else.
+        InputError: If the file is something else, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,19 +32,27 @@ class Pseudonyms:
             self._salt = str(content["salt"])
             self._names = dict(content["names"])
         except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(f"{path}: expected a key file of an audit, got something else") from None
+            raise InputError(
+                f"{path}: expected a key file of an audit, got something else; name another --key-file"
+            ) from None
 
     def of(self, name: str) -> str:
-        """The pseudonym of a name: P and ten hexadecimal digits."""
+        """Return the pseudonym of a name: P and ten hexadecimal digits."""
         return "P" + hashlib.blake2b(name.encode(), key=self._salt.encode(), digest_size=5).hexdigest()
 
     def write(self, names: Iterable[str]) -> None:
-        """Write the key file, for the owner's eyes alone."""
+        """Write the key file, readable by its owner alone.
+
+        Args:
+            names: Names to add to it.
+        """
         self._names |= {self.of(name): name for name in names}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written ({error.strerror})") from None
+            raise InputError(
+                f"{self.path}: cannot be written ({error.strerror}); name another --key-file"
+            ) from None
         with atomic_path(self.path) as temporary:
             content = {"salt": self._salt, "names": dict(sorted(self._names.items()))}
             temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")

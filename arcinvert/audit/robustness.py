@@ -1,4 +1,4 @@
-"""What a reconstruction must survive to be of use outside a laboratory."""
+"""Transforms that a reconstruction must survive to be of use outside a laboratory."""
 
 import io
 from collections.abc import Callable
@@ -11,25 +11,26 @@ Picture = NDArray[np.uint8]
 
 
 def jpeg_50(image: Picture) -> Picture:
-    """JPEG at quality 50 and back."""
+    """Return an image after JPEG compression at quality 50."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="JPEG", quality=50)
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 def blur(image: Picture) -> Picture:
-    """Gaussian blur with a standard deviation of 1.5 pixels of 112."""
+    """Return an image after Gaussian blur with a standard deviation of 1.5 pixels of 112."""
     return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1.5)))
 
 
 def crop_10(image: Picture) -> Picture:
-    """10 % of each side cut away (5 % at every edge), the rest enlarged to the old size."""
+    """Return an image without 10 % of each side (5 % at every edge), enlarged to its old size."""
     side = image.shape[0]
     cut = side * 0.05
     box = (cut, cut, side - cut, side - cut)
     return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC, box=box))
 
 
+#: The transforms by the names that reports use; each keeps the size.
 TRANSFORMS: dict[str, Callable[[Picture], Picture]] = {
     "JPEG 50": jpeg_50,
     "blur": blur,

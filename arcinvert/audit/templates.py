@@ -1,4 +1,4 @@
-"""Databases of templates: .npy, Parquet, SQLite; read without ever running what is in them."""
+"""Databases of templates as .npy, Parquet or SQLite; nothing in them is ever run."""
 
 import contextlib
 import json
@@ -17,38 +17,40 @@ _SQLITE = (".sqlite", ".sqlite3", ".db")
 
 @dataclass(frozen=True)
 class TemplateTable:
-    """Unit-norm templates, (n, dim) float32, and whose each is, in the file's order."""
+    """Unit-norm templates, (n, dim) float32, and the identity of each, in the file's order."""
 
     templates: NDArray[np.float32]
     identities: tuple[str, ...]
 
     def first_of_each(self) -> "TemplateTable":
-        """One template an identity, its first."""
+        """Return the first template of each identity."""
         firsts = {name: index for index, name in reversed(list(enumerate(self.identities)))}
         rows = sorted(firsts.values())
         return TemplateTable(self.templates[rows], tuple(self.identities[row] for row in rows))
 
 
 def read_templates(
-    path: str,
+    path: str | Path,
     *,
     dim: int,
-    ids: str | None = None,
+    ids: str | Path | None = None,
     table: str = "templates",
     template_column: str = "template",
     id_column: str = "identity",
 ) -> TemplateTable:
-    """A database of templates.
+    """Read a database of templates.
 
     Args:
-        path: .npy, (n, dim); .parquet, a column of lists of numbers; SQLite, a column of BLOBs (float32
-            or float64, little-endian) or of JSON lists.
-        dim: numbers of a template, as the attacked network makes them.
-        ids: for .npy, a text file with a line each row; without it rows are named by their number.
-        table, template_column, id_column: where to look in Parquet and SQLite.
+        path: A .npy file, (n, dim); a .parquet file with a column of lists of numbers; or an SQLite file with
+            a column of BLOBs (float32 or float64, little-endian) or of JSON lists.
+        dim: Dimensions of a template, as the attacked network makes them.
+        ids: For .npy, a text file with one line for each row; None names rows by their number.
+        table: The table in SQLite.
+        template_column: The column of templates in Parquet and SQLite.
+        id_column: The column of identities in Parquet and SQLite.
 
     Raises:
-        InputError: the file is no such database, or has templates that cannot be used.
+        InputError: If the file is no such database, or has templates that cannot be used.
     """
     suffix = Path(path).suffix.lower()
     if not Path(path).is_file():
@@ -67,12 +69,13 @@ def read_templates(
     names = [f"row {index}" for index in range(len(templates))] if names is None else names
     if len(names) != len(templates):
         raise InputError(
-            f"{path}: expected an identity for each of {len(templates)} templates, got {len(names)}"
+            f"{path}: expected an identity for each of {len(templates)} templates, got {len(names)}; check "
+            "--ids"
         )
     return TemplateTable(templates, tuple(names))
 
 
-def _checked(path: str, rows: Any, dim: int) -> NDArray[np.float32]:
+def _checked(path: str | Path, rows: Any, dim: int) -> NDArray[np.float32]:
     try:
         templates = np.atleast_2d(np.asarray(rows))
     except ValueError:
@@ -87,14 +90,15 @@ def _checked(path: str, rows: Any, dim: int) -> NDArray[np.float32]:
     wrong = np.flatnonzero(~np.isfinite(largest) | (largest == 0))
     if not len(templates) or len(wrong):
         raise InputError(
-            f"{path}: expected finite, non-zero templates, got {len(wrong) or 'no'} others or none"
+            f"{path}: expected finite, non-zero templates, got {len(wrong)} others of {len(templates)}; "
+            "remove them"
         )
     # By the largest number first: a norm's squares could leave the range.
     templates = templates / largest
     return (templates / np.linalg.norm(templates, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _read_npy(path: str) -> Any:
+def _read_npy(path: str | Path) -> Any:
     try:
         with Path(path).open("rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
@@ -105,14 +109,14 @@ def _read_npy(path: str) -> Any:
         ) from None
 
 
-def _read_ids(path: str) -> list[str]:
+def _read_ids(path: str | Path) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: expected a text file of identities ({one_line(error)})") from None
 
 
-def _read_parquet(path: str, template_column: str, id_column: str) -> tuple[Any, list[str]]:
+def _read_parquet(path: str | Path, template_column: str, id_column: str) -> tuple[Any, list[str]]:
     try:
         import pyarrow.parquet
     except ImportError:
@@ -132,7 +136,7 @@ def _read_parquet(path: str, template_column: str, id_column: str) -> tuple[Any,
 
 
 def _read_sqlite(
-    path: str, table: str, template_column: str, id_column: str, dim: int
+    path: str | Path, table: str, template_column: str, id_column: str, dim: int
 ) -> tuple[list[NDArray[Any]], list[str]]:
     def quoted(name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
@@ -154,7 +158,7 @@ def _read_sqlite(
     return rows, names
 
 
-def _decoded(path: str, value: Any, dim: int) -> NDArray[Any]:
+def _decoded(path: str | Path, value: Any, dim: int) -> NDArray[Any]:
     if isinstance(value, bytes) and len(value) in (4 * dim, 8 * dim):
         return np.frombuffer(value, "<f4" if len(value) == 4 * dim else "<f8")
     if isinstance(value, str):

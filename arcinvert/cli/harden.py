@@ -1,4 +1,4 @@
-"""`arcinvert harden`: a network or templates with a defence that needs no training."""
+"""`arcinvert harden`: apply a defence that needs no training to a network or to templates."""
 
 import argparse
 from pathlib import Path
@@ -10,38 +10,64 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "harden",
         help="apply a defence that needs no training to a network or to templates",
-        description="Without --templates: write the network as ONNX without BatchNorm statistics and class "
-        "centres. With --templates: write protected templates.",
+        description="Without --templates, write the network as ONNX without BatchNorm statistics and class "
+        "centres. With --templates, write protected templates.",
     )
     parser.add_argument(
-        "--model", default="lfw-iresnet18", metavar="NAME", help="the network (default: %(default)s)"
+        "--model",
+        default="lfw-iresnet18",
+        metavar="NAME",
+        help="the network: the bundled one or a file (default: %(default)s)",
     )
-    parser.add_argument("--templates", metavar="FILE", help=".npy, .parquet, .sqlite or .db")
+    parser.add_argument(
+        "--templates",
+        type=Path,
+        metavar="FILE",
+        help="the database of templates: .npy, .parquet, .sqlite or .db",
+    )
     parser.add_argument(
         "--defence",
         metavar="NAME[:STRENGTH]",
-        help="of templates: noise, rounding, cut, projection, biohashing, polyprotect",
+        help="the defence of the templates: noise, quantisation, truncation, projection, biohashing or "
+        "polyprotect",
     )
     parser.add_argument(
-        "--key-file", type=Path, metavar="FILE", help="of keyed defences: made, or used again"
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="the file with the secret of a keyed defence; made if it does not exist",
     )
-    parser.add_argument("--ids", metavar="FILE", help="with .npy: the identity of each row, a line each")
     parser.add_argument(
-        "--table", default="templates", metavar="NAME", help="with SQLite (default: %(default)s)"
+        "--ids",
+        type=Path,
+        metavar="FILE",
+        help="with .npy: the text file with the identity of each row, one on a line",
+    )
+    parser.add_argument(
+        "--table",
+        default="templates",
+        metavar="NAME",
+        help="with SQLite: the table of the templates (default: %(default)s)",
     )
     parser.add_argument(
         "--template-column",
         default="template",
         metavar="NAME",
-        help="with SQLite or Parquet (default: %(default)s)",
+        help="with SQLite or Parquet: the column of the templates (default: %(default)s)",
     )
     parser.add_argument(
         "--id-column",
         default="identity",
         metavar="NAME",
-        help="with SQLite or Parquet (default: %(default)s)",
+        help="with SQLite or Parquet: the column of the identities (default: %(default)s)",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".onnx, or .npy of templates")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the file to write: .onnx, or .npy of templates",
+    )
     parser.set_defaults(run=_harden)
 
 
@@ -49,7 +75,7 @@ def _harden(given: argparse.Namespace) -> int:
     from recognition.errors import InputError
 
     if (given.templates is None) != (given.defence is None):
-        raise InputError("harden: expected --templates and --defence together, got one of them")
+        raise InputError("harden: expected --templates and --defence together, got one of them; give both")
     from arcinvert.audit.harden import harden_model, harden_templates
     from recognition.terminal import quiet_warnings
 
@@ -70,5 +96,5 @@ def _harden(given: argparse.Namespace) -> int:
         id_column=given.id_column,
     )
     kept = f"; its key is in {given.key_file}, keep it apart" if given.key_file else ""
-    print(f"Wrote {given.out}: {count} templates under {given.defence}{kept}")
+    print(f"Wrote {given.out}: {count} templates protected by {given.defence}{kept}")
     return 0

@@ -1,24 +1,27 @@
-"""What the judge says of reconstructions, and the figures made of it."""
+"""Verdicts of the judge on reconstructions, and the summary of a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.evaluation.judge import Judge, Threshold, face_detected, similarity
+from arcinvert.evaluation.calibration import Threshold
+from arcinvert.evaluation.crops import face_detected
+from arcinvert.evaluation.judges import Judge
+from arcinvert.evaluation.similarity import similarity
 from recognition.metrics.intervals import estimate
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a person's reconstructions are judged against; each part may be missing.
+    """What a person's reconstructions are compared with; each part may be missing.
 
     Args:
-        source: (128,), judge embedding of the very photograph that the template came from (Type I).
-        second: (128,), of another photograph of the person (Type II).
-        ceiling: judge similarity of two real photographs of the person, one of them `second`.
+        source: Shape (128,), judge embedding of the very photograph that the template came from (Type I).
+        second: Shape (128,), judge embedding of another photograph of the person (Type II).
+        ceiling: Judge similarity of two real photographs of the person, one of them `second`.
     """
 
     source: NDArray[np.float64] | None = None
@@ -28,14 +31,17 @@ class Reference:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judge on one reconstruction; similarities are 1 - Euclidean distance.
+    """The judge's verdict on one reconstruction; similarities are 1 - Euclidean distance.
 
     Args:
-        type_1, type_2: to the template's own photograph; to another of the person.
-        accepted: for each false match rate, whether Type II (else Type I) passes its threshold.
-        floor_type_1, floor_type_2: of the start image, in which there is nothing of the person.
-        ceiling: of two real photographs.
-        face_detected: whether the detector finds a face in the reconstruction.
+        type_1: Similarity to the template's own photograph.
+        type_2: Similarity to another photograph of the person.
+        accepted: For each false match rate, whether Type II (or Type I, if there is no Type II) exceeds its
+            threshold.
+        floor_type_1: Type I of the mean face, which shows nothing of the person.
+        floor_type_2: Type II of the mean face.
+        ceiling: Similarity of two real photographs.
+        face_detected: Whether the detector finds a face in the reconstruction.
     """
 
     type_1: float | None
@@ -54,10 +60,14 @@ def judge_images(
     references: Sequence[Reference],
     thresholds: Sequence[Threshold],
 ) -> list[Verdict]:
-    """Verdicts on uint8 112x112 images, one reference an image.
+    """Return a verdict for each image.
 
     Args:
-        floor: the start image, uint8 112x112: what an attack that found nothing would give.
+        judge: The judge.
+        images: uint8 112x112 images.
+        floor: The mean face, uint8 112x112: what an attack that found nothing would give.
+        references: One for each image.
+        thresholds: The judge's.
     """
     *embeddings, floor_embedding = judge.embed([*images, floor])
     verdicts = []
@@ -80,12 +90,19 @@ def judge_images(
 
 
 def accept(value: float, thresholds: Sequence[Threshold]) -> dict[str, bool]:
-    """Whether a judge similarity passes, by false match rate."""
+    """Return whether a judge similarity is accepted, by false match rate."""
     return {f"{threshold.fmr:g}": value > threshold.similarity for threshold in thresholds}
 
 
-def _similarity(embedding: NDArray[np.float64], other: NDArray[np.float64] | None) -> float | None:
-    return None if other is None else float(similarity(embedding, other))
+def gap_closed(value: float, floor: float, ceiling: float) -> float | None:
+    """Return how much of the way from floor to ceiling a similarity goes.
+
+    That is (value - floor) / (ceiling - floor).
+
+    None if the ceiling does not lie above the floor: a second photograph that is no more similar than the
+    mean face leaves no gap to close.
+    """
+    return (value - floor) / (ceiling - floor) if ceiling > floor else None
 
 
 def summarise(
@@ -94,48 +111,53 @@ def summarise(
     attacked_similarities: Sequence[float],
     thresholds: Sequence[Threshold],
 ) -> dict[str, Any]:
-    """The figures of a run: each an `Estimate` as a dict, None where no photograph allows it.
+    """Return the figures of a run, each an `Estimate` as a dictionary, or None if no photograph allows it.
 
-    SAR, similarity, floor and ceiling are of Type II where there is a second photograph, else of
-    Type I; `kind` says which. The ceiling's share accepted is of the same people.
+    The share of accepted reconstructions (SAR), similarity, floor and ceiling are of Type II if everybody has
+    a second photograph, else of Type I; `kind` says which. The ceiling's share is of the same people.
+
+    Args:
+        verdicts: One for each sample.
+        identities: Whose each sample is.
+        attacked_similarities: Cosine to the target in the attacked network, one for each sample.
+        thresholds: The judge's.
     """
+
+    def figure(values: Sequence[Any]) -> dict[str, Any]:
+        return asdict(estimate(values, identities))
+
     kinds = {"type_2": [v.type_2 for v in verdicts], "type_1": [v.type_1 for v in verdicts]}
     kind = next((name for name, values in kinds.items() if None not in values), None)
     summary: dict[str, Any] = {
         "samples": len(verdicts),
         "identities": len(set(identities)),
         "kind": kind,
-        "attacked_similarity": vars(estimate(attacked_similarities, identities)),
-        "face_detected": vars(estimate([v.face_detected for v in verdicts], identities)),
+        "attacked_similarity": figure(attacked_similarities),
+        "face_detected": figure([v.face_detected for v in verdicts]),
     }
     if kind is None:
         return summary
     values = [value for value in kinds[kind] if value is not None]
     floors = [getattr(verdict, f"floor_{kind}") for verdict in verdicts]
-    ceilings = [verdict.ceiling for verdict in verdicts]
-    with_ceiling = None not in ceilings and kind == "type_2"
+    ceilings = [verdict.ceiling for verdict in verdicts if verdict.ceiling is not None]
+    with_ceiling = len(ceilings) == len(verdicts) and kind == "type_2"
     summary |= {
-        "similarity": vars(estimate(values, identities)),
-        "floor": vars(estimate(floors, identities)),
-        "ceiling": vars(estimate([c for c in ceilings if c is not None], identities))
-        if with_ceiling
-        else None,
+        "similarity": figure(values),
+        "floor": figure(floors),
+        "ceiling": figure(ceilings) if with_ceiling else None,
         "sar": {},
     }
     for threshold in thresholds:
-        name = f"{threshold.fmr:g}"
-        summary["sar"][name] = {
-            "attack": vars(estimate([v > threshold.similarity for v in values], identities)),
-            "floor": vars(estimate([v > threshold.similarity for v in floors], identities)),
-            "ceiling": vars(
-                estimate([c > threshold.similarity for c in ceilings if c is not None], identities)
-            )
-            if with_ceiling
-            else None,
+        summary["sar"][f"{threshold.fmr:g}"] = {
+            "attack": figure([value > threshold.similarity for value in values]),
+            "floor": figure([value > threshold.similarity for value in floors]),
+            "ceiling": figure([value > threshold.similarity for value in ceilings]) if with_ceiling else None,
         }
     if with_ceiling:
-        gap = summary["ceiling"]["value"] - summary["floor"]["value"]
-        closed = summary["similarity"]["value"] - summary["floor"]["value"]
-        # Where a second photograph is no nearer than the mean face, there is no gap to close.
-        summary["gap_closed"] = closed / gap if gap > 0 else None
+        means = (summary[name]["value"] for name in ("similarity", "floor", "ceiling"))
+        summary["gap_closed"] = gap_closed(*means)
     return summary
+
+
+def _similarity(embedding: NDArray[np.float64], other: NDArray[np.float64] | None) -> float | None:
+    return None if other is None else float(similarity(embedding, other))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcinvert.arguments import whole_number
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
 from arcinvert.subjects.references import other_crops, reference_of, shipped_references
 from arcinvert.subjects.subject import Subject, shown

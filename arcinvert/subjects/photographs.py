@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from arcinvert.arguments import whole_number
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import Judge
 from arcinvert.subjects.references import folder_of, other_crops, reference_of
 from arcinvert.subjects.subject import Subject, shown
 from recognition.checkpoint import sha256

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from arcinvert.evaluation.judge import Judge, similarity
+from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
+from arcinvert.evaluation.similarity import similarity
 from recognition.data.faces import read_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images

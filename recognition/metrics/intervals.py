@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 #: Replicates of the bootstrap.
 REPLICATES = 2000
 #: Replicates drawn at once, so that ten thousand identities do not take gigabytes.
-_BLOCK = 256
+BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,8 @@ def share_intervals(means: Array, *, seed: int = 0) -> tuple[Array, Array]:
 def bootstrap_weights(identities: int, *, seed: int = 0) -> Iterator[NDArray[np.float64]]:
     """Yield how often each identity is drawn in each replicate, block by block, (block, identities)."""
     generator = np.random.default_rng(seed)
-    for begin in range(0, REPLICATES, _BLOCK):
-        size = min(_BLOCK, REPLICATES - begin)
+    for begin in range(0, REPLICATES, BLOCK):
+        size = min(BLOCK, REPLICATES - begin)
         drawn = generator.integers(0, identities, (size, identities))
         flat = (drawn + np.arange(size)[:, None] * identities).ravel()
         yield np.bincount(flat, minlength=size * identities).reshape(size, identities).astype(np.float64)

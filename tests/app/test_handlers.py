@@ -30,7 +30,7 @@ from app.tabs.ingredients import Comparison, side_by_side
 from app.tabs.learn import curves, decision
 from app.upload import Upload, decode, photograph_input, report_input
 from arcinvert.api import Run, generate
-from arcinvert.evaluation.judge import Histogram, Threshold, histogram, thresholds
+from arcinvert.evaluation.calibration import Histogram, Threshold, histogram, thresholds
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import RECIPES
 from recognition.errors import InputError

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from arcinvert import attack
-from arcinvert.evaluation.judge import Judge
-from arcinvert.inversion import mean_face_from_weights as dream
+from arcinvert.evaluation.judges import DlibJudge, Judge
 from recognition.detection.alignment import crop_at, find_face
 from recognition.images import write_png
 from recognition.loading import load
@@ -25,7 +23,7 @@ def tiny(tiny_model: Path) -> Recogniser:
 
 @pytest.fixture(scope="session")
 def judge() -> Judge:
-    return Judge()
+    return DlibJudge()
 
 
 @pytest.fixture(scope="session")
@@ -56,5 +54,4 @@ def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8
 @pytest.fixture
 def _short_dreams(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dreams of three steps, for attacks by the weights alone."""
-    for module in (attack, dream):
-        monkeypatch.setattr(module, "ROUNDS", (1, 2))
+    monkeypatch.setattr("arcinvert.inversion.initialisation.mean_face_from_weights.ROUNDS", (1, 2))

@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from arcinvert import Attacker, Run, from_embedding, from_image
-from arcinvert.evaluation.judge import Judge, similarity, thresholds
+from arcinvert.evaluation.calibration import thresholds
+from arcinvert.evaluation.judges import DlibJudge, Judge
+from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import face_subject
 from recognition.checkpoint import sha256
 from recognition.detection.alignment import find_face
@@ -44,7 +46,7 @@ def test_from_image_is_judged_both_ways(
         "result.json",
         "sheet.png",
     ]
-    judge = Judge()
+    judge = DlibJudge()
     photograph_embedding = judge.embed([astronaut_crop])[0]
     for image, sample in zip(reconstructed.images, reconstructed.samples, strict=True):
         assert sample["input"] == str(photograph)

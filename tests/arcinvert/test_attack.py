@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from arcinvert import Attacker, Step, StopInversion
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.restarts import augmented_similarity
 from arcinvert.inversion.targets.arcface import ClassTarget
@@ -179,7 +179,7 @@ def test_centres_are_whitened_where_they_are_many(tiny: Recogniser, classes: int
     assert plan.whiten_centres == (whiten and classes > 32)
     assert plan.whiten_neighbours == whiten
     # The loss of the first step is that of the initial image, computed by hand.
-    subjects = class_subjects(recogniser, [2], Judge())
+    subjects = class_subjects(recogniser, [2], DlibJudge())
     options: dict[str, Any] = {"whiten": whiten, "initialisation": "mean-face"} | NO_AUGMENTATION
     first = attacker.plan("class", steps=1, **options)
     losses: list[float] = []
@@ -214,7 +214,7 @@ def test_the_loss_of_a_recipe(attacker: Attacker, tiny: Recogniser) -> None:
 
 
 def test_restarts_have_other_random_numbers_each(attacker: Attacker) -> None:
-    subjects = class_subjects(attacker.recogniser, [1, 3], Judge())
+    subjects = class_subjects(attacker.recogniser, [1, 3], DlibJudge())
     plans = {number: attacker.plan("class", steps=2, restarts=number, seed=4) for number in (1, 2, 3)}
     seen: list[tuple[int, int]] = []
     kept = attacker.reconstruct(

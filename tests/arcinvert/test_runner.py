@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from arcinvert import Attacker, Run, Step
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import DlibJudge
 from recognition.images import read_image, write_png
 from recognition.recogniser import Preprocessing, Recogniser
 from tests.arcinvert.support import STEPS, cosine_of, file_names, leave_out_judge, read_result
@@ -244,13 +244,13 @@ def test_photographs_of_one_name_have_a_file_each(
 
 def test_other_image_sizes_are_judged_at_112(tiny: Recogniser, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[tuple[int, ...]] = []
-    embed = Judge.embed
+    embed = DlibJudge.embed
 
-    def spy(self: Judge, crops: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    def spy(self: DlibJudge, crops: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
         sizes.extend(crop.shape for crop in crops)
         return embed(self, crops)
 
-    monkeypatch.setattr(Judge, "embed", spy)
+    monkeypatch.setattr(DlibJudge, "embed", spy)
     assert tiny.centres is not None
     smaller = Recogniser(
         tiny.backbone, name="smaller", preprocessing=Preprocessing(input_size=96), centres=tiny.centres

@@ -107,7 +107,7 @@ def test_what_is_made_is_judged_and_written_and_not_made_again(panel, tmp_path, 
             return SELVES[: len(crops)]
 
     monkeypatch.setattr(ablation, "make", attack)
-    monkeypatch.setattr(judged_table, "Judge", SomeJudge)
+    monkeypatch.setattr(judged_table, "DlibJudge", SomeJudge)
     monkeypatch.setattr(judged_table, "face_detected", lambda crop: True)
     monkeypatch.setattr(ablation, "make_panel", lambda *_, tuning: panel if tuning else None)
     ablation.compare(given)

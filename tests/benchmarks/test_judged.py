@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arcinvert.evaluation.judge import Threshold, similarity
+from arcinvert.evaluation.calibration import Threshold
+from arcinvert.evaluation.similarity import similarity
 from arcinvert.options import AttackOptions
 from arcinvert.output.folder import write_json
 from benchmarks import recipes
@@ -136,7 +137,7 @@ def test_a_panel_of_real_people(shared, tmp_path, monkeypatch):
     def never(*_, **__):
         raise AssertionError("looked again")
 
-    monkeypatch.setattr("benchmarks.judged.Judge", never)
+    monkeypatch.setattr("benchmarks.judged.DlibJudge", never)
     again = make_panel(photos, 3, 0, tmp_path)
     assert (again.names, again.split) == (panel.names, "held-out")
     assert np.array_equal(again.others, panel.others)

@@ -1,31 +1,80 @@
-"""The report: one document, written as HTML, PDF and Markdown, beside the JSON that it was made of."""
+"""The report of an audit: one document as HTML, PDF and Markdown, beside the JSON that it is made from.
+
+Another page shows the same report with `read_audit`, `sections` and `SECTION_STYLE`.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from arcinvert.audit.report.document import Block, Picture
-from arcinvert.audit.report.html import to_html
+from arcinvert.audit.report.document import Block, Paragraph, Picture
+from arcinvert.audit.report.html import SECTION_STYLE, fragment, to_html
 from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
+from arcinvert.audit.report.reading import JSON_NAME, read_audit
+from arcinvert.audit.report.sections import audit_blocks, section_blocks, title_of
 from arcinvert.output.folder import write_json
 from recognition.errors import InputError
 from recognition.images import atomic_path
 
-JSON_NAME = "audit.json"
+__all__ = ["JSON_NAME", "SECTION_STYLE", "read_audit", "sections", "write_audit", "write_report"]
+
+
+def sections(result: dict[str, Any]) -> dict[str, str]:
+    """Return the sections of an audit's report as HTML, by their titles; all text is escaped.
+
+    Show them inside an element of the class `audit-report`, with `SECTION_STYLE`.
+
+    Args:
+        result: The content of audit.json, as `read_audit` returns it.
+
+    Raises:
+        InputError: If a number cannot be shown.
+    """
+    title = title_of(result)
+    try:
+        found = {
+            name: fragment(blocks, f"section-{number}")
+            for number, (name, blocks) in enumerate(section_blocks(result).items())
+        }
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # The file may come from anybody, and a plot of absurd numbers fails in many ways.
+        raise InputError(
+            f"{JSON_NAME}: damaged: cannot be shown ({type(error).__name__}: {str(error)[:80]}); audit again"
+        ) from None
+    first = next(iter(found))
+    found[first] = fragment([Paragraph(f"{title.text}, {title.below}")], "title") + found[first]
+    return found
+
+
+def write_audit(result: dict[str, Any], pictures: Sequence[Picture], out: Path) -> None:
+    """Write the report of an audit to a folder.
+
+    Args:
+        result: The content of audit.json.
+        pictures: The pictures to show.
+        out: The folder.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    write_report(result, audit_blocks(result, pictures), out, stem="report", json_name=JSON_NAME)
 
 
 def write_report(
     result: dict[str, Any], blocks: Sequence[Block], out: Path, *, stem: str, json_name: str
 ) -> None:
-    """Write a document and its JSON to a folder, each file whole or not at all.
+    """Write a document and its JSON to a folder, each file completely or not at all.
 
     Args:
-        result: the JSON; its `created` dates the PDF.
-        stem: of the documents' names.
+        result: The JSON; its `created` dates the PDF.
+        blocks: The document.
+        out: The folder.
+        stem: Begins the names of the documents.
+        json_name: The name of the JSON file.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: If the folder cannot be written.
     """
     title = f"{stem}: {result['schema']}"
     try:
@@ -38,9 +87,6 @@ def write_report(
         temporary.write_text(to_markdown(blocks), encoding="utf-8")
     with atomic_path(out / f"{stem}.pdf") as temporary:
         temporary.write_bytes(to_pdf(blocks, title=title, created=str(result["created"])))
-    # The JSON last: who finds it finds the rest.
+    # The JSON is last: where it is, the rest is.
     with atomic_path(out / json_name) as temporary:
         write_json(temporary, result)
-
-
-__all__ = ["JSON_NAME", "Block", "Picture", "write_report"]

@@ -1,6 +1,6 @@
-"""What a report is made of, free of how it is shown."""
+"""The parts that a report is made of, independent of how they are shown."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from arcinvert.audit.report.plots import Plot
 
 @dataclass(frozen=True)
 class Title:
-    """The document's title, and a line below it."""
+    """The title of the document, and a line below it."""
 
     text: str
     below: str
@@ -25,7 +25,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text; `strong` for the answer itself."""
+    """Running text; `strong` marks the answer itself."""
 
     text: str
     strong: bool = False
@@ -33,7 +33,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Pass, fail, or neither."""
+    """Pass, fail, or neither, with the reason."""
 
     word: str
     reason: str
@@ -57,7 +57,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot, and in words what it shows, for who cannot see it."""
+    """A plot, and a description of what it shows for those who cannot see it."""
 
     plot: Plot
     caption: str
@@ -66,7 +66,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """One identity's pictures: uint8 HWC each with a label."""
+    """The pictures of one identity, uint8 HWC, each with a label."""
 
     caption: str
     images: tuple[tuple[str, NDArray[np.uint8]], ...]
@@ -74,10 +74,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """A contact sheet."""
+    """A contact sheet with one row for each identity."""
 
     caption: str
-    rows: tuple[Picture, ...] = field(default=())
+    rows: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)

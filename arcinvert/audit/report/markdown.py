@@ -1,5 +1,6 @@
-"""The document as Markdown: tables and words; plots and pictures are in the other forms."""
+"""The document as Markdown: tables and text; plots and pictures are in the other forms."""
 
+import re
 from collections.abc import Sequence
 
 from arcinvert.audit.report.document import (
@@ -15,9 +16,14 @@ from arcinvert.audit.report.document import (
     Verdict,
 )
 
+#: Characters that a Markdown reader may take for markup anywhere in a line.
+_MARKUP = re.compile(r"([\\`*_\[\]<>!|~&])")
+#: What a Markdown reader takes for a heading or a list at the beginning of a line.
+_BEGINNING = re.compile(r"^(\s*\d*)([#+.)-])")
+
 
 def to_markdown(blocks: Sequence[Block]) -> str:
-    """The document as one text."""
+    """Return the document as one text."""
     return "\n\n".join(_block(block) for block in blocks) + "\n"
 
 
@@ -30,7 +36,7 @@ def _block(block: Block) -> str:
         case Paragraph(text, strong):
             return f"**{_plain(text)}**" if strong else _plain(text)
         case Verdict(word, reason):
-            return f"**{word.upper()}**: {_plain(reason)}"
+            return f"**{_plain(word.upper())}**: {_plain(reason)}"
         case Bullets(items):
             return "\n".join(f"- {_plain(item)}" for item in items)
         case Table():
@@ -40,17 +46,30 @@ def _block(block: Block) -> str:
         case Pictures(caption, rows):
             return f"{_plain(caption)} ({len(rows)} rows, in the HTML and PDF.)"
         case Code(text):
-            return f"```text\n{text}\n```"
+            return _code(text)
 
 
 def _table(table: Table) -> str:
-    lines = [table.header, tuple("---" for _ in table.header), *table.rows]
-    body = "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
-    return f"{_plain(table.caption)}:\n\n{body}"
+    lines = [
+        _line(table.header),
+        "| " + " | ".join("---" for _ in table.header) + " |",
+        *map(_line, table.rows),
+    ]
+    return f"{_plain(table.caption)}:\n\n" + "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+
+
+def _code(text: str) -> str:
+    # A fence ends at a line with as many backticks as it began with.
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
 
 
 def _plain(text: str) -> str:
-    """Text that no Markdown reader takes for markup."""
-    for mark in ("\\", "|", "*", "_", "<", "`"):
-        text = text.replace(mark, "\\" + mark)
-    return text.replace("\n", " ")
+    """Return text that no Markdown reader takes for markup."""
+    escaped = _MARKUP.sub(r"\\\1", " ".join(text.splitlines()))
+    return _BEGINNING.sub(r"\1\\\2", escaped)

@@ -1,4 +1,4 @@
-"""The document as PDF, by fpdf2."""
+"""The document as PDF, with fpdf2."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,16 +32,18 @@ _COLOURS = {
     "fourth": (161, 77, 128),
 }
 _VERDICTS = {"pass": (0, 105, 78), "fail": (163, 60, 0)}
-#: Millimetres: the page's margin, a plot's width, a picture's side.
+#: The margin of a page, the width of a plot and the side of a picture, millimetres.
 _MARGIN, _PLOT, _TILE = 18.0, 150.0, 26.0
 _FONT = "Helvetica"
 
 
 def to_pdf(blocks: Sequence[Block], *, title: str, created: str) -> bytes:
-    """The document as the bytes of a PDF file; the same document gives the same bytes.
+    """Return the document as the bytes of a PDF file; the same document gives the same bytes.
 
     Args:
-        created: ISO 8601, the file's date.
+        blocks: The document.
+        title: The title in the file's metadata.
+        created: The date in the file's metadata, ISO 8601.
     """
     page = FPDF(format="A4")
     page.set_title(title)
@@ -54,7 +56,7 @@ def to_pdf(blocks: Sequence[Block], *, title: str, created: str) -> bytes:
     for block in blocks:
         if isinstance(block, Heading):
             sections += 1
-            # The first section is the first page's; the second begins the next.
+            # The first section has the first page to itself.
             if sections == 2 or page.get_y() > page.h - 60:
                 page.add_page()
         _block(page, block)
@@ -62,7 +64,7 @@ def to_pdf(blocks: Sequence[Block], *, title: str, created: str) -> bytes:
 
 
 def _latin(text: str) -> str:
-    """The built-in fonts know Latin-1 alone."""
+    """Return text without what the built-in fonts lack: they have only Latin-1."""
     return text.encode("latin-1", "replace").decode("latin-1")
 
 
@@ -117,7 +119,7 @@ def _table(page: FPDF, table: Table) -> None:
     page.set_text_color(*_COLOURS["ink"])
     page.set_draw_color(*_COLOURS["grid"])
     page.set_line_width(0.2)
-    # Cells are filled with what the last plot left.
+    # Without it, cells are filled with the colour that the last plot used.
     page.set_fill_color(255, 255, 255)
     lengths = [
         max(6, *(min(26, len(cell)) for cell in column))

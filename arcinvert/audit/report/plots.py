@@ -1,4 +1,4 @@
-"""Plots as a few shapes with roles; HTML and PDF each give the roles their colours."""
+"""Plots as a few shapes with roles, to which HTML and PDF give their own colours."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["ink", "quiet", "grid", "first", "second", "third", "fourth"]
-#: The roles of series, in their order.
+#: The roles of series, in order.
 SERIES: tuple[Role, ...] = ("first", "second", "third", "fourth")
-#: Dashes of the series, so that colour is not needed to tell them.
+#: Dashes of the series, so that they differ without colour too.
 _DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3), (9, 3, 2, 3))
 
 Point = tuple[float, float]
@@ -16,6 +16,8 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Line:
+    """A polyline through points, with its width and dashes in pixels."""
+
     points: tuple[Point, ...]
     role: Role
     width: float = 2.0
@@ -24,12 +26,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Area:
+    """A filled polygon."""
+
     points: tuple[Point, ...]
     role: Role
 
 
 @dataclass(frozen=True)
 class Dot:
+    """A point marker."""
+
     at: Point
     role: Role
     hollow: bool = False
@@ -37,6 +43,8 @@ class Dot:
 
 @dataclass(frozen=True)
 class Label:
+    """Text at a point; `turned` text reads upwards."""
+
     at: Point
     text: str
     role: Role = "quiet"
@@ -49,7 +57,7 @@ Shape = Line | Area | Dot | Label
 
 @dataclass(frozen=True)
 class Plot:
-    """Shapes on a canvas, pixels from the upper left."""
+    """Shapes on a canvas, in pixels from the upper left."""
 
     width: float
     height: float
@@ -58,7 +66,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Series:
-    """A curve: points in data coordinates, and lower and upper ends of its band where it has one."""
+    """A curve: points in data coordinates, and the lower and upper ends of its band if it has one."""
 
     name: str
     points: tuple[Point, ...]
@@ -67,7 +75,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Mark:
-    """A vertical line with a name."""
+    """A vertical line with a name, at x in data coordinates."""
 
     name: str
     x: float
@@ -78,7 +86,7 @@ _LEGEND_LINE = 20.0
 
 
 class _Frame:
-    """Axes: from data to the canvas."""
+    """Maps data coordinates to the canvas."""
 
     def __init__(
         self, x: tuple[float, float], y: tuple[float, float], *, height: float, log_x: bool, legend: int
@@ -109,7 +117,18 @@ def chart(
     marks: Sequence[Mark] = (),
     height: float = 340.0,
 ) -> Plot:
-    """Curves with bands, axes, marks and a legend below."""
+    """Return curves with bands, axes, marks and a legend below.
+
+    Args:
+        series: The curves.
+        x_label: Below the x axis.
+        y_label: Beside the y axis.
+        x: The range of the x axis.
+        y: The range of the y axis.
+        log_x: Whether the x axis is logarithmic.
+        marks: Vertical lines.
+        height: Of the canvas, pixels.
+    """
     legend_rows = math.ceil(len(series) / 3) if series else 0
     frame = _Frame(x, y, height=height, log_x=log_x, legend=legend_rows)
     shapes: list[Shape] = _axes(frame, x_label, y_label)
@@ -159,7 +178,7 @@ def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Shape]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """About five round numbers in a range."""
+    """Return about five round numbers in a range."""
     step = 10 ** math.floor(math.log10((high - low) / 4))
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 6)
     first = math.ceil(low / step - 1e-9)
@@ -174,11 +193,12 @@ def _decades(low: float, high: float) -> list[float]:
 def dumbbells(
     rows: Sequence[tuple[str, float, float, float]], *, x_label: str, names: tuple[str, str, str]
 ) -> Plot:
-    """A row an item: a low and a high end joined by a line, and where between them the item is.
+    """Return one row for each item: its low and high end joined by a line, and its value.
 
     Args:
-        rows: name, low end, value, high end.
-        names: of the three dots.
+        rows: Name, low end, value and high end.
+        x_label: Below the x axis.
+        names: What the three dots are, for the legend.
     """
     values = [value for row in rows for value in row[1:]]
     low, high = min(values), max(values)
@@ -203,7 +223,7 @@ def dumbbells(
 
 
 def _is_y_axis(shape: Shape) -> bool:
-    """Whether a shape belongs to the numbered axis that rows of names have no use for."""
+    """Return whether a shape belongs to the numbered y axis, which rows of names do not need."""
     if isinstance(shape, Line):
         return shape.role == "grid"
     return isinstance(shape, Label) and (shape.anchor == "end" or shape.turned)

@@ -1,6 +1,7 @@
 """A small audit of people who do not exist: aligned crops in folders, two tiny networks."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from arcinvert.audit.options import AuditOptions
-from arcinvert.evaluation.judge import Judge
+from arcinvert.audit.runner import run_audit
+from arcinvert.evaluation.judges import DlibJudge
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
 from recognition.images import write_png
@@ -55,13 +57,12 @@ def other_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def options(people: Path, tiny_model: Path, other_model: Path) -> AuditOptions:
     """Six people, three steps."""
     return AuditOptions(
         model=str(tiny_model),
-        images=str(people),
-        aligned=True,
+        images=people,
         people=6,
         samples=1,
         steps=3,
@@ -73,12 +74,33 @@ def options(people: Path, tiny_model: Path, other_model: Path) -> AuditOptions:
     )
 
 
+@pytest.fixture(scope="session")
+def finished(options: AuditOptions, people: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small audit with every section: defences, subgroups, a policy."""
+    folder = tmp_path_factory.mktemp("finished")
+    lines = [f"{path.name},{'left' if int(path.name[-2:]) % 9 else 'right'}" for path in people.iterdir()]
+    (folder / "groups.csv").write_text("identity,side\n" + "\n".join(lines) + "\n")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("arcinvert.audit.attack.face_detected", lambda crop: True)
+        whole = replace(
+            options,
+            steps=1,
+            samples=2,
+            defences=("noise",),
+            defence_people=2,
+            subgroups=folder / "groups.csv",
+            max_sar=0.5,
+        )
+        run_audit(whole, folder / "out")
+    return folder / "out"
+
+
 @pytest.fixture
 def cheap_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     """The attack's own verdicts, which an audit does not use, without dlib's seconds."""
 
-    def embed(_: Judge, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    def embed(_: DlibJudge, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         return np.array([crop[::28, ::28].ravel() / 255 for crop in crops], dtype=np.float64)
 
-    monkeypatch.setattr("arcinvert.evaluation.judge.Judge.embed", embed)
-    monkeypatch.setattr("arcinvert.evaluation.scores.face_detected", lambda crop: True)
+    monkeypatch.setattr("arcinvert.evaluation.judges.DlibJudge.embed", embed)
+    monkeypatch.setattr("arcinvert.audit.attack.face_detected", lambda crop: True)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.evidence import JudgeEvidence
+from arcinvert.audit.evidence import VerifierEvidence
 
 
 def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -20,11 +20,11 @@ def evidence(
     dim: int = 64,
     name: str = "synthetic",
     shuffled: bool = False,
-) -> JudgeEvidence:
+) -> VerifierEvidence:
     """An attack that meets the person with probability `rate`, and else shows a stranger.
 
     Args:
-        shuffled: whether the reconstructions are dealt to people at random, as strangers are.
+        shuffled: whether the reconstructions are assigned to people at random, as strangers are.
     """
     generator = np.random.default_rng(seed)
 
@@ -41,7 +41,7 @@ def evidence(
     if shuffled:
         reconstructions = strangers
     others = np.repeat(unit(generator.normal(size=(outside, dim))), 2, 0)
-    return JudgeEvidence(
+    return VerifierEvidence(
         name=name,
         metric="cosine",
         calibration=photographs(others),
@@ -50,5 +50,5 @@ def evidence(
         source=photographs(centres),
         floor=unit(generator.normal(size=dim)),
         reconstructions=reconstructions,
-        survived={"blur": reconstructions},
+        transformed={"blur": reconstructions},
     )

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from arcinvert.inversion.penalties.batchnorm import statistics_layers
 
-from arcinvert.audit.defences import make_defence
+from arcinvert.audit.defences.biohashing import BioHashing
 from arcinvert.audit.options import AuditOptions
-from arcinvert.audit.pipeline import audit
-from arcinvert.audit.report.content import options_toml
-from arcinvert.cli.main import _parser, main
+from arcinvert.audit.report.text import options_toml
+from arcinvert.audit.runner import run_audit
+from arcinvert.cli.main import build_parser, main
+from arcinvert.knowledge.activation_statistics import statistics_layers
+from recognition.config import to_json
 from recognition.loading import load
 from recognition.seeds import derive_seed
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("cheap_judge")
 
 def parsed(*arguments: object) -> argparse.Namespace:
     """The options of `audit`."""
-    return _parser().parse_args(["audit", "--out", "never", *map(str, arguments)])
+    return build_parser().parse_args(["audit", "--out", "never", *map(str, arguments)])
 
 
 def run(*arguments: object) -> int:
@@ -37,14 +38,14 @@ def run(*arguments: object) -> int:
 
 
 @pytest.fixture
-def finished(options: AuditOptions, tmp_path: Path) -> Path:
-    """A finished audit's folder."""
-    audit(replace(options, key_file=str(tmp_path / "key.json")), tmp_path / "before")
+def before(options: AuditOptions, tmp_path: Path) -> Path:
+    """The folder of a finished audit, with a key file that others can share."""
+    run_audit(replace(options, key_file=tmp_path / "key.json"), tmp_path / "before")
     return tmp_path / "before"
 
 
 def test_audit(options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "audit.toml").write_text(options_toml(options.described()))
+    (tmp_path / "audit.toml").write_text(options_toml(to_json(options)))
     assert run("audit", "--config", tmp_path / "audit.toml", "--out", tmp_path / "out", "--max-sar", 1) == 0
     printed = capsys.readouterr()
     result = json.loads((tmp_path / "out" / "audit.json").read_text())
@@ -62,24 +63,24 @@ def test_audit(options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_compare_and_gate(
-    finished: Path, options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    before: Path, options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    audit(replace(options, steps=1, key_file=str(tmp_path / "key.json")), tmp_path / "after")
-    assert run("audit-compare", finished, tmp_path / "after", "--out", tmp_path / "compared") == 0
+    run_audit(replace(options, steps=1, key_file=tmp_path / "key.json"), tmp_path / "after")
+    assert run("audit-compare", before, tmp_path / "after", "--out", tmp_path / "compared") == 0
     printed = capsys.readouterr().out
     assert "other, SAR at FMR 0.05" in printed
-    assert "cannot be told apart" in printed
+    assert "no difference can be shown" in printed
     assert "steps: 3 before, 1 after" in printed
     assert {path.name for path in (tmp_path / "compared").iterdir()} == {
         f"comparison.{ending}" for ending in ("html", "json", "md", "pdf")
     }
-    share = json.loads((finished / "audit.json").read_text())["judges"][0]["sar"]["0.05"]["type_2"]
-    assert run("audit-gate", finished, "--max-sar", 1, "--fmr", 0.05, "--bound", "upper") == 0
-    assert run("audit-gate", finished, "--max-sar", share["value"], "--fmr", 0.05) == 0
+    share = json.loads((before / "audit.json").read_text())["judges"][0]["sar"]["0.05"]["type_2"]
+    assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.05, "--bound", "upper") == 0
+    assert run("audit-gate", before, "--max-sar", share["value"], "--fmr", 0.05) == 0
     below = share["high"] - 1e-6
-    assert run("audit-gate", finished, "--max-sar", below, "--fmr", 0.05, "--bound", "upper") == 1
+    assert run("audit-gate", before, "--max-sar", below, "--fmr", 0.05, "--bound", "upper") == 1
     # A rate that the pairs did not support does not pass.
-    assert run("audit-gate", finished, "--max-sar", 1, "--fmr", 0.001) == 1
+    assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.001) == 1
     assert "UNDECIDED" in capsys.readouterr().out
 
 
@@ -119,7 +120,7 @@ def test_hardened_templates(tiny_model: Path, tmp_path: Path) -> None:
     secret = json.loads((tmp_path / "key.json").read_text())["secret"]
     assert (tmp_path / "key.json").stat().st_mode & 0o777 == 0o600
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    wanted = make_defence("biohashing:0.5").protect(unit, [derive_seed(secret, name) for name in "abcae"])
+    wanted = BioHashing(0.5).protect(unit, [derive_seed(secret, name) for name in "abcae"])
     assert protected == pytest.approx(wanted)
     assert run("harden", *common, "--defence", "noise", "--out", tmp_path / "n.npy") == 0
     assert run("harden", *common, "--defence", "noise", "--out", tmp_path / "m.npy") == 0
@@ -132,10 +133,16 @@ BAD_INPUT = {
     "no-config": (["audit", "--out", "OUT", "--config", "gone.toml"], "expected a TOML file"),
     "no-model": (["audit", "--out", "OUT", "--images", "PEOPLE", "--model", "gone.pt"], "no such file"),
     "no-judge": (["audit", "--out", "OUT", "--images", "PEOPLE", "--judges", "gone.pt"], "no such file"),
-    "defence": (["audit", "--out", "OUT", "--images", "PEOPLE", "--defences", "fog"], "expected one of"),
+    "defence": (
+        ["audit", "--out", "OUT", "--images", "PEOPLE", "--defences", "fog"],
+        "defence: expected one of",
+    ),
     "templates": (["audit", "--out", "OUT", "--templates", "gone.npy"], "no such file"),
-    "attack": (["audit", "--out", "OUT", "--images", "PEOPLE", "--attack", "speed=9"], "NAME=VALUE"),
-    "steps": (["audit", "--out", "OUT", "--images", "PEOPLE", "--steps", "0"], "steps: expected"),
+    "attack": (["audit", "--out", "OUT", "--images", "PEOPLE", "--attack", "speed=9"], "the nearest is"),
+    "steps": (
+        ["audit", "--out", "OUT", "--images", "PEOPLE", "--steps", "0"],
+        "steps: expected a finite number from 1 up",
+    ),
     "gate": (["audit-gate", "gone", "--max-sar", "0.1"], "expected a finished audit"),
     "gate-range": (["audit-gate", "gone", "--max-sar", "2"], "expected fractions"),
     "compare": (["audit-compare", "gone", "gone", "--out", "OUT"], "expected a finished audit"),
@@ -143,15 +150,19 @@ BAD_INPUT = {
     "harden-both": (["harden", "--out", "OUT", "--defence", "noise"], "--templates and --defence together"),
     "harden-name": (
         ["harden", "--out", "OUT.npy", "--templates", "t", "--defence", "fog"],
-        "expected one of",
+        "defence: expected one of",
+    ),
+    "harden-scores": (
+        ["harden", "--out", "OUT.npy", "--templates", "t", "--defence", "scores"],
+        "changes stored templates",
     ),
     "harden-key": (
-        ["harden", "--out", "OUT.npy", "--templates", "t", "--defence", "cut", "--key-file", "k"],
-        "no --key-file",
+        ["harden", "--out", "OUT.npy", "--templates", "t", "--defence", "truncation", "--key-file", "k"],
+        "expected no key file",
     ),
     "harden-no-key": (
         ["harden", "--out", "OUT.npy", "--templates", "t", "--defence", "projection"],
-        "a --key-file",
+        "expected a key file",
     ),
 }
 

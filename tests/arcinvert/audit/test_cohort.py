@@ -13,24 +13,24 @@ FOLDERS = {f"p{i:02d}": [Path(f"p{i:02d}/{n}.png") for n in range(1 + i % 4)] fo
 
 
 def test_nobody_is_on_both_sides() -> None:
-    roll = sample_identities(FOLDERS, people=8, calibration_images=30, seed=0)
-    outside = {name for _, name in roll.calibration}
-    assert len(roll.attacked) == 8
-    assert not outside & set(roll.attacked)
-    assert all(len(paths) >= 2 for paths in roll.attacked.values())
-    assert len(roll.calibration) == 30
-    assert len(set(roll.calibration)) == 30
+    cohort = sample_identities(FOLDERS, people=8, calibration_images=30, seed=0)
+    outside = {name for _, name in cohort.calibration}
+    assert len(cohort.attacked) == 8
+    assert not outside & set(cohort.attacked)
+    assert all(len(paths) >= 2 for paths in cohort.attacked.values())
+    assert len(cohort.calibration) == 30
+    assert len(set(cohort.calibration)) == 30
     # Some with several photographs, for mated pairs.
     assert len(outside) < 30
-    assert sample_identities(FOLDERS, people=8, calibration_images=30, seed=0) == roll
-    assert sample_identities(FOLDERS, people=8, calibration_images=30, seed=1) != roll
+    assert sample_identities(FOLDERS, people=8, calibration_images=30, seed=0) == cohort
+    assert sample_identities(FOLDERS, people=8, calibration_images=30, seed=1) != cohort
 
 
 def test_training_people_are_left_out_where_others_are_there() -> None:
     trained = frozenset(name for name in FOLDERS if name < "p20")
-    roll = sample_identities(FOLDERS, people=3, calibration_images=30, seed=0, trained=trained)
-    assert all(name >= "p20" for name in [*roll.attacked, *(name for _, name in roll.calibration)])
-    assert roll.avoided == 20
+    cohort = sample_identities(FOLDERS, people=3, calibration_images=30, seed=0, trained=trained)
+    assert all(name >= "p20" for name in [*cohort.attacked, *(name for _, name in cohort.calibration)])
+    assert cohort.avoided == 20
     everyone = sample_identities(FOLDERS, people=3, calibration_images=30, seed=0, trained=frozenset(FOLDERS))
     assert everyone.avoided == 0
     assert len(everyone.attacked) == 3
@@ -38,23 +38,27 @@ def test_training_people_are_left_out_where_others_are_there() -> None:
 
 def test_classes_are_attacked_whoever_trained_on_them() -> None:
     trained = frozenset(name for name in FOLDERS if name < "p20")
-    roll = sample_identities(FOLDERS, people=0, calibration_images=30, seed=0, trained=trained, only=trained)
-    assert set(roll.attacked) == {name for name in trained if len(FOLDERS[name]) >= 2}
-    assert all(name >= "p20" for _, name in roll.calibration)
+    cohort = sample_identities(
+        FOLDERS, people=None, calibration_images=30, seed=0, trained=trained, only=trained
+    )
+    assert set(cohort.attacked) == {name for name in trained if len(FOLDERS[name]) >= 2}
+    assert all(name >= "p20" for _, name in cohort.calibration)
 
 
 def test_other_people_may_calibrate() -> None:
     others = {"x": [Path("x/0.png")], "y": [Path("y/0.png")], "z": [Path("z/0.png")]}
-    roll = sample_identities(FOLDERS, people=0, calibration_images=9, seed=0, calibration=others)
-    assert {name for _, name in roll.calibration} == {"x", "y", "z"}
-    assert len(roll.attacked) == 30
+    cohort = sample_identities(FOLDERS, people=None, calibration_images=9, seed=0, calibration=others)
+    assert {name for _, name in cohort.calibration} == {"x", "y", "z"}
+    assert len(cohort.attacked) == 30
 
 
 def test_too_few_people() -> None:
     with pytest.raises(InputError, match="two photographs each"):
-        sample_identities({"a": [Path("a")]}, people=0, calibration_images=9, seed=0)
+        sample_identities({"a": [Path("a")]}, people=None, calibration_images=9, seed=0)
     with pytest.raises(InputError, match="at least 3 people outside the attack"):
-        sample_identities({n: [Path("1"), Path("2")] for n in "abcd"}, people=0, calibration_images=9, seed=0)
+        sample_identities(
+            {n: [Path("1"), Path("2")] for n in "abcd"}, people=None, calibration_images=9, seed=0
+        )
 
 
 @pytest.fixture
@@ -62,22 +66,24 @@ def crops(tmp_path: Path) -> list[Path]:
     for number in range(3):
         write_png(tmp_path / f"{number}.png", np.full((112, 112, 3), 40 * number, np.uint8))
     (tmp_path / "1.png").write_bytes(b"torn")
+    # Not an aligned crop, and without a face.
     write_png(tmp_path / "3.png", np.zeros((100, 100, 3), np.uint8))
     return [tmp_path / f"{number}.png" for number in range(4)]
 
 
 def test_what_cannot_be_read_is_noted_or_stops(crops: list[Path]) -> None:
-    reader = Reader(aligned=True, stop=False)
+    reader = Reader(stop=False)
     found = reader.read_two(crops)
     assert found is not None
-    assert [path.name for path, _ in found] == ["0.png", "2.png"]
-    assert reader.skipped == [(crops[3], "unreadable")]
+    assert [int(crop[0, 0, 0]) for crop in found] == [0, 80]
+    assert reader.skipped == [(crops[3], "no face found")]
     assert reader.read_two(crops[1:3]) is None
+    assert reader.skipped[1:] == [(crops[1], "unreadable")]
     with pytest.raises(InputError, match=r"1\.png: .*--on-unreadable skip"):
-        Reader(aligned=True, stop=True).read(crops[1])
+        Reader(stop=True).read(crops[1])
 
 
 def test_a_photograph_without_a_face_never_stops(crops: list[Path]) -> None:
-    reader = Reader(aligned=False, stop=True)
-    assert reader.read(crops[0]) is None
-    assert reader.skipped == [(crops[0], "no face found")]
+    reader = Reader(stop=True)
+    assert reader.read(crops[3]) is None
+    assert reader.skipped == [(crops[3], "no face found")]

@@ -4,23 +4,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from arcinvert.audit.defences import (
-    DEFENCE_NAMES,
-    TEMPLATE_DEFENCES,
-    BioHashing,
-    Noise,
-    PolyProtect,
-    Projection,
-    Quantisation,
-    ScoreOnly,
-    check_names,
-    cost,
-    make_defence,
-    unit_norm,
-)
+from arcinvert.audit.defences import DEFENCES, make_defence, make_defences
+from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
+from arcinvert.audit.defences.biohashing import BioHashing
+from arcinvert.audit.defences.cost import measure_cost
+from arcinvert.audit.defences.noise import Noise
+from arcinvert.audit.defences.polyprotect import PolyProtect
+from arcinvert.audit.defences.projection import Projection
+from arcinvert.audit.defences.quantisation import Quantisation
+from arcinvert.audit.defences.scores import ScoreOnly
 from recognition.errors import InputError
 
 DIM = 60
+#: Knows as many public faces as there are dimensions.
+ADVERSARY = Adversary(DIM, unit_norm(np.random.default_rng(5).normal(size=(2 * DIM, DIM))))
+TEMPLATE_DEFENCES = [name for name in DEFENCES if issubclass(DEFENCES[name], TemplateDefence)]
 
 
 @pytest.fixture
@@ -38,13 +36,15 @@ def labelled(people: int = 40, each: int = 3) -> tuple[NDArray[np.float64], NDAr
 @pytest.mark.parametrize("name", TEMPLATE_DEFENCES)
 def test_conformance(name: str, templates: NDArray[np.float64]) -> None:
     defence, keys = make_defence(name), list(range(50, 58))
+    assert isinstance(defence, TemplateDefence)
+    assert defence.name == name
     protected = defence.protect(templates, keys)
     assert protected.shape[0] == 8
     assert np.isfinite(protected).all()
     assert np.array_equal(protected, defence.protect(templates, keys))
     # Row by row: nobody's record depends on another's.
     assert protected[3] == pytest.approx(defence.protect(templates[3:4], keys[3:4])[0])
-    estimates = defence.estimate(protected, keys, DIM)
+    estimates = defence.recover(protected, keys, ADVERSARY)
     assert estimates.shape == (8, DIM)
     recovered = (unit_norm(estimates) * templates).sum(1)
     assert (recovered > 0.15).all()
@@ -53,7 +53,7 @@ def test_conformance(name: str, templates: NDArray[np.float64]) -> None:
         assert (
             np.abs((unit_norm(defence.protect(templates, others)) * unit_norm(protected)).sum(1)).mean() < 0.6
         )
-        wrong = unit_norm(defence.estimate(protected, others, DIM))
+        wrong = unit_norm(defence.recover(protected, others, ADVERSARY))
         assert np.abs((wrong * templates).sum(1)).mean() < recovered.mean()
 
 
@@ -75,7 +75,7 @@ def test_a_projection_keeps_the_part_along_its_directions(templates: NDArray[np.
     defence = Projection(0.5)
     rows = defence.directions(3, DIM)
     assert rows @ rows.T == pytest.approx(np.eye(DIM // 2), abs=1e-9)
-    estimate = defence.estimate(defence.protect(templates, [3] * 8), [3] * 8, DIM)
+    estimate = defence.recover(defence.protect(templates, [3] * 8), [3] * 8, ADVERSARY)
     assert estimate == pytest.approx(unit_norm(templates @ rows.T @ rows))
 
 
@@ -89,7 +89,7 @@ def test_biohashing_is_bits(templates: NDArray[np.float64]) -> None:
 @pytest.mark.parametrize("overlap", [0, 2, 4])
 def test_polyprotect_by_loops(overlap: int, templates: NDArray[np.float64]) -> None:
     defence = PolyProtect(overlap)
-    coefficients, exponents = defence._key(11)
+    coefficients, exponents = defence.key_parameters(11)
     assert sorted(exponents) == [1, 2, 3, 4, 5]
     assert len(set(np.abs(coefficients))) == 5
     template, wanted, begin = templates[0], [], 0
@@ -105,60 +105,71 @@ def test_polyprotect_by_loops(overlap: int, templates: NDArray[np.float64]) -> N
 def test_a_known_key_solves_polyprotect(templates: NDArray[np.float64]) -> None:
     defence = PolyProtect(4)
     protected = defence.protect(templates, list(range(8)))
-    estimates = defence.estimate(protected, list(range(8)), DIM)
+    estimates = defence.recover(protected, list(range(8)), ADVERSARY)
     assert ((estimates * templates).sum(1) > 0.6).all()
 
 
 def test_scores_of_as_many_faces_as_dimensions_give_the_template(templates: NDArray[np.float64]) -> None:
-    public = unit_norm(np.random.default_rng(5).normal(size=(2 * DIM, DIM)))
-    many = ScoreOnly(4, public=public).estimate(templates, [0] * 8, DIM)
+    many = ScoreOnly(4).recover(templates, [0] * 8, ADVERSARY)
     assert (many * templates).sum(1) == pytest.approx(np.ones(8), abs=0.01)
-    few = ScoreOnly(4, public=public[:10]).estimate(templates, [0] * 8, DIM)
+    few = ScoreOnly(4).recover(templates, [0] * 8, Adversary(DIM, ADVERSARY.public[:10]))
     assert (few * templates).sum(1).mean() < 0.7
+    assert ScoreOnly(4).held(ADVERSARY) == f"scores of {2 * DIM} public faces"
+
+
+def template_defence(text: str) -> TemplateDefence:
+    defence = make_defence(text)
+    assert isinstance(defence, TemplateDefence)
+    return defence
 
 
 def test_cost() -> None:
     embeddings, labels = labelled()
-    plain = cost(None, embeddings, labels, seed=0)
+    plain = measure_cost(None, embeddings, labels, seed=0)
     assert plain.tar is not None
     assert plain.tar.value > 0.95
     assert plain.linkability is not None
     assert plain.linkability > 0.9
-    hashed = cost(make_defence("biohashing:0.2"), embeddings, labels, seed=0)
+    hashed = measure_cost(template_defence("biohashing:0.2"), embeddings, labels, seed=0)
     assert hashed.tar is not None
     assert hashed.tar.value < plain.tar.value
     assert hashed.linkability is not None
     assert hashed.linkability_floor is not None
     assert hashed.linkability < 0.25
-    noisy = cost(make_defence("noise:5"), embeddings, labels, seed=0)
+    noisy = measure_cost(template_defence("noise:5"), embeddings, labels, seed=0)
     assert noisy.tar is not None
     assert noisy.tar.value < 0.5
 
 
 def test_the_cost_is_refused_for_few_pairs() -> None:
     embeddings, labels = labelled(people=10)
-    spent = cost(None, embeddings, labels, seed=0)
+    spent = measure_cost(None, embeddings, labels, seed=0)
     assert spent.tar is None
     assert spent.refused is not None
     assert "rule of three" in spent.refused
 
 
 def test_names() -> None:
-    assert check_names(["all"]) == DEFENCE_NAMES
-    assert check_names(["noise:0.5", "scores:3"]) == ("noise:0.5", "scores:3")
+    assert [defence.name for defence in make_defences(("all",))] == list(DEFENCES)
+    assert [defence.label for defence in make_defences(("noise:0.5", "scores:3"))] == [
+        "noise:0.5",
+        "scores:3",
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("fog", "expected one of withheld-statistics"),
+        ("fog", "expected one of folded-batchnorm"),
         ("noise:much", "expected a number after the colon"),
+        ("noise:", "expected a number after the colon"),
+        ("noise:nan", "length of the noise"),
         ("noise:-1", "length of the noise"),
-        ("cut:2", "from 0.01 to 1, got 2"),
+        ("truncation:2", "from 0.01 to 1, got 2"),
         ("polyprotect:5", "from 0 to 4"),
         ("scores:0", "decimals of a score"),
     ],
 )
 def test_refusals(name: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        check_names([name])
+        make_defences((name,))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from arcinvert.audit.evidence import attacked_gap, chances, judge
-from arcinvert.audit.metrics import paired_similarity
+from arcinvert.audit.evidence import attacked_gap, evaluate_verifier, risks
+from arcinvert.evaluation.similarity import similarity
 from tests.arcinvert.audit.synthetic import evidence
 
 FMRS = (1e-2, 1e-3, 1e-4)
@@ -13,9 +13,8 @@ FMRS = (1e-2, 1e-3, 1e-4)
 def test_a_known_rate_is_recovered_in_93_of_100_audits() -> None:
     within = 0
     for repeat in range(100):
-        found = judge(evidence(people=80, rate=0.35, seed=repeat, outside=40), (1e-3,)).figures["sar"][
-            "0.001"
-        ]["type_2"]
+        one = evidence(people=80, rate=0.35, seed=repeat, outside=40)
+        found = evaluate_verifier(one, (1e-3,)).figures["sar"]["0.001"]["type_2"]
         within += found["low"] <= 0.35 <= found["high"]
     assert within >= 93
 
@@ -24,14 +23,14 @@ def test_shuffled_identities_give_the_false_match_rate() -> None:
     within = 0
     for repeat in range(20):
         one = evidence(people=300, rate=1.0, seed=repeat, shuffled=True, outside=60)
-        found = judge(one, (1e-2,)).figures["sar"]["0.01"]["type_2"]
+        found = evaluate_verifier(one, (1e-2,)).figures["sar"]["0.01"]["type_2"]
         within += found["low"] <= 0.01 <= found["high"]
     assert within >= 18
 
 
 def test_figures_of_a_perfect_and_a_worthless_attack() -> None:
-    perfect = judge(evidence(people=30, rate=1.0, seed=1), FMRS).figures
-    worthless = judge(evidence(people=30, rate=0.0, seed=1), FMRS).figures
+    perfect = evaluate_verifier(evidence(people=30, rate=1.0, seed=1), FMRS).figures
+    worthless = evaluate_verifier(evidence(people=30, rate=0.0, seed=1), FMRS).figures
     for fmr in ("0.01", "0.001"):
         assert perfect["sar"][fmr]["type_2"]["value"] == 1.0
         assert perfect["sar"][fmr]["ceiling"]["value"] == 1.0
@@ -42,11 +41,11 @@ def test_figures_of_a_perfect_and_a_worthless_attack() -> None:
     assert perfect["rank"]["chance"] == {"1": 1 / 150, "5": 5 / 150}
     assert perfect["gap_closed"] == pytest.approx(1.0, abs=0.05)
     assert worthless["gap_closed"] == pytest.approx(0.0, abs=0.1)
-    assert perfect["survival"]["blur"]["0.001"] == perfect["sar"]["0.001"]["type_2"]
+    assert perfect["robustness"]["blur"]["0.001"] == perfect["sar"]["0.001"]["type_2"]
 
 
 def test_a_rate_that_the_pairs_do_not_support_has_no_figure() -> None:
-    figures = judge(evidence(people=5, rate=1.0, seed=0, outside=40), FMRS).figures
+    figures = evaluate_verifier(evidence(people=5, rate=1.0, seed=0, outside=40), FMRS).figures
     refused = {entry["fmr"]: entry["refused"] for entry in figures["thresholds"]}
     # 80 photographs of 40 people: 3,120 pairs.
     assert refused[1e-2] is None
@@ -57,33 +56,33 @@ def test_a_rate_that_the_pairs_do_not_support_has_no_figure() -> None:
 
 def test_type_1_is_not_told_where_the_photograph_is_unknown() -> None:
     one = evidence(people=5, rate=1.0, seed=0)
-    unknown = type(one)(**{**vars(one), "source_is_own": False})
-    assert judge(unknown, (1e-2,)).figures["sar"]["0.01"]["type_1"] is None
-    assert judge(one, (1e-2,)).figures["sar"]["0.01"]["type_1"] is not None
+    unknown = type(one)(**{**vars(one), "source_is_template": False})
+    assert evaluate_verifier(unknown, (1e-2,)).figures["sar"]["0.01"]["type_1"] is None
+    assert evaluate_verifier(one, (1e-2,)).figures["sar"]["0.01"]["type_1"] is not None
 
 
 def test_curve_and_histogram_agree_with_the_arrays() -> None:
     one = evidence(people=40, rate=0.5, seed=3)
-    judged = judge(one, FMRS)
-    for point in judged.figures["curve"]:
-        threshold = np.sort(judged.nonmated)[::-1][int(len(judged.nonmated) * point["fmr"] + 1e-9)]
-        similarities = paired_similarity(one.reconstructions[:, 0], one.second, "cosine")
+    evaluation = evaluate_verifier(one, FMRS)
+    for point in evaluation.figures["curve"]:
+        threshold = np.sort(evaluation.nonmated)[::-1][int(len(evaluation.nonmated) * point["fmr"] + 1e-9)]
+        similarities = similarity(one.reconstructions[:, 0], one.second, "cosine")
         assert point["sar"] == pytest.approx((similarities > threshold).mean())
         assert point["low"] <= point["sar"] <= point["high"]
     for kind in ("nonmated", "attack", "ceiling"):
-        assert sum(judged.figures["histogram"][kind]) == pytest.approx(1.0)
+        assert sum(evaluation.figures["histogram"][kind]) == pytest.approx(1.0)
 
 
 def test_the_risk_of_a_met_person_is_smaller_than_of_a_missed_one() -> None:
     one = evidence(people=40, rate=0.5, seed=3)
-    rates = chances(one, judge(one, FMRS).nonmated)
+    rates = risks(one, evaluate_verifier(one, FMRS).nonmated)
     met = one.type_2[:, 0] > 0.5
     assert rates[met].max() < rates[~met].min()
 
 
 def test_the_gap_to_the_attacked_network() -> None:
     fooled, other = evidence(people=50, rate=1.0, seed=0), evidence(people=50, rate=0.0, seed=1)
-    gap = attacked_gap(fooled, judge(fooled, FMRS), other, judge(other, FMRS))
+    gap = attacked_gap(fooled, evaluate_verifier(fooled, FMRS), other, evaluate_verifier(other, FMRS))
     assert gap["0.001"]["value"] == pytest.approx(1.0, abs=0.1)
-    itself = attacked_gap(fooled, judge(fooled, FMRS), fooled, judge(fooled, FMRS))
+    itself = attacked_gap(fooled, evaluate_verifier(fooled, FMRS), fooled, evaluate_verifier(fooled, FMRS))
     assert (itself["0.001"]["low"], itself["0.001"]["high"]) == (0.0, 0.0)

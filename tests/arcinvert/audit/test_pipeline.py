@@ -1,6 +1,5 @@
 """Whole audits of tiny networks: what is in the report, that it survives a kill, what is refused."""
 
-import importlib.resources
 import json
 import os
 import signal
@@ -15,9 +14,12 @@ import jsonschema
 import numpy as np
 import pytest
 
+from arcinvert.audit.inputs import open_inputs
 from arcinvert.audit.options import AuditOptions
-from arcinvert.audit.pipeline import Auditor, audit
-from arcinvert.audit.report.content import options_toml
+from arcinvert.audit.report.text import options_toml
+from arcinvert.audit.runner import preview_audit, run_audit
+from arcinvert.audit.schema import audit_schema
+from recognition.config import to_json
 from recognition.errors import InputError
 
 FILES = ("audit.json", "report.html", "report.md", "report.pdf")
@@ -35,9 +37,8 @@ def small_batches_at_a_fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check_schema(out: Path) -> dict[str, object]:
     """The audit.json of a folder, which is as its schema says."""
-    text = importlib.resources.files("arcinvert.audit").joinpath("audit-1.schema.json").read_text()
     result = dict(json.loads((out / "audit.json").read_text()))
-    jsonschema.Draft202012Validator(json.loads(text)).validate(result)
+    jsonschema.Draft202012Validator(audit_schema()).validate(result)
     return result
 
 
@@ -51,16 +52,16 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     groups.write_text("identity,side\n" + "\n".join(lines) + "\n")
     options = replace(
         options,
-        defences=("withheld-statistics", "biohashing", "scores"),
+        defences=("folded-batchnorm", "biohashing", "scores"),
         defence_people=3,
         variants=(f"other={options.judges[0]}",),
         judges=("dlib", *options.judges),
-        subgroups=str(groups),
+        subgroups=groups,
         pictures="all",
         max_sar=0.5,
     )
     steps: list[tuple[int, int]] = []
-    result = audit(options, tmp_path / "out", progress=lambda done, of: steps.append((done, of)))
+    result = run_audit(options, tmp_path / "out", progress=lambda done, of: steps.append((done, of)))
     assert check_schema(tmp_path / "out") == json.loads(json.dumps(result))
     assert steps[-1][0] == steps[-1][1]
     assert [judge["name"] for judge in result["judges"]] == ["dlib", "other"]
@@ -73,7 +74,7 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
         assert judge["rank"]["ceiling"]["5"]["value"] > 0.5
     assert [row["defence"] for row in result["defences"]][:3] == [
         "no defence",
-        "withheld-statistics",
+        "folded-batchnorm",
         "biohashing:0.25",
     ]
     assert result["defences"][-1]["defence"] == "other"
@@ -92,18 +93,18 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
 def test_options_of_the_report_do_not_repeat_the_work(
     options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    audit(options, tmp_path / "out")
-    monkeypatch.setattr("arcinvert.audit.pipeline.attack_templates", None)
-    result = audit(replace(options, max_sar=0.0, policy_bound="upper"), tmp_path / "out")
+    run_audit(options, tmp_path / "out")
+    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.invert", None)
+    result = run_audit(replace(options, max_sar=0.0, policy_bound="upper"), tmp_path / "out")
     assert result["answer"]["verdict"] == "fail"
     with pytest.raises(InputError, match="another's"):
-        audit(replace(options, steps=2), tmp_path / "out")
+        run_audit(replace(options, steps=2), tmp_path / "out")
 
 
 def test_a_stopped_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_path: Path) -> None:
     key = tmp_path / "key.json"
-    options = replace(options, key_file=str(key), pictures="reconstructions")
-    audit(options, tmp_path / "whole")
+    options = replace(options, key_file=key, pictures="reconstructions")
+    run_audit(options, tmp_path / "whole")
     done: list[int] = []
 
     def stop(number: int, of: int) -> None:
@@ -112,9 +113,9 @@ def test_a_stopped_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_p
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        audit(options, tmp_path / "stopped", progress=stop)
+        run_audit(options, tmp_path / "stopped", progress=stop)
     assert not (tmp_path / "stopped" / "audit.json").exists()
-    audit(options, tmp_path / "stopped", progress=lambda number, of: done.append(number))
+    run_audit(options, tmp_path / "stopped", progress=lambda number, of: done.append(number))
     # The first batch was not done again.
     assert done == [1, 2, 3, 4, 3, 4, 5, 6]
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
@@ -122,7 +123,7 @@ def test_a_stopped_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_p
 
 @pytest.mark.slow
 def test_a_killed_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_path: Path) -> None:
-    (tmp_path / "audit.toml").write_text(options_toml(replace(options, samples=4, steps=6).described()))
+    (tmp_path / "audit.toml").write_text(options_toml(to_json(replace(options, samples=4, steps=6))))
 
     def command(out: str) -> list[str]:
         config = ["--config", str(tmp_path / "audit.toml"), "--key-file", str(tmp_path / "key.json")]
@@ -145,8 +146,8 @@ def test_class_centres(options: AuditOptions, people: Path, tiny_model: Path, tm
     names = ["Ann Able", "Bob Baker", *(f"Stranger {number}" for number in range(12))]
     for name, folder in zip(names, sorted(people.iterdir()), strict=False):
         (photographs / name).symlink_to(folder)
-    result = audit(
-        replace(options, images=str(photographs), target="centres", people=0, samples=1), tmp_path / "out"
+    result = run_audit(
+        replace(options, images=photographs, target="centres", people=100, samples=1), tmp_path / "out"
     )
     check_schema(tmp_path / "out")
     assert result["people"]["attacked"] == 2
@@ -167,10 +168,8 @@ def database(path: Path, names: list[str], dim: int = 32) -> Path:
 
 def test_a_database_without_photographs(tiny_model: Path, tmp_path: Path) -> None:
     base = database(tmp_path / "t.db", ["Ann", "Bob", "Bob"])
-    options = AuditOptions(
-        model=str(tiny_model), templates=str(base), people=0, samples=1, steps=2, max_sar=0.1
-    )
-    result = audit(options, tmp_path / "out")
+    options = AuditOptions(model=str(tiny_model), templates=base, people=100, samples=1, steps=2, max_sar=0.1)
+    result = run_audit(options, tmp_path / "out")
     check_schema(tmp_path / "out")
     assert result["people"]["attacked"] == 2
     assert result["judges"] == []
@@ -181,8 +180,8 @@ def test_a_database_without_photographs(tiny_model: Path, tmp_path: Path) -> Non
 def test_a_database_with_photographs(options: AuditOptions, people: Path, tmp_path: Path) -> None:
     names = [path.name for path in sorted(people.iterdir())[:4]]
     base = database(tmp_path / "t.db", [*names, "Nobody"])
-    options = replace(options, images=None, templates=str(base), photos=str(people), people=0, samples=1)
-    result = audit(options, tmp_path / "out")
+    options = replace(options, images=None, templates=str(base), photos=people, people=100, samples=1)
+    result = run_audit(options, tmp_path / "out")
     check_schema(tmp_path / "out")
     assert result["people"]["attacked"] == 4
     assert result["judges"][0]["sar"]["0.05"]["type_1"] is None
@@ -194,25 +193,27 @@ def test_unreadable_photographs_are_reported(options: AuditOptions, people: Path
         (broken / folder.name).mkdir(parents=True)
         for file in folder.iterdir():
             (broken / folder.name / file.name).write_bytes(file.read_bytes())
-    name = next(iter(Auditor(options, tmp_path / "never").draw(6).attacked))
+    cohort = open_inputs(options).sample_cohort(6)
+    assert cohort is not None
+    name = next(iter(cohort.attacked))
     (broken / name / "1.png").write_bytes(b"torn")
-    options = replace(options, images=str(broken), steps=1)
-    result = audit(options, tmp_path / "out")
+    options = replace(options, images=broken, steps=1)
+    result = run_audit(options, tmp_path / "out")
     assert result["people"]["attacked"] == 5
     assert [entry["reason"] for entry in result["people"]["skipped"]] == ["unreadable"]
     with pytest.raises(InputError, match="expected an image"):
-        audit(replace(options, on_unreadable="stop"), tmp_path / "stop")
+        run_audit(replace(options, on_unreadable="stop"), tmp_path / "stop")
 
 
 def test_the_attacked_network_is_no_judge(options: AuditOptions, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="networks that are not attacked"):
-        Auditor(replace(options, judges=(options.model,)), tmp_path)
+        run_audit(replace(options, judges=(options.model,)), tmp_path)
     assert not (tmp_path / "work").exists()
 
 
 def test_a_dry_run_writes_nothing(options: AuditOptions, tmp_path: Path) -> None:
-    lines = "\n".join(Auditor(options, tmp_path / "out").plan().lines)
-    assert "templates of 6 identities, 1 reconstructions each, 3 steps" in lines
+    lines = "\n".join(preview_audit(options).lines(tmp_path / "out"))
+    assert "templates of 6 identities, 1 reconstruction each, 3 steps" in lines
     assert "Time: about" in lines
     assert list(tmp_path.iterdir()) == []
 
@@ -220,19 +221,19 @@ def test_a_dry_run_writes_nothing(options: AuditOptions, tmp_path: Path) -> None
 def test_a_time_limit_attacks_fewer(
     options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arcinvert.audit.pipeline.seconds_per_step", lambda *_, **__: 16.0)
+    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: 16.0)
     # Three steps of a second each and 0.24 s of judging a person: 12 s are enough for three.
-    result = audit(replace(options, minutes=0.2), tmp_path / "out")
+    result = run_audit(replace(options, minutes=0.2), tmp_path / "out")
     assert result["people"]["attacked"] == 3
-    monkeypatch.setattr("arcinvert.audit.pipeline.seconds_per_step", None)
-    assert audit(replace(options, minutes=0.2), tmp_path / "out") == result
+    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", None)
+    assert run_audit(replace(options, minutes=0.2), tmp_path / "out") == result
 
 
 def test_pictures_are_as_asked(options: AuditOptions, tmp_path: Path) -> None:
     options = replace(options, steps=1)
-    audit(options, tmp_path / "out")
+    run_audit(options, tmp_path / "out")
     assert "<img" not in (tmp_path / "out" / "report.html").read_text()
-    audit(replace(options, pictures="reconstructions"), tmp_path / "out")
+    run_audit(replace(options, pictures="reconstructions"), tmp_path / "out")
     html = (tmp_path / "out" / "report.html").read_text()
     assert html.count("<img") == 6
     assert "another photograph</figcaption>" not in html

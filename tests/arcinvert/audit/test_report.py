@@ -1,13 +1,14 @@
 """The report's forms: self-contained, readable without seeing, safe, and the same each time."""
 
 import html.parser
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from arcinvert.audit.compare import read_audit
 from arcinvert.audit.policy import Policy, decide
+from arcinvert.audit.report import read_audit
 from arcinvert.audit.report.document import (
     Block,
     Bullets,
@@ -107,9 +108,22 @@ def test_html_is_well_formed_self_contained_and_says_what_it_shows() -> None:
     assert "@media print" in text
 
 
+def test_markdown_escapes_what_would_be_markup() -> None:
+    hostile = "[a](http://b) ![c](d) <i> **e** `f` | ~g~ & \\\nnext"
+    paragraphs = [Paragraph(words) for words in (hostile, "# no heading", "1. no list")]
+    text = to_markdown([Title("t", "b"), *paragraphs])
+    paragraph = text.split("\n\n")[2]
+    assert "\n" not in paragraph
+    for mark in "[]!<>*`|~&":
+        assert f"\\{mark}" in paragraph
+        assert len(re.findall(rf"(?<!\\){re.escape(mark)}", paragraph)) == 0
+    assert text.splitlines()[-3:] == ["\\# no heading", "", "1\\. no list"]
+    assert to_markdown([Code("a ``` b\n````")]) == "`````text\na ``` b\n````\n`````\n"
+
+
 def test_markdown_has_every_row_and_no_markup_of_the_data() -> None:
     text = to_markdown(BLOCKS)
-    assert text.startswith("# \\<script>")
+    assert text.startswith("# \\<script\\>")
     assert "| x | 2 |" in text
     assert "what it shows" in text
 
@@ -175,5 +189,7 @@ def test_what_cannot_be_decided_is_said() -> None:
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
     (tmp_path / "audit.json").write_text('{"schema": "arcinvert-audit-0"}')
-    with pytest.raises(InputError, match="expected arcinvert-audit-1, got 'arcinvert-audit-0'"):
+    with pytest.raises(
+        InputError, match="expected a finished audit of arcinvert-audit-2, got 'arcinvert-audit-0'"
+    ):
         read_audit(tmp_path)

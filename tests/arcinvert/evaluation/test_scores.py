@@ -7,11 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from arcinvert.evaluation import scores
-from arcinvert.evaluation.judge import Threshold
+from arcinvert.evaluation.calibration import Threshold
 from arcinvert.evaluation.scores import (
     Reference,
     Verdict,
     accept,
+    gap_closed,
     judge_images,
     summarise,
 )
@@ -171,3 +172,8 @@ def test_summary_without_references() -> None:
     assert summary["attacked_similarity"]["value"] == pytest.approx(0.6)
     assert summary["face_detected"]["value"] == 1.0
     assert not {"similarity", "floor", "ceiling", "sar", "gap_closed"} & set(summary)
+
+
+def test_gap_closed() -> None:
+    assert gap_closed(0.5, 0.2, 0.8) == pytest.approx(0.5)
+    assert gap_closed(0.5, 0.8, 0.2) is None

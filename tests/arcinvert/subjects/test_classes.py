@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from arcinvert.evaluation.judge import Judge, similarity
+from arcinvert.evaluation.judges import Judge
+from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import class_centres, class_label, class_subjects
 from arcinvert.subjects.classes import wanted_classes
 from recognition.detection.alignment import crop_at, detect

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from arcinvert.evaluation.judge import Judge, similarity
+from arcinvert.evaluation.judges import Judge
+from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import crop_subjects, photograph_subjects, template_of
 from recognition.checkpoint import sha256
 from recognition.detection.alignment import crop_at, find_face

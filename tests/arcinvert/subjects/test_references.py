@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from arcinvert.evaluation.judge import Judge
+from arcinvert.evaluation.judges import Judge
 from arcinvert.subjects import class_list_digest, class_subjects, references, shipped_references
 from recognition.loading import load
 from recognition.recogniser import Recogniser

@@ -96,7 +96,7 @@ def test_nothing_to_average():
 def test_many_identities_are_drawn_in_blocks(monkeypatch):
     values = np.random.default_rng(0).random(7)
     whole = estimate(values, range(7))
-    monkeypatch.setattr(intervals, "_BLOCK", 50)
+    monkeypatch.setattr(intervals, "BLOCK", 50)
     assert estimate(values, range(7)) == whole
 
 

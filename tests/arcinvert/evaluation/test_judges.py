@@ -1,4 +1,4 @@
-"""The judge: its figures by hand, and that it knows people apart."""
+"""The judge, its shipped calibration, and the detection of faces in crops."""
 
 from pathlib import Path
 
@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from arcinvert.evaluation.judge import Judge, calibration, face_detected, similarity, thresholds
+from arcinvert.evaluation.calibration import shipped_calibration, thresholds
+from arcinvert.evaluation.crops import face_detected
+from arcinvert.evaluation.judges import DlibJudge
+from arcinvert.evaluation.similarity import similarity
 from recognition.detection.alignment import crop_at, find_face
 from recognition.images import list_images, read_image
 
@@ -26,43 +29,43 @@ def test_similarity_by_hand() -> None:
 
 
 def test_embeddings_have_their_shape(crop: Image) -> None:
-    embeddings = Judge().embed([crop, crop[:, ::-1]])
+    embeddings = DlibJudge().embed([crop, crop[:, ::-1]])
     assert embeddings.shape == (2, 128)
     assert embeddings.dtype == np.float64
     assert np.isfinite(embeddings).all()
-    assert Judge().embed([]).shape == (0, 128)
+    assert DlibJudge().embed([]).shape == (0, 128)
 
 
-def test_an_image_is_like_itself(crop: Image) -> None:
-    together = Judge().embed([crop, crop])
-    alone = Judge().embed([crop])
+def test_an_image_is_most_similar_to_itself(crop: Image) -> None:
+    together = DlibJudge().embed([crop, crop])
+    alone = DlibJudge().embed([crop])
     assert float(similarity(together[0], together[1])) == pytest.approx(1, abs=1e-6)
     assert float(similarity(together[0], alone[0])) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_mirror_image_is_the_same_person(crop: Image) -> None:
     strictest = thresholds()[-1]
-    embeddings = Judge().embed([crop, crop[:, ::-1]])
+    embeddings = DlibJudge().embed([crop, crop[:, ::-1]])
     assert strictest.similarity < float(similarity(embeddings[0], embeddings[1])) < 1
 
 
 def test_noise_is_not_the_person(crop: Image) -> None:
     noise = np.random.default_rng(0).integers(0, 256, crop.shape).astype(np.uint8)
-    embeddings = Judge().embed([crop, noise])
+    embeddings = DlibJudge().embed([crop, noise])
     assert float(similarity(embeddings[0], embeddings[1])) < thresholds()[0].similarity
 
 
-def test_the_photograph_is_left_alone(crop: Image) -> None:
+def test_the_photograph_is_not_changed(crop: Image) -> None:
     before = crop.copy()
-    Judge().embed([crop])
+    DlibJudge().embed([crop])
     face_detected(crop)
     assert np.array_equal(crop, before)
 
 
-def test_a_matrix_of_ones_own_is_used(crop: Image) -> None:
-    shipped = Judge().embed([crop])
-    same = Judge(np.array(calibration()["matrix"])).embed([crop])
-    corner = Judge(np.array([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]])).embed([crop])
+def test_another_matrix_is_used(crop: Image) -> None:
+    shipped = DlibJudge().embed([crop])
+    same = DlibJudge(np.array(shipped_calibration()["matrix"])).embed([crop])
+    corner = DlibJudge(np.array([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]])).embed([crop])
     assert np.array_equal(shipped, same)
     assert float(similarity(shipped[0], corner[0])) < 0.8
 
@@ -98,7 +101,7 @@ def test_a_lower_rate_asks_for_more() -> None:
 
 
 @pytest.mark.shared
-def test_the_judge_knows_people_apart(shared: Path) -> None:
+def test_the_judge_separates_people(shared: Path) -> None:
     folders = sorted(path for path in (shared / "data/lfw/images").iterdir() if path.is_dir())
     pairs = []
     for folder in folders[::60]:
@@ -112,7 +115,7 @@ def test_the_judge_knows_people_apart(shared: Path) -> None:
         photographs = [read_image(path) for path in paths]
         return [crop_at(one, find_face(one, name="photograph", pick="central")) for one in photographs]
 
-    judge = Judge()
+    judge = DlibJudge()
     first = judge.embed(crops([pair[0] for pair in pairs]))
     second = judge.embed(crops([pair[1] for pair in pairs]))
     loosest = thresholds()[0].similarity

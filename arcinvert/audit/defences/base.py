@@ -1,0 +1,160 @@
+"""What every defence is: how it protects, and what an adversary recovers in spite of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from recognition.errors import InputError
+from recognition.recogniser import Recogniser
+
+
+@dataclass(frozen=True)
+class Adversary:
+    """What an adversary knows besides the protected templates and their keys.
+
+    Args:
+        dim: Dimensions of the network's templates.
+        public: Shape (faces, dim), unit-norm templates of public faces.
+    """
+
+    dim: int
+    public: Array
+
+
+class Defence(ABC):
+    """A defence with its strength.
+
+    Args:
+        strength: See `strength_means`; None takes the default.
+
+    Raises:
+        InputError: If the strength is out of range.
+    """
+
+    #: The name on the command line, and what a strength means, with its unit.
+    name: ClassVar[str]
+    strength_means: ClassVar[str]
+    default: ClassVar[float]
+    minimum: ClassVar[float] = 0.0
+    maximum: ClassVar[float] = float("inf")
+
+    def __init__(self, strength: float | None = None) -> None:
+        self.strength = self.default if strength is None else strength
+        if not self.minimum <= self.strength <= self.maximum:
+            raise InputError(
+                f"defence {self.name}: expected {self.strength_means} from {self.minimum:g} to "
+                f"{self.maximum:g}, got {self.strength:g}"
+            )
+
+    @property
+    def label(self) -> str:
+        """Name and strength, as the command line takes them."""
+        return f"{self.name}:{self.strength:g}"
+
+
+class TemplateDefence(Defence):
+    """Protects templates one by one.
+
+    A template defence maps unit-norm templates to protected ones; both are compared by cosine. `recover` is
+    the first half of the attack: what comes back is then inverted like any template.
+    """
+
+    #: Whether each template has a key of its own.
+    keyed: ClassVar[bool] = False
+    #: Whether protected templates can be written in place of the old ones.
+    stored: ClassVar[bool] = True
+
+    @abstractmethod
+    def protect(self, templates: Array, keys: Sequence[int]) -> Array:
+        """Return protected templates, (n, k), of unit-norm ones, (n, dim), with a key each."""
+
+    @abstractmethod
+    def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
+        """Return an adversary's estimates of the templates, (n, dim), unit norm.
+
+        Args:
+            protected: Shape (n, k), as `protect` returns them.
+            keys: The key of each, which the adversary holds too.
+            adversary: What else is known.
+        """
+
+    def probe(self, templates: Array, keys: Sequence[int]) -> Array:
+        """Return what a fresh photograph's template becomes before it is compared, (n, k)."""
+        return self.protect(templates, keys)
+
+    def held(self, adversary: Adversary) -> str:
+        """Return what the adversary holds, for the report."""
+        return "protected template and key" if self.keyed else "protected template"
+
+
+class UnkeyedDefence(TemplateDefence):
+    """Stores an altered template without a key: it is its own estimate, and fresh templates stay whole."""
+
+    def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
+        return protected
+
+    def probe(self, templates: Array, keys: Sequence[int]) -> Array:
+        return templates
+
+
+class NetworkDefence(Defence):
+    """Changes the network that is released, and leaves templates as they are."""
+
+    @abstractmethod
+    def harden(self, recogniser: Recogniser) -> Recogniser:
+        """Return a hardened copy of a network, which makes the same embeddings.
+
+        Raises:
+            InputError: If the network has nothing to defend.
+        """
+
+    @abstractmethod
+    def measure(self, hardened: Recogniser, public_faces: Tensor) -> MeasuredStatistics:
+        """Return what an adversary measures to make up for what the defence took away.
+
+        Args:
+            hardened: The released network.
+            public_faces: Shape (faces, 3, height, width), in [0, 1], of the network's input size.
+
+        Raises:
+            InputError: If there is no face.
+        """
+
+    @abstractmethod
+    def held(self, measured: bool) -> str:
+        """Return what the adversary holds, for the report.
+
+        Args:
+            measured: Whether the attack uses what was measured.
+        """
+
+
+def unit_norm(vectors: Array) -> Array:
+    """Return rows scaled to norm 1; a row of zeros stays."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0))
+
+
+def for_each_key(templates: Array, keys: Sequence[int], transform: Callable[[int, Array], Array]) -> Array:
+    """Return rows transformed key by key: one key for all costs one transform.
+
+    Args:
+        templates: Shape (n, dim).
+        keys: The key of each row.
+        transform: Takes a key and its rows, (m, dim); returns (m, k).
+    """
+    numbers = np.asarray(keys)
+    found: Array | None = None
+    for key in np.unique(numbers):
+        rows = np.flatnonzero(numbers == key)
+        part = transform(int(key), templates[rows])
+        if found is None:
+            found = np.zeros((len(keys), part.shape[1]))
+        found[rows] = part
+    return np.zeros((0, 0)) if found is None else found

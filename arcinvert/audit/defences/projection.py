@@ -1,0 +1,32 @@
+"""Random projections that a key chooses."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
+from arcinvert.evaluation.similarity import Array
+
+
+class Projection(TemplateDefence):
+    """Projects onto random orthonormal directions that the key chooses.
+
+    The adversary, who holds the key, projects back.
+    """
+
+    name, keyed = "projection", True
+    strength_means, default, minimum, maximum = "share of the dimensions kept", 0.25, 0.01, 1.0
+
+    def directions(self, key: int, dim: int) -> Array:
+        """Return orthonormal rows, (k, dim)."""
+        size = max(1, round(self.strength * dim))
+        return np.linalg.qr(np.random.default_rng(key).normal(size=(dim, size)))[0].T
+
+    def protect(self, templates: Array, keys: Sequence[int]) -> Array:
+        dim = templates.shape[1]
+        projected = for_each_key(templates, keys, lambda key, rows: rows @ self.directions(key, dim).T)
+        return unit_norm(projected)
+
+    def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
+        dim = adversary.dim
+        return unit_norm(for_each_key(protected, keys, lambda key, rows: rows @ self.directions(key, dim)))

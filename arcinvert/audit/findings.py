@@ -1,0 +1,150 @@
+"""What an audit found, without pictures: the arrays that its figures are computed from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcinvert.audit.cohort import Cohort
+from arcinvert.audit.comparison import Comparison, Row
+from arcinvert.audit.evidence import VerifierEvidence
+from arcinvert.audit.inputs import LIBRARIES, AuditInputs
+from arcinvert.audit.pipeline import Enrolled, Pipeline, joined
+from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, labels_of
+from arcinvert.evaluation.judges import Judge
+from arcinvert.evaluation.perceptual import find_lpips
+from arcinvert.evaluation.similarity import Array
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an audit found.
+
+    Args:
+        names: The attacked people, in the order of all arrays.
+        skipped: Identity, reason and file of what could not be used.
+        judges: The evidence of the judges.
+        described: What is known of each judge, as JSON.
+        attacked: The evidence of the attacked network as a verifier; None without judges.
+        attacked_similarity: Shape (people, samples), to the target in the attacked network.
+        face_detected: Shape (people, samples).
+        ssim: Shape (people, samples); None if the templates' photographs are unknown.
+        lpips: Likewise; None also if LPIPS is not installed.
+        lpips_reason: Why LPIPS is left out.
+        avoided: How many people were left out because they trained a network of the audit.
+        network: What is known of the attacked network, as JSON.
+        attack: What the attack says of itself, as JSON.
+        rows: The table of defences.
+        libraries: Versions of libraries.
+    """
+
+    names: list[str]
+    skipped: list[tuple[str, str, str]]
+    judges: list[VerifierEvidence]
+    described: list[dict[str, Any]]
+    attacked: VerifierEvidence | None
+    attacked_similarity: NDArray[np.float64]
+    face_detected: NDArray[np.bool_]
+    ssim: NDArray[np.float64] | None
+    lpips: NDArray[np.float64] | None
+    lpips_reason: str | None
+    avoided: int
+    network: dict[str, Any]
+    attack: dict[str, Any]
+    rows: list[Row]
+    libraries: dict[str, str]
+
+
+def gather_findings(
+    pipeline: Pipeline, cohort: Cohort | None, enrolled: Enrolled, calibration: CalibrationUnit
+) -> Findings:
+    """Attack everybody, compare the defences, and return what was found.
+
+    Args:
+        pipeline: Does the work.
+        cohort: The people; None without photographs.
+        enrolled: Those attacked.
+        calibration: Those outside the attack.
+    """
+    inputs = pipeline.inputs
+    lpips, lpips_reason = find_lpips()
+    found = joined(pipeline.attack(enrolled, lpips))
+    rows = Comparison(pipeline, cohort, enrolled, calibration).rows() if cohort else []
+    names = enrolled.names.tolist()
+    judges = [
+        _evidence(judge, partial(_of_judge, index), inputs, calibration, enrolled, found)
+        for index, judge in enumerate(inputs.judges)
+    ]
+    attacked = None
+    if inputs.judges:
+        attacked = _evidence(inputs.attacked, _of_attacked, inputs, calibration, enrolled, found)
+    network = inputs.recogniser
+    return Findings(
+        names=names,
+        skipped=[row for unit in enrolled.units for row in unit.skipped.rows()] + calibration.skipped.rows(),
+        judges=judges,
+        described=[
+            judge.describe() | {"overlap": {"attacked": judge.overlap(names)}} for judge in inputs.judges
+        ],
+        attacked=attacked,
+        attacked_similarity=found.similarity,
+        face_detected=found.face_detected,
+        ssim=found.ssim,
+        lpips=found.lpips,
+        lpips_reason=lpips_reason,
+        avoided=cohort.avoided if cohort else 0,
+        network={
+            "name": network.name,
+            "sha256": network.source.sha256,
+            "architecture": network.source.architecture,
+            "classes": None if network.centres is None else len(network.centres),
+            "dimensions": network.embedding_size,
+        },
+        attack=inputs.attack.describe(),
+        rows=rows,
+        libraries={name: version(name) for name in LIBRARIES},
+    )
+
+
+def _of_judge(index: int, embeddings: Embeddings) -> Array | None:
+    return embeddings.judges[index]
+
+
+def _of_attacked(embeddings: Embeddings) -> Array | None:
+    return embeddings.attacked
+
+
+def _evidence(
+    verifier: Judge,
+    pick: Callable[[Embeddings], Array | None],
+    inputs: AuditInputs,
+    calibration: CalibrationUnit,
+    enrolled: Enrolled,
+    found: AttackUnit,
+) -> VerifierEvidence:
+    """Return the evidence of one verifier; `pick` takes its part of embeddings."""
+    source, second = enrolled.embeddings(pick)
+    transformed = {name: pick(embeddings) for name, embeddings in found.transformed.items()}
+    return VerifierEvidence(
+        name=verifier.name,
+        metric=verifier.metric,
+        calibration=_some(calibration.embeddings, pick),
+        labels=labels_of(calibration.names),
+        second=second,
+        floor=verifier.embed([inputs.attack.mean_face])[0],
+        reconstructions=_some(found.embeddings, pick),
+        source=source,
+        source_is_template=inputs.template_known,
+        transformed={name: part for name, part in transformed.items() if part is not None},
+    )
+
+
+def _some(embeddings: Embeddings | None, pick: Callable[[Embeddings], Array | None]) -> Array:
+    part = None if embeddings is None else pick(embeddings)
+    if part is None:
+        raise ValueError("expected embeddings, got none")
+    return part

@@ -1,0 +1,131 @@
+"""The plan of an audit: what will be done and how long it takes, decided before the work begins."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from arcinvert.audit.attack import BATCH, batches
+from arcinvert.audit.inputs import AuditInputs
+from arcinvert.audit.robustness import TRANSFORMS
+
+#: Measured on two cores: seconds to detect and align a photograph, and to judge a crop by dlib.
+_ALIGN_SECONDS, _JUDGE_SECONDS = 0.03, 0.06
+#: The row of the table of defences that the others are compared with.
+BASELINE = "no defence"
+
+
+@dataclass(frozen=True)
+class AuditPlan:
+    """What an audit does.
+
+    Args:
+        network: The attacked network's name.
+        target: `templates` or `centres`.
+        attacked: How many identities are attacked.
+        samples: Reconstructions of each identity.
+        steps: Optimiser steps of each reconstruction.
+        judges: Names of the judges.
+        calibration: How many photographs calibrate the judges.
+        rows: Rows of the table of defences, the baseline first; empty if nothing is compared.
+        compared: On how many identities defences are compared.
+        seconds_per_step: Measured seconds of one step of a full batch.
+        seconds: Estimated seconds of the whole audit.
+    """
+
+    network: str
+    target: str
+    attacked: int
+    samples: int
+    steps: int
+    judges: tuple[str, ...]
+    calibration: int
+    rows: tuple[str, ...]
+    compared: int
+    seconds_per_step: float
+    seconds: float
+
+    def lines(self, out: Path) -> list[str]:
+        """Return the plan as sentences.
+
+        Args:
+            out: The report's folder.
+        """
+        held = "class centres" if self.target == "centres" else "templates"
+        return [
+            f"Attacked: {self.network}, {held} of {self.attacked} identities, {self.samples} "
+            f"reconstruction{'s' if self.samples > 1 else ''} each, {self.steps} steps, "
+            f"{self.seconds_per_step:.2f} s for a step of {BATCH} images",
+            f"Judges: {', '.join(self.judges) or 'none, as there are no photographs'}",
+            f"Calibrated on: {self.calibration} photographs of people outside the attack",
+            f"Defences compared on {self.compared} identities: {', '.join(self.rows) or 'none'}",
+            f"Time: about {self.seconds / 60:.0f} minutes; a stopped audit goes on from {out}/work",
+            f"Writes: {out}/report.html, report.pdf, report.md, audit.json",
+        ]
+
+
+def plan_audit(inputs: AuditInputs, seconds_per_step: float) -> AuditPlan:
+    """Return the plan of an audit.
+
+    Args:
+        inputs: What the audit works on.
+        seconds_per_step: Measured seconds of one step of a full batch.
+
+    Raises:
+        InputError: If nobody can be attacked, or too few people are outside the attack.
+    """
+    attack = inputs.attack.plan
+    people = affordable_people(inputs, seconds_per_step)
+    cohort = inputs.sample_cohort(people)
+    attacked = len(cohort.attacked) if cohort else inputs.table_rows(people)
+    calibration = len(cohort.calibration) if cohort else 0
+    rows = row_names(inputs)
+    compared = compared_people(inputs, attacked)
+    photographs = calibration + 2 * attacked if cohort else 0
+    judged = photographs + ((1 + len(TRANSFORMS)) * attacked + compared * len(rows)) * attack.samples
+    seconds = total_steps(inputs, attacked) * seconds_per_step
+    seconds += photographs * _ALIGN_SECONDS + judged * _JUDGE_SECONDS
+    return AuditPlan(
+        network=inputs.recogniser.name,
+        target=inputs.options.target,
+        attacked=attacked,
+        samples=attack.samples,
+        steps=attack.steps,
+        judges=tuple(judge.name for judge in inputs.judges),
+        calibration=calibration,
+        rows=rows,
+        compared=compared,
+        seconds_per_step=seconds_per_step,
+        seconds=seconds,
+    )
+
+
+def affordable_people(inputs: AuditInputs, seconds_per_step: float) -> int | None:
+    """Return how many people to attack within --people and --minutes; None attacks all.
+
+    The time is that of the attack alone, which takes nearly all of an audit.
+    """
+    people, minutes = inputs.options.people, inputs.options.minutes
+    if minutes is None:
+        return people
+    plan = inputs.attack.plan
+    each = plan.steps_per_batch * seconds_per_step / BATCH + _JUDGE_SECONDS * (1 + len(TRANSFORMS))
+    allowed = max(2, int(minutes * 60 / (each * plan.samples)))
+    return allowed if people is None else min(people, allowed)
+
+
+def row_names(inputs: AuditInputs) -> tuple[str, ...]:
+    """Return the rows of the table of defences, the baseline first; none if nothing is to be compared."""
+    rows = [*(defence.label for defence in inputs.defences), *inputs.options.variant_models()]
+    return (BASELINE, *rows) if rows and inputs.judges else ()
+
+
+def compared_people(inputs: AuditInputs, attacked: int) -> int:
+    """Return on how many people defences are compared."""
+    return min(inputs.options.defence_people or 0, attacked) if row_names(inputs) else 0
+
+
+def total_steps(inputs: AuditInputs, attacked: int) -> int:
+    """Return the optimiser steps of all batches of an audit."""
+    plan = inputs.attack.plan
+    count = len(batches(attacked, plan.samples))
+    count += len(row_names(inputs)) * len(batches(compared_people(inputs, attacked), plan.samples))
+    return plan.preparation_steps + plan.steps_per_batch * count

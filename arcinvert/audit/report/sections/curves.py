@@ -1,0 +1,115 @@
+"""Plots: SAR against FMR, similarities, the judges' ROC, and the gap of each identity."""
+
+from typing import Any
+
+from arcinvert.audit.report.document import Block, Figure
+from arcinvert.audit.report.plots import Mark, Series, chart, dumbbells
+from arcinvert.audit.report.text import RANKED, number_text
+
+
+def blocks(result: dict[str, Any]) -> list[Block]:
+    """Return the section; empty without judges."""
+    judges = result["judges"]
+    found = [_acceptance(judges), *(_histogram(judge) for judge in judges), _roc(judges)]
+    found += [_gap(result, judge) for judge in judges]
+    return [figure for figure in found if figure is not None]
+
+
+def _acceptance(judges: list[dict[str, Any]]) -> Figure | None:
+    curves = [
+        Series(
+            judge["name"],
+            tuple((point["fmr"], point["sar"]) for point in judge["curve"]),
+            tuple((point["low"], point["high"]) for point in judge["curve"]),
+        )
+        for judge in judges
+        if judge["curve"]
+    ]
+    if not curves:
+        return None
+    lowest = min(curve.points[0][0] for curve in curves)
+    ends = "; ".join(
+        f"{curve.name}: {curve.points[0][1]:.2f} at FMR {curve.points[0][0]:.1g}, "
+        f"{curve.points[-1][1]:.2f} at {curve.points[-1][0]:.1g}"
+        for curve in curves
+    )
+    plot = chart(
+        curves, x_label="false match rate", y_label="SAR", x=(min(lowest, 0.01), 0.1), y=(0, 1), log_x=True
+    )
+    caption = "SAR against FMR, Type II, with 95 % bands"
+    return Figure(plot, caption, f"A worthless attack would have SAR = FMR. {ends}.")
+
+
+def _histogram(judge: dict[str, Any]) -> Figure:
+    histogram = judge["histogram"]
+    edges = histogram["edges"]
+    names = {"nonmated": "strangers", "attack": "reconstructions", "ceiling": "real photographs"}
+    series = []
+    for kind, name in names.items():
+        if kind in histogram:
+            points = [(edges[0], 0.0)]
+            for low, high, share in zip(edges[:-1], edges[1:], histogram[kind], strict=True):
+                points += [(low, share), (high, share)]
+            series.append(Series(name, (*points, (edges[-1], 0.0))))
+    top = max(y for one in series for _, y in one.points)
+    marks = [
+        Mark(f"FMR {entry['fmr']:g}", entry["threshold"])
+        for entry in judge["thresholds"]
+        if entry["threshold"] is not None
+    ]
+    plot = chart(
+        series,
+        x_label=f"similarity ({judge['similarity']})",
+        y_label="share",
+        x=(edges[0], edges[-1]),
+        y=(0, top * 1.1),
+        marks=marks,
+    )
+    means = {name: figure["value"] for name, figure in judge["similarities"].items() if figure is not None}
+    words = (
+        f"Means: reconstructions {means['type_2']:.3f}, mean face {means['floor']:.3f}, real photographs "
+        f"{means['ceiling']:.3f}. The judge accepts to the right of a threshold."
+    )
+    return Figure(plot, f"Similarities, judged by {judge['name']}", words)
+
+
+def _roc(judges: list[dict[str, Any]]) -> Figure | None:
+    curves = [
+        Series(judge["name"], tuple((point["fmr"], point["tar"]) for point in judge["roc"]))
+        for judge in judges
+        if judge["roc"]
+    ]
+    if not curves:
+        return None
+    lowest = min(curve.points[0][0] for curve in curves)
+    words = "; ".join(
+        f"{curve.name}: true accept rate (TAR) {curve.points[0][1]:.2f} at FMR {curve.points[0][0]:.1g}"
+        for curve in curves
+    )
+    plot = chart(
+        curves,
+        x_label="false match rate",
+        y_label="TAR",
+        x=(min(lowest, 0.1), 1),
+        y=(0, 1),
+        log_x=True,
+    )
+    caption = "Receiver operating characteristic (ROC) of the judges on real photographs"
+    return Figure(plot, caption, f"It shows how good the judges are. {words}.")
+
+
+def _gap(result: dict[str, Any], judge: dict[str, Any]) -> Figure:
+    people = result["identities"]
+    step = max(1, -(-len(people) // RANKED))
+    rows = []
+    for entry in people[::step]:
+        one = entry["judges"][judge["name"]]
+        rows.append((entry["pseudonym"], one["floor"], one["similarity"], one["ceiling"]))
+    which = "every identity" if step == 1 else f"one in {step} identities"
+    names = ("mean face", "reconstruction", "real photograph")
+    return Figure(
+        dumbbells(rows, x_label="similarity to another photograph", names=names),
+        f"Gap of each identity, judged by {judge['name']}, {which}, most at risk first",
+        "The gap goes from the similarity of the mean face to that of a real photograph; over all "
+        f"identities, the reconstructions close {number_text(judge['gap_closed'])} of it.",
+    )

@@ -1,0 +1,38 @@
+"""Groups of people that a CSV file names."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from recognition.errors import InputError, one_line
+
+#: For each grouping, the group of each person; None where the file does not say.
+Groups = dict[str, list[str | None]]
+
+
+def read_groups(path: Path, names: Sequence[str]) -> Groups:
+    """Return the groups of people, in their order.
+
+    Args:
+        path: A CSV file with the column `identity` and one column for each grouping.
+        names: The people.
+
+    Raises:
+        InputError: If the file is no such CSV file.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: expected a CSV file, cannot be read ({one_line(error)})") from None
+    columns = [column for column in (rows[0] if rows else {}) if column and column != "identity"]
+    if not rows or "identity" not in rows[0] or not columns:
+        raise InputError(
+            f"{path}: expected a CSV file with the column 'identity' and one column for each grouping; add "
+            "them"
+        )
+    by_name = {row["identity"]: row for row in rows}
+    return {
+        column: [(by_name.get(name, {}).get(column) or "").strip() or None for name in names]
+        for column in columns
+    }

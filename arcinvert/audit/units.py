@@ -1,0 +1,165 @@
+"""The units of work that an audit keeps on disk. People come first in every array, samples second."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcinvert.evaluation.similarity import Array
+from recognition.detection.alignment import ALIGNED_SIZE
+
+Names = NDArray[np.str_]
+Crops = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Photographs that could not be used, each array (photographs,).
+
+    Args:
+        names: Whose they are.
+        reasons: Why they were skipped.
+        paths: The files.
+    """
+
+    names: Names
+    reasons: Names
+    paths: Names
+
+    @classmethod
+    def of(cls, skipped: Sequence[tuple[Path, str]], owners: dict[Path, str]) -> "Skipped":
+        """Return skipped files, each with its reason, and their owners as arrays."""
+        return cls(
+            texts([owners[path] for path, _ in skipped]),
+            texts([reason for _, reason in skipped]),
+            texts([str(path) for path, _ in skipped]),
+        )
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return name, reason and path of each."""
+        return list(zip(self.names.tolist(), self.reasons.tolist(), self.paths.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of the same images by all verifiers.
+
+    Args:
+        judges: One array a judge, (images, dim) or (people, samples, dim).
+        attacked: Of the attacked network; None where only judges look.
+    """
+
+    judges: tuple[Array, ...]
+    attacked: Array | None = None
+
+
+@dataclass(frozen=True)
+class CalibrationUnit:
+    """Photographs of people outside the attack.
+
+    Args:
+        names: Shape (photographs,), whose each is.
+        embeddings: None if no face was found in any photograph.
+        skipped: What could not be used.
+    """
+
+    names: Names
+    embeddings: Embeddings | None
+    skipped: Skipped
+
+
+@dataclass(frozen=True)
+class PeopleUnit:
+    """Attacked people.
+
+    Args:
+        names: Shape (people,).
+        templates: Shape (people, dim), what is attacked.
+        source: Shape (people, 112, 112, 3), crops of the templates' photographs; None without photographs.
+        second: Crops of another photograph of each.
+        source_embeddings: Of `source`; None if nobody has two photographs with a face.
+        second_embeddings: Of `second`.
+        skipped: What could not be used.
+    """
+
+    names: Names
+    templates: NDArray[np.float32]
+    source: Crops | None
+    second: Crops | None
+    source_embeddings: Embeddings | None
+    second_embeddings: Embeddings | None
+    skipped: Skipped
+
+    def without_crops(self) -> "PeopleUnit":
+        """Return the unit without its pictures, which would not fit into memory for ten thousand people."""
+        return replace(self, source=None, second=None)
+
+
+@dataclass(frozen=True)
+class AttackUnit:
+    """Reconstructions of one batch.
+
+    Args:
+        images: Shape (people, samples, 112, 112, 3); None in memory, where pictures of many would not fit.
+        similarity: Shape (people, samples), cosine to the attacked template in the attacked network.
+        face_detected: Shape (people, samples).
+        embeddings: Of the images; None without judges.
+        transformed: Of the images after each transform, by its name.
+        ssim: Shape (people, samples), to the template's photograph; None if that is unknown.
+        lpips: Likewise; None also if LPIPS is not installed.
+    """
+
+    images: Crops | None
+    similarity: NDArray[np.float64]
+    face_detected: NDArray[np.bool_]
+    embeddings: Embeddings | None
+    transformed: dict[str, Embeddings]
+    ssim: NDArray[np.float64] | None = None
+    lpips: NDArray[np.float64] | None = None
+
+    def without_images(self) -> "AttackUnit":
+        """Return the unit without its pictures."""
+        return replace(self, images=None)
+
+
+@dataclass(frozen=True)
+class VariantUnit:
+    """Embeddings and templates of the audit's people by another network.
+
+    Args:
+        embeddings: Shape (photographs, dim), of the calibration photographs.
+        names: Shape (photographs,), whose each is.
+        templates: Shape (people, dim), of the attacked people.
+    """
+
+    embeddings: Array
+    names: Names
+    templates: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SpeedUnit:
+    """How fast this machine attacks.
+
+    Args:
+        seconds_per_step: Of one full batch.
+    """
+
+    seconds_per_step: float
+
+
+def texts(values: Sequence[str]) -> Names:
+    """Return texts as an array, also an empty one."""
+    return np.array(values, dtype=str)
+
+
+def no_crops() -> Crops:
+    """Return an empty stack of crops."""
+    return np.zeros((0, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
+
+
+def labels_of(names: Names) -> NDArray[np.int64]:
+    """Return the index of each name among the sorted names."""
+    return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)

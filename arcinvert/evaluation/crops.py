@@ -1,0 +1,25 @@
+"""Images as the aligned 112x112 crops that judges see, and whether they show a face."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.detection.alignment import ALIGNED_SIZE, detect
+from recognition.images import resized, to_tensor, to_uint8
+
+#: A crop is enlarged this often and padded by so many pixels before detection: the detector needs a face with
+#: its surroundings.
+_ENLARGE, _MARGIN = 3, 40
+
+
+def to_crop_size(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return uint8 NHWC images of any size as 112x112 crops."""
+    if images.shape[1] == ALIGNED_SIZE:
+        return images
+    return to_uint8(resized(to_tensor(images), ALIGNED_SIZE))
+
+
+def face_detected(crop: NDArray[np.uint8]) -> bool:
+    """Return whether the detector finds a face in an aligned uint8 crop."""
+    enlarged = np.kron(crop, np.ones((_ENLARGE, _ENLARGE, 1), dtype=np.uint8))
+    padding = ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0))
+    return bool(detect(np.pad(enlarged, padding, mode="edge")))

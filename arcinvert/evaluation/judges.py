@@ -1,0 +1,150 @@
+"""Recognisers that judge reconstructions: never attacked, and nothing that they say steers an attack."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from arcinvert.evaluation.calibration import shipped_calibration
+from arcinvert.evaluation.similarity import Array, Metric
+from recognition.checkpoint import load_notes
+from recognition.detection.alignment import warp
+from recognition.images import resized, to_tensor
+from recognition.loading import BUNDLED, load
+from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
+
+#: The name of dlib's recogniser among judges.
+DLIB = "dlib"
+#: Side of the chip that dlib's network takes, pixels, and the border added to a crop before its warp to it.
+CHIP_SIZE, _CHIP_MARGIN = 150, 16
+
+
+class Judge(Protocol):
+    """Embeds aligned crops; `metric` says how its embeddings are compared."""
+
+    name: str
+    metric: Metric
+
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
+        """Return embeddings, (crops, dim), of aligned uint8 112x112 crops."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Return name, network, training data and how it compares, as JSON."""
+        ...
+
+    def overlap(self, people: Sequence[str]) -> dict[str, Any]:
+        """Return how many of the people are known to be among those that trained it, as JSON."""
+        ...
+
+
+class DlibJudge:
+    """dlib's 128-d residual network, whose training data and loss share nothing with ArcFace networks.
+
+    It embeds aligned 112x112 crops, which one fixed warp brings to its own 150x150 chip, so that photographs
+    and reconstructions are treated alike. Its accuracy on LFW is 99.38 %, according to its author (King,
+    dlib.net, 2017).
+
+    Args:
+        matrix: Shape (2, 3), the warp from crop to chip; None takes the shipped one.
+    """
+
+    name = DLIB
+    metric: Metric = "euclidean"
+    #: The name of the network among dlib's models.
+    network = "dlib_face_recognition_resnet_model_v1"
+
+    def __init__(self, matrix: NDArray[np.float64] | None = None) -> None:
+        self._matrix = np.array(shipped_calibration()["matrix"]) if matrix is None else matrix
+
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
+        if not len(crops):
+            return np.zeros((0, 128))
+        chips = [self._chip(crop) for crop in crops]
+        return np.array(_dlib_network().compute_face_descriptor(chips), dtype=np.float64)
+
+    def _chip(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        # The chip reaches below the crop's chin: repeated border pixels fill the rest.
+        margin = _CHIP_MARGIN
+        padded = np.pad(crop, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+        matrix = self._matrix.copy()
+        matrix[:, 2] -= matrix[:, :2] @ (margin, margin)
+        return np.ascontiguousarray(warp(padded, matrix, CHIP_SIZE))
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "similarity": "1 - Euclidean distance",
+            "network": self.network,
+            "sha256": None,
+            "data": "about 3 million photographs of 7,485 people from FaceScrub, VGG Face and the web, "
+            "according to its author, who left out LFW's people as far as possible",
+        }
+
+    def overlap(self, people: Sequence[str]) -> dict[str, Any]:
+        return {"known": None, "of": len(people), "why": "the list of its training people is not published"}
+
+
+class RecogniserJudge:
+    """Any network that the loaders know; similarity is the cosine of flip-averaged embeddings."""
+
+    metric: Metric = "cosine"
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        self.recogniser = recogniser
+        self.name = recogniser.name
+
+    def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
+        if not len(crops):
+            return np.zeros((0, self.recogniser.embedding_size))
+        batches = (
+            resized(to_tensor(np.stack(crops[begin : begin + EMBEDDING_BATCH])), self.recogniser.input_size)
+            for begin in range(0, len(crops), EMBEDDING_BATCH)
+        )
+        return embed(self.recogniser, batches)
+
+    def describe(self) -> dict[str, Any]:
+        path = self.recogniser.source.path
+        split = (load_notes(path) if path.endswith(".safetensors") else {}).get("split", {})
+        trained = (
+            f"{split['train_images']:,} photographs of {split['train_identities']:,} people"
+            if "train_images" in split
+            else "unknown, as its file does not say"
+        )
+        return {
+            "name": self.name,
+            "similarity": "cosine, flip averaged",
+            "network": self.recogniser.source.architecture.get("network", "unknown"),
+            "sha256": self.recogniser.source.sha256,
+            "data": f"LFW, {trained}" if self.name == BUNDLED else trained,
+        }
+
+    def overlap(self, people: Sequence[str]) -> dict[str, Any]:
+        names = self.recogniser.class_names
+        if names is None:
+            return {"known": None, "of": len(people), "why": "its file does not name its training people"}
+        known = len(set(people) & set(names))
+        return {"known": known, "of": len(people), "why": "by the names of its classes"}
+
+
+def make_judge(name: str, *, device: torch.device | None = None) -> Judge:
+    """Return a judge by name: dlib, the bundled network's name, or a model file.
+
+    Raises:
+        InputError: If there is no such model.
+    """
+    if name == DLIB:
+        return DlibJudge()
+    recogniser = load(name)
+    return RecogniserJudge(recogniser if device is None else recogniser.to(device))
+
+
+@functools.cache
+def _dlib_network() -> Any:
+    import dlib
+    import face_recognition_models
+
+    return dlib.face_recognition_model_v1(face_recognition_models.face_recognition_model_location())

@@ -1,0 +1,105 @@
+"""The attack of an audit: one plan for all rows, of which a defence changes only what it must."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arcinvert.audit.attack import NetworkAttack, batches, load_attack
+from arcinvert.audit.defences.folded_batchnorm import FoldedBatchNorm
+from arcinvert.audit.options import AuditOptions
+from arcinvert.plan import AttackPlan
+from tests.conftest import TINY_NAMES
+
+pytestmark = pytest.mark.usefixtures("cheap_judge")
+
+
+def differing(first: AttackPlan, second: AttackPlan) -> set[str]:
+    return {
+        entry.name
+        for entry in fields(AttackPlan)
+        if getattr(first, entry.name) != getattr(second, entry.name)
+    }
+
+
+@pytest.fixture
+def attack(options: AuditOptions) -> NetworkAttack:
+    return load_attack(options)
+
+
+@pytest.fixture
+def class_attack(options: AuditOptions) -> NetworkAttack:
+    return load_attack(replace(options, target="centres"))
+
+
+def test_batches_are_of_nearly_one_size() -> None:
+    assert batches(16, 1) == [slice(0, 16)]
+    assert [part.stop - part.start for part in batches(33, 1)] == [11, 11, 11]
+    assert [part.stop - part.start for part in batches(5, 8)] == [2, 1, 2]
+    assert [part.stop - part.start for part in batches(2, 40)] == [1, 1]
+    assert batches(0, 2) == []
+
+
+def test_an_attack_repeats_itself(attack: NetworkAttack) -> None:
+    templates = np.random.default_rng(0).normal(size=(2, 32))
+    once, again = (attack.invert(["a", "b"], templates, 3) for _ in range(2))
+    assert np.array_equal(once.images, again.images)
+    assert once.images.shape == (2, 1, 112, 112, 3)
+    # Random numbers follow from the batch's number, the length of a template means nothing.
+    assert not np.array_equal(once.images, attack.invert(["a", "b"], templates, 4).images)
+    assert np.array_equal(once.images, attack.invert(["a", "b"], 7 * templates, 3).images)
+
+
+def test_a_template_defence_leaves_the_attack_alone(attack: NetworkAttack) -> None:
+    assert attack.against_template_defence(["a"], np.ones((1, 32))) is attack
+
+
+def test_a_defence_of_centres_changes_the_attacked_centres_alone(class_attack: NetworkAttack) -> None:
+    centres = class_attack.recogniser.centres
+    assert centres is not None
+    names, estimates = list(TINY_NAMES[1:3]), np.random.default_rng(1).normal(size=(2, 32))
+    against = class_attack.against_template_defence(names, estimates)
+    assert against.plan is class_attack.plan
+    changed = against.recogniser.centres
+    assert changed is not None
+    wanted = estimates / np.linalg.norm(estimates, axis=1, keepdims=True)
+    assert changed[1:3].numpy() == pytest.approx(wanted, abs=1e-6)
+    assert torch.equal(changed[[0, 3, 4]], centres[[0, 3, 4]])
+    # The same centres, rounded once more, make the same attack.
+    same = class_attack.against_template_defence(names, centres[1:3].numpy())
+    images = [one.invert(names, centres[1:3].numpy(), 0).images for one in (class_attack, same)]
+    assert np.abs(images[0].astype(int) - images[1]).max() <= 1
+
+
+def test_a_network_defence_changes_what_penalties_use_alone(attack: NetworkAttack) -> None:
+    defence = FoldedBatchNorm()
+    images = torch.rand(3, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    hardened = defence.harden(attack.recogniser)
+    assert torch.allclose(hardened(images), attack.recogniser(images), atol=1e-5)
+    against = attack.against_network_defence(hardened, defence.measure(hardened, images))
+    assert differing(attack.plan, against.plan) <= {"knowledge_used"}
+    assert against.plan.knowledge_used["statistics"] == "3 public faces"
+    assert np.array_equal(against.mean_face, attack.mean_face)
+    assert against.invert(["a"], np.ones((1, 32)), 0).images.shape == (1, 1, 112, 112, 3)
+
+
+def test_an_attacker_without_public_faces_measures_nothing(options: AuditOptions) -> None:
+    attack = load_attack(replace(options, attack={"knowledge": "weights", "initialisation": "noise"}))
+    defence = FoldedBatchNorm()
+    hardened = defence.harden(attack.recogniser)
+    against = attack.against_network_defence(hardened, defence.measure(hardened, torch.rand(2, 3, 112, 112)))
+    assert differing(attack.plan, against.plan) == {"penalties", "notes"}
+    names = [{penalty.name for penalty in plan.penalties} for plan in (attack.plan, against.plan)]
+    assert names[0] - names[1] == {"bn"}
+    assert "bn" in against.plan.notes[0]
+
+
+def test_the_speed_is_measured_without_the_whole_attack(attack: NetworkAttack) -> None:
+    assert 0 < attack.seconds_per_step() < 60
+
+
+def test_a_model_may_state_its_preprocessing(options: AuditOptions, tiny_model: Path) -> None:
+    attack = load_attack(replace(options, preset="channels=BGR"))
+    assert attack.recogniser.preprocessing.channels == "BGR"
