@@ -1,6 +1,6 @@
-"""How long a visitor of the page waits: until it is there, until the first face, while others' jobs run.
+"""How long a visitor of the page waits: for the page, for the first face, and while another's job runs.
 
-python -m benchmarks.app
+    python -m benchmarks.app
 
 Needs the extras app and dev, and a Chromium.
 """
@@ -14,14 +14,14 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-#: Seconds after which this gives up.
+#: Seconds after which the benchmark gives up.
 PATIENCE = 180
-#: Answers to a moved control, measured while a job runs.
+#: The number of measured answers to a moved control while a job runs.
 MOVES = 10
 
 
 def start(port: int) -> tuple[subprocess.Popen[bytes], float]:
-    """A server, and the seconds until its page was there."""
+    """Start a server; return its process and the seconds until its page was there."""
     begin = time.monotonic()
     command = [sys.executable, "-m", "app", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -36,6 +36,7 @@ def start(port: int) -> tuple[subprocess.Popen[bytes], float]:
 
 
 def visit(browser: Any, port: int) -> Any:
+    """Open the page in a new tab."""
     page = browser.new_page()
     page.set_default_timeout(PATIENCE * 1000)
     page.goto(f"http://127.0.0.1:{port}/")
@@ -44,8 +45,9 @@ def visit(browser: Any, port: int) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=7861)
+    """Parse the command line and run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--port", type=int, default=7861, help="the port (default: %(default)s)")
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
