@@ -25,7 +25,8 @@ from benchmarks.judged import mean_face
 from benchmarks.people import choose
 from recognition.checkpoint import load_notes
 from recognition.data.faces import at_size
-from recognition.images import list_images, read_image, to_uint8
+from recognition.data.folders import read_folders
+from recognition.images import read_image, to_uint8
 from recognition.loading import BUNDLED, bundled_path
 from recognition.metrics.intervals import estimate
 from recognition.runtime import keep_freed_memory
@@ -66,13 +67,10 @@ def main() -> None:
     keep_freed_memory()
     attacker = Attacker(given.model, device="cpu")
     held_out = set(load_notes(bundled_path())["split"]["held_out"])
-    several = [
-        path.name
-        for path in sorted(given.aligned.iterdir())
-        if path.name not in held_out and len(list_images(path)) > 1
-    ]
+    people = read_folders(given.aligned)
+    several = [name for name, paths in people.items() if name not in held_out and len(paths) > 1]
     names = choose(several, given.people, SEED)
-    crops = [[read_image(path) for path in list_images(given.aligned / name)[:2]] for name in names]
+    crops = [[read_image(path) for path in people[name][:2]] for name in names]
     judge = DlibJudge()
     others = judge.embed([pair[1] for pair in crops])
     ceiling = similarity(judge.embed([pair[0] for pair in crops]), others)

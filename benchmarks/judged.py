@@ -102,7 +102,7 @@ def make_panel(photos: Path, people: int, seed: int, cache: Path, *, tuning: boo
         several = [name for name in sorted(held_out) if len(folders[name]) >= 2]
     order = np.random.default_rng(seed).permutation(len(several))
     drawn = ((several[index], folders[several[index]]) for index in order)
-    usable = ((name, pair) for name, paths in drawn if (pair := _pair(paths)) is not None)
+    usable = ((name, pair) for name, paths in drawn if (pair := usable_pair(paths)) is not None)
     found = sorted(islice(usable, people))
     if len(found) < people:
         raise InputError(
@@ -149,7 +149,7 @@ def make_panel(photos: Path, people: int, seed: int, cache: Path, *, tuning: boo
         )
 
 
-def _pair(paths: Sequence[Path]) -> tuple[Path, Path] | None:
+def usable_pair(paths: Sequence[Path]) -> tuple[Path, Path] | None:
     """Return the first photograph, with one face, and the last with a face; None if there are no two."""
     if len(detect(read_image(paths[0]))) != 1:
         return None

@@ -143,7 +143,7 @@ def test_a_panel_of_real_people(shared, tmp_path, monkeypatch):
     again = make_panel(photos, 3, 0, tmp_path)
     assert (again.names, again.split) == (panel.names, "held-out")
     assert np.array_equal(again.others, panel.others)
-    monkeypatch.setattr("benchmarks.judged._pair", lambda paths: None)
+    monkeypatch.setattr("benchmarks.judged.usable_pair", lambda paths: None)
     with pytest.raises(InputError, match=r"people: expected at most 0, .* got 3"):
         make_panel(photos, 3, 0, tmp_path)
 
