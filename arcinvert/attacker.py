@@ -3,8 +3,9 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
+from arcinvert.arguments import check_callback, check_path, check_word
 from arcinvert.attack import Attacks, Task
 from arcinvert.attacked import Model, as_recogniser
 from arcinvert.evaluation.judges import DlibJudge, Judge
@@ -58,6 +59,9 @@ class Attacker:
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
     ) -> None:
+        check_word("device", device, get_args(DeviceName))
+        check_word("precision", precision, get_args(Precision))
+        check_path("statistics", statistics)
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
         self.recogniser = as_recogniser(model, preprocessing).to(self.device)
@@ -80,6 +84,7 @@ class Attacker:
         Raises:
             InputError: If options are unknown, out of range, or contradict the network or each other.
         """
+        check_word("target", target, get_args(TargetKind))
         return self._resolved(attack_options(options), target)
 
     def _resolved(self, options: AttackOptions, target: TargetKind) -> AttackPlan:
@@ -114,7 +119,7 @@ class Attacker:
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = attack_options(options)
+        chosen = _checked(options, out, progress, photos)
         wanted = wanted_classes(class_id, class_name)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
         inputs = {"classes": wanted, "photos": _path(photos)}
@@ -147,7 +152,7 @@ class Attacker:
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = attack_options(options)
+        chosen = _checked(options, out, progress, photos)
         several = list(photograph) if isinstance(photograph, list | tuple) else [photograph]
         subjects = photograph_subjects(self.recogniser, several, self.judge, face=face, photos=photos)
         names = [subject.name for subject in subjects]
@@ -182,7 +187,7 @@ class Attacker:
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = attack_options(options)
+        chosen = _checked(options, out, progress)
         subjects = crop_subjects(self.recogniser, crops, self.judge)
         inputs = {"crops": [subject.name for subject in subjects]}
         return self._run("from-crops", "template", subjects, chosen, inputs, out, progress)
@@ -208,7 +213,7 @@ class Attacker:
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = attack_options(options)
+        chosen = _checked(options, out, progress)
         subjects = TemplateSubjects(self.recogniser, templates)
         inputs = {"templates": str(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
         return self._run("from-embedding", "template", subjects, chosen, inputs, out, progress)
@@ -292,6 +297,14 @@ def attack_options(options: dict[str, Any]) -> AttackOptions:
         except InputError as error:
             raise InputError(f"options: {error}") from None
     return AttackOptions(**options)
+
+
+def _checked(options: dict[str, Any], out: Any, progress: Any, photos: Any = None) -> AttackOptions:
+    """Return options of an attack after checking them and the other arguments."""
+    check_path("out", out)
+    check_path("photos", photos)
+    check_callback("progress", progress)
+    return attack_options(options)
 
 
 def _path(path: str | os.PathLike[str] | None) -> str | None:

@@ -69,7 +69,7 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
                 raise InputError(
                     f"{name}: expected at most {max_pixels:,} pixels, got {width}x{height}; shrink it first"
                 )
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+            return upright_rgb(image)
     except UnidentifiedImageError:
         raise InputError(
             f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"
@@ -89,6 +89,11 @@ def frame_count(data: bytes) -> int:
     """Return the number of frames of an image that `decode_image` can read; an animation has several."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return getattr(image, "n_frames", 1)
+
+
+def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return a PIL image as uint8 HWC RGB, converted as `read_image` does."""
+    return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
 from arcinvert.subjects.references import folder_of, other_crops, reference_of
 from arcinvert.subjects.subject import Subject, shown
@@ -19,7 +20,7 @@ from recognition.checkpoint import sha256
 from recognition.data.faces import at_size
 from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at, find_face
 from recognition.errors import InputError
-from recognition.images import read_image, to_tensor
+from recognition.images import read_image, to_tensor, upright_rgb
 from recognition.recogniser import Recogniser
 
 
@@ -47,6 +48,7 @@ def photograph_subjects(
     """
     if not photographs:
         raise InputError("from-image: expected at least one photograph, got none")
+    face = whole_number("face", face)
     subjects: list[Subject] = []
     distinct = _distinct(photographs)
     for number, given in enumerate(distinct):
@@ -66,8 +68,8 @@ def photograph_subjects(
     return subjects
 
 
-def _distinct(photographs: Sequence[Any]) -> list[Any]:
-    """A path that is given twice is one photograph; images in memory are not compared."""
+def _distinct(photographs: Iterable[Any]) -> list[Any]:
+    """Return images without repeated paths; images in memory are not compared."""
     paths: set[Path] = set()
     distinct: list[Any] = []
     for one in photographs:
@@ -94,7 +96,7 @@ def read_photograph(given: Any, number: int = 0) -> tuple[str, NDArray[np.uint8]
     if isinstance(given, str | os.PathLike):
         return str(given), read_image(given), sha256(given)
     if isinstance(given, Image.Image):
-        given = np.asarray(given.convert("RGB"))
+        given = upright_rgb(given)
     pixels = _as_pixels(given, "photograph")
     return f"image {number + 1}", pixels, hashlib.sha256(pixels.tobytes()).hexdigest()
 
@@ -120,18 +122,19 @@ def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subj
 
     Args:
         recogniser: The attacked network.
-        crops: One or several uint8 arrays, 112x112x3 RGB.
+        crops: One or several paths, PIL images or uint8 arrays, 112x112x3 RGB.
         judge: Embeds the crops.
 
     Raises:
         InputError: If a crop has another size or type.
     """
-    single = isinstance(crops, np.ndarray | Tensor | Image.Image) and getattr(crops, "ndim", 3) == 3
-    several = [crops] if single or not isinstance(crops, Iterable) else list(crops)
-    if not several:
+    # Texts and single images can be iterated too: letter by letter, row by row.
+    several = isinstance(crops, Iterable) and not isinstance(crops, str) and getattr(crops, "ndim", 4) == 4
+    distinct = _distinct(crops if several else [crops])
+    if not distinct:
         raise InputError("from-crops: expected at least one crop, got none")
     subjects: list[Subject] = []
-    for number, given in enumerate(several):
+    for number, given in enumerate(distinct):
         name, crop, digest = read_photograph(given, number)
         if crop.shape[:2] != (ALIGNED_SIZE, ALIGNED_SIZE):
             raise InputError(
