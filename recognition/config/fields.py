@@ -162,7 +162,7 @@ def _checked(name: str, value: Any, kind: Kind, limits: Mapping[str, Any]) -> An
     if kind.choices and value not in kind.choices:
         raise InputError(f"{name}: expected {kind.words}, got {value!r}")
     if kind.base in (int, float):
-        expected = _range(limits)
+        expected = _range(kind, limits)
         fits = (
             (limits["minimum"] is None or value >= limits["minimum"])
             and (limits["above"] is None or value > limits["above"])
@@ -234,7 +234,7 @@ _CONVERTERS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def _range(limits: Mapping[str, Any]) -> str:
+def _range(kind: Kind, limits: Mapping[str, Any]) -> str:
     low = (
         f"from {limits['minimum']:g}"
         if limits["minimum"] is not None
@@ -251,4 +251,5 @@ def _range(limits: Mapping[str, Any]) -> str:
         if limits["minimum"] is not None
         else ""
     )
-    return " ".join(part for part in ("a finite number", low, high) if part)
+    number = "a whole number" if kind.base is int else "a finite number"
+    return " ".join(part for part in (number, low, high) if part)

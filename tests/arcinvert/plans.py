@@ -15,7 +15,9 @@ from tests.arcinvert.inversion.initialisation.knowledge import full_knowledge, n
 from tests.arcinvert.inversion.networks import DIM, SIZE, recogniser_with_statistics
 
 #: What error messages recommend.
-CALIBRATE = "measure them with 'arcinvert calibrate --model MODEL --images FACES'"
+CALIBRATE = (
+    "measure them with 'arcinvert calibrate --model MODEL --images FACES' and use --knowledge public-faces"
+)
 
 
 def network() -> Recogniser:

@@ -82,7 +82,7 @@ def test_weights_of_penalties_are_refused_by_name(name: str, weight: Any) -> Non
 
 def test_refusals_say_what_was_expected_and_what_came() -> None:
     for option, message in (
-        ({"samples": 0}, "samples: expected a finite number from 1 up, got 0"),
+        ({"samples": 0}, "samples: expected a whole number from 1 up, got 0"),
         ({"steps": 1.5}, "steps: expected a whole number, got 1.5"),
         ({"loss": "softmax"}, "loss: expected one of arcface, cosine, euclidean, got 'softmax'"),
         ({"recipe": "soup"}, "recipe: expected one of arcinvert, paper, deepinversion, got 'soup'"),
