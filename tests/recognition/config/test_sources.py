@@ -104,12 +104,12 @@ def test_files_that_are_refused(content: str, message: str, tmp_path: Path) -> N
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "options.toml"
-    with pytest.raises(InputError, match=r"^.*options\.toml: expected a TOML file, cannot be read \(No such"):
+    with pytest.raises(InputError, match=r"^.*options\.toml: expected a TOML file, found no such file"):
         read_toml(Options, path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"^.*options\.toml: expected TOML, got something else \(.*utf-8"):
+    with pytest.raises(InputError, match=r"^.*options\.toml: expected a TOML file.*UTF-8"):
         read_toml(Options, path)
-    with pytest.raises(InputError, match=r"expected a TOML file, cannot be read \("):
+    with pytest.raises(InputError, match=r"expected a TOML file, got a folder"):
         read_toml(Options, tmp_path)
 
 
