@@ -137,7 +137,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(Path(folder), chosen)
-        images, labels = next(trainer.batches(0))
+        images, labels, indices = next(trainer.batches(0))
     trainer.backbone.train()
     architecture = chosen.architecture()
     layout = trainer.modules.layout
@@ -154,7 +154,7 @@ def main() -> None:
     ours, bares, torchvisions = rates(
         options.turns,
         options.batch_size,
-        lambda: trainer.step(0, 0, images, labels),
+        lambda: trainer.step(0, 0, images, labels, indices),
         lambda: bare_step(bare, weights[0], optimisers[0], images, labels),
         lambda: bare_step(other, weights[1], optimisers[1], images, labels),
     )

@@ -32,6 +32,11 @@ def add_parser(commands: Any) -> None:
         help="Network that provides the initial weights: of the same layout, or a narrower IResNet",
     )
     parser.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="Network whose embeddings the student learns, with --teacher-weight above 0",
+    )
+    parser.add_argument(
         "--stop-after", metavar="N", type=int, help="Epoch after which to stop; a later call resumes"
     )
     add_device(parser)
@@ -64,6 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "precision": arguments.precision,
         "workers": arguments.workers,
         "start_from": arguments.start_from,
+        "teacher": arguments.teacher,
     }
     if arguments.dry_run:
         from recognition.training.dry_run import dry_run

@@ -58,8 +58,11 @@ class TrainingData:
                 f"{options.batch_size}; use a smaller --batch-size"
             )
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch: images, (batch, 3, 112, 112) in [0, 1], and labels, (batch,).
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield the batches of an epoch: images, (batch, 3, 112, 112) in [0, 1], labels and indices,
+        (batch,).
+
+        An index is the number of an image in the training data.
 
         They depend only on the options, the data and the epoch. So do the random numbers that torch draws
         in this process while they are used, such as dropout's, so that a resumed training draws the same.
@@ -79,7 +82,9 @@ class TrainingData:
             drop_last=True,
         )
         torch.manual_seed(self.options.seed * 1_000_003 + epoch)
-        yield from loader
+        size = self.options.batch_size
+        for number, (images, labels) in enumerate(loader):
+            yield images, labels, torch.from_numpy(order[number * size : (number + 1) * size])
 
     def held_out(self) -> list[tuple[Path, int]]:
         """Return the keys and labels of the held-out identities' images."""

@@ -43,6 +43,7 @@ def dry_run(
     precision: TrainingPrecision = "auto",
     workers: int = 0,
     start_from: str | os.PathLike[str] | None = None,
+    teacher: str | os.PathLike[str] | None = None,
 ) -> DryRun:
     """Train `STEPS` steps at each image size of the training, write nothing, and estimate the cost.
 
@@ -52,8 +53,16 @@ def dry_run(
         InputError: As `train` does.
     """
     trainer = Trainer(
-        data, options, device=device, precision=precision, workers=workers, start_from=start_from
+        data,
+        options,
+        device=device,
+        precision=precision,
+        workers=workers,
+        start_from=start_from,
+        teacher=teacher,
     )
+    if trainer.teacher is not None:
+        trainer.teacher.use_placeholders()
     sizes = [schedule.image_size(options, epoch) for epoch in range(options.epochs)]
     trainer.backbone.train()
     trainer.head.train()
@@ -78,6 +87,6 @@ def dry_run(
     return DryRun(images / spent, peak_memory(trainer.device), seconds)
 
 
-def _endless_batches(trainer: Trainer, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _endless_batches(trainer: Trainer, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     while True:
         yield from trainer.batches(epoch)

@@ -79,6 +79,20 @@ class TrainingOptions:
         flag="--aux-loss",
         metavar="NAME[:OPTION=VALUE,...]",
     )
+    head_weight: float = option(
+        1.0,
+        help="Weight of the head's loss beside a teacher's; 0 trains on the teacher alone, without labels "
+        "and without class centres",
+        group=_LOSS,
+        minimum=0,
+    )
+    teacher_weight: float = option(
+        0.0,
+        help="Weight of the distillation loss, with --teacher: the distance to the teacher's embeddings and "
+        "to their mutual similarities",
+        group=_LOSS,
+        minimum=0,
+    )
     label_smoothing: float = option(
         0.0,
         help="Share of a label's weight that is spread over all classes; a negative share makes the network "

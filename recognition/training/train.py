@@ -20,6 +20,7 @@ def train(
     keep_images: bool = False,
     stop_after: int | None = None,
     start_from: str | os.PathLike[str] | None = None,
+    teacher: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Train on aligned faces, or resume the training that left its state in `out`.
 
@@ -41,6 +42,7 @@ def train(
         stop_after: Epoch, from 1, after which to stop; a later call resumes.
         start_from: Network whose weights the training begins with (see `warm_start`), instead of random
             ones. If its class centres fit too, the margin has no warm-up.
+        teacher: Network whose embeddings the student learns too, weighted by `options.teacher_weight`.
 
     Returns:
         The path of the network.
@@ -59,6 +61,7 @@ def train(
         workers=workers,
         keep_images=keep_images,
         start_from=start_from,
+        teacher=teacher,
     )
     trainer.prepare(Path(out))
     try:

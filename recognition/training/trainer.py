@@ -31,6 +31,7 @@ from recognition.training.optimiser import Optimiser
 from recognition.training.options import TrainingOptions
 from recognition.training.progress import EpochProgress
 from recognition.training.state import read_state, write_state
+from recognition.training.teacher import make_teacher
 from recognition.training.tensorboard_logger import TensorBoardLogger
 from recognition.training.warm_start import load_initial_weights
 
@@ -49,6 +50,7 @@ class Trainer:
         workers: Processes that read images; 0 reads them in this process.
         keep_images: Whether decoded images stay in memory, 37 kB each, in each worker.
         start_from: Network whose weights the training begins with, instead of random ones.
+        teacher: Network whose embeddings the student learns too, weighted by `teacher_weight`.
 
     Raises:
         InputError: If there is no data, an option is out of range, or `start_from` does not fit.
@@ -69,6 +71,7 @@ class Trainer:
         workers: int = 0,
         keep_images: bool = False,
         start_from: str | os.PathLike[str] | None = None,
+        teacher: str | os.PathLike[str] | None = None,
     ) -> None:
         self.options = options
         self.device = choose_device(device)
@@ -88,6 +91,7 @@ class Trainer:
                 held_out=self.data.split.held_out,
                 seed=options.seed,
             )
+        self.teacher = make_teacher(teacher, self.data, options, self.device)
         self.optimiser = Optimiser(self.modules.parameters(), options, device=self.device, dtype=self.dtype)
         self.angles = AngleHistogram()
         self.log = TrainingLog()
@@ -114,6 +118,8 @@ class Trainer:
         else:
             with atomic_path(out / "split.json") as temporary:
                 temporary.write_text(json.dumps(self.data.describe_split(), indent=1))
+        if self.teacher is not None:
+            self.teacher.embed(out)
         first_step = self.log.finished_epochs * self.steps_per_epoch
         self.tensorboard = TensorBoardLogger(out / "tensorboard", first_step=first_step)
 
@@ -141,8 +147,8 @@ class Trainer:
             tensorboard=self.tensorboard,
         )
         with progress:
-            for step, (images, labels) in enumerate(self.batches(epoch)):
-                progress.add(self.step(epoch, step, images, labels), self.learning_rate(epoch, step))
+            for step, batch in enumerate(self.batches(epoch)):
+                progress.add(self.step(epoch, step, *batch), self.learning_rate(epoch, step))
         verification = self.evaluate()
         figures = describe_verification(verification) if verification else {}
         entry = {
@@ -156,12 +162,12 @@ class Trainer:
         self.tensorboard.write((epoch + 1) * self.steps_per_epoch - 1, **figures)
         tqdm.write(json.dumps(entry))
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch on the device: images at the epoch's size in [0, 1], and labels."""
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield the batches of an epoch on the device: images of the epoch's size, labels and indices."""
         size = schedule.image_size(self.options, epoch)
-        for images, labels in self.data.batches(epoch):
+        for images, labels, indices in self.data.batches(epoch):
             images = images.to(self.device).contiguous(memory_format=self.modules.layout)
-            yield resized(images, size), labels.to(self.device)
+            yield resized(images, size), labels.to(self.device), indices.to(self.device)
 
     def learning_rate(self, epoch: int, step: int) -> float:
         """Return the learning rate of a step of an epoch, both counted from 0."""
@@ -173,7 +179,7 @@ class Trainer:
         warm = self.started_from.get("centres", False)
         return 1.0 if warm else schedule.margin_fraction(epoch * self.steps_per_epoch + step, self.steps)
 
-    def step(self, epoch: int, step: int, images: Tensor, labels: Tensor) -> float:
+    def step(self, epoch: int, step: int, images: Tensor, labels: Tensor, indices: Tensor) -> float:
         """Update all weights once and return the loss.
 
         Args:
@@ -181,6 +187,7 @@ class Trainer:
             step: Number of the step in the epoch, from 0.
             images: Shape (batch_size, 3, side, side), in [0, 1], on the device.
             labels: Shape (batch_size,), class indices, on the device.
+            indices: Shape (batch_size,), numbers of the images in the training data, on the device.
 
         Raises:
             InputError: If the loss is not finite.
@@ -189,8 +196,8 @@ class Trainer:
         self.optimiser.start(self.learning_rate(epoch, step))
         parts = self.options.accumulate
         value = 0.0
-        for part, part_labels in zip(images.chunk(parts), labels.chunk(parts), strict=True):
-            loss = self.loss(part, part_labels, margin_fraction) / parts
+        for part in zip(images.chunk(parts), labels.chunk(parts), indices.chunk(parts), strict=True):
+            loss = self.loss(*part, margin_fraction) / parts
             value += float(loss.detach())
             if not math.isfinite(value):
                 kept = f" (the last finished epoch is kept in {self.out})" if self.log.finished_epochs else ""
@@ -202,12 +209,15 @@ class Trainer:
         self.optimiser.finish()
         return value
 
-    def loss(self, images: Tensor, labels: Tensor, margin_fraction: float) -> Tensor:
+    def loss(self, images: Tensor, labels: Tensor, indices: Tensor, margin_fraction: float) -> Tensor:
         """Return the loss of images in [0, 1], a scalar, and count their angles to their centres."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             embeddings = self.backbone((images - 0.5) / 0.5)
         embeddings = embeddings.float()
         loss, centres = self.modules.loss(embeddings, labels, margin_fraction)
+        if self.teacher is not None:
+            loss = self.options.head_weight * loss
+            loss = loss + self.options.teacher_weight * self.teacher.loss(embeddings, indices)
         self.angles.add(embeddings, labels, centres)
         return loss
 
@@ -216,8 +226,8 @@ class Trainer:
         return Recogniser(
             self.backbone,
             name=self.options.network,
-            centres=self.head.centres.detach(),
-            class_names=self.data.class_names,
+            centres=self.head.centres.detach() if self.options.head_weight else None,
+            class_names=self.data.class_names if self.options.head_weight else None,
             scale=self.options.scale,
             margin=self.head.angular_margin,
             preprocessing=Preprocessing(input_size=self.options.image_size),
@@ -250,6 +260,7 @@ class Trainer:
         notes = {
             "training": to_json(self.options),
             **({"started_from": self.started_from} if self.started_from else {}),
+            **({"teacher": self.teacher.describe()} if self.teacher else {}),
             "last_epoch": self.log.entries[-1],
             "split": self.data.describe_split(),
         }
@@ -282,7 +293,13 @@ class Trainer:
         """What must be equal to resume: all but the number of epochs, which may change."""
         options = {name: value for name, value in to_json(self.options).items() if name != "epochs"}
         class_names = list(self.data.class_names)
-        return {"options": options, "class_names": class_names, "started_from": self.started_from}
+        teacher = self.teacher.describe() if self.teacher else {}
+        return {
+            "options": options,
+            "class_names": class_names,
+            "started_from": self.started_from,
+            "teacher": teacher,
+        }
 
     def _stateful(self) -> dict[str, Any]:
         """What has a state besides the log, by its name in the file."""

@@ -18,6 +18,9 @@ from recognition.loading import load
 from recognition.recogniser import Preprocessing, Recogniser
 from recognition.seeds import derive_seed
 
+#: The layers of an IResNet whose sizes depend on the embedding's.
+_LAST = ("fc.", "features.")
+
 
 def load_initial_weights(
     model: str | os.PathLike[str],
@@ -30,9 +33,9 @@ def load_initial_weights(
 ) -> dict[str, Any]:
     """Initialise a backbone, and where possible a head, with the weights of another network.
 
-    A network of the same layout is copied. A narrower IResNet of the same depth and embedding size is
-    widened. The head gets the network's class centres if both have the same classes and the head has one
-    unit-norm centre per class.
+    A network of the same layout is copied; with another embedding size, all but the last layer of an IResNet.
+    A narrower IResNet of the same depth and embedding size is widened. The head gets the network's class
+    centres if both have the same classes and the head has one unit-norm centre per class.
 
     Args:
         model: The other network, as `recognition.loading.load` takes it.
@@ -82,6 +85,11 @@ def _copy_or_widen(old: nn.Module, new: nn.Module, name: str, seed: int) -> None
         if layouts[0] == layouts[1]:
             new.load_state_dict(old.state_dict())
             return
+        if _differ_in_the_last_layer(*layouts):
+            # Another embedding size: the last layer stays random.
+            fitting = {key: value for key, value in old.state_dict().items() if not key.startswith(_LAST)}
+            new.load_state_dict(fitting, strict=False)
+            return
         if isinstance(old, IResNet) and isinstance(new, IResNet):
             try:
                 widen(old, new, seed=seed)
@@ -94,6 +102,14 @@ def _copy_or_widen(old: nn.Module, new: nn.Module, name: str, seed: int) -> None
     )
 
 
+def _differ_in_the_last_layer(old: dict[str, torch.Size], new: dict[str, torch.Size]) -> bool:
+    """Return whether two layouts have the same layers, all of one size but the last."""
+    return old.keys() == new.keys() and all(
+        shape == new[key] or key.startswith(_LAST) for key, shape in old.items()
+    )
+
+
 def _fitting_centres(started: Recogniser, head: Head, class_names: tuple[str, ...]) -> Tensor | None:
     one_per_class = isinstance(head, CosineHead) and not isinstance(head, SubCentreArcFaceHead)
-    return started.centres if one_per_class and started.class_names == class_names else None
+    fits = started.centres is not None and started.centres.shape == head.weight.shape
+    return started.centres if one_per_class and fits and started.class_names == class_names else None

@@ -29,8 +29,8 @@ OPTIONS = TrainingOptions(
 SHORT = replace(OPTIONS, epochs=1, batch_size=12, start_size=32, image_size=32, dropout=0.0, scale=16.0)
 
 
-def run(data: Path, out: Path, options: TrainingOptions = OPTIONS) -> Path:
-    return train(data, out, options, device="cpu", precision="float32", workers=0)
+def run(data: Path, out: Path, options: TrainingOptions = OPTIONS, **rest) -> Path:
+    return train(data, out, options, device="cpu", precision="float32", workers=0, **rest)
 
 
 def log_of(out: Path) -> list[dict]:

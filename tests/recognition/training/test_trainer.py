@@ -219,8 +219,8 @@ def test_the_parts_of_a_step_are_the_steps_gradient(people):
         options = replace(SHORT, batch_size=8, accumulate=accumulate, learning_rate=1e-9)
         trainer = Trainer(people, options, device="cpu", precision="float32")
         trainer.backbone.eval()
-        images, labels = next(trainer.batches(0))
-        loss = trainer.step(0, 0, images, labels)
+        images, labels, indices = next(trainer.batches(0))
+        loss = trainer.step(0, 0, images, labels, indices)
         gradients.append((loss, [p.grad.clone() for p in trainer.head.parameters()]))
         assert trainer.angles.counts.sum() == 8
     assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-5)

@@ -1,0 +1,157 @@
+"""Distillation: a student learns the embeddings of a teacher, with labels or without.
+
+Source: the relation term follows Park et al., Relational Knowledge Distillation, arXiv:1904.05068, on
+cosines.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from torch import Tensor
+
+from recognition.data.embedding import embed_files
+from recognition.errors import InputError
+from recognition.images import atomic_path
+from recognition.loading import load
+from recognition.training.batches import TrainingData
+from recognition.training.options import TrainingOptions
+
+#: Weight of the relation term beside the embedding term, whose squares are a tenth as large.
+RELATION_WEIGHT = 10.0
+#: The file in the folder of results that caches the teacher's embeddings.
+CACHE = "teacher.safetensors"
+
+
+class Teacher:
+    """The embeddings of a teacher for all training photographs, and the distillation loss.
+
+    A photograph has one embedding, of the photograph without augmentation and its mirror image: augmentation
+    does not change who is in it. So each photograph is embedded once, whatever the number of epochs.
+
+    Args:
+        model: The teacher, as `recognition.loading.load` takes it.
+        data: The training data.
+        embedding_size: Dimensions of the student's embedding.
+        device: Where to compute.
+
+    Raises:
+        InputError: If the teacher cannot be loaded, or has another number of dimensions.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        data: TrainingData,
+        *,
+        embedding_size: int,
+        device: torch.device,
+    ) -> None:
+        self._recogniser = load(model).to(device)
+        self._data = data
+        self._device = device
+        self._embeddings: Tensor | None = None
+        if self._recogniser.embedding_size != embedding_size:
+            raise InputError(
+                f"embedding size: expected the teacher's {self._recogniser.embedding_size}, got "
+                f"{embedding_size}; use --embedding-size {self._recogniser.embedding_size}"
+            )
+
+    def describe(self) -> dict[str, str]:
+        """Return name and SHA-256 of the teacher, which are saved with the student."""
+        return {"name": self._recogniser.name, "sha256": self._recogniser.source.sha256}
+
+    def embed(self, folder: Path | None = None) -> Tensor:
+        """Return the teacher's embeddings of all training photographs, unit norm, shape (images, dim).
+
+        Args:
+            folder: Where they are cached; None keeps them in memory only.
+        """
+        if self._embeddings is None:
+            keys = [key for key, _ in self._data.dataset.samples]
+            digest = hashlib.sha256("\n".join([self._recogniser.source.sha256, *map(str, keys)]).encode())
+            cached = None if folder is None else _read(folder / CACHE, digest.hexdigest())
+            if cached is None:
+                cached = embed_files(self._recogniser, keys, read=self._data.read, progress=True)
+                if folder is not None:
+                    with atomic_path(folder / CACHE) as temporary:
+                        save_file({"embeddings": cached}, temporary, {"digest": digest.hexdigest()})
+            self._embeddings = torch.from_numpy(cached).to(self._device)
+        return self._embeddings
+
+    def use_placeholders(self) -> None:
+        """Use random embeddings in place of the teacher's, to measure the cost of a step."""
+        images = len(self._data.dataset)
+        random = torch.randn(
+            images, self._recogniser.embedding_size, generator=torch.Generator().manual_seed(0)
+        )
+        self._embeddings = F.normalize(random).to(self._device)
+
+    def loss(self, embeddings: Tensor, indices: Tensor) -> Tensor:
+        """Return the distillation loss of a batch, a scalar.
+
+        It is 1 - cosine similarity to the teacher's embedding, plus the mean squared difference of the
+        batch's two matrices of cosine similarities.
+
+        Args:
+            embeddings: The student's, shape (batch, dim), of any positive norm.
+            indices: Shape (batch,), numbers of the photographs in the training data.
+        """
+        return distillation_loss(embeddings, self.embed()[indices])
+
+
+def make_teacher(
+    model: str | os.PathLike[str] | None,
+    data: TrainingData,
+    options: TrainingOptions,
+    device: torch.device,
+) -> Teacher | None:
+    """Return the teacher of a training; None if it has none.
+
+    Args:
+        model: The teacher, as `recognition.loading.load` takes it; None for no teacher.
+        data: The training data.
+        options: The options of the training.
+        device: Where to compute.
+
+    Raises:
+        InputError: If weights and teacher contradict each other, or the teacher does not fit.
+    """
+    if model is None:
+        if options.teacher_weight or options.head_weight != 1:
+            raise InputError("teacher weight: expected it with --teacher MODEL, got no teacher")
+        return None
+    if not options.teacher_weight:
+        raise InputError("teacher weight: expected a positive number with --teacher, got 0")
+    return Teacher(model, data, embedding_size=options.embedding_size, device=device)
+
+
+def distillation_loss(embeddings: Tensor, targets: Tensor) -> Tensor:
+    """Return the distillation loss, a scalar; see `Teacher.loss`.
+
+    Args:
+        embeddings: Shape (batch, dim), of any positive norm.
+        targets: The teacher's embeddings, unit norm, shape (batch, dim).
+    """
+    student = F.normalize(embeddings)
+    own = 1 - (student * targets).sum(1).mean()
+    relations = (student @ student.T - targets @ targets.T).square().mean()
+    return own + RELATION_WEIGHT * relations
+
+
+def _read(path: Path, digest: str) -> NDArray[np.float32] | None:
+    """Return cached embeddings; None if there are none of this teacher and these photographs."""
+    try:
+        with safe_open(path, framework="np") as file:
+            if (file.metadata() or {}).get("digest") != digest:
+                return None
+            embeddings: NDArray[np.float32] = file.get_tensor("embeddings")
+            return embeddings
+    except (OSError, SafetensorError):
+        return None

@@ -1,0 +1,146 @@
+"""Distillation: the loss by hand, the cache, and students that approach their teacher."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from recognition.checkpoint import load_notes, load_recogniser, sha256
+from recognition.errors import InputError
+from recognition.images import resized
+from recognition.loading import load
+from recognition.training.dry_run import dry_run
+from recognition.training.teacher import CACHE, RELATION_WEIGHT, Teacher, distillation_loss
+from recognition.training.trainer import Trainer
+from tests.recognition.training.helpers import OPTIONS, log_of, run
+
+STUDENT = dataclasses.replace(OPTIONS, teacher_weight=10.0, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def teacher(trained):
+    """A trained network of the same people, as a file."""
+    return trained / "model.safetensors"
+
+
+def test_the_loss_is_that_of_a_naive_loop():
+    generator = torch.Generator().manual_seed(0)
+    embeddings = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    targets = F.normalize(torch.randn(4, 3, generator=generator, dtype=torch.float64))
+    own, relations = 0.0, 0.0
+    rows = [row / row.norm() for row in embeddings]
+    for first in range(4):
+        own += (1 - float(rows[first] @ targets[first])) / 4
+        for second in range(4):
+            difference = float(rows[first] @ rows[second]) - float(targets[first] @ targets[second])
+            relations += difference**2 / 16
+    assert float(distillation_loss(embeddings, targets)) == pytest.approx(own + RELATION_WEIGHT * relations)
+    assert float(distillation_loss(3 * targets, targets)) == pytest.approx(0, abs=1e-12)
+    embeddings.requires_grad_()
+    assert torch.autograd.gradcheck(lambda values: distillation_loss(values, targets), embeddings)
+
+
+def test_each_photograph_is_embedded_once_and_by_its_number(people, teacher, tmp_path, monkeypatch):
+    trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
+    trainer.prepare(tmp_path)
+    trainer.close()
+    embeddings = trainer.teacher.embed(tmp_path)
+    network = load(teacher)
+    key, _ = trainer.data.dataset.samples[5]
+    with torch.no_grad():
+        image = trainer.data.read(key)[None]
+        expected = F.normalize(network(image) + network(image.flip(-1)))
+    torch.testing.assert_close(embeddings[5:6], expected, atol=1e-5, rtol=0)
+    assert (tmp_path / CACHE).is_file()
+
+    def never(*_, **__):
+        raise AssertionError("embedded again")
+
+    monkeypatch.setattr("recognition.training.teacher.embed_files", never)
+    again = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
+    torch.testing.assert_close(again.teacher.embed(tmp_path), embeddings)
+
+
+def test_batches_carry_the_numbers_of_their_images(people):
+    trainer = Trainer(people, OPTIONS, device="cpu", precision="float32")
+    labels = np.array([label for _, label in trainer.data.dataset.samples])
+    for _, batch_labels, indices in trainer.batches(1):
+        assert batch_labels.tolist() == labels[indices.numpy()].tolist()
+
+
+def test_a_student_approaches_its_teacher_without_labels(people, teacher, tmp_path):
+    options = dataclasses.replace(
+        STUDENT,
+        epochs=25,
+        head_weight=0.0,
+        teacher_weight=1.0,
+        augmentation="flip",
+        dropout=0.0,
+        start_size=64,
+        image_size=64,
+    )
+    network = load(teacher)
+    data = Trainer(people, OPTIONS, device="cpu", precision="float32").data
+    images = torch.stack([data.read(key) for key, _ in data.dataset.samples])
+
+    def similarity(student):
+        with torch.no_grad():
+            return float((student.eval()(resized(images, 64)) * network(images)).sum(1).mean())
+
+    untrained = Trainer(people, options, device="cpu", precision="float32", teacher=teacher).recogniser()
+    student = load_recogniser(run(people, tmp_path, options, teacher=teacher))
+    assert abs(similarity(untrained)) < 0.3
+    assert similarity(student) > 0.6
+    # Nothing trained class centres.
+    assert student.centres is None
+
+
+def test_a_student_with_a_head_has_centres_and_notes_its_teacher(people, teacher, tmp_path):
+    path = run(people, tmp_path, dataclasses.replace(STUDENT, epochs=1), teacher=teacher)
+    assert load_recogniser(path).centres is not None
+    assert load_notes(path)["teacher"] == {"name": load(teacher).name, "sha256": sha256(teacher)}
+
+
+def test_a_resumed_student_is_the_uninterrupted_one(people, teacher, tmp_path):
+    whole = run(people, tmp_path / "whole", STUDENT, teacher=teacher)
+    run(people, tmp_path / "parts", STUDENT, teacher=teacher, stop_after=1)
+    parts = run(people, tmp_path / "parts", STUDENT, teacher=teacher)
+    first, second = (load_recogniser(path).state_dict() for path in (whole, parts))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert [line["loss"] for line in log_of(whole.parent)] == [line["loss"] for line in log_of(parts.parent)]
+    with pytest.raises(InputError, match="another training's"):
+        run(people, tmp_path / "parts", dataclasses.replace(STUDENT, teacher_weight=1.0), teacher=teacher)
+
+
+def test_a_dry_run_does_not_embed_the_data(people, teacher, monkeypatch):
+    monkeypatch.setattr(Teacher, "embed", lambda self, folder=None: self._embeddings)
+    assert dry_run(people, STUDENT, device="cpu", precision="float32", teacher=teacher).images_per_second > 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "given", "message"),
+    [
+        ({"teacher_weight": 1.0}, False, "teacher weight: expected it with --teacher MODEL, got no teacher"),
+        ({"teacher_weight": 0.0}, True, "teacher weight: expected a positive number with --teacher, got 0"),
+        ({"embedding_size": 8}, True, "embedding size: expected the teacher's 16, got 8; use --embedding-size 16"),
+    ],
+)
+def test_contradictions_are_refused(people, teacher, changes, given, message):
+    options = dataclasses.replace(STUDENT, **changes)
+    with pytest.raises(InputError) as refused:
+        Trainer(people, options, device="cpu", precision="float32", teacher=teacher if given else None)
+    assert str(refused.value) == message
+
+
+def test_another_embedding_size_starts_with_all_but_the_last_layer(people, teacher):
+    options = dataclasses.replace(OPTIONS, embedding_size=8)
+    trainer = Trainer(people, options, device="cpu", precision="float32", start_from=teacher)
+    old, new = load(teacher).backbone.state_dict(), trainer.backbone.state_dict()
+    for key, value in new.items():
+        if key.startswith(("fc.", "features.")):
+            assert value.shape != old[key].shape or key == "features.num_batches_tracked"
+        else:
+            assert torch.equal(value, old[key]), key
+    assert trainer.started_from["centres"] is False
