@@ -196,9 +196,9 @@ def test_the_margin_has_no_warm_up_if_the_centres_are_copied(head, earlier, peop
     fractions = []
     loss = Trainer.loss
 
-    def watch(self, images, labels, margin_fraction):
+    def watch(self, images, labels, indices, margin_fraction):
         fractions.append(margin_fraction)
-        return loss(self, images, labels, margin_fraction)
+        return loss(self, images, labels, indices, margin_fraction)
 
     monkeypatch.setattr(Trainer, "loss", watch)
     run(people, tmp_path / "run", replace(OPTIONS, head=head), start_from=earlier)
