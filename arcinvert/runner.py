@@ -31,10 +31,9 @@ from arcinvert.output.sheet import Shown, run_sheet
 from arcinvert.plan import AttackPlan
 from arcinvert.run import Run, WrittenImages
 from arcinvert.subjects.subject import Subject
-from recognition.errors import InputError
+from recognition.errors import InputError, is_out_of_memory
 from recognition.images import to_uint8, write_png
 from recognition.recogniser import Recogniser
-from recognition.runtime import is_out_of_memory
 
 _log = logging.getLogger(__name__)
 

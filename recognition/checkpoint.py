@@ -13,16 +13,23 @@ from torch import Tensor
 
 from recognition.backbones import build_backbone
 from recognition.errors import InputError, one_line
+from recognition.files import MAX_WEIGHTS, open_regular, parse_json
 from recognition.images import atomic_path
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
 
 #: Format of these files; the number rises when older readers would misread newer files.
 FORMAT = "arcinvert-recogniser-1"
+#: Longest header in bytes: 10,000 tensors, and the names of a million classes, take half of it.
+MAX_HEADER = 32 << 20
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with Path(path).open("rb") as file:
+    """Return the hexadecimal SHA-256 of a regular file.
+
+    Raises:
+        InputError: If it cannot be read or is not a regular file.
+    """
+    with open_regular(path, "a file") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -85,45 +92,55 @@ def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
     Raises:
         InputError: If the file is of another kind or damaged, or its tensors do not fit.
     """
-    tensors, metadata = _read_safetensors(path)
+    tensors, metadata = _read(path)
     if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path}: expected a network that arcinvert saved ({FORMAT}), got other safetensors; "
             "for an arcface_torch backbone give its .pt or .pth file"
         )
     try:
-        architecture = json.loads(metadata["architecture"])
-        options = dict(architecture)
-        # Takes no memory until the file's tensors are assigned, whatever size the file declares.
-        with torch.device("meta"):
-            backbone = build_backbone(options.pop("network"), **options)
-        preprocessing = Preprocessing(**json.loads(metadata["preprocessing"]))
-        class_names = json.loads(metadata["class_names"])
-        scale, margin = float(metadata["scale"]), float(metadata["margin"])
-        state = {
-            key.removeprefix("backbone."): value
-            for key, value in tensors.items()
-            if key.startswith("backbone.")
-        }
-        backbone.load_state_dict(state, assign=True)
-        centres = tensors.get("centres")
-        if centres is not None and centres.shape[1:] != (options["embedding_size"],):
-            raise ValueError(f"centres of shape {tuple(centres.shape)}")
-        if class_names is not None and (centres is None or len(class_names) != len(centres)):
-            raise ValueError("as many class names as centres expected")
-        name = metadata["name"]
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        recogniser = _build(tensors, metadata)
+    except Exception as error:
+        # Architectures and shapes that contradict each other raise whatever torch does.
         raise InputError(f"{path}: damaged network file ({one_line(error)}); get an intact copy") from None
+    recogniser.source = Source(
+        str(path), sha256(path), recogniser.source.architecture, FORMAT, "saved with the network"
+    )
+    return recogniser.freeze()
+
+
+def _build(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Recogniser:
+    architecture = dict(parse_json(metadata["architecture"]))
+    options = dict(architecture)
+    # Takes no memory until the file's tensors are assigned, whatever size the file declares.
+    with torch.device("meta"):
+        backbone = build_backbone(options.pop("network"), **options)
+    preprocessing = Preprocessing(**parse_json(metadata["preprocessing"]))
+    if preprocessing.input_size > MAX_INPUT_SIZE:
+        raise ValueError(f"input of {preprocessing.input_size} pixels a side, at most {MAX_INPUT_SIZE}")
+    state = {
+        key.removeprefix("backbone."): value for key, value in tensors.items() if key.startswith("backbone.")
+    }
+    backbone.load_state_dict(state, assign=True)
+    centres = tensors.get("centres")
+    if centres is not None and centres.shape[1:] != (options["embedding_size"],):
+        raise ValueError(f"centres of shape {tuple(centres.shape)}")
+    class_names = parse_json(metadata["class_names"])
+    if class_names is not None:
+        if not isinstance(class_names, list) or not all(isinstance(name, str) for name in class_names):
+            raise ValueError("a list of class names expected")
+        if centres is None or len(class_names) != len(centres):
+            raise ValueError("as many class names as centres expected")
     return Recogniser(
         backbone,
-        name=name,
+        name=metadata["name"],
         preprocessing=preprocessing,
         centres=centres,
         class_names=tuple(class_names) if class_names else None,
-        scale=scale,
-        margin=margin,
-        source=Source(str(path), sha256(path), architecture, FORMAT, "saved with the network"),
-    ).freeze()
+        scale=float(metadata["scale"]),
+        margin=float(metadata["margin"]),
+        source=Source(architecture=architecture),
+    )
 
 
 def load_extra(path: str | os.PathLike[str], key: str) -> Tensor:
@@ -132,7 +149,7 @@ def load_extra(path: str | os.PathLike[str], key: str) -> Tensor:
     Raises:
         InputError: If the file has no such tensor.
     """
-    tensors, _ = _read_safetensors(path)
+    tensors, _ = _read(path)
     if f"extra.{key}" not in tensors:
         raise InputError(f"{path}: expected a tensor {key!r} in it, found none; train or save it anew")
     return tensors[f"extra.{key}"]
@@ -144,20 +161,57 @@ def load_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         InputError: If the file does not exist or is damaged.
     """
-    return dict(json.loads(_read_safetensors(path)[1].get("notes", "{}")))
+    try:
+        return dict(parse_json(_read(path)[1].get("notes", "{}")))
+    except (ValueError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: damaged notes ({one_line(error)}); get an intact copy") from None
 
 
-def _read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_safetensors(
+    path: str | os.PathLike[str], what: str = "a model file"
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a .safetensors file.
+
+    Args:
+        path: The file.
+        what: What error messages call it.
+
+    Raises:
+        InputError: If there is no such file, or it is damaged or of another kind.
+    """
+    check_header(path, what)
     try:
         with safe_open(Path(path), framework="pt") as file:
-            tensors = {key: _widen(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a model file, found no such file; check the path") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:
+        # Shapes and types that contradict each other raise what torch does.
         raise InputError(
             f"{path}: damaged safetensors file ({one_line(error)}); get an intact copy"
         ) from None
+
+
+def check_header(path: str | os.PathLike[str], what: str) -> None:
+    """Check the size of a .safetensors file's header before the header is read.
+
+    Raises:
+        InputError: If there is no such file, it is not a regular one, or the header is longer than
+            `MAX_HEADER` bytes.
+    """
+    with open_regular(path, what, MAX_WEIGHTS) as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER:
+        raise InputError(
+            f"{path}: damaged safetensors file (a header of {length:,} bytes, at most {MAX_HEADER:,}); "
+            "get an intact copy"
+        )
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    tensors, metadata = read_safetensors(path)
+    return {key: _widen(value) for key, value in tensors.items()}, metadata
 
 
 def _widen(tensor: Tensor) -> Tensor:

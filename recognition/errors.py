@@ -20,3 +20,13 @@ class NoFaceError(InputError):
 def one_line(error: Exception) -> str:
     """Return another library's message in one line of at most 200 characters."""
     return " ".join(str(error).split())[:200]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that a device, or the machine, has no room for a tensor or a library."""
+    if isinstance(error, MemoryError):
+        return True
+    # torch's allocators raise RuntimeErrors with these words, the loader of libraries the two others.
+    words = ("not enough memory", "allocate memory", "out of memory", "bad_alloc", "failed to map segment")
+    known = isinstance(error, RuntimeError | ImportError | OSError)
+    return known and any(one in str(error).lower() for one in words)

@@ -14,6 +14,7 @@ from recognition.errors import InputError, one_line
 from recognition.images import atomic_path
 from recognition.loading.onnx_files import PREPROCESSING_KEY
 from recognition.loading.onnx_network import OnnxNetwork
+from recognition.loading.torch_files import write_torch_file
 from recognition.recogniser import Recogniser
 
 #: Name of arcface_torch's training checkpoint, which has the class centres.
@@ -52,8 +53,7 @@ def export(recogniser: Recogniser, path: str | os.PathLike[str]) -> None:
                 "state_dict_backbone": content,
                 "state_dict_softmax_fc": {"weight": recogniser.centres},
             }
-        with atomic_path(path) as temporary:
-            torch.save(content, temporary)
+        write_torch_file(path, content)
     else:
         raise InputError(f"{path}: expected the ending .pt, .pth or .onnx, got {path.suffix or 'none'!r}")
 
@@ -80,6 +80,8 @@ def _export_onnx(recogniser: Recogniser, path: Path) -> None:
                 output_names=["embeddings"],
                 dynamic_axes={"images": {0: "batch"}, "embeddings": {0: "batch"}},
             )
+        except OSError:
+            raise
         except Exception as error:
             # The exporter raises its own types on networks that it cannot trace.
             raise InputError(f"{recogniser.name}: torch cannot export it ({one_line(error)})") from None

@@ -8,22 +8,44 @@ import io
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
+from recognition.files import printable, read_bytes, shorten
 
 #: Size of the largest photograph that is decoded, in pixels; cameras have up to 100 megapixels.
 MAX_PIXELS = 100_000_000
+#: Largest size in pixels of the formats and modes whose decoders need more memory per pixel.
+MAX_PIXELS_OF = {"WEBP": 40_000_000, "GIF": 40_000_000, "CMYK": 60_000_000}
+#: Largest file of a photograph in bytes; 100 megapixels of uncompressed 16-bit RGB have 600 MB.
+MAX_IMAGE_BYTES = 640 << 20
+#: Most pixels times scans of a JPEG: a progressive one decodes its whole size with each scan, and has ten.
+MAX_SCANNED = 2_000_000_000
 #: Pillow's decoders that may read an untrusted file: the usual formats of photographs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+#: Bytes of a file's name in the name of its temporary file.
+_PREFIX = 100
+#: Pixels that are converted to RGB at once.
+_BAND = 4_000_000
+#: The EXIF tag of the orientation, and how each of its values is undone, as operations of numpy.
+_ORIENTATION = 0x0112
+_UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.transpose(1, 0, 2),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image, 2).transpose(1, 0, 2),
+    8: lambda image: np.rot90(image, 1),
+}
 #: Endings of the files that `list_images` lists.
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 
@@ -36,16 +58,7 @@ def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Raises:
         InputError: If the file does not exist, is not an image, is damaged, or has more than `MAX_PIXELS`.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a photograph, found no such file; check the path") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: expected a photograph, got a folder; name a file in it") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
-    return decode_image(data, name=str(path))
+    return decode_image(read_bytes(path, "a photograph", MAX_IMAGE_BYTES), name=os.fspath(path))
 
 
 def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -64,12 +77,8 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
             # Pillow warns of decompression bombs; the size is checked below, before anything is decoded.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-            width, height = image.size
-            if width * height > max_pixels:
-                raise InputError(
-                    f"{name}: expected at most {max_pixels:,} pixels, got {width}x{height}; shrink it first"
-                )
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+            _check_size(image, data, name, max_pixels)
+            return _decode(image)
     except UnidentifiedImageError:
         raise InputError(
             f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"
@@ -80,9 +89,50 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
         ) from None
     except InputError:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError) as error:
-        # Pillow's decoders raise all of these types on damaged files.
-        raise InputError(f"{name}: damaged or truncated image ({error}); get an intact copy") from None
+    except MemoryError:
+        raise InputError(f"{name}: not enough memory to decode it; shrink it first") from None
+    except Exception as error:
+        # Pillow's decoders raise any type on damaged files.
+        raise InputError(
+            f"{name}: damaged or truncated image ({one_line(error)}); get an intact copy"
+        ) from None
+
+
+def _check_size(image: Image.Image, data: bytes, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    kinds = (image.format or "", image.mode)
+    most = min(max_pixels, *(MAX_PIXELS_OF.get(kind, max_pixels) for kind in kinds))
+    if width * height > most:
+        raise InputError(f"{name}: expected at most {most:,} pixels, got {width}x{height}; shrink it first")
+    scans = data.count(b"\xff\xda") if image.format in ("JPEG", "MPO") else 1
+    if scans > 1 and width * height * scans > MAX_SCANNED:
+        raise InputError(
+            f"{name}: expected a JPEG of a few scans, got {scans:,} of {width}x{height}; save it anew"
+        )
+
+
+def _decode(image: Image.Image) -> NDArray[np.uint8]:
+    """Return an opened image as upright RGB, converted band by band so that only one copy is whole."""
+    image.load()
+    orientation = _orientation(image)
+    width, height = image.size
+    pixels = np.empty((height, width, 3), dtype=np.uint8)
+    rows = max(1, _BAND // max(1, width))
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom))))
+    image.close()
+    upright = _UPRIGHT.get(orientation)
+    return pixels if upright is None else np.ascontiguousarray(upright(pixels))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except Exception:
+        # Damaged EXIF raises any type; the pixels are sound without it.
+        return 1
+    return value if isinstance(value, int) else 1
 
 
 def frame_count(data: bytes) -> int:
@@ -93,10 +143,11 @@ def frame_count(data: bytes) -> int:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
+        values = np.asarray(image).astype(np.float64)
         # 16-bit files use 0 to 65535, float files 0 to 1.
         full = 1.0 if image.mode == "F" else 65535.0
-        return Image.fromarray((values / full * 255).clip(0, 255).round().astype(np.uint8)).convert("RGB")
+        shown = np.nan_to_num(values / full * 255).clip(0, 255).round()
+        return Image.fromarray(shown.astype(np.uint8)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
@@ -137,12 +188,12 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        # A prefix of the whole name would be too long where the name is nearly as long as names can be.
+        prefix = f".{shorten(path.name, _PREFIX)}."
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror}); choose another folder or free some space"
-        ) from None
+        raise _unwritable(path, error) from None
     temporary = Path(name)
     try:
         yield temporary
@@ -153,12 +204,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}); choose another folder or free some space"
-        ) from None
+        raise _unwritable(path, error) from None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    reason = error.strerror or error
+    return InputError(
+        f"{printable(path)}: cannot be written ({reason}); choose another folder or free some space"
+    )
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:

@@ -18,6 +18,8 @@ from recognition.images import resized
 
 #: Number of images in a batch outside training.
 EMBEDDING_BATCH = 64
+#: Largest side in pixels of the square input of a network in a file.
+MAX_INPUT_SIZE = 1024
 #: How the embedding of the mirrored image is used.
 Flip = Literal["average", "concatenate", "none"]
 

@@ -66,15 +66,6 @@ def keep_freed_memory() -> None:
             libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BELOW)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error means that a device, or the machine, has no room for a tensor."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    # The allocators of the CPU and of MPS raise plain RuntimeErrors with these words.
-    words = ("not enough memory", "can't allocate memory", "out of memory")
-    return isinstance(error, RuntimeError) and any(one in str(error).lower() for one in words)
-
-
 def peak_memory(device: torch.device) -> int:
     """Return the most memory used so far, in bytes: of a CUDA device, otherwise of this process.
 

@@ -1,17 +1,41 @@
 """How every command of the project ends: one line for a user's error, a traceback for a bug."""
 
 import argparse
+import errno
+import io
+import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Self
 
-from recognition.errors import InputError
+from recognition.errors import InputError, is_out_of_memory
+from recognition.files import printable
 
 #: Exit code of a command whose input cannot be used; argparse uses the same.
 BAD_INPUT = 2
+#: Exit code, with `--strict`, of a command that finished without some of its photographs.
+LEFT_OUT = 3
 #: Exit code of a command that Ctrl-C ended: 128 + SIGINT, as in shells.
 INTERRUPTED = 130
+
+#: Errors of the disk and of quotas.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
+#: Errors of the system that a command meets, and that are no bug in it.
+_ENVIRONMENT = _FULL | {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EIO,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.EMFILE,
+    errno.ELOOP,
+}
+#: Files that a warning names.
+_SHOWN = 10
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,17 +49,62 @@ class Parser(argparse.ArgumentParser):
 def run_command(command: Callable[[], int]) -> int:
     """Run a command and return its exit code.
 
-    An `InputError` is printed in one line to standard error and gives code 2; Ctrl-C gives code 130. Any
-    other exception is raised.
+    An `InputError` is printed in one line to standard error and gives code 2, and so do a full disk, files
+    that may not be read or written, and memory that is not enough; Ctrl-C gives code 130. Any other exception
+    is raised.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may be any bytes, and a terminal may take ASCII only.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return command()
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
     except KeyboardInterrupt:
         print("interrupted: nothing was finished, nothing was written", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        message = _one_line(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _one_line(error: Exception) -> str | None:
+    """Return what to print of an error that is no bug, or None of one that is."""
+    if isinstance(error, InputError):
+        return " ".join(printable(str(error)).split())
+    if is_out_of_memory(error):
+        return "memory: there is not enough for this; close other programs, or use smaller batches or images"
+    if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
+        name = "" if error.filename is None else f"{printable(str(error.filename))}: "
+        advice = "free some space" if error.errno in _FULL else "check the path and its permissions"
+        return f"{name}cannot be read or written ({error.strerror}); {advice}"
+    return None
+
+
+def report_left_out(names: Sequence[str | os.PathLike[str]], *, strict: bool) -> int:
+    """Print which files were left out, if any, to standard error, and return the command's exit code.
+
+    Args:
+        names: The files that could not be used.
+        strict: Whether files that were left out change the exit code, to `LEFT_OUT`.
+    """
+    if not names:
+        return 0
+    shown = ", ".join(printable(name) for name in names[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    print(f"warning: {len(names)} photographs were left out: {shown}{more}", file=sys.stderr)
+    return LEFT_OUT if strict else 0
+
+
+def add_strict(parser: argparse.ArgumentParser) -> None:
+    """Add `--strict` to the parser of a command that reads a folder of photographs."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit with code {LEFT_OUT} where photographs were left out; without it they are listed only",
+    )
 
 
 class DeferredProgressBar:

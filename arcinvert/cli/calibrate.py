@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.cli.model_options import add_model_arguments, model_options
-from recognition.terminal import DeferredProgressBar
+from recognition.terminal import DeferredProgressBar, add_strict, report_left_out
 
 #: Images that are measured at most, by default.
 _FACES = 4096
@@ -45,6 +45,7 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="write a file that shows nobody: statistics and the regression, without nearest neighbours",
     )
+    add_strict(parser)
     add_model_arguments(parser, "statistics", "precision")
     parser.set_defaults(run=_run)
 
@@ -53,6 +54,7 @@ def _run(given: argparse.Namespace) -> int:
     options = model_options(given)
     from arcinvert.knowledge.calibrate import calibrate
 
+    left_out: list[Path] = []
     with DeferredProgressBar() as bar:
 
         def progress(done: int, total: int) -> None:
@@ -68,6 +70,7 @@ def _run(given: argparse.Namespace) -> int:
             keep_faces=not given.without_faces,
             device=options.device,
             progress=progress,
+            left_out=left_out.append,
         )
     neighbours, regression = statistics.nearest_neighbours, statistics.regression
     kept = 0 if neighbours is None else len(neighbours)
@@ -76,4 +79,4 @@ def _run(given: argparse.Namespace) -> int:
         f"Wrote {path}: {len(statistics.layers)} layers of {statistics.model_name} on {statistics.images} "
         f"faces, {kept} faces as nearest neighbours, {fitted}"
     )
-    return 0
+    return report_left_out(left_out, strict=given.strict)

@@ -12,7 +12,7 @@ from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.statistics_file import default_path, save_statistics
 from recognition.data.faces import read_face
-from recognition.errors import InputError, NoFaceError
+from recognition.errors import InputError
 from recognition.images import SUFFIXES, to_tensor
 from recognition.loading import ModelChoice, load
 from recognition.options import DeviceName
@@ -33,6 +33,7 @@ def calibrate(
     keep_faces: bool = True,
     device: DeviceName = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    left_out: Callable[[Path], None] = lambda photograph: None,
 ) -> tuple[Path, MeasuredStatistics]:
     """Measure a network on the faces of a folder, and write what an attack uses.
 
@@ -45,6 +46,7 @@ def calibrate(
         keep_faces: Whether the file has nearest neighbours, which show the people.
         device: Where to compute.
         progress: Receives the number of images done and of all.
+        left_out: Receives each photograph that is damaged or has no face; the others are measured.
 
     Raises:
         InputError: If there is no face, no layer to measure, or nowhere to write.
@@ -59,7 +61,7 @@ def calibrate(
     if path is None:
         raise InputError(f"{recogniser.name}: expected --out, for a network that is not one file")
     paths = _draw(Path(images), faces)
-    batches = (batch.to(target) for batch in _batches(paths, recogniser.input_size, progress))
+    batches = (batch.to(target) for batch in _batches(paths, recogniser.input_size, progress, left_out))
     statistics = measure(recogniser, batches, pattern=layers, keep_faces=keep_faces)
     save_statistics(path, statistics)
     return path, statistics
@@ -75,14 +77,20 @@ def _draw(folder: Path, faces: int) -> list[Path]:
     return [found[index] for index in sorted(order[:faces])]
 
 
-def _batches(paths: list[Path], size: int, progress: Callable[[int, int], None]) -> Iterator[Tensor]:
-    """Yield the faces of the photographs in batches; photographs without a face are skipped."""
+def _batches(
+    paths: list[Path],
+    size: int,
+    progress: Callable[[int, int], None],
+    left_out: Callable[[Path], None],
+) -> Iterator[Tensor]:
+    """Yield the faces of the photographs in batches; damaged ones and those without a face are left out."""
     batch: list[Tensor] = []
     for number, path in enumerate(paths, 1):
         progress(number, len(paths))
         try:
             batch.append(to_tensor(read_face(path, size)))
-        except NoFaceError:
+        except InputError:
+            left_out(path)
             continue
         if len(batch) == EMBEDDING_BATCH:
             yield torch.stack(batch)

@@ -38,7 +38,9 @@ from torch import Tensor
 from arcinvert.knowledge.activation_statistics import ActivationSite, LayerMoments, MeasuredStatistics
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FaceRegression
+from recognition.checkpoint import check_header
 from recognition.errors import InputError, one_line
+from recognition.files import parse_json
 from recognition.images import atomic_path
 from recognition.recogniser import Recogniser
 
@@ -79,7 +81,12 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         "layers": json.dumps([asdict(layer.site) for layer in statistics.layers]),
     }
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:
+            raise InputError(
+                f"{path}: cannot be written ({one_line(error)}); free some space or choose another folder"
+            ) from None
 
 
 def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
@@ -88,6 +95,7 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
     Raises:
         InputError: If the file is something else or is damaged.
     """
+    check_header(path, "a statistics file")
     try:
         with safe_open(Path(path), framework="pt") as file:
             metadata = file.metadata() or {}
@@ -97,18 +105,17 @@ def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:
                     f"{metadata.get('format', 'another file')!r}; calibrate again"
                 )
             return _read(file, metadata)
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a statistics file, found no such file; check the path") from None
     except InputError:
         raise
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except Exception as error:
+        # Layers and shapes that contradict each other raise whatever torch does.
         raise InputError(f"{path}: damaged statistics file ({one_line(error)}); calibrate again") from None
 
 
 def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
     layers = tuple(
         _read_layer(file, ActivationSite(entry["name"], entry["side"], entry["axis"]))
-        for entry in json.loads(metadata["layers"])
+        for entry in parse_json(metadata["layers"])
     )
     neighbours, regression = None, None
     if any(key.startswith("nearest_neighbours/") for key in file.keys()):  # noqa: SIM118  (not a dictionary)

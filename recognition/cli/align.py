@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from recognition.cli.arguments import STYLE
+from recognition.terminal import add_strict, report_left_out
 
 
 def add_parser(commands: Any) -> None:
@@ -12,6 +13,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("source", metavar="SRC", help="a folder with one folder of photographs per identity")
     parser.add_argument("destination", metavar="DST", help="the folder of the crops, one folder per identity")
     parser.add_argument("--workers", type=int, default=2, help="number of processes")
+    add_strict(parser)
     parser.set_defaults(run=_run)
 
 
@@ -23,4 +25,4 @@ def _run(options: argparse.Namespace) -> int:
         f"{report.aligned} aligned, {report.cached} were already, {len(report.without_face)} without a face, "
         f"{len(report.unreadable)} unreadable (listed in {options.destination}/align.json)"
     )
-    return 0
+    return report_left_out([*report.unreadable, *report.without_face], strict=options.strict)

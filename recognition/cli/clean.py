@@ -35,6 +35,8 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from recognition.data.sources import open_source, write_list
+    from recognition.errors import InputError
+    from recognition.files import MAX_NAME, safe_name
     from recognition.loading import load
     from recognition.runtime import choose_device
     from recognition.training.cleaning import clean, clusters, describe_rows
@@ -53,8 +55,15 @@ def _run(options: argparse.Namespace) -> int:
         from recognition.plots.style import save_figure
 
         folder = Path(options.out).with_suffix("")
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{folder}: cannot be made for contact sheets ({error.strerror}); choose another --out, or "
+                "--sheets 0"
+            ) from None
         for cluster in sheets:
-            save_figure(draw_cluster(cluster), folder / cluster.name)
+            # A list may call an identity anything; ".png" is added to the name.
+            save_figure(draw_cluster(cluster), folder / safe_name(cluster.name, max_bytes=MAX_NAME - 4))
         print(f"Wrote {len(sheets)} contact sheets to {folder}/")
     return 0

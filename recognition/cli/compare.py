@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from recognition.cli.arguments import STYLE, add_device, add_model
-from recognition.terminal import INTERRUPTED
+from recognition.terminal import INTERRUPTED, add_strict, report_left_out
 
 
 def add_parser(commands: Any) -> None:
@@ -27,6 +27,7 @@ def add_parser(commands: Any) -> None:
         help="a folder with one folder per identity, or a folder of photographs, one per identity",
     )
     identify.add_argument("--top", type=int, default=10, help="length of the list")
+    add_strict(identify)
     _add_verdict(identify)
     identify.set_defaults(run=_identify)
 
@@ -105,7 +106,7 @@ def _identify(options: argparse.Namespace) -> int:
         f"{entries} photographs of {people} identities; accepted above {point.threshold:.3f}, FMR "
         f"{point.fmr:g} of one comparison; {len(gallery.left_out)} photographs left out"
     )
-    return 0
+    return report_left_out(gallery.left_out, strict=options.strict)
 
 
 def _track(options: argparse.Namespace) -> int:

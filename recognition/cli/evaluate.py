@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from recognition.cli.arguments import STYLE, add_people, held_out
+from recognition.terminal import add_strict, report_left_out
 
 #: The kinds of metrics; the first is the default.
 MEASURES = ("verification", "identification", "angles")
@@ -26,6 +27,7 @@ def add_parser(commands: Any) -> None:
         **STYLE,
     )
     add_people(verification)
+    add_strict(verification)
     verification.add_argument(
         "--pairs",
         metavar="FILE",
@@ -51,6 +53,7 @@ def add_parser(commands: Any) -> None:
         **STYLE,
     )
     add_people(identification)
+    add_strict(identification)
     identification.add_argument(
         "--fpir", type=float, nargs="+", default=[0.1, 0.01], help="false positive identification rates"
     )
@@ -65,6 +68,7 @@ def add_parser(commands: Any) -> None:
         **STYLE,
     )
     add_people(angles)
+    add_strict(angles)
     angles.set_defaults(run=_angles)
 
 
@@ -96,7 +100,7 @@ def _verification(options: argparse.Namespace) -> int:
     if options.curve:
         chart = describe_curve(recogniser.name, metrics)
         _write_json(options.curve, chart | {"model": recogniser.source.sha256, "flip": options.flip})
-    return 0
+    return report_left_out(embedded.left_out, strict=options.strict)
 
 
 def _identification(options: argparse.Namespace) -> int:
@@ -117,7 +121,7 @@ def _identification(options: argparse.Namespace) -> int:
     if options.curve:
         chart = {"name": recogniser.name, "cmc": metrics.cmc.tolist(), "gallery": metrics.gallery}
         _write_json(options.curve, chart)
-    return 0
+    return report_left_out(embedded.left_out, strict=options.strict)
 
 
 def _angles(options: argparse.Namespace) -> int:
@@ -136,7 +140,7 @@ def _angles(options: argparse.Namespace) -> int:
         index_of = {name: index for index, name in enumerate(recogniser.class_names)}
         centres = recogniser.centres[[index_of[name] for name in embedded.names]].cpu().numpy()
     print(json.dumps(describe_angles(measure_angles(embedded.embeddings, embedded.labels, centres))))
-    return 0
+    return report_left_out(embedded.left_out, strict=options.strict)
 
 
 def _write_json(path: str, content: dict[str, Any]) -> None:

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from recognition.config.fields import Kind, kinds
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
+from recognition.files import read_text
+
+#: Largest file of options in bytes.
+_MAX_TOML = 1 << 20
 
 
 def add_arguments(
@@ -108,12 +112,11 @@ def read_toml(options: type, path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: If the file cannot be read, is not TOML, or names an unknown option.
     """
+    text = read_text(path, "a TOML file", _MAX_TOML)
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: expected a TOML file, cannot be read ({error.strerror})") from None
+        content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: expected TOML, got something else ({error})") from None
+        raise InputError(f"{path}: expected TOML, got something else ({one_line(error)})") from None
     try:
         return _known(options, content)
     except InputError as error:

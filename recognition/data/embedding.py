@@ -1,6 +1,6 @@
 """Embeddings of many faces by their keys, for training, metrics and cleaning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from recognition.data.dataset import AlignedFaces, read_aligned
+from recognition.errors import InputError
 from recognition.recogniser import EMBEDDING_BATCH, Flip, Recogniser, embed
 
 
@@ -37,3 +38,43 @@ def embed_files(
     loader = DataLoader(faces, batch_size=EMBEDDING_BATCH)
     batches = (images for images, _ in tqdm(loader, desc="embed", unit="batch", disable=not progress))
     return embed(recogniser, batches, dtype=dtype, flip=flip)
+
+
+def embed_readable(
+    recogniser: Recogniser,
+    keys: Sequence[Path],
+    *,
+    read: Callable[[Path], Tensor] = read_aligned,
+    dtype: torch.dtype = torch.float32,
+    flip: Flip = "average",
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the embeddings of those faces that can be read, and which they are, with a progress bar.
+
+    The arguments are those of `embed_files`.
+
+    Returns:
+        Unit-norm embeddings, shape (readable faces, dim), and whether each key could be read, shape (keys,).
+
+    Raises:
+        InputError: If none of them can be read, with the first one's error.
+    """
+    readable = np.zeros(len(keys), dtype=np.bool_)
+    errors: list[InputError] = []
+
+    def batches() -> Iterator[Tensor]:
+        batch: list[Tensor] = []
+        for number, key in enumerate(tqdm(keys, desc="embed", unit="image")):
+            try:
+                batch.append(read(key))
+                readable[number] = True
+            except InputError as error:
+                errors.append(error)
+            if len(batch) == EMBEDDING_BATCH:
+                yield torch.stack(batch)
+                batch = []
+        if batch:
+            yield torch.stack(batch)
+        if errors and not readable.any():
+            raise errors[0]
+
+    return embed(recogniser, batches(), dtype=dtype, flip=flip), readable

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from recognition.errors import InputError
+from recognition.files import parse_integer, read_text
 
 #: First image, second image, whether both show one person, and the number of the fold.
 Pair = tuple[Path, Path, bool, int]
@@ -28,11 +29,13 @@ def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) 
     Source: LFW's view 2, Huang et al., technical report 07-49.
     """
     try:
-        header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
-        folds, each = (int(number) for number in header.split())
+        header, *lines = read_text(path, "a pair list in LFW's format").splitlines()
+        folds, each = (parse_integer(number) for number in header.split())
         if folds < 2 or each < 1:
             raise ValueError
-    except (OSError, ValueError):
+    except InputError:
+        raise
+    except ValueError:
         raise InputError(
             f"{path}: expected a pair list in LFW's format (first line: folds and pairs), got something else"
         ) from None
@@ -50,10 +53,13 @@ def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) 
             raise InputError(f"{path}: expected 3 or 4 fields in pair {number + 1}, got {len(fields)}")
         mated = len(fields) == 3
         second_name = fields[0] if mated else fields[2]
-        if not (fields[1].isdecimal() and fields[-1].isdecimal()):
-            raise InputError(f"{path}: expected image numbers in pair {number + 1}, got {line!r}")
-        first = files.get((fields[0], int(fields[1])))
-        second = files.get((second_name, int(fields[-1])))
+        try:
+            first = files.get((fields[0], parse_integer(fields[1])))
+            second = files.get((second_name, parse_integer(fields[-1])))
+        except ValueError:
+            raise InputError(
+                f"{path}: expected image numbers in pair {number + 1}, got {line[:80]!r}"
+            ) from None
         if first is None or second is None:
             missing += 1
             continue

@@ -6,6 +6,7 @@ paths of no file (`train.rec/17`) if its `read` knows them.
 """
 
 import csv
+import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,11 +17,14 @@ from torch import Tensor
 
 from recognition.data.dataset import read_aligned
 from recognition.data.folders import read_folders
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
+from recognition.files import is_file, open_regular
 from recognition.images import atomic_path
 
 #: Columns of a list that are read; it may have more.
 FILE, IDENTITY, KEPT = "file", "identity", "kept"
+#: Largest list in bytes; one of five million faces has 200 MB.
+MAX_LIST = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,26 @@ def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
     """
     path = Path(path)
     identities: dict[str, list[Path]] = {}
+    seen: set[tuple[str, str]] = set()
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        # Names of files may be any bytes.
+        with io.TextIOWrapper(
+            open_regular(path, "a list", MAX_LIST), newline="", encoding="utf-8", errors="surrogateescape"
+        ) as file:
             for name, listed in _rows(file, path):
-                identities.setdefault(name, []).append(path.parent / listed)
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a list, found no such file; check the path") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: expected a CSV list, got something else ({error})") from None
+                face = path.parent / listed
+                if not is_file(face):
+                    raise InputError(f"{path}: expected its files beside it, {face} is not there")
+                if (name, listed) in seen:
+                    raise InputError(f"{path}: expected each file once, got {listed} of {name} again")
+                seen.add((name, listed))
+                identities.setdefault(name, []).append(face)
+    except InputError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: expected a CSV list, got something else ({one_line(error)})") from None
     if not identities:
         raise InputError(f"{path}: expected a list of faces, found none in it")
-    for face in (face for files in identities.values() for face in files):
-        if not face.is_file():
-            raise InputError(f"{path}: expected its files beside it, {face} is not there")
     return dict(sorted(identities.items()))
 
 
@@ -104,7 +115,10 @@ def write_list(path: str | os.PathLike[str], rows: list[dict[str, str]]) -> None
             `identity`.
     """
     folder = Path(path).resolve().parent
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         for row in rows:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +13,7 @@ from tqdm import tqdm
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.errors import InputError, NoFaceError
+from recognition.files import printable, safe_name
 from recognition.images import atomic_path, write_png
 
 #: Number of photographs that a worker takes at once.
@@ -63,15 +64,21 @@ def align_folders(
     outcomes: dict[str, list[str]] = {"aligned": [], "cached": [], "without_face": [], "unreadable": []}
     targets = _targets(photographs, source, destination)
     # Spawned processes, because a forked one may inherit locks of torch's threads.
-    with (
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-        tqdm(total=len(photographs), desc="align", unit="image") as bar,
-    ):
-        for path, outcome in zip(
-            photographs, pool.map(_align_one, photographs, targets, chunksize=_CHUNK), strict=True
+    try:
+        with (
+            ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+            tqdm(total=len(photographs), desc="align", unit="image") as bar,
         ):
-            outcomes[outcome].append(str(path.relative_to(source)))
-            bar.update()
+            for path, outcome in zip(
+                photographs, pool.map(_align_one, photographs, targets, chunksize=_CHUNK), strict=True
+            ):
+                outcomes[outcome].append(printable(path.relative_to(source)))
+                bar.update()
+    except BrokenExecutor:
+        raise InputError(
+            "align: a process ended before its work was done, probably for want of memory; use fewer "
+            "--workers (finished crops are kept)"
+        ) from None
     with atomic_path(destination / "align.json") as temporary:
         temporary.write_text(
             json.dumps({key: outcomes[key] for key in ("without_face", "unreadable")}, indent=1)
@@ -87,24 +94,28 @@ def align_folders(
 def _targets(photographs: list[Path], source: Path, destination: Path) -> list[Path]:
     """Return the crops' paths: the photographs', with the ending replaced by .png or followed by it."""
     stems = Counter(path.with_suffix("") for path in photographs)
-    return [
-        destination
-        / (path.with_suffix(".png") if stems[path.with_suffix("")] == 1 else Path(f"{path}.png")).relative_to(
-            source
-        )
-        for path in photographs
-    ]
+    targets = []
+    for path in photographs:
+        name = path.stem if stems[path.with_suffix("")] == 1 else path.name
+        targets.append(destination / path.parent.relative_to(source) / safe_name(name, ".png"))
+    return targets
 
 
 def _align_one(photograph: Path, target: Path) -> str:
-    if target.exists() and target.stat().st_mtime >= photograph.stat().st_mtime:
-        return "cached"
     try:
+        if target.exists() and target.stat().st_mtime >= photograph.stat().st_mtime:
+            return "cached"
         aligned = read_face(photograph, aligned=False)
     except NoFaceError:
         return "without_face"
-    except InputError:
+    except (InputError, OSError):
+        # The photograph may have gone since the folder was listed.
         return "unreadable"
-    target.parent.mkdir(exist_ok=True)
+    try:
+        target.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{printable(target.parent)}: cannot be made ({error.strerror}); choose another folder"
+        ) from None
     write_png(target, aligned)
     return "aligned"

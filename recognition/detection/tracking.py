@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.detection.alignment import Face, crop_at, detect
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
+from recognition.files import open_regular
 from recognition.gallery import templates
 from recognition.recogniser import Recogniser
 
-#: Frames per second that are assumed if a camera does not report its rate.
+#: Frames per second that are assumed if a camera or a film does not report a plausible rate.
 DEFAULT_RATE = 25.0
+#: Most frames per second that are plausible.
+_MAX_RATE = 1000.0
+#: Largest frame in pixels; 8K has 33 million.
+MAX_FRAME = 40_000_000
+#: Bytes at the beginning of a film by which it is told from text, and those that no text has.
+_BEGIN = 512
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+#: Most digits of a camera's number.
+_CAMERA_DIGITS = 4
 #: Weight of each new embedding of an identity in its template.
 TEMPLATE_RATE = 0.1
 #: Colours of the identities' boxes in turn, BGR: the palette of Okabe and Ito.
@@ -115,7 +126,9 @@ def track(
     capture = _open(video)
     out = Path(out)
     try:
-        rate = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        if not 0 < rate <= _MAX_RATE:
+            rate = DEFAULT_RATE
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".track-", dir=out) as folder:
             film, table = Path(folder, "marked.mp4"), Path(folder, "appearances.csv")
@@ -135,12 +148,26 @@ def track(
 
 def _open(video: str) -> Any:
     camera = video.isdecimal()
-    if not camera and not Path(video).is_file():
-        raise InputError(f"{video}: expected a film or the number of a camera, found no such file")
-    capture = cv2.VideoCapture(int(video) if camera else video)
+    if camera:
+        number = int(video) if len(video) <= _CAMERA_DIGITS else 0
+        capture = cv2.VideoCapture(number)
+        if len(video) > _CAMERA_DIGITS or not capture.isOpened():
+            raise InputError(f"{video}: expected a camera of this number, found none")
+        return capture
+    with open_regular(video, "a film or the number of a camera") as file:
+        begin = file.read(_BEGIN)
+    if not _BINARY.search(begin):
+        # Playlists are text, and name other files and addresses that the decoder would open.
+        raise InputError(f"{video}: expected a film, got text or an empty file")
+    capture = cv2.VideoCapture(video, cv2.CAP_FFMPEG)
     if not capture.isOpened():
-        what = "a camera of this number" if camera else "a film that OpenCV can decode"
-        raise InputError(f"{video}: expected {what}, found none")
+        raise InputError(f"{video}: expected a film that OpenCV can decode, found none")
+    width, height = (capture.get(key) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if not 0 <= width * height <= MAX_FRAME:
+        capture.release()
+        raise InputError(
+            f"{video}: expected frames of at most {MAX_FRAME:,} pixels, got {width:.0f}x{height:.0f}"
+        )
     return capture
 
 
@@ -148,7 +175,10 @@ def _frames(capture: Any, every: int, most: int | None) -> Iterator[tuple[int, N
     """Yield the number and the BGR image of every n-th frame."""
     number, count = 0, 0
     while most is None or count < most:
-        found, frame = capture.read()
+        try:
+            found, frame = capture.read()
+        except cv2.error as error:
+            raise InputError(f"film: damaged at frame {number} ({one_line(error)})") from None
         if not found:
             return
         if number % every == 0:

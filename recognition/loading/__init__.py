@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from recognition.bundled import BUNDLED, bundled_path
 from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError
+from recognition.files import is_file
 from recognition.loading.choice import ModelChoice
 from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import Recogniser
@@ -93,12 +94,12 @@ def _open(choice: ModelChoice) -> Recogniser:
         recogniser.name = BUNDLED
         return recogniser
     path = Path(text)
-    if ":" in text and not path.exists():
+    if ":" in text and not is_file(path):
         from recognition.loading import factories
 
         if factories.is_factory(text):
             return factories.open_factory(text)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"{path}: expected a model file or the bundled network's name ({BUNDLED}), found no such file; "
             "check the path"

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
-from recognition.errors import InputError, NoFaceError, one_line
+from recognition.errors import InputError, one_line
+from recognition.files import MAX_WEIGHTS, open_regular
 from recognition.images import to_tensor
 from recognition.loading.state_dicts import read_safetensors
 from recognition.loading.torch_files import read_torch_file
@@ -22,6 +23,8 @@ from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 #: Files with the classes of one rank of a distributed training: `checkpoint_gpu_0.pt` of arcface_torch,
 #: `rank:0_softmax_weight.pt` of its older versions, and similar names.
 _RANK = re.compile(r"(?P<before>.*(?:gpu|rank)[_:-]?)(?P<rank>\d+)(?P<after>.*\.(?:pt|pth))")
+#: Dicts in each other in which class weights are searched; a pickle can hold a dict in itself.
+_MAX_DEPTH = 3
 #: Keys of class weights in files, and whether the weights under that key have shape (dim, classes).
 _KEYS = {
     "state_dict_softmax_fc": False,
@@ -104,19 +107,19 @@ def join_shards(parts: Sequence[Tensor], names: Sequence[str]) -> Tensor:
     return torch.cat(list(parts))
 
 
-def softmax_weights(loaded: Any) -> tuple[Tensor, bool] | None:
+def softmax_weights(loaded: Any, depth: int = 0) -> tuple[Tensor, bool] | None:
     """Return the class weights in a file's content, and whether their key means (dim, classes).
 
-    The result is None if there are none.
+    The result is None if there are none, down to `_MAX_DEPTH` dicts in each other; `depth` counts them.
     """
     if isinstance(loaded, Tensor):
         return loaded, False
-    if not isinstance(loaded, dict):
+    if not isinstance(loaded, dict) or depth > _MAX_DEPTH:
         return None
     for key, transposed in _KEYS.items():
         value = loaded.get(key)
         if isinstance(value, dict):
-            inner = softmax_weights(value)
+            inner = softmax_weights(value, depth + 1)
             if inner is not None:
                 return inner
         elif isinstance(value, Tensor) and value.ndim == 2:
@@ -147,8 +150,10 @@ def _read_shards(paths: Sequence[Path], dim: int) -> Tensor:
 def _read(path: Path) -> Any:
     if path.suffix.lower() == ".npy":
         try:
-            with path.open("rb") as file:
+            with open_regular(path, "a .npy file of centres", MAX_WEIGHTS) as file:
                 return torch.from_numpy(np.lib.format.read_array(file, allow_pickle=False))
+        except InputError:
+            raise
         except Exception as error:
             # A damaged header may raise any error of the tokeniser, the parser or the allocator.
             raise InputError(f"{path}: expected a .npy file of centres ({one_line(error)})") from None
@@ -185,7 +190,7 @@ def centres_of_photographs(
 ) -> tuple[Tensor, tuple[str, ...]]:
     """Return each identity's mean embedding, unit norm, shape (identities, dim), and the identities' names.
 
-    Photographs without a face are left out, and so are identities without a face.
+    Damaged photographs and those without a face are left out, and so are identities without a face.
 
     Raises:
         InputError: If the folder has no photograph with a face.
@@ -196,7 +201,8 @@ def centres_of_photographs(
         for path in paths:
             try:
                 faces.append(to_tensor(read_face(path, size=recogniser.input_size)))
-            except NoFaceError:
+            except InputError:
+                # No face in it, or damaged: one photograph does not decide about the others.
                 continue
         if faces:
             batches = torch.stack(faces).split(EMBEDDING_BATCH)

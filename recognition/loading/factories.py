@@ -10,6 +10,7 @@ from torch import nn
 
 from recognition.checkpoint import sha256
 from recognition.errors import InputError, one_line
+from recognition.files import is_file
 from recognition.loading.presets import PRESETS
 from recognition.loading.state_dicts import State, assign_weights, read_state_dict
 from recognition.recogniser import Preprocessing, Recogniser, Source
@@ -22,7 +23,7 @@ _CLASSIFIERS = ("head.weight", "fc.weight", "classifier.weight", "head.fc.weight
 
 def is_factory(model: str) -> bool:
     """Return whether a model is given as code to call and not as a file."""
-    return _FACTORY.fullmatch(model) is not None and not Path(model).exists()
+    return _FACTORY.fullmatch(model) is not None and not is_file(model)
 
 
 def open_factory(model: str) -> Recogniser:

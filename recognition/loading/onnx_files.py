@@ -1,6 +1,5 @@
 """Reader of ONNX files: checks a file, converts its graph, and finds the preprocessing it expects."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,17 @@ import torch
 from recognition.checkpoint import sha256
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, one_line
+from recognition.files import parse_json, read_bytes
 from recognition.loading.choice import ModelChoice
-from recognition.loading.limits import MAX_INPUT_SIZE
+from recognition.loading.onnx_checks import check_calls, has_external_data
 from recognition.loading.onnx_network import OnnxNetwork
 from recognition.loading.presets import PRESETS, parse_preset
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
 
 #: Key of the metadata in which `recognition.export` stores the `Preprocessing` as JSON.
 PREPROCESSING_KEY = "arcinvert.preprocessing"
+#: Largest file in bytes. Source: protobuf's limit of one message.
+_MAX_BYTES = 2 << 30
 #: Number of nodes at the beginning of a graph among which its own normalisation is looked for, as
 #: InsightFace's python-package/insightface/model_zoo/arcface_onnx.py does.
 _FIRST_NODES = 8
@@ -40,7 +42,7 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
             or the graph is not a network from images to embeddings.
     """
     size = None if choice.preset is None else parse_preset(choice.preset, PRESETS["insightface"]).input_size
-    model = _parse(path)
+    model, file_bytes = _parse(path)
     given = _input_of(model, path)
     fixed = given.batch if given.batch > 0 else None
     sizes = [given.size] if given.size else [size] if size else _USUAL_SIZES
@@ -48,7 +50,11 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
     for side in sizes:
         try:
             network = OnnxNetwork(
-                model, size=side, fixed_batch=fixed, channels_last=given.channels_last
+                model,
+                size=side,
+                fixed_batch=fixed,
+                channels_last=given.channels_last,
+                file_bytes=file_bytes,
             ).eval()
             break
         except InputError as error:
@@ -70,35 +76,30 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
     )
 
 
-def _parse(path: Path) -> Any:
+def _parse(path: Path) -> tuple[Any, int]:
+    """Return the checked model and the size of its file in bytes."""
     import onnx
 
+    data = read_bytes(path, "an ONNX model", _MAX_BYTES)
+    size = len(data)
     try:
-        # External data could name any file on this machine.
-        model = onnx.load(path, load_external_data=False)
-        if _has_external_data(model):
+        model = onnx.load_from_string(data)
+        del data
+        if has_external_data(model):
             raise InputError(
-                f"{path}: expected its weights in it, got external data in other files; save it in one "
+                "expected its weights in it, got external data in other files; save it in one "
                 "(onnx.save(onnx.load(path), one_path))"
             )
+        check_calls(model, size)
         onnx.checker.check_model(model)
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except Exception as error:
         # protobuf and the checker raise their own types, all of them about the file.
         raise InputError(
             f"{path}: expected an ONNX model, got a damaged or other file ({one_line(error)})"
         ) from None
-    return model
-
-
-def _has_external_data(model: Any) -> bool:
-    from onnx.external_data_helper import uses_external_data
-
-    graphs = [model.graph, *model.functions]
-    attributes = (attribute for graph in graphs for node in graph.node for attribute in node.attribute)
-    constants = (tensor for attribute in attributes for tensor in (attribute.t, *attribute.tensors))
-    return any(uses_external_data(tensor) for tensor in (*model.graph.initializer, *constants))
+    return model, size
 
 
 class _Input:
@@ -137,8 +138,8 @@ def _preprocessing(model: Any, size: int, *, open_size: bool) -> tuple[Preproces
     stored = next((entry.value for entry in model.metadata_props if entry.key == PREPROCESSING_KEY), None)
     if stored is not None:
         try:
-            return replace(Preprocessing(**json.loads(stored)), input_size=size), "stored in the file"
-        except (TypeError, ValueError) as error:
+            return replace(Preprocessing(**parse_json(stored)), input_size=size), "stored in the file"
+        except (ArithmeticError, TypeError, ValueError) as error:
             raise InputError(f"damaged preprocessing in its metadata ({one_line(error)})") from None
     first = {node.op_type for node in model.graph.node[:_FIRST_NODES]}
     remark = f"; the file leaves the size open, {size} was the first that fits" if open_size else ""

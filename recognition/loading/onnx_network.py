@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from recognition.errors import InputError, one_line
-from recognition.loading.limits import meta_state, on_meta, size_guard
+from recognition.loading.limits import MAX_LIVE_ACTIVATIONS, Budget, meta_state, on_meta, size_guard
 from recognition.loading.onnx_layers import BUILDERS, gemm, prelu
 from recognition.loading.onnx_operators import FUNCTIONS
 from recognition.loading.onnx_operators.base import Function, Node, integers, torch_type
@@ -26,10 +26,10 @@ _ALL_FUNCTIONS: dict[str, Function] = FUNCTIONS | {"Gemm": gemm, "PRelu": prelu}
 OPERATORS = frozenset({"Constant", *_ALL_FUNCTIONS, *BUILDERS})
 #: Operators that need the values of their inputs and not only their shapes.
 _NEED_VALUES = frozenset({"Resize", "Upsample", "Range", "Pad", "Clip"})
-#: Most nodes of a graph. IResNet-200 has 700, a ViT-L in primitive operators 3,000.
-_MAX_NODES = 50_000
 #: Most floating-point operations for two images. A ViT-L needs 0.25e12.
-_MAX_FLOPS = 4e12
+_MAX_FLOPS = 1e12
+#: Bytes of memory per byte of a tensor whose numbers are stored one by one.
+_UNPACKED = 5
 #: Number of images in the batch that the graph is traced with.
 _BATCH = 2
 
@@ -57,13 +57,16 @@ class OnnxNetwork(nn.Module):
         size: Side of the square input in pixels.
         fixed_batch: The batch size that the file was exported for, or None if it is open.
         channels_last: Whether the graph takes images of shape (batch, h, w, 3).
+        file_bytes: Size of the file, which limits what its constants may take.
 
     Raises:
         InputError: If operators cannot be converted, all of which are named, or the graph does not compute an
             output for two images.
     """
 
-    def __init__(self, model: Any, *, size: int, fixed_batch: int | None, channels_last: bool) -> None:
+    def __init__(
+        self, model: Any, *, size: int, fixed_batch: int | None, channels_last: bool, file_bytes: int
+    ) -> None:
         super().__init__()
         self._fixed_batch = fixed_batch
         self._channels_last = channels_last
@@ -74,9 +77,10 @@ class OnnxNetwork(nn.Module):
         self._sizes: dict[str, Tensor] = {}
         self._steps: list[_Step] = []
         graph = model.graph
+        budget = Budget(file_bytes)
         try:
-            nodes = _nodes(model)
-            constants = {tensor.name: _tensor(tensor) for tensor in graph.initializer}
+            nodes = _nodes(model, budget)
+            constants = {tensor.name: _tensor(tensor, budget) for tensor in graph.initializer}
         except InputError:
             raise
         except Exception as error:
@@ -84,13 +88,13 @@ class OnnxNetwork(nn.Module):
             raise InputError(f"damaged tensor or attribute ({one_line(error)}); get an intact copy") from None
         (self._input,) = (value.name for value in graph.input if value.name not in constants)
         self._output = graph.output[0].name
-        self._trace(nodes, constants, size)
+        self._trace(nodes, constants, size, budget)
 
-    def _trace(self, nodes: list[Node], constants: dict[str, Tensor], size: int) -> None:
+    def _trace(self, nodes: list[Node], constants: dict[str, Tensor], size: int, budget: Budget) -> None:
         shape = (_BATCH, size, size, 3) if self._channels_last else (_BATCH, 3, size, size)
         values: dict[str, Tensor] = {self._input: torch.empty(shape, device="meta")}
         counter = FlopCounterMode(display=False)
-        with torch.no_grad(), size_guard(), counter:
+        with torch.no_grad(), size_guard(budget), counter:
             for node in nodes:
                 try:
                     self._trace_node(node, constants, values)
@@ -104,6 +108,24 @@ class OnnxNetwork(nn.Module):
         if self._output not in values:
             raise InputError("expected an output computed from the images, got a constant")
         self._store_constants(constants)
+        self._check_live(values)
+
+    def _check_live(self, values: dict[str, Tensor]) -> None:
+        """Check how much memory the values that exist at one time take, from their shapes."""
+        live: dict[str, int] = {}
+        for step in self._steps:
+            live |= {
+                name: values[name].numel() * values[name].element_size()
+                for name in step.node.outputs
+                if name in values
+            }
+            if (held := sum(live.values())) > MAX_LIVE_ACTIVATIONS:
+                raise InputError(
+                    f"node {step.node.operator} {step.node.name!r}: expected activations of at most "
+                    f"{MAX_LIVE_ACTIVATIONS:,} bytes at one time for two images, got {held:,}"
+                )
+            for name in step.last_use:
+                live.pop(name, None)
 
     def _trace_node(self, node: Node, constants: dict[str, Tensor], values: dict[str, Tensor]) -> None:
         if node.operator == "Constant":
@@ -190,7 +212,7 @@ def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
     return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
 
 
-def _nodes(model: Any) -> list[Node]:
+def _nodes(model: Any, budget: Budget) -> list[Node]:
     """Return the graph's nodes, with the model's own functions inlined."""
     import onnx
     from onnx.inliner import inline_local_functions
@@ -199,8 +221,6 @@ def _nodes(model: Any) -> list[Node]:
         model.CopyFrom(inline_local_functions(model))
     opsets = {entry.domain: entry.version for entry in model.opset_import}
     opset = opsets.get("", opsets.get("ai.onnx", 1))
-    if len(model.graph.node) > _MAX_NODES:
-        raise InputError(f"expected at most {_MAX_NODES:,} nodes, got {len(model.graph.node):,}")
     unknown = sorted(
         {
             node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
@@ -216,26 +236,29 @@ def _nodes(model: Any) -> list[Node]:
             node.name,
             tuple(node.input),
             tuple(node.output),
-            {one.name: _attribute(onnx.helper.get_attribute_value(one)) for one in node.attribute},
+            {one.name: _attribute(onnx.helper.get_attribute_value(one), budget) for one in node.attribute},
             opset,
         )
         for node in model.graph.node
     ]
 
 
-def _attribute(value: Any) -> Any:
+def _attribute(value: Any, budget: Budget) -> Any:
     from onnx import TensorProto
 
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return _tensor(value) if isinstance(value, TensorProto) else value
+    return _tensor(value, budget) if isinstance(value, TensorProto) else value
 
 
-def _tensor(stored: Any) -> Tensor:
+def _tensor(stored: Any, budget: Budget) -> Tensor:
     """Return a stored tensor; floating point of any width becomes float32."""
     from onnx import numpy_helper
 
     dtype = torch_type(stored.data_type)
+    # Numbers that are not stored as raw bytes become Python objects on the way.
+    item_bytes = dtype.itemsize * (1 if stored.HasField("raw_data") else _UNPACKED)
+    budget.add_constant(tuple(stored.dims), item_bytes, f"tensor {stored.name!r}")
     array = numpy_helper.to_array(stored)
     # torch does not know the bfloat16 of ml_dtypes.
     return torch.from_numpy(array.astype("float32" if dtype == torch.float32 else array.dtype)).to(dtype)

@@ -5,8 +5,7 @@ from typing import Any
 
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
-from recognition.loading.limits import MAX_INPUT_SIZE
-from recognition.recogniser import Preprocessing
+from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing
 
 #: Smallest input size that a preset may set, in pixels; smaller images show no face.
 MIN_INPUT_SIZE = 16

@@ -4,15 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from recognition import checkpoint
 from recognition.errors import InputError, one_line
+from recognition.files import is_file
 from recognition.loading.torch_files import read_torch_file
 
 State = dict[str, Tensor]
 
+#: Most tensors of a network; IResNet-200 has 1,400.
+MAX_TENSORS = 10_000
 #: Keys under which other projects store a backbone's state dict.
 _WRAPPERS = ("state_dict_backbone", "state_dict", "model", "backbone", "model_state_dict", "net")
 #: Prefixes that parallel wrappers and training frameworks put before every name.
@@ -27,7 +29,7 @@ def read_state_dict(path: Path) -> State:
     Raises:
         InputError: If the file does not exist, is damaged, or holds something else.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{path}: expected a file of weights, found no such file; check the path")
     loaded = read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_torch_file(path)
     return without_prefixes(unwrap(loaded, path))
@@ -39,12 +41,7 @@ def read_safetensors(path: Path) -> State:
     Raises:
         InputError: If it is damaged or of another kind.
     """
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: damaged safetensors file ({one_line(error)}); get an intact copy"
-        ) from None
+    return checkpoint.read_safetensors(path, "a file of weights")[0]
 
 
 def unwrap(loaded: Any, path: Path) -> State:
@@ -68,8 +65,12 @@ def unwrap(loaded: Any, path: Path) -> State:
         raise InputError(f"{path}: expected a state dict, got {type(loaded).__name__}")
     if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in loaded.items()):
         raise InputError(f"{path}: expected a state dict of named tensors, got other values in it")
+    if len(loaded) > MAX_TENSORS:
+        raise InputError(f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}")
     if any(value.layout != torch.strided or value.is_quantized for value in loaded.values()):
         raise InputError(f"{path}: expected dense tensors, got sparse or quantised ones; export it to ONNX")
+    if any(value.is_meta or value.is_nested for value in loaded.values()):
+        raise InputError(f"{path}: expected tensors with values, got others; get an intact copy")
     return {key: value.float() if value.is_floating_point() else value for key, value in loaded.items()}
 
 

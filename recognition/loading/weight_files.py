@@ -5,7 +5,7 @@ from pathlib import Path
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 
-from recognition.checkpoint import FORMAT, load_recogniser, sha256
+from recognition.checkpoint import FORMAT, check_header, load_recogniser, sha256
 from recognition.errors import InputError
 from recognition.loading.centres import as_rows, centres_of_training
 from recognition.loading.choice import ModelChoice
@@ -21,6 +21,7 @@ def open_safetensors(path: Path, _: ModelChoice) -> Recogniser:
     Raises:
         InputError: If the file is damaged or its network unknown.
     """
+    check_header(path, "a model file")
     try:
         with safe_open(path, framework="pt") as file:
             is_own = (file.metadata() or {}).get("format") == FORMAT

@@ -1,12 +1,13 @@
 """Calibrated similarity thresholds of a recogniser, by false match rate (FMR)."""
 
-import json
+import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from recognition.bundled import BUNDLED, calibration_path
 from recognition.errors import InputError
+from recognition.files import read_json
 from recognition.metrics.verification import OperatingPoint
 from recognition.recogniser import Recogniser
 
@@ -50,11 +51,11 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
                 "--calibration"
             )
         path = calibration_path()
+    content = read_json(path, "a file of 'evaluate verification --curve'")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        points = tuple(OperatingPoint(**point) for point in content["points"])
+        points = tuple(_point(point) for point in content["points"])
         model = content["model"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: expected a file of 'evaluate verification --curve', got something else "
             f"({type(error).__name__})"
@@ -65,3 +66,10 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
             "with 'python -m recognition evaluate verification ALIGNED --curve FILE.json'"
         )
     return Calibration(points)
+
+
+def _point(stored: dict[str, Any]) -> OperatingPoint:
+    """Return a stored operating point; raises what `read_calibration` expects where it is none."""
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in stored.values()):
+        raise ValueError
+    return OperatingPoint(**stored)

@@ -3,12 +3,13 @@
 import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recognition.data.dataset import labelled
-from recognition.data.embedding import embed_files
+from recognition.data.embedding import embed_readable
 from recognition.data.pairs import read_pairs
 from recognition.data.sources import open_source
 from recognition.errors import InputError
@@ -29,12 +30,14 @@ class LabelledEmbeddings:
         labels: Shape (images,), indices of `names`.
         names: Name of each identity.
         pairs: Pairs of these images, if a pair list was given.
+        left_out: Files that could not be read.
     """
 
     embeddings: NDArray[np.float32]
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     pairs: Pairs | None = None
+    left_out: tuple[Path, ...] = ()
 
 
 def embed_identities(
@@ -46,7 +49,7 @@ def embed_identities(
     device: DeviceName = "auto",
     flip: Flip = "average",
 ) -> LabelledEmbeddings:
-    """Return the embeddings of aligned faces.
+    """Return the embeddings of aligned faces; files that cannot be read are left out.
 
     Args:
         recogniser: The network.
@@ -58,7 +61,7 @@ def embed_identities(
         flip: How the mirrored image is used, see `embed`.
 
     Raises:
-        InputError: If the data has none of the identities.
+        InputError: If the data has none of the identities, or none of its files can be read.
     """
     source = open_source(data)
     chosen = None
@@ -81,15 +84,27 @@ def embed_identities(
             raise InputError(f"{data}: expected the held-out identities of the model, found none of them")
         samples, names = labelled(kept), sorted(kept)
     target = choose_device(device)
-    embeddings = embed_files(
+    embeddings, readable = embed_readable(
         recogniser.to(target),
         [path for path, _ in samples],
         read=source.read,
         dtype=choose_dtype(target),
         flip=flip,
-        progress=True,
     )
-    return LabelledEmbeddings(embeddings, np.array([label for _, label in samples]), tuple(names), chosen)
+    return LabelledEmbeddings(
+        embeddings,
+        np.array([label for _, label in samples])[readable],
+        tuple(names),
+        None if chosen is None else _pairs_of(chosen, readable),
+        tuple(path for (path, _), read in zip(samples, readable, strict=True) if not read),
+    )
+
+
+def _pairs_of(pairs: Pairs, readable: NDArray[np.bool_]) -> Pairs:
+    """Return the pairs of readable images, by their numbers among these."""
+    kept = readable[pairs.indices].all(1)
+    numbers = np.cumsum(readable) - 1
+    return Pairs(numbers[pairs.indices[kept]], pairs.mated[kept], pairs.folds[kept])
 
 
 def evaluate(

@@ -1,6 +1,5 @@
 """Figures of the angles between training images and the centres of their classes."""
 
-import json
 import os
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
+from recognition.files import read_json
 from recognition.plots.style import label_axes, line_style, new_figure
 
 
@@ -22,11 +22,12 @@ def read_angles(run: str | os.PathLike[str]) -> NDArray[np.int64]:
         InputError: If the folder has no angles.json of a training.
     """
     path = Path(run) / "angles.json"
+    content = read_json(path, "the angles of a training")
     try:
-        counts = np.array(json.loads(path.read_text())["epochs"], dtype=np.int64)
-        if counts.ndim != 2 or not len(counts):
+        counts = np.array(content["epochs"], dtype=np.int64)
+        if counts.ndim != 2 or not counts.size:
             raise ValueError
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ArithmeticError, ValueError, KeyError, TypeError):
         raise InputError(
             f"{path}: expected the angles of a training, found none; give a folder that train wrote"
         ) from None

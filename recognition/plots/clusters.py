@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from recognition.plots.style import COLOURS, new_figure
+from recognition.plots.style import COLOURS, new_figure, plain
 from recognition.training.cleaning import Cluster
 
 
@@ -37,5 +37,5 @@ def draw_cluster(cluster: Cluster, *, columns: int = 8, max_rows: int = 2) -> Fi
             axes.imshow(cluster.crops[index])
             text = f"{cluster.angles[index]:.0f}°" + ("" if cluster.kept[index] else ", dropped")
             axes.set_xlabel(text, fontsize=8, color="black" if cluster.kept[index] else COLOURS[1])
-    figure.suptitle(f"{cluster.name}: angle to the dominant centre", fontsize=9)
+    figure.suptitle(f"{plain(cluster.name)}: angle to the dominant centre", fontsize=9)
     return figure

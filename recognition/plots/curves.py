@@ -1,9 +1,8 @@
 """Figures of verification and identification: ROC and CMC curves."""
 
-import json
+import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from recognition.errors import InputError
-from recognition.plots.style import label_axes, line_style, new_figure
+from recognition.files import read_json
+from recognition.plots.style import label_axes, line_style, new_figure, plain
+
+#: Numbers, and lists of numbers of one length, that the curves of each kind have.
+_FIELDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "far": (("eer", "mated", "nonmated"), ("far", "frr")),
+    "cmc": (("gallery",), ("cmc",)),
+}
 
 
 def read_curve(path: str | os.PathLike[str], key: str) -> dict[str, Any]:
@@ -24,15 +30,22 @@ def read_curve(path: str | os.PathLike[str], key: str) -> dict[str, Any]:
     Raises:
         InputError: If the file is not such a curve.
     """
-    try:
-        curve = json.loads(Path(path).read_text())
-        if not isinstance(curve, dict) or not curve[key]:
-            raise ValueError
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{path}: expected a curve of 'evaluate --curve' with {key!r}, got something else"
-        ) from None
+    curve = read_json(path, "a curve of 'evaluate --curve'")
+    numbers, lists = _FIELDS[key]
+    lengths = {len(curve[name]) if isinstance(curve.get(name), list) else 0 for name in lists}
+    if (
+        not all(_is_number(curve.get(name)) for name in numbers)
+        or len(lengths) != 1
+        or 0 in lengths
+        or not all(_is_number(value) for name in lists for value in curve[name])
+        or not isinstance(curve.get("name"), str)
+    ):
+        raise InputError(f"{path}: expected a curve of 'evaluate --curve' with {key!r}, got something else")
     return curve
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def draw_rocs(curves: Sequence[dict[str, Any]]) -> Figure:
@@ -43,7 +56,8 @@ def draw_rocs(curves: Sequence[dict[str, Any]]) -> Figure:
     figure = new_figure(6.4, 4.4)
     axes = label_axes(figure.subplots(), "ROC", "false accept rate (log)", "true accept rate")
     for index, curve in enumerate(curves):
-        label = f"{curve['name']}: EER {curve['eer']:.3f} ({curve['mated']:,} / {curve['nonmated']:,} pairs)"
+        pairs = f"{curve['mated']:,} / {curve['nonmated']:,} pairs"
+        label = f"{plain(curve['name'])}: EER {curve['eer']:.3f} ({pairs})"
         axes.plot(curve["far"], 1 - np.array(curve["frr"]), label=label, **line_style(index))
     chance = np.geomspace(1e-6, 1, 50)
     axes.plot(chance, chance, color="grey", linewidth=1, linestyle=":", label="chance")
@@ -63,7 +77,7 @@ def draw_cmcs(curves: Sequence[dict[str, Any]]) -> Figure:
     longest = max(len(curve["cmc"]) for curve in curves)
     for index, curve in enumerate(curves):
         shares = curve["cmc"]
-        label = f"{curve['name']} (gallery of {curve['gallery']:,})"
+        label = f"{plain(curve['name'])} (gallery of {curve['gallery']:,})"
         axes.plot(
             range(1, len(shares) + 1), shares, marker="o", markersize=3, label=label, **line_style(index)
         )

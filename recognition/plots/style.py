@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from recognition.files import printable
 from recognition.images import atomic_path
 
 #: Okabe and Ito's palette, whose colours remain distinct for all common kinds of colour blindness.
@@ -30,6 +31,11 @@ def label_axes(axes: Axes, title: str, x: str, y: str) -> Axes:
     axes.set_ylabel(y)
     axes.grid(alpha=0.25)
     return axes
+
+
+def plain(text: str) -> str:
+    """Return a name as matplotlib draws it literally: a dollar sign in it begins no formula."""
+    return printable(text).replace("$", r"\$")
 
 
 def line_style(index: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from recognition.files import parse_json
 from recognition.images import atomic_path
 from recognition.training.angles import BINS, DEGREES
 
@@ -45,5 +46,5 @@ class TrainingLog:
 
     def load_json(self, text: str) -> None:
         """Replace the log by one that `to_json` returned."""
-        content = json.loads(text)
-        self.entries, self.angles = content["entries"], content["angles"]
+        content = parse_json(text)
+        self.entries, self.angles = list(content["entries"]), list(content["angles"])

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from recognition.errors import InputError, one_line
-from recognition.images import atomic_path
+from recognition.loading.torch_files import read_torch_file, write_torch_file
 
 #: Marks the files; the number rises with every change of their content.
 FORMAT = "arcinvert-training-2"
@@ -24,35 +22,27 @@ def write_state(path: Path, *, identity: Mapping[str, Any], content: Mapping[str
     Raises:
         InputError: If the file cannot be written.
     """
-    with atomic_path(path) as temporary:
-        try:
-            torch.save({"format": FORMAT, "identity": dict(identity), **content}, temporary)
-        except RuntimeError as error:
-            # torch raises nothing more specific when the disk is full.
-            raise InputError(
-                f"{path}: cannot be written ({one_line(error)}); free some space and run the command again"
-            ) from None
+    write_torch_file(path, {"format": FORMAT, "identity": dict(identity), **content})
 
 
-def read_state(path: Path, *, identity: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+def read_state(path: Path, *, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Read a state that `write_state` wrote.
 
     Args:
         path: The file to read.
         identity: That of the training that resumes.
-        device: Where to load the tensors.
 
     Raises:
         InputError: If the file is damaged, has another format, or belongs to another training.
     """
-    # Loaded without arbitrary pickles, because the file may come from elsewhere.
     try:
-        state = dict(torch.load(path, map_location=device, weights_only=True))
-    except Exception as error:
-        # A damaged pickle can raise any exception.
+        state = read_torch_file(path)
+    except InputError as error:
         raise InputError(
-            f"{path}: damaged training state ({type(error).__name__}); remove it or choose another --out"
+            f"{path}: damaged training state ({one_line(error)}); remove it or choose another --out"
         ) from None
+    if not isinstance(state, dict) or "identity" not in state:
+        raise InputError(f"{path}: expected a training state, got another file; choose another --out")
     if state.get("format") != FORMAT:
         raise InputError(
             f"{path}: expected a training state of format {FORMAT}, got {state.get('format', 'another')}; "

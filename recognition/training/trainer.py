@@ -16,7 +16,7 @@ from tqdm import tqdm
 from recognition.checkpoint import save_recogniser
 from recognition.config import to_json
 from recognition.data.embedding import embed_files
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
 from recognition.images import atomic_path, remove_leftovers, resized
 from recognition.metrics.verification import Verification, describe_verification, verify
 from recognition.options import DeviceName, TrainingPrecision
@@ -265,10 +265,17 @@ class Trainer:
         Raises:
             InputError: If the state is damaged, or another training's.
         """
-        state = read_state(self.state_path, identity=self._identity(), device=self.device)
-        for name, part in self._stateful().items():
-            part.load_state_dict(state[name])
-        self.log.load_json(state["log"])
+        state = read_state(self.state_path, identity=self._identity())
+        try:
+            for name, part in self._stateful().items():
+                part.load_state_dict(state[name])
+            self.log.load_json(state["log"])
+        except Exception as error:
+            # A file that contradicts itself raises whatever torch does.
+            raise InputError(
+                f"{self.state_path}: damaged training state ({one_line(error)}); remove it or choose "
+                "another --out"
+            ) from None
         self.log.write(self.out)
 
     def _identity(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="damaged safetensors file"):
+    with pytest.raises(InputError, match="expected a model file, got a folder"):
         load_recogniser(tmp_path)
 
 

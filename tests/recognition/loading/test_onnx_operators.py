@@ -135,7 +135,7 @@ def compare(model: onnx.ModelProto, images: torch.Tensor, *, tolerance: float = 
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
     (expected,) = session.run(["y"], {"x": images.numpy()})
-    network = OnnxNetwork(model, size=SIDE, fixed_batch=None, channels_last=False).eval()
+    network = OnnxNetwork(model, size=SIDE, fixed_batch=None, channels_last=False, file_bytes=0).eval()
     output = network(images)
     torch.testing.assert_close(
         output.detach().float(), torch.from_numpy(expected).float(), atol=tolerance, rtol=1e-5
@@ -265,13 +265,13 @@ def test_every_operator_is_tested():
 def test_all_operators_without_a_converter_are_named():
     nodes = [node("Det", "x", "a"), node("Hardmax", "a", "b"), node("Det", "b", "y")]
     with pytest.raises(InputError, match=r"no converter for the operators Det, Hardmax$"):
-        OnnxNetwork(model_of(nodes, {}, 13), size=SIDE, fixed_batch=None, channels_last=False)
+        OnnxNetwork(model_of(nodes, {}, 13), size=SIDE, fixed_batch=None, channels_last=False, file_bytes=0)
 
 
 def test_operators_of_other_domains_are_named_with_their_domain():
     made = helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")
     with pytest.raises(InputError, match=r"operators com\.microsoft\.Gelu$"):
-        OnnxNetwork(model_of([made], {}, 13), size=SIDE, fixed_batch=None, channels_last=False)
+        OnnxNetwork(model_of([made], {}, 13), size=SIDE, fixed_batch=None, channels_last=False, file_bytes=0)
 
 
 GIANTS: dict[str, tuple[list[onnx.NodeProto], dict[str, np.ndarray]]] = {
@@ -306,7 +306,9 @@ def test_giant_tensors_are_refused_before_they_are_allocated(name):
     nodes, weights = GIANTS[name]
     nodes = [helper.make_node("Identity", ["x"], ["x0"]), *nodes]
     with pytest.raises(InputError, match=r"at most"):
-        OnnxNetwork(model_of(nodes, weights, 13), size=SIDE, fixed_batch=None, channels_last=False)
+        OnnxNetwork(
+            model_of(nodes, weights, 13), size=SIDE, fixed_batch=None, channels_last=False, file_bytes=0
+        )
 
 
 def test_a_graph_with_too_many_operations_is_refused():
@@ -314,4 +316,4 @@ def test_a_graph_with_too_many_operations_is_refused():
     nodes = [helper.make_node("Identity", ["x"], ["x0"]), *nodes, node("Relu", "x400", "y")]
     model = model_of(nodes, {"w": np.zeros((3, 3, 64, 64), np.float32)}, 13)
     with pytest.raises(InputError, match=r"at most 4e\+12 operations"):
-        OnnxNetwork(model, size=800, fixed_batch=None, channels_last=False)
+        OnnxNetwork(model, size=800, fixed_batch=None, channels_last=False, file_bytes=0)
