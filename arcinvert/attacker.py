@@ -1,8 +1,10 @@
 """An attacker: a loaded network and what is known of public faces, used many times."""
 
+import logging
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from arcinvert.attack import Attacks, Task
@@ -21,10 +23,13 @@ from arcinvert.subjects.classes import wanted_classes
 from arcinvert.subjects.subject import Subject
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
+from recognition.files import printable
 from recognition.loading import BUNDLED
 from recognition.options import DeviceName, Precision
 from recognition.recogniser import Preprocessing
 from recognition.runtime import choose_device, choose_dtype
+
+_log = logging.getLogger(__name__)
 
 
 class Attacker:
@@ -98,6 +103,7 @@ class Attacker:
         class_name: str | Sequence[str] | None = None,
         photos: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -109,6 +115,7 @@ class Attacker:
             photos: A folder of one folder for each class name, for the judge, where no references are
                 shipped.
             out: The folder to write; None writes nothing.
+            resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -117,10 +124,9 @@ class Attacker:
         chosen = attack_options(options)
         wanted = wanted_classes(class_id, class_name)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
-        inputs = {"classes": wanted, "photos": _path(photos)}
-        return self._run(
-            "generate", "class", subjects, chosen, inputs, out, progress, _without_type_2(subjects, photos)
-        )
+        inputs = {"classes": wanted, "photos": _name(photos)}
+        notes = _without_type_2(subjects, photos)
+        return self._run("generate", "class", subjects, chosen, inputs, out, resume, progress, notes)
 
     @takes(AttackOptions)
     def from_image(
@@ -130,6 +136,7 @@ class Attacker:
         face: int = 1,
         photos: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -142,6 +149,7 @@ class Attacker:
             face: Which face of each photograph, the largest is 1.
             photos: Other photographs of the same people, for Type II and the ceiling.
             out: The folder to write; None writes nothing.
+            resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -149,19 +157,21 @@ class Attacker:
         """
         chosen = attack_options(options)
         several = list(photograph) if isinstance(photograph, list | tuple) else [photograph]
-        subjects = photograph_subjects(self.recogniser, several, self.judge, face=face, photos=photos)
-        names = [subject.name for subject in subjects]
-        inputs = {"photographs": names, "face": face, "photos": _path(photos)}
-        return self._run(
-            "from-image",
-            "template",
-            subjects,
-            chosen,
-            inputs,
-            out,
-            progress,
-            _without_type_2(subjects, photos),
+        subjects, left_out = photograph_subjects(
+            self.recogniser, several, self.judge, face=face, photos=photos
         )
+        for one in left_out:
+            _log.warning("left out: %s", printable(one.path))
+        inputs = {
+            "photographs": [subject.name for subject in subjects],
+            "left_out": [{"photograph": one.name, "reason": one.reason} for one in left_out],
+            "face": face,
+            "photos": _name(photos),
+        }
+        notes = _without_type_2(subjects, photos)
+        if left_out:
+            notes.append(f"Photographs left out as unreadable or without a face: {len(left_out)}.")
+        return self._run("from-image", "template", subjects, chosen, inputs, out, resume, progress, notes)
 
     @takes(AttackOptions)
     def from_crops(
@@ -169,6 +179,7 @@ class Attacker:
         crops: Any,
         *,
         out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -177,6 +188,7 @@ class Attacker:
         Args:
             crops: One or several paths, PIL images or uint8 arrays, 112x112x3 RGB.
             out: The folder to write; None writes nothing.
+            resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -185,7 +197,7 @@ class Attacker:
         chosen = attack_options(options)
         subjects = crop_subjects(self.recogniser, crops, self.judge)
         inputs = {"crops": [subject.name for subject in subjects]}
-        return self._run("from-crops", "template", subjects, chosen, inputs, out, progress)
+        return self._run("from-crops", "template", subjects, chosen, inputs, out, resume, progress)
 
     @takes(AttackOptions)
     def from_embedding(
@@ -193,6 +205,7 @@ class Attacker:
         templates: Any,
         *,
         out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -203,6 +216,7 @@ class Attacker:
         Args:
             templates: A .npy file, an array or a tensor, shape (dim,) or (n, dim).
             out: The folder to write; None writes nothing.
+            resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -210,8 +224,8 @@ class Attacker:
         """
         chosen = attack_options(options)
         subjects = TemplateSubjects(self.recogniser, templates)
-        inputs = {"templates": str(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
-        return self._run("from-embedding", "template", subjects, chosen, inputs, out, progress)
+        inputs = {"templates": _name(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
+        return self._run("from-embedding", "template", subjects, chosen, inputs, out, resume, progress)
 
     def _run(
         self,
@@ -221,6 +235,7 @@ class Attacker:
         options: AttackOptions,
         inputs: dict[str, Any],
         out: str | os.PathLike[str] | None,
+        resume: bool,
         progress: OnStep | None,
         notes: Sequence[str] = (),
     ) -> Run:
@@ -235,6 +250,7 @@ class Attacker:
             out=out,
             progress=progress,
             notes=notes,
+            resume=resume,
         )
 
     def reconstruct(
@@ -294,8 +310,9 @@ def attack_options(options: dict[str, Any]) -> AttackOptions:
     return AttackOptions(**options)
 
 
-def _path(path: str | os.PathLike[str] | None) -> str | None:
-    return None if path is None else os.fspath(path)
+def _name(path: str | os.PathLike[str] | None) -> str | None:
+    """Return the last part of a path: where it is on this machine does not belong into results."""
+    return None if path is None else Path(path).resolve().name
 
 
 def _without_type_2(subjects: Sequence[Subject], photos: str | os.PathLike[str] | None) -> list[str]:
@@ -304,4 +321,6 @@ def _without_type_2(subjects: Sequence[Subject], photos: str | os.PathLike[str] 
     if photos is None or not names:
         return []
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return [f"No face in the photographs of {', '.join(names[:3])}{more} in {photos}: without a Type II."]
+    return [
+        f"No face in the photographs of {', '.join(names[:3])}{more} in {_name(photos)}: without a Type II."
+    ]

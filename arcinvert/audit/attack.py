@@ -21,11 +21,10 @@ from arcinvert.plan import AttackPlan
 from arcinvert.recipes import TargetKind
 from arcinvert.subjects import class_label
 from arcinvert.subjects.subject import Subject
-from recognition.errors import InputError
+from recognition.errors import InputError, is_out_of_memory
 from recognition.images import to_uint8
 from recognition.loading import ModelChoice
 from recognition.recogniser import Recogniser
-from recognition.runtime import is_out_of_memory
 
 #: Reconstructions in a batch. They share their batch statistics, so batches are of nearly one size.
 BATCH = 16

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ from recognition.images import read_image, to_tensor
 from recognition.recogniser import Recogniser
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A photograph that could not be used.
+
+    Args:
+        path: As it was given.
+        name: What results call it.
+        reason: Why it was left out.
+    """
+
+    path: str
+    name: str
+    reason: str
+
+
 def photograph_subjects(
     recogniser: Recogniser,
     photographs: Sequence[Any],
@@ -30,8 +46,10 @@ def photograph_subjects(
     *,
     face: int = 1,
     photos: str | os.PathLike[str] | None = None,
-) -> list[Subject]:
+) -> tuple[list[Subject], list[LeftOut]]:
     """Return subjects of an open-set attack: photographs are aligned and embedded.
+
+    Of several photographs, those that cannot be read or have no face are left out.
 
     Args:
         recogniser: The attacked network.
@@ -43,15 +61,23 @@ def photograph_subjects(
             images.
 
     Raises:
-        InputError: If a photograph cannot be read or has no face, or `photos` cannot be used.
+        InputError: If no photograph can be used, or `photos` cannot.
     """
     if not photographs:
         raise InputError("from-image: expected at least one photograph, got none")
     subjects: list[Subject] = []
+    left_out: list[LeftOut] = []
     distinct = _distinct(photographs)
+    names = _shown_names(distinct)
+    refused: InputError | None = None
     for number, given in enumerate(distinct):
-        name, pixels, digest = read_photograph(given, number)
-        found = find_face(pixels, name=name, face=face)
+        try:
+            where, pixels, digest = read_photograph(given, number)
+            found = find_face(pixels, name=where, face=face)
+        except InputError as error:
+            refused = refused or error
+            left_out.append(LeftOut(str(given), names[number], str(error).replace(str(given), names[number])))
+            continue
         others: list[NDArray[np.uint8]] = []
         if photos is not None:
             if not isinstance(given, str | os.PathLike):
@@ -61,20 +87,40 @@ def photograph_subjects(
             path = Path(given)
             folder = folder_of(path, Path(photos), single=len(distinct) == 1)
             others = other_crops(folder, 1, besides=path)
-        subject = face_subject(recogniser, pixels, found, judge, name=name, others=others, digest=digest)
+        subject = face_subject(
+            recogniser, pixels, found, judge, name=names[number], others=others, digest=digest
+        )
         subjects.append(shown(subject, len(subjects)))
-    return subjects
+    if refused is not None and not subjects:
+        raise refused
+    return subjects, left_out
+
+
+def _shown_names(photographs: Sequence[Any]) -> list[str]:
+    """Return what results call photographs: paths below the folder that all of them are in.
+
+    Where that folder is on this machine is nobody else's business.
+    """
+    paths = [os.path.abspath(one) for one in photographs if isinstance(one, str | os.PathLike)]  # noqa: PTH100
+    root = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""  # noqa: PTH120
+    return [
+        Path(os.path.relpath(os.path.abspath(one), root)).as_posix()  # noqa: PTH100
+        if isinstance(one, str | os.PathLike)
+        else f"image {number + 1}"
+        for number, one in enumerate(photographs)
+    ]
 
 
 def _distinct(photographs: Sequence[Any]) -> list[Any]:
     """A path that is given twice is one photograph; images in memory are not compared."""
-    paths: set[Path] = set()
+    paths: set[str] = set()
     distinct: list[Any] = []
     for one in photographs:
         if isinstance(one, str | os.PathLike):
-            if Path(one) in paths:
+            whole = os.path.abspath(one)  # noqa: PTH100
+            if whole in paths:
                 continue
-            paths.add(Path(one))
+            paths.add(whole)
             distinct.append(Path(one))
         else:
             distinct.append(one)
@@ -131,6 +177,7 @@ def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subj
     if not several:
         raise InputError("from-crops: expected at least one crop, got none")
     subjects: list[Subject] = []
+    names = _shown_names(several)
     for number, given in enumerate(several):
         name, crop, digest = read_photograph(given, number)
         if crop.shape[:2] != (ALIGNED_SIZE, ALIGNED_SIZE):
@@ -139,13 +186,13 @@ def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subj
                 f"{crop.shape[1]}x{crop.shape[0]}; use from_image for photographs"
             )
         subject = Subject(
-            name=name,
+            name=names[number],
             label=None,
             template=template_of(recogniser, at_size(crop, recogniser.input_size)),
             reference=reference_of(judge, crop, []),
             picture=crop,
             sha256=digest,
-            stem=Path(name).stem,
+            stem=Path(names[number]).stem,
             key=digest,
         )
         subjects.append(shown(subject, number))
