@@ -58,7 +58,6 @@ def test_audit(options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixt
         "report.html",
         "report.md",
         "report.pdf",
-        "work",
     ]
 
 
