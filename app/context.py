@@ -1,47 +1,62 @@
-"""What all tabs share: settings, running jobs, and how a handler tells a message."""
+"""What all tabs share: settings, loaded networks, running jobs, and how handlers are connected."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import gradio as gr
+from arcinvert import Attacker, InputError
 
-from app.html import problem
-from app.jobs import Jobs
-from app.settings import Settings
-from recognition.errors import InputError
+from .attackers import Attackers
+from .html import problem
+from .jobs import Abandoned, Jobs
+from .settings import Settings
 
 _log = logging.getLogger(__name__)
 
-#: Handlers that share one place in the queue: one attack at a time, whoever asks.
+#: The handlers of attacks share this name in Gradio's queue: one attack runs at a time, whoever started it.
 ATTACKS = "attacks"
-#: Light handlers that may run at once.
-AT_ONCE = 8
+#: The number of calls of a light handler that run at once.
+LIGHT_CALLS = 8
 
 
-@dataclass(frozen=True)
 class Context:
-    """Of one server."""
+    """What the tabs of one server share.
 
-    settings: Settings
-    jobs: Jobs = field(default_factory=Jobs)
+    Args:
+        settings: The server's options.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.attackers = Attackers(settings.device)
+        self.jobs = Jobs()
+
+    def attacker(self, name: str) -> Attacker:
+        """Return the loaded network of a name on the page.
+
+        Raises:
+            InputError: If there is no such network, or it cannot be loaded.
+        """
+        return self.attackers.get(self.settings.model(name))
 
 
 Result = TypeVar("Result")
 
 
-def told(work: Callable[[], Result]) -> tuple[Result | None, str]:
-    """The result of work and an empty message; or None and what to tell of the error."""
+def attempt(work: Callable[[], Result]) -> tuple[Result | None, str]:
+    """Return the result of work and an empty text, or None and a message about the error as HTML."""
     try:
         return work(), ""
     except InputError as error:
         return None, problem(str(error))
+    except Abandoned:
+        # The visitor has left: there is nothing to show, and nothing went wrong.
+        return None, ""
     except Exception:
-        # The server goes on for everybody else; what happened is in its terminal.
+        # The server keeps running for the other visitors; the details go to its log.
         _log.exception("a handler failed")
         return None, problem(
-            "Something went wrong that should not have. The server goes on; its terminal has the details."
+            "Something went wrong on the server, and it is not your fault. The server's log has the details."
         )
 
 
@@ -53,10 +68,14 @@ def on_change(
     *,
     in_turn: str | None = None,
 ) -> None:
-    """Have a light handler hear of a control's newest value, whatever jobs are running.
+    """Connect a light handler, which runs beside attacks and always gets a control's newest value.
 
     Args:
-        in_turn: a name that handlers share which must not overtake one another.
+        event: The event of a control.
+        handler: The handler.
+        inputs: Its inputs.
+        outputs: Its outputs.
+        in_turn: A name shared by handlers that must run one after the other; None runs them at once.
     """
     event(
         handler,
@@ -64,12 +83,7 @@ def on_change(
         outputs,
         trigger_mode="always_last",
         concurrency_id=in_turn,
-        concurrency_limit=AT_ONCE if in_turn is None else 1,
+        concurrency_limit=LIGHT_CALLS if in_turn is None else 1,
         show_progress="hidden",
         api_visibility="private",
     )
-
-
-def number(label: str, value: int, title: str) -> gr.Number:
-    """A whole number from 0 up."""
-    return gr.Number(value, label=label, info=title, minimum=0, precision=0, min_width=120)

@@ -1,4 +1,4 @@
-"""Attacks in threads of their own: one at a time, watched, stopped, abandoned, limited in time."""
+"""Attacks in threads of their own: one at a time, with a time limit; they can be stopped or abandoned."""
 
 import queue
 import threading
@@ -10,28 +10,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.inversion.result import Step, StopInversion
+from arcinvert import Step, StopInversion
 from recognition.images import to_uint8
 
-#: Seconds between two frames: more would keep the browser busier than the attack.
+#: Seconds between two frames. With more frames the browser would be busier than the attack.
 FRAME_INTERVAL = 0.4
-#: Seconds within which an abandoned job must have ended: a step and the loading of a network.
-ENDING = 30.0
+#: Seconds that an abandoned job may take to end: a step and the loading of a network.
+JOIN_TIMEOUT = 30.0
 
 
 class Abandoned(Exception):  # noqa: N818  (nothing went wrong)
-    """Nobody wants the result any more."""
+    """The visitor has left or started another job: the result is no longer needed."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """How far a job is.
+    """The state of a job after a step.
 
     Args:
-        step: from 1; steps: of how many.
-        images: uint8 NHWC, what there is so far.
-        seconds: since this attack of the job began.
-        part: which of several attacks of the job it is, from 0.
+        step: The number of the step, from 1.
+        steps: The number of steps of the attack.
+        images: The images so far, uint8 NHWC.
+        seconds: The seconds since the attack began.
+        part: The number of the attack within the job, from 0.
     """
 
     step: int
@@ -42,23 +43,24 @@ class Frame:
 
     @property
     def seconds_left(self) -> float:
+        """The estimated number of seconds until the attack ends."""
         return self.seconds / self.step * (self.steps - self.step)
 
 
-#: What a job does: it is given the progress for arcinvert's api, and the number of an attack's part.
+#: What a job does: it gets the job, and passes `Job.progress` to the attack.
 Work = Callable[["Job"], Any]
 
 
 class Job:
-    """A piece of work in a thread.
+    """A piece of work in a thread, which starts when the job before it has ended.
 
     Args:
-        work: is given the job, whose `progress` it passes on; returns the result.
-        limit: seconds after which it is stopped.
-        every: a frame at least each so many steps; 0 for no more than time asks for.
+        work: Gets the job, and returns the result.
+        limit: The number of seconds after which the work is stopped.
+        every: The largest number of steps between two frames; 0 leaves it to the time.
     """
 
-    # Who came last: each waits for the one before it. A lock would let later ones overtake.
+    # Each job waits for the one before it. With a lock, later jobs could overtake earlier ones.
     _last: threading.Thread | None = None
     _arrival = threading.Lock()
 
@@ -79,46 +81,51 @@ class Job:
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody asked it to stop, or its time is up."""
+        """Whether the job was stopped, by the visitor or by the time limit."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """End soon, and keep what there is."""
+        """End the job after the current step, and keep the result so far."""
         self._stop.set()
 
     def abandon(self) -> None:
-        """End soon, and keep nothing."""
+        """End the job after the current step, and keep nothing."""
         self._abandon.set()
 
     def frames(self) -> Iterator[Frame]:
-        """What there is to see, until the job ends; leaving early abandons it."""
+        """Yield frames until the job ends. Closing the iterator early abandons the job."""
         try:
             while (frame := self._frames.get()) is not None:
                 yield frame
         finally:
             self.abandon()
-            self._thread.join(ENDING)
+            self._thread.join(JOIN_TIMEOUT)
 
     def result(self) -> Any:
-        """What the work returned, after the last frame; raises what it raised."""
+        """Wait for the job to end, and return what the work returned, or raise what it raised."""
         self._thread.join()
         if self._error is not None:
             raise self._error
         return self._result
 
     def begin_part(self, part: int) -> None:
-        """Tell the frames which attack they are of."""
+        """Start to count the steps and the time of another attack within the job."""
         self._part, self._part_begin = part, time.monotonic()
 
-    def progress(self, batch: int, batches: int, step: Step) -> None:
-        """Of arcinvert's api."""
+    def progress(self, step: Step) -> None:
+        """Receive a step of an attack; the callback `progress` of `arcinvert.Attacker`.
+
+        Raises:
+            Abandoned: If the job is abandoned.
+            StopInversion: If the job is stopped.
+        """
         if self._abandon.is_set():
             raise Abandoned
         now = time.monotonic()
         if now - self._begin > self._limit:
             self.timed_out = True
             self.stop()
-        steps, number = step.steps * batches, (batch - 1) * step.steps + step.number
+        steps, number = step.steps * step.batches, (step.batch - 1) * step.steps + step.number
         wanted = number in (1, steps) or bool(self._every and number % self._every == 0)
         if wanted or now - self._last_frame > FRAME_INTERVAL or self.stopped:
             self._last_frame = now
@@ -136,31 +143,31 @@ class Job:
             self._begin = self._part_begin = time.monotonic()
             self._result = self._work(self)
         except BaseException as error:
-            # Told by `result`, in the thread that asks.
+            # `result` raises it in the thread that calls it.
             self._error = error
         finally:
             self._frames.put(None)
 
 
 class Jobs:
-    """The running job of each visitor, by the visitor's session."""
+    """The jobs of all visitors, by session."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
 
     def start(self, session: str | None, work: Work, *, limit: float, every: int = 0) -> Job:
-        """A visitor has one job: an earlier one is abandoned."""
+        """Start a job; the visitor's earlier job, if there is one, is abandoned."""
         key = session or ""
         self.abandon(key)
         self._jobs[key] = Job(work, limit=limit, every=every)
         return self._jobs[key]
 
     def stop(self, session: str | None) -> None:
-        """Stop the visitor's job, if there is one, and keep what there is."""
+        """Stop the visitor's job, if there is one, and keep the result so far."""
         if job := self._jobs.get(session or ""):
             job.stop()
 
     def abandon(self, session: str | None) -> None:
-        """Forget the visitor."""
+        """Abandon the visitor's job, if there is one."""
         if job := self._jobs.pop(session or "", None):
             job.abandon()

@@ -1,4 +1,4 @@
-"""What the page's Learn tab computes: margins' curves, decision boundaries, the 2-D toy."""
+"""What the Learn tab computes: curves of margins, decision boundaries, and a toy in two dimensions."""
 
 import math
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from torch import Tensor
 from recognition.errors import InputError
 from recognition.heads.margins import additive_angular_margin
 
-#: Of the toy: identities, photographs of each, numbers in a photograph, hidden units.
+#: Sizes of the toy: identities, photographs of each, numbers of a photograph, hidden units.
 IDENTITIES = 8
 PHOTOGRAPHS = 24
 PIXELS = 16
 HIDDEN = 64
-#: Standard deviation of a photograph around its identity's mean, in units of the mean's length.
+#: Standard deviation of a photograph around its identity's mean; the mean has length 1.
 SPREAD = 0.3
-#: Of the toy's training: steps, Adam's learning rate, and the share of steps in which the margin grows.
+#: The toy's training: steps, the learning rate of Adam, and the fraction of steps in which the margin grows.
 STEPS = 200
 LEARNING_RATE = 5e-3
 WARM_UP = 0.5
@@ -30,12 +30,12 @@ class Margin:
     """The combined margin: the target's cosine becomes cos(m1 theta + m2) - m3.
 
     Args:
-        m1: multiplies the angle, 0.5 to 4 (SphereFace).
-        m2: radians, added to the angle, 0 to pi/2 (ArcFace).
-        m3: taken from the cosine, 0 to 1 (CosFace).
+        m1: Multiplies the angle, 0.5 to 4 (SphereFace).
+        m2: Added to the angle, radians, 0 to pi/2 (ArcFace).
+        m3: Subtracted from the cosine, 0 to 1 (CosFace).
 
     Raises:
-        InputError: one is out of its range.
+        InputError: If a value is out of its range.
 
     Source: Deng et al., arXiv:1801.07698, eq. 4.
     """
@@ -54,21 +54,21 @@ class Margin:
                 raise InputError(f"{name}: expected {least:g} to {most:.4g}, got {value}")
 
     def __call__(self, cosines: Tensor) -> Tensor:
-        """What stands in the place of cosines of targets, any shape; falls as the angle grows.
+        """Return what replaces the cosines of targets, of the same shape; it falls as the angle grows.
 
-        With m1 = 1 it is our ArcFace head's, straight line beyond pi included; else the angle goes
-        on as SphereFace's does: (-1)^k cos(angle) - 2k in the k-th half turn.
+        With m1 = 1 it is the margin of the ArcFace head, with its straight line beyond pi. Otherwise the
+        angle continues as in SphereFace: (-1)^k cos(angle) - 2k in the k-th half turn.
         """
         if self.m1 == 1:
             return additive_angular_margin(cosines, self.m2) - self.m3
-        # The angle's gradient is infinite at 0: nobody is nearer to a centre than float32 can tell.
+        # The gradient of the angle is infinite at 0, so the cosine stays below 1 by what float32 resolves.
         angles = self.m1 * torch.acos(cosines.clamp(-1 + 1e-6, 1 - 1e-6)) + self.m2
         turns = torch.floor(angles.detach() / math.pi)
         sign = 1 - 2 * (turns % 2)
         return sign * torch.cos(angles) - 2 * turns - self.m3
 
 
-#: The papers' own margins, by name.
+#: The margins of the papers, by name.
 MARGINS: dict[str, Margin] = {
     "softmax, no margin": Margin(),
     "SphereFace, m1 = 1.35": Margin(m1=1.35),
@@ -80,21 +80,25 @@ MARGINS: dict[str, Margin] = {
 
 
 def target_logits(margin: Margin, degrees: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """The target's logit at angles to its centre, (n,), degrees in [0, 180]."""
+    """Return the target's logits, shape (n,), at angles to its centre, degrees in [0, 180]."""
     cosines = torch.from_numpy(np.cos(np.radians(degrees)))
     return scale * margin(cosines).numpy()
 
 
 def boundary(margin: Margin, between: float) -> float:
-    """Where training draws the line for a class, when another centre is `between` degrees away.
+    """Return the decision boundary of a class in training, degrees from its centre towards another centre.
 
-    The largest angle to the own centre, degrees, towards the other centre, at which the margin's
-    logit still reaches the other's; without a margin it is half of `between`.
+    It is the largest angle at which the logit with the margin still reaches the other class's logit. Without
+    a margin it is half of `between`.
+
+    Args:
+        margin: The margin of the class.
+        between: The angle between the two centres, degrees.
     """
     angles = np.linspace(0, between, 10_001)
     own = target_logits(margin, angles, 1.0)
     other = np.cos(np.radians(between - angles))
-    # The own logit falls and the other's rises: the first place where it is lower is the only one.
+    # The own logit falls and the other's rises, so they cross once.
     lower = np.flatnonzero(own < other)
     return float(angles[lower[0]]) if len(lower) else float(between)
 
@@ -102,7 +106,7 @@ def boundary(margin: Margin, between: float) -> float:
 def probabilities(
     margin: Margin, degrees: NDArray[np.float64], between: float, scale: float
 ) -> NDArray[np.float64]:
-    """Probability of the own class in training, (n,), on the way from its centre to the other's."""
+    """Return probabilities of the own class in training, shape (n,), between its centre and another."""
     own = target_logits(margin, degrees, scale)
     other = scale * np.cos(np.radians(between - degrees))
     # The logistic function by tanh, which does not overflow.
@@ -114,12 +118,12 @@ class Toy:
     """A trained toy.
 
     Args:
-        embeddings: (identities * photographs, 2), unit norm.
-        labels: (identities * photographs,).
-        centres: (identities, 2), unit norm.
-        within: mean angle of an embedding to its identity's centre, degrees.
-        between: mean, over identities, of the smallest angle to another centre, degrees.
-        correct: share of the embeddings that are nearest to their own centre.
+        embeddings: Shape (identities * photographs, 2), unit norm.
+        labels: Shape (identities * photographs,).
+        centres: Shape (identities, 2), unit norm.
+        within: The mean angle of an embedding to its identity's centre, degrees.
+        between: The mean over identities of the smallest angle to another centre, degrees.
+        correct: The fraction of the embeddings that are nearest to their own centre.
     """
 
     embeddings: NDArray[np.float64]
@@ -131,16 +135,20 @@ class Toy:
 
 
 def train_toy(margin: Margin, scale: float, *, seed: int = 0) -> Toy:
-    """Train a small network with two-dimensional embeddings on eight synthetic identities.
+    """Train a small network with two-dimensional embeddings on eight synthetic identities, in about a second.
 
-    The paper's toy (its figure 3), with points around eight means in place of photographs, so that
-    it takes a second. The same arguments give the same picture.
+    The same arguments give the same result.
 
     Args:
-        scale: the paper's s, positive.
+        margin: The margin of the loss.
+        scale: The scale s of the logits, positive.
+        seed: The seed of all random numbers.
 
     Raises:
-        InputError: the scale is out of its range.
+        InputError: If the scale is out of its range.
+
+    Source: the toy of Deng et al., arXiv:1801.07698, figure 3, with points around eight means in place of
+    photographs.
     """
     if not 0 < scale < math.inf:
         raise InputError(f"scale: expected a positive number, got {scale}")
@@ -149,7 +157,7 @@ def train_toy(margin: Margin, scale: float, *, seed: int = 0) -> Toy:
     labels = torch.arange(IDENTITIES).repeat_interleave(PHOTOGRAPHS)
     photographs = means[labels] + SPREAD * torch.randn(len(labels), PIXELS, generator=generator)
     sizes = ((PIXELS, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 2))
-    # Drawn by a generator of its own: a page may train several at once.
+    # The generator is local, since several toys may be trained at once.
     weights = [
         (torch.randn(size, generator=generator) * math.sqrt(2 / size[0])).requires_grad_() for size in sizes
     ]
@@ -162,7 +170,7 @@ def train_toy(margin: Margin, scale: float, *, seed: int = 0) -> Toy:
 
     for step in range(STEPS):
         grown = min(1.0, step / (WARM_UP * STEPS))
-        # From the start a full margin would leave most points on the wrong side for good.
+        # With the full margin from the first step, most points would stay on the wrong side.
         now = Margin(1 + grown * (margin.m1 - 1), grown * margin.m2, grown * margin.m3)
         cosines = F.linear(embed(), F.normalize(head))
         targets = now(cosines.gather(1, labels[:, None]))

@@ -1,82 +1,83 @@
-"""The whole page."""
+"""The page: its header, its tabs and its look."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.themes.utils import fonts
 
-from app.context import Context, on_change, told
-from app.html import note
-from app.settings import Settings
-from app.tabs import audit, identity, ingredients, learn, photograph
-from recognition.loading import BUNDLED, load
-from recognition.runtime import choose_device
+from arcinvert.audit.report import SECTION_STYLE
+from recognition.loading import BUNDLED
 
-#: Files that were uploaded and never used are wiped when they are this old, seconds.
-UNUSED = 60
-_STYLE = Path(__file__).parent / "style.css"
+from . import resources
+from .context import Context, attempt, on_change
+from .html import note
+from .settings import Settings
+from .tabs import audit, compare, identity, learn, photograph
+
+#: Age at which uploaded files that were never used are deleted, seconds.
+UNUSED_SECONDS = 60
 
 
 def look() -> dict[str, Any]:
-    """Theme and style, for `launch`: fonts of the visitor's own machine."""
+    """Return theme and style for `launch`, with fonts of the visitor's machine."""
     theme = gr.themes.Default(
         primary_hue="blue",
         neutral_hue="slate",
         font=[fonts.Font("system-ui"), fonts.Font("sans-serif")],
         font_mono=[fonts.Font("ui-monospace"), fonts.Font("monospace")],
     ).set(
-        # The theme's own quiet text is too faint to read.
+        # The theme's own quiet text has too little contrast.
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
     )
-    return {"theme": theme, "css": _STYLE.read_text(encoding="utf-8")}
+    return {"theme": theme, "css": resources.style() + SECTION_STYLE}
 
 
-def describe(settings: Settings, name: str) -> str:
-    """The chosen network and the device in one line."""
+def describe(context: Context, name: str) -> str:
+    """Return the chosen network and the device in one line."""
 
     def work() -> str:
-        recogniser = load(settings.model(name))
+        attacker = context.attacker(name)
+        recogniser = attacker.recogniser
         classes = (
             "no class centres" if recogniser.centres is None else f"{len(recogniser.centres):,} identities"
         )
-        return note(f"{recogniser.name}: {classes}. Attacks run on {choose_device(settings.device)}.")
+        return note(f"{recogniser.name}: {classes}. Attacks run on {attacker.device}.")
 
-    described, message = told(work)
+    described, message = attempt(work)
     return described or message
 
 
 def build_page(settings: Settings) -> gr.Blocks:
-    """All tabs, ready to launch."""
+    """Return the page, ready to launch."""
     context = Context(settings)
     with gr.Blocks(
         title="arcinvert: what a face recogniser gives away",
         analytics_enabled=False,
-        delete_cache=(UNUSED, UNUSED),
+        delete_cache=(UNUSED_SECONDS, UNUSED_SECONDS),
     ) as page:
         gr.Markdown(
-            "# arcinvert\nWhat does a face recogniser give away? Only for networks and people that you may "
-            "examine: **people's images need their consent.**"
+            "# arcinvert\nWhat does a face recogniser give away? Use this page only for networks and people "
+            "that you are allowed to examine: **images of people need their consent.**"
         )
         model = gr.Dropdown(
             settings.model_names(),
             value=BUNDLED,
             label="Network",
-            info="That is attacked",
+            info="The network that is attacked",
             elem_id="network",
         )
-        about = gr.HTML(describe(settings, BUNDLED))
-        on_change(model.change, lambda name: describe(settings, name), [model], [about])
+        about = gr.HTML(describe(context, BUNDLED))
+        on_change(model.change, lambda name: describe(context, name), [model], [about])
         with gr.Tabs():
             with gr.Tab("From an identity", id="identity"):
                 wanted = identity.build(context, model)
             with gr.Tab("From a photograph", id="photograph"):
                 chosen = photograph.build(context, model)
-            with gr.Tab("Ingredients", id="ingredients"):
-                ingredients.build(context, model, wanted, chosen)
+            with gr.Tab("Compare recipes", id="compare"):
+                compare.build(context, model, wanted, chosen)
             with gr.Tab("Audit", id="audit"):
                 audit.build(context)
             with gr.Tab("Learn", id="learn"):

@@ -1,4 +1,4 @@
-"""The part that two tabs share: settings of an attack, start and stop, the face as it appears, scores."""
+"""What two tabs share: the options of an attack, the faces as they appear, and the scores."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -7,131 +7,133 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from app.context import ATTACKS, Context, number, on_change, told
-from app.html import figure, progress, row
-from app.jobs import Frame, Job
-from app.results import cards, downloads, finished
-from app.scores import rate_words
-from app.settings import MAX_SAMPLES, MAX_STEPS
-from arcinvert.api import Run
+from arcinvert import Attacker, InputError, Run
 from arcinvert.evaluation.calibration import thresholds
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
-from recognition.errors import InputError
+
+from .context import Context, attempt, on_change
+from .controls import JobControls, seed_field
+from .html import figure, progress, row
+from .jobs import Frame, Job
+from .results import cards, downloads, finished
+from .scores import rate_text
+from .settings import MAX_SAMPLES, MAX_STEPS
 
 #: Runs an attack within a job, with options of `AttackOptions`.
 Attack = Callable[..., Run]
-#: From the chosen network's file and the tab's own inputs to an attack, which gets a job and options.
+#: Makes an `Attack` of the network's attacker and the values of the tab's inputs.
 Prepare = Callable[..., Attack]
 
-#: Of networks trained here, as the bundled one.
-_DEFAULT_STEPS = PARAMETRISATIONS["eigenfaces"].steps
+#: Seconds that Gradio keeps the state of a visitor who has left.
+STATE_SECONDS = 3600
+_DEFAULT_SAMPLES = 4
+_DEFAULT_STEPS = PARAMETRISATIONS["face-pca"].steps
 
 
-def attack_panel(
-    context: Context,
-    model: gr.Dropdown,
-    targets: Sequence[Any],
-    prepare: Prepare,
-    original: Callable[..., NDArray[np.uint8] | None] = lambda *given: None,
-) -> None:
-    """Lay out an attack's controls and results, and connect them.
+class AttackPanel:
+    """Lays out the controls and results of an attack, and connects them.
 
     Args:
-        model: the chosen network's name.
-        targets: the tab's inputs that name the target.
-        prepare: makes the attack of the network's file and the targets' values.
-        original: of the targets' values the picture to show beside the results, uint8 HWC.
+        context: The server's context.
+        model: The control with the network's name.
+        targets: The tab's inputs that say what is attacked.
+        prepare: Makes the attack of the attacker and the targets' values.
+        original: Returns the picture to show beside the results, uint8 HWC, of the targets' values.
     """
-    with gr.Row():
-        samples = gr.Slider(1, MAX_SAMPLES, 4, step=1, label="Samples", info="Reconstructions, side by side")
-        steps = gr.Slider(
-            1, MAX_STEPS, _DEFAULT_STEPS, step=1, label="Steps", info="More steps, nearer, longer"
+
+    def __init__(
+        self,
+        context: Context,
+        model: gr.Dropdown,
+        targets: Sequence[Any],
+        prepare: Prepare,
+        original: Callable[..., NDArray[np.uint8] | None] = lambda *given: None,
+    ) -> None:
+        self._context, self._prepare, self._original = context, prepare, original
+        with gr.Row():
+            samples = gr.Slider(
+                1,
+                MAX_SAMPLES,
+                _DEFAULT_SAMPLES,
+                step=1,
+                label="Samples",
+                info="The number of reconstructions",
+            )
+            steps = gr.Slider(
+                1, MAX_STEPS, _DEFAULT_STEPS, step=1, label="Steps", info="More steps take longer"
+            )
+            seed = seed_field()
+        self._controls = JobControls(context, "Start")
+        self._live = gr.HTML()
+        self._fmr = gr.Radio(
+            [(f"{rate_text(threshold.fmr)} strangers", threshold.fmr) for threshold in thresholds()],
+            value=thresholds()[0].fmr,
+            label="The judge's threshold accepts",
+            info="Stricter systems accept fewer strangers",
+            visible=False,
         )
-        seed = number("Seed", 0, "The same seed gives the same picture")
-    with gr.Row():
-        start = gr.Button("Start", variant="primary")
-        stop = gr.Button("Stop and keep what there is", interactive=False)
-    status = gr.HTML()
-    live = gr.HTML()
-    fmr = gr.Radio(
-        [(f"{rate_words(threshold.fmr)} strangers", threshold.fmr) for threshold in thresholds()],
-        value=thresholds()[0].fmr,
-        label="The judge's threshold lets pass",
-        info="Strict systems let fewer strangers pass",
-        visible=False,
-    )
-    scores = gr.HTML()
-    files = gr.HTML()
-    state = gr.State(time_to_live=3600)
+        self._scores = gr.HTML()
+        self._files = gr.HTML()
+        self._state: gr.State = gr.State(time_to_live=STATE_SECONDS)
+        self._controls.connect(
+            self._run,
+            [model, samples, steps, seed, self._fmr, *targets],
+            [self._live, self._scores, self._files, self._fmr, self._state],
+        )
+        on_change(
+            self._fmr.input,
+            lambda rate, kept: cards(kept[0], rate, kept[1]) if kept else "",
+            [self._fmr, self._state],
+            [self._scores],
+        )
 
-    def run(
-        request: gr.Request, name: str, count: int, length: int, start_at: int, rate: float, *given: Any
+    def _run(
+        self,
+        request: gr.Request,
+        name: str,
+        samples: float,
+        steps: float,
+        seed: float | None,
+        rate: float,
+        *given: Any,
     ) -> Iterator[dict[Any, Any]]:
-        idle = {start: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
-
         def work(job: Job) -> Run:
-            attack = prepare(context.settings.model(name), *given)
-            return attack(job, **checked(count, length, start_at))
+            options = checked(samples, steps, seed)
+            attacker: Attacker = self._context.attacker(name)
+            return self._prepare(attacker, *given)(job, **options)
 
-        yield {
-            start: gr.Button(interactive=False),
-            stop: gr.Button(interactive=True),
-            status: progress(0, 1, "Loading the network"),
-            live: "",
-            scores: "",
-            files: "",
-            fmr: gr.Radio(visible=False),
-            state: None,
+        yield self._controls.busy() | {
+            self._live: "",
+            self._scores: "",
+            self._files: "",
+            self._fmr: gr.Radio(visible=False),
+            self._state: None,
         }
-        job = context.jobs.start(request.session_hash, work, limit=context.settings.time_limit)
+        job = self._context.jobs.start(request.session_hash, work, limit=self._context.settings.time_limit)
         for frame in job.frames():
-            yield {live: faces(frame), status: progress(frame.step, frame.steps, time_words(frame))}
-
-        def show() -> dict[Any, Any]:
-            result = job.result()
-            return {
-                status: finished(result, timed_out=job.timed_out),
-                scores: cards(result, rate, original(*given)),
-                files: downloads(result),
-                fmr: gr.Radio(visible=True),
-                state: (result, original(*given)),
+            yield {
+                self._live: faces(frame),
+                self._controls.status: progress(frame.step, frame.steps, step_text(frame)),
             }
+        shown, message = attempt(lambda: self._results(job, rate, given))
+        yield {self._live: ""} | self._controls.idle(message) | (shown or {})
 
-        shown, message = told(show)
-        yield idle | {live: ""} | (shown or {status: message})
-
-    start.click(
-        run,
-        [model, samples, steps, seed, fmr, *targets],
-        [start, stop, status, live, scores, files, fmr, state],
-        concurrency_id=ATTACKS,
-        concurrency_limit=1,
-        show_progress="minimal",
-        show_progress_on=[status],
-        trigger_mode="once",
-        api_visibility="private",
-    )
-
-    def end(request: gr.Request) -> None:
-        context.jobs.stop(request.session_hash)
-
-    stop.click(
-        end,
-        None,
-        None,
-        queue=False,
-        api_visibility="private",
-    )
-    on_change(
-        fmr.input, lambda rate, kept: cards(kept[0], rate, kept[1]) if kept else "", [fmr, state], [scores]
-    )
+    def _results(self, job: Job, rate: float, given: Sequence[Any]) -> dict[Any, Any]:
+        run, original = job.result(), self._original(*given)
+        return {
+            self._controls.status: finished(run, timed_out=job.timed_out),
+            self._scores: cards(run, rate, original),
+            self._files: downloads(run),
+            self._fmr: gr.Radio(visible=True),
+            self._state: (run, original),
+        }
 
 
 def checked(samples: float, steps: float, seed: float | None) -> dict[str, int]:
-    """The options of an attack, within what this server allows.
+    """Return the options of an attack, within what this server allows.
 
     Raises:
-        InputError: one is out of its range.
+        InputError: If one is out of its range.
     """
     for name, value, most in (("samples", samples, MAX_SAMPLES), ("steps", steps, MAX_STEPS)):
         if not 1 <= value <= most:
@@ -142,7 +144,7 @@ def checked(samples: float, steps: float, seed: float | None) -> dict[str, int]:
 
 
 def faces(frame: Frame) -> str:
-    """What there is so far."""
+    """Return the images of a frame."""
     return row(
         figure(
             image,
@@ -154,6 +156,6 @@ def faces(frame: Frame) -> str:
     )
 
 
-def time_words(frame: Frame) -> str:
-    """How far it is and how long it will take."""
+def step_text(frame: Frame) -> str:
+    """Return a frame's step and the time left."""
     return f"Step {frame.step} of {frame.steps}, about {frame.seconds_left:.0f} s left"

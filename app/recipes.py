@@ -1,4 +1,4 @@
-"""What the Ingredients tab compares: arcinvert's recipes, and its own with an ingredient left out."""
+"""What the Compare recipes tab compares: the recipes, and the default one with one change each."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,23 +11,33 @@ class Variant:
     """One way to attack.
 
     Args:
-        title: what the page calls it; differs: how it differs, in words.
-        options: of `AttackOptions`, where they are not its defaults.
+        title: Its name on the page.
+        text: How it differs from the others, in one phrase.
+        options: The options of `AttackOptions` that are given.
     """
 
     title: str
-    differs: str
+    text: str
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def _whole(name: RecipeName) -> Variant:
+def _recipe(name: RecipeName) -> Variant:
     return Variant(RECIPES[name].title, RECIPES[name].text, {"recipe": name})
 
 
 VARIANTS = (
-    _whole("arcinvert"),
-    Variant("without BN prior", "as arcinvert, but the network's statistics are not used", {"prior": "none"}),
-    Variant("from noise", "as arcinvert, but no public faces: it begins at noise", {"knowledge": "weights"}),
-    _whole("paper"),
-    _whole("deepinversion"),
+    _recipe("arcinvert"),
+    Variant(
+        "without BatchNorm statistics",
+        "as arcinvert, without the statistics that the network's BatchNorm layers keep",
+        {"penalty": {"bn": 0}},
+    ),
+    Variant(
+        "weights only",
+        "as arcinvert, without any public faces; the mean face is computed from the network first, which "
+        "takes further steps, and the attack is started three times",
+        {"knowledge": "weights"},
+    ),
+    _recipe("paper"),
+    _recipe("deepinversion"),
 )

@@ -1,68 +1,80 @@
-"""What the server was started with, and what it allows."""
+"""What the page is served with, and what it allows."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from recognition.config import check, option
 from recognition.errors import InputError
-from recognition.loading import BUNDLED
 from recognition.options import DeviceName
 
 #: Largest upload, bytes.
 MAX_UPLOAD = 20_000_000
-#: Largest photograph that is decoded here, pixels: a page has less patience than a terminal.
+#: Largest photograph that is decoded, pixels; less than on the command line, since visitors share the server.
 MAX_PIXELS = 50_000_000
-#: Most samples, all in one batch, and most steps of a job.
+#: Most samples, which are optimised in one batch, and most steps of an attack.
 MAX_SAMPLES = 8
 MAX_STEPS = 500
-#: Endings of files that a network may be chosen from.
+#: Endings of files that can be chosen as a network.
 MODEL_SUFFIXES = frozenset({".safetensors", ".pt", ".pth", ".onnx"})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Of one server.
-
-    Args:
-        models: folder of networks that may be chosen, besides the bundled one.
-        device: where attacks run.
-        time_limit: seconds a job may take.
-        queue: jobs that may wait.
+    """The options of one server.
 
     Raises:
-        InputError: the folder is none, or a number is out of range.
+        InputError: If a value is out of its range, or the folder of networks is none.
     """
 
-    models: Path | None = None
-    device: DeviceName = "auto"
-    time_limit: float = 300.0
-    queue: int = 8
+    port: int = option(7860, help="the port of 127.0.0.1", group="server", minimum=1, maximum=65_535)
+    models: Path | None = option(
+        help="a folder of networks that visitors can choose besides the bundled one",
+        group="server",
+        metavar="DIR",
+    )
+    device: DeviceName = option(
+        "auto", help="the device that computes; auto is CUDA, then MPS, then the CPU", group="server"
+    )
+    time_limit: float = option(
+        300.0,
+        help="the time after which an attack is stopped; what it has made is kept",
+        group="server",
+        above=0,
+        metavar="SECONDS",
+    )
+    queue: int = option(8, help="the number of attacks that can wait", group="server", minimum=1)
+    share: bool = option(
+        False,
+        help="whether the page also gets a public address, by Gradio's relay; requires a password in the "
+        "environment variable ARCINVERT_APP_PASSWORD",
+        group="server",
+    )
+    open: bool = option(False, help="whether to open the page in this machine's browser", group="server")
 
     def __post_init__(self) -> None:
+        check(self)
         if self.models is not None and not self.models.is_dir():
-            raise InputError(f"{self.models}: expected a folder of networks for --models, found none")
-        if not 0 < self.time_limit < float("inf"):
-            raise InputError(f"time limit: expected a positive number of seconds, got {self.time_limit}")
-        if self.queue < 1:
-            raise InputError(f"queue: expected at least 1, got {self.queue}")
+            raise InputError(f"models: expected a folder of networks, found none at {self.models}")
 
     def model_names(self) -> list[str]:
-        """The networks that may be chosen now, the bundled one first."""
+        """Return the names of the networks that can be chosen now, the bundled one first."""
+        # Both import torch, which the command line does without.
+        from arcinvert.knowledge.statistics_file import SUFFIX
+        from recognition.loading import BUNDLED
+
         if self.models is None or not self.models.is_dir():
             return [BUNDLED]
-        return [
-            BUNDLED,
-            *sorted(path.name for path in self.models.iterdir() if path.suffix.lower() in MODEL_SUFFIXES),
-        ]
+        names = (path.name for path in self.models.iterdir() if path.suffix.lower() in MODEL_SUFFIXES)
+        return [BUNDLED, *sorted(name for name in names if not name.endswith(SUFFIX))]
 
     def model(self, name: str) -> str:
-        """What `recognition.loading.load` takes for a name on the page.
+        """Return what `arcinvert.Attacker` takes for a name on the page.
 
         Raises:
-            InputError: there is no such network, or there is none any more.
+            InputError: If there is no network of this name, or no longer.
         """
-        # Looked up rather than joined: a name can lead nowhere but into the folder.
-        if name not in self.model_names():
-            raise InputError(
-                f"network: expected one of {', '.join(self.model_names())}, got {name!r}; it has gone"
-            )
-        return BUNDLED if self.models is None or name == BUNDLED else str(self.models / name)
+        names = self.model_names()
+        # Only names in the list are accepted, so that no name leads out of the folder.
+        if name not in names:
+            raise InputError(f"network: expected one of {', '.join(names)}, got {name!r}, which is not there")
+        return name if self.models is None or name == names[0] else str(self.models / name)

@@ -1,4 +1,4 @@
-"""Small plots as SVG inside the page: they take its colours, light or dark, and need no script."""
+"""Small plots as SVG within the page: they follow its colours, light or dark, and need no script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-#: Okabe and Ito's colour-blind safe colours, by what they stand for.
+#: Okabe and Ito's colour-blind safe colours, by meaning.
 DIFFERENT, SAME, RECONSTRUCTION = "#0072B2", "#009E73", "#D55E00"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8a8a8a", "#a08000")
-#: Dashes beside colours, for those who see no colours.
+#: Dashes of the series, so that they can be told apart without colours.
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "1 2", "12 4", "6 2 1 2")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its words, its range, and where it has ticks."""
+    """An axis: its label, its range and its ticks."""
 
     label: str
     low: float
@@ -24,14 +24,14 @@ class Axis:
     ticks: tuple[float, ...]
 
     def place(self, values: NDArray[np.float64] | float, start: float, end: float) -> NDArray[np.float64]:
-        """Where values lie between the pixels `start` and `end`."""
-        share = (np.clip(values, self.low, self.high) - self.low) / (self.high - self.low)
-        return start + share * (end - start)
+        """Return the positions of values between the pixels `start` and `end`."""
+        fraction = (np.clip(values, self.low, self.high) - self.low) / (self.high - self.low)
+        return start + fraction * (end - start)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A curve with its name; a broad one is seen below a curve that it equals."""
+    """A curve with its name; a broad one stays visible below a curve that equals it."""
 
     name: str
     x: NDArray[np.float64]
@@ -40,7 +40,7 @@ class Line:
 
 
 def frame(width: int, height: int, title: str, body: str) -> str:
-    """An SVG picture that shrinks with the page; the title is its alternative text."""
+    """Return an SVG picture that shrinks with the page; the title is its alternative text."""
     return (
         f'<svg class="ai-plot" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
         f'style="max-width:{round(width * 1.25)}px"><title>{escape(title)}</title>{body}</svg>'
@@ -48,24 +48,24 @@ def frame(width: int, height: int, title: str, body: str) -> str:
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "middle", style: str = "", turn: str = "") -> str:
-    """Words at a place."""
+    """Return a text at a position, pixels."""
     kind = f' class="{style}"' if style else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{kind}{turn}>{escape(words)}</text>'
 
 
 def path(x: NDArray[np.float64], y: NDArray[np.float64], *, attributes: str, close: bool = False) -> str:
-    """A line through points, in pixels."""
+    """Return a line through points, pixels."""
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
     return f'<{"polygon" if close else "polyline"} points="{points}" {attributes}/>'
 
 
 def steps(edges: NDArray[np.float64], heights: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
-    """The outline of a histogram: x and y of its corners."""
+    """Return the outline of a histogram: x and y of its corners."""
     return np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights, 2), [0]])
 
 
 def line_chart(lines: Sequence[Line], x: Axis, y: Axis, title: str, *, width: int = 460) -> str:
-    """Curves with axes and a legend below."""
+    """Return a plot of curves with axes and a legend below."""
     left, right, top, bottom = 52, width - 12, 12, 250
     parts = [_axes(x, y, left, right, top, bottom)]
     for number, line in enumerate(lines):
@@ -100,7 +100,7 @@ def _axes(x: Axis, y: Axis, left: float, right: float, top: float, bottom: float
 
 
 def _legend(names: Sequence[str], left: float, right: float, top: float) -> tuple[str, int]:
-    """Names with samples of their lines, in two columns; and where they end."""
+    """Return the names with samples of their lines, in two columns, and the height at which they end."""
     parts = []
     for number, name in enumerate(names):
         x = left + (number % 2) * (right - left) / 2

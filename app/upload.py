@@ -1,4 +1,4 @@
-"""A photograph on its way in: read once, wiped from the server's folder, then in memory alone."""
+"""Uploads: read once, deleted from the server's folder, and kept in memory only."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,25 +9,26 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from app.settings import MAX_PIXELS, MAX_UPLOAD
 from recognition.detection.alignment import Face, detect
 from recognition.errors import InputError
 from recognition.images import decode_image, frame_count
 
+from .settings import MAX_PIXELS, MAX_UPLOAD
+
 
 @dataclass(frozen=True)
 class Upload:
-    """The bytes of one uploaded file and what its sender called it."""
+    """The bytes of an uploaded file, and its name on the visitor's machine."""
 
     name: str
     data: bytes
 
 
 def photograph_input(**settings: Any) -> gr.Image:
-    """Upload, paste or webcam; a handler gets an `Upload`, and the file is gone.
+    """Return a control for a photograph: upload, clipboard or webcam.
 
-    Its methods are replaced rather than overridden: for a subclass, Gradio writes a file into this
-    package.
+    Handlers get an `Upload`; the file is deleted by then. Methods are replaced, not overridden, because
+    Gradio writes a file into this package for every subclass of a component.
     """
     component = gr.Image(type="filepath", **settings)
     component.preprocess = lambda payload: take(payload) if payload is not None and payload.path else None
@@ -36,7 +37,7 @@ def photograph_input(**settings: Any) -> gr.Image:
 
 
 def report_input(**settings: Any) -> gr.File:
-    """Files of a report; a handler gets their `Upload`s, and the files are gone."""
+    """Return a control for the files of a report. Handlers get `Upload`s; the files are deleted by then."""
     component = gr.File(file_count="multiple", **settings)
     component.preprocess = lambda payload: None if payload is None else [take(file) for file in payload.root]
     component.postprocess = _nothing
@@ -44,28 +45,28 @@ def report_input(**settings: Any) -> gr.File:
 
 
 def _nothing(value: None) -> None:
-    """Nothing is ever shown by them: that would write a file again."""
+    """Show nothing in the control, because that would write the file again."""
 
 
 def take(file: Any) -> Upload:
-    """Read one file of Gradio's and wipe it, with the folder that Gradio made for it.
+    """Read a file that Gradio received, and delete it with the folder that Gradio made for it.
 
     Raises:
-        gr.Error: it has gone already.
+        gr.Error: If the file is no longer there.
     """
     path = Path(file.path)
     try:
-        # The server cuts longer uploads off; this holds for whatever else lies at the path.
+        # Gradio already limits the size of uploads; this limit also holds for any other file at the path.
         with path.open("rb") as opened:
             return Upload(Path(file.orig_name or path.name).name, opened.read(MAX_UPLOAD + 1))
     except OSError:
-        raise gr.Error("The upload did not arrive whole. Please choose the file again.") from None
+        raise gr.Error("The upload is incomplete. Please choose the file again.") from None
     finally:
-        wipe(path)
+        delete(path)
 
 
-def wipe(path: Path) -> None:
-    """Remove an uploaded file, and its folder if that is empty then."""
+def delete(path: Path) -> None:
+    """Delete an uploaded file, and its folder if it is empty then."""
     path.unlink(missing_ok=True)
     if path.parent.is_dir() and not any(path.parent.iterdir()):
         shutil.rmtree(path.parent, ignore_errors=True)
@@ -73,12 +74,13 @@ def wipe(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A decoded photograph, in memory alone.
+    """A decoded photograph, in memory only.
 
     Args:
-        pixels: uint8 HWC RGB.
-        faces: found in it, the largest first; at least one.
-        note: what its sender should know.
+        name: The file's name on the visitor's machine.
+        pixels: uint8 HWC, RGB.
+        faces: The faces found in it, the largest first; at least one.
+        note: A sentence for the visitor; empty if there is nothing to say.
     """
 
     name: str
@@ -88,21 +90,21 @@ class Photograph:
 
 
 def decode(upload: Upload) -> Photograph:
-    """Check an upload by its content, decode it, find its faces.
+    """Decode a photograph, whatever its name, and find the faces in it.
 
     Raises:
-        InputError: too large, no photograph, damaged, or without a face.
+        InputError: If the file is too large, not a photograph, or damaged, or there is no face in it.
     """
     if len(upload.data) > MAX_UPLOAD:
         raise InputError(
-            f"{upload.name}: expected at most {MAX_UPLOAD // 10**6} MB, got more; shrink it first"
+            f"{upload.name}: expected at most {MAX_UPLOAD // 10**6} MB, got more; choose a smaller file"
         )
     pixels = decode_image(upload.data, name=upload.name, max_pixels=MAX_PIXELS)
     faces = detect(pixels)
     if not faces:
         raise InputError(
-            f"{upload.name}: expected a face, the detector found none; use a clear frontal photograph"
+            f"{upload.name}: expected a face, the detector found none; choose a clear frontal photograph"
         )
     frames = frame_count(upload.data)
-    note = f"The file is an animation of {frames} frames; the first one was taken." if frames > 1 else ""
+    note = f"The file is an animation of {frames} frames; the first frame is used." if frames > 1 else ""
     return Photograph(upload.name, pixels, faces, note)

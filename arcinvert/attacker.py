@@ -5,8 +5,9 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from arcinvert.arguments import check_callback, check_path, check_word
 from arcinvert.attack import Attacks, Task
 from arcinvert.attacked import Model, as_recogniser
 from arcinvert.evaluation.judges import DlibJudge, Judge
@@ -63,6 +64,9 @@ class Attacker:
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
     ) -> None:
+        check_word("device", device, get_args(DeviceName))
+        check_word("precision", precision, get_args(Precision))
+        check_path("statistics", statistics)
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
         self.recogniser = as_recogniser(model, preprocessing).to(self.device)
@@ -85,6 +89,7 @@ class Attacker:
         Raises:
             InputError: If options are unknown, out of range, or contradict the network or each other.
         """
+        check_word("target", target, get_args(TargetKind))
         return self._resolved(attack_options(options), target)
 
     def _resolved(self, options: AttackOptions, target: TargetKind) -> AttackPlan:
@@ -121,7 +126,7 @@ class Attacker:
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = attack_options(options)
+        chosen = _checked(options, out, progress, photos)
         wanted = wanted_classes(class_id, class_name)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
         inputs = {"classes": wanted, "photos": _name(photos)}
@@ -155,7 +160,7 @@ class Attacker:
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = attack_options(options)
+        chosen = _checked(options, out, progress, photos)
         several = list(photograph) if isinstance(photograph, list | tuple) else [photograph]
         subjects, left_out = photograph_subjects(
             self.recogniser, several, self.judge, face=face, photos=photos
@@ -194,7 +199,7 @@ class Attacker:
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = attack_options(options)
+        chosen = _checked(options, out, progress)
         subjects = crop_subjects(self.recogniser, crops, self.judge)
         inputs = {"crops": [subject.name for subject in subjects]}
         return self._run("from-crops", "template", subjects, chosen, inputs, out, resume, progress)
@@ -222,7 +227,7 @@ class Attacker:
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = attack_options(options)
+        chosen = _checked(options, out, progress)
         subjects = TemplateSubjects(self.recogniser, templates)
         inputs = {"templates": _name(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
         return self._run("from-embedding", "template", subjects, chosen, inputs, out, resume, progress)
@@ -313,6 +318,14 @@ def attack_options(options: dict[str, Any]) -> AttackOptions:
 def _name(path: str | os.PathLike[str] | None) -> str | None:
     """Return the last part of a path: where it is on this machine does not belong into results."""
     return None if path is None else Path(path).resolve().name
+
+
+def _checked(options: dict[str, Any], out: Any, progress: Any, photos: Any = None) -> AttackOptions:
+    """Return options of an attack after checking them and the other arguments."""
+    check_path("out", out)
+    check_path("photos", photos)
+    check_callback("progress", progress)
+    return attack_options(options)
 
 
 def _without_type_2(subjects: Sequence[Subject], photos: str | os.PathLike[str] | None) -> list[str]:

@@ -143,4 +143,5 @@ class AttackOptions:
         """Return the options that were given, without the recipe and those that have a plain default."""
         plain = {"recipe", "knowledge", "samples", "seed"}
         values = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in plain}
+        values["penalty"] = {name: weight for name, weight in self.penalty.items() if weight is not None}
         return {name: value for name, value in values.items() if value is not None and value != {}}

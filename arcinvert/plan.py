@@ -155,7 +155,7 @@ def resolve(
     blend = _blend(values, recogniser, knowledge, target)
     loss = _loss(values, target)
     setting = Setting(recogniser, parametrisation, knowledge.statistics)
-    penalties, notes = _penalties(defaults["penalty"], options.penalty, setting)
+    penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
     is_class = LOSSES[loss].needs_classes
     centres = recogniser.centres
     used = _knowledge_used(knowledge, initialisation_name, parametrisation, blend, penalties, setting)
@@ -274,7 +274,7 @@ def _loss(values: dict[str, Any], target: TargetKind) -> str:
 
 
 def _penalties(
-    of_recipe: dict[str, float | None], given: dict[str, float | None], setting: Setting
+    of_recipe: dict[str, float | None], given: dict[str, float], setting: Setting
 ) -> tuple[tuple[PlannedPenalty, ...], tuple[str, ...]]:
     """Return the penalties in the registry's order; those of the recipe that lack something are left out."""
     planned, notes = [], []
@@ -286,7 +286,7 @@ def _penalties(
         if not weight:
             continue
         if lacks := penalty.missing(setting):
-            if given.get(name) is not None:
+            if name in given:
                 raise InputError(f"penalty {name}: {lacks}")
             if penalty.of_activations:
                 notes.append(f"{setting.recogniser.name} is attacked without the penalty {name}: {lacks}.")

@@ -1,16 +1,17 @@
-"""What each ingredient of the attack is worth, alone and together with all others.
+"""What each part of the attack contributes: each left out of the default recipe, each added to a bare attack.
 
-    arcinvert calibrate --model mobilefacenet_y1.onnx --images PUBLIC --out places.safetensors
+    arcinvert calibrate --model mobilefacenet_y1.onnx --images PUBLIC --out statistics.safetensors
     python -m benchmarks.ablation --photos ../shared/data/lfw/images --people 64 \\
-        --statistics places.safetensors --out runs/ablation
+        --statistics statistics.safetensors --out runs/ablation
 
-Settings are chosen by this table, so its people are some that the bundled network was trained on, with two
-to nine photographs; what is chosen is reported on others (benchmarks/recipes.py). PUBLIC should be
-photographs of neither: an attacker has no statistics of the people attacked.
+Settings are chosen by this table, so it attacks people that the bundled network was trained on, with two to
+nine photographs; what is chosen is reported on others (benchmarks/recipes.py). PUBLIC should be photographs
+of neither: an attacker has no statistics of the people attacked.
 
-A row is the default recipe begun once, or a bare attack, with some changes of its options (`rows`). Its
-difference is the mean over people of its Type II less that of the row it is compared with: paired, so its
-interval is much narrower than the rows' own. A finished row is kept in --out, and not made again.
+A row is the default recipe with one restart, or a bare attack, with some options changed (`rows`). Its
+difference is the mean over people of its Type II similarity less that of the row it is compared with. The
+difference is paired by person, so its interval is much narrower than the rows' own. A finished row is kept in
+--out and not made again.
 """
 
 import argparse
@@ -19,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arcinvert.inversion.parametrisations import Pixels
-from arcinvert.options import AttackOptions, choices
-from arcinvert.output.folder import RESULT_NAME
+from arcinvert import Attacker
+from arcinvert.inversion.initialisation import INITIALISATIONS
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.penalties import PENALTIES
+from arcinvert.recipes import preset
 from benchmarks.judged import Jury, Panel, Row, as_json, command_line, make_panel, run_or_exit, write_table
 from benchmarks.recipes import cell, described, kept_pictures, make, table
 from recognition.errors import InputError
@@ -29,84 +32,114 @@ from recognition.metrics.intervals import Estimate, estimate
 
 DEFAULT, BARE = "default", "bare"
 
-_OURS = AttackOptions()
-NO_VIEWS: dict[str, Any] = {"flip": False, "shift": 0, "scale": 0.0, "feature_dropout": 0.0}
-#: One option of the default recipe, every other value of it a row; what `auto` comes to is no row.
-OPTIONS = {"prior": _OURS.prior, "start": "nearest_neighbours", "parametrisation": "eigenfaces"}
-#: Other changes of the default recipe; what is the default already is no row.
+#: The values of the default recipe that do not depend on the network.
+RECIPE: dict[str, Any] = preset("arcinvert")[1].values("template")
+#: What the default recipe comes to where it leaves an option open, on a network with nearest neighbours.
+CHOSEN = {"initialisation": "nearest-neighbours", "parametrisation": "face-pca"}
+_PIXELS = PARAMETRISATIONS["pixels"]
+NO_AUGMENTATION: dict[str, Any] = {"flip": False, "shift": 0, "scale": 0.0, "feature_dropout": 0.0}
+#: Penalties on activations that take the place of `bn`.
+OTHER_STATISTICS = [name for name in PENALTIES if name.startswith("bn-")]
+
+
+def _instead_of_bn(name: str) -> dict[str, Any]:
+    return {"penalty": {"bn": 0.0, name: 1.0}}
+
+
+#: Changes of the default recipe; those that change nothing are no rows.
 CHANGES: dict[str, dict[str, Any]] = {
-    "coarse=0": {"coarse": 0.0},
-    "coarse=0.3": {"coarse": 0.3},
-    "views=none": NO_VIEWS,
-    "views=flip": NO_VIEWS | {"flip": True},
-    "views=flip+shift2": NO_VIEWS | {"flip": True, "shift": 2},
-    "views=flip+shift6+scale0.15": NO_VIEWS | {"flip": True, "shift": 6, "scale": 0.15},
-    "dropout=0.4": {"feature_dropout": 0.4},
+    "bn=off": {"penalty": {"bn": 0.0}},
+    **{f"bn={name.removeprefix('bn-')}": _instead_of_bn(name) for name in OTHER_STATISTICS},
+    **{
+        f"{option}={name}": {option: name}
+        for option, registry in (("initialisation", INITIALISATIONS), ("parametrisation", PARAMETRISATIONS))
+        for name in registry
+        if name != CHOSEN[option]
+    },
+    "low-resolution=0": {"low_resolution": 0.0},
+    "low-resolution=0.3": {"low_resolution": 0.3},
+    "augmentation=none": NO_AUGMENTATION,
+    "augmentation=flip": NO_AUGMENTATION | {"flip": True},
+    "augmentation=flip+shift2": NO_AUGMENTATION | {"flip": True, "shift": 2},
+    "augmentation=flip+shift6+scale0.15": NO_AUGMENTATION | {"flip": True, "shift": 6, "scale": 0.15},
+    "feature-dropout=0.4": {"feature_dropout": 0.4},
     "average=0": {"average": 0.0},
     "average=0.2": {"average": 0.2},
     "restarts=3": {"restarts": 3},
-    "batch=4": {"batch_size": 4},
-    "batch=16": {"batch_size": 16},
-    "tv=off": {"tv_weight": 0.0},
-    "colour=off": {"colour_weight": 0.0},
-    "colour=4": {"colour_weight": Pixels.colour_weight},
-    "coordinates=off": {"coordinate_weight": 0.0},
+    "batch-size=4": {"batch_size": 4},
+    "batch-size=16": {"batch_size": 16},
+    "tv=off": {"penalty": {"tv": 0.0}},
+    "colour-tv=off": {"penalty": {"colour-tv": 0.0}},
+    "colour-tv=4": {"penalty": {"colour-tv": _PIXELS.penalty_weights["colour-tv"]}},
+    "pca-prior=off": {"penalty": {"pca-prior": 0.0}},
     "whiten=off": {"whiten": False},
 }
 #: From the mean face by the identity loss alone.
 BARE_CHANGES: dict[str, Any] = {
-    "start": "mean",
+    "initialisation": "mean-face",
     "parametrisation": "pixels",
-    "prior": "none",
-    "tv_weight": 0.0,
-    "colour_weight": 0.0,
-    **NO_VIEWS,
+    "penalty": {"bn": 0.0, "tv": 0.0, "colour-tv": 0.0},
+    **NO_AUGMENTATION,
 }
-#: What the bare attack lacks: each alone, and each with all before it.
+#: What the bare attack lacks: each is added alone, and with all before it.
 INGREDIENTS: dict[str, dict[str, Any]] = {
-    "tv": {"tv_weight": _OURS.tv_weight},
-    "colour": {"colour_weight": Pixels.colour_weight},
+    "tv": {"penalty": {"tv": RECIPE["penalty"]["tv"]}},
+    "colour-tv": {"penalty": {"colour-tv": _PIXELS.penalty_weights["colour-tv"]}},
     "flip": {"flip": True},
     "shift2": {"shift": 2},
-    "scale-free": {"prior": "scale-free"},
-    "per-location": {"prior": "per-location"},
-    "nearest_neighbours": {"start": "nearest_neighbours"},
-    "eigenfaces": {"parametrisation": "eigenfaces"},
+    "bn": {"penalty": {"bn": RECIPE["penalty"]["bn"]}},
+    "bn-per-position": _instead_of_bn("bn-per-position"),
+    "nearest-neighbours": {"initialisation": "nearest-neighbours"},
+    "face-pca": {"parametrisation": "face-pca"},
 }
 
 
 @dataclass(frozen=True)
 class Change:
-    """A row: options that are not the default recipe's, and the row that it is compared with."""
+    """A row.
+
+    Args:
+        changes: Options that differ from the default recipe's.
+        against: The row that it is compared with; None for the default recipe itself.
+    """
 
     changes: dict[str, Any]
     against: str | None = DEFAULT
 
 
+def with_changes(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with changes; weights of penalties are changed one by one."""
+    changed = {**options, **changes}
+    if "penalty" in options and "penalty" in changes:
+        changed["penalty"] = options["penalty"] | changes["penalty"]
+    return changed
+
+
 def rows() -> dict[str, Change]:
-    """All rows by their names."""
+    """Return all rows by name."""
     made = {DEFAULT: Change({}, None)}
-    for option, own in OPTIONS.items():
-        for value in choices(option):
-            if value not in ("auto", own):
-                made[f"{option}={value}"] = Change({option: value})
-    made |= {name: Change(changes) for name, changes in CHANGES.items() if AttackOptions(**changes) != _OURS}
+    made |= {name: Change(changes) for name, changes in CHANGES.items() if changes_recipe(changes)}
     made[BARE] = Change(BARE_CHANGES)
     together, name = BARE_CHANGES, BARE
     for ingredient, changes in INGREDIENTS.items():
-        made[f"{BARE}+{ingredient}"] = Change(BARE_CHANGES | changes, BARE)
+        made[f"{BARE}+{ingredient}"] = Change(with_changes(BARE_CHANGES, changes), BARE)
     for ingredient, changes in INGREDIENTS.items():
-        together, name = together | changes, f"{name}+{ingredient}"
-        # The first is alone.
+        together, name = with_changes(together, changes), f"{name}+{ingredient}"
+        # The first is a row already: it is alone.
         made.setdefault(name, Change(together, BARE))
     return made
 
 
+def changes_recipe(changes: Mapping[str, Any]) -> bool:
+    """Return whether changes differ from the values of the default recipe."""
+    return with_changes(RECIPE, changes) != RECIPE
+
+
 def chosen(names: Iterable[str] | None) -> dict[str, Change]:
-    """The rows of these names, or all, with those that they are compared with, in the table's order.
+    """Return the rows of these names, or all, with those that they are compared with, in the table's order.
 
     Raises:
-        InputError: there is no such row.
+        InputError: If there is no such row.
     """
     every = rows()
     if names is None:
@@ -125,10 +158,12 @@ def chosen(names: Iterable[str] | None) -> dict[str, Change]:
 def differences(
     results: Mapping[str, Row], changes: Mapping[str, Change], names: Sequence[str]
 ) -> dict[str, Estimate]:
-    """Of each row its Type II less that of the row it is compared with, over the same people.
+    """Return each row's Type II less that of the row it is compared with, paired by person.
 
     Args:
-        names: of the people, in the order of the rows' similarities.
+        results: Judged rows by name.
+        changes: The rows' definitions by name.
+        names: The people, in the order of the rows' similarities.
     """
     found = {}
     for name, row in results.items():
@@ -140,14 +175,18 @@ def differences(
 
 
 def options_of(row: Change, given: argparse.Namespace) -> dict[str, Any]:
-    """The options of a row's attack."""
-    common = {"steps": given.steps, "seed": given.seed, "statistics": given.statistics, "restarts": 1}
-    return common | row.changes
+    """Return the options of a row's attack."""
+    return with_changes({"steps": given.steps, "seed": given.seed, "restarts": 1}, row.changes)
 
 
 def main() -> None:
+    """Parse the command line and print the table."""
     parser = command_line(__doc__, steps=100, of="row", out="ablation")
-    parser.add_argument("--statistics", default="", metavar="FILE", help="of 'arcinvert calibrate'")
+    parser.add_argument(
+        "--statistics",
+        metavar="FILE",
+        help="the file of 'arcinvert calibrate' (default: the one beside the network, if there is one)",
+    )
     parser.add_argument(
         "--rows",
         type=lambda text: text.split(","),
@@ -158,12 +197,13 @@ def main() -> None:
 
 
 def compare(given: argparse.Namespace) -> None:
-    """Attack by every row, judge, print, and write; what is made is printed anew after each row.
+    """Attack by every row, judge, print and write; the table is written anew after each row.
 
     Raises:
-        InputError: there is no such row, too many people, or `out` has results of other settings.
+        InputError: If there is no such row, there are too few people, or `out` has results of other settings.
     """
     changes = chosen(given.rows)
+    attacker = Attacker(given.model, statistics=given.statistics)
     panel = make_panel(given.photos, given.people, given.seed, given.out, tuning=True)
     jury = Jury(panel)
     ends = jury.ends()
@@ -171,18 +211,18 @@ def compare(given: argparse.Namespace) -> None:
     seconds: dict[str, float | None] = {}
     for name, row in changes.items():
         folder, wanted = given.out / name, options_of(row, given)
-        if not (folder / RESULT_NAME).exists():
-            try:
-                make(name, panel, wanted, folder, model=given.model, photos=given.photos)
-            except InputError as error:
-                # Some rows need what a network lacks: the others do not wait for it.
-                print(f"{name}: left out: {error}", flush=True)
-                continue
-        pictures, seconds[name] = kept_pictures(panel, wanted, folder, model=given.model)
+        try:
+            plan = attacker.plan("template", **wanted)
+        except InputError as error:
+            # Some rows need what a network lacks; the others do not wait for it.
+            print(f"{name}: left out: {error}", flush=True)
+            continue
+        make(name, panel, wanted, folder, attacker=attacker, photos=given.photos)
+        pictures, seconds[name] = kept_pictures(panel, plan, folder, attacker=attacker)
         results[name] = jury.row(*jury.look(pictures))
         _write(given.out, results, ends, seconds, changes, panel)
     if not results:
-        raise InputError("rows: expected one that can be made at least, got none")
+        raise InputError("rows: expected at least one that this network can be attacked by, got none")
     print(f"\n{(given.out / 'table.md').read_text(encoding='utf-8')}")
 
 

@@ -1,8 +1,8 @@
-"""How long a visitor of the page waits: until it is there, until the first face, while others' jobs run.
+"""How long visitors of the page wait: for the page, for the first face, and for a control during an attack.
 
 python -m benchmarks.app
 
-Needs the extras app and dev, and a Chromium.
+It needs the extras app and dev, and a Chromium.
 """
 
 import argparse
@@ -14,14 +14,14 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-#: Seconds after which this gives up.
+#: Seconds after which the benchmark fails.
 PATIENCE = 180
-#: Answers to a moved control, measured while a job runs.
+#: The number of moves of a control that are measured while an attack runs.
 MOVES = 10
 
 
 def start(port: int) -> tuple[subprocess.Popen[bytes], float]:
-    """A server, and the seconds until its page was there."""
+    """Start a server, and return its process and the seconds until its page was served."""
     begin = time.monotonic()
     command = [sys.executable, "-m", "app", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -36,6 +36,7 @@ def start(port: int) -> tuple[subprocess.Popen[bytes], float]:
 
 
 def visit(browser: Any, port: int) -> Any:
+    """Open the page in a new window, and return it when it can be used."""
     page = browser.new_page()
     page.set_default_timeout(PATIENCE * 1000)
     page.goto(f"http://127.0.0.1:{port}/")
@@ -51,7 +52,7 @@ def main() -> None:
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     process, seconds = start(options.port)
-    print(f"the page is there after {seconds:.1f} s")
+    print(f"The page is served after {seconds:.1f} s.")
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -59,7 +60,7 @@ def main() -> None:
             begin = time.monotonic()
             first.locator("button:visible", has_text="Start").click()
             first.locator(".ai-face img").first.wait_for()
-            print(f"the first frame after {time.monotonic() - begin:.1f} s (four samples)")
+            print(f"The first frame of four samples appears after {time.monotonic() - begin:.1f} s.")
             second.get_by_role("tab", name="Learn").click()
             waits = []
             for angle in range(30, 30 + 5 * MOVES, 5):
@@ -71,9 +72,9 @@ def main() -> None:
                 waits.append(time.monotonic() - begin)
             running = first.locator(".ai-progress").count() == 1
             print(
-                f"a second visitor's control answers in {sorted(waits)[MOVES // 2]:.2f} s "
-                f"(median of {MOVES}), {max(waits):.2f} s at most, "
-                + ("all while the first's job runs" if running else "the first's job ended meanwhile")
+                f"A control of a second visitor responds in {sorted(waits)[MOVES // 2]:.2f} s "
+                f"(median of {MOVES}), {max(waits):.2f} s at most"
+                + (", while the attack runs." if running else "; the attack ended meanwhile.")
             )
             browser.close()
     finally:

@@ -1,6 +1,6 @@
 """Calibrate the judge: its fixed warp and its thresholds, and write arcinvert/data/judge.json.
 
-python -m benchmarks.calibrate_judge --photos LFW/images --aligned ALIGNED
+python -m benchmarks.calibrate_judge --photos LFW/images --aligned ALIGNED --split split.json
 """
 
 import argparse
@@ -23,17 +23,17 @@ from recognition.detection.alignment import (
 from recognition.images import atomic_path, read_image
 from recognition.metrics.verification import make_pairs, tar_at_fmr
 
-#: dlib's padding of its chips, as a share of the face, in the network's training.
+#: dlib's padding of its chips, as a fraction of the face, in the training of its network.
 CHIP_PADDING = 0.25
-#: Photographs of one person, at most, so that the much-photographed do not make the figures.
+#: The largest number of photographs of one person, so that people with many do not decide the figures.
 PHOTOS_PER_PERSON = 5
 FMRS = (1e-2, 1e-3)
-#: Of the histograms of similarities: their range holds all pairs of photographs.
+#: The edges of the histograms of similarities; they include all pairs of photographs.
 EDGES = np.linspace(-0.4, 1, 71)
 
 
 def fixed_warp(photographs: list[Path]) -> NDArray[np.float64]:
-    """The median transform from the 112x112 crop to dlib's own chip, over photographs, (2, 3)."""
+    """Return the median transform from the 112x112 crop to dlib's own chip, shape (2, 3)."""
     import dlib
 
     detector, predictor = dlib_models()
@@ -59,15 +59,20 @@ def fixed_warp(photographs: list[Path]) -> NDArray[np.float64]:
         whole = np.vstack([to_chip, (0, 0, 1)]) @ np.linalg.inv(np.vstack([to_crop, (0, 0, 1)]))
         matrices.append(whole[:2])
     matrix = np.median(matrices, axis=0)
-    # A face and its mirror image shall be treated alike: no turn.
+    # A face and its mirror image are to be treated alike, so there is no rotation.
     matrix[0, 1] = matrix[1, 0] = 0
     return matrix
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="unaligned, a folder per identity")
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned, a folder per identity")
+    """Parse the command line and run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="photographs: a folder of one folder for each identity"
+    )
+    parser.add_argument(
+        "--aligned", type=Path, required=True, help="aligned crops: a folder of one folder for each identity"
+    )
     parser.add_argument("--split", type=Path, required=True, help="the bundled network's split.json")
     options = parser.parse_args()
     people = calibration_people(json.loads(options.split.read_text())["held_out"])
@@ -117,7 +122,7 @@ def main() -> None:
 
 
 def _shares(similarities: NDArray[np.float64]) -> list[float]:
-    """The share of the similarities in each bin of `EDGES`."""
+    """Return the share of the similarities in each bin of `EDGES`."""
     counts = np.histogram(similarities, EDGES)[0]
     if counts.sum() != len(similarities):
         raise SystemExit(

@@ -1,16 +1,16 @@
-"""Known faults of inverted faces in figures: coloured fringes, thin lines, skin of the average, more faces.
+"""Known faults of inverted faces in numbers: coloured fringes, thin lines, average skin, more than one face.
 
     python -m benchmarks.faults runs/recipes/arcinvert-public-faces runs/recipes/paper-weights \\
         --photos lfw/images
 
 Each folder is an open-set result (of `from-image` or benchmarks.recipes) on photographs of `--photos`, all of
-the same people. Beside them stand the mean face, the floor of skin tone, and another photograph of each
-person, its ceiling: light and make-up change skin tone from photograph to photograph too. These are
-properties of pictures, which say nothing of whose face they show; nothing here looks through a recogniser.
+the same people. The mean face is the floor of skin tone, and another photograph of each person its ceiling,
+since light and make-up change skin tone from photograph to photograph too. These are properties of pictures;
+they do not say whose face is shown, and no recogniser is used.
 
 Columns: *fringes*, the mean change of colour from pixel to pixel in CIE Lab, and *fine lines*, the
-lightness in frequencies above a quarter of the pixels', root mean square in L*: either is a fault where it is
-above the photographs'. *Skin*: the cheeks' median colour as individual typology angle,
+lightness in frequencies above a quarter of a cycle a pixel, root mean square in L*: either is a fault where
+it exceeds the photographs'. *Skin*: the cheeks' median colour as individual typology angle,
 atan((L* - 50) / b*), degrees (Chardin et al., International Journal of Cosmetic Science 13, 1991): its mean
 distance to the photograph's; how much of the difference between two people it keeps (the slope over the
 people: 1 all, 0 none, as of an average); and the cheeks' chroma. *More faces*: the share of pictures,
@@ -38,9 +38,9 @@ from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image
 from recognition.metrics.intervals import Estimate, estimate_statistic
 
-#: Cheeks of an aligned crop, beside the nose and below the eyes: top, bottom, left, right, pixels.
+#: The cheeks of an aligned crop, beside the nose and below the eyes: top, bottom, left, right, in pixels.
 CHEEKS = ((68, 82, 34, 47), (68, 82, 65, 78))
-#: How far a picture is enlarged, so that the detector, which sees 80 pixels and more, finds faces of 20.
+#: The factor of enlargement, so that the detector, which needs 80 pixels, finds faces of 20.
 ENLARGED = 4
 
 Pictures = NDArray[np.uint8]
@@ -49,7 +49,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measured:
-    """What is measured of pictures, one of each person; all (people,)."""
+    """Measurements of pictures, one of each person; all of shape (people,)."""
 
     fringes: Values
     lines: Values
@@ -59,7 +59,7 @@ class Measured:
 
 
 def measure(pictures: Pictures) -> Measured:
-    """Of aligned pictures, (people, 112, 112, 3)."""
+    """Return the measurements of aligned pictures, (people, 112, 112, 3)."""
     lab = rgb2lab(pictures / 255.0)
     return Measured(
         np.array([colour_change(one) for one in lab]),
@@ -70,14 +70,14 @@ def measure(pictures: Pictures) -> Measured:
 
 
 def colour_change(lab: Values) -> float:
-    """Mean length of the step in a* and b* from a pixel to the next, down and right, of (h, w, 3)."""
+    """Return the mean step in a* and b* from a pixel to the next, down and right, of (h, w, 3)."""
     colours = lab[..., 1:]
     steps = [np.linalg.norm(np.diff(colours, axis=axis), axis=-1).mean() for axis in (0, 1)]
     return float(np.mean(steps))
 
 
 def fine_lightness(lightness: Values) -> float:
-    """Root mean square of an (h, w) picture's part above a quarter of a cycle a pixel, either way."""
+    """Return the root mean square of an (h, w) picture above a quarter of a cycle a pixel, either way."""
     spectrum = np.fft.fft2(lightness)
     across, down = (np.abs(np.fft.fftfreq(size)) for size in lightness.shape)
     spectrum[np.maximum(across[:, None], down[None]) <= 1 / 4] = 0
@@ -85,7 +85,7 @@ def fine_lightness(lightness: Values) -> float:
 
 
 def skin(lab: Values) -> tuple[float, float]:
-    """Typology angle, degrees, and chroma of the cheeks' median colour, of (112, 112, 3)."""
+    """Return typology angle, degrees, and chroma of the cheeks' median colour, of (112, 112, 3)."""
     patches = [lab[top:bottom, left:right].reshape(-1, 3) for top, bottom, left, right in CHEEKS]
     lightness, red, yellow = np.median(np.concatenate(patches), axis=0)
     return float(np.degrees(np.arctan2(lightness - 50, yellow))), float(np.hypot(red, yellow))
@@ -97,13 +97,13 @@ def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def slope(values: Values, against: Values) -> float:
-    """How much `values` change with `against`, by least squares; 0 where all are alike."""
+    """Return the least-squares slope of `values` over `against`; 0 if all of these are alike."""
     centred = against - against.mean()
     return float((centred * values).sum() / max(np.square(centred).sum(), np.finfo(np.float64).tiny))
 
 
 def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
-    """The columns of pictures, against the photographs that their templates came from."""
+    """Return the columns of pictures, compared with the photographs that their templates came from."""
     people = len(of.tone)
 
     def mean(values: Values) -> Estimate:
@@ -122,10 +122,10 @@ def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
 
 
 def read_pictures(folder: Path) -> dict[str, Any]:
-    """A result's pictures by the photograph that each was made from, the first sample of each.
+    """Return a result's pictures, the first sample of each photograph, by photograph.
 
     Raises:
-        InputError: there is no result of photographs.
+        InputError: If there is no result of photographs.
     """
     try:
         result = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))
@@ -139,10 +139,10 @@ def read_pictures(folder: Path) -> dict[str, Any]:
 
 
 def another(photograph: Path, photos: Path) -> NDArray[np.uint8]:
-    """The face of another photograph of a person, from their folder.
+    """Return the face in another photograph of a person, from the person's folder.
 
     Raises:
-        InputError: there is none.
+        InputError: If there is none.
     """
     for path in list_images(photos / photograph.parent.name):
         if path.name != photograph.name:
@@ -154,7 +154,7 @@ def another(photograph: Path, photos: Path) -> NDArray[np.uint8]:
 
 
 def table(rows: Mapping[str, Mapping[str, Estimate]]) -> str:
-    """In Markdown."""
+    """Return the rows as a table in Markdown."""
     columns = list(next(iter(rows.values())))
     lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, figures in rows.items():
@@ -164,10 +164,10 @@ def table(rows: Mapping[str, Mapping[str, Estimate]]) -> str:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Measure every folder, and print.
+    """Measure every folder, and print the table.
 
     Raises:
-        InputError: a folder has no result, or one of other people.
+        InputError: If a folder has no result, or one of other people.
     """
     pictures = {folder: read_pictures(folder) for folder in options.folders}
     listed: Sequence[str] = list(pictures[options.folders[0]])
@@ -190,9 +190,14 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """Parse the command line and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, metavar="RESULT", help="folders of from-image")
-    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
+    parser.add_argument(
+        "folders", nargs="+", type=Path, metavar="RESULT", help="a folder that from-image wrote"
+    )
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
+    )
     run_or_exit(compare, parser)
 
 

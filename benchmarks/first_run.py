@@ -1,11 +1,12 @@
-"""The first run's figures: closed-set on the bundled network, open-set on a network of others.
+"""The first run's figures: closed-set on the bundled network, open-set on another project's network.
 
     python -m benchmarks.first_run --photos ../shared/data/lfw/images \\
         --onnx ../shared/models/mobilefacenet_y1.onnx
 
-The ONNX network is attacked from what 'arcinvert calibrate' measured beside it, if there is such a file.
-People: seeded draws. Closed-set, 16 of those with a photograph kept out of training, judged by it;
-open-set, 16 of the held-out people that do not calibrate the judge (benchmarks/people.py).
+The ONNX network is attacked with the statistics file of 'arcinvert calibrate' beside it, if there is one.
+People are drawn by a seed: closed-set, 16 people with a photograph kept out of training, judged by it;
+open-set, 16 held-out people that do not calibrate the judge (benchmarks/people.py). SAR is the share of
+accepted reconstructions, FMR the judge's false match rate.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import arcinvert
+from arcinvert import Attacker, Run
 from arcinvert.output.sheet import summary_line
 from benchmarks.people import attacked_people, choose
 from recognition.checkpoint import load_notes
@@ -29,12 +30,12 @@ from recognition.loading import bundled_path
 from recognition.runtime import keep_freed_memory
 
 PEOPLE = 16
-#: Of the draws; settings were tuned on the draws with other seeds, less these people.
+#: The seed of the draws; settings were tuned on draws with other seeds, without these people.
 SEED = 0
 
 
-def print_figures(title: str, run: arcinvert.Run, seconds: float) -> None:
-    """A run's summary, each figure with interval, count, floor and ceiling."""
+def print_figures(title: str, run: Run, seconds: float) -> None:
+    """Print a run's summary, each figure with interval, count, floor and ceiling."""
     summary = run.summary
     print(f"\n{title}: {summary['samples']} images, {seconds:.0f} s")
     print(summary_line(summary))
@@ -54,16 +55,16 @@ def print_figures(title: str, run: arcinvert.Run, seconds: float) -> None:
 
 
 def closed_set(out: Path, classes: int, samples: int) -> None:
-    """Classes of the bundled network, judged by the photograph each kept out of training."""
+    """Attack classes of the bundled network, judged by the photograph of each kept out of training."""
     reserved = load_notes(bundled_path())["split"]["reserved"]
     names = choose(sorted(reserved), classes, SEED)
-    begin = time.monotonic()
-    run = arcinvert.generate(class_name=names, samples=samples, out=out / "closed-set")
-    print_figures("Closed-set, bundled network", run, time.monotonic() - begin)
+    start = time.monotonic()
+    run = Attacker().generate(class_name=names, samples=samples, out=out / "closed-set")
+    print_figures("Closed-set, bundled network", run, time.monotonic() - start)
 
 
 def open_set_photographs(photos: Path, count: int = PEOPLE) -> list[str]:
-    """The first photographs of so many held-out people who have another."""
+    """Return the first photographs of drawn held-out people who have several."""
     folders = read_folders(photos)
     held_out = load_notes(bundled_path())["split"]["held_out"]
     several = [name for name in attacked_people(held_out) if len(folders[name]) >= 2]
@@ -71,12 +72,12 @@ def open_set_photographs(photos: Path, count: int = PEOPLE) -> list[str]:
     return choose([str(path) for path in paths], count, SEED)
 
 
-def open_set(out: Path, photos: Path, onnx: Path) -> None:
-    """16 held-out people, the first photograph each, judged by their last."""
-    chosen = open_set_photographs(photos)
-    begin = time.monotonic()
-    run = arcinvert.from_image(chosen, model=onnx, photos=photos, out=out / "open-set")
-    print_figures(f"Open-set, {onnx.name}", run, time.monotonic() - begin)
+def open_set(out: Path, photos: Path, onnx: Path, people: int) -> None:
+    """Attack held-out people, the first photograph of each, judged by their last."""
+    chosen = open_set_photographs(photos, people)
+    start = time.monotonic()
+    run = Attacker(onnx).from_image(chosen, photos=photos, out=out / "open-set")
+    print_figures(f"Open-set, {onnx.name}", run, time.monotonic() - start)
 
 
 def _has_face(path: Path) -> bool:
@@ -88,32 +89,42 @@ def _has_face(path: Path) -> bool:
 
 
 def cold_start() -> None:
-    """The README's command in a process of its own."""
+    """Run the README's command in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "arcinvert", "generate", "--class-id", "123", "--samples", "4"]
-        begin = time.monotonic()
+        start = time.monotonic()
         subprocess.run([*command, "--out", f"{folder}/run"], check=True, capture_output=True)
-        seconds = time.monotonic() - begin
+        seconds = time.monotonic() - start
         result = json.loads(Path(folder, "run", "result.json").read_text())
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    steps = result["steps"]
+    steps = result["plan"]["steps"]
     print(
         f"\ngenerate --class-id 123 --samples 4: {seconds:.1f} s cold, {peak:.2f} GiB resident, {steps} steps"
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
-    parser.add_argument("--onnx", type=Path, required=True, help="the network to attack open-set")
-    parser.add_argument("--classes", type=int, default=PEOPLE, help="closed-set, how many identities")
-    parser.add_argument("--samples", type=int, default=4, help="closed-set, of each identity")
-    parser.add_argument("--out", type=Path, default=Path("arcinvert-results/first-run"), help="results")
+    """Parse the command line and run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
+    )
+    parser.add_argument("--onnx", type=Path, required=True, help="the network that is attacked open-set")
+    parser.add_argument(
+        "--classes", type=int, default=PEOPLE, help="the number of classes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--people", type=int, default=PEOPLE, help="the number of open-set people (default: %(default)s)"
+    )
+    parser.add_argument("--samples", type=int, default=4, help="the samples of each class (default: 4)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("arcinvert-results/first-run"), help="the folder for results"
+    )
     options = parser.parse_args()
     keep_freed_memory()
     cold_start()
     closed_set(options.out, options.classes, options.samples)
-    open_set(options.out, options.photos, options.onnx)
+    open_set(options.out, options.photos, options.onnx, options.people)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m benchmarks.gallery
 
-The gallery is random unit vectors in a file, read as it is needed; the probes are some of its entries with
-noise, so that the right answer is known.
+The gallery is random unit vectors in a file that is read as needed; the probes are some of its entries with
+noise, so that the right answers are known.
 """
 
 import argparse
@@ -17,18 +17,21 @@ import torch
 from recognition.metrics.identification import search
 from recognition.runtime import peak_memory
 
-#: Templates that are written at once.
+#: The number of templates written at once.
 CHUNK = 20_000
-#: Length of the noise on a probe, of a unit vector.
+#: The length of the noise on a probe, which is a unit vector.
 NOISE = 0.5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--entries", type=int, default=1_000_000, help="templates in the gallery")
-    parser.add_argument("--dim", type=int, default=512, help="dimensions of a template")
-    parser.add_argument("--probes", type=int, default=100, help="searched for")
-    parser.add_argument("--top", type=int, default=10, help="results each")
+    """Parse the command line and run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--entries", type=int, default=1_000_000, help="the templates in the gallery (default: %(default)s)"
+    )
+    parser.add_argument("--dim", type=int, default=512, help="the dimensions of a template (default: 512)")
+    parser.add_argument("--probes", type=int, default=100, help="the templates searched for (default: 100)")
+    parser.add_argument("--top", type=int, default=10, help="the results of each search (default: 10)")
     options = parser.parse_args()
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:

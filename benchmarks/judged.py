@@ -1,11 +1,13 @@
-"""People to attack, and what the judge says of pictures of them: the columns of a judged table.
+"""People to attack, and the judge's verdict on pictures of them: the columns of a judged table.
 
-Reported are people that the bundled network never saw, with two photographs or more; the judge's thresholds
-are calibrated on the other held-out people. Rank-1 is searched in a gallery of 1,000: another photograph of
-the person, and one each of 999 people of LFW of whom nobody is attacked.
+Reported are people that the bundled network was not trained on, with two photographs or more; the judge's
+thresholds are calibrated on the other held-out people. Rank-1 is searched in a gallery of 1,000: another
+photograph of the person, and one photograph each of 999 people of LFW that are not attacked.
 
 Settings are tuned on people that the bundled network was trained on, with two to nine photographs; the
 thresholds come from held-out people too, and rank-1 is searched among the attacked people.
+
+SAR is the share of accepted reconstructions, FMR the judge's false match rate.
 """
 
 import argparse
@@ -35,12 +37,12 @@ from recognition.metrics.intervals import Estimate, estimate, estimate_ratio
 from recognition.metrics.verification import make_pairs, tar_at_fmr
 from recognition.runtime import keep_freed_memory
 
-#: People in the gallery of rank-1, the attacked one included.
+#: The number of people in the gallery of rank-1, the attacked one included.
 GALLERY = 1000
 FMRS = (1e-2, 1e-3)
-#: Photographs of one person that calibrate the judge, at most.
+#: The largest number of photographs of one person that calibrate the judge.
 PHOTOS_PER_PERSON = 5
-#: Photographs of one whom settings are tuned on: few have more.
+#: The numbers of photographs of people that settings are tuned on: few people have more.
 TUNING_PHOTOS = range(2, 10)
 
 MEAN_FACE, CEILING = "floor: mean face", "ceiling: the photograph"
@@ -54,13 +56,16 @@ class Panel:
     """The people of a benchmark.
 
     Args:
-        names: (people,); photographs: (people,) paths, whose templates are attacked.
-        first, second: (people, 112, 112, 3), the crops of those photographs and of another of each.
-        first_embeddings, second_embeddings: (people, 128), the judge's of both.
-        others: (999, 128), the judge's of the gallery's other people; or (people, n, 128), where each
-            has a gallery of their own.
-        thresholds: of the judge, calibrated on held-out people who are not attacked.
-        split: of the bundled network's people: held-out, or training.
+        names: The people's names.
+        photographs: Paths of the photographs whose templates are attacked, one of each person.
+        first: Shape (people, 112, 112, 3), the crops of those photographs.
+        second: Shape (people, 112, 112, 3), the crops of another photograph of each.
+        first_embeddings: Shape (people, 128), the judge's embeddings of the first crops.
+        second_embeddings: Shape (people, 128), the judge's embeddings of the second crops.
+        others: Shape (999, 128), the judge's embeddings of the gallery's other people; or (people, n, 128)
+            if each person has a gallery of their own.
+        thresholds: The judge's thresholds, calibrated on held-out people who are not attacked.
+        split: The part of the bundled network's people that these are from: held-out or training.
     """
 
     names: list[str]
@@ -75,15 +80,17 @@ class Panel:
 
 
 def make_panel(photos: Path, people: int, seed: int, cache: Path, *, tuning: bool = False) -> Panel:
-    """Draw people by the seed, and have the judge look at all photographs once.
+    """Draw people by the seed, and embed all their photographs with the judge once.
 
     Args:
-        photos: LFW, a folder per identity.
-        cache: a folder; the judge's embeddings are kept in it, by people and seed.
-        tuning: draw people that settings are tuned on, in place of those that are reported.
+        photos: LFW, a folder of one folder for each identity.
+        people: The number of people.
+        seed: The seed of the draw.
+        cache: A folder in which the judge's embeddings are kept, by number of people and seed.
+        tuning: Draw people that settings are tuned on, in place of those that are reported.
 
     Raises:
-        InputError: there are not so many people.
+        InputError: If there are fewer people.
     """
     folders = read_folders(photos)
     held_out = load_notes(bundled_path())["split"]["held_out"]
@@ -95,7 +102,7 @@ def make_panel(photos: Path, people: int, seed: int, cache: Path, *, tuning: boo
         several = [name for name in sorted(held_out) if len(folders[name]) >= 2]
     order = np.random.default_rng(seed).permutation(len(several))
     drawn = ((several[index], folders[several[index]]) for index in order)
-    usable = ((name, pair) for name, paths in drawn if (pair := _pair(paths)) is not None)
+    usable = ((name, pair) for name, paths in drawn if (pair := usable_pair(paths)) is not None)
     found = sorted(islice(usable, people))
     if len(found) < people:
         raise InputError(
@@ -142,8 +149,8 @@ def make_panel(photos: Path, people: int, seed: int, cache: Path, *, tuning: boo
         )
 
 
-def _pair(paths: Sequence[Path]) -> tuple[Path, Path] | None:
-    """The first photograph, with one face, and the last with a face; None where there are no two."""
+def usable_pair(paths: Sequence[Path]) -> tuple[Path, Path] | None:
+    """Return the first photograph, with one face, and the last with a face; None if there are no two."""
     if len(detect(read_image(paths[0]))) != 1:
         return None
     return next(((paths[0], path) for path in reversed(paths[1:]) if _faces([path])), None)
@@ -165,10 +172,11 @@ def _faces(paths: Sequence[Path]) -> list[Crops]:
 
 
 def calibrated(embeddings: Embeddings, labels: NDArray[np.integer]) -> list[Threshold]:
-    """The judge's thresholds on photographs of real people: all pairs of different ones.
+    """Return the judge's thresholds on photographs of real people, from all pairs of different people.
 
     Args:
-        embeddings: (photographs, 128); labels: (photographs,), whose each is.
+        embeddings: Shape (photographs, 128).
+        labels: Shape (photographs,), the identity of each.
     """
     first, second = np.triu_indices(len(labels), 1)
     different = labels[first] != labels[second]
@@ -195,15 +203,16 @@ def calibrated(embeddings: Embeddings, labels: NDArray[np.integer]) -> list[Thre
 
 @dataclass(frozen=True)
 class Row:
-    """What the judge says of one picture of each person: means over people with 95 % intervals.
+    """The judge's verdict on one picture of each person: means over people with 95 % intervals.
 
     Args:
-        type_1, type_2: judge similarity to the template's photograph, to another of the person.
-        sar: share accepted by Type II, by false match rate.
-        rank_1: share whose other photograph is the most similar of the gallery.
-        face_detected: share of pictures in which the detector finds a face.
-        gap_closed: of the way from the floor's Type II to the ceiling's.
-        similarities: (people,), Type II of each.
+        type_1: Judge similarity to the template's photograph.
+        type_2: Judge similarity to another photograph of the person.
+        sar: The share accepted by Type II, by false match rate.
+        rank_1: The share whose other photograph is the most similar of the gallery.
+        face_detected: The share of pictures in which the detector finds a face.
+        gap_closed: How much of the way from the floor's Type II to the ceiling's the mean goes.
+        similarities: Shape (people,), Type II of each.
     """
 
     type_1: Estimate
@@ -216,12 +225,13 @@ class Row:
 
 
 def judged(panel: Panel, embeddings: Embeddings, detected: Sequence[bool], floor: Embeddings) -> Row:
-    """A row of the table.
+    """Return a row of the table.
 
     Args:
-        embeddings: (people, 128), the judge's of one picture of each.
-        detected: (people,), whether there is a face in it.
-        floor: (128,), the judge's of the mean face.
+        panel: The people.
+        embeddings: Shape (people, 128), the judge's embeddings of one picture of each.
+        detected: Shape (people,), whether a face is detected in it.
+        floor: Shape (128,), the judge's embedding of the mean face.
     """
 
     def figure(values: NDArray[np.floating] | NDArray[np.bool_]) -> Estimate:
@@ -245,12 +255,12 @@ def judged(panel: Panel, embeddings: Embeddings, detected: Sequence[bool], floor
 
 
 def mean_face() -> NDArray[np.uint8]:
-    """The bundled network's, uint8 112x112: what an attack that found nothing would give."""
+    """Return the bundled network's mean face, uint8 112x112: an attack that found nothing would give it."""
     return to_crop_size(to_uint8(load_extra(str(bundled_path()), "mean_face"))[None])[0]
 
 
 class Jury:
-    """The judge before a panel: rows of pictures, and the two that every table ends with."""
+    """Judges pictures of a panel's people, and gives the two rows that every table ends with."""
 
     def __init__(self, panel: Panel) -> None:
         self._panel, self._judge = panel, DlibJudge()
@@ -258,15 +268,15 @@ class Jury:
         (self._floor,) = self._judge.embed([self.mean_face])
 
     def look(self, pictures: Crops) -> tuple[Embeddings, list[bool]]:
-        """The judge's embeddings of pictures, one of each person, and whether there is a face in each."""
+        """Return the judge's embeddings of pictures, one of each person, and whether each has a face."""
         return self._judge.embed(list(pictures)), [face_detected(picture) for picture in pictures]
 
     def row(self, embeddings: Embeddings, detected: Sequence[bool]) -> Row:
-        """As `judged`."""
+        """Return a row of the table; see `judged`."""
         return judged(self._panel, embeddings, detected, self._floor)
 
     def ends(self) -> dict[str, Row]:
-        """Floor and ceiling, by their titles."""
+        """Return the rows of floor and ceiling by title."""
         panel, people = self._panel, len(self._panel.names)
         detected = [face_detected(crop) for crop in panel.first]
         return {
@@ -276,41 +286,62 @@ class Jury:
 
 
 def command_line(description: str | None, *, steps: int, of: str, out: str) -> argparse.ArgumentParser:
-    """What every judged table can be asked; `of`: what takes so many steps."""
+    """Return the parser of a judged table.
+
+    Args:
+        description: The benchmark's documentation.
+        steps: The default number of steps.
+        of: What takes so many steps.
+        out: The default folder's name.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
     parser.add_argument(
-        "--model", type=Path, default=Path("../shared/models/mobilefacenet_y1.onnx"), help="attacked"
+        "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
     )
-    parser.add_argument("--people", type=int, default=16, help="to attack")
-    parser.add_argument("--steps", type=int, default=steps, help=f"of every {of}")
-    parser.add_argument("--seed", type=int, default=0, help="of the people and of the attacks")
-    parser.add_argument("--out", type=Path, default=Path("arcinvert-results", out), help="results")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=Path("../shared/models/mobilefacenet_y1.onnx"),
+        help="the network to attack (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--people", type=int, default=16, help="the number of people to attack (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=steps, help=f"the steps of every {of} (default: {steps})"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the seed of people and attacks (default: 0)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("arcinvert-results", out),
+        help="the folder for results (default: %(default)s)",
+    )
     return parser
 
 
 def run_or_exit(compare: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Compare as asked; what is wrong is told in one line."""
-    asked = parser.parse_args()
+    """Run a comparison; input that cannot be used ends in one line."""
+    given = parser.parse_args()
     keep_freed_memory()
     try:
-        compare(asked)
+        compare(given)
     except InputError as error:
         sys.exit(f"error: {error}")
 
 
 def write_table(out: Path, text: str, figures: Mapping[str, Any]) -> None:
-    """table.md and figures.json, each whole or not at all."""
+    """Write table.md and figures.json, each completely or not at all."""
     for file, content in (("table.md", text), ("figures.json", json.dumps(figures, indent=1) + "\n")):
         with atomic_path(out / file) as temporary:
             temporary.write_text(content, encoding="utf-8")
 
 
 def as_json(row: Row) -> dict[str, Any]:
-    """A row for a file of figures."""
+    """Return a row as JSON."""
     return asdict(row) | {"similarities": row.similarities.tolist()}
 
 
 def gap_closed(values: Embeddings, floors: Embeddings, ceilings: Embeddings, *, seed: int = 0) -> Estimate:
-    """How much of the way from the floor to the ceiling the mean goes; all (people,), drawn together."""
+    """Return how much of the way from floor to ceiling the mean goes; all of shape (people,)."""
     return estimate_ratio(values - floors, ceilings - floors, seed=seed)

@@ -5,24 +5,29 @@
 
 Trained: an IResNet-18 of width 0.25 with each head, on the same people and photographs, in the same order,
 from the same seed. Attacked: the same people with the same settings, judged by the same photographs, so that
-networks are compared person by person. Closed-set are training classes with a photograph that was kept out
-of training, which judges; each is attacked by its class weights, and by the mean embedding of its training
-photographs, since a plain softmax's weights, which have norms and biases, need not point where its
-embeddings do (W-EC says how far they are apart). Open-set are held-out people, from the first photograph's
-template, judged by the last. The attack's loss is 1 - cosine everywhere: ArcFace's would favour its own.
+networks are compared person by person. Closed-set people are training classes with a photograph that was kept
+out of training, by which they are judged; each is attacked by its class weights, and by the mean embedding of
+its training photographs. A plain softmax's weights have norms and biases, and need not point where its
+embeddings do; W-EC, the mean angle between a class's weights and its embedding centre, says how far they are
+apart. Open-set people are held out; the template is of the first photograph, the judge's photograph the last.
+The attack's loss is 1 - cosine everywhere, since ArcFace's would favour its own network.
 
-The networks are small, of 64x64 images, and trained for minutes, one training a head: intervals are over the
-people attacked, and do not hold what another training seed would change. They show a direction at most. The
-attack's settings were tuned on a network that ArcFace trained. Its shift is the default's share of the side.
+The networks are small, for 64x64 images, and trained for minutes, once for each head: intervals are over the
+people attacked and leave out what another training seed would change. They show a direction at most. The
+attack's settings were tuned on a network that was trained with ArcFace. Its shift is the default's fraction
+of the side.
 
-The ArcFace paper (arXiv:1801.07698v4) inverts ResNet-50s of MS1MV3, millions of photographs, by 20,000 steps
-from noise, without public faces, and has the mean cosine of a ResNet-100 judge: compare orders, not values.
-Its other figure, FID, is left out here: of a few dozen images it measures mostly how few they are.
+The ArcFace paper (arXiv:1801.07698v4) inverts ResNet-50s of MS1MV3, millions of photographs, in 20,000 steps
+from noise, without public faces, and reports the mean cosine of a ResNet-100 judge: compare orders, not
+values. Its other figure, FID, is left out: with a few dozen images it measures mostly how few they are.
 
-Whatever of this is finished in --out is read again, and a training goes on where it was stopped.
+What is finished in --out is read again, and a training goes on where it was stopped. SAR is the share of
+accepted reconstructions, FMR the judge's false match rate, TAR the true accept rate, EER the equal error
+rate.
 """
 
 import argparse
+import functools
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -33,7 +38,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-import arcinvert
+from arcinvert import Attacker
 from arcinvert.output.folder import RESULT_NAME
 from arcinvert.subjects import class_centres, class_label
 from benchmarks.first_run import open_set_photographs
@@ -47,27 +52,27 @@ from recognition.loading import ModelChoice, bundled_path, load
 from recognition.metrics.intervals import estimate
 from recognition.runtime import keep_freed_memory
 
-#: Heads in the order of work, and the paper's mean cosine, closed-set and open-set.
+#: The heads in the order of work, each with the paper's mean cosine, closed-set and open-set.
 HEADS: dict[str, tuple[float, float]] = {
     "arcface": (0.6248, 0.5849),
     "softmax": (0.5612, 0.5504),
     "cosface": (0.6176, 0.5762),
     "sphereface": (0.5919, 0.5687),
 }
-#: That the others are compared with.
+#: The head that the others are compared with.
 REFERENCE = "arcface"
-#: Trained on: so many people, those with the most photographs, and at most so many of each.
+#: The number of people to train on, those with the most photographs, and the largest number of each.
 IDENTITIES = 240
 PHOTOGRAPHS = 20
 #: The small trainings' batches, rates, margins and flips, on a larger network and more images.
 TRAINING = replace(OPTIONS, width=1 / 4, embedding_size=256, epochs=8, image_size=64)
-#: Attacked in each setting, and the draw's seed.
+#: The number of people attacked in each setting, and the seed of the draw.
 PEOPLE = 32
 SEED = 0
-#: Few steps, to attack many people; the default shift, 6 pixels of 112, for images of 64.
+#: Few steps, to attack many people; the default shift, 6 pixels of 112, is 3 of 64.
 SETTINGS: dict[str, Any] = {"loss": "cosine", "steps": 100, "shift": 3}
 
-#: A setting's title, and which of the paper's figures stands beside it.
+#: The title of each setting, and which of the paper's figures it is compared with.
 ATTACKS = {
     "weights": ("Closed-set, from the class weights", 0),
     "means": ("Closed-set, from the class's mean embedding", 0),
@@ -78,13 +83,13 @@ Result = dict[str, Any]
 
 
 def closed_set_people(people: People) -> list[str]:
-    """Training classes with a photograph that no training here saw."""
+    """Return training classes with a photograph that no training here uses."""
     reserved = load_notes(bundled_path())["split"]["reserved"]
     return choose(sorted(set(reserved) & set(people.train)), PEOPLE, SEED)
 
 
 def link_trained(people: People, names: Sequence[str], folder: Path) -> Path:
-    """A folder of links to what the networks were trained on of these people."""
+    """Fill a folder with links to the photographs of these people that the networks were trained on."""
     for name in names:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for path in trained_photographs(people.train[name]):
@@ -95,15 +100,18 @@ def link_trained(people: People, names: Sequence[str], folder: Path) -> Path:
 
 
 def trained_photographs(listed: Sequence[Path]) -> list[Path]:
-    """Of a person's photographs in the training list, those that the training does not keep out."""
+    """Return those of a person's listed photographs that the training does not keep out."""
     return list(listed[:-1] if len(listed) >= RESERVE_FROM else listed)
 
 
 def attack_once(folder: Path, model: Path, inputs: Sequence[str], attack: Callable[[], object]) -> Result:
-    """The result of an attack that writes to `folder`; a finished one of this network is read again.
+    """Return the result of an attack that writes to `folder`; a finished one of this network is read again.
 
     Args:
-        inputs: names or photographs of those attacked, in their order.
+        folder: The folder of the result.
+        model: The attacked network's file.
+        inputs: Names or photographs of the people attacked, in their order.
+        attack: Attacks, and writes the folder.
     """
     path = folder / RESULT_NAME
     if not (path.exists() and is_of(read_result(path), sha256(model), inputs)):
@@ -114,11 +122,12 @@ def attack_once(folder: Path, model: Path, inputs: Sequence[str], attack: Callab
 
 
 def read_result(path: Path) -> Result:
+    """Return the content of a result.json."""
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def is_of(result: Result, digest: str, inputs: Sequence[str]) -> bool:
-    """Whether a result is whole, and of this network, these people and this module's settings."""
+    """Return whether a result is complete, and of this network, these people and this module's settings."""
     return (
         not result["interrupted"]
         and result["attacked"]["sha256"] == digest
@@ -130,19 +139,24 @@ def is_of(result: Result, digest: str, inputs: Sequence[str]) -> bool:
 def attack_network(
     model: Path, out: Path, names: Sequence[str], trained: Path, photographs: Sequence[str], photos: Path
 ) -> dict[str, Result]:
-    """All of `ATTACKS` on one network.
+    """Return the results of all of `ATTACKS` on one network.
 
     Args:
-        names: of the classes; trained: their training photographs; photographs: of held-out people.
-        photos: of everybody, for the judge.
+        model: The network's file.
+        out: The folder of the results.
+        names: The classes.
+        trained: A folder with their training photographs.
+        photographs: Photographs of held-out people.
+        photos: Photographs of everybody, for the judge.
     """
+    attacker = functools.cache(Attacker)
 
     def closed(choice: Path | ModelChoice, folder: Path) -> Result:
         return attack_once(
             folder,
             model,
             names,
-            lambda: arcinvert.generate(class_name=names, model=choice, photos=photos, out=folder, **SETTINGS),
+            lambda: attacker(choice).generate(class_name=names, photos=photos, out=folder, **SETTINGS),
         )
 
     return {
@@ -152,15 +166,13 @@ def attack_network(
             out / "open",
             model,
             photographs,
-            lambda: arcinvert.from_image(
-                photographs, model=model, photos=photos, out=out / "open", **SETTINGS
-            ),
+            lambda: attacker(model).from_image(photographs, photos=photos, out=out / "open", **SETTINGS),
         ),
     }
 
 
 def weights_to_means(model: Path, names: Sequence[str], trained: Path) -> float:
-    """W-EC of these classes: mean angle between a class's weights and its mean embedding, degrees."""
+    """Return W-EC of these classes: the mean angle between class weights and mean embedding, degrees."""
     rows = []
     for choice in (ModelChoice(model), ModelChoice(model, centres=trained)):
         recogniser = load(choice)
@@ -171,12 +183,12 @@ def weights_to_means(model: Path, names: Sequence[str], trained: Path) -> float:
 
 
 def judged(result: Result, kind: str) -> dict[str, float]:
-    """Judge similarity of each sample, by its input."""
+    """Return the judge similarity of each sample, by its input."""
     return {sample["input"]: sample["judge"][kind] for sample in result["samples"]}
 
 
 def difference(result: Result, reference: Result) -> dict[str, Any]:
-    """Judge similarity, Type II, less the reference's of the same people: an `Estimate` as a dict."""
+    """Return Type II similarity less the reference's of the same people: an `Estimate` as a dictionary."""
     mine, theirs = judged(result, "type_2"), judged(reference, "type_2")
     if mine.keys() != theirs.keys():
         raise ValueError(f"expected the same people, got {sorted(mine.keys() ^ theirs.keys())} in one alone")
@@ -184,18 +196,19 @@ def difference(result: Result, reference: Result) -> dict[str, Any]:
 
 
 def cell(figure: dict[str, Any] | None, signed: str = "") -> str:
-    """A figure with its interval."""
+    """Return a figure with its interval."""
     if figure is None:
         return "-"
     return f"{figure['value']:{signed}.3f} [{figure['low']:{signed}.3f}, {figure['high']:{signed}.3f}]"
 
 
 def attack_table(results: dict[str, Result], title: str, paper: dict[str, float]) -> list[str]:
-    """The lines of a Markdown table: floor, heads, ceiling.
+    """Return the lines of a Markdown table: floor, heads, ceiling.
 
     Args:
-        results: of one setting, by head.
-        paper: its mean cosine, by head.
+        results: The results of one setting, by head.
+        title: The setting's title.
+        paper: The paper's mean cosine, by head.
     """
     reference = results.get(REFERENCE)
     any_result = next(iter(results.values()))
@@ -203,7 +216,7 @@ def attack_table(results: dict[str, Result], title: str, paper: dict[str, float]
     summary = any_result["summary"]
     header = ["Type II", f"less {REFERENCE}'s"]
     header += [f"SAR at FMR {rate}" for rate in summary["sar"]]
-    header += ["Type I"] * open_set + ["face detected", "in its own eyes", "paper's cosine"]
+    header += ["Type I"] * open_set + ["face detected", "attacked similarity", "paper's cosine"]
     lines = [f"| {title}, n = {summary['identities']} | {' | '.join(header)} |"]
     lines.append("|---" * (1 + len(header)) + "|")
 
@@ -230,16 +243,27 @@ def attack_table(results: dict[str, Result], title: str, paper: dict[str, float]
 
 
 def row(*cells: str) -> str:
+    """Return a row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
+    """Parse the command line, train, attack, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW")
-    parser.add_argument("--photos", type=Path, required=True, help="LFW, a folder per identity")
-    parser.add_argument("--out", type=Path, required=True, help="networks, reconstructions and figures")
     parser.add_argument(
-        "--heads", nargs="+", default=list(HEADS), choices=list(HEADS), metavar="HEAD", help="which"
+        "--aligned", type=Path, required=True, help="aligned LFW: a folder of one folder for each identity"
+    )
+    parser.add_argument(
+        "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the folder for networks and results")
+    parser.add_argument(
+        "--heads",
+        nargs="+",
+        default=list(HEADS),
+        choices=list(HEADS),
+        metavar="HEAD",
+        help="the heads (default: all)",
     )
     options = parser.parse_args()
     keep_freed_memory()

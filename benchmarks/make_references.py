@@ -1,9 +1,9 @@
-"""Make arcinvert/data/references.safetensors: what the judge needs to know of each class.
+"""Make arcinvert/data/references.safetensors: what the judge compares pictures of each class with.
 
     python -m benchmarks.make_references --aligned ALIGNED
 
-One photograph a class, the one kept out of training where there is one, becomes a judge embedding;
-the ceiling is its similarity to another photograph of the person.
+One photograph of each class, the one kept out of training if there is one, becomes a judge embedding; the
+ceiling is its similarity to another photograph of the person.
 """
 
 import argparse
@@ -23,16 +23,21 @@ from recognition.loading import load
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned, a folder per identity")
-    parser.add_argument("--model", default="lfw-iresnet18", help="the network with the class names")
+    """Parse the command line and run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--aligned", type=Path, required=True, help="aligned LFW: a folder of one folder for each identity"
+    )
+    parser.add_argument(
+        "--model", default="lfw-iresnet18", help="the network with the class names (default: %(default)s)"
+    )
     options = parser.parse_args()
     names = load(options.model).class_names or ()
     folders = read_folders(options.aligned)
     judge = DlibJudge()
     embeddings, ceilings = [], []
     for name in tqdm(names, desc="judge", unit="class"):
-        # The split reserves the last photograph by name; `inputs` looks at the last too.
+        # The split reserves the last photograph by name; attacks take those of --photos from the last on.
         photographs = [read_image(path) for path in folders[name][::-1][:2]]
         first, *others = judge.embed(photographs)
         embeddings.append(first)

@@ -3,9 +3,9 @@
     python -m benchmarks.public_faces --aligned aligned --out public
     python -m benchmarks.public_faces --aligned aligned --out everyone --everyone
 
-Those of the bundled network's training identities who have a single photograph, as its eigenfaces: no
-benchmark attacks or judges by anybody of them. Or everyone of its training identities: for benchmarks of
-other networks, which attack held-out people; settings must not be tuned with them.
+The faces are those of the bundled network's training identities with a single photograph, as in its face PCA:
+no benchmark attacks or judges by any of them. With `--everyone` they are all of its training identities, for
+benchmarks of other networks, which attack held-out people; settings must not be tuned with them.
 """
 
 import argparse
@@ -18,10 +18,13 @@ from recognition.loading import load
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW, a folder per identity")
+    """Parse the command line and run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--aligned", type=Path, required=True, help="aligned LFW: a folder of one folder for each identity"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the folder to fill")
-    parser.add_argument("--everyone", action="store_true", help="also those with several photographs")
+    parser.add_argument("--everyone", action="store_true", help="include people with several photographs")
     options = parser.parse_args()
     names, folders = load().class_names or (), read_folders(options.aligned)
     if options.everyone:

@@ -4,8 +4,8 @@
     python -m benchmarks.recipes --photos ../shared/data/lfw/images --people 16 \\
         --published-steps 3000 --out runs/recipes-long
 
-Every recipe gets the same number of steps, or the published ones more, and batches of the same size.
-People, thresholds and gallery: benchmarks/judged.py. A finished recipe is kept in --out, and not made
+Every recipe has the same number of steps, or the published ones have more, and batches of the same size. For
+people, thresholds and gallery see benchmarks/judged.py. A finished recipe is kept in --out and not made
 again; --out has the table (table.md), its figures (figures.json) and all recipes of each person (sheet.png).
 """
 
@@ -13,17 +13,17 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import arcinvert
+from arcinvert import Attacker
 from arcinvert.evaluation.crops import to_crop_size
-from arcinvert.options import AttackOptions
-from arcinvert.output.folder import RESULT_NAME, Tile, contact_sheet
+from arcinvert.output.contact_sheet import Tile, contact_sheet
+from arcinvert.output.folder import RESULT_NAME
+from arcinvert.plan import AttackPlan
 from arcinvert.recipes import RECIPES
 from benchmarks.judged import (
     MEAN_FACE,
@@ -36,30 +36,29 @@ from benchmarks.judged import (
     run_or_exit,
     write_table,
 )
-from recognition.checkpoint import sha256
 from recognition.errors import InputError
 from recognition.images import read_image, write_png
 from recognition.metrics.intervals import Estimate
 
 #: Every recipe at every level of knowledge that it exists at.
 ALL = [f"{name}/{level}" for name, recipe in RECIPES.items() for level in recipe.presets]
-#: People on the contact sheet, at most.
+#: The largest number of people on the contact sheet.
 SHEET_PEOPLE = 12
 
 
 def title(name: str) -> str:
-    """A recipe's name in tables: its title, and its level of knowledge."""
+    """Return a recipe's name in tables: its title and its level of knowledge."""
     recipe, level = name.split("/")
     return f"{RECIPES[recipe].title}, {level}"  # type: ignore[index]
 
 
 def attack(
-    name: str, panel: Panel, options: argparse.Namespace, out: Path
+    name: str, panel: Panel, options: argparse.Namespace, out: Path, attacker: Attacker
 ) -> tuple[NDArray[np.uint8], float]:
-    """A recipe's pictures, (people, 112, 112, 3), and its seconds an image: made, or kept from before.
+    """Return a recipe's pictures, (people, 112, 112, 3), and its seconds an image, made or kept from before.
 
     Raises:
-        InputError: what was kept was made with other settings.
+        InputError: If what was kept was made with other settings.
     """
     recipe, level = name.split("/")
     steps = options.steps if recipe == "arcinvert" else options.published_steps or options.steps
@@ -73,38 +72,49 @@ def attack(
     if recipe == "arcinvert":
         wanted |= {"steps": steps // options.restarts, "restarts": options.restarts}
     folder = out / f"{recipe}-{level}"
-    if not (folder / RESULT_NAME).exists():
-        make(title(name), panel, wanted, folder, model=options.model, photos=options.photos)
-    return kept_pictures(panel, wanted, folder, model=options.model)
+    make(title(name), panel, wanted, folder, attacker=attacker, photos=options.photos)
+    return kept_pictures(panel, attacker.plan("template", **wanted), folder, attacker=attacker)
 
 
-def make(name: str, panel: Panel, wanted: dict[str, Any], folder: Path, *, model: Path, photos: Path) -> None:
-    """Attack the panel's templates into a folder, and print how long it took.
+def make(
+    name: str, panel: Panel, wanted: dict[str, Any], folder: Path, *, attacker: Attacker, photos: Path
+) -> None:
+    """Attack the panel's templates into a folder and print how long it took, unless it was done before.
 
     Args:
-        wanted: of `AttackOptions`.
+        name: What is printed.
+        panel: Whom to attack.
+        wanted: Fields of `AttackOptions`.
+        folder: The folder to write.
+        attacker: The loaded network.
+        photos: Other photographs of the people, for the judge.
 
     Raises:
-        InputError: the options do not go with the network.
+        InputError: If the options do not suit the network.
     """
-    begin = time.monotonic()
-    run = arcinvert.from_image(panel.photographs, model=model, photos=photos, out=folder, **wanted)
+    if (folder / RESULT_NAME).exists():
+        return
+    start = time.monotonic()
+    run = attacker.from_image(panel.photographs, photos=photos, out=folder, **wanted)
     if run.interrupted:
         raise KeyboardInterrupt
-    print(f"{name}: {run.samples[0]['steps']} steps, {time.monotonic() - begin:.0f} s", flush=True)
+    print(f"{name}: {run.samples[0]['steps']} steps, {time.monotonic() - start:.0f} s", flush=True)
 
 
 def kept_pictures(
-    panel: Panel, wanted: dict[str, Any], folder: Path, *, model: Path
+    panel: Panel, plan: AttackPlan, folder: Path, *, attacker: Attacker
 ) -> tuple[NDArray[np.uint8], float]:
-    """What `make` left in a folder: pictures, (people, 112, 112, 3), and seconds an image.
+    """Return what `make` left in a folder: pictures, (people, 112, 112, 3), and seconds an image.
 
     Raises:
-        InputError: it was made with other settings.
+        InputError: If it was made with another plan, of other people or of another network.
     """
     result = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))
-    asked = asdict(AttackOptions(**wanted)), [str(path) for path in panel.photographs], sha256(model)
-    if asked != (result["options"], result["inputs"]["photographs"], result["attacked"]["sha256"]):
+    # Where memory was short, batches were smaller than planned.
+    expected = json.loads(json.dumps(plan.describe())) | {"batch_size": result["plan"]["batch_size"]}
+    photographs = [str(path) for path in panel.photographs]
+    of_this = (expected, photographs, attacker.recogniser.source.sha256)
+    if of_this != (result["plan"], result["inputs"]["photographs"], result["attacked"]["sha256"]):
         raise InputError(
             f"{folder}: expected a result of these people and options, got another; choose --out"
         )
@@ -118,10 +128,12 @@ def table(
     panel: Panel,
     more: Mapping[str, Mapping[str, str]] | None = None,
 ) -> str:
-    """The rows in Markdown, each with its title and, where it was made, its seconds an image.
+    """Return a table in Markdown.
 
     Args:
-        more: further columns by their headings: cells by the rows' titles.
+        rows: Title, figures and, where the row was made here, seconds an image.
+        panel: The people.
+        more: Further columns by heading: cells by the rows' titles.
     """
     further = more or {}
     rates = [f"{point.fmr:g}" for point in panel.thresholds]
@@ -138,24 +150,24 @@ def table(
 
 
 def gallery_size(panel: Panel) -> int:
-    """People whom rank-1 is searched among, the attacked one included."""
+    """Return the number of people that rank-1 is searched among, the attacked one included."""
     return panel.others.shape[-2] + 1
 
 
 def cell(figure: Estimate) -> str:
-    """A figure with its interval."""
+    """Return a figure with its interval."""
     return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
 def described(panel: Panel) -> str:
-    """What the table rests on, in one sentence."""
+    """Return what the table rests on, in one sentence."""
     points = ", ".join(f"{point.similarity:.3f} at FMR {point.fmr:g}" for point in panel.thresholds)
     rests = panel.thresholds[-1]
     gallery = gallery_size(panel)
     return (
         f"{len(panel.names)} {panel.split} people of LFW, a photograph each; 95 % intervals by bootstrap "
         f"over people; judge similarity is 1 - distance, accepted above {points} ({rests.mated:,} mated and "
-        f"{rests.nonmated:,} non-mated pairs of {rests.identities} other people, held out); rank-1 by chance "
+        f"{rests.nonmated:,} nonmated pairs of {rests.identities} other people, held out); rank-1 by chance "
         f"{1 / gallery:.3f}."
     )
 
@@ -188,33 +200,44 @@ def sheet(
 
 
 def main() -> None:
+    """Parse the command line and print the table."""
     parser = command_line(__doc__, steps=300, of="recipe", out="recipes")
-    parser.add_argument("--published-steps", type=int, help="of the published ones, if others")
-    parser.add_argument("--restarts", type=int, default=3, help="of ours, which share --steps")
-    parser.add_argument("--batch-size", type=int, default=16, help="of every recipe")
-    parser.add_argument("--recipes", nargs="+", choices=ALL, default=ALL, help="which")
+    parser.add_argument(
+        "--published-steps", type=int, help="the steps of the published recipes (default: --steps)"
+    )
+    parser.add_argument(
+        "--restarts",
+        type=int,
+        default=3,
+        help="the restarts of our recipe, which share --steps (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=16, help="the images of a batch (default: %(default)s)"
+    )
+    parser.add_argument("--recipes", nargs="+", choices=ALL, default=ALL, help="the recipes (default: all)")
     run_or_exit(compare, parser)
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Attack by every recipe, judge, print, and write.
+    """Attack by every recipe, judge, print and write.
 
     Raises:
-        InputError: too many people or restarts, or `out` has results of other settings.
+        InputError: If there are too few people, too many restarts, or `out` has results of other settings.
     """
     if not 1 <= options.restarts <= options.steps:
         raise InputError(
             f"restarts: expected 1 to {options.steps}, which share the steps, got {options.restarts}"
         )
+    attacker = Attacker(options.model)
     panel = make_panel(options.photos, options.people, options.seed, options.out)
     jury = Jury(panel)
     rows: list[tuple[str, Row, float | None]] = []
     pictures: dict[str, NDArray[np.uint8]] = {}
     for name in options.recipes:
-        pictures[title(name)], seconds = attack(name, panel, options, options.out)
+        pictures[title(name)], seconds = attack(name, panel, options, options.out, attacker)
         embeddings, detected = jury.look(pictures[title(name)])
         rows.append((title(name), jury.row(embeddings, detected), seconds))
-        # What a picture of somebody is worth: the pictures go round by one person.
+        # What a picture of somebody else is worth: everyone gets the picture of the next person.
         others = jury.row(np.roll(embeddings, 1, 0), np.roll(detected, 1).tolist())
         rows.append((f"floor: another person's, {title(name)}", others, None))
     rows += [(name, row, None) for name, row in jury.ends().items()]

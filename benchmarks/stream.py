@@ -1,10 +1,10 @@
-"""The memory that a run of many templates takes, by their number.
+"""The memory that a run of many templates takes, by the number of templates.
 
     python -m benchmarks.stream
 
-A small network with random weights, random templates, few steps, images written to a folder; each number in
-a process of its own, whose peak of resident memory is printed. `--judge` has the judge look at each image
-too, which takes most of the time and keeps nothing.
+A small network with random weights is attacked from random templates in few steps, and the images are written
+to a folder; each number runs in a process of its own, whose peak of resident memory is printed. With
+`--judge`, each image is judged too, which takes most of the time and keeps nothing.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from arcinvert import Attacker, runner
+from arcinvert.evaluation.scores import Verdict
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
 from recognition.recogniser import Recogniser, Source
@@ -27,7 +29,7 @@ ARCHITECTURE = {"network": "iresnet18", "width": 0.0625, "embedding_size": DIM}
 
 
 def make_model(path: Path) -> None:
-    """A network with random weights and the statistics of noise."""
+    """Write a network with random weights and the statistics of noise."""
     torch.manual_seed(0)
     options = dict(ARCHITECTURE)
     backbone = build_backbone(str(options.pop("network")), **options)
@@ -37,28 +39,23 @@ def make_model(path: Path) -> None:
 
 
 def measure(folder: Path, count: int, steps: int, batch_size: int, *, judged: bool) -> None:
-    """Run and print one line."""
-    from arcinvert import from_embedding
-    from arcinvert import runner as runs
-    from arcinvert.evaluation.scores import Verdict
-
+    """Attack so many templates, and print one line."""
     keep_freed_memory()
     if not judged:
         nothing = Verdict(None, None, None, None, None, None, False)
-        runs.judge_images = lambda judge, images, *_: [nothing] * len(images)
+        runner.judge_images = lambda judge, images, *_: [nothing] * len(images)
     templates = folder / f"{count}.npy"
     np.save(templates, np.random.default_rng(0).normal(size=(count, DIM)).astype(np.float32))
-    begin = time.monotonic()
-    run = from_embedding(
+    start = time.monotonic()
+    attacker = Attacker(folder / "small.safetensors", device="cpu")
+    run = attacker.from_embedding(
         templates,
-        model=folder / "small.safetensors",
         out=folder / f"out-{count}",
-        device="cpu",
         steps=steps,
         batch_size=batch_size,
         parametrisation="pixels",
     )
-    seconds = time.monotonic() - begin
+    seconds = time.monotonic() - start
     peak = peak_memory(torch.device("cpu")) / 2**20
     print(
         f"{count:,} templates: {peak:.0f} MiB at most, {len(run.images):,} images, {seconds:.0f} s",
@@ -67,11 +64,14 @@ def measure(folder: Path, count: int, steps: int, batch_size: int, *, judged: bo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10_000], help="of templates")
-    parser.add_argument("--steps", type=int, default=2, help="of each batch")
-    parser.add_argument("--batch-size", type=int, default=16, help="images at once")
-    parser.add_argument("--judge", action="store_true", help="have the judge look at the images")
+    """Parse the command line and run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--counts", type=int, nargs="+", default=[100, 1000, 10_000], help="the numbers of templates"
+    )
+    parser.add_argument("--steps", type=int, default=2, help="the steps of each batch (default: 2)")
+    parser.add_argument("--batch-size", type=int, default=16, help="the images of a batch (default: 16)")
+    parser.add_argument("--judge", action="store_true", help="judge the images too")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.folder:

@@ -83,7 +83,7 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             _check_size(image, data, name, max_pixels)
-            return _decode(image)
+            return _decode(image, close=True)
     except UnidentifiedImageError:
         raise InputError(
             f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"
@@ -116,8 +116,13 @@ def _check_size(image: Image.Image, data: bytes, name: str, max_pixels: int) -> 
         )
 
 
-def _decode(image: Image.Image) -> NDArray[np.uint8]:
-    """Return an opened image as upright RGB, converted band by band so that only one copy is whole."""
+def _decode(image: Image.Image, *, close: bool = False) -> NDArray[np.uint8]:
+    """Return an image as upright RGB, converted band by band so that only one copy is whole.
+
+    Args:
+        image: The image.
+        close: Whether its memory is not needed any more.
+    """
     image.load()
     orientation = _orientation(image)
     width, height = image.size
@@ -126,7 +131,8 @@ def _decode(image: Image.Image) -> NDArray[np.uint8]:
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
         pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom))))
-    image.close()
+    if close:
+        image.close()
     upright = _UPRIGHT.get(orientation)
     return pixels if upright is None else np.ascontiguousarray(upright(pixels))
 
@@ -144,6 +150,11 @@ def frame_count(data: bytes) -> int:
     """Return the number of frames of an image that `decode_image` can read; an animation has several."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return getattr(image, "n_frames", 1)
+
+
+def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return a PIL image as uint8 HWC RGB, converted as `read_image` does."""
+    return _decode(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

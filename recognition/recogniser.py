@@ -117,8 +117,9 @@ class Recogniser(nn.Module):
         InputError: If the backbone, the preprocessing or the centres are not of these types and shapes.
 
     Example:
-        >>> recogniser = Recogniser(backbone, name="mine",
-        preprocessing=Preprocessing(channels="BGR")).freeze() >>> embeddings = recogniser(images)
+        >>> bgr = Preprocessing(channels="BGR")
+        >>> recogniser = Recogniser(backbone, name="mine", preprocessing=bgr).freeze()
+        >>> embeddings = recogniser(images)
     """
 
     centres: Tensor | None

@@ -68,6 +68,27 @@ class Registry(Mapping[str, Part], Generic[Part]):
         if name not in self._entries:
             raise InputError(f"{self.kind}: expected one of {', '.join(self._entries)}, got {name!r}")
 
+    def register(self, name: str, entry: Entry) -> None:
+        """Add a part from outside this package, such as a plug-in's or a test's.
+
+        Options take the name from then on; help texts that were made before do not list it.
+
+        Raises:
+            ValueError: If there is a part of this name.
+        """
+        if name in self._entries:
+            raise ValueError(f"{self.kind}: expected a new name, got {name!r}, which is taken")
+        self._entries[name] = entry
+
+    def unregister(self, name: str) -> None:
+        """Remove a part that `register` added.
+
+        Raises:
+            InputError: If no part has this name.
+        """
+        self.check(name)
+        del self._entries[name]
+
     def help(self) -> str:
         """Return all names with their summaries, for a help text."""
         return "; ".join(f"{name}: {entry.summary}" for name, entry in self._entries.items())

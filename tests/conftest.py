@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-# Workers side by side, and what they start, compute in one thread each: more would wait for each other.
+# Workers run side by side: each of them, and what it starts, computes in one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -23,7 +23,7 @@ TINY_NAMES = ("Ann Able", "Bob Baker", "Cat Charlie", "Dan Dog", "Eve Easy")
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of data and models beside the repository; carry `@pytest.mark.shared` with it."""
+    """The folder of data and models beside the repository; mark its tests with `@pytest.mark.shared`."""
     folder = Path(__file__).resolve().parents[1].parent / "shared"
     if not folder.is_dir():
         pytest.skip("needs the folder 'shared' beside the repository")

@@ -1,1 +1,1 @@
-"""A tab of the page each."""
+"""The tabs of the page, one a module."""

@@ -1,4 +1,4 @@
-"""Learn: what a margin does, by moving it."""
+"""The Learn tab: what a margin does, shown while it is moved."""
 
 import math
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from app.context import Context, on_change, told
-from app.html import note
-from app.learn import (
+from ..context import Context, attempt, on_change
+from ..html import note
+from ..learn import (
     IDENTITIES,
     MARGINS,
     Margin,
@@ -18,29 +18,30 @@ from app.learn import (
     target_logits,
     train_toy,
 )
-from app.svg import SERIES, Axis, Line, frame, line_chart, text
+from ..svg import SERIES, Axis, Line, frame, line_chart, text
 
-#: What the page begins with.
-_BEGIN, _SCALE, _BETWEEN = MARGINS["ArcFace, m2 = 0.5"], 16, 90
+#: The values at first.
+_PRESET = "ArcFace, m2 = 0.5"
+_MARGIN, _SCALE, _BETWEEN = MARGINS[_PRESET], 16, 90
 _ANGLES = np.linspace(0, 180, 361)
 
 
 def curves(margin: Margin, scale: float) -> str:
-    """The target's logit against its angle: the chosen margin's, and the papers'."""
+    """Return a plot of the target's logit against its angle, for the chosen margin and those of papers."""
     lines = [Line("yours", _ANGLES, target_logits(margin, _ANGLES, scale), broad=True)]
     lines += [Line(name, _ANGLES, target_logits(one, _ANGLES, scale)) for name, one in MARGINS.items()]
-    ticks = tuple(scale * share for share in (-2, -1, 0, 1))
+    ticks = tuple(scale * factor for factor in (-2, -1, 0, 1))
     return line_chart(
         lines,
         Axis("angle to the own centre, degrees", 0, 180, (0, 30, 60, 90, 120, 150, 180)),
         Axis("target logit", -2 * scale, scale, ticks),
         f"Target logit against angle, at scale {scale:g}: a margin lowers the curve, so that the same logit "
-        "asks for a smaller angle",
+        "needs a smaller angle",
     )
 
 
 def decision(margin: Margin, scale: float, between: float) -> str:
-    """Two centres on the circle, the line each class is trained to, and the probability between them."""
+    """Return a picture of two centres with their decision boundaries, and a plot of the probability."""
     edge = boundary(margin, between)
     circle = _two_classes(edge, between)
     way = np.linspace(0, between, 181)
@@ -55,15 +56,15 @@ def decision(margin: Margin, scale: float, between: float) -> str:
     )
     words = (
         f"With centres {between:g} degrees apart, training accepts a face of class 1 up to {edge:.1f} degrees"
-        f" from its centre (without a margin up to {between / 2:g}). No class claims the "
-        f"{max(between - 2 * edge, 0):.1f} degrees in the middle: the decision margin. The scale "
-        "decides how sharp the change is."
+        f" from its centre (without a margin up to {between / 2:g}). The "
+        f"{max(between - 2 * edge, 0):.1f} degrees in the middle belong to no class: they are the decision "
+        "margin. The scale sets how sharp the change is."
     )
     return f'<div class="ai-two"><div>{circle}</div><div>{chart}</div></div>' + note(words)
 
 
 def _two_classes(edge: float, between: float) -> str:
-    """The circle: sectors that each class claims in training, and the gap."""
+    """Return a picture of the sector of each class in training, and of the gap between them."""
     size, radius = 330, 118
     middle, low = size / 2, size / 2 + 20
 
@@ -99,14 +100,14 @@ def _two_classes(edge: float, between: float) -> str:
             f'<line class="axis" x1="{middle}" y1="{low}" x2="{x:.1f}" y2="{y:.1f}" stroke-dasharray="6 3"/>'
         )
     title = (
-        f"Two class centres {between:g} degrees apart; each class claims {edge:.1f} degrees on its side, "
-        f"{max(between - 2 * edge, 0):.1f} degrees in between belong to none"
+        f"Two class centres {between:g} degrees apart; each class has {edge:.1f} degrees on its side, "
+        f"{max(between - 2 * edge, 0):.1f} degrees in between belong to neither"
     )
     return frame(size, size, title, "".join(parts))
 
 
 def toy_picture(toy: Toy, name: str) -> str:
-    """The embeddings of the toy on the circle, a stroke each, and the centres."""
+    """Return a picture of the toy's embeddings on the circle, one stroke each, and of the class centres."""
     size, radius = 330, 130
     middle = size / 2
     parts = [f'<circle class="grid" cx="{middle}" cy="{middle}" r="{radius}" fill="none"/>']
@@ -123,55 +124,56 @@ def toy_picture(toy: Toy, name: str) -> str:
             + text(middle + 1.1 * radius * x, middle - 1.1 * radius * y + 4, str(label + 1), style="label")
         )
     words = (
-        f"{name}: {toy.within:.1f} degrees from a face to its centre, {toy.between:.1f} between neighbouring "
-        f"centres, {toy.correct:.0%} nearest to their own"
+        f"{name}: on average {toy.within:.1f} degrees from a face to its centre and {toy.between:.1f} "
+        f"between neighbouring centres; {toy.correct:.0%} of the faces are nearest to their own centre"
     )
     plot = frame(size, size, words, "".join(parts))
     return f'<figure class="ai-toy">{plot}<figcaption>{words}</figcaption></figure>'
 
 
 def toys(margin: Margin, scale: float) -> str:
-    """The toy trained without a margin, and with the chosen one."""
+    """Return pictures of the toy trained without a margin, and with the chosen one."""
     return (
         '<div class="ai-two">'
         + toy_picture(train_toy(Margin(), scale), "No margin")
         + toy_picture(train_toy(margin, scale), "Yours")
         + "</div>"
         + note(
-            f"A small network learns {IDENTITIES} synthetic identities in two dimensions, from the same "
-            "start on both sides. A stroke is a face's embedding, a number a "
-            "class centre. The margin packs each identity closer to its centre."
+            f"A small network learns {IDENTITIES} synthetic identities in two dimensions, with the same "
+            "initial weights on both sides. Each stroke is the embedding of a face, each number a class "
+            "centre. The margin brings the faces of an identity closer to its centre."
         )
     )
 
 
 def build(context: Context) -> None:
-    """Lay the tab out."""
+    """Lay out the tab."""
     gr.HTML(
         note(
-            "ArcFace trains a network so that faces of one person point in one direction. The margin makes "
-            "it harder: the target's cosine becomes cos(m1 theta + m2) - m3, and the scale s multiplies all. "
-            "Move them. The sharper the directions, the more each says about its person."
+            "ArcFace trains a network so that the faces of one person point in one direction. The margin "
+            "makes this harder: the cosine of the target becomes cos(m1 theta + m2) - m3, where theta is the "
+            "angle to the class centre, and the scale s multiplies all cosines. Move the sliders to see what "
+            "each does. The closer together the faces of a person lie, the more their direction reveals."
         )
     )
     with gr.Row():
-        preset = gr.Radio(list(MARGINS), value="ArcFace, m2 = 0.5", label="Start from a paper's margin")
+        preset = gr.Radio(list(MARGINS), value=_PRESET, label="Margin of a paper")
     with gr.Row():
-        m1 = gr.Slider(0.5, 4, _BEGIN.m1, step=0.05, label="m1", info="Times the angle (SphereFace)")
-        m2 = gr.Slider(0, 1.5, _BEGIN.m2, step=0.05, label="m2", info="Radians on the angle (ArcFace)")
-        m3 = gr.Slider(0, 1, _BEGIN.m3, step=0.05, label="m3", info="Off the cosine (CosFace)")
-        scale = gr.Slider(1, 64, _SCALE, step=1, label="s", info="Scale of all logits")
+        m1 = gr.Slider(0.5, 4, _MARGIN.m1, step=0.05, label="m1", info="Multiplies the angle (SphereFace)")
+        m2 = gr.Slider(0, 1.5, _MARGIN.m2, step=0.05, label="m2", info="Radians added to the angle (ArcFace)")
+        m3 = gr.Slider(0, 1, _MARGIN.m3, step=0.05, label="m3", info="Subtracted from the cosine (CosFace)")
+        scale = gr.Slider(1, 64, _SCALE, step=1, label="s", info="Multiplies all cosines")
     gr.Markdown("### The target logit")
-    curve = gr.HTML(curves(_BEGIN, _SCALE), elem_id="curves")
-    gr.Markdown("### Two classes: the decision boundary")
+    curve = gr.HTML(curves(_MARGIN, _SCALE), elem_id="curves")
+    gr.Markdown("### The decision boundary of two classes")
     between = gr.Slider(20, 180, _BETWEEN, step=5, label="Angle between the two centres, degrees")
-    line = gr.HTML(decision(_BEGIN, _SCALE, _BETWEEN), elem_id="decision")
+    line = gr.HTML(decision(_MARGIN, _SCALE, _BETWEEN), elem_id="decision")
     gr.Markdown("### Eight identities in two dimensions")
-    train = gr.Button("Train the toy with this margin", variant="primary")
+    train = gr.Button("Train a small network with this margin", variant="primary")
     toy = gr.HTML(elem_id="toy")
 
     def draw(m1: float, m2: float, m3: float, scale: float, between: float) -> tuple[str, str]:
-        drawn, message = told(
+        drawn, message = attempt(
             lambda: (curves(Margin(m1, m2, m3), scale), decision(Margin(m1, m2, m3), scale, between))
         )
         return drawn or (message, "")
@@ -181,7 +183,7 @@ def build(context: Context) -> None:
         return margin.m1, margin.m2, margin.m3
 
     def learn(m1: float, m2: float, m3: float, scale: float) -> str:
-        drawn, message = told(lambda: toys(Margin(m1, m2, m3), scale))
+        drawn, message = attempt(lambda: toys(Margin(m1, m2, m3), scale))
         return drawn or message
 
     for slider in (m1, m2, m3, scale, between):

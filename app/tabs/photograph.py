@@ -1,7 +1,6 @@
-"""From a photograph: find the face, keep its template, invert the template (open-set)."""
+"""The tab of photographs: finds a face, computes its template, and attacks the template (open-set)."""
 
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import gradio as gr
@@ -9,32 +8,36 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.context import Context, on_change, told
-from app.html import figure, note, picture, row
-from app.jobs import Job
-from app.panel import Attack, attack_panel
-from app.settings import MAX_PIXELS, MAX_UPLOAD
-from app.upload import Photograph, Upload, decode, photograph_input
-from arcinvert import api
-from arcinvert.evaluation.judges import DlibJudge
-from arcinvert.subjects import face_subject, template_of
+from arcinvert import Attacker, InputError, Run
+from arcinvert.subjects import template_of
 from recognition.detection.alignment import crop_at
-from recognition.errors import InputError
-from recognition.loading import load
+from recognition.recogniser import Recogniser
 
+from .. import resources
+from ..context import Context, attempt, on_change
+from ..html import figure, note, picture, row
+from ..jobs import Job
+from ..panel import STATE_SECONDS, Attack, AttackPanel
+from ..settings import MAX_PIXELS, MAX_UPLOAD
+from ..upload import Photograph, Upload, decode, photograph_input
+
+#: A photograph, and the number of the chosen face from 0.
+Chosen = tuple[Photograph, int]
 #: Longest side at which a photograph is shown, pixels.
 SHOWN_SIDE = 480
 #: Eileen Collins, NASA, public domain.
 EXAMPLE = "eileen-collins.jpg"
+#: A name that the handlers of photographs share, so that a late answer does not replace a later photograph.
+_IN_TURN = "photographs"
 
 
 def example() -> Upload:
-    """The photograph that comes with the page."""
-    return Upload(EXAMPLE, files("app").joinpath(f"data/{EXAMPLE}").read_bytes())
+    """Return the photograph that comes with the page."""
+    return Upload(EXAMPLE, resources.data(EXAMPLE))
 
 
 def show_photograph(photograph: Photograph, chosen: int) -> str:
-    """The photograph with its faces numbered; the chosen one is marked."""
+    """Return the photograph with its faces numbered and the chosen one marked."""
     height, width = photograph.pixels.shape[:2]
     shrink = min(1.0, SHOWN_SIDE / max(height, width))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
@@ -55,7 +58,7 @@ def show_photograph(photograph: Photograph, chosen: int) -> str:
 
 
 def show_template(template: NDArray[np.float32]) -> str:
-    """A template as a strip of colours, a stripe a number."""
+    """Return a template as a strip with one coloured stripe for each number."""
     largest = float(np.abs(template).max())
     stripes = "".join(
         f'<rect x="{index}" width="1.05" height="24" fill="{"#D55E00" if value > 0 else "#0072B2"}" '
@@ -70,20 +73,15 @@ def show_template(template: NDArray[np.float32]) -> str:
     )
 
 
-def show_choice(photograph: Photograph, chosen: int, model: str) -> str:
-    """The chosen face: its crop, and the template, which is all that the attack sees.
-
-    Raises:
-        InputError: the network cannot be loaded.
-    """
-    recogniser = load(model)
+def show_choice(photograph: Photograph, chosen: int, recogniser: Recogniser) -> str:
+    """Return the photograph, the aligned crop of the chosen face, and its template."""
     face = photograph.faces[chosen]
     template = template_of(recogniser, crop_at(photograph.pixels, face, recogniser.input_size)).numpy()
     words = (
-        f"Only the template leaves this step: {len(template)} numbers. The photograph stays in the memory of "
-        "this server, for the comparison at the end; the uploaded file is wiped already."
+        f"The attack gets only the template: {len(template)} numbers. The photograph stays in the memory of "
+        "this server for the comparison at the end; the uploaded file is already deleted."
     )
-    told_of = note(photograph.note) if photograph.note else ""
+    remark = note(photograph.note) if photograph.note else ""
     return (
         row(
             [
@@ -91,23 +89,48 @@ def show_choice(photograph: Photograph, chosen: int, model: str) -> str:
                 figure(crop_at(photograph.pixels, face), "The aligned face", "crop"),
             ]
         )
-        + told_of
+        + remark
         + f'{show_template(template)}<p class="ai-leaves">{escape(words)}</p>'
     )
 
 
+def photograph_attack(attacker: Attacker, chosen: Chosen | None) -> Attack:
+    """Return the attack on the template of the chosen face.
+
+    Raises:
+        InputError: If there is no photograph yet.
+    """
+    if chosen is None:
+        raise InputError("photograph: expected one, got none; choose a file, or use the example")
+    photograph, number = chosen
+
+    def attack(job: Job, **options: Any) -> Run:
+        return attacker.from_image(photograph.pixels, face=number + 1, progress=job.progress, **options)
+
+    return attack
+
+
+def chosen_crop(chosen: Chosen | None) -> NDArray[np.uint8] | None:
+    """Return the aligned crop of the chosen face, uint8 112x112; None if there is no photograph yet."""
+    if chosen is None:
+        return None
+    photograph, number = chosen
+    return crop_at(photograph.pixels, photograph.faces[number])
+
+
 def build(context: Context, model: gr.Dropdown) -> gr.State:
-    """Lay the tab out; the state holds the photograph and the chosen face, for other tabs."""
+    """Lay out the tab, and return the state with the photograph and the chosen face for other tabs."""
     gr.HTML(
         note(
-            "A recogniser turns a photograph into a template, a short list of numbers, and such lists are "
-            "widely taken for harmless. Choose a photograph of yourself, or of someone who agrees, and see."
+            "A recogniser turns a photograph into a template, a short list of numbers, which many people "
+            "think is harmless. Choose a photograph of yourself, or of someone who agrees, and see what the "
+            "numbers reveal."
         )
     )
     with gr.Row():
         with gr.Column(min_width=280):
             upload = photograph_input(
-                label="Photograph: choose a file, paste, or take one",
+                label="Photograph: choose a file, paste one, or take one",
                 sources=["upload", "clipboard", "webcam"],
                 height=260,
                 buttons=[],
@@ -115,88 +138,63 @@ def build(context: Context, model: gr.Dropdown) -> gr.State:
             )
             gr.HTML(
                 note(
-                    f"Up to {MAX_UPLOAD // 10**6} MB and {MAX_PIXELS // 10**6} megapixels: "
-                    "JPEG, PNG, WebP and more."
+                    f"Up to {MAX_UPLOAD // 10**6} MB and {MAX_PIXELS // 10**6} megapixels; JPEG, PNG, WebP "
+                    "and others."
                 )
             )
             use_example = gr.Button("Use the example: Eileen Collins, NASA, public domain")
         with gr.Column(min_width=280):
             which = gr.Radio([], label="Which face", visible=False, elem_id="which-face")
             shown = gr.HTML()
-    state: gr.State = gr.State(time_to_live=3600)
+    state: gr.State = gr.State(time_to_live=STATE_SECONDS)
+    _connect(context, model, upload, use_example, which, shown, state)
+    AttackPanel(context, model, [state], photograph_attack, chosen_crop)
+    return state
 
+
+def _connect(
+    context: Context,
+    model: gr.Dropdown,
+    upload: gr.Image,
+    use_example: gr.Button,
+    which: gr.Radio,
+    shown: gr.HTML,
+    state: gr.State,
+) -> None:
     def receive(sent: Upload | None, name: str) -> dict[Any, Any]:
         if sent is None:
             return {upload: None}
 
         def work() -> tuple[Photograph, str]:
             photograph = decode(sent)
-            return photograph, show_choice(photograph, 0, context.settings.model(name))
+            return photograph, show_choice(photograph, 0, context.attacker(name).recogniser)
 
-        received, message = told(work)
+        received, message = attempt(work)
         if received is None:
             return {upload: None, shown: message, state: None, which: gr.Radio(visible=False)}
         photograph, html = received
-        count = len(photograph.faces)
-        choices = [
-            (f"Face {number + 1}" + (", the largest" if not number else ""), number)
-            for number in range(count)
-        ]
-        return {
-            upload: None,
-            shown: html,
-            state: (photograph, 0),
-            which: gr.Radio(choices=choices, value=0, visible=count > 1),
-        }
+        return {upload: None, shown: html, state: (photograph, 0), which: _face_choices(photograph)}
 
-    def choose(chosen: int | None, name: str, kept: tuple[Photograph, int] | None) -> tuple[Any, str]:
-        if kept is None or chosen is None:
+    def choose(number: int | None, name: str, kept: Chosen | None) -> tuple[Chosen | None, str]:
+        if kept is None or number is None:
             return kept, ""
-        html, message = told(lambda: show_choice(kept[0], chosen, context.settings.model(name)))
-        return (kept[0], chosen), html or message
+        photograph, _ = kept
+        html, message = attempt(lambda: show_choice(photograph, number, context.attacker(name).recogniser))
+        return (photograph, number), html or message
 
-    def show_again(name: str, kept: tuple[Photograph, int] | None) -> str:
+    def show_again(name: str, kept: Chosen | None) -> str:
         return choose(kept[1], name, kept)[1] if kept else ""
 
     outputs = [upload, shown, state, which]
-    # A late answer about the last photograph must not hide the next one.
-    turn = "photographs"
-    on_change(upload.input, receive, [upload, model], outputs, in_turn=turn)
-    on_change(use_example.click, lambda name: receive(example(), name), [model], outputs, in_turn=turn)
-    on_change(which.input, choose, [which, model, state], [state, shown], in_turn=turn)
-    on_change(model.change, show_again, [model, state], [shown], in_turn=turn)
-
-    attack_panel(
-        context,
-        model,
-        [state],
-        lambda path, kept: attack_on(context, path, kept),
-        lambda kept: None if kept is None else crop_at(kept[0].pixels, kept[0].faces[kept[1]]),
-    )
-    return state
+    on_change(upload.input, receive, [upload, model], outputs, in_turn=_IN_TURN)
+    on_change(use_example.click, lambda name: receive(example(), name), [model], outputs, in_turn=_IN_TURN)
+    on_change(which.input, choose, [which, model, state], [state, shown], in_turn=_IN_TURN)
+    on_change(model.change, show_again, [model, state], [shown], in_turn=_IN_TURN)
 
 
-def attack_on(context: Context, path: str, kept: tuple[Photograph, int] | None) -> Attack:
-    """The attack on the chosen face's template.
-
-    Raises:
-        InputError: there is no photograph yet.
-    """
-    if kept is None:
-        raise InputError("photograph: expected one, got none; choose a file, or use the example")
-    photograph, chosen = kept
-
-    def attack(job: Job, **options: Any) -> api.Run:
-        subject = face_subject(
-            load(path), photograph.pixels, photograph.faces[chosen], DlibJudge(), name=photograph.name
-        )
-        return api.from_subject(
-            subject,
-            command="from-image",
-            model=path,
-            device=context.settings.device,
-            progress=job.progress,
-            **options,
-        )
-
-    return attack
+def _face_choices(photograph: Photograph) -> gr.Radio:
+    count = len(photograph.faces)
+    choices = [
+        (f"Face {number + 1}" + (", the largest" if not number else ""), number) for number in range(count)
+    ]
+    return gr.Radio(choices=choices, value=0, visible=count > 1)

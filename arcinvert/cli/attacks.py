@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,14 +132,12 @@ class AttackProgress(DeferredProgressBar):
 
 def print_run(run: "Run") -> None:
     """Print the samples of a run as a table, and its summary."""
-    judged = f"{'Type I':>7} {'Type II':>7} {'floor':>6} {'ceiling':>7}"
-    print(f"{'image':32} {'attacked':>8} {judged} {'steps':>5} {'seconds':>7}  accepted at FMR")
-    for sample in run.samples[:_LISTED]:
-        print(_line(sample))
-    if (more := len(run.samples) - _LISTED) > 0:
-        print(f"... and {more:,} more in result.json")
     from arcinvert.output.sheet import summary_line
 
+    listed = run.samples[:_LISTED]
+    print("\n".join(aligned([_HEADS, *map(_cells, listed)])))
+    if (more := len(run.samples) - len(listed)) > 0:
+        print(f"... and {more:,} more in result.json")
     print(summary_line(run.summary))
     for note in run.result["notes"]:
         print(note)
@@ -147,21 +146,37 @@ def print_run(run: "Run") -> None:
     print(f"Wrote {run.out}/ (sheet.png, result.json, {len(run.samples)} images)")
 
 
-def _line(sample: dict[str, Any]) -> str:
+#: Heads of the printed columns; the similarities are those of the attacked network and of the judge.
+_HEADS = ("image", "attacked", "Type I", "Type II", "floor", "ceiling", "steps", "seconds", "accepted at FMR")
+
+
+def _cells(sample: dict[str, Any]) -> tuple[str, ...]:
     verdict = sample["judge"]
     floor = verdict["floor_type_2"] if verdict["floor_type_2"] is not None else verdict["floor_type_1"]
     accepted = verdict["accepted"]
     passed = (
-        "not judged" if accepted is None else ", ".join(r for r, yes in accepted.items() if yes) or "none"
+        "not judged"
+        if accepted is None
+        else ", ".join(rate for rate, yes in accepted.items() if yes) or "none"
     )
-    numbers = " ".join(
-        f"{'-' if value is None else format(value, '.3f'):>{width}}"
-        for value, width in (
-            (sample["attacked_similarity"], 8),
-            (verdict["type_1"], 7),
-            (verdict["type_2"], 7),
-            (floor, 6),
-            (verdict["ceiling"], 7),
+    similarities = (
+        sample["attacked_similarity"],
+        verdict["type_1"],
+        verdict["type_2"],
+        floor,
+        verdict["ceiling"],
+    )
+    numbers = ("-" if value is None else f"{value:.3f}" for value in similarities)
+    return (sample["image"], *numbers, str(sample["steps"]), f"{sample['seconds']:.2f}", passed)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of texts as lines with aligned columns: the first and the last to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if number == 0 else cell if number == len(row) - 1 else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-    )
-    return f"{sample['image']:32} {numbers} {sample['steps']:>5} {sample['seconds']:>7.2f}  {passed}"
+        for row in rows
+    ]

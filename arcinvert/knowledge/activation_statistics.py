@@ -19,7 +19,9 @@ from arcinvert.knowledge.regression import FaceRegression
 from recognition.errors import InputError
 
 #: What error messages recommend where statistics are missing.
-CALIBRATE = "measure them with 'arcinvert calibrate --model MODEL --images FACES'"
+CALIBRATE = (
+    "measure them with 'arcinvert calibrate --model MODEL --images FACES' and use --knowledge public-faces"
+)
 #: Below this number of convolutions and normalisations the linear layers are measured too.
 _FEW_LAYERS = 8
 

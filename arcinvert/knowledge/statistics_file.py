@@ -7,10 +7,8 @@ A safetensors file with
     NAME/map_mean, NAME/map_deviation
                                 (channels, height, width) float16, of each position over images and mirror
                                 images, symmetric: the mean less the channel's, and the standard deviation,
-                                both
-                                    in units
-                                of the channel's standard deviation; of convolutions whose outputs are 2 to 14
-                                high and wide
+                                both in units of the channel's standard deviation; of convolutions whose
+                                outputs are 2 to 14 high and wide
     nearest_neighbours/templates, nearest_neighbours/pca_coefficients
                                 float16, see `NearestNeighbours`
     regression/template, regression/pca_coefficients, regression/matrix

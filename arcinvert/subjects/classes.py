@@ -1,7 +1,6 @@
 """Classes of a network as subjects: closed-set."""
 
 import difflib
-import operator
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
 from arcinvert.subjects.references import other_crops, reference_of, shipped_references
@@ -47,7 +47,7 @@ def class_label(recogniser: Recogniser, wanted: SupportsIndex | str) -> int:
         near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
         hint = f"the nearest is {near[0]!r}" if near else "this network's classes have no names"
         raise InputError(f"class name: expected one of the network's {classes}, got {wanted!r}; {hint}")
-    index = operator.index(wanted)
+    index = whole_number("class id", wanted)
     if not 0 <= index < classes:
         raise InputError(f"class id: expected 0 to {classes - 1}, got {index}")
     return index
@@ -65,13 +65,11 @@ def wanted_classes(class_id: Any, class_name: Any) -> list[int | str]:
 def _class_ids(given: Any) -> list[int]:
     if given is None:
         return []
-    several = given if isinstance(given, Iterable) and not isinstance(given, str | bytes) else [given]
-    ids = []
-    for one in several:
-        if isinstance(one, bool) or not hasattr(one, "__index__"):
-            raise InputError(f"class id: expected a whole number, got {one!r}")
-        ids.append(operator.index(one))
-    return ids
+    # An array or a tensor of one number without dimensions cannot be iterated.
+    alone = (
+        isinstance(given, str | bytes) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0
+    )
+    return [whole_number("class id", one) for one in ([given] if alone else given)]
 
 
 def _class_names(given: Any) -> list[str]:

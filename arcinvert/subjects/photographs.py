@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
 from arcinvert.subjects.references import folder_of, other_crops, reference_of
 from arcinvert.subjects.subject import Subject, shown
 from recognition.checkpoint import sha256
 from recognition.data.faces import at_size
 from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at, find_face
-from recognition.errors import InputError
-from recognition.images import read_image, to_tensor
+from recognition.errors import InputError, NoFaceError
+from recognition.files import printable
+from recognition.images import read_image, to_tensor, upright_rgb
 from recognition.recogniser import Recogniser
 
 
@@ -65,6 +67,7 @@ def photograph_subjects(
     """
     if not photographs:
         raise InputError("from-image: expected at least one photograph, got none")
+    face = whole_number("face", face)
     subjects: list[Subject] = []
     left_out: list[LeftOut] = []
     distinct = _distinct(photographs)
@@ -75,8 +78,11 @@ def photograph_subjects(
             where, pixels, digest = read_photograph(given, number)
             found = find_face(pixels, name=where, face=face)
         except InputError as error:
+            if not isinstance(given, str | os.PathLike) and not isinstance(error, NoFaceError):
+                # An object of another type is a mistake of the program, not a bad photograph.
+                raise
             refused = refused or error
-            left_out.append(LeftOut(str(given), names[number], str(error).replace(str(given), names[number])))
+            left_out.append(_left_out(given, names[number], error))
             continue
         others: list[NDArray[np.uint8]] = []
         if photos is not None:
@@ -96,6 +102,12 @@ def photograph_subjects(
     return subjects, left_out
 
 
+def _left_out(given: Any, name: str, error: InputError) -> LeftOut:
+    path = os.fspath(given) if isinstance(given, str | os.PathLike) else name
+    reason = str(error).replace(path, name).replace(printable(path), name)
+    return LeftOut(path, name, reason)
+
+
 def _shown_names(photographs: Sequence[Any]) -> list[str]:
     """Return what results call photographs: paths below the folder that all of them are in.
 
@@ -111,8 +123,8 @@ def _shown_names(photographs: Sequence[Any]) -> list[str]:
     ]
 
 
-def _distinct(photographs: Sequence[Any]) -> list[Any]:
-    """A path that is given twice is one photograph; images in memory are not compared."""
+def _distinct(photographs: Iterable[Any]) -> list[Any]:
+    """Return images without repeated paths; images in memory are not compared."""
     paths: set[str] = set()
     distinct: list[Any] = []
     for one in photographs:
@@ -140,7 +152,7 @@ def read_photograph(given: Any, number: int = 0) -> tuple[str, NDArray[np.uint8]
     if isinstance(given, str | os.PathLike):
         return str(given), read_image(given), sha256(given)
     if isinstance(given, Image.Image):
-        given = np.asarray(given.convert("RGB"))
+        given = upright_rgb(given)
     pixels = _as_pixels(given, "photograph")
     return f"image {number + 1}", pixels, hashlib.sha256(pixels.tobytes()).hexdigest()
 
@@ -166,19 +178,20 @@ def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subj
 
     Args:
         recogniser: The attacked network.
-        crops: One or several uint8 arrays, 112x112x3 RGB.
+        crops: One or several paths, PIL images or uint8 arrays, 112x112x3 RGB.
         judge: Embeds the crops.
 
     Raises:
         InputError: If a crop has another size or type.
     """
-    single = isinstance(crops, np.ndarray | Tensor | Image.Image) and getattr(crops, "ndim", 3) == 3
-    several = [crops] if single or not isinstance(crops, Iterable) else list(crops)
-    if not several:
+    # Texts and single images can be iterated too: letter by letter, row by row.
+    several = isinstance(crops, Iterable) and not isinstance(crops, str) and getattr(crops, "ndim", 4) == 4
+    distinct = _distinct(crops if several else [crops])
+    if not distinct:
         raise InputError("from-crops: expected at least one crop, got none")
     subjects: list[Subject] = []
-    names = _shown_names(several)
-    for number, given in enumerate(several):
+    names = _shown_names(distinct)
+    for number, given in enumerate(distinct):
         name, crop, digest = read_photograph(given, number)
         if crop.shape[:2] != (ALIGNED_SIZE, ALIGNED_SIZE):
             raise InputError(

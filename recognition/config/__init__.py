@@ -5,9 +5,9 @@ declaration then serves `argparse`, configuration files, keyword arguments in Py
 keep. `None` always means "not given", and nothing else does. This module does not import torch.
 """
 
-from recognition.config.fields import Kind, check, kinds, option
+from recognition.config.fields import Kind, check, check_name, kinds, option
 from recognition.config.python import given, takes, to_json
-from recognition.config.sources import add_arguments, check_name, gather, parse_pairs, read_toml
+from recognition.config.sources import add_arguments, gather, parse_pairs, read_toml
 
 __all__ = [
     "Kind",

@@ -1,5 +1,6 @@
 """Fields of a class of options: how they are declared, what values they take, how these are checked."""
 
+import difflib
 import operator
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -82,10 +83,13 @@ class Kind:
         )
 
 
-@cache
+_hints = cache(get_type_hints)
+
+
 def kinds(options: Any) -> dict[str, Kind]:
     """Return what values each field of a class of options takes, by field name."""
-    hints = get_type_hints(options)
+    # The choices are read anew each time: a registry may have gained a part.
+    hints = _hints(options)
     return {
         entry.name: _kind(hints[entry.name], tuple(entry.metadata.get("choices", ())))
         for entry in fields(options)
@@ -111,6 +115,14 @@ def _kind(hint: Any, choices: tuple[str, ...]) -> Kind:
     return Kind(hint, many, mapping, optional, choices)
 
 
+def check_name(options: type, name: str) -> None:
+    """Raise an InputError that suggests the nearest name if a class of options has no such field."""
+    known = list(kinds(options))
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        raise InputError(f"expected a known option, got {name!r}; the nearest is {near!r}")
+
+
 def check(options: Any) -> None:
     """Check every field of an instance of options; integers of numpy become Python's.
 
@@ -119,7 +131,7 @@ def check(options: Any) -> None:
     Raises:
         InputError: If a value is of another type, out of its range, or not among the choices.
     """
-    known: dict[str, Kind] = kinds(type(options))  # type: ignore[arg-type]
+    known: dict[str, Kind] = kinds(type(options))
     for entry in fields(options):
         if not entry.init:
             continue
@@ -150,7 +162,7 @@ def _checked(name: str, value: Any, kind: Kind, limits: Mapping[str, Any]) -> An
     if kind.choices and value not in kind.choices:
         raise InputError(f"{name}: expected {kind.words}, got {value!r}")
     if kind.base in (int, float):
-        expected = _range(limits)
+        expected = _range(kind, limits)
         fits = (
             (limits["minimum"] is None or value >= limits["minimum"])
             and (limits["above"] is None or value > limits["above"])
@@ -170,12 +182,22 @@ def _typed(name: str, value: Any, kind: Kind) -> Any:
         if isinstance(value, kind.base):
             return value
         if isinstance(value, Mapping):
-            return kind.base(**value)
+            return _nested(name, value, kind.base)
         raise InputError(f"{name}: expected a table of options, got {value!r}")
     try:
         return _CONVERTERS[kind.base](value)
-    except (TypeError, KeyError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name}: expected {kind.words}, got {value!r}") from None
+
+
+def _nested(name: str, values: Mapping[str, Any], options: type) -> Any:
+    """Return a nested class of options, made of a table; errors begin with the table's name."""
+    try:
+        for one in values:
+            check_name(options, one)
+        return options(**values)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
 
 
 def _as_bool(value: Any) -> bool:
@@ -216,7 +238,7 @@ _CONVERTERS: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def _range(limits: Mapping[str, Any]) -> str:
+def _range(kind: Kind, limits: Mapping[str, Any]) -> str:
     low = (
         f"from {limits['minimum']:g}"
         if limits["minimum"] is not None
@@ -233,4 +255,5 @@ def _range(limits: Mapping[str, Any]) -> str:
         if limits["minimum"] is not None
         else ""
     )
-    return " ".join(part for part in ("a finite number", low, high) if part)
+    number = "a whole number" if kind.base is int else "a finite number"
+    return " ".join(part for part in (number, low, high) if part)

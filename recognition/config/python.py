@@ -43,7 +43,7 @@ def takes(options: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             inspect.Parameter(
                 entry.name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=None if entry.default is MISSING else entry.default,
+                default=entry.default if entry.default_factory is MISSING else entry.default_factory(),
                 annotation=hints[entry.name],
             )
             for entry in fields(options)

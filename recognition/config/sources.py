@@ -1,14 +1,13 @@
 """Where the values of options come from: the command line, NAME=VALUE pairs and TOML files."""
 
 import argparse
-import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from recognition.config.fields import Kind, kinds
+from recognition.config.fields import Kind, check_name, kinds
 from recognition.errors import InputError, one_line
 from recognition.files import read_text
 
@@ -98,12 +97,24 @@ def gather(options: type, namespace: argparse.Namespace, *, file: str | Path | N
             continue
         given = getattr(namespace, name)
         if is_dataclass(kind.base):
-            values[name] = {**values.get(name, {}), **parse_pairs(name, given, kind.base)}
+            values[name] = _merged(name, values.get(name, {}), parse_pairs(name, given, kind.base))
         elif kind.mapping:
-            values[name] = {**values.get(name, {}), **_parse_mapping(name, given, kind)}
+            values[name] = _merged(name, values.get(name, {}), _parse_mapping(name, given, kind))
         else:
             values[name] = tuple(given) if kind.many else given
     return values
+
+
+def _merged(name: str, below: Any, above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table overridden by another, table in table."""
+    if not isinstance(below, Mapping):
+        raise InputError(f"{name}: expected a table, got {below!r}")
+    tables = {
+        key: _merged(f"{name} {key}", below[key], value)
+        for key, value in above.items()
+        if isinstance(value, Mapping) and key in below
+    }
+    return {**below, **above, **tables}
 
 
 def read_toml(options: type, path: str | Path) -> dict[str, Any]:
@@ -134,14 +145,6 @@ def _known(options: type, content: Mapping[str, Any]) -> dict[str, Any]:
             value = _known(nested, value)
         values[name] = tuple(value) if isinstance(value, list) else value
     return values
-
-
-def check_name(options: type, name: str) -> None:
-    """Raise an InputError that suggests the nearest name if a class of options has no such field."""
-    known = list(kinds(options))
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
-        raise InputError(f"expected a known option, got {name!r}; the nearest is {near!r}")
 
 
 def parse_pairs(what: str, pairs: Iterable[str], options: type) -> dict[str, Any]:

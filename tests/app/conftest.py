@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from arcinvert import Attacker
+
 pytest.importorskip("gradio", reason="needs the extra 'app'")
 
 #: Seconds that a loaded machine may take for whatever a test waits for.
@@ -32,8 +34,14 @@ class Server:
 
 
 @pytest.fixture(scope="session")
+def tiny_attacker(tiny_model: Path) -> Attacker:
+    """The tiny network, loaded for attacks."""
+    return Attacker(tiny_model, device="cpu")
+
+
+@pytest.fixture(scope="session")
 def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`python -m app` with the tiny network in its folder."""
+    """A running `python -m app` with the tiny network in its folder of networks."""
     models = tmp_path_factory.mktemp("models")
     shutil.copy(tiny_model, models / "tiny.safetensors")
     with socket.socket() as probe:
@@ -61,8 +69,8 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def upload_folders() -> list[Path]:
-    """Where running servers have their uploads."""
-    roots = {Path("/dev/shm"), Path(tempfile.gettempdir())}  # noqa: S108  (looked into, not written)
+    """Return the folders for uploads of running servers."""
+    roots = {Path("/dev/shm"), Path(tempfile.gettempdir())}  # noqa: S108  (only read)
     return [folder for root in roots if root.is_dir() for folder in root.glob("arcinvert-app-*")]
 
 
@@ -76,7 +84,7 @@ def _answers(address: str) -> bool:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """A headless Chromium, the one that this machine has."""
+    """A headless Chromium, if this machine has one."""
     api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra 'dev'")
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     path = next((found for name in names if (found := shutil.which(name))), None)
@@ -85,7 +93,7 @@ def chromium() -> Iterator[Any]:
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
-            # A container's root has no namespace for Chromium's own sandbox.
+            # Chromium's own sandbox does not work for root in a container.
             args=["--no-sandbox"],
         )
         yield browser
@@ -93,16 +101,16 @@ def chromium() -> Iterator[Any]:
 
 
 class Visitor:
-    """One browser window on the page, with everything that it asked for."""
+    """A browser window on the page, which records its requests and errors."""
 
     def __init__(self, browser: Any, server: Server, **context: Any) -> None:
         self.context = browser.new_context(**context)
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE * 1000)
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(server.address)
         self.button("Start").wait_for()
 
@@ -118,7 +126,7 @@ class Visitor:
         field.press("Tab")
 
     def see(self, selector: str) -> Any:
-        """The first visible element, once there is one."""
+        """Wait for a visible element, and return the first."""
         found = self.page.locator(f"{selector}:visible").first
         found.wait_for()
         return found
@@ -131,7 +139,7 @@ class Visitor:
 def visitor(chromium: Any, server: Server) -> Iterator[Visitor]:
     someone = Visitor(chromium, server)
     yield someone
-    strangers = [url for url in someone.asked if not url.startswith((server.address, "data:", "blob:"))]
+    others = [url for url in someone.requests if not url.startswith((server.address, "data:", "blob:"))]
     someone.close()
-    assert strangers == []
-    assert someone.complaints == []
+    assert others == []
+    assert someone.errors == []

@@ -1,4 +1,4 @@
-"""The page in a real browser: each tab, bad uploads, two visitors, and no request to anybody else."""
+"""The page in a real browser: each tab, bad uploads, two visitors, and no requests to other servers."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
     assert [sample["class_id"] for sample in result["samples"]] == [125, 125]
 
 
-def test_stopped_at_any_moment_it_keeps_what_there_is(visitor: Visitor) -> None:
+def test_a_stopped_attack_keeps_its_result(visitor: Visitor) -> None:
     visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 500)
     visitor.button("Start").click()
@@ -82,19 +82,19 @@ def test_a_photograph(visitor: Visitor, server: Server, portrait: Path) -> None:
     visitor.see(".ai-photo img[alt*='portrait.png']")
     assert "256 numbers" in visitor.see(".ai-leaves").inner_text()
     visitor.page.locator("#which-face").wait_for(state="hidden")
-    # In the server's memory alone from here on.
+    # From here on it is only in the server's memory.
     assert files_below(server.uploads) == []
     visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 3)
     visitor.button("Start").click()
     captions = visitor.see(".ai-card").locator("figcaption").all_inner_texts()
     assert captions == ["reconstruction", "photograph"]
-    assert "the very photograph" in visitor.see(".ai-meaning").inner_text()
+    assert "the photograph that the template came from" in visitor.see(".ai-meaning").inner_text()
     assert files_below(server.uploads) == []
 
 
 def bad_files(folder: Path) -> list[tuple[Path, str]]:
-    """Uploads that cannot be used, each with what the page says."""
+    """Uploads that cannot be used, each with the message on the page."""
     (folder / "text.jpg").write_text("no picture\n")
     Image.new("L", (10_000, 10_000)).save(folder / "huge.png")
     Image.effect_noise((300, 300), 50).save(folder / "nobody.png")
@@ -105,15 +105,15 @@ def bad_files(folder: Path) -> list[tuple[Path, str]]:
     ]
 
 
-def test_bad_uploads_are_told_and_the_page_goes_on(
+def test_bad_uploads_get_a_message_and_the_page_keeps_working(
     visitor: Visitor, server: Server, tmp_path: Path, portrait: Path
 ) -> None:
     visitor.tab("From a photograph")
     for path, message in bad_files(tmp_path):
         upload(visitor, path)
-        told = visitor.page.locator(".ai-problem:visible", has_text=path.name)
-        told.wait_for()
-        assert message in told.inner_text()
+        message_shown = visitor.page.locator(".ai-problem:visible", has_text=path.name)
+        message_shown.wait_for()
+        assert message in message_shown.inner_text()
     assert files_below(server.uploads) == []
     with Image.open(portrait) as image:
         image.save(tmp_path / "moving.gif", save_all=True, append_images=[image.rotate(5), image.rotate(9)])
@@ -126,15 +126,15 @@ def test_bad_uploads_are_told_and_the_page_goes_on(
 
 
 def test_recipes_side_by_side(visitor: Visitor) -> None:
-    visitor.tab("Ingredients")
+    visitor.tab("Compare recipes")
     visitor.set_number("Steps", 2)
-    visitor.button("Compare").click()
+    visitor.button("Start the comparison").click()
     visitor.page.locator("#at-step").wait_for()
     names = visitor.page.locator("#side-by-side figcaption").all_inner_texts()
     assert [name.split(",")[0] for name in names] == [
         "arcinvert",
-        "without BN prior",
-        "from noise",
+        "without BatchNorm statistics",
+        "weights only",
         "ArcFace paper",
         "DeepInversion",
     ]
@@ -149,7 +149,7 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
     upload(visitor, tmp_path / "other.json", "report")
     assert "got '<b>something</b>'" in visitor.see(".ai-problem").inner_text()
     visitor.button("Open the example report").click()
-    visitor.see(".ai-verdict")
+    visitor.see("#report-section .verdict")
     seen = [visitor.page.locator("#report-section").inner_text()]
     for _ in range(4):
         visitor.button("Next section").click()
@@ -159,9 +159,7 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
         seen.append(visitor.page.locator("#report-section").inner_text())
     assert len(set(seen)) == 5
     # The page draws the section before it marks its button.
-    visitor.page.wait_for_function(
-        "() => document.querySelector('#section input:checked').value == 'Defences'"
-    )
+    visitor.page.wait_for_function("() => document.querySelector('#section input:checked').value == 'Faces'")
 
 
 def test_margins_move(visitor: Visitor) -> None:
@@ -169,7 +167,7 @@ def test_margins_move(visitor: Visitor) -> None:
     assert "up to 30.7 degrees" in visitor.see("#decision .ai-note").inner_text()
     visitor.page.get_by_label("softmax, no margin").check()
     visitor.see("#decision .ai-note:has-text('up to 45.0 degrees')")
-    visitor.button("Train the toy").click()
+    visitor.button("Train a small network").click()
     visitor.see(".ai-toy")
     assert visitor.page.locator(".ai-toy").count() == 2
 
@@ -206,7 +204,7 @@ def test_a_network_that_has_gone(visitor: Visitor, server: Server) -> None:
     tiny.unlink()
     try:
         visitor.button("Start").click()
-        assert "it has gone" in visitor.see(".ai-problem").inner_text()
+        assert "which is not there" in visitor.see(".ai-problem").inner_text()
     finally:
         tiny.write_bytes(kept)
     visitor.set_number("Steps", 2)

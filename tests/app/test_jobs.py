@@ -1,4 +1,4 @@
-"""Jobs: watched, stopped, abandoned, limited in time, one at a time."""
+"""Jobs are watched, stopped, abandoned and limited in time, and run one at a time."""
 
 import threading
 import time
@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from app.jobs import Abandoned, Job, Jobs
-from arcinvert.inversion.result import Step, StopInversion
+from arcinvert import Step, StopInversion
 
 
 def inversion(job: Job, steps: int, *, pause: float = 0.0) -> str:
-    """What arcinvert does of a job, without the network."""
+    """Do what an attack does within a job, without a network."""
     for number in range(1, steps + 1):
         time.sleep(pause)
         try:
-            job.progress(1, 1, Step(number, steps, {}, lambda: torch.full((2, 3, 4, 5), 0.5)))
+            job.progress(Step(number, steps, {}, lambda: torch.full((2, 3, 4, 5), 0.5)))
         except StopInversion:
             return f"stopped after {number}"
     return "whole"
@@ -33,13 +33,13 @@ def test_frames_then_the_result() -> None:
     assert not job.stopped
 
 
-def test_the_time_left_is_told_from_the_time_gone() -> None:
+def test_the_time_left_follows_from_the_time_taken() -> None:
     job = Job(lambda job: inversion(job, 4, pause=0.01), limit=60, every=1)
     for frame in job.frames():
         assert frame.seconds_left == pytest.approx(frame.seconds * (4 - frame.step) / frame.step)
 
 
-def test_stopped_it_keeps_what_there_is() -> None:
+def test_a_stopped_job_keeps_its_result() -> None:
     job = Job(lambda job: inversion(job, 10_000, pause=0.001), limit=60)
     frames = job.frames()
     next(frames)
@@ -50,14 +50,14 @@ def test_stopped_it_keeps_what_there_is() -> None:
     assert not job.timed_out
 
 
-def test_its_time_is_limited() -> None:
+def test_the_time_is_limited() -> None:
     job = Job(lambda job: inversion(job, 10_000, pause=0.01), limit=0.05)
     list(job.frames())
     assert job.timed_out
     assert str(job.result()).startswith("stopped after")
 
 
-def test_who_leaves_ends_it() -> None:
+def test_leaving_ends_the_job() -> None:
     job = Job(lambda job: inversion(job, 10_000, pause=0.001), limit=60)
     frames = job.frames()
     next(frames)
@@ -66,7 +66,7 @@ def test_who_leaves_ends_it() -> None:
         job.result()
 
 
-def test_errors_are_told_to_who_asks() -> None:
+def test_errors_are_raised_by_result() -> None:
     def broken(job: Job) -> None:
         raise ValueError("no such face")
 
@@ -94,7 +94,7 @@ def test_one_at_a_time() -> None:
     assert most == [1]
 
 
-def test_first_come_first_served() -> None:
+def test_jobs_run_in_their_order() -> None:
     order: list[int] = []
     go = threading.Event()
     head = Job(lambda job: go.wait(), limit=60)
@@ -105,7 +105,7 @@ def test_first_come_first_served() -> None:
     assert order == list(range(20))
 
 
-def test_abandoned_before_its_turn_it_never_runs() -> None:
+def test_a_job_abandoned_while_waiting_never_runs() -> None:
     go, ran = threading.Event(), threading.Event()
     head = Job(lambda job: go.wait(), limit=60)
     waiting = Job(lambda job: ran.set(), limit=60)
@@ -118,7 +118,7 @@ def test_abandoned_before_its_turn_it_never_runs() -> None:
 
 
 def test_a_visitor_has_one_job() -> None:
-    # So long that neither ends by itself, however late this thread comes to its turn.
+    # So long that neither ends by itself, even on a slow machine.
     jobs = Jobs()
     first = jobs.start("a", lambda job: inversion(job, 1_000_000, pause=0.001), limit=60)
     jobs.stop("b")
@@ -133,7 +133,7 @@ def test_a_visitor_has_one_job() -> None:
         other.result()
 
 
-def test_parts_have_their_own_time() -> None:
+def test_parts_have_times_of_their_own() -> None:
     def work(job: Job) -> None:
         for part in range(2):
             job.begin_part(part)
@@ -142,3 +142,13 @@ def test_parts_have_their_own_time() -> None:
     frames: list[Any] = list(Job(work, limit=60, every=1).frames())
     assert [(frame.part, frame.step) for frame in frames] == [(0, 1), (0, 2), (1, 1), (1, 2)]
     assert frames[2].seconds < frames[1].seconds
+
+
+def test_batches_are_counted_through() -> None:
+    def work(job: Job) -> None:
+        for batch in (1, 2):
+            for number in (1, 2, 3):
+                job.progress(Step(number, 3, {}, lambda: torch.zeros(1, 3, 4, 5), batch, 2))
+
+    frames = list(Job(work, limit=60, every=1).frames())
+    assert [(frame.step, frame.steps) for frame in frames] == [(number, 6) for number in range(1, 7)]

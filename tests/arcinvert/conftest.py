@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from arcinvert.evaluation.judges import DlibJudge, Judge
+from arcinvert.inversion.initialisation import mean_face_from_weights
 from recognition.detection.alignment import crop_at, find_face
 from recognition.images import write_png
 from recognition.loading import load
@@ -23,6 +24,7 @@ def tiny(tiny_model: Path) -> Recogniser:
 
 @pytest.fixture(scope="session")
 def judge() -> Judge:
+    """The judge, loaded once."""
     return DlibJudge()
 
 
@@ -43,7 +45,7 @@ def photograph(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.u
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8]) -> Path:
-    """A folder per identity: the astronaut's has another photograph, mirrored and darker."""
+    """A folder for each identity: the astronaut's has another photograph, mirrored and darker."""
     root = tmp_path_factory.mktemp("photos")
     (root / PERSON).mkdir()
     darker = (astronaut[:, ::-1] * 0.8).astype(np.uint8)
@@ -52,6 +54,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8
 
 
 @pytest.fixture
-def _short_dreams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dreams of three steps, for attacks by the weights alone."""
-    monkeypatch.setattr("arcinvert.inversion.initialisation.mean_face_from_weights.ROUNDS", (1, 2))
+def _short_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean face from the weights in three steps instead of 120, for attacks by the weights alone."""
+    rounds = (1, 2)
+    monkeypatch.setattr(mean_face_from_weights, "ROUNDS", rounds)
+    monkeypatch.setattr(mean_face_from_weights.MeanFaceFromWeights, "preparation_steps", sum(rounds))

@@ -1,4 +1,4 @@
-"""The bundled network, from a command to a face; few steps, and nothing that hangs on its quality."""
+"""The bundled network, from a command to a face; few steps, and nothing that depends on its quality."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from arcinvert.api import from_image, generate
+from arcinvert import Attacker
 from arcinvert.cli.main import main
 from recognition.checkpoint import load_extra
 from recognition.images import read_image
@@ -25,16 +25,16 @@ def test_a_class_of_the_bundled_network(tmp_path: Path) -> None:
     assert recogniser.class_names is not None
     mean_face = load_extra(bundled_path(), "mean_face")
     with torch.no_grad():
-        begun = float(recogniser(mean_face[None])[0] @ recogniser.centres[123])
+        initial = float(recogniser(mean_face[None])[0] @ recogniser.centres[123])
     images = []
     for sample in result["samples"]:
         images.append(read_image(tmp_path / "out" / sample["image"]))
         assert images[-1].shape == (112, 112, 3)
         assert sample["input"] == recogniser.class_names[123]
-        assert sample["attacked_similarity"] > begun + 0.2
+        assert sample["attacked_similarity"] > initial + 0.2
         assert isinstance(sample["judge"]["face_detected"], bool)
     assert not np.array_equal(*images)
-    # It is still a picture of a face near the mean one, not noise.
+    # They are still pictures of faces near the mean one, not noise.
     mean_picture = mean_face.movedim(0, -1).numpy() * 255
     for image in images:
         correlation = np.corrcoef(image.ravel(), mean_picture.ravel())[0, 1]
@@ -44,8 +44,9 @@ def test_a_class_of_the_bundled_network(tmp_path: Path) -> None:
 def test_a_reconstruction_is_nearer_to_its_own_template_than_to_others(
     photograph: Path, astronaut_crop: NDArray[np.uint8]
 ) -> None:
-    own = from_image(photograph, steps=12).images[0]
-    other = generate(class_id=123, steps=12).images[0]
+    attacker = Attacker()
+    own = attacker.from_image(photograph, steps=12).images[0]
+    other = attacker.generate(123, steps=12).images[0]
     recogniser = load()
     pictures = np.stack([astronaut_crop, own, other])
     with torch.no_grad():

@@ -8,47 +8,89 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arcinvert.options import AttackOptions, choices
+from arcinvert import Attacker
+from arcinvert.inversion.initialisation import INITIALISATIONS
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.penalties import PENALTIES
+from arcinvert.options import AttackOptions
 from benchmarks import ablation
 from benchmarks import judged as judged_table
-from benchmarks.ablation import BARE, DEFAULT, Change, chosen, differences, rows
+from benchmarks.ablation import (
+    BARE,
+    CHOSEN,
+    DEFAULT,
+    RECIPE,
+    Change,
+    chosen,
+    differences,
+    rows,
+    with_changes,
+)
 from benchmarks.judged import Row, judged
 from recognition.errors import InputError
 from tests.benchmarks.test_judged import PEOPLE, SELVES, kept
 from tests.benchmarks.test_judged import panel as panel
 
 
+def options(row: Change) -> dict[str, Any]:
+    """Return the options of a row's attack, those of the recipe included."""
+    AttackOptions(**row.changes)
+    return with_changes(RECIPE | CHOSEN, row.changes)
+
+
 def test_every_row_is_an_attack_of_its_own():
-    made = {name: AttackOptions(**row.changes) for name, row in rows().items()}
-    assert made[DEFAULT] == AttackOptions()
-    others = [options for name, options in made.items() if name != DEFAULT]
-    assert AttackOptions() not in others
-    assert len(made) == len(set(made.values()))
+    made = {name: options(row) for name, row in rows().items()}
+    assert made[DEFAULT] == RECIPE | CHOSEN
+    listed = list(made.values())
+    assert all(one != other for place, one in enumerate(listed) for other in listed[:place])
     assert all("," not in name and "/" not in name for name in made)
 
 
-@pytest.mark.parametrize("option", ["prior", "start", "parametrisation"])
-def test_every_value_of_an_option_is_tried(option):
-    values = {getattr(AttackOptions(**row.changes), option) for row in rows().values()}
-    assert values | {"auto"} == set(choices(option)) | {"auto"}
+@pytest.mark.parametrize(
+    ("option", "registry"),
+    [("initialisation", INITIALISATIONS), ("parametrisation", PARAMETRISATIONS)],
+)
+def test_every_value_of_an_option_is_tried(option, registry):
+    assert {options(row)[option] for row in rows().values()} == set(registry)
+
+
+def test_every_penalty_on_activations_is_tried_in_place_of_bn():
+    used = [
+        {name for name, weight in options(row)["penalty"].items() if weight and name.startswith("bn")}
+        for row in rows().values()
+    ]
+    assert all(len(names) <= 1 for names in used)
+    assert set().union(*used) == {name for name in PENALTIES if name.startswith("bn")}
+    assert rows()["bn=off"].changes == {"penalty": {"bn": 0.0}}
+    assert set() in used
+
+
+def test_what_the_recipe_has_already_is_no_row():
+    assert not {"low-resolution=0", "average=0", "batch-size=16"} & set(rows())
+    assert {"low-resolution=0.3", "average=0.2", "batch-size=4", "restarts=3"} <= set(rows())
 
 
 def test_the_bare_attack_has_no_ingredient_and_the_last_has_all():
-    made = {name: AttackOptions(**row.changes) for name, row in rows().items()}
+    made = {name: options(row) for name, row in rows().items()}
     bare = made[BARE]
-    assert (bare.start, bare.prior, bare.flip, bare.shift, bare.scale) == ("mean", "none", False, 0, 0)
-    assert (bare.tv_weight, bare.colour_weight, bare.feature_dropout) == (0, 0, 0)
+    augmentation = [bare[name] for name in ("flip", "shift", "scale", "feature_dropout")]
+    assert (bare["initialisation"], augmentation) == ("mean-face", [False, 0, 0, 0])
+    assert [bare["penalty"][name] for name in ("bn", "tv", "colour-tv")] == [0, 0, 0]
     added = [name for name, row in rows().items() if row.against == BARE]
     whole = made[max(added, key=len)]
-    ours = AttackOptions()
-    assert (whole.tv_weight, whole.colour_weight) == (ours.tv_weight, 4)
-    assert (whole.flip, whole.shift, whole.prior) == (True, 2, "per-location")
-    # Alone: one option is not the bare attack's.
+    assert (whole["penalty"]["tv"], whole["penalty"]["colour-tv"]) == (RECIPE["penalty"]["tv"], 4)
+    assert (whole["flip"], whole["shift"]) == (True, 2)
+    assert (whole["penalty"]["bn"], whole["penalty"]["bn-per-position"]) == (0, 1)
+    assert (whole["initialisation"], whole["parametrisation"]) == ("nearest-neighbours", "face-pca")
+    # Alone: one option, or the weight of one penalty, is not the bare attack's.
     alone = {name for name in added if name.count("+") == 1}
     assert alone == {f"bare+{name}" for name in ablation.INGREDIENTS}
     for name in alone:
-        fields = vars(made[name])
-        assert sum(fields[key] != vars(bare)[key] for key in fields) == 1
+        flat, bare_flat = (
+            {**one, **{f"penalty {key}": weight for key, weight in one["penalty"].items()}, "penalty": None}
+            for one in (made[name], bare)
+        )
+        assert sum(flat[key] != bare_flat.get(key, 0) for key in flat) == 1
 
 
 def test_rows_bring_those_that_they_are_compared_with():
@@ -81,26 +123,26 @@ def test_differences_are_paired(panel):
     assert found["c"].low < 0 < found["c"].high
 
 
-def test_what_is_made_is_judged_and_written_and_not_made_again(panel, tmp_path, monkeypatch):
+def test_what_is_made_is_judged_and_written_and_not_made_again(panel, tiny_model, tmp_path, monkeypatch):
     given = Namespace(
         photos=tmp_path,
-        model=tmp_path / "model.onnx",
+        model=tiny_model,
         people=PEOPLE,
         steps=7,
-        statistics="",
-        rows=["tv=off", "prior=per-location"],
+        statistics=None,
+        rows=["tv=off", "bn=per-position"],
         seed=3,
         out=tmp_path / "out",
     )
-    given.model.write_bytes(b"network")
     attacked: list[str] = []
 
-    def attack(name: str, panel: Any, wanted: dict[str, Any], folder: Path, **_: Any) -> None:
-        attacked.append(name)
-        if wanted.get("prior") == "per-location":
-            raise InputError("model: expected statistics of each place")
-        assert (wanted["steps"], wanted["seed"]) == (7, 3)
-        kept(folder, panel, given.model, AttackOptions(**wanted))
+    def attack(
+        name: str, panel: Any, wanted: dict[str, Any], folder: Path, *, attacker: Attacker, photos: Path
+    ) -> None:
+        if not folder.exists():
+            attacked.append(name)
+            assert (wanted["steps"], wanted["seed"], wanted["restarts"]) == (7, 3, 1)
+            kept(folder, panel, attacker, wanted)
 
     class SomeJudge:
         def embed(self, crops: list[Any]) -> np.ndarray:
@@ -111,17 +153,19 @@ def test_what_is_made_is_judged_and_written_and_not_made_again(panel, tmp_path, 
     monkeypatch.setattr(judged_table, "face_detected", lambda crop: True)
     monkeypatch.setattr(ablation, "make_panel", lambda *_, tuning: panel if tuning else None)
     ablation.compare(given)
-    assert attacked == [DEFAULT, "prior=per-location", "tv=off"]
+    # Nothing was measured at each position: the row is left out.
+    assert attacked == [DEFAULT, "tv=off"]
     text = (given.out / "table.md").read_text(encoding="utf-8")
     titles = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
     assert titles == ["", "---", DEFAULT, "tv=off", "floor: mean face", "ceiling: the photograph"]
     lines = text.splitlines()
     assert lines[0].endswith("| Type II, difference | to |")
     assert lines[2].endswith("| - | - |")
-    assert lines[3].endswith("| 0.000 [0.000, 0.000] | default |")
+    assert lines[3].endswith("| default |")
+    assert lines[3].split("|")[-3].strip().startswith("0.000 [0.000, 0.000]")
     attacked.clear()
     ablation.compare(given)
-    assert attacked == ["prior=per-location"]
+    assert attacked == []
     given.steps = 8
     with pytest.raises(InputError, match="expected a result of these people and options"):
         ablation.compare(given)

@@ -1,19 +1,21 @@
 """The judged table's columns, against people whose embeddings are made up."""
 
+import json
 from argparse import Namespace
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from arcinvert import Attacker
 from arcinvert.evaluation.calibration import Threshold
 from arcinvert.evaluation.similarity import similarity
-from arcinvert.options import AttackOptions
 from arcinvert.output.folder import write_json
 from benchmarks import recipes
 from benchmarks.judged import Panel, calibrated, gap_closed, judged, make_panel
-from recognition.checkpoint import load_notes, sha256
+from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
 from recognition.images import write_png
@@ -135,18 +137,19 @@ def test_a_panel_of_real_people(shared, tmp_path, monkeypatch):
     assert panel.thresholds[0].identities <= 23
 
     def never(*_, **__):
-        raise AssertionError("looked again")
+        raise AssertionError("embedded again")
 
     monkeypatch.setattr("benchmarks.judged.DlibJudge", never)
     again = make_panel(photos, 3, 0, tmp_path)
     assert (again.names, again.split) == (panel.names, "held-out")
     assert np.array_equal(again.others, panel.others)
-    monkeypatch.setattr("benchmarks.judged._pair", lambda paths: None)
+    monkeypatch.setattr("benchmarks.judged.usable_pair", lambda paths: None)
     with pytest.raises(InputError, match=r"people: expected at most 0, .* got 3"):
         make_panel(photos, 3, 0, tmp_path)
 
 
-def kept(folder: Path, panel: Panel, model: Path, options: AttackOptions) -> None:
+def kept(folder: Path, panel: Panel, attacker: Attacker, wanted: dict[str, Any]) -> None:
+    """Write what an attack with these options leaves in a folder: the panel's own crops as pictures."""
     folder.mkdir(parents=True)
     samples = []
     for number, crop in enumerate(panel.first):
@@ -155,52 +158,54 @@ def kept(folder: Path, panel: Panel, model: Path, options: AttackOptions) -> Non
     write_json(
         folder / "result.json",
         {
-            "options": asdict(options),
+            "plan": attacker.plan("template", **wanted).describe(),
             "inputs": {"photographs": [str(path) for path in panel.photographs]},
-            "attacked": {"sha256": sha256(str(model))},
+            "attacked": {"sha256": attacker.recogniser.source.sha256},
             "samples": samples,
         },
     )
 
 
-def test_a_finished_recipe_is_not_made_again(panel, tmp_path, monkeypatch):
+def test_a_finished_recipe_is_not_made_again(panel, tiny_model, tmp_path, monkeypatch):
     def never(*_, **__):
         raise AssertionError("attacked")
 
-    monkeypatch.setattr("arcinvert.from_image", never)
-    model = tmp_path / "model.onnx"
-    model.write_bytes(b"network")
-    asked = Namespace(
-        model=model,
-        photos=tmp_path,
-        steps=30,
-        restarts=3,
-        published_steps=300,
-        batch_size=4,
-        seed=1,
-        recipes=recipes.ALL,
-    )
+    monkeypatch.setattr(Attacker, "from_image", never)
+    attacker = Attacker(tiny_model, device="cpu")
+    given = Namespace(photos=tmp_path, steps=30, restarts=3, published_steps=300, batch_size=4, seed=1)
     settings = {"seed": 1, "batch_size": 4}
-    ours = AttackOptions(knowledge="weights", steps=10, restarts=3, **settings)
-    kept(tmp_path / "arcinvert-weights", panel, model, ours)
-    images, seconds = recipes.attack("arcinvert/weights", panel, asked, tmp_path)
+    ours = {"knowledge": "weights", "steps": 10, "restarts": 3, **settings}
+    kept(tmp_path / "arcinvert-weights", panel, attacker, ours)
+    images, seconds = recipes.attack("arcinvert/weights", panel, given, tmp_path, attacker)
     assert np.array_equal(images, panel.first)
     assert seconds == 2
-    kept(tmp_path / "paper-weights", panel, model, AttackOptions(recipe="paper", steps=300, **settings))
-    recipes.attack("paper/weights", panel, asked, tmp_path)
-    kept(tmp_path / "deepinversion-weights", panel, model, ours)
+    kept(tmp_path / "paper-weights", panel, attacker, {"recipe": "paper", "steps": 300, **settings})
+    recipes.attack("paper/weights", panel, given, tmp_path, attacker)
+    kept(tmp_path / "deepinversion-weights", panel, attacker, ours)
     with pytest.raises(InputError, match="expected a result of these people and options"):
-        recipes.attack("deepinversion/weights", panel, asked, tmp_path)
-    asked.seed = 2
+        recipes.attack("deepinversion/weights", panel, given, tmp_path, attacker)
+    given.seed = 2
     with pytest.raises(InputError, match="expected a result of these people and options"):
-        recipes.attack("paper/weights", panel, asked, tmp_path)
+        recipes.attack("paper/weights", panel, given, tmp_path, attacker)
+
+
+def test_a_result_with_smaller_batches_than_planned_is_kept(panel, tiny_model, tmp_path):
+    attacker = Attacker(tiny_model, device="cpu")
+    plan = attacker.plan("template", steps=3)
+    kept(tmp_path / "short", panel, attacker, {"steps": 3, "batch_size": 2})
+    # The options are the same; memory was short.
+    result = json.loads((tmp_path / "short" / "result.json").read_text())
+    result["plan"]["changes"] = plan.changes
+    write_json(tmp_path / "short" / "result.json", result)
+    images, _ = recipes.kept_pictures(panel, plan, tmp_path / "short", attacker=attacker)
+    assert np.array_equal(images, panel.first)
 
 
 @pytest.mark.parametrize("restarts", [0, 31])
 def test_restarts_share_the_steps(restarts):
-    asked = Namespace(steps=30, restarts=restarts)
+    given = Namespace(steps=30, restarts=restarts)
     with pytest.raises(InputError, match=f"expected 1 to 30, which share the steps, got {restarts}"):
-        recipes.compare(asked)
+        recipes.compare(given)
 
 
 def test_the_table_has_every_column_and_recipe(panel):

@@ -115,7 +115,7 @@ def test_a_pair_list_without_mated_pairs_gives_no_figures(tiny_model, crowd, tmp
         (["train", "{people}", "--out", "{tmp}/run"], "held-out identities: expected 0 to 12 of 14, got 600"),
         (
             ["train", "{people}", "--out", "{tmp}/run", "--epochs", "0"],
-            "epochs: expected a finite number from 1 up",
+            "epochs: expected a whole number from 1 up",
         ),
         (["train", "{people}", "--out", "{tmp}/run", "--network", "vgg"], "--network: invalid choice: 'vgg'"),
         (["evaluate", "{people}", "--model", "{tmp}/none.pt"], "found no such file"),

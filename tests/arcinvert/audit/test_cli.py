@@ -140,7 +140,7 @@ BAD_INPUT = {
     "attack": (["audit", "--out", "OUT", "--images", "PEOPLE", "--attack", "speed=9"], "the nearest is"),
     "steps": (
         ["audit", "--out", "OUT", "--images", "PEOPLE", "--steps", "0"],
-        "steps: expected a finite number from 1 up",
+        "steps: expected a whole number from 1 up",
     ),
     "gate": (["audit-gate", "gone", "--max-sar", "0.1"], "expected a finished audit"),
     "gate-range": (["audit-gate", "gone", "--max-sar", "2"], "expected fractions"),

@@ -1,69 +1,47 @@
-"""The loop, on networks simple enough to know what it must reach."""
+"""The loop, on networks that are simple enough to know what it must reach."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from arcinvert.inversion.penalties.batchnorm import PaperPrior, ScaleFreePrior
-from arcinvert.inversion.penalties.image import colour_variation, squared_norm, total_variation
 from torch import Tensor, nn
 
-from arcinvert.inversion.augmentation import FeatureDropout, RandomAugmentation
+from arcinvert.inversion.augmentation import Augmentation
+from arcinvert.inversion.early_stopping import WINDOW
 from arcinvert.inversion.engine import invert
-from arcinvert.inversion.parametrisations import PARAMETRISATIONS, Pixels
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.parametrisations.pixels import Pixels
+from arcinvert.inversion.penalties import WeightedPenalty
+from arcinvert.inversion.penalties.base import Penalty
+from arcinvert.inversion.penalties.bn_published import ArcFaceStatistics
+from arcinvert.inversion.penalties.bn_relative import RelativeStatistics
+from arcinvert.inversion.penalties.l2 import SquaredNorm
+from arcinvert.inversion.penalties.total_variation import ColourVariation, TotalVariation, total_variation
+from arcinvert.inversion.progress import StepCounter
 from arcinvert.inversion.result import Inversion, Step, StopInversion
 from arcinvert.inversion.schedule import Schedule
-from arcinvert.inversion.targets import ClassTarget, CosineTarget, EuclideanTarget, Target
-from recognition.recogniser import Preprocessing, Recogniser
+from arcinvert.inversion.targets.arcface import ClassTarget
+from arcinvert.inversion.targets.base import Target
+from arcinvert.inversion.targets.cosine import CosineTarget
+from arcinvert.inversion.targets.euclidean import EuclideanTarget
+from tests.arcinvert.inversion.networks import (
+    SIZE,
+    NoTarget,
+    hooked_modules,
+    linear_recogniser,
+    recogniser_with_statistics,
+    start,
+    templates,
+)
 
-SIZE, DIM = 8, 4
-
-
-def linear_recogniser() -> Recogniser:
-    """A fixed linear map of the pixels: every template in its range can be met exactly."""
-    linear = nn.Linear(3 * SIZE * SIZE, DIM, bias=False)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        linear.weight.copy_(torch.randn(linear.weight.shape, generator=generator))
-    network = nn.Sequential(nn.Flatten(), linear)
-    # A centre and its opposite on every axis: by symmetry the ArcFace loss is lowest at the centre.
-    centres = torch.cat([torch.eye(DIM), -torch.eye(DIM)])
-    return Recogniser(
-        network, name="linear", preprocessing=Preprocessing(input_size=SIZE), centres=centres
-    ).freeze()
+VARIATION = WeightedPenalty("tv", 1.0, TotalVariation())
 
 
-def network_with_statistics() -> Recogniser:
-    torch_state = torch.Generator().manual_seed(1)
-    network = nn.Sequential(
-        nn.Conv2d(3, 4, 3, bias=False),
-        nn.BatchNorm2d(4),
-        nn.PReLU(4),
-        nn.Flatten(),
-        nn.Linear(4 * (SIZE - 2) ** 2, DIM),
-    )
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=torch_state) * 0.3)
-    centres = torch.cat([torch.eye(DIM), -torch.eye(DIM)])
-    preprocessing = Preprocessing(input_size=SIZE, mean=(0.5, 0.4, 0.5))
-    return Recogniser(network, name="conv", preprocessing=preprocessing, centres=centres).freeze()
-
-
-def templates(batch: int = 3) -> Tensor:
-    return F.normalize(torch.randn(batch, DIM, generator=torch.Generator().manual_seed(2)))
-
-
-def start(batch: int = 3) -> Tensor:
-    return torch.rand(batch, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))
-
-
-class NoTarget:
-    """Aims at nothing, so that the priors alone decide."""
-
-    templates = templates()
-
-    def __call__(self, embeddings: Tensor) -> Tensor:
-        return embeddings.sum(1) * 0
+def with_statistics(weight: float = 1.0) -> WeightedPenalty:
+    return WeightedPenalty("statistics", weight, ArcFaceStatistics())
 
 
 @pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
@@ -81,13 +59,13 @@ def test_a_linear_recogniser_is_inverted(parametrisation: str, loss: str) -> Non
     }[loss]
     inversion = invert(recogniser, target, PARAMETRISATIONS[parametrisation](start()), Schedule(steps=80))
     reached = F.cosine_similarity(recogniser(inversion.images), wanted)
-    begun = F.cosine_similarity(recogniser(start()), wanted)
-    assert float(begun.mean()) < 0.5
+    before = F.cosine_similarity(recogniser(start()), wanted)
+    assert float(before.mean()) < 0.5
     assert float(reached.min()) > 0.99
     torch.testing.assert_close(inversion.similarity, reached, rtol=0, atol=1e-5)
 
 
-def test_the_result_holds_possible_images_and_their_start() -> None:
+def test_the_result_has_images_in_range_and_the_initial_ones() -> None:
     inversion = invert(linear_recogniser(), CosineTarget(templates()), Pixels(start()), Schedule(steps=3))
     assert isinstance(inversion, Inversion)
     assert inversion.images.shape == (3, 3, SIZE, SIZE)
@@ -98,32 +76,35 @@ def test_the_result_holds_possible_images_and_their_start() -> None:
     assert not torch.equal(inversion.images, inversion.start)
 
 
-def test_every_step_is_told_with_its_parts() -> None:
-    recogniser = network_with_statistics()
-    heard: list[Step] = []
+def test_every_step_is_reported_with_its_losses() -> None:
+    recogniser = recogniser_with_statistics()
+    reported: list[Step] = []
     inversion = invert(
         recogniser,
         CosineTarget(templates()),
         Pixels(start()),
         Schedule(steps=5),
-        image_priors=[("variation", 2.0, total_variation), ("l2", 0.5, squared_norm)],
-        statistics_prior=(0.25, PaperPrior()),
-        callback=heard.append,
+        penalties=[
+            WeightedPenalty("tv", 2.0, TotalVariation()),
+            WeightedPenalty("l2", 0.5, SquaredNorm()),
+            with_statistics(0.25),
+        ],
+        counter=StepCounter(5, reported.append),
     )
-    assert [(step.number, step.steps) for step in heard] == [(number, 5) for number in range(1, 6)]
-    assert all(set(step.parts) == {"identity", "variation", "l2", "statistics"} for step in heard)
-    assert heard[-1].parts == inversion.parts
-    # The first step sees the start: its parts can be worked out.
-    prior = PaperPrior()
-    with prior.listening(recogniser):
+    assert [(step.number, step.steps) for step in reported] == [(number, 5) for number in range(1, 6)]
+    assert all(list(step.losses) == ["identity", "tv", "l2", "statistics"] for step in reported)
+    assert dict(reported[-1].losses) == inversion.losses
+    # The first step sees the initial images, whose losses can be computed by hand.
+    prior = ArcFaceStatistics()
+    with prior.observing(recogniser):
         recogniser(start())
-        statistics = float(prior().detach())
+        statistics = float(prior(start()).detach())
     embeddings = recogniser(start())
-    assert heard[0].parts == pytest.approx(
+    assert dict(reported[0].losses) == pytest.approx(
         {
             "identity": float(1 - (embeddings * templates()).sum(1).mean()),
-            "variation": 2 * float(total_variation(start()).mean()),
-            "l2": 0.5 * float(squared_norm(start()).mean()),
+            "tv": 2 * float(total_variation(start()).mean()),
+            "l2": 0.5 * float((start() - 0.5).square().mean()),
             "statistics": 0.25 * statistics,
         },
         rel=1e-5,
@@ -138,14 +119,13 @@ class LastStepError(Exception):
 @pytest.mark.parametrize("loss", ["arcface", "cosine"])
 @pytest.mark.parametrize("scale", [0.0, 0.1])
 def test_the_loop_reads_nothing_of_the_device(parametrisation: str, loss: str, scale: float) -> None:
-    """On the meta device tensors have no values: whatever reads one raises."""
-    recogniser = network_with_statistics().to("meta")
+    """On the meta device tensors have no values, so that any read of one raises an error."""
+    recogniser = recogniser_with_statistics().to("meta")
     assert recogniser.centres is not None
     labels = torch.tensor([4, 0, 2], device="meta")
-    generator = torch.Generator().manual_seed(0)
 
     def watch(step: Step) -> None:
-        assert set(step.parts) >= {"identity", "variation", "colour", "statistics"}
+        assert set(step.losses) == {"identity", "tv", "colour-tv", "l2", "bn"}
         if step.number == 3:
             raise LastStepError
 
@@ -156,17 +136,17 @@ def test_the_loop_reads_nothing_of_the_device(parametrisation: str, loss: str, s
             if loss == "arcface"
             else CosineTarget(templates().to("meta")),
             PARAMETRISATIONS[parametrisation](start().to("meta")),
-            Schedule(steps=3, average=0.9),
-            view=RandomAugmentation(flip=True, shift=2, scale=scale, generator=generator),
-            dropout=FeatureDropout(0.2, generator),
-            image_priors=[
-                ("variation", 2.0, total_variation),
-                ("colour", 2.0, colour_variation),
-                ("l2", 0.5, squared_norm),
+            Schedule(steps=3, average=0.9, early_stopping=0.1),
+            augmentation=Augmentation(
+                flip=True, shift=2, scale=scale, feature_dropout=0.2, generator=torch.Generator()
+            ),
+            penalties=[
+                WeightedPenalty("tv", 2.0, TotalVariation()),
+                WeightedPenalty("colour-tv", 2.0, ColourVariation()),
+                WeightedPenalty("l2", 0.5, SquaredNorm()),
+                WeightedPenalty("bn", 1.0, RelativeStatistics()),
             ],
-            statistics_prior=(1.0, ScaleFreePrior()),
-            coordinate_weight=0.1,
-            callback=watch,
+            counter=StepCounter(3, watch),
         )
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
         invert(
@@ -174,16 +154,16 @@ def test_the_loop_reads_nothing_of_the_device(parametrisation: str, loss: str, s
             CosineTarget(templates().to("meta")),
             Pixels(start().to("meta")),
             Schedule(steps=3),
-            callback=lambda step: print(step.parts["identity"]),
+            counter=StepCounter(3, lambda step: print(step.losses["identity"])),
         )
 
 
 def test_an_exception_in_the_callback_ends_the_loop() -> None:
-    recogniser = network_with_statistics()
-    heard: list[int] = []
+    recogniser = recogniser_with_statistics()
+    numbers: list[int] = []
 
-    def stop(step: Step) -> None:
-        heard.append(step.number)
+    def interrupt(step: Step) -> None:
+        numbers.append(step.number)
         if step.number == 2:
             raise KeyboardInterrupt
 
@@ -193,15 +173,16 @@ def test_an_exception_in_the_callback_ends_the_loop() -> None:
             CosineTarget(templates()),
             Pixels(start()),
             Schedule(steps=9),
-            statistics_prior=(1.0, PaperPrior()),
-            callback=stop,
+            penalties=[with_statistics()],
+            augmentation=Augmentation(feature_dropout=0.2),
+            counter=StepCounter(9, interrupt),
         )
-    assert heard == [1, 2]
-    assert not any("forward" in vars(module) for module in recogniser.modules())
+    assert numbers == [1, 2]
+    assert hooked_modules(recogniser) == []
 
 
-def test_a_callback_may_stop_it_and_keep_what_there_is() -> None:
-    seen: list[torch.Tensor] = []
+def test_a_callback_may_stop_it_and_keep_the_images() -> None:
+    seen: list[Tensor] = []
 
     def stop(step: Step) -> None:
         seen.append(step.images())
@@ -209,10 +190,10 @@ def test_a_callback_may_stop_it_and_keep_what_there_is() -> None:
             raise StopInversion
 
     arguments = linear_recogniser(), CosineTarget(templates())
-    inversion = invert(*arguments, Pixels(start()), Schedule(steps=9), callback=stop)
+    inversion = invert(*arguments, Pixels(start()), Schedule(steps=9), counter=StepCounter(9, stop))
     assert inversion.stopped
     assert len(seen) == inversion.steps == 4
-    # What a callback sees is what there is: after the last step, the result itself.
+    # After the last step, the callback sees the result itself.
     assert torch.equal(seen[-1], inversion.images)
     assert not torch.equal(seen[-2], seen[-1])
     assert not seen[-1].requires_grad
@@ -224,31 +205,25 @@ def test_a_callback_may_stop_it_and_keep_what_there_is() -> None:
 @pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
 def test_the_same_seed_gives_the_same_bits(parametrisation: str) -> None:
     def run(seed: int) -> Inversion:
-        generator = torch.Generator().manual_seed(seed)
         return invert(
-            network_with_statistics(),
+            recogniser_with_statistics(),
             CosineTarget(templates()),
             PARAMETRISATIONS[parametrisation](start()),
             Schedule(steps=6),
-            view=RandomAugmentation(flip=True, shift=2, scale=0.0, generator=generator),
-            image_priors=[("variation", 1.0, total_variation)],
-            statistics_prior=(0.1, PaperPrior()),
+            augmentation=Augmentation(flip=True, shift=2, generator=torch.Generator().manual_seed(seed)),
+            penalties=[VARIATION, with_statistics(0.1)],
         )
 
     first, second, other = run(0), run(0), run(1)
     assert torch.equal(first.images, second.images)
     assert torch.equal(first.similarity, second.similarity)
-    assert first.parts == second.parts
+    assert first.losses == second.losses
     assert not torch.equal(first.images, other.images)
 
 
-def test_an_image_prior_alone_flattens() -> None:
+def test_total_variation_alone_flattens() -> None:
     inversion = invert(
-        linear_recogniser(),
-        NoTarget(),
-        Pixels(start()),
-        Schedule(steps=100),
-        image_priors=[("variation", 1.0, total_variation)],
+        linear_recogniser(), NoTarget(), Pixels(start()), Schedule(steps=100), penalties=[VARIATION]
     )
     before, after = total_variation(inversion.start), total_variation(inversion.images)
     assert float((after / before).max()) < 0.01
@@ -256,73 +231,94 @@ def test_an_image_prior_alone_flattens() -> None:
     assert float((inversion.images.mean((1, 2, 3)) - 0.5).abs().max()) < 0.15
 
 
-def test_the_norm_prior_alone_ends_at_grey() -> None:
+def test_the_squared_norm_alone_ends_at_grey() -> None:
+    penalty = WeightedPenalty("l2", 1.0, SquaredNorm())
     inversion = invert(
-        linear_recogniser(),
-        NoTarget(),
-        Pixels(start()),
-        Schedule(steps=100),
-        image_priors=[("l2", 1.0, squared_norm)],
+        linear_recogniser(), NoTarget(), Pixels(start()), Schedule(steps=100), penalties=[penalty]
     )
     assert float((inversion.images - 0.5).abs().max()) < 0.02
 
 
-def test_the_statistics_prior_brings_activations_to_their_statistics() -> None:
-    recogniser = network_with_statistics()
+def test_a_penalty_on_statistics_brings_activations_to_their_statistics() -> None:
+    recogniser = recogniser_with_statistics()
 
-    def penalty(images: Tensor) -> float:
-        prior = PaperPrior()
-        with prior.listening(recogniser):
+    def penalty_of(images: Tensor) -> float:
+        penalty = ArcFaceStatistics()
+        with penalty.observing(recogniser):
             recogniser(images)
-            return float(prior().detach())
+            return float(penalty(images).detach())
 
     inversion = invert(
-        recogniser, NoTarget(), Pixels(start()), Schedule(steps=60), statistics_prior=(1.0, PaperPrior())
+        recogniser, NoTarget(), Pixels(start()), Schedule(steps=60), penalties=[with_statistics()]
     )
-    assert penalty(inversion.images.requires_grad_()) < 0.3 * penalty(inversion.start.requires_grad_())
+    assert penalty_of(inversion.images.requires_grad_()) < 0.3 * penalty_of(inversion.start.requires_grad_())
 
 
 def test_the_recogniser_is_left_as_it_was() -> None:
-    recogniser = network_with_statistics()
+    recogniser = recogniser_with_statistics()
     before = {name: value.clone() for name, value in recogniser.state_dict().items()}
-    invert(
-        recogniser,
-        CosineTarget(templates()),
-        Pixels(start()),
-        Schedule(steps=3),
-        statistics_prior=(1.0, PaperPrior()),
-    )
+    target = CosineTarget(templates())
+    invert(recogniser, target, Pixels(start()), Schedule(steps=3), penalties=[with_statistics()])
     after = recogniser.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(parameter.grad is None for parameter in recogniser.parameters())
     assert not recogniser.training
+    assert hooked_modules(recogniser) == []
 
 
-def test_the_network_sees_the_view_and_the_priors_the_image() -> None:
-    viewed: list[Tensor] = []
-    weighed: list[Tensor] = []
+class Mirror(Augmentation):
+    """Mirrors every image, and keeps what it was given."""
 
-    def mirror(images: Tensor) -> Tensor:
-        viewed.append(images.detach().clone())
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[Tensor] = []
+        self.networks: list[nn.Module] = []
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.given.append(images.detach().clone())
         return images.flip(-1)
 
-    def weigh(images: Tensor) -> Tensor:
-        weighed.append(images.detach().clone())
+    @contextlib.contextmanager
+    def attached(self, network: nn.Module) -> Iterator[None]:
+        self.networks.append(network)
+        yield
+
+
+class Recording(Penalty):
+    """A penalty of zero, which keeps the images that it was given and what it was attached to."""
+
+    def __init__(self) -> None:
+        self.given: list[Tensor] = []
+        self.attachments: list[Any] = []
+
+    @contextlib.contextmanager
+    def attached(self, recogniser: Any, parametrisation: Any) -> Iterator[None]:
+        self.attachments.append((recogniser, parametrisation))
+        yield
+        self.attachments.append("left")
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.given.append(images.detach().clone())
         return images.sum((1, 2, 3)) * 0
 
-    recogniser = linear_recogniser()
+
+def test_the_network_sees_augmented_images_and_the_penalties_the_images() -> None:
+    recogniser, parametrisation = linear_recogniser(), Pixels(start())
+    mirror, recording = Mirror(), Recording()
     inversion = invert(
         recogniser,
         CosineTarget(templates()),
-        Pixels(start()),
+        parametrisation,
         Schedule(steps=80),
-        view=mirror,
-        image_priors=[("nothing", 1.0, weigh)],
+        augmentation=mirror,
+        penalties=[WeightedPenalty("nothing", 1.0, recording)],
     )
-    assert len(viewed) == 80
-    assert torch.equal(viewed[0], start())
-    assert all(torch.equal(*pair) for pair in zip(viewed, weighed, strict=True))
+    assert len(mirror.given) == 80
+    assert torch.equal(mirror.given[0], start())
+    assert all(torch.equal(*pair) for pair in zip(mirror.given, recording.given, strict=True))
+    assert recording.attachments == [(recogniser, parametrisation), "left"]
+    assert mirror.networks == [recogniser]
     # Only the mirror image was ever shown to the network, so only it has the identity.
     mirrored = (recogniser(inversion.images.flip(-1)) * templates()).sum(1)
     assert float(mirrored.min()) > 0.99
@@ -330,23 +326,19 @@ def test_the_network_sees_the_view_and_the_priors_the_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "kept"), [(0.0, [10]), (0.04, [10]), (0.3, [8, 9, 10]), (0.99, list(range(1, 11)))]
+    ("fraction", "kept"), [(0.0, [10]), (0.04, [10]), (0.3, [8, 9, 10]), (0.99, list(range(1, 11)))]
 )
-def test_the_last_images_are_averaged(share: float, kept: list[int]) -> None:
+def test_the_last_images_are_averaged(fraction: float, kept: list[int]) -> None:
     seen: dict[int, Tensor] = {}
     recogniser = linear_recogniser()
-
-    def run(average: float) -> Inversion:
-        return invert(
-            recogniser,
-            CosineTarget(templates()),
-            Pixels(start()),
-            Schedule(steps=10, average=average),
-            callback=lambda step: seen.update({step.number: step.images()}),
-        )
-
-    inversion = run(share)
-    by_hand = sum(seen[number] for number in kept) / len(kept)
+    inversion = invert(
+        recogniser,
+        CosineTarget(templates()),
+        Pixels(start()),
+        Schedule(steps=10, average=fraction),
+        counter=StepCounter(10, lambda step: seen.update({step.number: step.images()})),
+    )
+    by_hand = torch.stack([seen[number] for number in kept]).sum(0) / len(kept)
     torch.testing.assert_close(inversion.images, by_hand)
     similarity = F.cosine_similarity(recogniser(by_hand), templates())
     torch.testing.assert_close(inversion.similarity, similarity)
@@ -354,7 +346,7 @@ def test_the_last_images_are_averaged(share: float, kept: list[int]) -> None:
     assert torch.equal(inversion.images, seen[10]) == (kept == [10])
 
 
-def test_a_stop_among_the_averaged_steps_keeps_those_there_were() -> None:
+def test_a_stop_among_the_averaged_steps_keeps_those_before() -> None:
     seen: list[Tensor] = []
 
     def stop(step: Step) -> None:
@@ -364,32 +356,36 @@ def test_a_stop_among_the_averaged_steps_keeps_those_there_were() -> None:
 
     schedule = Schedule(steps=10, average=0.4)
     target = CosineTarget(templates())
-    inversion = invert(linear_recogniser(), target, Pixels(start()), schedule, callback=stop)
+    inversion = invert(linear_recogniser(), target, Pixels(start()), schedule, counter=StepCounter(10, stop))
     torch.testing.assert_close(inversion.images, (seen[6] + seen[7]) / 2)
 
 
-def test_pixels_stay_possible_at_every_step() -> None:
-    seen: list[Tensor] = []
-
-    def watch(images: Tensor) -> Tensor:
-        seen.append(images.detach().clone())
-        return images
-
-    invert(
+def test_early_stopping_leaves_out_the_middle_and_runs_the_end_of_the_schedule() -> None:
+    numbers: list[int] = []
+    schedule = Schedule(steps=100, early_stopping=2.0)
+    inversion = invert(
         linear_recogniser(),
         CosineTarget(templates()),
         Pixels(start()),
-        Schedule(steps=8, learning_rate=0.5),
-        view=watch,
+        schedule,
+        counter=StepCounter(100, lambda step: numbers.append(step.number)),
     )
-    assert all(float(images.min()) >= 0 and float(images.max()) <= 1 for images in seen)
-    assert any(float(images.min()) == 0 and float(images.max()) == 1 for images in seen)
+    # A gain of at most 2 is certain, so two windows decide; the last fifth still runs.
+    assert numbers == [*range(1, 2 * WINDOW + 1), *range(81, 101)]
+    assert inversion.steps == len(numbers)
+    assert not inversion.stopped
 
 
-def test_half_precision_reaches_the_same_place() -> None:
-    recogniser = linear_recogniser()
-    inversion = invert(
-        recogniser, CosineTarget(templates()), Pixels(start()), Schedule(steps=80), dtype=torch.bfloat16
-    )
+def test_pixels_stay_in_range_at_every_step() -> None:
+    mirror = Mirror()
+    schedule = Schedule(steps=8, learning_rate=0.5)
+    invert(linear_recogniser(), CosineTarget(templates()), Pixels(start()), schedule, augmentation=mirror)
+    assert all(float(images.min()) >= 0 and float(images.max()) <= 1 for images in mirror.given)
+    assert any(float(images.min()) == 0 and float(images.max()) == 1 for images in mirror.given)
+
+
+def test_half_precision_reaches_the_same_optimum() -> None:
+    target, schedule = CosineTarget(templates()), Schedule(steps=80)
+    inversion = invert(linear_recogniser(), target, Pixels(start()), schedule, dtype=torch.bfloat16)
     assert inversion.images.dtype == torch.float32
     assert float(inversion.similarity.min()) > 0.98

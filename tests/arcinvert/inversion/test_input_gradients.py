@@ -1,4 +1,4 @@
-"""Frozen layers: PyTorch's own values and gradients, for their input alone, and only for a while."""
+"""Frozen layers: PyTorch's values and gradients, for their input alone, while the context lasts."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def gradient(layers: nn.Module, of: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("slopes", "affine"), [(4, True), (1, False)])
-def test_values_and_gradients_are_pytorchs_own(slopes: int, affine: bool) -> None:
+def test_values_and_gradients_are_those_of_pytorch(slopes: int, affine: bool) -> None:
     layers, given = network(slopes, affine=affine), images()
     value, slope = layers(given), gradient(layers, given)
     with input_gradients(layers):
@@ -56,7 +56,7 @@ def test_half_precision_within_its_digits(slopes: int) -> None:
     torch.testing.assert_close(rough, exact, rtol=0, atol=0.05 * float(exact.abs().max()))
 
 
-def test_only_frozen_layers_change_and_only_for_a_while() -> None:
+def test_only_frozen_layers_change_and_only_in_the_context() -> None:
     layers = network()
 
     def changed() -> list[bool]:
@@ -78,7 +78,7 @@ def test_only_frozen_layers_change_and_only_for_a_while() -> None:
         assert changed() == [False, False, True, False, False, True]
 
 
-def test_one_within_the_other_leaves_the_outer_one() -> None:
+def test_contexts_may_be_nested() -> None:
     layers = network()
     with input_gradients(layers):
         outer = layers[1].forward

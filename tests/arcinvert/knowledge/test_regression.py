@@ -1,4 +1,4 @@
-"""The map from templates to faces, against ridge regression written out in numpy."""
+"""The map from templates to faces, against ridge regression in numpy."""
 
 from dataclasses import replace
 
@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.knowledge.face_pca import faces_of, load_face_pca, pca_coefficients_of
-from arcinvert.knowledge.regression import FACES_A_DIMENSION, SHRINKAGE, FaceRegression, RegressionSums
+from arcinvert.knowledge.regression import FACES_PER_DIMENSION, SHRINKAGE, FaceRegression, RegressionSums
 
 DIM = 6
-FACES = FACES_A_DIMENSION * DIM
+FACES = FACES_PER_DIMENSION * DIM
 
 
 def given(count: int = FACES) -> tuple[Tensor, Tensor]:
-    """Templates and images by chance."""
+    """Return random templates and images."""
     generator = torch.Generator().manual_seed(0)
     templates = F.normalize(torch.randn(count, DIM, generator=generator))
     return templates, torch.rand(count, 3, 64, 64, generator=generator)
@@ -35,16 +35,19 @@ def test_the_fit_is_ridge_regression() -> None:
     templates, images = given()
     regression = fitted(templates, images)
     assert regression is not None
-    assert (regression.count, regression.is_valid()) == (FACES, True)
+    assert regression.count == FACES
+    regression.validate()
     wanted = pca_coefficients_of((images + images.flip(-1)) / 2).double().numpy()
     offsets = templates.double().numpy() - templates.double().numpy().mean(0)
-    # Ridge regression as least squares with further rows: the root of the penalty times the identity.
+    # Ridge regression is least squares with further rows: the root of the penalty times the identity.
     penalty = FACES * SHRINKAGE * np.square(offsets).mean()
     rows = np.vstack([offsets, np.sqrt(penalty) * np.eye(DIM)])
     targets = np.vstack([wanted - wanted.mean(0), np.zeros((DIM, wanted.shape[1]))])
     expected = np.linalg.lstsq(rows, targets, rcond=None)[0]
     np.testing.assert_allclose(regression.matrix.double().numpy(), expected, atol=2e-3, rtol=2e-3)
-    np.testing.assert_allclose(regression.coordinates.double().numpy(), wanted.mean(0), atol=1e-3, rtol=1e-3)
+    np.testing.assert_allclose(
+        regression.pca_coefficients.double().numpy(), wanted.mean(0), atol=1e-3, rtol=1e-3
+    )
 
 
 def test_batches_make_no_difference() -> None:
@@ -56,7 +59,7 @@ def test_batches_make_no_difference() -> None:
 
 
 @pytest.mark.parametrize(("count", "enough"), [(FACES - 1, False), (FACES, True)])
-def test_few_faces_make_no_map(count: int, enough: bool) -> None:
+def test_too_few_faces_make_no_map(count: int, enough: bool) -> None:
     assert (fitted(*given(count)) is not None) == enough
 
 
@@ -73,21 +76,24 @@ def test_a_face_follows_its_template() -> None:
     images = faces_of(templates @ matrix)
     regression = fitted(templates, images)
     assert regression is not None
-    asked = F.normalize(torch.randn(5, DIM, generator=torch.Generator().manual_seed(3)))
-    faces = regression.faces(asked)
-    wanted = faces_of(asked @ matrix)
-    # A hundredth of shrinkage takes about a hundredth of what differs between faces.
+    unseen = F.normalize(torch.randn(5, DIM, generator=torch.Generator().manual_seed(3)))
+    faces = regression.faces(unseen)
+    wanted = faces_of(unseen @ matrix)
+    # A shrinkage of a hundredth removes about a hundredth of the differences between faces.
     torch.testing.assert_close(faces, (wanted + wanted.flip(-1)) / 2, atol=5e-3, rtol=0)
     torch.testing.assert_close(faces, faces.flip(-1), atol=1e-4, rtol=0)
 
 
-def test_unsound_parts() -> None:
+def test_parts_that_do_not_fit_are_refused() -> None:
     regression = fitted(*given())
     assert regression is not None
     broken = regression.matrix.clone()
     broken[0, 0] = float("nan")
-    assert not replace(regression, matrix=broken).is_valid()
-    assert not replace(regression, matrix=regression.matrix[:, :-1]).is_valid()
-    assert not replace(regression, template=regression.template[None]).is_valid()
-    few = replace(regression, matrix=regression.matrix[:, :9], coordinates=regression.coordinates[:9])
-    assert not few.is_valid()
+    for damaged in (
+        {"matrix": broken},
+        {"matrix": regression.matrix[:, :-1]},
+        {"template": regression.template[None]},
+        {"matrix": regression.matrix[:, :9], "pca_coefficients": regression.pca_coefficients[:9]},
+    ):
+        with pytest.raises(ValueError, match=r"^regression$"):
+            replace(regression, **damaged).validate()

@@ -3,11 +3,8 @@
 from typing import Any
 
 import numpy as np
-import torch
 
-from arcinvert.evaluation.scores import Reference
 from arcinvert.output.sheet import Shown, run_sheet, summary_line
-from arcinvert.subjects import Subject
 
 
 def sar(attack: float, floor: float, ceiling: float | None) -> dict[str, Any]:
@@ -18,7 +15,7 @@ def sar(attack: float, floor: float, ceiling: float | None) -> dict[str, Any]:
     }
 
 
-def test_the_sentence_says_rates_floor_and_ceiling() -> None:
+def test_the_sentence_has_rates_floor_and_ceiling() -> None:
     summary = {
         "kind": "type_2",
         "identities": 12,
@@ -37,7 +34,7 @@ def test_an_unknown_ceiling_is_called_so() -> None:
     )
 
 
-def test_without_photographs_the_faces_found_are_told() -> None:
+def test_without_photographs_the_faces_found_are_given() -> None:
     line = summary_line({"kind": None, "face_detected": {"value": 0.75}})
     assert line == "No photograph to judge by; a face is found in 75%."
 
@@ -51,9 +48,8 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         "more": (0, 200, 200),
     }
     pictures = {name: np.full((112, 112, 3), colour, dtype=np.uint8) for name, colour in colours.items()}
-    template = torch.zeros(4)
-    first = Subject("folder/photo.jpg", None, template, Reference(), pictures["photo"])
-    second = Subject("Bob Baker", 1, template, Reference())
+    first = {"name": "folder/photo.jpg", "label": None, "picture": pictures["photo"]}
+    second = {"name": "Bob Baker", "label": 1, "picture": None}
     verdict = {
         "type_1": 0.5,
         "type_2": None,
@@ -65,7 +61,7 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
     nothing: dict[str, Any] = dict.fromkeys(verdict)
     result = {
         "command": "generate",
-        "recipe": {"name": "arcinvert", "changes": {}},
+        "plan": {"recipe": "arcinvert", "changes": {}},
         "attacked": {"name": "tiny"},
         "attacker_knowledge": {"level": "weights"},
         "judge": {"judge": "dlib"},
@@ -77,7 +73,7 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         ],
     }
     entries = zip((first, first, second), ("one", "more", "two"), result["samples"], strict=True)
-    shown = [Shown(subject, pictures[name], sample) for subject, name, sample in entries]
+    shown = [Shown(**identity, image=pictures[name], sample=sample) for identity, name, sample in entries]
     sheet = run_sheet(result, shown, pictures["floor"])
 
     def places(name: str) -> list[tuple[int, int]]:

@@ -1,0 +1,54 @@
+"""Classes that are chosen or typed."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.tabs.identity import class_choices, identity_attack, wanted_class
+from arcinvert import Attacker, InputError
+from tests.conftest import TINY_NAMES
+
+NAMES = ("Ann_Able", "Alex_Ferguson", "Cat Charlie")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("123", 123),
+        (" 7 ", 7),
+        ("123: Alex Ferguson", 123),
+        ("Alex Ferguson", 1),
+        ("Alex_Ferguson", 1),
+        ("cat  charlie", "cat  charlie"),
+        ("cat charlie", 2),
+        ("-1", "-1"),
+    ],
+)
+def test_a_class_by_name_or_number(text: str, wanted: int | str) -> None:
+    assert wanted_class(text, NAMES) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "  ", None])
+def test_no_class(text: str | None) -> None:
+    with pytest.raises(InputError, match="expected a name or a number, got nothing"):
+        wanted_class(text, NAMES)
+
+
+def test_the_list_of_classes(tiny_attacker: Attacker) -> None:
+    assert class_choices(tiny_attacker.recogniser) == [
+        f"{label}: {name}" for label, name in enumerate(TINY_NAMES)
+    ]
+
+
+def test_an_unknown_class_is_refused(tiny_attacker: Attacker) -> None:
+    attack = identity_attack(tiny_attacker, "99")
+    job: Any = SimpleNamespace(progress=lambda step: None)
+    with pytest.raises(InputError, match="expected 0 to 4, got 99"):
+        attack(job, steps=1)
+
+
+def test_a_class_is_attacked_by_name(tiny_attacker: Attacker) -> None:
+    job: Any = SimpleNamespace(progress=lambda step: None)
+    run = identity_attack(tiny_attacker, TINY_NAMES[2])(job, steps=1)
+    assert [sample["class_id"] for sample in run.samples] == [2]

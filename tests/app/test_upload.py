@@ -1,0 +1,58 @@
+"""Uploads are read, checked and deleted."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import app
+from app.upload import Upload, decode, photograph_input, report_input
+from arcinvert import InputError
+
+
+def uploaded(folder: Path, name: str, content: bytes) -> Any:
+    """A file as Gradio hands it over: in a folder of its own."""
+    path = folder / "0123" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return SimpleNamespace(path=str(path), orig_name=f"../{name}")
+
+
+def test_an_upload_is_read_and_deleted(tmp_path: Path) -> None:
+    taken = photograph_input().preprocess(uploaded(tmp_path, "me.jpg", b"pixels"))
+    assert taken == Upload("me.jpg", b"pixels")
+    assert list(tmp_path.iterdir()) == []
+    files = SimpleNamespace(root=[uploaded(tmp_path, "a.json", b"{}"), uploaded(tmp_path, "b.html", b"")])
+    assert [file.name for file in report_input().preprocess(files)] == ["a.json", "b.html"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_upload_that_has_gone(tmp_path: Path) -> None:
+    gone = uploaded(tmp_path, "me.jpg", b"")
+    Path(gone.path).unlink()
+    with pytest.raises(gr.Error, match="upload is incomplete"):
+        photograph_input().preprocess(gone)
+    assert photograph_input().preprocess(None) is None
+
+
+def test_gradio_writes_nothing_into_the_package() -> None:
+    assert list(Path(app.__path__[0]).rglob("*.pyi")) == []
+
+
+def test_photographs_are_checked_by_their_content(astronaut: NDArray[np.uint8]) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(astronaut[:260, 80:360]).save(buffer, "PNG")
+    # The name lies; the content counts.
+    found = decode(Upload("notes.txt", buffer.getvalue()))
+    assert len(found.faces) == 1
+    assert found.note == ""
+    with pytest.raises(InputError, match=r"a\.jpg: expected an image"):
+        decode(Upload("a.jpg", b"no picture"))
+    with pytest.raises(InputError, match="expected at most 20 MB"):
+        decode(Upload("a.jpg", bytes(20_000_001)))

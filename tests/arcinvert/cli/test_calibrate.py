@@ -1,0 +1,62 @@
+"""`arcinvert calibrate`: a network without BatchNorm is measured, and attacked with what was measured."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.arcinvert.cli.commands import assert_one_line, run
+from tests.arcinvert.colours import CODE, make_people
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_people(tmp_path_factory.mktemp("coloured"))
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "own_networks.py").write_text(CODE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_network_without_statistics_is_calibrated_and_attacked(
+    coloured: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from own_networks import Folded  # type: ignore[import-not-found]
+
+    network: nn.Module = Folded().eval()
+    torch.onnx.export(
+        network,
+        (torch.zeros(1, 3, 112, 112),),
+        work / "folded.onnx",
+        dynamo=False,
+        input_names=["x"],
+        dynamic_axes={"x": {0: "n"}},
+    )
+    np.save(work / "template.npy", np.ones(5))
+    attack = ["from-embedding", "template.npy", "--model", "folded.onnx", "--steps", "2", "--out"]
+    assert run(*attack, "first") == 0
+    note = next(line for line in capsys.readouterr().out.splitlines() if "without the penalty bn" in line)
+    assert note.startswith("folded is attacked without the penalty bn: ")
+    assert "arcinvert calibrate" in note
+    assert run(*attack, "refused", "--penalty", "bn=1") == 2
+    assert_one_line(capsys.readouterr().err)
+    assert run("calibrate", "--model", "folded.onnx", "--images", str(coloured)) == 0
+    assert "3 layers of folded on 16 faces, 16 faces as nearest neighbours" in capsys.readouterr().out
+    assert run("inspect", "folded.onnx") == 0
+    assert "no BatchNorm; 3 layers measured on 16 faces" in capsys.readouterr().out
+    assert run(*attack, "second") == 0
+    result = json.loads((work / "second" / "result.json").read_text())
+    assert result["attacker_knowledge"]["statistics"] == "16 public faces"
+    assert result["attacker_knowledge"]["level"] == "public-faces"
+    (work / "folded.onnx.statistics.safetensors").rename(work / "elsewhere.safetensors")
+    assert run(*attack, "third", "--statistics", "elsewhere.safetensors", "--initialisation", "noise") == 0
+    result = json.loads((work / "third" / "result.json").read_text())
+    assert result["attacker_knowledge"] == {"level": "public-faces", "statistics": "16 public faces"}
