@@ -158,7 +158,7 @@ def _open(video: str) -> Any:
         begin = file.read(_BEGIN)
     if not _BINARY.search(begin):
         # Playlists are text, and name other files and addresses that the decoder would open.
-        raise InputError(f"{video}: expected a film, got text or an empty file")
+        raise InputError(f"{video}: expected a film that OpenCV can decode, got text or nothing")
     capture = cv2.VideoCapture(video, cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise InputError(f"{video}: expected a film that OpenCV can decode, found none")

@@ -107,7 +107,7 @@ class OnnxNetwork(nn.Module):
                     raise InputError(f"expected at most {_MAX_FLOPS:.0e} operations for two images, got more")
         if self._output not in values:
             raise InputError("expected an output computed from the images, got a constant")
-        self._store_constants(constants)
+        self._store_constants(constants, budget)
         self._check_live(values)
 
     def _check_live(self, values: dict[str, Tensor]) -> None:
@@ -161,7 +161,7 @@ class OnnxNetwork(nn.Module):
             return value
         return on_meta(value)
 
-    def _store_constants(self, constants: dict[str, Tensor]) -> None:
+    def _store_constants(self, constants: dict[str, Tensor], budget: Budget) -> None:
         """Store the constants that functions read, and find the last step that reads each value."""
         seen: set[str] = {self._output}
         steps = []
@@ -177,6 +177,8 @@ class OnnxNetwork(nn.Module):
             steps.append(replace(step, last_use=last))
         self._steps = steps[::-1]
         for name, buffer in self._floats.items():
+            # The copy of an expanded constant is as large as it looks.
+            budget.add_constant(constants[name].shape, constants[name].element_size(), f"constant {name!r}")
             self.register_buffer(buffer, constants[name].clone(), persistent=True)
 
     def _run(self, node: Node, values: Sequence[Tensor | None]) -> tuple[Tensor, ...]:

@@ -30,7 +30,7 @@ def read_curve(path: str | os.PathLike[str], key: str) -> dict[str, Any]:
     Raises:
         InputError: If the file is not such a curve.
     """
-    curve = read_json(path, "a curve of 'evaluate --curve'")
+    curve = read_json(path, f"a curve of 'evaluate --curve' with {key!r}")
     numbers, lists = _FIELDS[key]
     lengths = {len(curve[name]) if isinstance(curve.get(name), list) else 0 for name in lists}
     if (

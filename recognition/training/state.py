@@ -41,14 +41,13 @@ def read_state(path: Path, *, identity: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(
             f"{path}: damaged training state ({one_line(error)}); remove it or choose another --out"
         ) from None
-    if not isinstance(state, dict) or "identity" not in state:
-        raise InputError(f"{path}: expected a training state, got another file; choose another --out")
-    if state.get("format") != FORMAT:
+    found = state.get("format", "another") if isinstance(state, dict) else "another"
+    if found != FORMAT:
         raise InputError(
-            f"{path}: expected a training state of format {FORMAT}, got {state.get('format', 'another')}; "
-            "remove it or choose another --out"
+            f"{path}: expected a training state of format {FORMAT}, got {found}; remove it or choose "
+            "another --out"
         )
-    if state["identity"] != dict(identity):
+    if state.get("identity") != dict(identity):
         raise InputError(
             f"{path}: expected the state of a training with these options and data, got another training's; "
             "remove it or choose another --out"

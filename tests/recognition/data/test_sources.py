@@ -44,7 +44,7 @@ def test_rows_that_are_not_kept_are_left_out(people, tmp_path):
         ("file,identity\n", "expected a list of faces, found none in it"),
         ("file,identity\nx.png,\n", "expected a file and an identity in line 2"),
         ("file,identity\nx.png,y\n", r"expected its files beside it, .*x\.png is not there"),
-        (b"\xff\xfe\x00", "expected a CSV list, got something else"),
+        (b"\xff\xfe\x00", "expected a list with the columns file and identity"),
         (None, "expected a list, found no such file"),
     ],
 )
