@@ -21,6 +21,7 @@ from arcinvert.run import Run
 from arcinvert.runner import run_plan
 from arcinvert.subjects import TemplateSubjects, class_subjects, crop_subjects, photograph_subjects
 from arcinvert.subjects.classes import wanted_classes
+from arcinvert.subjects.photographs import LeftOut
 from arcinvert.subjects.subject import Subject
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
@@ -162,8 +163,9 @@ class Attacker:
         """
         chosen = _checked(options, out, progress, photos)
         several = list(photograph) if isinstance(photograph, list | tuple) else [photograph]
-        subjects, left_out = photograph_subjects(
-            self.recogniser, several, self.judge, face=face, photos=photos
+        left_out: list[LeftOut] = []
+        subjects = photograph_subjects(
+            self.recogniser, several, self.judge, face=face, photos=photos, left_out=left_out
         )
         for one in left_out:
             _log.warning("left out: %s", printable(one.path))

@@ -9,9 +9,8 @@ others calibrate the judges. Only use photographs of people who agreed to it.
 import argparse
 from pathlib import Path
 
-from arcinvert.audit.runner import run_audit
-
 from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.runner import run_audit
 
 
 def main() -> None:

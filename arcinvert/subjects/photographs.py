@@ -48,10 +48,9 @@ def photograph_subjects(
     *,
     face: int = 1,
     photos: str | os.PathLike[str] | None = None,
-) -> tuple[list[Subject], list[LeftOut]]:
+    left_out: list[LeftOut] | None = None,
+) -> list[Subject]:
     """Return subjects of an open-set attack: photographs are aligned and embedded.
-
-    Of several photographs, those that cannot be read or have no face are left out.
 
     Args:
         recogniser: The attacked network.
@@ -61,15 +60,15 @@ def photograph_subjects(
         photos: Other photographs of the people: a folder of one folder for each identity, found by the
             name of the folder that the photograph is in; or, for one photograph, a folder of the person's
             images.
+        left_out: Receives the photographs that cannot be read or have no face; None refuses them.
 
     Raises:
-        InputError: If no photograph can be used, or `photos` cannot.
+        InputError: If no photograph can be used, or `photos` cannot; without `left_out`, if one cannot.
     """
     if not photographs:
         raise InputError("from-image: expected at least one photograph, got none")
     face = whole_number("face", face)
     subjects: list[Subject] = []
-    left_out: list[LeftOut] = []
     distinct = _distinct(photographs)
     names = _shown_names(distinct)
     refused: InputError | None = None
@@ -78,8 +77,9 @@ def photograph_subjects(
             where, pixels, digest = read_photograph(given, number)
             found = find_face(pixels, name=where, face=face)
         except InputError as error:
-            if not isinstance(given, str | os.PathLike) and not isinstance(error, NoFaceError):
-                # An object of another type is a mistake of the program, not a bad photograph.
+            # An object of another type is a mistake of the program, not a bad photograph.
+            mistake = not isinstance(given, str | os.PathLike) and not isinstance(error, NoFaceError)
+            if left_out is None or mistake:
                 raise
             refused = refused or error
             left_out.append(_left_out(given, names[number], error))
@@ -99,7 +99,7 @@ def photograph_subjects(
         subjects.append(shown(subject, len(subjects)))
     if refused is not None and not subjects:
         raise refused
-    return subjects, left_out
+    return subjects
 
 
 def _left_out(given: Any, name: str, error: InputError) -> LeftOut:

@@ -17,7 +17,7 @@ def test_from_image(
     )
     assert code == 0
     result = read_result(out)
-    assert result["inputs"]["photographs"] == [str(photograph)]
+    assert result["inputs"]["photographs"] == [photograph.name]
     assert result["summary"]["kind"] == "type_2"
     printed = capsys.readouterr().out
     assert "Type II, 1 identities" in printed
