@@ -22,7 +22,7 @@ from arcinvert.evaluation.scores import Verdict, summarise
 from arcinvert.inversion.progress import OnStep
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.output.folder import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
-from arcinvert.output.journal import FinishedBatch, Journal
+from arcinvert.output.journal import FinishedBatch, Journal, has_finished
 from arcinvert.output.sheet import run_sheet
 from arcinvert.plan import AttackPlan
 from arcinvert.records import Records
@@ -124,7 +124,7 @@ def run_plan(
         if folder is not None:
             write_png(folder / SHEET_NAME, sheet)
             write_json(folder / RESULT_NAME, result)
-        if not interrupted:
+        if not (interrupted and folder and has_finished(folder)):
             journal.remove()
     images: Sequence[NDArray[np.uint8]] = records.images
     if out is not None:

@@ -48,7 +48,8 @@ def test_an_interrupted_run_keeps_what_is_finished(attacker: Attacker, tmp_path:
     settings: dict[str, Any] = {"steps": 2, "batch_size": 1}
     run = attacker.generate([4, 0, 1], **settings, out=tmp_path / "out", progress=interrupt_in(2))
     assert run.interrupted
-    assert file_names(tmp_path / "out") == ["class4_sample0.png", "result.json", "sheet.png"]
+    kept = ["class4_sample0.png", "progress.jsonl", "result.json", "sheet.png"]
+    assert file_names(tmp_path / "out") == kept
     result = read_result(tmp_path / "out")
     assert result["interrupted"] is True
     assert [sample["class_id"] for sample in result["samples"]] == [4]
