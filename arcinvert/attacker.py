@@ -1,6 +1,5 @@
 """An attacker: a loaded network and what is known of public faces, used many times."""
 
-import logging
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -25,13 +24,10 @@ from arcinvert.subjects.photographs import LeftOut
 from arcinvert.subjects.subject import Subject
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
-from recognition.files import printable
 from recognition.loading import BUNDLED
 from recognition.options import DeviceName, Precision
 from recognition.recogniser import Preprocessing
 from recognition.runtime import choose_device, choose_dtype
-
-_log = logging.getLogger(__name__)
 
 
 class Attacker:
@@ -167,8 +163,6 @@ class Attacker:
         subjects = photograph_subjects(
             self.recogniser, several, self.judge, face=face, photos=photos, left_out=left_out
         )
-        for one in left_out:
-            _log.warning("left out: %s", printable(one.path))
         inputs = {
             "photographs": [subject.name for subject in subjects],
             "left_out": [{"photograph": one.name, "reason": one.reason} for one in left_out],

@@ -31,12 +31,10 @@ class LeftOut:
     """A photograph that could not be used.
 
     Args:
-        path: As it was given.
         name: What results call it.
         reason: Why it was left out.
     """
 
-    path: str
     name: str
     reason: str
 
@@ -105,7 +103,7 @@ def photograph_subjects(
 def _left_out(given: Any, name: str, error: InputError) -> LeftOut:
     path = os.fspath(given) if isinstance(given, str | os.PathLike) else name
     reason = str(error).replace(path, name).replace(printable(path), name)
-    return LeftOut(path, name, reason)
+    return LeftOut(name, reason)
 
 
 def _shown_names(photographs: Sequence[Any]) -> list[str]:

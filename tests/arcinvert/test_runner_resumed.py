@@ -199,3 +199,10 @@ def test_one_bad_photograph_ends_nothing(attacker: Attacker, tmp_path: Path, pho
     assert "Photographs left out as unreadable or without a face: 2." in run.result["notes"]
     with pytest.raises(InputError, match="damaged"):
         attacker.from_image([tmp_path / "torn.png", gone], steps=1)
+
+
+def test_the_longest_name_of_a_folder(attacker: Attacker, tmp_path: Path) -> None:
+    out = tmp_path / ("中" * 85)
+    generate(attacker, out, progress=interrupt_in(2))
+    assert generate(attacker, out, resume=True) == [2, 3, 4]
+    assert file_names(tmp_path) == [out.name]

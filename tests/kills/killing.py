@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,12 +34,13 @@ class Scenario:
     Args:
         name: What reports call it.
         arguments: Of `python -m arcinvert`, without --out.
-        results: What it writes beside each other, as endings of the name that --out gives.
+        key_file: The name of the key file that it writes beside `out`, which every round begins with, so that
+            pseudonyms are equal.
     """
 
     name: str
     arguments: tuple[str, ...]
-    results: tuple[str, ...] = ("",)
+    key_file: str | None = None
 
 
 def prepare(folder: Path) -> list[Scenario]:
@@ -66,7 +68,7 @@ def prepare(folder: Path) -> list[Scenario]:
                 *("--people", "6", "--samples", "4", "--steps", "2", "--calibration-images", "12"),
                 *("--fmr", "0.1", "--policy-fmr", "0.1", "--device", "cpu"),
             ),
-            ("", "-key.json"),
+            "out-key.json",
         ),
     ]
 
@@ -91,20 +93,16 @@ def _write_model(path: Path, seed: int) -> Path:
     return path
 
 
-def run(scenario: Scenario, out: Path, *, key: Path | None = None, after: float | None = None) -> int | None:
+def run(scenario: Scenario, out: Path, *, after: float | None = None) -> int | None:
     """Run a command, and return its exit code; None if it was killed.
 
     Args:
         scenario: The command.
         out: Where it writes.
-        key: A key file that is there before, so that pseudonyms are equal.
         after: Kill it after so many seconds; None lets it end.
     """
-    arguments = [*scenario.arguments, "--out", str(out)]
-    if key is not None:
-        out.with_name(f"{out.name}-key.json").write_bytes(key.read_bytes())
     environment = os.environ | {"SOURCE_DATE_EPOCH": "1000000000", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "arcinvert", *arguments]
+    command = [sys.executable, "-m", "arcinvert", *scenario.arguments, "--out", str(out)]
     with (out.parent / "log.txt").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
@@ -131,29 +129,28 @@ def kill(scenario: Scenario, folder: Path, times: int, chance: random.Random) ->
     if run(scenario, whole / "out") != 0:
         return [f"{scenario.name}: failed without a kill"]
     seconds = time.monotonic() - begin
-    expected = described(whole, scenario)
-    key = whole / "out-key.json" if "-key.json" in scenario.results else None
+    expected = described(whole)
     wrong: list[str] = []
     done = round_number = 0
     while done < times:
         part = folder / f"round{round_number}"
         part.mkdir()
         round_number += 1
-        if key is not None:
-            (part / "out-key.json").write_bytes(key.read_bytes())
+        if scenario.key_file is not None:
+            shutil.copy2(whole / scenario.key_file, part)
         # Late moments are those in which files are written: the start of Python takes the most time.
         while done < times and run(scenario, part / "out", after=seconds * chance.uniform(0.3, 1.05)) is None:
             done += 1
         code = run(scenario, part / "out")
         if code != 0:
             wrong.append(f"{scenario.name}: exit code {code} after kills, see {part}/log.txt")
-        elif (found := described(part, scenario)) != expected:
+        elif (found := described(part)) != expected:
             names = sorted(name for name in found | expected if found.get(name) != expected.get(name))
             wrong.append(f"{scenario.name}: other results in {part}: {', '.join(names)}")
     return wrong
 
 
-def described(folder: Path, scenario: Scenario) -> dict[str, str]:
+def described(folder: Path) -> dict[str, str]:
     """Return digests of all files in a folder, without what differs from one run to the next."""
     found = {}
     for path in sorted(folder.rglob("*")):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import threading
 import zlib
@@ -181,3 +182,18 @@ def test_two_audits_share_a_key_file(tmp_path: Path) -> None:
         (tmp_path / "key.json").write_text(content)
         with pytest.raises(InputError, match="expected a key file of an audit"):
             Pseudonyms(tmp_path / "key.json")
+
+
+def test_names_of_any_bytes_and_length(options: AuditOptions, people: Path, tmp_path: Path) -> None:
+    names = ["f\udcff", "n" * 255, "中" * 80, *(f"Person {number}" for number in range(6))]
+    for name, folder in zip(names, sorted(people.iterdir()), strict=False):
+        shutil.copytree(folder, tmp_path / "people" / name)
+    out = tmp_path / ("o" * 255)
+    small = replace(options, images=tmp_path / "people", people=6, steps=1, seed=0)
+    run_audit(small, out)
+    json.loads((out / "audit.json").read_bytes().decode("utf-8"))
+    (key,) = tmp_path.glob("*-key.json")
+    shown = set(json.loads(key.read_bytes().decode("utf-8"))["names"].values())
+    assert len(shown) == 6
+    assert shown <= {"f\\xff", *names[1:]}
+    assert {path.name for path in tmp_path.iterdir()} == {"people", out.name, key.name}
