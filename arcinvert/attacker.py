@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, get_args
 
 from arcinvert.arguments import check_callback, check_path, check_word
@@ -19,6 +20,7 @@ from arcinvert.run import Run
 from arcinvert.runner import run_plan
 from arcinvert.subjects import TemplateSubjects, class_subjects, crop_subjects, photograph_subjects
 from arcinvert.subjects.classes import wanted_classes
+from arcinvert.subjects.photographs import LeftOut
 from arcinvert.subjects.subject import Subject
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
@@ -103,6 +105,7 @@ class Attacker:
         class_name: str | Sequence[str] | None = None,
         photos: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -114,6 +117,7 @@ class Attacker:
             photos: A folder of one folder for each class name, for the judge, where no references are
                 shipped.
             out: The folder to write; None writes nothing.
+            resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -122,10 +126,9 @@ class Attacker:
         chosen = _checked(options, out, progress, photos)
         wanted = wanted_classes(class_id, class_name)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
-        inputs = {"classes": wanted, "photos": _path(photos)}
-        return self._run(
-            "generate", "class", subjects, chosen, inputs, out, progress, _without_type_2(subjects, photos)
-        )
+        inputs = {"classes": wanted, "photos": _name(photos)}
+        notes = _without_type_2(subjects, photos)
+        return self._run("generate", "class", subjects, chosen, inputs, out, resume, progress, notes)
 
     @takes(AttackOptions)
     def from_image(
@@ -135,6 +138,7 @@ class Attacker:
         face: int = 1,
         photos: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -147,6 +151,7 @@ class Attacker:
             face: Which face of each photograph, the largest is 1.
             photos: Other photographs of the same people, for Type II and the ceiling.
             out: The folder to write; None writes nothing.
+            resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -154,19 +159,20 @@ class Attacker:
         """
         chosen = _checked(options, out, progress, photos)
         several = list(photograph) if isinstance(photograph, list | tuple) else [photograph]
-        subjects = photograph_subjects(self.recogniser, several, self.judge, face=face, photos=photos)
-        names = [subject.name for subject in subjects]
-        inputs = {"photographs": names, "face": face, "photos": _path(photos)}
-        return self._run(
-            "from-image",
-            "template",
-            subjects,
-            chosen,
-            inputs,
-            out,
-            progress,
-            _without_type_2(subjects, photos),
+        left_out: list[LeftOut] = []
+        subjects = photograph_subjects(
+            self.recogniser, several, self.judge, face=face, photos=photos, left_out=left_out
         )
+        inputs = {
+            "photographs": [subject.name for subject in subjects],
+            "left_out": [{"photograph": one.name, "reason": one.reason} for one in left_out],
+            "face": face,
+            "photos": _name(photos),
+        }
+        notes = _without_type_2(subjects, photos)
+        if left_out:
+            notes.append(f"Photographs left out as unreadable or without a face: {len(left_out)}.")
+        return self._run("from-image", "template", subjects, chosen, inputs, out, resume, progress, notes)
 
     @takes(AttackOptions)
     def from_crops(
@@ -174,6 +180,7 @@ class Attacker:
         crops: Any,
         *,
         out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -182,6 +189,7 @@ class Attacker:
         Args:
             crops: One or several paths, PIL images or uint8 arrays, 112x112x3 RGB.
             out: The folder to write; None writes nothing.
+            resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -190,7 +198,7 @@ class Attacker:
         chosen = _checked(options, out, progress)
         subjects = crop_subjects(self.recogniser, crops, self.judge)
         inputs = {"crops": [subject.name for subject in subjects]}
-        return self._run("from-crops", "template", subjects, chosen, inputs, out, progress)
+        return self._run("from-crops", "template", subjects, chosen, inputs, out, resume, progress)
 
     @takes(AttackOptions)
     def from_embedding(
@@ -198,6 +206,7 @@ class Attacker:
         templates: Any,
         *,
         out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -208,6 +217,7 @@ class Attacker:
         Args:
             templates: A .npy file, an array or a tensor, shape (dim,) or (n, dim).
             out: The folder to write; None writes nothing.
+            resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -215,8 +225,8 @@ class Attacker:
         """
         chosen = _checked(options, out, progress)
         subjects = TemplateSubjects(self.recogniser, templates)
-        inputs = {"templates": str(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
-        return self._run("from-embedding", "template", subjects, chosen, inputs, out, progress)
+        inputs = {"templates": _name(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
+        return self._run("from-embedding", "template", subjects, chosen, inputs, out, resume, progress)
 
     def _run(
         self,
@@ -226,6 +236,7 @@ class Attacker:
         options: AttackOptions,
         inputs: dict[str, Any],
         out: str | os.PathLike[str] | None,
+        resume: bool,
         progress: OnStep | None,
         notes: Sequence[str] = (),
     ) -> Run:
@@ -240,6 +251,7 @@ class Attacker:
             out=out,
             progress=progress,
             notes=notes,
+            resume=resume,
         )
 
     def reconstruct(
@@ -299,6 +311,11 @@ def attack_options(options: dict[str, Any]) -> AttackOptions:
     return AttackOptions(**options)
 
 
+def _name(path: str | os.PathLike[str] | None) -> str | None:
+    """Return the last part of a path: where it is on this machine does not belong into results."""
+    return None if path is None else Path(path).resolve().name
+
+
 def _checked(options: dict[str, Any], out: Any, progress: Any, photos: Any = None) -> AttackOptions:
     """Return options of an attack after checking them and the other arguments."""
     check_path("out", out)
@@ -307,14 +324,12 @@ def _checked(options: dict[str, Any], out: Any, progress: Any, photos: Any = Non
     return attack_options(options)
 
 
-def _path(path: str | os.PathLike[str] | None) -> str | None:
-    return None if path is None else os.fspath(path)
-
-
 def _without_type_2(subjects: Sequence[Subject], photos: str | os.PathLike[str] | None) -> list[str]:
     """Return a sentence about those whose folder of photographs was given and has no face."""
     names = [subject.name for subject in subjects if subject.reference.second is None]
     if photos is None or not names:
         return []
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return [f"No face in the photographs of {', '.join(names[:3])}{more} in {photos}: without a Type II."]
+    return [
+        f"No face in the photographs of {', '.join(names[:3])}{more} in {_name(photos)}: without a Type II."
+    ]

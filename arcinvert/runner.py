@@ -1,62 +1,37 @@
 """A run: batches are attacked, judged and written one by one, and only their records stay in memory."""
 
 import contextlib
-import gc
+import hashlib
 import logging
 import os
-import re
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from arcinvert.attack import Task
 from arcinvert.attacked import describe_model, environment
+from arcinvert.batches import BatchAttacker, Batches
 from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration, thresholds
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import Judge
-from arcinvert.evaluation.scores import Verdict, judge_images, summarise
+from arcinvert.evaluation.scores import Verdict, summarise
 from arcinvert.inversion.progress import OnStep
-from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge
-from arcinvert.output.contact_sheet import SHEET_IDENTITIES, SHEET_SAMPLES
 from arcinvert.output.folder import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
-from arcinvert.output.sheet import Shown, run_sheet
+from arcinvert.output.journal import FinishedBatch, Journal, has_finished
+from arcinvert.output.sheet import run_sheet
 from arcinvert.plan import AttackPlan
+from arcinvert.records import Records
 from arcinvert.run import Run, WrittenImages
 from arcinvert.subjects.subject import Subject
-from recognition.errors import InputError, is_out_of_memory
+from recognition.errors import InputError
 from recognition.images import to_uint8, write_png
-from recognition.recogniser import Recogniser
 
 _log = logging.getLogger(__name__)
-
-
-class BatchAttacker(Protocol):
-    """What a run needs of an attacker."""
-
-    recogniser: Recogniser
-    knowledge: Knowledge
-    device: torch.device
-    dtype: torch.dtype
-
-    def run_batch(
-        self,
-        tasks: Sequence[Task],
-        plan: AttackPlan,
-        *,
-        batch: int,
-        batches: int,
-        on_step: OnStep | None,
-    ) -> Inversion:
-        """Return the inversion of one batch."""
-        ...
 
 
 def run_plan(
@@ -71,11 +46,12 @@ def run_plan(
     out: str | os.PathLike[str] | None = None,
     progress: OnStep | None = None,
     notes: Sequence[str] = (),
+    resume: bool = False,
 ) -> Run:
     """Attack the subjects, judge and describe the images, and write everything, completely or not at all.
 
     Ctrl-C keeps the batches that are finished. `StopInversion` raised in `progress` also keeps the running
-    one as it is.
+    one as it is. A run that was interrupted or killed goes on where it was if it is repeated with `resume`.
 
     Args:
         attacker: Runs batches.
@@ -88,23 +64,32 @@ def run_plan(
         out: The folder to write; None writes nothing.
         progress: Receives every step.
         notes: Sentences for the result, to which the run adds its own.
+        resume: Whether to keep the finished batches of an earlier run with the same plan and subjects.
 
     Raises:
-        InputError: If the folder cannot be written, or not even one image fits into memory.
+        InputError: If the folder cannot be written, another run writes it, or not even one image fits into
+            memory; with `resume`, if the earlier run was another one.
     """
+    if resume and out is None:
+        raise InputError("resume: expected the folder of an earlier run, got none; give out")
     # Opened before the work, so that a folder that cannot be written is reported at once.
-    with contextlib.nullcontext() if out is None else output_folder(out) as folder:
+    with contextlib.nullcontext() if out is None else output_folder(out, resume=resume) as folder:
         start = time.monotonic()
         floor = to_crop_size(to_uint8(attacker.knowledge.mean_face)[None])[0]
+        journal = Journal(folder, lambda: _identity(attacker, plan, subjects, judge, command))
         records, batches, interrupted = (
-            _Records(judge, floor, folder),
-            _Batches(attacker, plan, subjects, progress),
+            Records(judge, floor, folder),
+            Batches(attacker, plan, subjects, progress),
             False,
         )
+        for finished in journal.finished:
+            records.restore(finished, batches.skip(finished))
         try:
             for batch in batches:
-                records.add(batch)
+                samples = records.add(batch)
                 interrupted = batch.inversion.stopped
+                if not interrupted:
+                    journal.add(FinishedBatch(batch.number, batch.first, batches.size, samples))
         except KeyboardInterrupt:
             # With nothing finished there is nothing to write.
             if not records.samples:
@@ -139,6 +124,8 @@ def run_plan(
         if folder is not None:
             write_png(folder / SHEET_NAME, sheet)
             write_json(folder / RESULT_NAME, result)
+        if not (interrupted and folder and has_finished(folder)):
+            journal.remove()
     images: Sequence[NDArray[np.uint8]] = records.images
     if out is not None:
         images = WrittenImages(Path(out), [sample["image"] for sample in samples])
@@ -147,151 +134,33 @@ def run_plan(
     )
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """A finished batch: its tasks, its inversion, and the seconds of one image."""
-
-    tasks: list[Task]
-    inversion: Inversion
-    seconds: float
-
-
-class _Batches:
-    """Inverts every sample of every subject, batch by batch; smaller batches where memory is short.
-
-    Args:
-        attacker: Runs batches.
-        plan: Every decision about the attack.
-        subjects: Whom to attack.
-        progress: Receives every step.
-    """
-
-    def __init__(
-        self,
-        attacker: BatchAttacker,
-        plan: AttackPlan,
-        subjects: Sequence[Subject],
-        progress: OnStep | None,
-    ) -> None:
-        self._attacker, self._plan, self._subjects, self._progress = attacker, plan, subjects, progress
-        #: Images of a batch, as they are now.
-        self.size = plan.batch_size
-        self.notes: list[str] = []
-
-    def __iter__(self) -> Iterator[_Batch]:
-        samples = self._plan.samples
-        number, first, total = 0, 0, len(self._subjects) * samples
-        while first < total:
-            tasks = [
-                Task(self._subjects[index // samples], index % samples)
-                for index in range(first, min(first + self.size, total))
-            ]
-            batches = number - (first - total) // self.size
-            start = time.monotonic()
-            inversion = self._invert(tasks, number, batches)
-            if inversion is None:
-                self._halve(len(tasks))
-                continue
-            yield _Batch(tasks, inversion, (time.monotonic() - start) / len(tasks))
-            if inversion.stopped:
-                return
-            number, first = number + 1, first + len(tasks)
-
-    def _invert(self, tasks: list[Task], number: int, batches: int) -> Inversion | None:
-        """Return None where memory is short."""
-        try:
-            return self._attacker.run_batch(
-                tasks, self._plan, batch=number, batches=batches, on_step=self._progress
-            )
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return None
-
-    def _halve(self, size: int) -> None:
-        device, name = self._attacker.recogniser.device, self._attacker.recogniser.name
-        if size == 1:
-            raise InputError(
-                f"memory: expected room on {device} for one image of {name}, got none; free some, or "
-                "choose another --device"
-            )
-        self.size = size // 2
-        self.notes = [f"Memory was short: batches of {self.size} images in place of {self._plan.batch_size}."]
-        _log.warning(self.notes[0])
-        gc.collect()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+def _identity(
+    attacker: BatchAttacker, plan: AttackPlan, subjects: Sequence[Subject], judge: Judge, command: str
+) -> dict[str, Any]:
+    """Return what decides the images of a run and how they are judged, as JSON."""
+    digest = hashlib.sha256()
+    for subject in subjects:
+        digest.update(repr((subject.name, subject.label, subject.key, subject.stem)).encode())
+        digest.update(subject.template.numpy().tobytes())
+        for real in (subject.reference.source, subject.reference.second):
+            digest.update(b"none" if real is None else np.asarray(real).tobytes())
+    return {
+        "command": command,
+        "plan": plan.describe(),
+        "attacked": describe_model(attacker.recogniser),
+        "knowledge": _knowledge_digest(attacker.knowledge),
+        "subjects": digest.hexdigest(),
+        "judge": judge.name,
+        "environment": environment(attacker.device, attacker.dtype),
+    }
 
 
-class _Records:
-    """What stays of finished batches: records, the first images for the sheet; without a folder, all images.
-
-    Args:
-        judge: Judges the images.
-        floor: The mean face, uint8 112x112.
-        folder: Where to write the images; None keeps them.
-    """
-
-    def __init__(self, judge: Judge, floor: NDArray[np.uint8], folder: Path | None) -> None:
-        self._judge, self._folder, self._floor = judge, folder, floor
-        self._stems: dict[str, str] = {}
-        # How often a name was wanted, so that many subjects of one name need no search each.
-        self._taken: dict[str, int] = {}
-        self.samples: list[dict[str, Any]] = []
-        self.images: list[NDArray[np.uint8]] = []
-        self.shown: list[Shown] = []
-
-    def add(self, batch: _Batch) -> None:
-        """Judge a batch and write its images, completely or not at all."""
-        images = to_uint8(batch.inversion.images)
-        references = [task.subject.reference for task in batch.tasks]
-        verdicts = judge_images(
-            self._judge, list(to_crop_size(images)), self._floor, references, thresholds()
-        )
-        samples = [
-            {
-                "image": f"{self._stem(task.subject)}_sample{task.sample}.png",
-                "input": task.subject.name,
-                "input_sha256": task.subject.sha256,
-                "class_id": task.subject.label,
-                "sample": task.sample,
-                "attacked_similarity": similarity,
-                "judge": asdict(verdict),
-                "steps": batch.inversion.steps,
-                "seconds": round(batch.seconds, 2),
-            }
-            for task, similarity, verdict in zip(
-                batch.tasks, batch.inversion.similarity.tolist(), verdicts, strict=True
-            )
-        ]
-        if self._folder is None:
-            self.images.extend(images)
-        else:
-            _write_all(self._folder, samples, images)
-        for task, image, sample in zip(batch.tasks, images, samples, strict=True):
-            if len(self._stems) <= SHEET_IDENTITIES and task.sample < SHEET_SAMPLES:
-                subject = task.subject
-                self.shown.append(Shown(subject.name, subject.label, subject.picture, image, sample))
-        self.samples += samples
-
-    def _stem(self, subject: Subject) -> str:
-        """Return the beginning of the names of a subject's files, different for each subject."""
-        if subject.name not in self._stems:
-            stem = re.sub(r"[^\w.-]+", "_", subject.stem) or "image"
-            unique = stem
-            while unique in self._taken:
-                self._taken[stem] += 1
-                unique = f"{stem}-{self._taken[stem]}"
-            self._taken[unique] = 1
-            self._stems[subject.name] = unique
-        return self._stems[subject.name]
-
-
-def _write_all(folder: Path, samples: Sequence[dict[str, Any]], images: NDArray[np.uint8]) -> None:
-    try:
-        for image, sample in zip(images, samples, strict=True):
-            write_png(folder / sample["image"], image)
-    except BaseException:
-        for sample in samples:
-            (folder / sample["image"]).unlink(missing_ok=True)
-        raise
+def _knowledge_digest(knowledge: Knowledge) -> str:
+    """Return a digest of the mean face and the measured statistics, which images begin with."""
+    digest = hashlib.sha256(knowledge.mean_face.detach().cpu().numpy().tobytes())
+    statistics = knowledge.statistics
+    if statistics is not None:
+        digest.update(f"{statistics.model_name} {statistics.images}".encode())
+        for layer in statistics.layers:
+            digest.update(layer.mean.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -6,7 +6,9 @@ Everywhere else, `images` are float32 NCHW RGB in [0, 1].
 import contextlib
 import io
 import os
-import tempfile
+import re
+import secrets
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,8 +33,11 @@ MAX_IMAGE_BYTES = 640 << 20
 MAX_SCANNED = 2_000_000_000
 #: Pillow's decoders that may read an untrusted file: the usual formats of photographs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-#: Bytes of a file's name in the name of its temporary file.
-_PREFIX = 100
+#: Bytes of a file's name in the name of its temporary file, and how that one ends.
+_PREFIX, _TEMPORARY = 100, ".part"
+#: The process in the name of a temporary file, and the names that this process uses.
+_HOLDER = re.compile(r"\.(\d{1,10})-[0-9a-f]{8}\.part$")
+_in_use: set[str] = set()
 #: Pixels that are converted to RGB at once.
 _BAND = 4_000_000
 #: The EXIF tag of the orientation, and how each of its values is undone, as operations of numpy.
@@ -78,7 +83,7 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
             _check_size(image, data, name, max_pixels)
-            return upright_rgb(image)
+            return _decode(image, close=True)
     except UnidentifiedImageError:
         raise InputError(
             f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"
@@ -111,8 +116,13 @@ def _check_size(image: Image.Image, data: bytes, name: str, max_pixels: int) -> 
         )
 
 
-def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Return a PIL image as upright uint8 HWC RGB, converted band by band so that only one copy is whole."""
+def _decode(image: Image.Image, *, close: bool = False) -> NDArray[np.uint8]:
+    """Return an image as upright RGB, converted band by band so that only one copy is whole.
+
+    Args:
+        image: The image.
+        close: Whether its memory is not needed any more.
+    """
     image.load()
     orientation = _orientation(image)
     width, height = image.size
@@ -121,6 +131,8 @@ def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
         pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom))))
+    if close:
+        image.close()
     upright = _UPRIGHT.get(orientation)
     return pixels if upright is None else np.ascontiguousarray(upright(pixels))
 
@@ -138,6 +150,11 @@ def frame_count(data: bytes) -> int:
     """Return the number of frames of an image that `decode_image` can read; an animation has several."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return getattr(image, "n_frames", 1)
+
+
+def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return a PIL image as uint8 HWC RGB, converted as `read_image` does."""
+    return _decode(image)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -179,34 +196,38 @@ def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[Path]:
     """Yield a temporary file beside `path`; it replaces `path` at the end and is removed on an error.
+
+    Args:
+        path: The file to write.
+        mode: Its permissions, less those that the user's umask removes; 0o600 for secrets.
 
     Raises:
         InputError: If the folder cannot be written or the disk is full.
     """
     path = Path(path)
+    # A prefix of the whole name would be too long where the name is nearly as long as names can be.
+    begin = f".{shorten(path.name, _PREFIX)}."
+    temporary = path.parent / f"{begin}{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY}"
+    _in_use.add(temporary.name)
     try:
-        # A prefix of the whole name would be too long where the name is nearly as long as names can be.
-        prefix = f".{shorten(path.name, _PREFIX)}."
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes private files; results get the permissions of any other new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        try:
+            # Made with its permissions: for no moment may others read what is not for them.
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        try:
+            yield temporary
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise _unwritable(path, error) from None
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    finally:
+        _in_use.discard(temporary.name)
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
@@ -216,10 +237,40 @@ def _unwritable(path: Path, error: OSError) -> InputError:
     )
 
 
-def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files that a killed process left in a folder of results."""
-    for path in Path(folder).glob(".*.part"):
-        path.unlink(missing_ok=True)
+def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None) -> None:
+    """Remove the temporary files that killed processes left in a folder of results.
+
+    Those of a process that still runs are kept.
+
+    Args:
+        folder: The folder.
+        name: The file whose temporary files are removed; None removes those of all.
+    """
+    begin = "." if name is None else f".{shorten(name, _PREFIX)}."
+    for path in Path(folder).glob(f".*{_TEMPORARY}"):
+        if path.name.startswith(begin) and not path.is_dir() and not _is_in_use(path.name):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _is_in_use(temporary: str) -> bool:
+    """Return whether the process that wrote a temporary file still runs."""
+    found = _HOLDER.search(temporary)
+    if found is None:
+        return False
+    holder = int(found[1])
+    if holder == os.getpid():
+        return temporary in _in_use
+    if sys.platform == "win32":
+        # There an open file cannot be removed, and signal 0 would interrupt the other process.
+        return False
+    try:
+        os.kill(holder, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:

@@ -14,11 +14,11 @@ from arcinvert.audit.evidence import Evaluation, VerifierEvidence, attacked_gap,
 from arcinvert.audit.findings import Findings
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.policy import Policy, decide
+from arcinvert.audit.shown import cleaned, shown_options
 from arcinvert.audit.subgroups import Groups
 from arcinvert.evaluation.distribution import diversity, frechet_distance, kernel_distance
 from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import Array, similarity
-from recognition.config import to_json
 from recognition.metrics.intervals import estimate
 
 #: The version of audit.json's fields; rises when a reader would have to change.
@@ -76,7 +76,7 @@ def assemble(
         "subgroups": _subgroups(findings, evaluations, groups, headline),
         "defences": [_defence(row, findings, evaluations) for row in findings.rows],
         "reproducibility": {
-            "options": to_json(options),
+            "options": shown_options(options),
             "plan": findings.attack["plan"],
             "attacked": findings.network,
             "environment": findings.attack["environment"],
@@ -84,7 +84,7 @@ def assemble(
         },
     }
     result["answer"]["sentences"] = answer_sentences(result)
-    return result
+    return cleaned(result)
 
 
 def _threat_model(findings: Findings, options: AuditOptions) -> Json:
@@ -187,15 +187,23 @@ def _subgroups(
 ) -> list[Json]:
     found = []
     for column, members in groups.items():
+        few = 0
         for group in sorted({member for member in members if member is not None}):
             rows = np.array([index for index, member in enumerate(members) if member == group])
+            if len(rows) < SMALLEST_GROUP:
+                # Not even named: the name of a group of one may be that of a person.
+                few += len(rows)
+                continue
             entry: Json = {"grouping": column, "group": group, "identities": len(rows), "sar": None}
-            if len(rows) >= SMALLEST_GROUP and headline is not None:
+            if headline is not None:
                 entry["sar"] = {
                     evidence.name: _share(evidence.type_2[rows], one.thresholds[headline])
                     for evidence, one in zip(findings.judges, evaluations, strict=True)
                 }
             found.append(entry)
+        if few:
+            other = f"groups of fewer than {SMALLEST_GROUP} people"
+            found.append({"grouping": column, "group": other, "identities": few, "sar": None})
     return found
 
 

@@ -1,10 +1,15 @@
-"""Intermediate results on disk: a stopped audit goes on where it was, and ends with the same report."""
+"""Intermediate results on disk: a stopped audit goes on where it was, and ends with the same report.
 
+They show people, so that their owner alone may read them, and they are removed when the report is done.
+"""
+
+import contextlib
 import json
 import os
 import time
 import types
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -15,10 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
+from recognition.files import printable, read_json
 from recognition.images import atomic_path, remove_leftovers
 
 Unit = TypeVar("Unit")
-_PLAN = "plan.json"
+_PLAN, _README = "plan.json", "README.txt"
+_NOTICE = """The intermediate results of an audit by arcinvert, for its owner alone.
+
+They hold what the report hides: names of people, paths of photographs, templates, crops of faces and
+reconstructions. A stopped audit goes on from them when its command is repeated. They are removed when the
+report is done, unless --keep-work is given; this folder can be removed at any time. Never pass it on.
+"""
 
 
 class Cache:
@@ -37,14 +49,19 @@ class Cache:
 
     def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
         self.folder = folder
+        path = folder / _PLAN
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_folder(folder, path)
+            # It may be of another time, or have been made by hand.
+            folder.chmod(0o700)
             remove_leftovers(folder)
         except OSError as error:
             raise InputError(
-                f"{folder}: cannot be written ({error.strerror}); choose another --out"
+                f"{printable(folder)}: cannot be written ({error.strerror}); choose another --out"
             ) from None
-        path = folder / _PLAN
+        with atomic_path(folder / _README, mode=0o600) as temporary:
+            temporary.write_text(_NOTICE, encoding="utf-8")
         if path.exists():
             begun = _read_plan(path)
             if begun["plan"] != json.loads(json.dumps(plan)):
@@ -55,7 +72,7 @@ class Cache:
             self.created = str(begun["created"])
             return
         self.created = _now()
-        with atomic_path(path) as temporary:
+        with atomic_path(path, mode=0o600) as temporary:
             temporary.write_text(json.dumps({"created": self.created, "plan": plan}, indent=1))
 
     def get_or_compute(self, key: str, kind: type[Unit], make: Callable[[], Unit]) -> Unit:
@@ -63,7 +80,7 @@ class Cache:
         if (found := self.read(key, kind)) is not None:
             return found
         made = make()
-        with atomic_path(self._path(key)) as temporary, temporary.open("wb") as file:
+        with atomic_path(self._path(key), mode=0o600) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **dict(_flatten("", made)))
         return made
 
@@ -75,9 +92,16 @@ class Cache:
                 return unit
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
             # A machine that lost its power may leave a file without its content.
             return None
+
+    def remove(self) -> None:
+        """Remove the folder, but not what others put into it."""
+        for path in (*self.folder.glob("*.npz"), self.folder / _README, self.folder / _PLAN):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def has(self, key: str) -> bool:
         """Return whether there is a file for a key."""
@@ -141,9 +165,27 @@ def _parts(name: str, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
     )
 
 
+def _check_folder(folder: Path, plan: Path) -> None:
+    """Check that a folder is the user's own, and of an audit or empty.
+
+    Raises:
+        InputError: If it is not.
+    """
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        raise InputError(
+            f"{printable(folder)}: expected a folder of your own, got another user's; choose another --out"
+        )
+    names = {path.name for path in folder.iterdir() if not path.name.endswith(".part")}
+    if names - {_README} and not plan.exists():
+        raise InputError(
+            f"{printable(folder)}: expected the work of an audit or an empty folder, got other files in it; "
+            "choose another --out"
+        )
+
+
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
-        content = dict(json.loads(path.read_text(encoding="utf-8")))
+        content = read_json(path, "the plan of an audit")
         return {"created": content["created"], "plan": content["plan"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(

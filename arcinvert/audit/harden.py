@@ -12,7 +12,8 @@ from arcinvert.audit.defences.base import TemplateDefence
 from arcinvert.audit.defences.folded_batchnorm import write_folded
 from arcinvert.audit.templates import read_templates
 from recognition.errors import InputError
-from recognition.images import atomic_path
+from recognition.files import read_json
+from recognition.images import atomic_path, remove_leftovers
 from recognition.loading import load
 from recognition.seeds import derive_seed
 
@@ -77,9 +78,10 @@ def harden_templates(
 
 def _secret(path: Path, defence: str) -> str:
     """Return the secret in a key file, which is made if it does not exist."""
+    remove_leftovers(path.parent, path.name)
     if path.exists():
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path, "a key file")
             schema, made_for, secret = content["schema"], content["defence"], str(content["secret"])
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(
@@ -89,9 +91,8 @@ def _secret(path: Path, defence: str) -> str:
             raise InputError(f"{path}: expected a key file of {defence}, got one of {made_for}; name another")
         return secret
     secret = secrets.token_hex(32)
-    with atomic_path(path) as temporary:
+    with atomic_path(path, mode=0o600) as temporary:
         temporary.write_text(
             json.dumps({"schema": KEY_SCHEMA, "defence": defence, "secret": secret}, indent=1)
         )
-    path.chmod(0o600)
     return secret

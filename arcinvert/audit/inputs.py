@@ -206,5 +206,13 @@ def _open_judges(options: AuditOptions, attacked: Recogniser) -> tuple[Judge, ..
 
 def _listing(folders: dict[str, list[Path]]) -> str:
     """Return a digest of which photographs there are, and of their sizes."""
-    lines = (f"{name}/{path.name} {path.stat().st_size}" for name in folders for path in folders[name])
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    lines = (f"{name}/{path.name} {_size(path)}" for name in folders for path in folders[name])
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file; -1 if it is gone or a link to nothing, which its reader will report."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

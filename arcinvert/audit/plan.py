@@ -57,7 +57,7 @@ class AuditPlan:
             f"Judges: {', '.join(self.judges) or 'none, as there are no photographs'}",
             f"Calibrated on: {self.calibration} photographs of people outside the attack",
             f"Defences compared on {self.compared} identities: {', '.join(self.rows) or 'none'}",
-            f"Time: about {self.seconds / 60:.0f} minutes; a stopped audit goes on from {out}/work",
+            f"Time: about {self.seconds / 60:.0f} minutes; a stopped audit goes on from {out}-work",
             f"Writes: {out}/report.html, report.pdf, report.md, audit.json",
         ]
 

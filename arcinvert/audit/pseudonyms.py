@@ -1,13 +1,17 @@
 """Names stay out of the report: salted hashes, and the key file that resolves them."""
 
 import hashlib
-import json
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from arcinvert.output.folder import json_text
 from recognition.errors import InputError
-from recognition.images import atomic_path
+from recognition.files import printable, read_json
+from recognition.images import atomic_path, remove_leftovers
+
+#: Largest key file in bytes: millions of names.
+_MAX_BYTES = 1 << 30
 
 
 class Pseudonyms:
@@ -23,37 +27,65 @@ class Pseudonyms:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._names: dict[str, str] = {}
-        if not path.exists():
-            self._salt = secrets.token_hex(16)
-            self.write(())
-            return
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            self._salt = str(content["salt"])
-            self._names = dict(content["names"])
-        except (OSError, ValueError, KeyError, TypeError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(path.parent, path.name)
+        except OSError as error:
             raise InputError(
-                f"{path}: expected a key file of an audit, got something else; name another --key-file"
+                f"{printable(path)}: cannot be written ({error.strerror}); name another --key-file"
             ) from None
+        if path.exists():
+            self._salt, self._names = _read(path)
+            return
+        self._salt = secrets.token_hex(16)
+        self.write(())
 
     def of(self, name: str) -> str:
         """Return the pseudonym of a name: P and ten hexadecimal digits."""
-        return "P" + hashlib.blake2b(name.encode(), key=self._salt.encode(), digest_size=5).hexdigest()
+        return (
+            "P"
+            + hashlib.blake2b(
+                name.encode("utf-8", "surrogateescape"), key=self._salt.encode(), digest_size=5
+            ).hexdigest()
+        )
 
     def write(self, names: Iterable[str]) -> None:
-        """Write the key file, readable by its owner alone.
+        """Write the key file, readable by its owner alone from its first byte on.
 
         Args:
             names: Names to add to it.
+
+        Raises:
+            InputError: If it cannot be written, or another audit has made another one in its place.
         """
-        self._names |= {self.of(name): name for name in names}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written ({error.strerror}); name another --key-file"
-            ) from None
-        with atomic_path(self.path) as temporary:
+        if self.path.exists():
+            # Another audit with the same file may have added its people.
+            salt, found = _read(self.path)
+            if salt != self._salt:
+                raise InputError(
+                    f"{printable(self.path)}: expected the key file of this audit, got one that "
+                    "another audit made meanwhile; audit again, or name another --key-file"
+                )
+            self._names = found | self._names
+        self._names |= {self.of(name): printable(name) for name in names}
+        with atomic_path(self.path, mode=0o600) as temporary:
             content = {"salt": self._salt, "names": dict(sorted(self._names.items()))}
-            temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-        self.path.chmod(0o600)
+            temporary.write_text(json_text(content), encoding="utf-8")
+
+
+def _read(path: Path) -> tuple[str, dict[str, str]]:
+    """Return the salt and the names of a key file.
+
+    Raises:
+        InputError: If it is something else.
+    """
+    try:
+        content = read_json(path, "a key file of an audit", _MAX_BYTES)
+        salt, names = content["salt"], dict(content["names"])
+        if not isinstance(salt, str) or not all(isinstance(name, str) for name in names.values()):
+            raise TypeError
+        return salt, names
+    except (InputError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{printable(path)}: expected a key file of an audit, got something else; name another --key-file"
+        ) from None

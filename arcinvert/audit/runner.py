@@ -1,5 +1,8 @@
 """An audit from options to report."""
 
+import contextlib
+import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,23 @@ from arcinvert.audit.pseudonyms import Pseudonyms
 from arcinvert.audit.report import write_audit
 from arcinvert.audit.subgroups import read_groups
 from arcinvert.audit.units import SpeedUnit
+from arcinvert.output.lock import locked
+from recognition.errors import InputError
+from recognition.files import printable, safe_name
+from recognition.images import remove_leftovers
+
+_log = logging.getLogger(__name__)
+
+#: Photographs that were left out, of which the log has a line.
+_SHOWN = 10
 
 
 def run_audit(
-    options: AuditOptions, out: Path, *, progress: Progress = lambda done, steps: None
+    options: AuditOptions,
+    out: Path,
+    *,
+    keep_work: bool = False,
+    progress: Progress = lambda done, steps: None,
 ) -> dict[str, Any]:
     """Audit, write the report, and return the content of audit.json.
 
@@ -26,15 +42,47 @@ def run_audit(
 
     Args:
         options: Everything that decides the audit.
-        out: The report's folder; the work is kept in `work` below it.
+        out: The report's folder; the work and the key file are beside it.
+        keep_work: Whether the intermediate results stay when the report is done.
         progress: Called with the optimiser steps done, and how many there are.
 
     Raises:
-        InputError: If something given cannot be used.
+        InputError: If something given cannot be used, or another run writes the same report.
     """
     inputs = open_inputs(options)
-    cache = Cache(out / "work", inputs.fingerprint())
-    keys = Pseudonyms(inputs.options.key_file or Path(f"{out}-key.json"))
+    out = Path(os.path.realpath(out))
+    with contextlib.ExitStack() as stack:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(out))
+            # At once, and not after hours of work.
+            out.mkdir(exist_ok=True)
+            remove_leftovers(out)
+        except OSError as error:
+            raise InputError(
+                f"{printable(out)}: cannot be written ({error.strerror}); choose another --out"
+            ) from None
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise InputError(f"{printable(out)}: cannot be written (no permission); choose another --out")
+        cache = Cache(work_folder(out), inputs.fingerprint())
+        result = _carry_out(inputs, cache, out, progress)
+        if not keep_work:
+            cache.remove()
+    return result
+
+
+def work_folder(out: Path) -> Path:
+    """Return the folder of an audit's intermediate results, beside the report that is passed on."""
+    return out.with_name(safe_name(out.name, "-work"))
+
+
+def key_file(out: Path) -> Path:
+    """Return the file that resolves an audit's pseudonyms, if none is named."""
+    return out.with_name(safe_name(out.name, "-key.json"))
+
+
+def _carry_out(inputs: AuditInputs, cache: Cache, out: Path, progress: Progress) -> dict[str, Any]:
+    keys = Pseudonyms(inputs.options.key_file or key_file(out))
     people = _people(inputs, cache)
     cohort = inputs.sample_cohort(people)
     pipeline = Pipeline(inputs, cache, StepCounter(progress))
@@ -43,6 +91,10 @@ def run_audit(
     pipeline.counter.total = total_steps(inputs, len(enrolled.names))
     findings = gather_findings(pipeline, cohort, enrolled, calibration)
     keys.write([*findings.names, *(name for name, _, _ in findings.skipped)])
+    for _, reason, path in findings.skipped[:_SHOWN]:
+        _log.warning("left out: %s (%s)", printable(path), reason)
+    if len(findings.skipped) > _SHOWN:
+        _log.warning("left out: %d more", len(findings.skipped) - _SHOWN)
     groups = inputs.options.subgroups
     result = assemble(
         findings,

@@ -1,10 +1,12 @@
 """Groups of people that a CSV file names."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from recognition.errors import InputError, one_line
+from recognition.files import read_text
 
 #: For each grouping, the group of each person; None where the file does not say.
 Groups = dict[str, list[str | None]]
@@ -21,9 +23,9 @@ def read_groups(path: Path, names: Sequence[str]) -> Groups:
         InputError: If the file is no such CSV file.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
+        text = read_text(path, "a CSV file")
+        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+    except csv.Error as error:
         raise InputError(f"{path}: expected a CSV file, cannot be read ({one_line(error)})") from None
     columns = [column for column in (rows[0] if rows else {}) if column and column != "identity"]
     if not rows or "identity" not in rows[0] or not columns:

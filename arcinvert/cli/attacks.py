@@ -10,6 +10,7 @@ from arcinvert.cli.model_options import ModelOptions, add_model_arguments
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import RECIPES, preset
 from recognition.config import add_arguments, gather
+from recognition.files import safe_name
 from recognition.terminal import INTERRUPTED, DeferredProgressBar
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Where results are written by default.
 _OUT = "arcinvert-results"
+#: Bytes of the name of such a folder, which leaves room for those beside it.
+_LONGEST = 200
 #: Samples that the terminal lists.
 _LISTED = 40
 
@@ -29,6 +32,12 @@ def add_attack_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="DIR",
         help=f"the folder for the results (default: a new one in {_OUT}/)",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep the finished images of an earlier run of the same command to the same folder that was "
+        "killed or interrupted; without it they are made again",
     )
     add_model_arguments(parser)
     add_arguments(parser, AttackOptions, shown=_shown_defaults())
@@ -90,7 +99,8 @@ def out_folder(given: argparse.Namespace, first: object) -> Path:
     """Return the folder for the results, by default named after command, first input and seed."""
     if given.out is not None:
         return Path(given.out)
-    return Path(_OUT) / f"{given.command}-{first}-seed{getattr(given, 'seed', 0)}"
+    ending = f"-seed{getattr(given, 'seed', 0)}"
+    return Path(_OUT) / safe_name(f"{given.command}-{first}", ending, max_bytes=_LONGEST)
 
 
 def finish(run: "Run") -> int:
@@ -132,7 +142,7 @@ def print_run(run: "Run") -> None:
     for note in run.result["notes"]:
         print(note)
     if run.interrupted:
-        print("Interrupted: what was finished is kept.")
+        print("Interrupted: what was finished is kept, and --resume goes on from it.")
     print(f"Wrote {run.out}/ (sheet.png, result.json, {len(run.samples)} images)")
 
 

@@ -1,19 +1,25 @@
 """`arcinvert audit`, and the commands that work on its results: `audit-compare` and `audit-gate`."""
 
 import argparse
+import contextlib
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from arcinvert.audit.defences import DEFENCES
 from arcinvert.audit.options import AuditOptions
-from recognition.config import add_arguments, gather
-from recognition.terminal import DeferredProgressBar
+from recognition.config import add_arguments, gather, read_toml
+from recognition.errors import InputError, is_out_of_memory, one_line
+from recognition.files import printable
+from recognition.terminal import INTERRUPTED, LEFT_OUT, DeferredProgressBar, add_strict
 
 #: Exit code of a gate whose policy is not met.
 POLICY_NOT_MET = 1
+#: Libraries whose networks a file may name without a flag.
+_LIBRARIES = ("timm", "torchvision")
 
 
 def add_parser(commands: Any) -> None:
@@ -33,6 +39,19 @@ def add_parser(commands: Any) -> None:
     audit.add_argument(
         "--dry-run", action="store_true", help="print what would be done, and how long it would take"
     )
+    audit.add_argument(
+        "--keep-work",
+        action="store_true",
+        help="keep the intermediate results, which hold names, templates and faces, in OUT-work when the "
+        "report is done; without it they are removed",
+    )
+    audit.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="allow --config to name networks as package.module:factory, whose code is then run; modules are "
+        "not searched for in the current folder",
+    )
+    add_strict(audit)
     add_arguments(audit, AuditOptions)
     audit.set_defaults(run=_audit)
 
@@ -69,12 +88,44 @@ def add_parser(commands: Any) -> None:
 
 def _audit(given: argparse.Namespace) -> int:
     options = AuditOptions(**gather(AuditOptions, given, file=given.config))
-    from arcinvert.audit.runner import preview_audit, run_audit
+    code = _code_of_file(given)
+    if code and not given.allow_code:
+        raise InputError(
+            f"{given.config}: expected networks as names or files, got code to run, {code[0]}; allow it with "
+            "--allow-code if you trust the file, or name the network on the command line"
+        )
+    from recognition.loading.factories import installed_code_only
     from recognition.runtime import keep_freed_memory
-    from recognition.terminal import INTERRUPTED, quiet_warnings
+    from recognition.terminal import quiet_warnings
 
     keep_freed_memory()
     quiet_warnings()
+    with installed_code_only() if given.config else contextlib.nullcontext():
+        return _carry_out(options, given)
+
+
+def _code_of_file(given: argparse.Namespace) -> list[str]:
+    """Return the networks that the file of options, and not the command line, gives as code to run."""
+    if given.config is None:
+        return []
+    values = read_toml(AuditOptions, given.config)
+    named = [values.get("model")] if not hasattr(given, "model") else []
+    named += values.get("judges") or () if not hasattr(given, "judges") else ()
+    if not hasattr(given, "variants"):
+        named += [str(one).partition("=")[2] for one in values.get("variants") or ()]
+    from recognition.loading.factories import is_factory
+
+    # The networks of these two libraries are theirs, and no code of a stranger.
+    return [
+        one
+        for one in named
+        if isinstance(one, str) and is_factory(one) and one.partition(":")[0] not in _LIBRARIES
+    ]
+
+
+def _carry_out(options: AuditOptions, given: argparse.Namespace) -> int:
+    from arcinvert.audit.runner import key_file, preview_audit, run_audit, work_folder
+
     out: Path = given.out
     if given.dry_run:
         print("\n".join(preview_audit(options).lines(out)))
@@ -83,16 +134,22 @@ def _audit(given: argparse.Namespace) -> int:
     begin, cpu = time.monotonic(), time.process_time()
     with _Progress() as progress:
         try:
-            result = run_audit(options, out, progress=progress)
+            result = run_audit(options, out, keep_work=given.keep_work, progress=progress)
         except KeyboardInterrupt:
-            print(f"interrupted: run it again to go on from {out}/work", file=sys.stderr)
+            work = printable(work_folder(out))
+            print(f"interrupted: run it again to go on from {work}, or remove it", file=sys.stderr)
             return INTERRUPTED
     for sentence in result["answer"]["sentences"]:
         print(sentence)
-    key = options.key_file or f"{out}-key.json"
+    key = options.key_file or key_file(out)
     print(f"Wrote {out}/ (report.html, report.pdf, report.md, audit.json); names are in {key}")
+    if given.keep_work:
+        print(f"Kept {work_folder(out)}/ with names, templates and faces: remove it when it is not needed")
     print(f"Took {time.monotonic() - begin:.0f} s, {time.process_time() - cpu:.0f} s of CPU")
-    return 0
+    skipped = len(result["people"]["skipped"])
+    if skipped:
+        print(f"warning: {skipped} photographs were left out", file=sys.stderr)
+    return LEFT_OUT if skipped and given.strict else 0
 
 
 def _log_to_terminal() -> None:
@@ -116,7 +173,8 @@ class _Progress(DeferredProgressBar):
 def _compare(given: argparse.Namespace) -> int:
     from arcinvert.audit.compare import compare
 
-    result = compare(given.before, given.after, given.out)
+    with _one_line(given.before, given.after):
+        result = compare(given.before, given.after, given.out)
     for sentence in result["answer"]["sentences"]:
         print(sentence)
     print(f"Wrote {given.out}/ (comparison.html, comparison.pdf, comparison.md, comparison.json)")
@@ -124,9 +182,35 @@ def _compare(given: argparse.Namespace) -> int:
 
 
 def _gate(given: argparse.Namespace) -> int:
+    # A crash ends with code 1 in Python, which here means that the policy is not met.
+    with _one_line(given.audit):
+        return _decided(given)
+
+
+@contextlib.contextmanager
+def _one_line(*audits: Path) -> Iterator[None]:
+    """Turn whatever a damaged audit.json brings about into an error of one line.
+
+    Raises:
+        InputError: In place of any other exception.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        names = " and ".join(printable(audit) for audit in audits)
+        raise InputError(
+            f"{names}: damaged: cannot be read as an audit ({type(error).__name__}: "
+            f"{one_line(error)}); audit again"
+        ) from None
+
+
+def _decided(given: argparse.Namespace) -> int:
     from arcinvert.audit.policy import Policy, decide
     from arcinvert.audit.report import read_audit
-    from recognition.errors import InputError
 
     if not 0 <= given.max_sar <= 1 or not 0 < given.fmr < 1:
         raise InputError(

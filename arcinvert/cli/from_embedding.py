@@ -31,6 +31,7 @@ def _run(given: argparse.Namespace) -> int:
         run = attacker.from_embedding(
             given.templates,
             out=out_folder(given, Path(given.templates).stem),
+            resume=given.resume,
             progress=progress,
             **options,
         )

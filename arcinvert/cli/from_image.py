@@ -13,6 +13,7 @@ from arcinvert.cli.attacks import (
     load_attacker,
     out_folder,
 )
+from recognition.terminal import add_strict, report_left_out
 
 
 def add_parser(commands: Any) -> None:
@@ -28,6 +29,7 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="which face of each photograph, the largest is 1 (default: 1)",
     )
+    add_strict(parser)
     add_photos_argument(parser)
     add_attack_arguments(parser)
     parser.set_defaults(run=_run)
@@ -42,7 +44,10 @@ def _run(given: argparse.Namespace) -> int:
             face=given.face,
             photos=given.photos,
             out=out_folder(given, Path(given.photographs[0]).stem),
+            resume=given.resume,
             progress=progress,
             **options,
         )
-    return finish(run)
+    code = finish(run)
+    left_out = [one["photograph"] for one in run.result["inputs"]["left_out"]]
+    return code or report_left_out(left_out, strict=given.strict)

@@ -41,6 +41,7 @@ def _run(given: argparse.Namespace) -> int:
             class_name=given.class_name,
             photos=given.photos,
             out=out_folder(given, wanted[0]),
+            resume=given.resume,
             progress=progress,
             **options,
         )

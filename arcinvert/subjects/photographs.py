@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,23 @@ from arcinvert.subjects.subject import Subject, shown
 from recognition.checkpoint import sha256
 from recognition.data.faces import at_size
 from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at, find_face
-from recognition.errors import InputError
+from recognition.errors import InputError, NoFaceError
+from recognition.files import printable
 from recognition.images import read_image, to_tensor, upright_rgb
 from recognition.recogniser import Recogniser
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A photograph that could not be used.
+
+    Args:
+        name: What results call it.
+        reason: Why it was left out.
+    """
+
+    name: str
+    reason: str
 
 
 def photograph_subjects(
@@ -31,6 +46,7 @@ def photograph_subjects(
     *,
     face: int = 1,
     photos: str | os.PathLike[str] | None = None,
+    left_out: list[LeftOut] | None = None,
 ) -> list[Subject]:
     """Return subjects of an open-set attack: photographs are aligned and embedded.
 
@@ -42,18 +58,30 @@ def photograph_subjects(
         photos: Other photographs of the people: a folder of one folder for each identity, found by the
             name of the folder that the photograph is in; or, for one photograph, a folder of the person's
             images.
+        left_out: Receives the photographs that cannot be read or have no face; None refuses them.
 
     Raises:
-        InputError: If a photograph cannot be read or has no face, or `photos` cannot be used.
+        InputError: If no photograph can be used, or `photos` cannot; without `left_out`, if one cannot.
     """
     if not photographs:
         raise InputError("from-image: expected at least one photograph, got none")
     face = whole_number("face", face)
     subjects: list[Subject] = []
     distinct = _distinct(photographs)
+    names = _shown_names(distinct)
+    refused: InputError | None = None
     for number, given in enumerate(distinct):
-        name, pixels, digest = read_photograph(given, number)
-        found = find_face(pixels, name=name, face=face)
+        try:
+            where, pixels, digest = read_photograph(given, number)
+            found = find_face(pixels, name=where, face=face)
+        except InputError as error:
+            # An object of another type is a mistake of the program, not a bad photograph.
+            mistake = not isinstance(given, str | os.PathLike) and not isinstance(error, NoFaceError)
+            if left_out is None or mistake:
+                raise
+            refused = refused or error
+            left_out.append(_left_out(given, names[number], error))
+            continue
         others: list[NDArray[np.uint8]] = []
         if photos is not None:
             if not isinstance(given, str | os.PathLike):
@@ -63,20 +91,46 @@ def photograph_subjects(
             path = Path(given)
             folder = folder_of(path, Path(photos), single=len(distinct) == 1)
             others = other_crops(folder, 1, besides=path)
-        subject = face_subject(recogniser, pixels, found, judge, name=name, others=others, digest=digest)
+        subject = face_subject(
+            recogniser, pixels, found, judge, name=names[number], others=others, digest=digest
+        )
         subjects.append(shown(subject, len(subjects)))
+    if refused is not None and not subjects:
+        raise refused
     return subjects
+
+
+def _left_out(given: Any, name: str, error: InputError) -> LeftOut:
+    path = os.fspath(given) if isinstance(given, str | os.PathLike) else name
+    reason = str(error).replace(path, name).replace(printable(path), name)
+    return LeftOut(name, reason)
+
+
+def _shown_names(photographs: Sequence[Any]) -> list[str]:
+    """Return what results call photographs: paths below the folder that all of them are in.
+
+    Where that folder is on this machine is nobody else's business.
+    """
+    paths = [os.path.abspath(one) for one in photographs if isinstance(one, str | os.PathLike)]  # noqa: PTH100
+    root = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""  # noqa: PTH120
+    return [
+        Path(os.path.relpath(os.path.abspath(one), root)).as_posix()  # noqa: PTH100
+        if isinstance(one, str | os.PathLike)
+        else f"image {number + 1}"
+        for number, one in enumerate(photographs)
+    ]
 
 
 def _distinct(photographs: Iterable[Any]) -> list[Any]:
     """Return images without repeated paths; images in memory are not compared."""
-    paths: set[Path] = set()
+    paths: set[str] = set()
     distinct: list[Any] = []
     for one in photographs:
         if isinstance(one, str | os.PathLike):
-            if Path(one) in paths:
+            whole = os.path.abspath(one)  # noqa: PTH100
+            if whole in paths:
                 continue
-            paths.add(Path(one))
+            paths.add(whole)
             distinct.append(Path(one))
         else:
             distinct.append(one)
@@ -134,6 +188,7 @@ def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subj
     if not distinct:
         raise InputError("from-crops: expected at least one crop, got none")
     subjects: list[Subject] = []
+    names = _shown_names(distinct)
     for number, given in enumerate(distinct):
         name, crop, digest = read_photograph(given, number)
         if crop.shape[:2] != (ALIGNED_SIZE, ALIGNED_SIZE):
@@ -142,13 +197,13 @@ def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subj
                 f"{crop.shape[1]}x{crop.shape[0]}; use from_image for photographs"
             )
         subject = Subject(
-            name=name,
+            name=names[number],
             label=None,
             template=template_of(recogniser, at_size(crop, recogniser.input_size)),
             reference=reference_of(judge, crop, []),
             picture=crop,
             sha256=digest,
-            stem=Path(name).stem,
+            stem=Path(names[number]).stem,
             key=digest,
         )
         subjects.append(shown(subject, number))

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import logging
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,10 @@ from arcinvert.evaluation.scores import Reference
 from arcinvert.evaluation.similarity import similarity
 from recognition.data.faces import read_face
 from recognition.errors import InputError, NoFaceError
+from recognition.files import printable
 from recognition.images import list_images
+
+_log = logging.getLogger(__name__)
 
 
 @functools.cache
@@ -40,7 +44,7 @@ def shipped_references(class_names: tuple[str, ...]) -> dict[str, Reference]:
 
 def class_list_digest(class_names: Sequence[str]) -> str:
     """Return the SHA-256 of class names in their order, which identifies a list of classes."""
-    return hashlib.sha256("\n".join(class_names).encode()).hexdigest()
+    return hashlib.sha256("\n".join(class_names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def reference_of(
@@ -87,13 +91,15 @@ def folder_of(path: Path, photos: Path, *, single: bool) -> Path:
 def other_crops(folder: Path, limit: int, *, besides: Path | None = None) -> list[NDArray[np.uint8]]:
     """Return aligned crops of a person's photographs that have a face, the last by name first.
 
+    Those without a face, or that cannot be read, are left out.
+
     Args:
         folder: The person's photographs.
         limit: The largest number of crops.
         besides: A photograph to leave out.
 
     Raises:
-        InputError: If there is no such folder, or a photograph cannot be read.
+        InputError: If there is no such folder.
     """
     if not folder.is_dir():
         raise InputError(
@@ -108,4 +114,6 @@ def other_crops(folder: Path, limit: int, *, besides: Path | None = None) -> lis
             crops.append(read_face(path))
         except NoFaceError:
             continue
+        except InputError as error:
+            _log.warning("left out: %s", printable(str(error)))
     return crops

@@ -13,9 +13,12 @@ from torch import Tensor
 from arcinvert.evaluation.scores import Reference
 from arcinvert.subjects.subject import Subject
 from recognition.checkpoint import sha256
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
+from recognition.files import check_regular, printable
 from recognition.recogniser import Recogniser
 
+#: Largest file of templates in bytes: sixteen million templates of 512 float32 numbers have 32 GB.
+_MAX_BYTES = 64 << 30
 #: Templates of a file that are checked at once.
 _BLOCK = 1024
 
@@ -38,7 +41,7 @@ class TemplateSubjects(Sequence[Subject]):
         if isinstance(templates, str | os.PathLike):
             path = Path(templates)
             self._name, self._stem = path.name, path.stem
-            self._templates = _checked(_map_file(path), dim, str(path))
+            self._templates = _checked(map_npy(path), dim, str(path))
             self._digest = sha256(path)
         else:
             self._name = self._stem = "template"
@@ -72,17 +75,21 @@ class TemplateSubjects(Sequence[Subject]):
         )
 
 
-def _map_file(path: Path) -> Any:
+def map_npy(path: Path) -> Any:
+    """Return the array of a .npy file, which stays where it is.
+
+    Raises:
+        InputError: If there is no such file, or it is no .npy file of numbers.
+    """
+    check_regular(path, "a .npy file of templates", _MAX_BYTES)
     try:
+        # It is mapped, so that no size in its header allocates anything.
         return np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: expected a .npy file of templates, found no such file; check the path"
-        ) from None
     except Exception as error:
         # A damaged header raises whatever the tokeniser, the parser or the allocator do.
         raise InputError(
-            f"{path}: expected a .npy file of numbers, got something else ({error}); save it with numpy.save"
+            f"{printable(path)}: expected a .npy file of numbers, got something else "
+            f"({one_line(error)}); save it with numpy.save"
         ) from None
 
 

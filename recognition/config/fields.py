@@ -216,7 +216,11 @@ def _as_int(value: Any) -> int:
 def _as_float(value: Any) -> float:
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise TypeError
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        # An integer of hundreds of digits.
+        raise TypeError from None
 
 
 def _as_str(value: Any) -> str:

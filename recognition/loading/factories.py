@@ -1,8 +1,11 @@
 """Networks that code builds: the user's own `package.module:factory`, timm's and torchvision's by name."""
 
+import contextlib
 import importlib
 import re
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,23 @@ from recognition.recogniser import Preprocessing, Recogniser, Source
 
 #: How a factory is written; anything else is a path.
 _FACTORY = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_][\w.]*)(?:@(?P<weights>.+))?")
+#: Whether modules of factories are found in the current folder, too.
+_search_here = ContextVar("search_here", default=True)
 #: Keys of the classifier's weights in timm's and torchvision's networks; its rows are the outputs.
 _CLASSIFIERS = ("head.weight", "fc.weight", "classifier.weight", "head.fc.weight", "classifier.1.weight")
+
+
+@contextlib.contextmanager
+def installed_code_only() -> Iterator[None]:
+    """Search for the modules of factories among those installed only, and not in the current folder.
+
+    For names of factories that come out of a file: a folder that was downloaded with it may have the module.
+    """
+    token = _search_here.set(False)
+    try:
+        yield
+    finally:
+        _search_here.reset(token)
 
 
 def is_factory(model: str) -> bool:
@@ -71,7 +89,11 @@ def _outputs(state: State | None) -> int | None:
 def _call(module: str, name: str, model: str) -> nn.Module:
     # Modules in the working directory are found, as by other tools that take module:name.
     here = str(Path.cwd())
-    sys.path.insert(0, here)
+    hidden = [] if _search_here.get() else [one for one in sys.path if one in ("", here)]
+    for one in hidden:
+        sys.path.remove(one)
+    if _search_here.get():
+        sys.path.insert(0, here)
     try:
         factory: Any = importlib.import_module(module)
         for part in name.split("."):
@@ -87,7 +109,9 @@ def _call(module: str, name: str, model: str) -> nn.Module:
             f"{model}: the factory failed with {type(error).__name__}: {one_line(error)}"
         ) from None
     finally:
-        sys.path.remove(here)
+        if _search_here.get():
+            sys.path.remove(here)
+        sys.path[:0] = hidden
     if not isinstance(network, nn.Module):
         raise InputError(f"{model}: expected a torch.nn.Module of the factory, got {type(network).__name__}")
     return network

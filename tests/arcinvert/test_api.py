@@ -49,7 +49,7 @@ def test_from_image_is_judged_both_ways(
     judge = DlibJudge()
     photograph_embedding = judge.embed([astronaut_crop])[0]
     for image, sample in zip(reconstructed.images, reconstructed.samples, strict=True):
-        assert sample["input"] == str(photograph)
+        assert sample["input"] == photograph.name
         assert len(sample["input_sha256"]) == 64
         assert sample["class_id"] is None
         verdict = sample["judge"]

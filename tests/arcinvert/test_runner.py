@@ -269,6 +269,6 @@ def test_photographs_without_a_face_are_noted(attacker: Attacker, photos: Path, 
     write_png(tmp_path / "Bob Baker" / "wall.png", np.full((64, 64, 3), 128, dtype=np.uint8))
     run = attacker.generate([0, 1], steps=1, photos=tmp_path)
     assert run.result["notes"] == [
-        f"No face in the photographs of Bob Baker in {tmp_path}: without a Type II."
+        f"No face in the photographs of Bob Baker in {tmp_path.name}: without a Type II."
     ]
     assert attacker.generate(0, steps=1, photos=tmp_path).result["notes"] == []

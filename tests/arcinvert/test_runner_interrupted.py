@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from arcinvert import Attacker, InputError, Step, StopInversion, attack, runner
+from arcinvert import Attacker, InputError, Step, StopInversion, attack, records
 from recognition.images import write_png
 from recognition.recogniser import Recogniser
 from tests.arcinvert.support import file_names, interrupt_in, leave_out_judge, read_result
@@ -48,7 +48,8 @@ def test_an_interrupted_run_keeps_what_is_finished(attacker: Attacker, tmp_path:
     settings: dict[str, Any] = {"steps": 2, "batch_size": 1}
     run = attacker.generate([4, 0, 1], **settings, out=tmp_path / "out", progress=interrupt_in(2))
     assert run.interrupted
-    assert file_names(tmp_path / "out") == ["class4_sample0.png", "result.json", "sheet.png"]
+    kept = ["class4_sample0.png", "progress.jsonl", "result.json", "sheet.png"]
+    assert file_names(tmp_path / "out") == kept
     result = read_result(tmp_path / "out")
     assert result["interrupted"] is True
     assert [sample["class_id"] for sample in result["samples"]] == [4]
@@ -78,7 +79,8 @@ def test_a_full_disk_leaves_nothing(
         monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(InputError, match="No space left on device"):
         attacker.generate(0, steps=1, out=tmp_path / "out")
-    assert file_names(tmp_path) == []
+    # Images that are finished wait for a run that resumes.
+    assert file_names(tmp_path) == ([] if victim == "png" else [".out.arcinvert.part"])
 
 
 def test_a_folder_is_refused_before_the_work(attacker: Attacker, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ class LiveImages:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.alive: set[int] = set()
         self.most = 0
-        convert = runner.to_uint8
+        convert = records.to_uint8
 
         def watched(images: torch.Tensor) -> NDArray[np.uint8]:
             made = convert(images)
@@ -111,14 +113,14 @@ class LiveImages:
                 weakref.finalize(made, self.alive.discard, id(made))
             return made
 
-        monkeypatch.setattr(runner, "to_uint8", watched)
+        monkeypatch.setattr(records, "to_uint8", watched)
 
 
 @pytest.mark.usefixtures("_unjudged")
 def test_written_images_are_not_kept(
     attacker: Attacker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "SHEET_IDENTITIES", 1)
+    monkeypatch.setattr(records, "SHEET_IDENTITIES", 1)
     people = np.random.default_rng(0).normal(size=(7, 32))
     settings: dict[str, Any] = {"steps": 1, "batch_size": 1}
     live = LiveImages(monkeypatch)
@@ -139,7 +141,7 @@ def test_images_are_written_as_their_batch_ends(attacker: Attacker, tmp_path: Pa
     seen: list[int] = []
 
     def watch(step: Step) -> None:
-        seen.append(len(list(tmp_path.glob(".out.*.part/*.png"))))
+        seen.append(len(list(tmp_path.glob(".out.arcinvert.part/*.png"))))
 
     attacker.generate([0, 1, 2], steps=1, batch_size=1, out=tmp_path / "out", progress=watch)
     assert seen == [0, 1, 2]
@@ -157,10 +159,10 @@ def test_an_interruption_while_writing_drops_that_batch_alone(
             raise KeyboardInterrupt
         write_png(path, image)
 
-    monkeypatch.setattr(runner, "write_png", interrupted)
+    monkeypatch.setattr(records, "write_png", interrupted)
     run = attacker.generate([0, 1, 2, 3], steps=1, batch_size=2, out=tmp_path / "out")
     assert run.interrupted
-    kept = ["class0_sample0.png", "class1_sample0.png", "result.json", "sheet.png"]
+    kept = ["class0_sample0.png", "class1_sample0.png", "progress.jsonl", "result.json", "sheet.png"]
     assert file_names(tmp_path / "out") == kept
     assert [sample["class_id"] for sample in read_result(tmp_path / "out")["samples"]] == [0, 1]
 

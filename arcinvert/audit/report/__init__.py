@@ -3,6 +3,7 @@
 Another page shows the same report with `read_audit`, `sections` and `SECTION_STYLE`.
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.reading import JSON_NAME, read_audit
 from arcinvert.audit.report.sections import audit_blocks, section_blocks, title_of
-from arcinvert.output.folder import write_json
+from arcinvert.output.folder import json_text
 from recognition.errors import InputError
+from recognition.files import printable
 from recognition.images import atomic_path
 
 __all__ = ["JSON_NAME", "SECTION_STYLE", "read_audit", "sections", "write_audit", "write_report"]
@@ -64,7 +66,7 @@ def write_audit(result: dict[str, Any], pictures: Sequence[Picture], out: Path) 
 def write_report(
     result: dict[str, Any], blocks: Sequence[Block], out: Path, *, stem: str, json_name: str
 ) -> None:
-    """Write a document and its JSON to a folder, each file completely or not at all.
+    """Write a document and its JSON to a folder, all files completely or none of them.
 
     Args:
         result: The JSON; its `created` dates the PDF.
@@ -77,16 +79,20 @@ def write_report(
         InputError: If the folder cannot be written.
     """
     title = f"{stem}: {result['schema']}"
+    contents: dict[str, str | bytes | bytearray] = {
+        json_name: json_text(result) + "\n",
+        f"{stem}.html": to_html(blocks),
+        f"{stem}.md": to_markdown(blocks),
+        f"{stem}.pdf": to_pdf(blocks, title=title, created=str(result["created"])),
+    }
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another --out") from None
-    with atomic_path(out / f"{stem}.html") as temporary:
-        temporary.write_text(to_html(blocks), encoding="utf-8")
-    with atomic_path(out / f"{stem}.md") as temporary:
-        temporary.write_text(to_markdown(blocks), encoding="utf-8")
-    with atomic_path(out / f"{stem}.pdf") as temporary:
-        temporary.write_bytes(to_pdf(blocks, title=title, created=str(result["created"])))
-    # The JSON is last: where it is, the rest is.
-    with atomic_path(out / json_name) as temporary:
-        write_json(temporary, result)
+        raise InputError(
+            f"{printable(out)}: cannot be written ({error.strerror}); choose another --out"
+        ) from None
+    with contextlib.ExitStack() as stack:
+        # The last one that is opened is put in its place first: where the JSON is, the rest is.
+        for name, content in contents.items():
+            temporary = stack.enter_context(atomic_path(out / name))
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)

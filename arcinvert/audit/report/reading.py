@@ -1,15 +1,17 @@
 """Read audit.json of an unknown source: whatever is wrong with it is one line."""
 
-import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from arcinvert.audit.schema import audit_schema, validate
 from recognition.errors import InputError
+from recognition.files import parse_json, printable, read_bytes
 
 #: The file's name in the folder of a report.
 JSON_NAME = "audit.json"
+#: Largest file in bytes; an audit of ten thousand people has 10 MB.
+_MAX_BYTES = 256 << 20
 
 
 def read_audit(source: str | Path | bytes, *, name: str = JSON_NAME) -> dict[str, Any]:
@@ -25,14 +27,8 @@ def read_audit(source: str | Path | bytes, *, name: str = JSON_NAME) -> dict[str
     if not isinstance(source, bytes):
         path = Path(source)
         path = path / JSON_NAME if path.is_dir() else path
-        name = str(path)
-        try:
-            source = path.read_bytes()
-        except OSError as error:
-            raise InputError(
-                f"{name}: expected a finished audit ({JSON_NAME}), cannot be read ({error.strerror}); check "
-                "the path"
-            ) from None
+        name = printable(path)
+        source = read_bytes(path, f"a finished audit ({JSON_NAME})", _MAX_BYTES)
     result = _parse(source, name)
     schema = audit_schema()
     version = schema["properties"]["schema"]["const"]
@@ -53,8 +49,8 @@ def read_audit(source: str | Path | bytes, *, name: str = JSON_NAME) -> dict[str
 
 def _parse(data: bytes, name: str) -> dict[str, Any]:
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError):
+        content = parse_json(data.decode("utf-8"))
+    except ValueError:
         raise InputError(f"{name}: expected the JSON of a finished audit, got something else") from None
     if not isinstance(content, dict):
         raise InputError(f"{name}: expected the JSON of a finished audit, got a {type(content).__name__}")

@@ -59,7 +59,7 @@ def test_a_unit_that_failed_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="computed again"):
         cache.get_or_compute("one", Whole, never)
     assert not cache.has("one")
-    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "plan.json"]
 
 
 def test_a_damaged_unit_is_computed_again(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_leftovers_of_a_kill_are_removed(tmp_path: Path) -> None:
     Cache(tmp_path, {})
     (tmp_path / ".one.npz.abc.part").write_bytes(b"half")
     Cache(tmp_path, {})
-    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "plan.json"]
 
 
 def test_another_plan_is_refused(tmp_path: Path) -> None:
@@ -107,4 +107,4 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("arcinvert.audit.cache.np.savez", full)
     with pytest.raises(InputError, match="No space left on device"):
         cache.get_or_compute("one", Whole, unit)
-    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "plan.json"]

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -58,8 +59,25 @@ def test_audit(options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixt
         "report.html",
         "report.md",
         "report.pdf",
-        "work",
     ]
+
+
+def test_photographs_that_are_left_out(
+    options: AuditOptions, people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "people"
+    shutil.copytree(people, broken)
+    for folder in broken.iterdir():
+        (folder / "0.png").write_bytes(b"torn")
+    config = to_json(replace(options, images=broken, steps=1, people=3, calibration_images=3))
+    (tmp_path / "audit.toml").write_text(options_toml(config))
+    command = ("audit", "--config", tmp_path / "audit.toml", "--out", tmp_path / "out", "--strict")
+    assert run(*command) == 3
+    error = capsys.readouterr().err
+    skipped = json.loads((tmp_path / "out" / "audit.json").read_text())["people"]["skipped"]
+    assert f"warning: {len(skipped)} photographs were left out" in error
+    assert f"left out: {broken}" in error
+    assert run(*command[:-1]) == 0
 
 
 def test_compare_and_gate(

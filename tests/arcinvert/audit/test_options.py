@@ -95,7 +95,7 @@ def test_refused_files(content: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(content)
     with pytest.raises(InputError, match=said):
         gathered("--images", "x", "--config", tmp_path / "a.toml")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="found no such file"):
         gathered("--config", tmp_path / "gone.toml")
 
 

@@ -93,9 +93,10 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
 def test_options_of_the_report_do_not_repeat_the_work(
     options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_audit(options, tmp_path / "out")
+    run_audit(options, tmp_path / "out", keep_work=True)
     monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.invert", None)
-    result = run_audit(replace(options, max_sar=0.0, policy_bound="upper"), tmp_path / "out")
+    changed = replace(options, max_sar=0.0, policy_bound="upper")
+    result = run_audit(changed, tmp_path / "out", keep_work=True)
     assert result["answer"]["verdict"] == "fail"
     with pytest.raises(InputError, match="another's"):
         run_audit(replace(options, steps=2), tmp_path / "out")
@@ -131,7 +132,7 @@ def test_a_killed_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_pa
 
     subprocess.run(command("whole"), check=True, capture_output=True)
     killed = subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "killed" / "work" / "attack-00000.npz").exists() and killed.poll() is None:
+    while not (tmp_path / "killed-work" / "attack-00000.npz").exists() and killed.poll() is None:
         time.sleep(0.01)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
@@ -207,8 +208,8 @@ def test_unreadable_photographs_are_reported(options: AuditOptions, people: Path
 
 def test_the_attacked_network_is_no_judge(options: AuditOptions, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="networks that are not attacked"):
-        run_audit(replace(options, judges=(options.model,)), tmp_path)
-    assert not (tmp_path / "work").exists()
+        run_audit(replace(options, judges=(options.model,)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_dry_run_writes_nothing(options: AuditOptions, tmp_path: Path) -> None:
@@ -223,7 +224,7 @@ def test_a_time_limit_attacks_fewer(
 ) -> None:
     monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: 16.0)
     # Three steps of a second each and 0.24 s of judging a person: 12 s are enough for three.
-    result = run_audit(replace(options, minutes=0.2), tmp_path / "out")
+    result = run_audit(replace(options, minutes=0.2), tmp_path / "out", keep_work=True)
     assert result["people"]["attacked"] == 3
     monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", None)
     assert run_audit(replace(options, minutes=0.2), tmp_path / "out") == result

@@ -136,5 +136,5 @@ def test_parts_must_name_the_same_judges(result: dict[str, Any]) -> None:
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected a finished audit .*cannot be read"):
+    with pytest.raises(InputError, match=r"expected a finished audit .*found no such file"):
         read_audit(tmp_path / "gone")

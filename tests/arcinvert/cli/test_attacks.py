@@ -49,10 +49,10 @@ def test_ctrl_c_keeps_what_is_finished(
         "generate", "--class-id", 3, 1, "--batch-size", 1, "--steps", 2, "--model", tiny_model, "--out", out
     )
     assert code == 130
-    assert names_below(out) == ["class3_sample0.png", "result.json", "sheet.png"]
+    assert names_below(out) == ["class3_sample0.png", "progress.jsonl", "result.json", "sheet.png"]
     assert read_result(out)["interrupted"] is True
     assert read_image(out / "class3_sample0.png").shape == (112, 112, 3)
-    assert "Interrupted: what was finished is kept." in capsys.readouterr().out
+    assert "Interrupted: what was finished is kept, and --resume goes on from it." in capsys.readouterr().out
 
 
 def test_ctrl_c_at_once_writes_nothing(

@@ -17,7 +17,7 @@ def test_from_image(
     )
     assert code == 0
     result = read_result(out)
-    assert result["inputs"]["photographs"] == [str(photograph)]
+    assert result["inputs"]["photographs"] == [photograph.name]
     assert result["summary"]["kind"] == "type_2"
     printed = capsys.readouterr().out
     assert "Type II, 1 identities" in printed
@@ -39,3 +39,16 @@ def test_from_image(
     for head, cell in zip(("attacked", "Type I ", "Type II ", "floor", "ceiling"), cells[1:6], strict=True):
         end = heads.index(head) + len(head.rstrip())
         assert line[:end].endswith(cell)
+
+
+def test_a_bad_photograph_among_others_is_left_out(
+    tiny_model: Path, photograph: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "torn.png").write_bytes(b"torn")
+    command = ("from-image", photograph, tmp_path / "torn.png", "--steps", 1, "--model", tiny_model)
+    assert run(*command, "--out", tmp_path / "out") == 0
+    warning = f"warning: 1 photographs were left out: {Path(tmp_path.name) / 'torn.png'}"
+    assert capsys.readouterr().err.splitlines()[-1].endswith(Path(warning).name)
+    assert len(read_result(tmp_path / "out")["samples"]) == 1
+    assert run(*command, "--out", tmp_path / "strict", "--strict") == 3
+    assert len(read_result(tmp_path / "strict")["samples"]) == 1

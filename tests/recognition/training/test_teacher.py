@@ -124,7 +124,11 @@ def test_a_dry_run_does_not_embed_the_data(people, teacher, monkeypatch):
     [
         ({"teacher_weight": 1.0}, False, "teacher weight: expected it with --teacher MODEL, got no teacher"),
         ({"teacher_weight": 0.0}, True, "teacher weight: expected a positive number with --teacher, got 0"),
-        ({"embedding_size": 8}, True, "embedding size: expected the teacher's 16, got 8; use --embedding-size 16"),
+        (
+            {"embedding_size": 8},
+            True,
+            "embedding size: expected the teacher's 16, got 8; use --embedding-size 16",
+        ),
     ],
 )
 def test_contradictions_are_refused(people, teacher, changes, given, message):

@@ -71,6 +71,7 @@ def reproducibility(result: dict[str, Any]) -> list[Block]:
         f"Environment: {environment}.",
         f"Libraries: {libraries}.",
         "The same options on the same photographs, machine and libraries give the same figures: write the "
-        "lines below to audit.toml, and run: arcinvert audit --config audit.toml --out DIR",
+        "lines below to audit.toml, with paths in place of the names of files and folders, and run: "
+        "arcinvert audit --config audit.toml --out DIR",
     )
     return [Bullets(items), Code(options_toml(facts["options"]))]

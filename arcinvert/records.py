@@ -1,0 +1,125 @@
+"""What stays of the finished batches of a run."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcinvert.attack import Task
+from arcinvert.batches import Batch
+from arcinvert.evaluation.calibration import thresholds
+from arcinvert.evaluation.crops import to_crop_size
+from arcinvert.evaluation.judges import Judge
+from arcinvert.evaluation.scores import judge_images
+from arcinvert.output.contact_sheet import SHEET_IDENTITIES, SHEET_SAMPLES
+from arcinvert.output.journal import FinishedBatch
+from arcinvert.output.sheet import Shown
+from arcinvert.subjects.subject import Subject
+from recognition.errors import InputError
+from recognition.files import safe_name
+from recognition.images import read_image, to_uint8, write_png
+
+
+class Records:
+    """What stays of finished batches: records, the first images for the sheet; without a folder, all images.
+
+    Args:
+        judge: Judges the images.
+        floor: The mean face, uint8 112x112.
+        folder: Where to write the images; None keeps them.
+    """
+
+    def __init__(self, judge: Judge, floor: NDArray[np.uint8], folder: Path | None) -> None:
+        self._judge, self._folder, self._floor = judge, folder, floor
+        self._stems: dict[str, str] = {}
+        # How often a name was wanted, so that many subjects of one name need no search each.
+        self._taken: dict[str, int] = {}
+        self.samples: list[dict[str, Any]] = []
+        self.images: list[NDArray[np.uint8]] = []
+        self.shown: list[Shown] = []
+
+    def add(self, batch: Batch) -> list[dict[str, Any]]:
+        """Judge a batch and write its images, completely or not at all; return its records."""
+        images = to_uint8(batch.inversion.images)
+        references = [task.subject.reference for task in batch.tasks]
+        verdicts = judge_images(
+            self._judge, list(to_crop_size(images)), self._floor, references, thresholds()
+        )
+        samples = [
+            {
+                "image": self._file_name(task),
+                "input": task.subject.name,
+                "input_sha256": task.subject.sha256,
+                "class_id": task.subject.label,
+                "sample": task.sample,
+                "attacked_similarity": similarity,
+                "judge": asdict(verdict),
+                "steps": batch.inversion.steps,
+                "seconds": round(batch.seconds, 2),
+            }
+            for task, similarity, verdict in zip(
+                batch.tasks, batch.inversion.similarity.tolist(), verdicts, strict=True
+            )
+        ]
+        if self._folder is None:
+            self.images.extend(images)
+        else:
+            _write_all(self._folder, samples, images)
+        for task, image, sample in zip(batch.tasks, images, samples, strict=True):
+            if self._is_shown(task):
+                self._show(task, image, sample)
+        self.samples += samples
+        return samples
+
+    def restore(self, batch: FinishedBatch, tasks: Sequence[Task]) -> None:
+        """Take over the records of a batch that an earlier run has judged and written.
+
+        Args:
+            batch: The batch.
+            tasks: Its tasks.
+        """
+        if self._folder is None:
+            raise ValueError("expected a folder to restore from, got none")
+        for task, sample in zip(tasks, batch.samples, strict=True):
+            if self._file_name(task) != sample["image"]:
+                raise InputError(f"{self._folder}: expected images of the same names; leave --resume out")
+            if self._is_shown(task):
+                self._show(task, read_image(self._folder / sample["image"]), sample)
+        self.samples += batch.samples
+
+    def _is_shown(self, task: Task) -> bool:
+        return len(self._stems) <= SHEET_IDENTITIES and task.sample < SHEET_SAMPLES
+
+    def _show(self, task: Task, image: NDArray[np.uint8], sample: dict[str, Any]) -> None:
+        subject = task.subject
+        self.shown.append(Shown(subject.name, subject.label, subject.picture, image, sample))
+
+    def _file_name(self, task: Task) -> str:
+        """Return the name of an image's file, which no length of a subject's name makes too long."""
+        return safe_name(self._stem(task.subject), f"_sample{task.sample}.png")
+
+    def _stem(self, subject: Subject) -> str:
+        """Return the beginning of the names of a subject's files, different for each subject."""
+        if subject.name not in self._stems:
+            stem = re.sub(r"[^\w.-]+", "_", subject.stem) or "image"
+            unique = stem
+            while unique in self._taken:
+                self._taken[stem] += 1
+                unique = f"{stem}-{self._taken[stem]}"
+            self._taken[unique] = 1
+            self._stems[subject.name] = unique
+        return self._stems[subject.name]
+
+
+def _write_all(folder: Path, samples: Sequence[dict[str, Any]], images: NDArray[np.uint8]) -> None:
+    try:
+        for image, sample in zip(images, samples, strict=True):
+            write_png(folder / sample["image"], image)
+    except BaseException:
+        for sample in samples:
+            (folder / sample["image"]).unlink(missing_ok=True)
+        raise
