@@ -113,9 +113,10 @@ def _propagate(offset: Array, rows: Array, low: Array, high: Array) -> Array:
         high: Shape (k,).
     """
     spread = np.linalg.norm(rows, axis=1)
-    mean, variance = offset, np.maximum(spread**2, np.finfo(np.float64).tiny)
+    mean: Array = offset
+    variance: Array = np.maximum(spread**2, np.finfo(np.float64).tiny)
     site, site_mean = np.zeros(len(rows)), np.zeros(len(rows))
-    found = np.zeros(rows.shape[1])
+    found: Array = np.zeros(rows.shape[1])
     for _ in range(_SWEEPS):
         # The cavity: the current marginal without the interval's own factor.
         cavity = np.maximum(1 / variance - site, 1e-10 / variance)
@@ -126,9 +127,8 @@ def _propagate(offset: Array, rows: Array, low: Array, high: Array) -> Array:
         site_mean = (1 - _STEP) * site_mean + _STEP * ((new + cavity) * matched_mean - cavity * cavity_mean)
         factor = torch.linalg.cholesky(torch.from_numpy(np.eye(rows.shape[1]) + (rows.T * site) @ rows))
         half = _solve(factor, rows.T)
-        found = _solve(factor.T, _solve(factor, rows.T @ (site_mean - site * offset)[:, None]), upper=True)[
-            :, 0
-        ]
+        weighted = rows.T @ (site_mean - site * offset)
+        found = _solve(factor.T, _solve(factor, weighted[:, None]), upper=True)[:, 0]
         variance = np.maximum((half**2).sum(0), np.finfo(np.float64).tiny)
         before, mean = mean, offset + rows @ found
         if (np.abs(mean - before) <= _TOLERANCE * spread).all():
