@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
+from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from recognition.errors import InputError
@@ -62,8 +63,14 @@ class TemplateDefence(Defence):
     """Protects templates one by one.
 
     A template defence maps unit-norm templates to protected ones; both are compared by cosine. `recover` is
-    the first half of the attack: what comes back is then inverted like any template.
+    the first half of the attack: what comes back is then inverted like any template. It is the strongest
+    attack known, which `attacker` names.
     """
+
+    #: The strongest attack known: how it estimates templates.
+    attacker: ClassVar[str]
+    #: Whether it uses the templates of public faces.
+    uses_public_faces: ClassVar[bool] = True
 
     #: Whether each template has a key of its own.
     keyed: ClassVar[bool] = False
@@ -84,17 +91,38 @@ class TemplateDefence(Defence):
             adversary: What else is known.
         """
 
+    def recover_without_key(self, protected: Array, adversary: Adversary) -> Array:
+        """Return an adversary's estimates of the templates, (n, dim), without the keys.
+
+        Under a random rotation that is not known, a record tells nothing but what all templates share. A
+        defence of which more is known overrides this; without keys it is `recover`.
+
+        Args:
+            protected: Shape (n, k), as `protect` returns them.
+            adversary: What is known.
+        """
+        if not self.keyed:
+            return self.recover(protected, [0] * len(protected), adversary)
+        mean = fit_prior(adversary.public, adversary.dim).mean
+        return unit_norm(np.tile(mean, (len(protected), 1)))
+
     def probe(self, templates: Array, keys: Sequence[int]) -> Array:
         """Return what a fresh photograph's template becomes before it is compared, (n, k)."""
         return self.protect(templates, keys)
 
     def held(self, adversary: Adversary) -> str:
         """Return what the adversary holds, for the report."""
-        return "protected template and key" if self.keyed else "protected template"
+        held = ["protected template"] + ["key"] * self.keyed
+        if self.uses_public_faces and len(adversary.public):
+            held.append(f"templates of {len(adversary.public)} public faces")
+        return " and ".join(filter(None, [", ".join(held[:-1]), held[-1]]))
 
 
 class UnkeyedDefence(TemplateDefence):
     """Stores an altered template without a key: it is its own estimate, and fresh templates stay whole."""
+
+    attacker = "the stored template as it is"
+    uses_public_faces = False
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
         return protected

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arcinvert.audit.defences.base import unit_norm
+from arcinvert.audit.defences.base import Adversary, for_each_key, unit_norm
+from arcinvert.audit.defences.posterior import known_intervals
+from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.audit.defences.projection import Projection
 from arcinvert.evaluation.similarity import Array
 
@@ -12,13 +14,24 @@ from arcinvert.evaluation.similarity import Array
 class BioHashing(Projection):
     """Keeps the signs along random orthonormal directions that the key chooses.
 
-    The adversary, who holds the key, projects the signs back.
+    The adversary, who holds the key, averages over all templates that have these signs, weighted by how
+    likely public faces make them.
 
     Source: Jin, Ling and Goh, Pattern Recognition 37(11), 2004.
     """
 
     name = "biohashing"
+    attacker = "posterior mean under a Gaussian prior and the signs"
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
         projected = super().protect(templates, keys)
         return unit_norm(np.where(projected >= 0, 1.0, -1.0))
+
+    def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
+        prior = fit_prior(adversary.public, adversary.dim)
+
+        def estimate(key: int, signs: Array) -> Array:
+            low, high = np.where(signs > 0, 0.0, -np.inf), np.where(signs > 0, np.inf, 0.0)
+            return known_intervals(prior, self.directions(key, adversary.dim), low, high)
+
+        return unit_norm(for_each_key(protected, keys, estimate))

@@ -4,19 +4,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arcinvert.audit.defences.base import UnkeyedDefence, unit_norm
+from arcinvert.audit.defences.base import Adversary, UnkeyedDefence, unit_norm
+from arcinvert.audit.defences.posterior import known_directions
+from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.evaluation.similarity import Array
 
 
 class Noise(UnkeyedDefence):
     """Adds Gaussian noise of `strength` times the template's length; fresh photographs stay clean.
 
-    The adversary inverts the noisy template as it is.
+    The adversary removes the part that public faces show to be noise.
     """
 
     name = "noise"
     strength_means, default, maximum = "length of the noise relative to the template's", 1.0, 10.0
+    attacker, uses_public_faces = "posterior mean under a Gaussian prior", True
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
         noise = np.stack([np.random.default_rng(key).normal(size=templates.shape[1]) for key in keys])
         return unit_norm(templates + self.strength * noise / np.sqrt(templates.shape[1]))
+
+    def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
+        prior = fit_prior(adversary.public, adversary.dim)
+        variance = self.strength**2 / adversary.dim
+        return unit_norm(known_directions(prior, np.eye(adversary.dim), protected, variance))

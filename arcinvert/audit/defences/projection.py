@@ -5,17 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
+from arcinvert.audit.defences.posterior import known_directions
+from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.evaluation.similarity import Array
 
 
 class Projection(TemplateDefence):
     """Projects onto random orthonormal directions that the key chooses.
 
-    The adversary, who holds the key, projects back.
+    The adversary, who holds the key, predicts the directions that were dropped from public faces.
     """
 
     name, keyed = "projection", True
     strength_means, default, minimum, maximum = "share of the dimensions kept", 0.25, 0.01, 1.0
+    attacker = "posterior mean under a Gaussian prior"
 
     def directions(self, key: int, dim: int) -> Array:
         """Return orthonormal rows, (k, dim)."""
@@ -28,5 +31,9 @@ class Projection(TemplateDefence):
         return unit_norm(projected)
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
-        dim = adversary.dim
-        return unit_norm(for_each_key(protected, keys, lambda key, rows: rows @ self.directions(key, dim)))
+        prior = fit_prior(adversary.public, adversary.dim)
+
+        def estimate(key: int, records: Array) -> Array:
+            return known_directions(prior, self.directions(key, adversary.dim), records, variance=0.0)
+
+        return unit_norm(for_each_key(protected, keys, estimate))

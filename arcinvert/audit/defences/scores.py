@@ -5,20 +5,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
+from arcinvert.audit.defences.posterior import known_intervals, known_values
+from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.evaluation.similarity import Array
 
 
 class ScoreOnly(TemplateDefence):
     """Keeps the template in a server whose scores have `strength` decimals.
 
-    The adversary shows public faces and solves their scores for the template (Mohanty, Sarkar and Kasturi,
-    IEEE TPAMI 29(12), 2007): with as many faces as dimensions the scores determine it.
+    The adversary shows public faces and solves their scores for the template: with as many faces as
+    dimensions the scores determine it. The rounding is part of the likelihood, as intervals where a score has
+    one decimal, and else as noise of the same variance.
+
+    Source: Mohanty, Sarkar and Kasturi, IEEE TPAMI 29(12), 2007, without a prior; the rounding's variance,
+        Widrow, Kollar and Liu, IEEE TIM 45(2), 1996.
     """
 
     name, stored = "scores", False
     strength_means, default, minimum, maximum = "decimals of a score", 2.0, 1.0, 6.0
-    #: Added to the squares of the least-squares solution, so that rounding is not amplified.
-    RIDGE = 1e-3
+    attacker = "posterior mean under a Gaussian prior and the rounding"
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
         return templates
@@ -26,8 +31,11 @@ class ScoreOnly(TemplateDefence):
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
         public = adversary.public
         scores = np.round(protected @ public.T, int(self.strength))
-        squares = public @ public.T + self.RIDGE * np.eye(len(public))
-        return unit_norm(np.linalg.solve(squares, scores.T).T @ public)
+        prior = fit_prior(public, adversary.dim)
+        half = 0.5 * 10.0 ** -int(self.strength)
+        if int(self.strength) == 1:
+            return unit_norm(known_intervals(prior, public, scores - half, scores + half))
+        return unit_norm(known_values(prior, public, scores, variance=half**2 / 3))
 
     def held(self, adversary: Adversary) -> str:
         return f"scores of {len(adversary.public)} public faces"
