@@ -146,16 +146,41 @@ class Recogniser(nn.Module):
         self.scale = scale
         self.margin = margin
         self.source = source or Source()
+        #: The memory layout that the backbone's input is brought into; None leaves it as it is.
+        self._layout: torch.memory_format | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Return unit-norm float32 embeddings, shape (batch, dim), of images in [0, 1]."""
-        return F.normalize(self.backbone(self.preprocessing(images)).float())
+        prepared = self.preprocessing(images)
+        if self._layout is not None:
+            prepared = prepared.contiguous(memory_format=self._layout)
+        return F.normalize(self.backbone(prepared).float())
 
     def freeze(self) -> "Recogniser":
-        """Switch to evaluation mode without weight gradients, in the memory layout of convolutions."""
+        """Switch to evaluation mode without weight gradients, in the memory layout of convolutions.
+
+        That is channels_last, in which convolutions are fastest. A network that needs contiguous feature
+        maps, as one with `x.view(x.size(0), -1)` does, stays contiguous; a pass of two images shows it.
+        """
         self.eval().requires_grad_(False)
-        self.backbone.to(memory_format=torch.channels_last)
+        self._layout = None
+        if not self._runs(torch.channels_last) and self._runs(torch.contiguous_format):
+            self._layout = torch.contiguous_format
+        else:
+            self.backbone.to(memory_format=torch.channels_last)
         return self
+
+    @torch.no_grad()
+    def _runs(self, layout: torch.memory_format) -> bool:
+        """Bring the backbone into a memory layout, and return whether it then takes images of this layout."""
+        self.backbone.to(memory_format=layout)
+        images = torch.zeros(2, 3, self.input_size, self.input_size, device=self.device)
+        try:
+            self.backbone(images.contiguous(memory_format=layout))
+        except Exception:
+            # The network may be anyone's, and raise anything; `embedding_size` says what.
+            return False
+        return True
 
     @property
     def input_size(self) -> int:
