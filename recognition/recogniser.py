@@ -91,6 +91,8 @@ class Source:
         architecture: Family and size, for reports.
         format: Kind of file.
         reason: Why this preprocessing is assumed.
+        readings: Values of `--preset` between which the file does not decide, the assumed one first; empty
+            where it does.
     """
 
     path: str = ""
@@ -98,6 +100,7 @@ class Source:
     architecture: dict[str, Any] = field(default_factory=dict)
     format: str = ""
     reason: str = ""
+    readings: tuple[str, ...] = ()
 
 
 class Recogniser(nn.Module):

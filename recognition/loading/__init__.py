@@ -62,7 +62,9 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
             # The graph was converted for one size.
             preprocessing = replace(preprocessing, input_size=recogniser.input_size)
         recogniser.preprocessing = preprocessing
-        recogniser.source = replace(recogniser.source, reason=f"given as preset: {choice.preset}")
+        recogniser.source = replace(
+            recogniser.source, reason=f"given as preset: {choice.preset}", readings=()
+        )
     recogniser.freeze()
     _add_centres(recogniser, choice, recogniser.embedding_size)
     return recogniser

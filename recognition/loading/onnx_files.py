@@ -13,6 +13,7 @@ from recognition.files import parse_json, read_bytes
 from recognition.loading.choice import ModelChoice
 from recognition.loading.onnx_checks import check_calls, has_external_data
 from recognition.loading.onnx_network import OnnxNetwork
+from recognition.loading.onnx_preprocessing import RANGES, read_range
 from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
 
@@ -20,9 +21,6 @@ from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, So
 PREPROCESSING_KEY = "arcinvert.preprocessing"
 #: Largest file in bytes. Source: protobuf's limit of one message.
 _MAX_BYTES = 2 << 30
-#: Number of nodes at the beginning of a graph among which its own normalisation is looked for, as
-#: InsightFace's python-package/insightface/model_zoo/arcface_onnx.py does.
-_FIRST_NODES = 8
 #: Input sizes in pixels that are tried in turn where a file leaves its size open.
 _USUAL_SIZES = (ALIGNED_SIZE, PRESETS["facenet"].input_size, PRESETS["imagenet"].input_size)
 #: Largest difference between an image's raw embedding alone and in a batch, relative to the largest number.
@@ -64,15 +62,17 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
     if fixed is not None:
         _check_batches(network, side, path)
     try:
-        preprocessing, reason = _preprocessing(model, side, open_size=not given.size and size is None)
+        preprocessing, reason, readings = _preprocessing(model, network, given, side)
     except InputError as error:
         raise InputError(f"{path}: {error}; get an intact copy") from None
+    if not given.size and size is None:
+        reason += f"; the file leaves the size open, {side} was the first that fits"
     architecture = {"network": "onnx", "nodes": len(model.graph.node)}
     return Recogniser(
         network,
         name=path.stem,
         preprocessing=preprocessing,
-        source=Source(str(path), sha256(path), architecture, "ONNX", reason),
+        source=Source(str(path), sha256(path), architecture, "ONNX", reason, readings),
     )
 
 
@@ -105,7 +105,9 @@ def _parse(path: Path) -> tuple[Any, int]:
 class _Input:
     """A graph's image input; `batch` and `size` are 0 where the file leaves them open."""
 
-    def __init__(self, shape: list[int]) -> None:
+    def __init__(self, shape: list[int], element_type: int) -> None:
+        # ONNX's TensorProto.UINT8 to INT64, without FLOAT16 and others of higher numbers.
+        self.integers = 2 <= element_type <= 7
         self.batch = shape[0]
         self.channels_last = shape[3] == 3 and shape[1] != 3
         sides = shape[1:3] if self.channels_last else shape[2:]
@@ -122,7 +124,7 @@ def _input_of(model: Any, path: Path) -> _Input:
             f"{path}: expected one image input (batch, 3, height, width), got {len(inputs)} inputs, "
             f"the first {shape}; export the face recogniser alone"
         )
-    given = _Input(shape)
+    given = _Input(shape, inputs[0].type.tensor_type.elem_type)
     if given.sides[0] != given.sides[1]:
         raise InputError(f"{path}: expected a square image input, got {given.sides[0]}x{given.sides[1]}")
     if given.size > MAX_INPUT_SIZE:
@@ -134,23 +136,28 @@ def _input_of(model: Any, path: Path) -> _Input:
     return given
 
 
-def _preprocessing(model: Any, size: int, *, open_size: bool) -> tuple[Preprocessing, str]:
+def _preprocessing(
+    model: Any, network: OnnxNetwork, given: _Input, size: int
+) -> tuple[Preprocessing, str, tuple[str, ...]]:
+    """Return the preprocessing that a graph expects, why, and the presets between which it does not decide."""
     stored = next((entry.value for entry in model.metadata_props if entry.key == PREPROCESSING_KEY), None)
     if stored is not None:
         try:
-            return replace(Preprocessing(**parse_json(stored)), input_size=size), "stored in the file"
+            return replace(Preprocessing(**parse_json(stored)), input_size=size), "stored in the file", ()
         except (ArithmeticError, TypeError, ValueError) as error:
             raise InputError(f"damaged preprocessing in its metadata ({one_line(error)})") from None
-    first = {node.op_type for node in model.graph.node[:_FIRST_NODES]}
-    remark = f"; the file leaves the size open, {size} was the first that fits" if open_size else ""
-    # A graph that begins with Sub and Mul normalises pixel values of 0 to 255 itself.
-    if {"Sub", "Mul"} <= first or {"Sub", "Div"} <= first:
-        preset = PRESETS["zero-to-255"]
-        reason = "the graph begins by normalising 0 to 255 itself, as InsightFace's older files do"
-    else:
-        preset = PRESETS["insightface"]
+    reading = read_range(network, channels_last=given.channels_last, integer_input=given.integers)
+    preset = PRESETS[reading.preset or "insightface"]
+    preprocessing = Preprocessing(preset.mean, preset.std, preset.channels, size)
+    if reading.preset is None:
         reason = "InsightFace's ONNX files take RGB, (value - 127.5) / 127.5; this file has no preprocessing"
-    return Preprocessing(preset.mean, preset.std, preset.channels, size), reason + remark
+        return preprocessing, reason, ()
+    reason = f"the graph normalises its input itself and takes {RANGES[reading.preset]}: {reading.constants}"
+    if not reading.others:
+        return preprocessing, reason, ()
+    others = ", ".join(f"{RANGES[name]} (--preset {name})" for name in reading.others)
+    reason = f"ambiguous: {reason}; it may take {others} as well; inspect --images decides"
+    return preprocessing, reason, (reading.preset, *reading.others)
 
 
 @torch.no_grad()

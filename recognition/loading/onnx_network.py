@@ -7,7 +7,7 @@ graph. Everything is computed in float32, whatever the file stores.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,8 @@ class OnnxNetwork(nn.Module):
         self._fixed_batch = fixed_batch
         self._channels_last = channels_last
         self.layers = nn.ModuleDict()
+        #: Name of the graph's input.
+        self.input_name: str
         #: Buffers of floating-point constants by name; as buffers they move with the network to a device.
         self._floats: dict[str, str] = {}
         #: Integer constants by name, such as shapes, which stay on the CPU.
@@ -86,13 +88,13 @@ class OnnxNetwork(nn.Module):
         except Exception as error:
             # onnx raises many types on tensors and attributes that contradict their declaration.
             raise InputError(f"damaged tensor or attribute ({one_line(error)}); get an intact copy") from None
-        (self._input,) = (value.name for value in graph.input if value.name not in constants)
+        (self.input_name,) = (value.name for value in graph.input if value.name not in constants)
         self._output = graph.output[0].name
         self._trace(nodes, constants, size, budget)
 
     def _trace(self, nodes: list[Node], constants: dict[str, Tensor], size: int, budget: Budget) -> None:
         shape = (_BATCH, size, size, 3) if self._channels_last else (_BATCH, 3, size, size)
-        values: dict[str, Tensor] = {self._input: torch.empty(shape, device="meta")}
+        values: dict[str, Tensor] = {self.input_name: torch.empty(shape, device="meta")}
         counter = FlopCounterMode(display=False)
         with torch.no_grad(), size_guard(budget), counter:
             for node in nodes:
@@ -181,6 +183,19 @@ class OnnxNetwork(nn.Module):
             budget.add_constant(constants[name].shape, constants[name].element_size(), f"constant {name!r}")
             self.register_buffer(buffer, constants[name].clone(), persistent=True)
 
+    def operations(self) -> Iterator[tuple[Node, nn.Module | None, list[Tensor | None]]]:
+        """Yield the computations in their order: the node, its layer or None, and its constant inputs.
+
+        An input that is not constant, or is stored in the layer, is None.
+        """
+        for step in self._steps:
+            layer = None if step.layer is None else self.layers[step.layer]
+            constants = [
+                self._value(name, {}) if name in self._floats or name in self._sizes else None
+                for name in step.node.inputs
+            ]
+            yield step.node, layer, constants
+
     def _run(self, node: Node, values: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
         if self._fixed_batch is not None:
             values = _for_any_batch(node, values, self._fixed_batch)
@@ -189,7 +204,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return raw embeddings, shape (batch, dim), of prepared images, (batch, 3, h, w)."""
         values: dict[str, Tensor] = {
-            self._input: images.permute(0, 2, 3, 1) if self._channels_last else images
+            self.input_name: images.permute(0, 2, 3, 1) if self._channels_last else images
         }
         for step in self._steps:
             outputs: tuple[Tensor, ...]
