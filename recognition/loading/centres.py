@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,18 @@ def softmax_weights(loaded: Any, depth: int = 0) -> tuple[Tensor, bool] | None:
         elif isinstance(value, Tensor) and value.ndim == 2:
             return value, transposed
     return None
+
+
+def head_weights(head: Mapping[str, Tensor], dim: int) -> tuple[Tensor, bool] | None:
+    """Return the class weights among a training head's tensors, and whether they have shape (dim, classes).
+
+    The result is None unless exactly one of the tensors has `dim` rows or columns.
+    """
+    found = [(key, one) for key, one in head.items() if one.ndim == 2 and dim in one.shape]
+    if len(found) != 1:
+        return None
+    key, weights = found[0]
+    return weights, key.rpartition(".")[2] in ("kernel", "W")
 
 
 def centres_of_training(path: Path, loaded: Any, dim: int) -> Tensor | None:

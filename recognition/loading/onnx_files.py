@@ -139,7 +139,7 @@ def _input_of(model: Any, path: Path) -> _Input:
 def _preprocessing(
     model: Any, network: OnnxNetwork, given: _Input, size: int
 ) -> tuple[Preprocessing, str, tuple[str, ...]]:
-    """Return the preprocessing that a graph expects, why, and the presets between which it does not decide."""
+    """Return the preprocessing that a graph expects, why, and the presets that it leaves open."""
     stored = next((entry.value for entry in model.metadata_props if entry.key == PREPROCESSING_KEY), None)
     if stored is not None:
         try:
