@@ -74,7 +74,11 @@ def _add_centres(recogniser: Recogniser, choice: ModelChoice, dim: int) -> None:
     if choice.centres is not None:
         from recognition.loading.centres import read_centres
 
-        centres, recogniser.class_names = read_centres(choice.centres, recogniser, dim)
+        names = recogniser.class_names
+        classes = choice.classes or (len(names) if names else None)
+        centres, own = read_centres(choice.centres, recogniser, dim, classes)
+        # Other centres of the same classes keep the names that came with the network.
+        recogniser.class_names = own or (names if names and len(names) == len(centres) else None)
         recogniser.centres = F.normalize(centres)
     if choice.classes is None:
         return
