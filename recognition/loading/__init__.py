@@ -65,6 +65,8 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
         recogniser.source = replace(
             recogniser.source, reason=f"given as preset: {choice.preset}", readings=()
         )
+    if choice.output is not None and recogniser.source.format != "ONNX":
+        recogniser.output = choice.output
     recogniser.freeze()
     _add_centres(recogniser, choice, recogniser.embedding_size)
     return recogniser

@@ -54,10 +54,12 @@ class OnnxNetwork(nn.Module):
 
     Args:
         model: A checked `onnx.ModelProto` that contains its weights.
-        size: Side of the square input in pixels.
+        size: Side of the square input in pixels, or its rows and columns.
         fixed_batch: The batch size that the file was exported for, or None if it is open.
         channels_last: Whether the graph takes images of shape (batch, h, w, 3).
         file_bytes: Size of the file, which limits what its constants may take.
+        channels: Number of channels of the input, 3 or 1.
+        output: Name of the graph's output that is returned; None returns the first.
 
     Raises:
         InputError: If operators cannot be converted, all of which are named, or the graph does not compute an
@@ -65,7 +67,15 @@ class OnnxNetwork(nn.Module):
     """
 
     def __init__(
-        self, model: Any, *, size: int, fixed_batch: int | None, channels_last: bool, file_bytes: int
+        self,
+        model: Any,
+        *,
+        size: int | tuple[int, int],
+        fixed_batch: int | None,
+        channels_last: bool,
+        file_bytes: int,
+        channels: int = 3,
+        output: str | None = None,
     ) -> None:
         super().__init__()
         self._fixed_batch = fixed_batch
@@ -89,12 +99,14 @@ class OnnxNetwork(nn.Module):
             # onnx raises many types on tensors and attributes that contradict their declaration.
             raise InputError(f"damaged tensor or attribute ({one_line(error)}); get an intact copy") from None
         (self.input_name,) = (value.name for value in graph.input if value.name not in constants)
-        self._output = graph.output[0].name
-        self._trace(nodes, constants, size, budget)
+        self._output = graph.output[0].name if output is None else output
+        sides = (size, size) if isinstance(size, int) else size
+        self._trace(nodes, constants, (*sides, channels) if channels_last else (channels, *sides), budget)
 
-    def _trace(self, nodes: list[Node], constants: dict[str, Tensor], size: int, budget: Budget) -> None:
-        shape = (_BATCH, size, size, 3) if self._channels_last else (_BATCH, 3, size, size)
-        values: dict[str, Tensor] = {self.input_name: torch.empty(shape, device="meta")}
+    def _trace(
+        self, nodes: list[Node], constants: dict[str, Tensor], shape: tuple[int, ...], budget: Budget
+    ) -> None:
+        values: dict[str, Tensor] = {self.input_name: torch.empty((_BATCH, *shape), device="meta")}
         counter = FlopCounterMode(display=False)
         with torch.no_grad(), size_guard(budget), counter:
             for node in nodes:

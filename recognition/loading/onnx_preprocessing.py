@@ -70,18 +70,21 @@ class _Affine:
         return float(((value - self.offset) / self.scale).mean())
 
 
-def read_range(network: OnnxNetwork, *, channels_last: bool, integer_input: bool) -> Reading:
+def read_range(
+    network: OnnxNetwork, *, channels_last: bool, integer_input: bool, channels: int = 3
+) -> Reading:
     """Return what range of pixel values a graph takes.
 
     Args:
         network: The converted graph.
         channels_last: Whether it takes images of shape (batch, h, w, 3).
         integer_input: Whether it declares an input of integers.
+        channels: Number of channels that it takes.
     """
     if integer_input:
         return Reading("zero-to-255", "the graph takes integers")
-    channels = torch.ones(3)
-    known = {network.input_name: _Affine(channels, 0 * channels, 3 if channels_last else 1)}
+    ones = torch.ones(channels)
+    known = {network.input_name: _Affine(ones, 0 * ones, 3 if channels_last else 1)}
     for node, layer, constants in network.operations():
         if not any(name in known for name in node.inputs):
             continue

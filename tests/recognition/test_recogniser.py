@@ -207,3 +207,51 @@ def test_finding_the_embedding_size_leaves_the_backbone_as_it_was():
     assert [module.training for module in backbone] == [True, True, True, False]
     assert backbone[0].num_batches_tracked == 0
     assert torch.equal(backbone[0].running_mean, torch.zeros(3))
+
+
+class Several(nn.Module):
+    """A network with several outputs, in a given container."""
+
+    def __init__(self, outputs) -> None:
+        super().__init__()
+        self.flat = Flat()
+        self.outputs = outputs
+
+    def forward(self, images: torch.Tensor):
+        return self.outputs(self.flat(images))
+
+
+def four_pixels(backbone: nn.Module, **options) -> Recogniser:
+    return Recogniser(backbone, name="mine", preprocessing=Preprocessing(input_size=4), **options).freeze()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "chosen"),
+    [
+        (lambda x: (F.normalize(x), x.norm(dim=1, keepdim=True)), None),
+        (lambda x: [x.norm(dim=1), x], None),
+        (lambda x: {"embedding": x, "quality": x[:, :1]}, None),
+        (lambda x: {"embedding": x, "logits": -x}, "embedding"),
+        (lambda x: (-x, x), "1"),
+        (lambda x: (x, x.repeat(1, 9)), "0"),
+    ],
+)
+def test_the_embedding_is_found_among_several_outputs(outputs, chosen):
+    recogniser = four_pixels(Several(outputs), output=chosen)
+    images = torch.rand(3, 3, 4, 4)
+    assert recogniser.embedding_size == 6
+    torch.testing.assert_close(recogniser(images), four_pixels(Flat())(images))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "chosen", "message"),
+    [
+        (lambda x: (x, -x), None, r"got 0 \(2, 6\), 1 \(2, 6\); give --output NAME"),
+        (lambda x: {"a": x}, "b", r"got a \(2, 6\); give --output NAME"),
+        (lambda x: (), None, "got none; give --output NAME"),
+        (lambda x: "text", None, r"expected embeddings \(batch, dim\), got str"),
+    ],
+)
+def test_outputs_that_do_not_show_which_is_the_embedding_are_refused(outputs, chosen, message):
+    with pytest.raises(InputError, match=f"mine: .*{message}"):
+        _ = four_pixels(Several(outputs), output=chosen).embedding_size

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from recognition.loading import PRESETS, load
+from recognition.errors import InputError
+from recognition.loading import PRESETS, ModelChoice, load
 from tests.recognition.loading.files import export_onnx, graph_model, tiny_backbone
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -195,3 +196,57 @@ def test_constants_with_two_readings_are_called_ambiguous(tmp_path):
     assert "ambiguous" in reason
     assert "--preset zero-to-one" in reason
     assert "inspect --images" in reason
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_rectangles_and_grey_images_are_made_of_aligned_faces(channels, tmp_path):
+    """Networks for 112x96 take the middle columns, those of one channel ITU-R BT.601's grey."""
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["y"])]
+    weights = CHANCE.normal(size=(channels * 16 * 12, 4))
+    path = tmp_path / "rectangle.onnx"
+    onnx.save(graph_model(nodes, {"w": weights}, shape=("batch", channels, 16, 12)), path)
+    recogniser = load(path)
+    images = torch.rand(2, 3, 16, 16)
+    middle = (2 * images - 1)[..., 2:14]
+    if channels == 1:
+        middle = 0.299 * middle[:, :1] + 0.587 * middle[:, 1:2] + 0.114 * middle[:, 2:]
+    expected = F.normalize(middle.flatten(1) @ torch.from_numpy(weights).float())
+    torch.testing.assert_close(recogniser(images), expected, atol=1e-5, rtol=0)
+    assert recogniser.input_size == 16
+
+
+def test_images_that_are_wider_than_high_are_refused(tmp_path):
+    path = tmp_path / "eyes.onnx"
+    onnx.save(graph_model([helper.make_node("Flatten", ["x"], ["y"])], {}, shape=("batch", 3, 8, 16)), path)
+    with pytest.raises(InputError, match="square or higher than wide, as 112x96, got 8x16"):
+        load(path)
+
+
+def with_outputs(shapes: dict[str, tuple]) -> onnx.ModelProto:
+    """Return a graph with outputs of these names and shapes: an embedding, and what is computed of it."""
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["y"])]
+    nodes += [
+        helper.make_node("ReduceL2", ["y"], ["norm"], axes=[1]),
+        helper.make_node("Neg", ["y"], ["other"]),
+    ]
+    model = graph_model(nodes, {"w": CHANCE.normal(size=(192, 4))})
+    del model.graph.output[:]
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()
+    )
+    return model
+
+
+def test_the_embedding_among_a_graphs_outputs_is_found_or_chosen(tmp_path):
+    path, images = tmp_path / "outputs.onnx", torch.rand(2, 3, 8, 8)
+    onnx.save(with_outputs({"norm": ("batch", 1), "y": ("batch", 4)}), path)
+    embeddings = load(path)(images)
+    assert embeddings.shape == (2, 4)
+    onnx.save(with_outputs({"other": ("batch", 4), "y": ("batch", 4)}), path)
+    with pytest.raises(InputError, match=r"got other \[0, 4\], y \[0, 4\]; give --output NAME"):
+        load(path)
+    assert load(ModelChoice(path, output="y"))(images).shape == (2, 4)
+    chosen = [load(ModelChoice(path, output=name))(images) for name in ("y", "other")]
+    torch.testing.assert_close(chosen[0], -chosen[1])
+    with pytest.raises(InputError, match="give --output NAME"):
+        load(ModelChoice(path, output="none"))
