@@ -98,6 +98,9 @@ def describe(inspection: Inspection) -> list[str]:
         f"self-check: mean similarity {check.mated:.3f} mated, {check.nonmated:.3f} nonmated, "
         f"{check.separation:.2f} standard deviations apart ({check.pairs[0]} and {check.pairs[1]} pairs)"
     )
+    if check.readings:
+        listed = ", ".join(f"{name} {separation:.2f}" for name, separation in check.readings.items())
+        lines.append(f"readings:   {listed} standard deviations apart")
     return [*lines, _conclusion(check)]
 
 
@@ -109,6 +112,8 @@ def _conclusion(check: SelfCheck) -> str:
         )
     if not check.understood:
         return "not understood: no preset separates these people well; is the network a face recogniser?"
+    if check.readings:
+        return f"understood: of the readings, {next(iter(check.readings))}, the assumed one, separates best"
     return "understood: no other channel order or scale separates people better"
 
 

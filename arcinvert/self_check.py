@@ -6,7 +6,7 @@ it shows.
 
 import itertools
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from recognition.data.folders import read_folders
 from recognition.data.pairs import Pair, read_pairs
 from recognition.errors import InputError, NoFaceError
 from recognition.images import to_tensor
-from recognition.loading import PRESETS
+from recognition.loading import PRESETS, parse_preset
 from recognition.recogniser import EMBEDDING_BATCH, Preprocessing, Recogniser
 
 #: The number of people, with two photographs each, and the seed of their draw.
@@ -46,6 +46,8 @@ class SelfCheck:
         pairs: The numbers of mated and of nonmated pairs.
         suggestion: A value of `--preset` with a clearly higher separation; None if there is none.
         suggested_separation: The highest separation of any preset.
+        readings: The separation under each value of `--preset` between which the file does not decide, the
+            assumed one first; empty if the file decides.
     """
 
     mated: float
@@ -54,6 +56,7 @@ class SelfCheck:
     pairs: tuple[int, int]
     suggestion: str | None
     suggested_separation: float
+    readings: dict[str, float] = field(default_factory=dict)
 
     @property
     def understood(self) -> bool:
@@ -98,29 +101,47 @@ def self_check(
     else:
         comparisons = _listed(recogniser, read_pairs(pairs, people)[0])
     assumed = recogniser.preprocessing
-    candidates = {"assumed": assumed} | {
-        f"{name},channels={channels}": replace(
-            PRESETS[name], channels="RGB" if channels == "RGB" else "BGR", input_size=assumed.input_size
-        )
-        for name, channels in itertools.product(PRESETS, ("RGB", "BGR"))
+    candidates = _candidates(assumed)
+    readings = {
+        name: replace(parse_preset(name, assumed), input_size=assumed.input_size)
+        for name in recogniser.source.readings
     }
     found: dict[str, _Separation] = {}
     try:
-        for name, preprocessing in candidates.items():
+        for name, preprocessing in (candidates | readings).items():
             recogniser.preprocessing = preprocessing
             found[name] = _separation(recogniser, comparisons)
     finally:
         recogniser.preprocessing = assumed
-    best = max(found, key=lambda name: found[name].separation)
+    best = max(candidates, key=lambda name: found[name].separation)
     own, highest = found["assumed"], found[best].separation
+    suggestion = _preset_text(candidates[best]) if highest > _BETTER * own.separation else None
+    if suggestion is None and readings:
+        # The file leaves these open, so that a small difference between them decides.
+        nearest = max(readings, key=lambda name: found[name].separation)
+        if found[nearest].separation > own.separation:
+            suggestion, highest = nearest, found[nearest].separation
     return SelfCheck(
         mated=own.mated,
         nonmated=own.nonmated,
         separation=own.separation,
         pairs=(len(comparisons.mated), len(comparisons.nonmated)),
-        suggestion=_preset_text(candidates[best]) if highest > _BETTER * own.separation else None,
+        suggestion=suggestion,
         suggested_separation=highest,
+        readings={name: found[name].separation for name in readings},
     )
+
+
+def _candidates(assumed: Preprocessing) -> dict[str, Preprocessing]:
+    """Return the assumed preprocessing and every other preset's, in both channel orders, each one once."""
+    candidates = {"assumed": assumed}
+    for name, channels in itertools.product(PRESETS, ("RGB", "BGR")):
+        preset = replace(
+            PRESETS[name], channels="RGB" if channels == "RGB" else "BGR", input_size=assumed.input_size
+        )
+        if preset not in candidates.values():
+            candidates[f"{name},channels={channels}"] = preset
+    return candidates
 
 
 def _preset_text(preprocessing: Preprocessing) -> str:

@@ -91,6 +91,8 @@ class Source:
         architecture: Family and size, for reports.
         format: Kind of file.
         reason: Why this preprocessing is assumed.
+        readings: Values of `--preset` between which the file does not decide, the assumed one first; empty
+            where it does.
     """
 
     path: str = ""
@@ -98,6 +100,7 @@ class Source:
     architecture: dict[str, Any] = field(default_factory=dict)
     format: str = ""
     reason: str = ""
+    readings: tuple[str, ...] = ()
 
 
 class Recogniser(nn.Module):
@@ -112,6 +115,9 @@ class Recogniser(nn.Module):
         scale: Scale of the ArcFace loss that trained the network.
         margin: Margin of that loss in radians.
         source: Where the network came from.
+        output: Which output of the backbone is the embedding, where it gives several: a key of a dict, or a
+            number from 0. None takes the only one of shape (batch, dim) with more than one dimension, so that
+            the norm beside an embedding is left out.
 
     Raises:
         InputError: If the backbone, the preprocessing or the centres are not of these types and shapes.
@@ -135,6 +141,7 @@ class Recogniser(nn.Module):
         scale: float = 64.0,
         margin: float = 0.5,
         source: Source | None = None,
+        output: str | None = None,
     ) -> None:
         super().__init__()
         _check_parts(name, backbone, preprocessing, centres, class_names)
@@ -146,16 +153,42 @@ class Recogniser(nn.Module):
         self.scale = scale
         self.margin = margin
         self.source = source or Source()
+        self.output = output
+        #: The memory layout that the backbone's input is brought into; None leaves it as it is.
+        self._layout: torch.memory_format | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Return unit-norm float32 embeddings, shape (batch, dim), of images in [0, 1]."""
-        return F.normalize(self.backbone(self.preprocessing(images)).float())
+        prepared = self.preprocessing(images)
+        if self._layout is not None:
+            prepared = prepared.contiguous(memory_format=self._layout)
+        return F.normalize(_embeddings(self.backbone(prepared), self.output).float())
 
     def freeze(self) -> "Recogniser":
-        """Switch to evaluation mode without weight gradients, in the memory layout of convolutions."""
+        """Switch to evaluation mode without weight gradients, in the memory layout of convolutions.
+
+        That is channels_last, in which convolutions are fastest. A network that needs contiguous feature
+        maps, as one with `x.view(x.size(0), -1)` does, stays contiguous; a pass of two images shows it.
+        """
         self.eval().requires_grad_(False)
-        self.backbone.to(memory_format=torch.channels_last)
+        self._layout = None
+        if not self._runs(torch.channels_last) and self._runs(torch.contiguous_format):
+            self._layout = torch.contiguous_format
+        else:
+            self.backbone.to(memory_format=torch.channels_last)
         return self
+
+    @torch.no_grad()
+    def _runs(self, layout: torch.memory_format) -> bool:
+        """Bring the backbone into a memory layout, and return whether it then takes images of this layout."""
+        self.backbone.to(memory_format=layout)
+        images = torch.zeros(2, 3, self.input_size, self.input_size, device=self.device)
+        try:
+            self.backbone(images.contiguous(memory_format=layout))
+        except Exception:
+            # The network may be anyone's, and raise anything; `embedding_size` says what.
+            return False
+        return True
 
     @property
     def input_size(self) -> int:
@@ -168,6 +201,28 @@ class Recogniser(nn.Module):
         values = (*self.parameters(), *self.buffers())
         return values[0].device if values else torch.device("cpu")
 
+    @torch.no_grad()
+    def _embedding_size(self) -> int:
+        size, name = self.input_size, self.source.path or self.name
+        try:
+            outputs = self.backbone(torch.zeros(2, 3, size, size, device=self.device))
+        except Exception as error:
+            # The network may be anyone's: whatever it raises is about the input that it was given.
+            raise InputError(
+                f"{name}: does not run on a batch of two {size}x{size} images ({one_line(error)}); give its "
+                "size as --preset input_size=N"
+            ) from None
+        try:
+            embeddings = _embeddings(outputs, self.output)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        if embeddings.ndim != 2 or embeddings.shape[0] != 2:
+            shape = tuple(embeddings.shape)
+            raise InputError(f"{name}: expected embeddings (batch, dim), got an output of shape {shape}")
+        if not embeddings.isfinite().all():
+            raise InputError(f"{name}: expected finite embeddings, got others; its weights are damaged")
+        return int(embeddings.shape[1])
+
     @functools.cached_property
     def embedding_size(self) -> int:
         """Number of dimensions of an embedding, found by a pass of two images in evaluation mode.
@@ -179,7 +234,7 @@ class Recogniser(nn.Module):
         modes = [(module, module.training) for module in self.backbone.modules()]
         self.backbone.eval()
         try:
-            return _embedding_size(self.backbone, self.input_size, self.device, self.source.path or self.name)
+            return self._embedding_size()
         finally:
             # A pass in training mode would have changed the statistics of BatchNorm layers.
             for module, training in modes:
@@ -207,22 +262,30 @@ def _check_parts(
         raise InputError(f"{name}: expected one class name per centre, got {len(class_names)} for {count}")
 
 
-@torch.no_grad()
-def _embedding_size(backbone: nn.Module, size: int, device: torch.device, name: str) -> int:
-    try:
-        output = backbone(torch.zeros(2, 3, size, size, device=device))
-    except Exception as error:
-        # The network may be anyone's: whatever it raises is about the input that it was given.
+def _embeddings(outputs: Any, chosen: str | None) -> Tensor:
+    """Return the embeddings among what a backbone returned.
+
+    Args:
+        outputs: A tensor, or several in a tuple, list or dict.
+        chosen: The key or number of one of several; None takes the only one of shape (batch, dim), dim > 1.
+
+    Raises:
+        InputError: If there is not exactly one such output, or none of that name.
+    """
+    if isinstance(outputs, Tensor):
+        return outputs
+    if not isinstance(outputs, dict | list | tuple):
+        raise InputError(f"expected embeddings (batch, dim), got {type(outputs).__name__}")
+    named = outputs if isinstance(outputs, dict) else dict(enumerate(outputs))
+    tensors = {str(key): value for key, value in named.items() if isinstance(value, Tensor)}
+    fitting = [key for key, value in tensors.items() if value.ndim == 2 and value.shape[1] > 1]
+    key = chosen if chosen is not None else fitting[0] if len(fitting) == 1 else None
+    if key is None or key not in tensors:
+        listed = ", ".join(f"{key} {tuple(value.shape)}" for key, value in tensors.items())
         raise InputError(
-            f"{name}: does not run on a batch of two {size}x{size} images ({one_line(error)}); give its "
-            "size as --preset input_size=N"
-        ) from None
-    if not isinstance(output, Tensor) or output.ndim != 2 or output.shape[0] != 2:
-        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise InputError(f"{name}: expected embeddings (batch, dim), got an output of shape {shape}")
-    if not output.isfinite().all():
-        raise InputError(f"{name}: expected finite embeddings, got others; its weights are damaged")
-    return int(output.shape[1])
+            f"expected one output of embeddings (batch, dim), got {listed or 'none'}; give --output NAME"
+        )
+    return tensors[key]
 
 
 @torch.no_grad()

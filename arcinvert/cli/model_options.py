@@ -45,6 +45,12 @@ class ModelOptions:
     classes: int | None = option(
         help="the number of class centres that there must be", group=_GROUP, minimum=1
     )
+    output: str | None = option(
+        help="which output is the embedding, of a network with several: an ONNX graph's name of it, a key, "
+        "or a number from 0",
+        group=_GROUP,
+        metavar="NAME",
+    )
     statistics: str | None = option(
         help="the file of 'arcinvert calibrate'; by default the one beside the network, if there is one",
         group=_GROUP,
@@ -62,11 +68,17 @@ class ModelOptions:
 
     def choice(self) -> "str | ModelChoice":
         """Return what `recognition.loading.load` takes."""
-        if self.preset is None and self.centres is None and self.classes is None:
+        if all(value is None for value in (self.preset, self.centres, self.classes, self.output)):
             return self.model
         from recognition.loading import ModelChoice
 
-        return ModelChoice(self.model, preset=self.preset, centres=self.centres, classes=self.classes)
+        return ModelChoice(
+            self.model,
+            preset=self.preset,
+            centres=self.centres,
+            classes=self.classes,
+            output=self.output,
+        )
 
     def attacker(self) -> "Attacker":
         """Load the network for attacks.

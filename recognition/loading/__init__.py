@@ -62,7 +62,11 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
             # The graph was converted for one size.
             preprocessing = replace(preprocessing, input_size=recogniser.input_size)
         recogniser.preprocessing = preprocessing
-        recogniser.source = replace(recogniser.source, reason=f"given as preset: {choice.preset}")
+        recogniser.source = replace(
+            recogniser.source, reason=f"given as preset: {choice.preset}", readings=()
+        )
+    if choice.output is not None and recogniser.source.format != "ONNX":
+        recogniser.output = choice.output
     recogniser.freeze()
     _add_centres(recogniser, choice, recogniser.embedding_size)
     return recogniser
@@ -72,7 +76,11 @@ def _add_centres(recogniser: Recogniser, choice: ModelChoice, dim: int) -> None:
     if choice.centres is not None:
         from recognition.loading.centres import read_centres
 
-        centres, recogniser.class_names = read_centres(choice.centres, recogniser, dim)
+        names = recogniser.class_names
+        classes = choice.classes or (len(names) if names else None)
+        centres, own = read_centres(choice.centres, recogniser, dim, classes)
+        # Other centres of the same classes keep the names that came with the network.
+        recogniser.class_names = own or (names if names and len(names) == len(centres) else None)
         recogniser.centres = F.normalize(centres)
     if choice.classes is None:
         return

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from recognition.data.folders import read_folders
 from recognition.errors import InputError, one_line
 from recognition.files import MAX_WEIGHTS, open_regular
 from recognition.images import to_tensor
-from recognition.loading.state_dicts import read_safetensors
+from recognition.loading.state_dicts import is_state, read_safetensors, without_prefixes
 from recognition.loading.torch_files import read_torch_file
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
@@ -25,24 +25,31 @@ from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 _RANK = re.compile(r"(?P<before>.*(?:gpu|rank)[_:-]?)(?P<rank>\d+)(?P<after>.*\.(?:pt|pth))")
 #: Dicts in each other in which class weights are searched; a pickle can hold a dict in itself.
 _MAX_DEPTH = 3
-#: Keys of class weights in files, and whether the weights under that key have shape (dim, classes).
-_KEYS = {
-    "state_dict_softmax_fc": False,
+#: Keys of dicts that are searched before others.
+_CONTAINERS = ("state_dict_softmax_fc", "head", "HEAD", "state_dict", "model", "loss", "loss_func")
+#: Last parts of the names of class weights, and whether weights of that name have shape (dim, classes).
+#: Sources: arcface_torch (`weight`), InsightFace_Pytorch, AdaFace and CurricularFace (`kernel`),
+#: pytorch-metric-learning (`W`, losses/arcface_loss.py and subcenter_arcface_loss.py).
+_NAMES = {
     "weight": False,
     "centres": False,
     "centers": False,
-    "fc.weight": False,
-    "head.weight": False,
+    "prototypes": False,
+    "proxies": False,
     "kernel": True,
-    "head.kernel": True,
+    "W": True,
 }
+#: Most centres of one class; the paper of sub-centres has 3 and 10.
+_MAX_SUBCENTRES = 100
+#: Relative difference up to which sub-centres count as equally long.
+_EQUAL = 1e-3
 
 
 def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor:
     """Return class weights in float32 and shape (classes, dim), whichever way they were stored.
 
     Args:
-        weights: Shape (classes, dim) or (dim, classes).
+        weights: Shape (classes, dim), (dim, classes), or (classes, K, dim) for K sub-centres of each class.
         dim: Number of dimensions of an embedding.
         name: What error messages call the weights.
         transposed: Whether square weights are (dim, classes).
@@ -50,6 +57,8 @@ def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor
     Raises:
         InputError: If neither side is `dim`, or a centre is zero or not finite.
     """
+    if weights.ndim == 3 and weights.shape[2] == dim and weights.shape[1]:
+        weights = dominant(weights.float())
     if weights.ndim != 2 or dim not in weights.shape:
         raise InputError(
             f"{name}: expected class centres (classes, {dim}) or ({dim}, classes), got {tuple(weights.shape)}"
@@ -65,6 +74,33 @@ def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor
             f"{name}: expected finite, non-zero centres, got others (the first is class {wrong[0]})"
         )
     return weights
+
+
+def dominant(weights: Tensor) -> Tensor:
+    """Return one centre for each class, shape (classes, dim), of its sub-centres, (classes, K, dim).
+
+    It is the longest one: a step of training on normalised weights is at right angles to them and makes them
+    longer, so that the centre that most images of a class are nearest to becomes the longest. Where all are
+    equally long, as in files of normalised weights, it is their mean direction.
+    """
+    lengths = weights.norm(dim=2)
+    longest, shortest = lengths.amax(1), lengths.amin(1)
+    chosen = weights[torch.arange(len(weights)), lengths.argmax(1)]
+    alike = bool((longest - shortest <= _EQUAL * longest).all())
+    return F.normalize(weights, dim=2).mean(1) if alike else chosen
+
+
+def without_subcentres(centres: Tensor, classes: int | None) -> Tensor:
+    """Return one centre for each of `classes`, of rows that may be K sub-centres of each, class by class.
+
+    Args:
+        centres: Shape (classes, dim) or (classes * K, dim).
+        classes: The number of classes; None if it is not known.
+    """
+    if classes is None or len(centres) == classes or classes < 1 or len(centres) % classes:
+        return centres
+    count = len(centres) // classes
+    return centres if count > _MAX_SUBCENTRES else dominant(centres.unflatten(0, (classes, count)))
 
 
 def shards_beside(path: Path) -> list[Path]:
@@ -111,20 +147,52 @@ def softmax_weights(loaded: Any, depth: int = 0) -> tuple[Tensor, bool] | None:
     """Return the class weights in a file's content, and whether their key means (dim, classes).
 
     The result is None if there are none, down to `_MAX_DEPTH` dicts in each other; `depth` counts them.
+
+    Raises:
+        InputError: If the content is a network without a training head.
     """
     if isinstance(loaded, Tensor):
         return loaded, False
     if not isinstance(loaded, dict) or depth > _MAX_DEPTH:
         return None
-    for key, transposed in _KEYS.items():
-        value = loaded.get(key)
-        if isinstance(value, dict):
-            inner = softmax_weights(value, depth + 1)
-            if inner is not None:
-                return inner
-        elif isinstance(value, Tensor) and value.ndim == 2:
-            return value, transposed
-    return None
+    if is_state(loaded):
+        return _named_weights(loaded)
+    others = [key for key, value in loaded.items() if key not in _CONTAINERS and is_state(value)]
+    for key in (*_CONTAINERS, *others):
+        if isinstance(loaded.get(key), dict) and (inner := softmax_weights(loaded[key], depth + 1)):
+            return inner
+    return _named_weights({key: one for key, one in loaded.items() if isinstance(one, Tensor)})
+
+
+def _named_weights(state: Mapping[Any, Tensor]) -> tuple[Tensor, bool] | None:
+    """Return the one matrix of class weights among tensors, which may stand beside a backbone's."""
+    state = {str(key): one for key, one in state.items()}
+    if any(one.ndim == 4 or key.endswith("running_mean") for key, one in state.items()):
+        state = without_prefixes(state)[1]
+        if not state:
+            raise InputError(
+                "expected class centres, got a network's weights without a training head; give the file of "
+                "the head, or leave --centres out"
+            )
+    found = [
+        (one, transposed)
+        for name, transposed in _NAMES.items()
+        for key, one in state.items()
+        if key.rpartition(".")[2] == name and one.ndim in (2, 3)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def head_weights(head: Mapping[str, Tensor], dim: int) -> tuple[Tensor, bool] | None:
+    """Return the class weights among a training head's tensors, and whether they have shape (dim, classes).
+
+    The result is None unless exactly one of the tensors has `dim` rows or columns.
+    """
+    found = [(key, one) for key, one in head.items() if one.ndim == 2 and dim in one.shape]
+    if len(found) != 1:
+        return None
+    key, weights = found[0]
+    return weights, _NAMES.get(key.rpartition(".")[2], False)
 
 
 def centres_of_training(path: Path, loaded: Any, dim: int) -> Tensor | None:
@@ -140,9 +208,16 @@ def centres_of_training(path: Path, loaded: Any, dim: int) -> Tensor | None:
 def _read_shards(paths: Sequence[Path], dim: int) -> Tensor:
     parts = []
     for path in paths:
-        found = softmax_weights(_read(path))
+        try:
+            found = softmax_weights(_read(path))
+        except InputError as error:
+            message = str(error)
+            raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
         if found is None:
-            raise InputError(f"{path}: expected class centres ({', '.join(_KEYS)}), found none")
+            raise InputError(
+                f"{path}: expected class centres (one matrix named {', '.join(_NAMES)}), found none; "
+                f"save them alone, (classes, {dim}): torch.save(head.weight.data, '{path.stem}-centres.pt')"
+            )
         parts.append(as_rows(found[0], dim, str(path), transposed=found[1]))
     return join_shards(parts, [path.name for path in paths])
 
@@ -161,7 +236,7 @@ def _read(path: Path) -> Any:
 
 
 def read_centres(
-    source: str | os.PathLike[str], recogniser: Recogniser, dim: int
+    source: str | os.PathLike[str], recogniser: Recogniser, dim: int, classes: int | None = None
 ) -> tuple[Tensor, tuple[str, ...] | None]:
     """Return class centres, shape (classes, dim), and the names of the classes if the source has them.
 
@@ -170,18 +245,22 @@ def read_centres(
             with one folder of photographs per identity.
         recogniser: The network that embeds the photographs.
         dim: Number of dimensions of an embedding.
+        classes: The number of classes, which shows how many sub-centres each of them has in a file; None if
+            it is not known.
 
     Raises:
-        InputError: If there are no centres, they have another dimension, or a shard is missing.
+        InputError: If there are no centres, the file is a backbone, they have another dimension,
+            or a shard is missing.
     """
     path = Path(source)
     if path.is_file():
-        return _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim), None
+        centres = _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim)
+        return without_subcentres(centres, classes), None
     if not path.is_dir():
         raise InputError(f"{path}: expected class centres or photographs, found no such file; check the path")
     shards = sorted(file for file in path.iterdir() if file.is_file() and _RANK.fullmatch(file.name))
     if shards:
-        return _read_shards(shards_beside(shards[0]), dim), None
+        return without_subcentres(_read_shards(shards_beside(shards[0]), dim), classes), None
     return centres_of_photographs(path, recogniser)
 
 

@@ -16,12 +16,15 @@ class ModelChoice:
         centres: A file of class centres, a folder of shards of them, or a folder with one folder of
             photographs per identity. None means the centres that come with the model.
         classes: The number of class centres that there must be, as a check; None checks nothing.
+        output: The name of the output that is the embedding, of a network with several: of an ONNX graph's
+            output, a key of a dict, or a number from 0. None takes the only one of shape (batch, dim).
     """
 
     model: str | os.PathLike[str]
     preset: str | None = None
     centres: str | os.PathLike[str] | None = None
     classes: int | None = None
+    output: str | None = None
 
     def __str__(self) -> str:
         return str(self.model)

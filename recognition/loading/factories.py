@@ -15,7 +15,7 @@ from recognition.checkpoint import sha256
 from recognition.errors import InputError, one_line
 from recognition.files import is_file
 from recognition.loading.presets import PRESETS
-from recognition.loading.state_dicts import State, assign_weights, read_state_dict
+from recognition.loading.state_dicts import State, Weights, assign_weights, read_weights
 from recognition.recogniser import Preprocessing, Recogniser, Source
 
 #: How a factory is written; anything else is a path.
@@ -57,14 +57,15 @@ def open_factory(model: str) -> Recogniser:
     if match is None:
         raise InputError(f"{model}: expected package.module:factory")
     weights = Path(match["weights"]) if match["weights"] else None
-    state = None if weights is None else read_state_dict(weights)
+    stored = None if weights is None else read_weights(weights)
     if match["module"] in ("timm", "torchvision"):
         build = _timm if match["module"] == "timm" else _torchvision
-        network, preprocessing, reason = build(match["name"], _outputs(state))
+        network, preprocessing, reason = build(match["name"], _outputs(stored))
     else:
         network = _call(match["module"], match["name"], model)
         preprocessing, reason = PRESETS["insightface"], "InsightFace's; give --preset if that is wrong"
-    if state is not None and weights is not None:
+    if stored is not None and weights is not None:
+        state = _matching(stored, network)
         assign_weights(network, state, weights, f"the network of {match['module']}:{match['name']}")
     return Recogniser(
         network,
@@ -80,8 +81,16 @@ def open_factory(model: str) -> Recogniser:
     )
 
 
-def _outputs(state: State | None) -> int | None:
+def _matching(stored: Weights, network: nn.Module) -> State:
+    """Return the tensors under the names that fit a network best: without prefixes, or as stored."""
+    names = network.state_dict().keys()
+    both = (stored.tensors, stored.tensors | stored.head, stored.stored)
+    return max(both, key=lambda state: len(names & state.keys()) - len(state.keys() - names))
+
+
+def _outputs(stored: Weights | None) -> int | None:
     """Return how many outputs the weights' last layer has, or None if there is none."""
+    state = stored.tensors | stored.head if stored else {}
     found = [state[key] for key in _CLASSIFIERS if key in state and state[key].ndim == 2] if state else []
     return found[0].shape[0] if found else None
 

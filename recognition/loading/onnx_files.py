@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from recognition.checkpoint import sha256
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json, read_bytes
 from recognition.loading.choice import ModelChoice
+from recognition.loading.networks.inputs import CentreCrop, Grey
 from recognition.loading.onnx_checks import check_calls, has_external_data
 from recognition.loading.onnx_network import OnnxNetwork
+from recognition.loading.onnx_preprocessing import RANGES, read_range
 from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
 
@@ -20,9 +23,6 @@ from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, So
 PREPROCESSING_KEY = "arcinvert.preprocessing"
 #: Largest file in bytes. Source: protobuf's limit of one message.
 _MAX_BYTES = 2 << 30
-#: Number of nodes at the beginning of a graph among which its own normalisation is looked for, as
-#: InsightFace's python-package/insightface/model_zoo/arcface_onnx.py does.
-_FIRST_NODES = 8
 #: Input sizes in pixels that are tried in turn where a file leaves its size open.
 _USUAL_SIZES = (ALIGNED_SIZE, PRESETS["facenet"].input_size, PRESETS["imagenet"].input_size)
 #: Largest difference between an image's raw embedding alone and in a batch, relative to the largest number.
@@ -43,18 +43,21 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
     """
     size = None if choice.preset is None else parse_preset(choice.preset, PRESETS["insightface"]).input_size
     model, file_bytes = _parse(path)
-    given = _input_of(model, path)
+    given, output = _input_of(model, path), _output_of(model, choice.output, path)
     fixed = given.batch if given.batch > 0 else None
-    sizes = [given.size] if given.size else [size] if size else _USUAL_SIZES
+    is_open = not given.rows and not given.columns
+    sizes = [max(given.rows, given.columns)] if not is_open else [size] if size else _USUAL_SIZES
     refusal: InputError | None = None
     for side in sizes:
         try:
             network = OnnxNetwork(
                 model,
-                size=side,
+                size=given.sides(side),
                 fixed_batch=fixed,
                 channels_last=given.channels_last,
                 file_bytes=file_bytes,
+                channels=given.channels,
+                output=output,
             ).eval()
             break
         except InputError as error:
@@ -62,17 +65,19 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
     else:
         raise InputError(f"{path}: {refusal}") from None
     if fixed is not None:
-        _check_batches(network, side, path)
+        _check_batches(network, (given.channels, *given.sides(side)), path)
     try:
-        preprocessing, reason = _preprocessing(model, side, open_size=not given.size and size is None)
+        preprocessing, reason, readings = _preprocessing(model, network, given, side)
     except InputError as error:
         raise InputError(f"{path}: {error}; get an intact copy") from None
+    if is_open and size is None:
+        reason += f"; the file leaves the size open, {side} was the first that fits"
     architecture = {"network": "onnx", "nodes": len(model.graph.node)}
     return Recogniser(
-        network,
+        _adapted(network, given, side),
         name=path.stem,
         preprocessing=preprocessing,
-        source=Source(str(path), sha256(path), architecture, "ONNX", reason),
+        source=Source(str(path), sha256(path), architecture, "ONNX", reason, readings),
     )
 
 
@@ -103,60 +108,106 @@ def _parse(path: Path) -> tuple[Any, int]:
 
 
 class _Input:
-    """A graph's image input; `batch` and `size` are 0 where the file leaves them open."""
+    """A graph's image input; `batch`, `rows` and `columns` are 0 where the file leaves them open."""
 
-    def __init__(self, shape: list[int]) -> None:
+    def __init__(self, shape: list[int], element_type: int) -> None:
+        # ONNX's TensorProto.UINT8 to INT64, without FLOAT16 and others of higher numbers.
+        self.integers = 2 <= element_type <= 7
         self.batch = shape[0]
-        self.channels_last = shape[3] == 3 and shape[1] != 3
-        sides = shape[1:3] if self.channels_last else shape[2:]
-        self.sides = sides
-        self.size = max(sides)
+        self.channels_last = shape[3] in (1, 3) and shape[1] not in (1, 3)
+        self.channels = (shape[3] if self.channels_last else shape[1]) or 3
+        self.rows, self.columns = shape[1:3] if self.channels_last else shape[2:]
+
+    def sides(self, size: int) -> tuple[int, int]:
+        """Return rows and columns of the input, `size` where the file leaves them open."""
+        return self.rows or size, self.columns or self.rows or size
 
 
 def _input_of(model: Any, path: Path) -> _Input:
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
     shape = [dimension.dim_value for dimension in inputs[0].type.tensor_type.shape.dim] if inputs else []
-    if len(inputs) != 1 or len(shape) != 4 or (shape[1] not in (0, 3) and shape[3] != 3) or min(shape) < 0:
+    if (
+        len(inputs) != 1
+        or len(shape) != 4
+        or min(shape) < 0
+        or (shape[1] not in (0, 1, 3) and shape[3] not in (1, 3))
+    ):
         raise InputError(
             f"{path}: expected one image input (batch, 3, height, width), got {len(inputs)} inputs, "
             f"the first {shape}; export the face recogniser alone"
         )
-    given = _Input(shape)
-    if given.sides[0] != given.sides[1]:
-        raise InputError(f"{path}: expected a square image input, got {given.sides[0]}x{given.sides[1]}")
-    if given.size > MAX_INPUT_SIZE:
+    given = _Input(shape, inputs[0].type.tensor_type.elem_type)
+    if given.columns > given.rows > 0:
         raise InputError(
-            f"{path}: expected an input of at most {MAX_INPUT_SIZE} pixels a side, got {given.size}"
+            f"{path}: expected an image input that is square or higher than wide, as 112x96, got "
+            f"{given.rows}x{given.columns}; export the network of whole faces"
         )
-    if len(model.graph.output) != 1:
-        raise InputError(f"{path}: expected one output, the embeddings, got {len(model.graph.output)}")
+    if max(given.rows, given.columns) > MAX_INPUT_SIZE:
+        raise InputError(
+            f"{path}: expected an input of at most {MAX_INPUT_SIZE} pixels a side, got "
+            f"{max(given.rows, given.columns)}"
+        )
     return given
 
 
-def _preprocessing(model: Any, size: int, *, open_size: bool) -> tuple[Preprocessing, str]:
+def _adapted(network: nn.Module, given: _Input, side: int) -> nn.Module:
+    """Return the network behind what makes its input of square colour images."""
+    rows, columns = given.sides(side)
+    if rows != columns:
+        network = CentreCrop(network, rows, columns)
+    return network if given.channels != 1 else Grey(network)
+
+
+def _output_of(model: Any, chosen: str | None, path: Path) -> str:
+    """Return the name of the output that is the embedding: the chosen one, or the only one of its shape."""
+    shapes = {
+        value.name: [one.dim_value for one in value.type.tensor_type.shape.dim]
+        for value in model.graph.output
+    }
+    if chosen is not None:
+        fitting = [chosen] if chosen in shapes else []
+    elif len(shapes) == 1:
+        fitting = list(shapes)
+    else:
+        # A norm or quality beside the embedding has one number for each image.
+        fitting = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] != 1]
+    if len(fitting) != 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise InputError(f"{path}: expected one output, the embeddings, got {listed}; give --output NAME")
+    return fitting[0]
+
+
+def _preprocessing(
+    model: Any, network: OnnxNetwork, given: _Input, size: int
+) -> tuple[Preprocessing, str, tuple[str, ...]]:
+    """Return the preprocessing that a graph expects, why, and the presets that it leaves open."""
     stored = next((entry.value for entry in model.metadata_props if entry.key == PREPROCESSING_KEY), None)
     if stored is not None:
         try:
-            return replace(Preprocessing(**parse_json(stored)), input_size=size), "stored in the file"
+            return replace(Preprocessing(**parse_json(stored)), input_size=size), "stored in the file", ()
         except (ArithmeticError, TypeError, ValueError) as error:
             raise InputError(f"damaged preprocessing in its metadata ({one_line(error)})") from None
-    first = {node.op_type for node in model.graph.node[:_FIRST_NODES]}
-    remark = f"; the file leaves the size open, {size} was the first that fits" if open_size else ""
-    # A graph that begins with Sub and Mul normalises pixel values of 0 to 255 itself.
-    if {"Sub", "Mul"} <= first or {"Sub", "Div"} <= first:
-        preset = PRESETS["zero-to-255"]
-        reason = "the graph begins by normalising 0 to 255 itself, as InsightFace's older files do"
-    else:
-        preset = PRESETS["insightface"]
+    reading = read_range(
+        network, channels_last=given.channels_last, integer_input=given.integers, channels=given.channels
+    )
+    preset = PRESETS[reading.preset or "insightface"]
+    preprocessing = Preprocessing(preset.mean, preset.std, preset.channels, size)
+    if reading.preset is None:
         reason = "InsightFace's ONNX files take RGB, (value - 127.5) / 127.5; this file has no preprocessing"
-    return Preprocessing(preset.mean, preset.std, preset.channels, size), reason + remark
+        return preprocessing, reason, ()
+    reason = f"the graph normalises its input itself and takes {RANGES[reading.preset]}: {reading.constants}"
+    if not reading.others:
+        return preprocessing, reason, ()
+    others = ", ".join(f"{RANGES[name]} (--preset {name})" for name in reading.others)
+    reason = f"ambiguous: {reason}; it may take {others} as well; inspect --images decides"
+    return preprocessing, reason, (reading.preset, *reading.others)
 
 
 @torch.no_grad()
-def _check_batches(network: OnnxNetwork, size: int, path: Path) -> None:
+def _check_batches(network: OnnxNetwork, shape: tuple[int, ...], path: Path) -> None:
     """Check that the images of a batch do not affect each other, whatever batch size was exported."""
-    images = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
     try:
         together = network(images)
         alone = torch.cat([network(image[None]) for image in images])

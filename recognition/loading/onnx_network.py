@@ -7,7 +7,7 @@ graph. Everything is computed in float32, whatever the file stores.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,10 +54,12 @@ class OnnxNetwork(nn.Module):
 
     Args:
         model: A checked `onnx.ModelProto` that contains its weights.
-        size: Side of the square input in pixels.
+        size: Side of the square input in pixels, or its rows and columns.
         fixed_batch: The batch size that the file was exported for, or None if it is open.
         channels_last: Whether the graph takes images of shape (batch, h, w, 3).
         file_bytes: Size of the file, which limits what its constants may take.
+        channels: Number of channels of the input, 3 or 1.
+        output: Name of the graph's output that is returned; None returns the first.
 
     Raises:
         InputError: If operators cannot be converted, all of which are named, or the graph does not compute an
@@ -65,12 +67,22 @@ class OnnxNetwork(nn.Module):
     """
 
     def __init__(
-        self, model: Any, *, size: int, fixed_batch: int | None, channels_last: bool, file_bytes: int
+        self,
+        model: Any,
+        *,
+        size: int | tuple[int, int],
+        fixed_batch: int | None,
+        channels_last: bool,
+        file_bytes: int,
+        channels: int = 3,
+        output: str | None = None,
     ) -> None:
         super().__init__()
         self._fixed_batch = fixed_batch
         self._channels_last = channels_last
         self.layers = nn.ModuleDict()
+        #: Name of the graph's input.
+        self.input_name: str
         #: Buffers of floating-point constants by name; as buffers they move with the network to a device.
         self._floats: dict[str, str] = {}
         #: Integer constants by name, such as shapes, which stay on the CPU.
@@ -86,13 +98,15 @@ class OnnxNetwork(nn.Module):
         except Exception as error:
             # onnx raises many types on tensors and attributes that contradict their declaration.
             raise InputError(f"damaged tensor or attribute ({one_line(error)}); get an intact copy") from None
-        (self._input,) = (value.name for value in graph.input if value.name not in constants)
-        self._output = graph.output[0].name
-        self._trace(nodes, constants, size, budget)
+        (self.input_name,) = (value.name for value in graph.input if value.name not in constants)
+        self._output = graph.output[0].name if output is None else output
+        sides = (size, size) if isinstance(size, int) else size
+        self._trace(nodes, constants, (*sides, channels) if channels_last else (channels, *sides), budget)
 
-    def _trace(self, nodes: list[Node], constants: dict[str, Tensor], size: int, budget: Budget) -> None:
-        shape = (_BATCH, size, size, 3) if self._channels_last else (_BATCH, 3, size, size)
-        values: dict[str, Tensor] = {self._input: torch.empty(shape, device="meta")}
+    def _trace(
+        self, nodes: list[Node], constants: dict[str, Tensor], shape: tuple[int, ...], budget: Budget
+    ) -> None:
+        values: dict[str, Tensor] = {self.input_name: torch.empty((_BATCH, *shape), device="meta")}
         counter = FlopCounterMode(display=False)
         with torch.no_grad(), size_guard(budget), counter:
             for node in nodes:
@@ -181,6 +195,19 @@ class OnnxNetwork(nn.Module):
             budget.add_constant(constants[name].shape, constants[name].element_size(), f"constant {name!r}")
             self.register_buffer(buffer, constants[name].clone(), persistent=True)
 
+    def operations(self) -> Iterator[tuple[Node, nn.Module | None, list[Tensor | None]]]:
+        """Yield the computations in their order: the node, its layer or None, and its constant inputs.
+
+        An input that is not constant, or is stored in the layer, is None.
+        """
+        for step in self._steps:
+            layer = None if step.layer is None else self.layers[step.layer]
+            constants = [
+                self._value(name, {}) if name in self._floats or name in self._sizes else None
+                for name in step.node.inputs
+            ]
+            yield step.node, layer, constants
+
     def _run(self, node: Node, values: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
         if self._fixed_batch is not None:
             values = _for_any_batch(node, values, self._fixed_batch)
@@ -189,7 +216,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return raw embeddings, shape (batch, dim), of prepared images, (batch, 3, h, w)."""
         values: dict[str, Tensor] = {
-            self._input: images.permute(0, 2, 3, 1) if self._channels_last else images
+            self.input_name: images.permute(0, 2, 3, 1) if self._channels_last else images
         }
         for step in self._steps:
             outputs: tuple[Tensor, ...]

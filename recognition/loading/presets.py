@@ -16,6 +16,10 @@ PRESETS: dict[str, Preprocessing] = {
     "insightface": Preprocessing(),
     # mk-minchul/AdaFace, inference.py (to_input).
     "adaface": Preprocessing(channels="BGR"),
+    # IrvingMeng/MagFace, inference/gen_feat.py and dataloader/dataloader.py.
+    "magface": Preprocessing(mean=0.0, std=1.0, channels="BGR"),
+    # JDAI-CV/FaceX-Zoo, data_processor/test_dataset.py (CommonTestDataset).
+    "facex-zoo": Preprocessing(mean=127.5 / 255, std=128 / 255, channels="BGR"),
     # timesler/facenet-pytorch, models/mtcnn.py (fixed_image_standardization).
     "facenet": Preprocessing(mean=127.5 / 255, std=128 / 255, input_size=160),
     # pytorch/vision, references/classification/presets.py.

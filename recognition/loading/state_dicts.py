@@ -1,5 +1,7 @@
 """State dicts: taken out of what a file holds, and assigned to a module."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,55 @@ State = dict[str, Tensor]
 
 #: Most tensors of a network; IResNet-200 has 1,400.
 MAX_TENSORS = 10_000
-#: Keys under which other projects store a backbone's state dict.
+#: Keys under which other projects store a backbone's state dict, those that are taken before others first.
 _WRAPPERS = ("state_dict_backbone", "state_dict", "model", "backbone", "model_state_dict", "net")
+#: Most dicts in each other around a state dict.
+_MAX_WRAPPERS = 3
+#: Most keys that an error message lists.
+_MAX_LISTED = 8
 #: Prefixes that parallel wrappers and training frameworks put before every name.
-_PREFIXES = ("module.", "backbone.", "model.", "_orig_mod.", "net.", "encoder.", "features_extractor.")
-#: Prefix of a training head, which the prefixes above need not precede.
-_HEAD = "head."
+_PREFIXES = (
+    "module.",
+    "backbone.",
+    "model.",
+    "_orig_mod.",
+    "net.",
+    "network.",
+    "encoder.",
+    "features.",
+    "feature_extractor.",
+    "features_extractor.",
+    "embedder.",
+)
+#: First parts of the names of training heads, which stand beside a backbone's prefix.
+_HEADS = frozenset(
+    {
+        *("head", "heads", "fc", "parallel_fc", "classifier", "logits", "kernel", "weight", "arcface"),
+        *("loss", "loss_fn", "criterion", "margin", "metric", "metric_fc", "product"),
+    }
+)
 
 
-def read_state_dict(path: Path) -> State:
-    """Return the state dict of a .safetensors or torch file, without common prefixes and in float32.
+@dataclass(frozen=True)
+class Weights:
+    """The tensors of a file, apart by what they belong to.
+
+    Args:
+        tensors: The backbone's, without the prefixes that all of them share.
+        head: Those of a training head that stand beside the backbone's prefix, by their names.
+        marks: The keys of the dicts around the tensors, and the prefixes, the outermost first: they show
+            which project wrote a file.
+        stored: All tensors by the names in the file.
+    """
+
+    tensors: State
+    head: State
+    marks: tuple[str, ...]
+    stored: State
+
+
+def read_weights(path: Path) -> Weights:
+    """Return the tensors of a .safetensors or torch file, in float32.
 
     Raises:
         InputError: If the file does not exist, is damaged, or holds something else.
@@ -32,7 +73,7 @@ def read_state_dict(path: Path) -> State:
     if not is_file(path):
         raise InputError(f"{path}: expected a file of weights, found no such file; check the path")
     loaded = read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_torch_file(path)
-    return without_prefixes(unwrap(loaded, path))
+    return find_weights(loaded, path)
 
 
 def read_safetensors(path: Path) -> State:
@@ -44,27 +85,70 @@ def read_safetensors(path: Path) -> State:
     return checkpoint.read_safetensors(path, "a file of weights")[0]
 
 
-def unwrap(loaded: Any, path: Path) -> State:
-    """Return the state dict inside what a file holds, with floating-point tensors in float32.
+def is_state(value: Any) -> bool:
+    """Return whether a value is a dict of named tensors."""
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(key, str) and isinstance(one, Tensor) for key, one in value.items())
+    )
+
+
+def find_weights(loaded: Any, path: Path) -> Weights:
+    """Return the tensors inside what a file holds, with floating-point tensors in float32.
 
     Args:
         loaded: A state dict, or dicts around it as training frameworks write them.
         path: The file's name in error messages.
 
     Raises:
-        InputError: If there is no state dict of dense tensors in it.
+        InputError: If there is no state dict of dense tensors in it, or several and none is the usual one.
     """
-    for _ in range(2):
-        key = next(
-            (k for k in _WRAPPERS if isinstance(loaded, dict) and isinstance(loaded.get(k), dict)), None
-        )
+    wrappers: list[str] = []
+    while isinstance(loaded, dict) and not is_state(loaded) and len(wrappers) < _MAX_WRAPPERS:
+        key = next((key for key in _WRAPPERS if isinstance(loaded.get(key), dict)), None)
+        if key is None:
+            key = _only_state(loaded, path)
         if key is None:
             break
+        wrappers.append(key)
         loaded = loaded[key]
+    state = _checked(loaded, path)
+    tensors, head, prefixes = without_prefixes(state)
+    return Weights(tensors, head, (*wrappers, *prefixes), state)
+
+
+def _only_state(loaded: dict[Any, Any], path: Path) -> str | None:
+    """Return the key of the one dict of tensors among a dict's values; None if there is none."""
+    keys = [key for key, value in loaded.items() if isinstance(key, str) and is_state(value)]
+    if len(keys) > 1:
+        raise InputError(
+            f"{path}: expected one state dict, got {_listed(keys)}; save the network's alone: python -c "
+            f"\"import torch; torch.save(torch.load('{path.name}', map_location='cpu', weights_only=True)"
+            f"['{keys[0]}'], '{path.stem}-network.pth')\""
+        )
+    return keys[0] if keys else None
+
+
+def _listed(keys: Sequence[Any]) -> str:
+    shown = ", ".join(repr(key)[:50] for key in keys[:_MAX_LISTED])
+    return f"{len(keys)} ({shown}{', ...' if len(keys) > _MAX_LISTED else ''})"
+
+
+def _checked(loaded: Any, path: Path) -> State:
     if not isinstance(loaded, dict) or not loaded:
-        raise InputError(f"{path}: expected a state dict, got {type(loaded).__name__}")
-    if not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in loaded.items()):
-        raise InputError(f"{path}: expected a state dict of named tensors, got other values in it")
+        raise InputError(
+            f"{path}: expected a state dict, got {type(loaded).__name__}; save the network's weights alone: "
+            f"torch.save(network.state_dict(), '{path.stem}.pth')"
+        )
+    others = [
+        key for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, Tensor)
+    ]
+    if others:
+        raise InputError(
+            f"{path}: expected a state dict of named tensors, got other values in it under "
+            f"{_listed(others)}; save the weights alone: torch.save(network.state_dict(), '{path.stem}.pth')"
+        )
     if len(loaded) > MAX_TENSORS:
         raise InputError(f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}")
     if any(value.layout != torch.strided or value.is_quantized for value in loaded.values()):
@@ -74,14 +158,30 @@ def unwrap(loaded: Any, path: Path) -> State:
     return {key: value.float() if value.is_floating_point() else value for key, value in loaded.items()}
 
 
-def without_prefixes(state: State) -> State:
-    """Return the state dict without the prefixes that all names share, except those of a training head."""
-    while backbone := [key for key in state if not key.startswith(_HEAD)]:
-        prefix = next((p for p in _PREFIXES if all(key.startswith(p) for key in backbone)), None)
+def without_prefixes(state: State) -> tuple[State, State, tuple[str, ...]]:
+    """Return a backbone's tensors without the prefixes that all share, those of its head, and the prefixes.
+
+    A head's names do not need the prefix: `head.kernel` stands beside `model.input_layer.0.weight`.
+    """
+    head: State = {}
+    prefixes: list[str] = []
+    while state:
+        prefix = _shared(state)
         if prefix is None:
-            break
+            backbone = {key: value for key, value in state.items() if key.split(".")[0] not in _HEADS}
+            prefix = _shared(backbone)
+            if prefix is None:
+                break
+            head |= {key: value for key, value in state.items() if key not in backbone}
+            state = backbone
         state = {key.removeprefix(prefix): value for key, value in state.items()}
-    return state
+        prefixes.append(prefix)
+    return state, head, tuple(prefixes)
+
+
+def _shared(state: State) -> str | None:
+    """Return a prefix of all names; None if there is none, or no name."""
+    return next((one for one in _PREFIXES if state and all(key.startswith(one) for key in state)), None)
 
 
 def assign_weights(module: nn.Module, state: State, path: Path, what: str) -> None:

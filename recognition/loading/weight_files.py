@@ -7,10 +7,10 @@ from safetensors import SafetensorError, safe_open
 
 from recognition.checkpoint import FORMAT, check_header, load_recogniser, sha256
 from recognition.errors import InputError
-from recognition.loading.centres import as_rows, centres_of_training
+from recognition.loading.centres import as_rows, centres_of_training, head_weights
 from recognition.loading.choice import ModelChoice
 from recognition.loading.families import recognise
-from recognition.loading.state_dicts import State, read_state_dict, unwrap, without_prefixes
+from recognition.loading.state_dicts import Weights, find_weights, read_weights
 from recognition.loading.torch_files import exported_refusal, read_torch_file
 from recognition.recogniser import Recogniser, Source
 
@@ -28,7 +28,7 @@ def open_safetensors(path: Path, _: ModelChoice) -> Recogniser:
     except (SafetensorError, OSError, ValueError):
         # The reader below raises an error that says what is wrong with the file.
         is_own = True
-    return load_recogniser(path) if is_own else _from_state(read_state_dict(path), path, "safetensors")
+    return load_recogniser(path) if is_own else _from_weights(read_weights(path), path, "safetensors")
 
 
 def open_torch(path: Path, _: ModelChoice) -> Recogniser:
@@ -38,7 +38,7 @@ def open_torch(path: Path, _: ModelChoice) -> Recogniser:
         InputError: If the file is damaged, could run code, or its network is unknown.
     """
     loaded = read_torch_file(path)
-    recogniser = _from_state(without_prefixes(unwrap(loaded, path)), path, "state dict")
+    recogniser = _from_weights(find_weights(loaded, path), path, "state dict")
     dim = recogniser.source.architecture["embedding_size"]
     if (centres := centres_of_training(path, loaded, dim)) is not None:
         recogniser.centres = F.normalize(centres)
@@ -54,16 +54,18 @@ def refuse_exported(path: Path, _: ModelChoice) -> Recogniser:
     raise InputError(exported_refusal(path))
 
 
-def _from_state(state: State, path: Path, kind: str) -> Recogniser:
-    network, class_weights = recognise(state, path)
+def _from_weights(weights: Weights, path: Path, kind: str) -> Recogniser:
+    network, class_weights = recognise(weights.tensors, path, marks=weights.marks)
+    dim = network.architecture["embedding_size"]
     centres = None
     if class_weights is not None:
-        dim = network.architecture["embedding_size"]
         centres = as_rows(class_weights, dim, str(path), transposed=network.class_weights_transposed)
+    elif (found := head_weights(weights.head, dim)) is not None:
+        centres = as_rows(found[0], dim, str(path), transposed=found[1])
     return Recogniser(
         network.module,
         name=path.stem,
         preprocessing=network.preprocessing,
         centres=centres,
-        source=Source(str(path), sha256(path), network.architecture, kind, network.reason),
+        source=Source(str(path), sha256(path), network.architecture, kind, network.reason, network.readings),
     )

@@ -110,6 +110,28 @@ def test_what_is_concluded() -> None:
     assert as_json(Inspection({}, None)) == {"self_check": None}
 
 
+@pytest.mark.parametrize(("assumed", "right"), [("BGR", False), ("RGB", True)])
+def test_the_check_decides_between_a_files_readings(assumed: str, right: bool, coloured: Path) -> None:
+    recogniser = load(ModelChoice("own_colours:make", preset=f"channels={assumed}"))
+    other = "RGB" if assumed == "BGR" else "BGR"
+    texts = (f"insightface,channels={assumed}", f"insightface,channels={other}")
+    recogniser.source = replace(recogniser.source, readings=texts)
+    check = self_check(recogniser, coloured)
+    assert tuple(check.readings) == texts
+    assert check.readings[texts[0]] == pytest.approx(check.separation)
+    assert (check.readings[texts[0]] > check.readings[texts[1]]) is right
+    assert (check.suggestion is None) is right
+    lines = describe(Inspection({}, check))
+    assert lines[-2].startswith(f"readings:   {texts[0]} {check.separation:.2f}, {texts[1]} ")
+    assert lines[-1].startswith(f"understood: of the readings, {texts[0]}" if right else "not understood: ")
+
+
+def test_a_small_difference_decides_between_readings() -> None:
+    check = SelfCheck(0.7, 0.1, 4.0, (20, 380), "adaface", 4.02, {"insightface": 4.0, "adaface": 4.02})
+    assert not check.understood
+    assert "--preset adaface separates people better" in describe(Inspection({}, check))[-1]
+
+
 def test_facts_are_in_a_column(tiny_model: Path) -> None:
     lines = describe(inspect(tiny_model))
     facts, check = lines[:-1], lines[-1]

@@ -62,6 +62,50 @@ def test_freezing_stops_training_and_keeps_image_gradients(tiny_model):
     assert images.grad.abs().sum() > 0
 
 
+class Viewing(nn.Module):
+    """A network that flattens its feature maps by `view`, as much public code does."""
+
+    def __init__(self, *, first: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Identity() if first else nn.Conv2d(3, 8, 3, 16, 1)
+        self.fc = nn.Linear(3 * 112 * 112 if first else 392, 32)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.conv(images)
+        return self.fc(features.view(features.size(0), -1))
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["after-convolution", "at-once"])
+def test_a_network_that_views_its_features_stays_contiguous(first):
+    backbone = Viewing(first=first)
+    images = torch.rand(2, 3, 112, 112)
+    with torch.no_grad():
+        expected = F.normalize(backbone(2 * images - 1))
+    recogniser = Recogniser(backbone, name="views").freeze()
+    assert recogniser.embedding_size == 32
+    assert torch.equal(recogniser(images), expected)
+    # Attacks and `embed` pass images of the other layout.
+    other = images.contiguous(memory_format=torch.channels_last).requires_grad_()
+    found = recogniser(other)
+    assert torch.equal(found.detach(), expected)
+    found[:, 0].sum().backward()
+    assert other.grad.abs().sum() > 0
+    np.testing.assert_allclose(embed(recogniser, [images], flip="none"), expected.numpy(), atol=1e-6)
+
+
+def test_a_network_that_takes_any_layout_is_channels_last(tiny_model):
+    recogniser = load(tiny_model)
+    weight = recogniser.backbone.layer1[0].conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    seen = []
+    recogniser.backbone.conv1.register_forward_pre_hook(lambda _, given: seen.append(given[0].stride()))
+    images = torch.rand(2, 3, 112, 112)
+    recogniser(images)
+    # The input's layout is left as it was: which kernels run decides the last bits of an attack's images.
+    assert seen == [images.stride()]
+
+
 def test_an_embedding_does_not_depend_on_its_batch(tiny_model):
     recogniser = load(tiny_model)
     images = torch.rand(4, 3, 112, 112)
@@ -163,3 +207,51 @@ def test_finding_the_embedding_size_leaves_the_backbone_as_it_was():
     assert [module.training for module in backbone] == [True, True, True, False]
     assert backbone[0].num_batches_tracked == 0
     assert torch.equal(backbone[0].running_mean, torch.zeros(3))
+
+
+class Several(nn.Module):
+    """A network with several outputs, in a given container."""
+
+    def __init__(self, outputs) -> None:
+        super().__init__()
+        self.flat = Flat()
+        self.outputs = outputs
+
+    def forward(self, images: torch.Tensor):
+        return self.outputs(self.flat(images))
+
+
+def four_pixels(backbone: nn.Module, **options) -> Recogniser:
+    return Recogniser(backbone, name="mine", preprocessing=Preprocessing(input_size=4), **options).freeze()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "chosen"),
+    [
+        (lambda x: (F.normalize(x), x.norm(dim=1, keepdim=True)), None),
+        (lambda x: [x.norm(dim=1), x], None),
+        (lambda x: {"embedding": x, "quality": x[:, :1]}, None),
+        (lambda x: {"embedding": x, "logits": -x}, "embedding"),
+        (lambda x: (-x, x), "1"),
+        (lambda x: (x, x.repeat(1, 9)), "0"),
+    ],
+)
+def test_the_embedding_is_found_among_several_outputs(outputs, chosen):
+    recogniser = four_pixels(Several(outputs), output=chosen)
+    images = torch.rand(3, 3, 4, 4)
+    assert recogniser.embedding_size == 6
+    torch.testing.assert_close(recogniser(images), four_pixels(Flat())(images))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "chosen", "message"),
+    [
+        (lambda x: (x, -x), None, r"got 0 \(2, 6\), 1 \(2, 6\); give --output NAME"),
+        (lambda x: {"a": x}, "b", r"got a \(2, 6\); give --output NAME"),
+        (lambda x: (), None, "got none; give --output NAME"),
+        (lambda x: "text", None, r"expected embeddings \(batch, dim\), got str"),
+    ],
+)
+def test_outputs_that_do_not_show_which_is_the_embedding_are_refused(outputs, chosen, message):
+    with pytest.raises(InputError, match=f"mine: .*{message}"):
+        _ = four_pixels(Several(outputs), output=chosen).embedding_size

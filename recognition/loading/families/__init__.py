@@ -3,33 +3,46 @@
 A family is one module here with a `Family`, and one entry of `FAMILIES`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from recognition.errors import InputError
+from recognition.errors import InputError, one_line
 from recognition.loading.families.base import Family, Network
 from recognition.loading.state_dicts import State, assign_weights
 from recognition.registry import Entry, Registry
 
+#: Most tensors of a file that may be a training head alone.
+_HEAD_TENSORS = 8
 _HERE = "recognition.loading.families"
 #: Families by name, in the order in which they are tried.
 FAMILIES: Registry[Family] = Registry(
     "family",
     {
+        "MagFace IResNet": Entry(f"{_HERE}.magface:FAMILY", "IrvingMeng/MagFace"),
         "arcface_torch MobileFaceNet": Entry(f"{_HERE}.arcface_torch_mobilefacenet:FAMILY", "InsightFace"),
+        "arcface-pytorch ResNetFace": Entry(f"{_HERE}.arcface_pytorch:FAMILY", "ronghuaiyang"),
         "arcface_torch IResNet": Entry(f"{_HERE}.arcface_torch_iresnet:FAMILY", "InsightFace"),
+        "arcface_torch VisionTransformer": Entry(f"{_HERE}.arcface_torch_vit:FAMILY", "InsightFace"),
         "AdaFace IResNet": Entry(f"{_HERE}.adaface:FAMILY", "mk-minchul/AdaFace"),
+        "TFace IResNet": Entry(f"{_HERE}.tface:IRESNET", "Tencent/TFace"),
+        "TFace MobileFaceNet": Entry(f"{_HERE}.tface:MOBILEFACENET", "Tencent/TFace"),
+        "FaceX-Zoo IResNet": Entry(f"{_HERE}.facex_zoo:IRESNET", "JDAI-CV/FaceX-Zoo"),
+        "FaceX-Zoo MobileFaceNet": Entry(f"{_HERE}.facex_zoo:MOBILEFACENET", "JDAI-CV/FaceX-Zoo"),
+        "CurricularFace IResNet": Entry(f"{_HERE}.curricularface:FAMILY", "HuangYG123/CurricularFace"),
         "InsightFace_Pytorch IResNet": Entry(f"{_HERE}.insightface_pytorch:FAMILY", "TreB1eN"),
+        "InsightFace_Pytorch MobileFaceNet": Entry(f"{_HERE}.insightface_pytorch:MOBILEFACENET", "TreB1eN"),
+        "MobileFaceNet_Pytorch": Entry(f"{_HERE}.mobilefacenet_pytorch:FAMILY", "Xiaoccer"),
         "facenet-pytorch InceptionResnetV1": Entry(f"{_HERE}.facenet_pytorch:FAMILY", "timesler"),
     },
 )
 
 
 def recognise(
-    state: State, path: Path, families: Mapping[str, Family] = FAMILIES
+    state: State, path: Path, families: Mapping[str, Family] = FAMILIES, *, marks: Sequence[str] = ()
 ) -> tuple[Network, Tensor | None]:
     """Return the network of a state dict with its weights, and the class weights that came with it.
 
@@ -37,20 +50,43 @@ def recognise(
         state: Tensors by name.
         path: The file's name in error messages.
         families: The families to try, in their order.
+        marks: Keys of the dicts and prefixes around the tensors, as in `Weights`.
 
     Raises:
         InputError: If no family has these keys, or the shapes do not fit the family.
     """
-    family = next((one for one in families.values() if all(key in state for key in one.keys)), None)
+    family = next((one for one in families.values() if one.matches(state, marks)), None)
     if family is None:
-        raise InputError(
-            f"{path}: expected the state dict of {', '.join(families)}, got {len(state)} tensors, the first "
-            f"{next(iter(state))!r}; give the code that builds it as package.module:factory@{path.name}, or "
-            "export the network to ONNX"
-        )
+        raise InputError(_unknown(state, path, families))
+    state = dict(state)
     # On the meta device a declared width takes no memory until the file's tensors are assigned.
     with torch.device("meta"):
-        network = family.build(state, path)
+        try:
+            network = family.build(state, path)
+        except (ArithmeticError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, InputError) and str(error).startswith(str(path)):
+                raise
+            # Sizes of a damaged file that no layer can have.
+            raise InputError(f"{path}: its tensors do not fit a family ({one_line(error)})") from None
     backbone = {key: value for key, value in state.items() if not key.startswith(network.head_prefixes)}
     assign_weights(network.module, backbone, path, str(network.architecture))
+    if network.adapt is not None:
+        network = replace(network, module=network.adapt(network.module))
     return network, state[network.class_weights] if network.class_weights else None
+
+
+def _unknown(state: State, path: Path, families: Mapping[str, Family]) -> str:
+    """Return the message for a state dict of no family, with the ways to load it."""
+    if len(state) <= _HEAD_TENSORS and any(value.ndim == 2 for value in state.values()):
+        remark = "; if it is the head of a training, give it as --centres beside the backbone"
+    else:
+        remark = ""
+    command = (
+        'python -c "import torch; torch.onnx.export(network.eval(), torch.zeros(2, 3, 112, 112), '
+        f"'{path.stem}.onnx', input_names=['x'], dynamic_axes={{'x': {{0: 'batch'}}}}, dynamo=False)\""
+    )
+    return (
+        f"{path}: expected the state dict of {', '.join(families)}, got {len(state)} tensors, the first "
+        f"{next(iter(state), '')!r}{remark}; give the code that builds it as "
+        f"package.module:factory@{path.name}, or export the network to ONNX where its code is: {command}"
+    )

@@ -1,32 +1,45 @@
-"""IResNets of InsightFace_Pytorch, with or without squeeze-and-excitation (.pth).
+"""IResNets, with or without squeeze-and-excitation, and MobileFaceNets of InsightFace_Pytorch (.pth).
 
-Claim: RGB, (value - 127.5) / 127.5, 112x112 pixels. Source: TreB1eN/InsightFace_Pytorch, data/data_pipe.py,
-`get_train_dataset`: torchvision's ImageFolder, which opens images in RGB, and `Normalize([0.5, 0.5, 0.5],
-[0.5, 0.5, 0.5])`. Not checked on a published file: in the same module `load_mx_rec` writes images that
-OpenCV decoded in BGR without reordering them, and `load_bin` converts the validation images to BGR, so that
-files trained on its MS1M folders may take BGR.
+Claim: BGR, (value - 127.5) / 127.5, 112x112 pixels. Ambiguous: face.evoLVe's IResNets have the same names and
+take RGB (ZhaoJ9014/face.evoLVe, util/extract_feature_v1.py: torchvision's ImageFolder); FaceX-Zoo's are the
+same without their `backbone.` and take BGR, (value - 127.5) / 128.
+Source: TreB1eN/InsightFace_Pytorch, data/data_pipe.py: `load_mx_rec` saves images that OpenCV decoded in BGR
+as if they were RGB, and `get_train_dataset` reads these; `load_bin` converts the validation images to BGR;
+both are normalised by `Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-from recognition.backbones.ir_body import BodyIResNet
-from recognition.loading.families.base import Family, Network, body_options
+from recognition.loading.families.base import Family, Network, body_network, rows
+from recognition.loading.networks.mobilefacenets import mobilefacenet
 from recognition.loading.presets import PRESETS
 from recognition.loading.state_dicts import State
 
 
 def build(state: State, path: Path) -> Network:
     """Return the network of a state dict; units, channels and embedding size follow from its shapes."""
-    options = body_options(state, path, inner_norm=False)
+    network, options, size = body_network(state, path, inner_norm=False)
     return Network(
-        BodyIResNet(**options),
+        network,
         {"network": "iresnet-body", **options},
-        PRESETS["insightface"],
-        "InsightFace_Pytorch trains on RGB, (value - 127.5) / 127.5",
-        class_weights="head.kernel" if "head.kernel" in state else None,
-        class_weights_transposed=True,
-        head_prefixes=("head.",),
+        replace(PRESETS["adaface"], input_size=size),
+        "ambiguous: InsightFace_Pytorch and FaceX-Zoo train on BGR; face.evoLVe saves the same names and "
+        "trains on RGB (--preset insightface); inspect --images decides",
+        readings=("adaface", "insightface"),
+    )
+
+
+def build_mobilefacenet(state: State, path: Path) -> Network:
+    """Return the MobileFaceNet of a state dict; all sizes follow from its shapes."""
+    return Network(
+        mobilefacenet(state),
+        {"network": "mobilefacenet", "embedding_size": rows(state, "linear.weight", path, 2)},
+        PRESETS["adaface"],
+        "InsightFace_Pytorch trains on BGR, (value - 127.5) / 127.5, and FaceX-Zoo, whose names are the "
+        "same, on BGR, (value - 127.5) / 128",
     )
 
 
 FAMILY = Family(("input_layer.0.weight", "body.0.res_layer.0.weight"), build)
+MOBILEFACENET = Family(("conv2_dw.conv.weight", "linear.weight"), build_mobilefacenet)

@@ -125,3 +125,75 @@ def test_missing_centres_are_refused(state, tmp_path):
         load(ModelChoice(model, classes=5))
     with pytest.raises(InputError, match=r"expected class centres \(.*found none"):
         load(ModelChoice(model, centres=save(tmp_path / "other.pt", {"a": 1})))
+
+
+def test_a_backbone_is_not_taken_for_centres(state, tmp_path):
+    """The last layer of an IResNet has the shape (dim, 25,088), as if these were its classes."""
+    from tests.recognition.loading.files import tiny_backbone
+
+    network = tiny_backbone()
+    model = save(tmp_path / "backbone.pth", state_of(network))
+    for name, content in {
+        "same.pth": state_of(network),
+        "wrapped.pth": {"state_dict": state_of(network), "epoch": 1},
+        "module.pth": {f"module.{key}": value for key, value in state_of(network).items()},
+        "body.pth": state,
+    }.items():
+        with pytest.raises(InputError, match=rf"{name}: expected class centres, got a network's weights"):
+            load(ModelChoice(model, centres=save(tmp_path / name, content)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"W": CENTRES.T.contiguous()},
+        {"loss.W": CENTRES.T.contiguous()},
+        {"state_dict": {"head.kernel": CENTRES.T.contiguous(), "head.t": torch.zeros(1)}, "epoch": 3},
+        {"module.weight": CENTRES},
+        {"EPOCH": 3, "HEAD": {"kernel": CENTRES.T.contiguous(), "t": torch.zeros(1)}, "OPTIMIZER": {}},
+        {"TRAIN": {"weight": CENTRES}},
+        {"loss_func": {"W": CENTRES.T.contiguous()}, "step": 1},
+        {"weight": CENTRES, "epoch": 5},
+    ],
+    ids=["pml", "pml-nested", "lightning", "data-parallel", "curricularface", "tface", "loss", "mixed"],
+)
+def test_heads_of_public_projects_are_read(content, state, tmp_path):
+    model = save(tmp_path / "backbone.pth", state)
+    recogniser = load(ModelChoice(model, centres=save(tmp_path / "head.pth", content)))
+    torch.testing.assert_close(recogniser.centres, F.normalize(CENTRES))
+
+
+def test_a_head_beside_a_backbone_is_read_as_centres(state, tmp_path):
+    model = save(tmp_path / "backbone.pth", state)
+    whole = {f"backbone.{key}": value for key, value in state.items()} | {"fc.weight": CENTRES}
+    recogniser = load(ModelChoice(model, centres=save(tmp_path / "whole.pth", {"state_dict": whole})))
+    torch.testing.assert_close(recogniser.centres, F.normalize(CENTRES))
+
+
+@pytest.mark.parametrize("form", ["pml", "rows", "three axes"])
+def test_subcentres_are_reduced_to_the_longest_one_of_each_class(form, state, tmp_path):
+    """pytorch-metric-learning lists the sub-centres of a class one after another."""
+    generator = torch.Generator().manual_seed(1)
+    others = F.normalize(torch.randn(11, 2, 8, generator=generator), dim=2) / 2
+    longest = F.normalize(CENTRES)
+    subcentres = torch.stack([others[:, 0], longest, others[:, 1]], 1)
+    flat = subcentres.flatten(0, 1)
+    content = {
+        "pml": {"W": flat.T.contiguous()},
+        "rows": {"weight": flat},
+        "three axes": {"weight": subcentres},
+    }
+    model = save(tmp_path / "backbone.pth", state)
+    source = save(tmp_path / "head.pth", content[form])
+    recogniser = load(ModelChoice(model, centres=source, classes=11))
+    torch.testing.assert_close(recogniser.centres, longest)
+    if form != "three axes":
+        assert len(load(ModelChoice(model, centres=source)).centres) == 33
+
+
+def test_subcentres_of_equal_length_give_their_mean_direction(state, tmp_path):
+    subcentres = F.normalize(torch.randn(11, 3, 8), dim=2)
+    model = save(tmp_path / "backbone.pth", state)
+    source = save(tmp_path / "head.pth", {"weight": subcentres.flatten(0, 1)})
+    recogniser = load(ModelChoice(model, centres=source, classes=11))
+    torch.testing.assert_close(recogniser.centres, F.normalize(subcentres.mean(1)))

@@ -65,14 +65,14 @@ def test_classes_of_training_frameworks_in_a_checkpoint_are_ignored(tmp_path, mo
 
 
 @pytest.mark.parametrize("excitation", [False, True], ids=["ir", "ir-se"])
-def test_insightface_pytorch_networks_take_rgb(excitation, images, tmp_path):
+def test_insightface_pytorch_networks_take_bgr(excitation, images, tmp_path):
     network = tiny_body(inner_norm=False, excitation=excitation)
     recogniser = load(save(tmp_path / "model_ir.pth", state_of(network)))
-    assert recogniser.preprocessing == PRESETS["insightface"]
+    assert recogniser.preprocessing == PRESETS["adaface"]
     assert recogniser.source.architecture["units"] == [2, 1, 2, 2]
     assert recogniser.source.architecture["excitation"] is excitation
     with torch.no_grad():
-        expected = F.normalize(network(normalised(images)))
+        expected = F.normalize(network(normalised(images).flip(1)))
     torch.testing.assert_close(recogniser(images), expected, atol=1e-5, rtol=0)
 
 
@@ -147,7 +147,7 @@ def test_every_depth_of_arcface_torch_is_recognised_by_its_keys(depth, tmp_path)
 
 
 def test_a_preset_overrides_the_familys_preprocessing(images, tmp_path):
-    path = save(tmp_path / "network.pth", state_of(tiny_body(inner_norm=False)))
+    path = save(tmp_path / "network.pth", state_of(tiny_body(inner_norm=False, affine=False)))
     flipped = load(ModelChoice(path, preset="channels=BGR"))
     torch.testing.assert_close(flipped(images), load(path)(images.flip(1)), atol=1e-6, rtol=0)
     assert flipped.source.reason == "given as preset: channels=BGR"
