@@ -22,6 +22,8 @@ def _power(first: Tensor, second: Tensor) -> Tensor:
     return torch.pow(first, second).to(first.dtype)
 
 
+#: Selu's constants, where a node has none. Source: the ONNX operator specification.
+_SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "Add": torch.add,
     "Sub": torch.sub,
@@ -93,6 +95,11 @@ def _clip(node: Node, value: Tensor, low: Tensor | None = None, high: Tensor | N
     return value
 
 
+def _selu(node: Node, value: Tensor) -> Tensor:
+    alpha, gamma = node.get("alpha", _SELU_ALPHA), node.get("gamma", _SELU_GAMMA)
+    return gamma * torch.where(value > 0, value, alpha * torch.expm1(value))
+
+
 def _reduction(function: Callable[[Tensor, tuple[int, ...], bool], Tensor]) -> Function:
     def reduce(node: Node, value: Tensor, axes: Tensor | None = None) -> Tensor:
         chosen = node.get("axes") if axes is None else integers(axes)
@@ -115,7 +122,7 @@ FUNCTIONS: dict[str, Function] = {
     "Gelu": lambda node, value: F.gelu(value, approximate=node.get("approximate", "none")),
     "HardSigmoid": lambda node, value: (node.get("alpha", 0.2) * value + node.get("beta", 0.5)).clamp(0, 1),
     "LeakyRelu": lambda node, value: F.leaky_relu(value, node.get("alpha", 0.01)),
-    "Selu": lambda node, value: F.selu(value),
+    "Selu": _selu,
     "Softmax": lambda node, value: _softmax(node, value, F.softmax),
     "LogSoftmax": lambda node, value: _softmax(node, value, F.log_softmax),
     # Dropout changes nothing in inference.
