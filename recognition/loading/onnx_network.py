@@ -153,7 +153,7 @@ class OnnxNetwork(nn.Module):
             return
         builder = BUILDERS.get(node.operator)
         first = values.get(node.inputs[0])
-        layer = None if builder is None or first is None else builder(node, given, first.ndim)
+        layer = None if builder is None or first is None else builder(node, given, first.shape)
         if layer is not None:
             name = f"{len(self._steps):04}_{re.sub(r'[^0-9A-Za-z_]+', '_', node.name) or node.operator}"
             self.layers[name] = layer.eval()

@@ -112,11 +112,55 @@ def _reduction(function: Callable[[Tensor, tuple[int, ...], bool], Tensor]) -> F
     return reduce
 
 
+def _modulo(node: Node, first: Tensor, second: Tensor) -> Tensor:
+    first, second = on_one_device(first, second)
+    # With fmod the result has the sign of the dividend, as in C, otherwise that of the divisor.
+    return torch.fmod(first, second) if node.get("fmod", 0) else torch.remainder(first, second)
+
+
+def _arg(function: Callable[..., Tensor]) -> Function:
+    def find(node: Node, value: Tensor) -> Tensor:
+        axis = node.get("axis", 0)
+        if node.get("select_last_index", 0):
+            found = value.shape[axis] - 1 - function(value.flip(axis), dim=axis, keepdim=True)
+        else:
+            found = function(value, dim=axis, keepdim=True)
+        return found if node.get("keepdims", 1) else found.squeeze(axis)
+
+    return find
+
+
+def _cumulated(node: Node, value: Tensor, axis: Tensor) -> Tensor:
+    along = int(axis.item())
+    value = value.flip(along) if node.get("reverse", 0) else value
+    sums = value.cumsum(along)
+    sums = sums - value if node.get("exclusive", 0) else sums
+    return sums.flip(along) if node.get("reverse", 0) else sums
+
+
+def _product(value: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    for axis in sorted((axis % value.ndim for axis in axes), reverse=True):
+        value = value.prod(axis, keepdim=keep)
+    return value
+
+
+def _rms_norm(node: Node, value: Tensor, scale: Tensor) -> Tensor:
+    axis = node.get("axis", -1) % value.ndim
+    mean = value.square().mean(tuple(range(axis, value.ndim)), keepdim=True)
+    return value * torch.rsqrt(mean + node.get("epsilon", 1e-5)) * scale
+
+
 #: Functions by operator.
 FUNCTIONS: dict[str, Function] = {
     **{name: _binary(function) for name, function in _BINARY.items()},
     **{name: _unary(function) for name, function in _UNARY.items()},
+    "ArgMax": _arg(torch.argmax),
+    "ArgMin": _arg(torch.argmin),
     "Clip": _clip,
+    "CumSum": _cumulated,
+    "Mod": _modulo,
+    "ReduceProd": _reduction(_product),
+    "RMSNormalization": _rms_norm,
     "Celu": lambda node, value: F.celu(value, node.get("alpha", 1.0)),
     "Elu": lambda node, value: F.elu(value, node.get("alpha", 1.0)),
     "Gelu": lambda node, value: F.gelu(value, approximate=node.get("approximate", "none")),

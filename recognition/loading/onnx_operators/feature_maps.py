@@ -140,6 +140,25 @@ def _beyond(node: Node, value: Tensor, padding: list[int], kernel: list[int], st
     return beyond
 
 
+def _lp_pool(node: Node, value: Tensor) -> Tensor:
+    kernel, power = node.get("kernel_shape"), node.get("p", 2)
+    stride = node.get("strides") or [1] * len(kernel)
+    padding = pool_padding(node, value, kernel, stride)
+    if node.get("ceil_mode", 0):
+        beyond = _beyond(node, value, padding, kernel, stride)
+        padding = [side + more for side, more in zip(padding, beyond, strict=True)]
+    return _window_sums(node, F.pad(value, padding).abs() ** power, kernel, stride) ** (1 / power)
+
+
+def _response_norm(node: Node, value: Tensor) -> Tensor:
+    size = node.get("size")
+    before = (size - 1) // 2
+    squares = F.pad(value.square(), (0, 0, 0, 0, before, size - 1 - before))
+    sums = sum(squares[:, place : place + value.shape[1]] for place in range(size))
+    scale = node.get("bias", 1.0) + node.get("alpha", 1e-4) / size * sums
+    return value / scale ** node.get("beta", 0.75)
+
+
 def _depth_to_space(node: Node, value: Tensor) -> Tensor:
     block = node.get("blocksize")
     if node.get("mode", "DCR") == "CRD":
@@ -160,6 +179,8 @@ def _space_to_depth(node: Node, value: Tensor) -> Tensor:
 FUNCTIONS: dict[str, Function] = {
     "Pad": _pad,
     "InstanceNormalization": _instance_norm,
+    "LpPool": _lp_pool,
+    "LRN": _response_norm,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
     "Resize": resize,
