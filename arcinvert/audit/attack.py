@@ -157,6 +157,7 @@ class NetworkAttack:
             scale=network.scale,
             margin=network.margin,
             source=network.source,
+            output=network.output,
         )
         return NetworkAttack(
             self._attacker_on(changed, self._attacker.knowledge.statistics), self.plan, self._options

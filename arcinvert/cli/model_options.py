@@ -32,7 +32,7 @@ class ModelOptions:
     )
     preset: str | None = option(
         help="the preprocessing that the network expects, if its file does not say it: insightface, adaface, "
-        "facenet, imagenet, zero-to-one, zero-to-255, or settings such as "
+        "magface, facex-zoo, facenet, imagenet, zero-to-one, zero-to-255, or settings such as "
         "channels=BGR,mean=0.5,std=0.5,input_size=112",
         group=_GROUP,
     )

@@ -10,9 +10,9 @@ from recognition.errors import InputError
 from recognition.loading.onnx_operators.base import Node
 from recognition.loading.onnx_operators.feature_maps import pool_padding
 
-#: From a node, its constant inputs (None where an input is computed) and the rank of its first input, makes
+#: From a node, its constant inputs (None where an input is computed) and the shape of its first input, makes
 #: the layer that takes the first input alone, or None where the function of the same operator is needed.
-Builder = Callable[[Node, Sequence[Tensor | None], int], nn.Module | None]
+Builder = Callable[[Node, Sequence[Tensor | None], Sequence[int]], nn.Module | None]
 
 
 class OnnxConv2d(nn.Conv2d):
@@ -56,18 +56,18 @@ class OnnxConv2d(nn.Conv2d):
         return F.conv2d(features, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
-def _conv(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+def _conv(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
     weight = constants[1]
-    if weight is None or weight.ndim != 4 or rank != 4:
+    if weight is None or weight.ndim != 4 or len(shape) != 4:
         raise InputError(f"Conv {node.name}: expected a two-dimensional convolution with weights of its own")
     return OnnxConv2d(node, weight, constants[2] if len(constants) > 2 else None)
 
 
-def _batch_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+def _batch_norm(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
     weight, bias, mean, variance = constants[1:5]
     if weight is None or bias is None or mean is None or variance is None:
         raise InputError(f"BatchNormalization {node.name}: expected constant weights and statistics")
-    kind = nn.BatchNorm2d if rank == 4 else nn.BatchNorm1d
+    kind = nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d
     with torch.device("meta"):
         layer = kind(len(weight), eps=node.get("epsilon", 1e-5))
     layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
@@ -76,10 +76,10 @@ def _batch_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn
     return layer
 
 
-def _gemm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+def _gemm(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
     weight = constants[1]
     bias = constants[2] if len(constants) > 2 else None
-    if weight is None or rank != 2 or node.get("transA", 0) or (len(constants) > 2 and bias is None):
+    if weight is None or len(shape) != 2 or node.get("transA", 0) or (len(constants) > 2 and bias is None):
         return None
     weight = node.get("alpha", 1.0) * (weight if node.get("transB", 0) else weight.T)
     with torch.device("meta"):
@@ -90,9 +90,9 @@ def _gemm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Modul
     return layer
 
 
-def _mat_mul(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+def _mat_mul(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
     weight = constants[1]
-    if constants[0] is not None or weight is None or weight.ndim != 2 or rank < 2:
+    if constants[0] is not None or weight is None or weight.ndim != 2 or len(shape) < 2:
         return None
     with torch.device("meta"):
         layer = nn.Linear(weight.shape[0], weight.shape[1], bias=False)
@@ -111,22 +111,26 @@ class ChannelPReLU(nn.PReLU):
         return torch.where(features < 0, features * self.weight, features)
 
 
-def _prelu(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+def _prelu(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
     slopes = constants[1]
     if slopes is None:
         return None
-    per_channel = slopes.shape == (slopes.numel(), *[1] * (rank - 2))
-    if slopes.numel() == 1 or (rank > 1 and per_channel):
+    per_channel = slopes.shape == (slopes.numel(), *[1] * (len(shape) - 2)) or (
+        # MXNet's exporter wrote slopes of channels without the axes of rows and columns, which broadcast
+        # over columns alone: where they cannot, they are of channels.
+        len(shape) == 4 and slopes.ndim == 1 and slopes.numel() == shape[1] != shape[3]
+    )
+    if slopes.numel() == 1 or (len(shape) > 1 and per_channel):
         layer = nn.PReLU(slopes.numel())
         layer.weight = nn.Parameter(slopes.reshape(-1).contiguous())
         return layer
     return ChannelPReLU(slopes)
 
 
-def _layer_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+def _layer_norm(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
     weight, bias = constants[1], constants[2] if len(constants) > 2 else None
-    axis = node.get("axis", -1) % rank
-    if weight is None or weight.ndim != rank - axis or (len(constants) > 2 and bias is None):
+    axis = node.get("axis", -1) % len(shape)
+    if weight is None or weight.ndim != len(shape) - axis or (len(constants) > 2 and bias is None):
         raise InputError(f"LayerNormalization {node.name}: expected constant weights of the last axes")
     layer = nn.LayerNorm(weight.shape, eps=node.get("epsilon", 1e-5), bias=bias is not None)
     layer.weight = nn.Parameter(weight)
@@ -135,7 +139,7 @@ def _layer_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn
     return layer
 
 
-def _group_norm(node: Node, constants: Sequence[Tensor | None], rank: int) -> nn.Module | None:
+def _group_norm(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
     weight, bias, groups = constants[1], constants[2], node.get("num_groups")
     if weight is None or bias is None or node.opset < 21 or len(weight) % groups:
         raise InputError(f"GroupNormalization {node.name}: expected operator set 21 and a weight a channel")

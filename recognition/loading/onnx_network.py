@@ -19,6 +19,7 @@ from recognition.errors import InputError, one_line
 from recognition.loading.limits import MAX_LIVE_ACTIVATIONS, Budget, meta_state, on_meta, size_guard
 from recognition.loading.onnx_layers import BUILDERS, gemm, prelu
 from recognition.loading.onnx_operators import FUNCTIONS
+from recognition.loading.onnx_operators.attributes import check_attributes
 from recognition.loading.onnx_operators.base import Function, Node, integers, torch_type
 
 _ALL_FUNCTIONS: dict[str, Function] = FUNCTIONS | {"Gemm": gemm, "PRelu": prelu}
@@ -152,7 +153,7 @@ class OnnxNetwork(nn.Module):
             return
         builder = BUILDERS.get(node.operator)
         first = values.get(node.inputs[0])
-        layer = None if builder is None or first is None else builder(node, given, first.ndim)
+        layer = None if builder is None or first is None else builder(node, given, first.shape)
         if layer is not None:
             name = f"{len(self._steps):04}_{re.sub(r'[^0-9A-Za-z_]+', '_', node.name) or node.operator}"
             self.layers[name] = layer.eval()
@@ -259,7 +260,7 @@ def _nodes(model: Any, budget: Budget) -> list[Node]:
     )
     if unknown:
         raise InputError(f"no converter for the operators {', '.join(unknown)}")
-    return [
+    made = [
         Node(
             node.op_type,
             node.name,
@@ -270,6 +271,9 @@ def _nodes(model: Any, budget: Budget) -> list[Node]:
         )
         for node in model.graph.node
     ]
+    for node in made:
+        check_attributes(node)
+    return made
 
 
 def _attribute(value: Any, budget: Budget) -> Any:

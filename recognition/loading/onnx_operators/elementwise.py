@@ -22,6 +22,8 @@ def _power(first: Tensor, second: Tensor) -> Tensor:
     return torch.pow(first, second).to(first.dtype)
 
 
+#: Selu's constants, where a node has none. Source: the ONNX operator specification.
+_SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 _BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "Add": torch.add,
     "Sub": torch.sub,
@@ -93,6 +95,11 @@ def _clip(node: Node, value: Tensor, low: Tensor | None = None, high: Tensor | N
     return value
 
 
+def _selu(node: Node, value: Tensor) -> Tensor:
+    alpha, gamma = node.get("alpha", _SELU_ALPHA), node.get("gamma", _SELU_GAMMA)
+    return gamma * torch.where(value > 0, value, alpha * torch.expm1(value))
+
+
 def _reduction(function: Callable[[Tensor, tuple[int, ...], bool], Tensor]) -> Function:
     def reduce(node: Node, value: Tensor, axes: Tensor | None = None) -> Tensor:
         chosen = node.get("axes") if axes is None else integers(axes)
@@ -105,17 +112,61 @@ def _reduction(function: Callable[[Tensor, tuple[int, ...], bool], Tensor]) -> F
     return reduce
 
 
+def _modulo(node: Node, first: Tensor, second: Tensor) -> Tensor:
+    first, second = on_one_device(first, second)
+    # With fmod the result has the sign of the dividend, as in C, otherwise that of the divisor.
+    return torch.fmod(first, second) if node.get("fmod", 0) else torch.remainder(first, second)
+
+
+def _arg(function: Callable[..., Tensor]) -> Function:
+    def find(node: Node, value: Tensor) -> Tensor:
+        axis = node.get("axis", 0)
+        if node.get("select_last_index", 0):
+            found = value.shape[axis] - 1 - function(value.flip(axis), dim=axis, keepdim=True)
+        else:
+            found = function(value, dim=axis, keepdim=True)
+        return found if node.get("keepdims", 1) else found.squeeze(axis)
+
+    return find
+
+
+def _cumulated(node: Node, value: Tensor, axis: Tensor) -> Tensor:
+    along = int(axis.item())
+    value = value.flip(along) if node.get("reverse", 0) else value
+    sums = value.cumsum(along)
+    sums = sums - value if node.get("exclusive", 0) else sums
+    return sums.flip(along) if node.get("reverse", 0) else sums
+
+
+def _product(value: Tensor, axes: tuple[int, ...], keep: bool) -> Tensor:
+    for axis in sorted((axis % value.ndim for axis in axes), reverse=True):
+        value = value.prod(axis, keepdim=keep)
+    return value
+
+
+def _rms_norm(node: Node, value: Tensor, scale: Tensor) -> Tensor:
+    axis = node.get("axis", -1) % value.ndim
+    mean = value.square().mean(tuple(range(axis, value.ndim)), keepdim=True)
+    return value * torch.rsqrt(mean + node.get("epsilon", 1e-5)) * scale
+
+
 #: Functions by operator.
 FUNCTIONS: dict[str, Function] = {
     **{name: _binary(function) for name, function in _BINARY.items()},
     **{name: _unary(function) for name, function in _UNARY.items()},
+    "ArgMax": _arg(torch.argmax),
+    "ArgMin": _arg(torch.argmin),
     "Clip": _clip,
+    "CumSum": _cumulated,
+    "Mod": _modulo,
+    "ReduceProd": _reduction(_product),
+    "RMSNormalization": _rms_norm,
     "Celu": lambda node, value: F.celu(value, node.get("alpha", 1.0)),
     "Elu": lambda node, value: F.elu(value, node.get("alpha", 1.0)),
     "Gelu": lambda node, value: F.gelu(value, approximate=node.get("approximate", "none")),
     "HardSigmoid": lambda node, value: (node.get("alpha", 0.2) * value + node.get("beta", 0.5)).clamp(0, 1),
     "LeakyRelu": lambda node, value: F.leaky_relu(value, node.get("alpha", 0.01)),
-    "Selu": lambda node, value: F.selu(value),
+    "Selu": _selu,
     "Softmax": lambda node, value: _softmax(node, value, F.softmax),
     "LogSoftmax": lambda node, value: _softmax(node, value, F.log_softmax),
     # Dropout changes nothing in inference.

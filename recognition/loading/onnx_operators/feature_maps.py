@@ -9,6 +9,7 @@ from torch import Tensor
 from recognition.errors import InputError
 from recognition.loading.limits import check_elements
 from recognition.loading.onnx_operators.base import Function, Node, integers
+from recognition.loading.onnx_operators.resize import resize
 
 
 def _pad(
@@ -81,11 +82,22 @@ def _max_pool(node: Node, value: Tensor) -> Tensor:
     kernel = node.get("kernel_shape")
     stride = node.get("strides") or [1] * len(kernel)
     padding = pool_padding(node, value, kernel, stride)
+    if node.get("ceil_mode", 0):
+        beyond = _beyond(node, value, padding, kernel, stride)
+        padding = [side + more for side, more in zip(padding, beyond, strict=True)]
     if any(padding):
         value = F.pad(value, padding, value=-math.inf)
-    return F.max_pool2d(
-        value, kernel, stride, 0, node.get("dilations") or 1, ceil_mode=bool(node.get("ceil_mode", 0))
-    )
+    return F.max_pool2d(value, kernel, stride, 0, node.get("dilations") or 1)
+
+
+def _window_sums(node: Node, value: Tensor, kernel: list[int], stride: list[int]) -> Tensor:
+    """Return the sums over each window of feature maps, (batch, channels, h, w), that are already padded."""
+    batch, channels, height, width = value.shape
+    ones = torch.ones(1, 1, *kernel, dtype=value.dtype, device=value.device)
+    dilation = node.get("dilations") or [1] * len(kernel)
+    maps = value.reshape(batch * channels, 1, height, width)
+    sums = F.conv2d(maps, ones, None, stride, 0, dilation)
+    return sums.reshape(batch, channels, *sums.shape[2:])
 
 
 def _average_pool(node: Node, value: Tensor) -> Tensor:
@@ -93,42 +105,58 @@ def _average_pool(node: Node, value: Tensor) -> Tensor:
     stride = node.get("strides") or [1] * len(kernel)
     padding = pool_padding(node, value, kernel, stride)
     ceil = bool(node.get("ceil_mode", 0))
-    if not any(padding):
+    dilated = any(apart != 1 for apart in node.get("dilations") or ())
+    if not any(padding) and not dilated:
         return F.avg_pool2d(value, kernel, stride, ceil_mode=ceil)
-    sums = F.avg_pool2d(F.pad(value, padding), kernel, stride, ceil_mode=ceil)
-    if node.get("count_include_pad", 0):
-        return sums
-    inside = F.pad(torch.ones_like(value[:1, :1]), padding)
-    return sums / F.avg_pool2d(inside, kernel, stride, ceil_mode=ceil)
+    if not dilated and not ceil:
+        sums = F.avg_pool2d(F.pad(value, padding), kernel, stride)
+        if node.get("count_include_pad", 0):
+            return sums
+        inside = F.pad(torch.ones_like(value[:1, :1]), padding)
+        return sums / F.avg_pool2d(inside, kernel, stride)
+    beyond = _beyond(node, value, padding, kernel, stride) if ceil else [0, 0, 0, 0]
+    # Padding counts if asked for; what a last window reads beyond it never does.
+    counted = torch.ones_like(value[:1, :1])
+    counted = F.pad(F.pad(counted, padding, value=float(node.get("count_include_pad", 0))), beyond)
+    padded = F.pad(F.pad(value, padding), beyond)
+    return _window_sums(node, padded, kernel, stride) / _window_sums(node, counted, kernel, stride)
 
 
-def _resize(
-    node: Node,
-    value: Tensor,
-    roi: Tensor | None = None,
-    scales: Tensor | None = None,
-    sizes: Tensor | None = None,
-) -> Tensor:
-    if node.operator == "Upsample":
-        scales = roi if roi is not None else torch.tensor(node.get("scales"))
-    if sizes is not None and sizes.numel():
-        target = integers(sizes)[2:]
-    elif scales is not None:
-        factors = scales.tolist()[2:]
-        target = [int(size * factor) for size, factor in zip(value.shape[2:], factors, strict=True)]
-    else:
-        raise InputError("Resize: expected sizes or scales")
-    check_elements([*value.shape[:2], *target], "Resize")
-    mode = node.get("mode", "nearest")
-    alignment = node.get("coordinate_transformation_mode", "half_pixel")
-    if mode == "nearest":
-        return F.interpolate(value, target, mode="nearest")
-    known = {"linear": "bilinear", "cubic": "bicubic"}.get(mode)
-    if known is None or alignment not in ("half_pixel", "pytorch_half_pixel", "align_corners"):
-        raise InputError(
-            f"Resize: expected nearest, linear or cubic of pixel centres, got {mode}, {alignment}"
-        )
-    return F.interpolate(value, target, mode=known, align_corners=alignment == "align_corners")
+def _beyond(node: Node, value: Tensor, padding: list[int], kernel: list[int], stride: list[int]) -> list[int]:
+    """Return what is to be added behind the padding for the last windows of ceil_mode, in torch's order.
+
+    A window that begins behind the feature maps and the padding before them is left out.
+    """
+    beyond = [0, 0, 0, 0]
+    dilation = node.get("dilations") or [1] * len(kernel)
+    for place, axis in enumerate((3, 2)):
+        before, after = padding[2 * place : 2 * place + 2]
+        size, step = value.shape[axis], stride[axis - 2]
+        extent = (kernel[axis - 2] - 1) * dilation[axis - 2] + 1
+        windows = -(-(size + before + after - extent) // step) + 1
+        if (windows - 1) * step >= size + before:
+            windows -= 1
+        beyond[2 * place + 1] = max(0, (windows - 1) * step + extent - size - before - after)
+    return beyond
+
+
+def _lp_pool(node: Node, value: Tensor) -> Tensor:
+    kernel, power = node.get("kernel_shape"), node.get("p", 2)
+    stride = node.get("strides") or [1] * len(kernel)
+    padding = pool_padding(node, value, kernel, stride)
+    if node.get("ceil_mode", 0):
+        beyond = _beyond(node, value, padding, kernel, stride)
+        padding = [side + more for side, more in zip(padding, beyond, strict=True)]
+    return _window_sums(node, F.pad(value, padding).abs() ** power, kernel, stride) ** (1 / power)
+
+
+def _response_norm(node: Node, value: Tensor) -> Tensor:
+    size = node.get("size")
+    before = (size - 1) // 2
+    squares = F.pad(value.square(), (0, 0, 0, 0, before, size - 1 - before))
+    sums = sum(squares[:, place : place + value.shape[1]] for place in range(size))
+    scale = node.get("bias", 1.0) + node.get("alpha", 1e-4) / size * sums
+    return value / scale ** node.get("beta", 0.75)
 
 
 def _depth_to_space(node: Node, value: Tensor) -> Tensor:
@@ -151,10 +179,12 @@ def _space_to_depth(node: Node, value: Tensor) -> Tensor:
 FUNCTIONS: dict[str, Function] = {
     "Pad": _pad,
     "InstanceNormalization": _instance_norm,
+    "LpPool": _lp_pool,
+    "LRN": _response_norm,
     "MaxPool": _max_pool,
     "AveragePool": _average_pool,
-    "Resize": _resize,
-    "Upsample": _resize,
+    "Resize": resize,
+    "Upsample": resize,
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
     "GlobalAveragePool": lambda node, value: value.mean((2, 3), keepdim=True),

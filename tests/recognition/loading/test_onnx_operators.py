@@ -115,6 +115,24 @@ CASES: list[tuple[str, list[np.ndarray], dict, int]] = [
     ),
     ("Upsample", [np.array([1, 1, 2, 2], np.float32)], {"mode": "nearest"}, 9),
     ("SpaceToDepth", [], {"blocksize": 2}, 13),
+    *(
+        (name, [], {"axis": axis, "keepdims": keep, "select_last_index": last}, 13)
+        for name in ("ArgMax", "ArgMin")
+        for axis, keep, last in ((1, 1, 0), (-1, 0, 1))
+    ),
+    ("CumSum", [np.array(2, dtype=np.int64)], {}, 14),
+    ("CumSum", [np.array(-1, dtype=np.int64)], {"exclusive": 1, "reverse": 1}, 14),
+    ("Mod", [floats(3, 1, 1)], {"fmod": 1}, 13),
+    ("ReduceProd", [ints(2, 3)], {}, 18),
+    ("ReduceProd", [ints(1)], {"keepdims": 0}, 18),
+    ("RMSNormalization", [floats(6)], {"epsilon": 0.01}, 23),
+    ("GatherElements", [ints(*range(-6, 210)).reshape(2, 3, 6, 6) % 3 - 1], {"axis": 1}, 13),
+    ("Trilu", [], {}, 14),
+    ("Trilu", [np.array(1, dtype=np.int64)], {"upper": 0}, 14),
+    ("LRN", [], {"size": 3, "alpha": 0.3, "beta": 0.6, "bias": 1.5}, 13),
+    ("LRN", [], {"size": 5}, 13),
+    ("LpPool", [], {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1], "p": 3}, 18),
+    ("LpPool", [], {"kernel_shape": [2, 2], "dilations": [2, 2], "ceil_mode": 1}, 18),
 ]
 
 
@@ -245,6 +263,17 @@ GRAPHS: dict[str, tuple[list[onnx.NodeProto], dict[str, np.ndarray]]] = {
         ],
         {},
     ),
+    "largest": (
+        [
+            node("TopK", "x three", "a i", axis=2),
+            node("TopK", "x two", "b j", largest=0, axis=2),
+            node("Concat", "a b", "c", axis=2),
+            node("Concat", "i j", "k", axis=2),
+            node("Cast", "k", "f", to=TensorProto.FLOAT),
+            node("Add", "c f", "y"),
+        ],
+        {"three": ints(3), "two": ints(2)},
+    ),
     "slopes that are computed": ([node("Abs", "x", "a"), node("PRelu", "x a", "y")], {}),
 }
 
@@ -254,6 +283,16 @@ def test_a_graph_equals_onnxruntimes(name):
     nodes, weights = GRAPHS[name]
     images = torch.from_numpy(CHANCE.normal(size=(2, 3, SIDE, SIDE)).astype(np.float32))
     compare(model_of(nodes, weights, 16), images)
+
+
+def test_slopes_of_channels_without_further_axes_are_of_channels():
+    """MXNet's exporter wrote them so; onnxruntime refuses what does not broadcast."""
+    slopes = floats(3)
+    images = torch.from_numpy(CHANCE.normal(size=(2, 3, SIDE, SIDE)).astype(np.float32))
+    model = model_of([node("PRelu", "x w", "y")], {"w": slopes}, 13)
+    network = OnnxNetwork(model, size=SIDE, fixed_batch=None, channels_last=False, file_bytes=0).eval()
+    expected = torch.where(images < 0, images * torch.from_numpy(slopes)[:, None, None], images)
+    torch.testing.assert_close(network(images).detach(), expected)
 
 
 def test_every_operator_is_tested():

@@ -1,0 +1,87 @@
+"""Which attributes of ONNX operators are implemented; others are refused, because they change results."""
+
+from recognition.errors import InputError
+from recognition.loading.onnx_operators.base import Node
+
+_POOL = "auto_pad ceil_mode kernel_shape pads strides dilations"
+#: Names of attributes by operator, separated by spaces; operators that are not listed have none.
+_IMPLEMENTED = {
+    "ArgMax": "axis keepdims select_last_index",
+    "ArgMin": "axis keepdims select_last_index",
+    "AveragePool": f"{_POOL} count_include_pad",
+    "BatchNormalization": "epsilon momentum spatial training_mode is_test",
+    "Cast": "to saturate round_mode",
+    "CastLike": "saturate round_mode",
+    "Celu": "alpha",
+    "Clip": "min max",
+    "Concat": "axis",
+    "Constant": "value value_float value_floats value_int value_ints",
+    "ConstantOfShape": "value",
+    "Conv": "auto_pad dilations group kernel_shape pads strides",
+    "CumSum": "exclusive reverse",
+    "DepthToSpace": "blocksize mode",
+    "Dropout": "ratio seed is_test",
+    "Einsum": "equation",
+    "Elu": "alpha",
+    "Flatten": "axis",
+    "Gather": "axis",
+    "GatherElements": "axis",
+    "Gelu": "approximate",
+    "Gemm": "alpha beta transA transB",
+    "GroupNormalization": "epsilon num_groups stash_type",
+    "HardSigmoid": "alpha beta",
+    "InstanceNormalization": "epsilon",
+    "LayerNormalization": "axis epsilon stash_type",
+    "LeakyRelu": "alpha",
+    "LogSoftmax": "axis",
+    "LpNormalization": "axis p",
+    "LpPool": f"{_POOL} p",
+    "LRN": "alpha beta bias size",
+    # The order of storage is that of the second output, the indices.
+    "MaxPool": f"{_POOL} storage_order",
+    "Mod": "fmod",
+    "Pad": "mode pads value",
+    "Reshape": "allowzero",
+    "Resize": "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside "
+    "extrapolation_value keep_aspect_ratio_policy mode nearest_mode scales",
+    "RMSNormalization": "axis epsilon stash_type",
+    "Selu": "alpha gamma",
+    "Shape": "start end",
+    "Slice": "starts ends axes",
+    "Softmax": "axis",
+    "SpaceToDepth": "blocksize",
+    "Split": "axis split num_outputs",
+    "Squeeze": "axes",
+    "TopK": "axis largest sorted",
+    "Transpose": "perm",
+    "Trilu": "upper",
+    "Unsqueeze": "axes",
+    "Upsample": "mode scales",
+    **{
+        f"Reduce{name}": "axes keepdims noop_with_empty_axes"
+        for name in ("Mean", "Prod", "Sum", "Max", "Min", "L1", "L2", "SumSquare", "LogSumExp")
+    },
+}
+_BY_OPERATOR = {operator: frozenset(names.split()) for operator, names in _IMPLEMENTED.items()}
+#: Attributes with the only value that is implemented, by operator.
+_ONLY = {"BatchNormalization": {"training_mode": 0, "spatial": 1}}
+
+
+def check_attributes(node: Node) -> None:
+    """Check that all attributes of a node are implemented.
+
+    Raises:
+        InputError: If one is not, or has a value that is not.
+    """
+    unknown = sorted(node.attributes.keys() - _BY_OPERATOR.get(node.operator, frozenset()))
+    if unknown:
+        raise InputError(
+            f"node {node.operator} {node.name!r}: no converter for its attributes {', '.join(unknown)}"
+        )
+    for name, only in _ONLY.get(node.operator, {}).items():
+        if node.get(name, only) != only:
+            raise InputError(
+                f"node {node.operator} {node.name!r}: expected {name} {only}, got {node.get(name)}"
+            )
+    if node.operator in ("MaxPool", "BatchNormalization") and any(node.outputs[1:]):
+        raise InputError(f"node {node.operator} {node.name!r}: expected one output, got {len(node.outputs)}")
