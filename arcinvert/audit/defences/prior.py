@@ -8,6 +8,8 @@ from arcinvert.evaluation.similarity import Array
 
 #: Folds of the cross-validation that chooses the shrinkage; twice as many faces are the fewest that are used.
 _FOLDS = 5
+#: The variance, over all dimensions, below which templates are copies of one face.
+_LEAST_VARIANCE = 1e-9
 #: The shares of the isotropic covariance that it chooses from.
 _SHRINKAGE = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
 
@@ -26,7 +28,9 @@ class TemplatePrior:
 
 
 def fit_prior(public: Array, dim: int) -> TemplatePrior:
-    """Return the Gaussian of public templates; with fewer than ten, any direction is as likely as another.
+    """Return the Gaussian of public templates.
+
+    With fewer than ten, or with copies of one, any direction is as likely as another.
 
     The mean is shrunk towards zero as far as its own error asks. The covariance is shrunk towards an
     isotropic one by the share under which templates that were left out are most likely, so that nothing is
@@ -40,9 +44,9 @@ def fit_prior(public: Array, dim: int) -> TemplatePrior:
         Friedman, Journal of the American Statistical Association 84(405), 1989, equation 18, with the
         cross-validated likelihood for its risk.
     """
-    if len(public) < 2 * _FOLDS:
-        return TemplatePrior(np.zeros(dim), np.eye(dim) / dim)
     public = public.astype(np.float64)
+    if len(public) < 2 * _FOLDS or public.var(0).sum() < _LEAST_VARIANCE:
+        return TemplatePrior(np.zeros(dim), np.eye(dim) / dim)
     share = _SHRINKAGE[int(np.argmax(_held_out_likelihood(public)))]
     return TemplatePrior(_shrunk_mean(public), _shrunk(np.cov(public.T, ddof=1).reshape(dim, dim), share))
 
@@ -72,7 +76,7 @@ def _held_out_likelihood(public: Array) -> Array:
         isotropic = np.trace(covariance) / len(covariance)
         for index, share in enumerate(_SHRINKAGE):
             variances = (1 - share) * np.maximum(values, 0) + share * isotropic
-            # Copies of one face have no variance at all.
-            variances = np.maximum(variances, np.finfo(np.float64).tiny)
+            # The kept ones may be copies of one face, which have no variance at all.
+            variances = np.maximum(variances, _LEAST_VARIANCE / len(covariance))
             total[index] -= (len(left_out) * np.log(variances).sum() + (squares / variances).sum()) / 2
     return total

@@ -18,6 +18,8 @@ from recognition.errors import InputError
 DIM = 60
 #: Knows as many public faces as there are dimensions.
 ADVERSARY = Adversary(DIM, unit_norm(np.random.default_rng(5).normal(size=(2 * DIM, DIM))))
+#: Knows no public face.
+NOTHING_KNOWN = Adversary(DIM, np.zeros((0, DIM)))
 TEMPLATE_DEFENCES = [name for name in DEFENCES if issubclass(DEFENCES[name], TemplateDefence)]
 
 
@@ -57,6 +59,63 @@ def test_conformance(name: str, templates: NDArray[np.float64]) -> None:
         assert np.abs((wrong * templates).sum(1)).mean() < recovered.mean()
 
 
+@pytest.mark.parametrize("name", TEMPLATE_DEFENCES)
+def test_an_adversary_repeats_itself(name: str, templates: NDArray[np.float64]) -> None:
+    defence, keys = make_defence(name), list(range(8))
+    assert isinstance(defence, TemplateDefence)
+    protected = defence.protect(templates, keys)
+    for adversary in (ADVERSARY, NOTHING_KNOWN):
+        first = defence.recover(protected, keys, adversary)
+        assert np.array_equal(first, defence.recover(protected, keys, adversary))
+        assert np.isfinite(first).all()
+    # Row by row: nobody's estimate depends on another's record.
+    alone = defence.recover(protected[3:4], keys[3:4], ADVERSARY)[0]
+    assert alone == pytest.approx(defence.recover(protected, keys, ADVERSARY)[3], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["noise", "quantisation", "truncation", "projection", "biohashing"])
+def test_without_public_faces_a_record_is_only_projected_back(
+    name: str, templates: NDArray[np.float64]
+) -> None:
+    defence, keys = make_defence(name), list(range(8))
+    assert isinstance(defence, TemplateDefence)
+    protected = defence.protect(templates, keys)
+    if isinstance(defence, Projection):
+        back = np.stack(
+            [row @ defence.directions(key, DIM) for row, key in zip(protected, keys, strict=True)]
+        )
+    else:
+        back = np.pad(protected, ((0, 0), (0, DIM - protected.shape[1])))
+    assert defence.recover(protected, keys, NOTHING_KNOWN) == pytest.approx(unit_norm(back), abs=1e-6)
+
+
+def test_what_an_adversary_holds() -> None:
+    assert Projection().held(ADVERSARY) == f"protected template, key and templates of {2 * DIM} public faces"
+    assert Projection().held(NOTHING_KNOWN) == "protected template and key"
+    assert Noise().held(ADVERSARY) == f"protected template and templates of {2 * DIM} public faces"
+
+
+def test_without_the_key_only_the_mean_is_left(templates: NDArray[np.float64]) -> None:
+    public = unit_norm(np.random.default_rng(5).normal(1.0, size=(200, DIM)))
+    protected = Projection().protect(templates, list(range(8)))
+    estimates = Projection().recover_without_key(protected, Adversary(DIM, public))
+    assert estimates == pytest.approx(np.tile(unit_norm(public.mean(0)[None]), (8, 1)))
+    noisy = Noise().protect(templates, list(range(8)))
+    assert np.array_equal(
+        Noise().recover_without_key(noisy, ADVERSARY), Noise().recover(noisy, [0] * 8, ADVERSARY)
+    )
+
+
+@pytest.mark.parametrize("bits", [1, 2, 5, 16])
+def test_the_levels_of_a_rounded_template_are_found_again(bits: int, templates: NDArray[np.float64]) -> None:
+    # Stored templates have float32 numbers, and their scale is lost.
+    stored = Quantisation(bits).protect(templates, [0] * 8).astype(np.float32)
+    estimates = Quantisation(bits).recover(stored, [0] * 8, NOTHING_KNOWN)
+    assert (estimates * templates).sum(1).mean() > {1: 0.75, 2: 0.88, 5: 0.995, 16: 0.995}[bits]
+    with pytest.raises(InputError, match="expected a template of"):
+        Quantisation(bits).recover(1e5 * np.pi ** np.arange(1.0, DIM + 1)[None], [0], NOTHING_KNOWN)
+
+
 def test_noise_is_as_long_as_asked(templates: NDArray[np.float64]) -> None:
     protected = Noise(0.5).protect(templates, list(range(50, 58)))
     # A right angle of 0.5 to 1, on average.
@@ -75,7 +134,7 @@ def test_a_projection_keeps_the_part_along_its_directions(templates: NDArray[np.
     defence = Projection(0.5)
     rows = defence.directions(3, DIM)
     assert rows @ rows.T == pytest.approx(np.eye(DIM // 2), abs=1e-9)
-    estimate = defence.recover(defence.protect(templates, [3] * 8), [3] * 8, ADVERSARY)
+    estimate = defence.recover(defence.protect(templates, [3] * 8), [3] * 8, NOTHING_KNOWN)
     assert estimate == pytest.approx(unit_norm(templates @ rows.T @ rows))
 
 
