@@ -87,9 +87,10 @@ class Attacker:
             InputError: If options are unknown, out of range, or contradict the network or each other.
         """
         check_word("target", target, get_args(TargetKind))
-        return self._resolved(attack_options(options), target)
+        return self.resolved(attack_options(options), target)
 
-    def _resolved(self, options: AttackOptions, target: TargetKind) -> AttackPlan:
+    def resolved(self, options: AttackOptions, target: TargetKind) -> AttackPlan:
+        """Return the complete plan of an attack with checked options; see `plan`."""
         if options.knowledge == "weights" and self._statistics is not None:
             raise InputError(
                 "statistics: expected none with knowledge of the weights alone, got "
@@ -128,7 +129,7 @@ class Attacker:
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
         inputs = {"classes": wanted, "photos": _name(photos)}
         notes = _without_type_2(subjects, photos)
-        return self._run("generate", "class", subjects, chosen, inputs, out, resume, progress, notes)
+        return _run(self, "generate", "class", subjects, chosen, inputs, out, resume, progress, notes)
 
     @takes(AttackOptions)
     def from_image(
@@ -172,7 +173,7 @@ class Attacker:
         notes = _without_type_2(subjects, photos)
         if left_out:
             notes.append(f"Photographs left out as unreadable or without a face: {len(left_out)}.")
-        return self._run("from-image", "template", subjects, chosen, inputs, out, resume, progress, notes)
+        return _run(self, "from-image", "template", subjects, chosen, inputs, out, resume, progress, notes)
 
     @takes(AttackOptions)
     def from_crops(
@@ -198,7 +199,7 @@ class Attacker:
         chosen = _checked(options, out, progress)
         subjects = crop_subjects(self.recogniser, crops, self.judge)
         inputs = {"crops": [subject.name for subject in subjects]}
-        return self._run("from-crops", "template", subjects, chosen, inputs, out, resume, progress)
+        return _run(self, "from-crops", "template", subjects, chosen, inputs, out, resume, progress)
 
     @takes(AttackOptions)
     def from_embedding(
@@ -226,33 +227,7 @@ class Attacker:
         chosen = _checked(options, out, progress)
         subjects = TemplateSubjects(self.recogniser, templates)
         inputs = {"templates": _name(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
-        return self._run("from-embedding", "template", subjects, chosen, inputs, out, resume, progress)
-
-    def _run(
-        self,
-        command: str,
-        target: TargetKind,
-        subjects: Sequence[Subject],
-        options: AttackOptions,
-        inputs: dict[str, Any],
-        out: str | os.PathLike[str] | None,
-        resume: bool,
-        progress: OnStep | None,
-        notes: Sequence[str] = (),
-    ) -> Run:
-        return run_plan(
-            self,
-            self._resolved(options, target),
-            subjects,
-            self.judge,
-            command=command,
-            inputs=inputs,
-            options=to_json(options),
-            out=out,
-            progress=progress,
-            notes=notes,
-            resume=resume,
-        )
+        return _run(self, "from-embedding", "template", subjects, chosen, inputs, out, resume, progress)
 
     def reconstruct(
         self,
@@ -295,6 +270,33 @@ class Attacker:
         steps = attack.initialisation.pending_steps + plan.steps_per_batch
         counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches)
         return attack.run(tasks, batch=batch, counter=counter)
+
+
+def _run(
+    attacker: Attacker,
+    command: str,
+    target: TargetKind,
+    subjects: Sequence[Subject],
+    options: AttackOptions,
+    inputs: dict[str, Any],
+    out: str | os.PathLike[str] | None,
+    resume: bool,
+    progress: OnStep | None,
+    notes: Sequence[str] = (),
+) -> Run:
+    return run_plan(
+        attacker,
+        attacker.resolved(options, target),
+        subjects,
+        attacker.judge,
+        command=command,
+        inputs=inputs,
+        options=to_json(options),
+        out=out,
+        progress=progress,
+        notes=notes,
+        resume=resume,
+    )
 
 
 def attack_options(options: dict[str, Any]) -> AttackOptions:

@@ -200,11 +200,7 @@ class Trainer:
             loss = self.loss(*part, margin_fraction) / parts
             value += float(loss.detach())
             if not math.isfinite(value):
-                kept = f" (the last finished epoch is kept in {self.out})" if self.log.finished_epochs else ""
-                raise InputError(
-                    f"loss: expected a finite number, got {value} at epoch {epoch + 1}, step {step + 1}; "
-                    f"lower --learning-rate or --scale{kept}"
-                )
+                raise _not_finite(value, epoch, step, self.out if self.log.finished_epochs else None)
             self.optimiser.backward(loss)
         self.optimiser.finish()
         return value
@@ -265,9 +261,9 @@ class Trainer:
             "split": self.data.describe_split(),
         }
         save_recogniser(self.model_path, self.recogniser(), extra=extra, notes=notes)
-        states = {name: part.state_dict() for name, part in self._stateful().items()}
+        states = {name: part.state_dict() for name, part in _stateful(self).items()}
         states["log"] = self.log.to_json()
-        write_state(self.state_path, identity=self._identity(), content=states)
+        write_state(self.state_path, identity=_identity(self), content=states)
         self.log.write(self.out)
 
     def resume(self) -> None:
@@ -276,9 +272,9 @@ class Trainer:
         Raises:
             InputError: If the state is damaged, or another training's.
         """
-        state = read_state(self.state_path, identity=self._identity())
+        state = read_state(self.state_path, identity=_identity(self))
         try:
-            for name, part in self._stateful().items():
+            for name, part in _stateful(self).items():
                 part.load_state_dict(state[name])
             self.log.load_json(state["log"])
         except Exception as error:
@@ -289,23 +285,34 @@ class Trainer:
             ) from None
         self.log.write(self.out)
 
-    def _identity(self) -> dict[str, Any]:
-        """What must be equal to resume: all but the number of epochs, which may change."""
-        options = {name: value for name, value in to_json(self.options).items() if name != "epochs"}
-        class_names = list(self.data.class_names)
-        teacher = self.teacher.describe() if self.teacher else {}
-        return {
-            "options": options,
-            "class_names": class_names,
-            "started_from": self.started_from,
-            "teacher": teacher,
-        }
 
-    def _stateful(self) -> dict[str, Any]:
-        """What has a state besides the log, by its name in the file."""
-        return {
-            "backbone": self.backbone,
-            "head": self.head,
-            "aux_losses": self.modules.aux_losses,
-            "optimiser": self.optimiser,
-        }
+def _identity(trainer: Trainer) -> dict[str, Any]:
+    """What must be equal to resume: all but the number of epochs, which may change."""
+    options = {name: value for name, value in to_json(trainer.options).items() if name != "epochs"}
+    class_names = list(trainer.data.class_names)
+    teacher = trainer.teacher.describe() if trainer.teacher else {}
+    return {
+        "options": options,
+        "class_names": class_names,
+        "started_from": trainer.started_from,
+        "teacher": teacher,
+    }
+
+
+def _stateful(trainer: Trainer) -> dict[str, Any]:
+    """What has a state besides the log, by its name in the file."""
+    return {
+        "backbone": trainer.backbone,
+        "head": trainer.head,
+        "aux_losses": trainer.modules.aux_losses,
+        "optimiser": trainer.optimiser,
+    }
+
+
+def _not_finite(value: float, epoch: int, step: int, out: Path | None) -> InputError:
+    """Return the error of a loss that is not finite; `out` holds the last finished epoch, if there is one."""
+    kept = f" (the last finished epoch is kept in {out})" if out is not None else ""
+    return InputError(
+        f"loss: expected a finite number, got {value} at epoch {epoch + 1}, step {step + 1}; "
+        f"lower --learning-rate or --scale{kept}"
+    )
