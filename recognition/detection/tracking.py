@@ -25,7 +25,7 @@ DEFAULT_RATE = 25.0
 _MAX_RATE = 1000.0
 #: Largest frame in pixels; 8K has 33 million.
 MAX_FRAME = 40_000_000
-#: Bytes at the beginning of a film by which it is told from text, and those that no text has.
+#: Bytes at the beginning of a film that distinguish it from text, and those that no text has.
 _BEGIN = 512
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 #: Most digits of a camera's number.

@@ -1,8 +1,10 @@
 """The table of readers that are fuzzed: a new one is one row of `READERS`."""
 
+import contextlib
 import functools
 import io
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +14,16 @@ from typing import Any
 import cv2
 import numpy as np
 import onnx
+import pyarrow
+import pyarrow.parquet
 import torch
 from onnx import helper
 from PIL import Image
 from safetensors.torch import save_file
 
+from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.report import read_audit
+from arcinvert.audit.templates import read_templates
 from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.statistics_file import load_statistics, save_statistics
 from arcinvert.subjects.templates import TemplateSubjects
@@ -259,6 +266,42 @@ def _read_own(path: Path) -> None:
     load_notes(path)
 
 
+def _sqlite_bytes(folder: Path) -> list[bytes]:
+    path = folder / "templates.db"
+    path.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as base:
+        base.execute("CREATE TABLE templates (identity TEXT, template BLOB)")
+        rows = np.random.default_rng(0).normal(size=(3, 4)).astype("<f4")
+        blobs = [(f"p{number}", row.tobytes()) for number, row in enumerate(rows)]
+        base.executemany("INSERT INTO templates VALUES (?, ?)", blobs)
+        base.execute("INSERT INTO templates VALUES ('json', '[1, 2, 3, 4.5]')")
+        base.commit()
+    return [path.read_bytes()]
+
+
+def _parquet_bytes(folder: Path) -> list[bytes]:
+    rows = np.random.default_rng(0).normal(size=(3, 4)).tolist()
+    table = pyarrow.table({"identity": ["a", "b", "c"], "template": rows})
+    pyarrow.parquet.write_table(table, folder / "templates.parquet")
+    return [(folder / "templates.parquet").read_bytes()]
+
+
+def _read_table(path: Path) -> None:
+    read_templates(path, dim=4)
+
+
+def _audit_toml_bytes(_: Path) -> list[bytes]:
+    return [b'images = "faces"\nbudget = "quick"\npeople = 3\nfmr = [0.01, 0.001]\n[attack]\nsteps = 5\n']
+
+
+def _read_audit_toml(path: Path) -> None:
+    AuditOptions(**read_toml(AuditOptions, path))
+
+
+def _audit_json_bytes(_: Path) -> list[bytes]:
+    return [(Path(__file__).parents[2] / "app" / "data" / "audit.json").read_bytes()]
+
+
 READERS: dict[str, Reader] = {
     "own": Reader(".safetensors", _own_bytes, _read_own, mutate_safetensors),
     "safetensors": Reader(".safetensors", _safetensors_bytes, load, mutate_safetensors),
@@ -276,6 +319,8 @@ READERS: dict[str, Reader] = {
     "calibration": Reader(".json", _calibration_bytes, _read_calibration, mutate_json),
     "cmc": Reader(".json", lambda _: [json.dumps(_POINTS).encode()], _read_cmc, mutate_json),
     "angles": Reader(".json", lambda _: [b'{"epochs": [[1, 2, 3], [0, 2, 4]]}'], _read_angles, mutate_json),
-    # AUDIT: rows of arcinvert.audit follow here when its readers are mended: sqlite, parquet and npz through
-    # `templates.read_templates`, audit.toml through its options, audit.json through `compare.compare`.
+    "sqlite": Reader(".db", _sqlite_bytes, _read_table),
+    "parquet": Reader(".parquet", _parquet_bytes, _read_table),
+    "audit-toml": Reader(".toml", _audit_toml_bytes, _read_audit_toml, mutate_lines),
+    "audit-json": Reader(".json", _audit_json_bytes, read_audit, mutate_json),
 }
