@@ -193,7 +193,9 @@ def test_ctrl_c_ends_the_reading(tmp_path: Path) -> None:
         connection.executemany("INSERT INTO templates VALUES (?, ?)", [("a", GOOD)] * 1000)
     connection.close()
     program = (
-        "import time\nfrom pathlib import Path\nfrom arcinvert.audit.templates import sqlite\n"
+        "import signal\nfrom pathlib import Path\nfrom arcinvert.audit.templates import sqlite\n"
+        # Jobs in the background ignore Ctrl-C, and so do the processes that they start.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         # An endless query in the place of the table's, as in a database that SQLite works on for long.
         "sqlite._blocks = lambda path, cursor, dim, clock: cursor.connection.execute(\n"
         "    'WITH RECURSIVE e(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM e) '\n"

@@ -180,10 +180,17 @@ def test_statistics_beside_a_network_are_found(
     assert found.images == 20
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"\xff" * 200])
-def test_other_files_are_refused(content: bytes, path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "damaged statistics file"),
+        (b"text", "damaged safetensors file \\(a header of"),
+        (b"\xff" * 200, "damaged safetensors file \\(a header of"),
+    ],
+)
+def test_other_files_are_refused(content: bytes, message: str, path: Path) -> None:
     path.write_bytes(content)
-    with pytest.raises(InputError, match="damaged statistics file") as refused:
+    with pytest.raises(InputError, match=message) as refused:
         load_statistics(path)
     assert "\n" not in str(refused.value)
 
