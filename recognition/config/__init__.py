@@ -6,7 +6,7 @@ keep. `None` always means "not given", and nothing else does. This module does n
 """
 
 from recognition.config.fields import Kind, check, check_name, kinds, option
-from recognition.config.python import given, takes, to_json
+from recognition.config.python import takes, to_json
 from recognition.config.sources import add_arguments, gather, parse_pairs, read_toml
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "check",
     "check_name",
     "gather",
-    "given",
     "kinds",
     "option",
     "parse_pairs",

@@ -64,8 +64,3 @@ def takes(options: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return function
 
     return decorate
-
-
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that are not None."""
-    return {name: value for name, value in values.items() if value is not None}

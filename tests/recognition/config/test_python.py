@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from recognition.config import given, takes, to_json
+from recognition.config import takes, to_json
 from tests.recognition.config.examples import Inner, Options
 
 
@@ -20,10 +20,6 @@ def test_json_has_lists_texts_and_tables() -> None:
     assert described["inner"] == {"rate": 2.0, "weights": {}}
     assert list(described) == [entry.name for entry in fields(Options)]
     assert json.loads(json.dumps(described)) == described
-
-
-def test_what_is_given_is_what_is_not_none() -> None:
-    assert given({"a": None, "b": 0, "c": False, "d": ""}) == {"b": 0, "c": False, "d": ""}
 
 
 @takes(Options)
