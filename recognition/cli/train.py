@@ -52,6 +52,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--keep-images", action="store_true", help="Keep decoded images in memory, 37 kB each"
     )
+    parser.add_argument(
+        "--compile",
+        dest="compiled",
+        action="store_true",
+        help="Compile the network with torch.compile: a minute at the start, then faster steps",
+    )
     add_arguments(parser, TrainingOptions)
     parser.set_defaults(run=_run)
 
@@ -70,6 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "workers": arguments.workers,
         "start_from": arguments.start_from,
         "teacher": arguments.teacher,
+        "compiled": arguments.compiled,
     }
     if arguments.dry_run:
         from recognition.training.dry_run import dry_run

@@ -44,6 +44,7 @@ def dry_run(
     workers: int = 0,
     start_from: str | os.PathLike[str] | None = None,
     teacher: str | os.PathLike[str] | None = None,
+    compiled: bool = False,
 ) -> DryRun:
     """Train `STEPS` steps at each image size of the training, write nothing, and estimate the cost.
 
@@ -60,6 +61,7 @@ def dry_run(
         workers=workers,
         start_from=start_from,
         teacher=teacher,
+        compiled=compiled,
     )
     if trainer.teacher is not None:
         trainer.teacher.use_placeholders()

@@ -85,6 +85,17 @@ class Teacher:
             self._embeddings = torch.from_numpy(cached).to(self._device)
         return self._embeddings
 
+    def class_centres(self, labels: NDArray[np.integer]) -> Tensor:
+        """Return the mean direction of the embeddings of each class, unit norm, shape (classes, dim).
+
+        Args:
+            labels: Shape (images,), class indices of the training photographs, each class at least once.
+        """
+        embeddings = self.embed()
+        sums = embeddings.new_zeros(int(labels.max()) + 1, embeddings.shape[1])
+        sums.index_add_(0, torch.as_tensor(labels, device=self._device), embeddings)
+        return F.normalize(sums)
+
     def use_placeholders(self) -> None:
         """Use random embeddings in place of the teacher's, to measure the cost of a step."""
         images = len(self._data.dataset)

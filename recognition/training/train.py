@@ -21,6 +21,7 @@ def train(
     stop_after: int | None = None,
     start_from: str | os.PathLike[str] | None = None,
     teacher: str | os.PathLike[str] | None = None,
+    compiled: bool = False,
 ) -> Path:
     """Train on aligned faces, or resume the training that left its state in `out`.
 
@@ -42,7 +43,9 @@ def train(
         stop_after: Epoch, from 1, after which to stop; a later call resumes.
         start_from: Network whose weights the training begins with (see `warm_start`), instead of random
             ones. If its class centres fit too, the margin has no warm-up.
-        teacher: Network whose embeddings the student learns too, weighted by `options.teacher_weight`.
+        teacher: Network whose embeddings the student learns too, weighted by `options.teacher_weight`. Its
+            classes' mean embeddings are then the first class centres.
+        compiled: Whether torch.compile makes the network's code faster, after a minute of compilation.
 
     Returns:
         The path of the network.
@@ -62,6 +65,7 @@ def train(
         keep_images=keep_images,
         start_from=start_from,
         teacher=teacher,
+        compiled=compiled,
     )
     trainer.prepare(Path(out))
     try:

@@ -79,6 +79,11 @@ def load_initial_weights(
     return {"name": name, "sha256": started.source.sha256, "centres": centres is not None}
 
 
+def has_one_centre_per_class(head: Head) -> bool:
+    """Return whether a head has one unit-norm centre per class, which another network can provide."""
+    return isinstance(head, CosineHead) and not isinstance(head, SubCentreArcFaceHead)
+
+
 def _copy_or_widen(old: nn.Module, new: nn.Module, name: str, seed: int) -> None:
     layouts = [{key: value.shape for key, value in part.state_dict().items()} for part in (old, new)]
     if type(old) is type(new):
@@ -110,6 +115,5 @@ def _differ_in_the_last_layer(old: dict[str, torch.Size], new: dict[str, torch.S
 
 
 def _fitting_centres(started: Recogniser, head: Head, class_names: tuple[str, ...]) -> Tensor | None:
-    one_per_class = isinstance(head, CosineHead) and not isinstance(head, SubCentreArcFaceHead)
     fits = started.centres is not None and started.centres.shape == head.weight.shape
-    return started.centres if one_per_class and fits and started.class_names == class_names else None
+    return started.centres if has_one_centre_per_class(head) and fits and started.class_names == class_names else None
