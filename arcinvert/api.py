@@ -24,6 +24,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
         model: Model = BUNDLED,
         preprocessing: Preprocessing | None = None,
         statistics: str | os.PathLike[str] | None = None,
+        decoder: str | os.PathLike[str] | None = None,
         device: DeviceName = "auto",
         precision: Precision = "auto",
         **keywords: Any,
@@ -32,6 +33,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
             model,
             preprocessing=preprocessing,
             statistics=statistics,
+            decoder=decoder,
             device=device,
             precision=precision,
         )

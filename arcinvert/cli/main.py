@@ -14,6 +14,7 @@ from arcinvert.cli import (
     generate,
     harden,
     inspect,
+    learn,
     models,
 )
 from recognition.terminal import Parser, run_command
@@ -24,6 +25,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     from_image,
     from_embedding,
     calibrate,
+    learn,
     audit,
     harden,
     inspect,

@@ -56,6 +56,11 @@ class ModelOptions:
         group=_GROUP,
         metavar="FILE",
     )
+    decoder: str | None = option(
+        help="the file of 'arcinvert learn'; by default the one beside the network, if there is one",
+        group=_GROUP,
+        metavar="FILE",
+    )
     device: DeviceName = option(
         "auto", help="the device that computes; auto is CUDA, then MPS, then the CPU", group=_GROUP
     )
@@ -89,7 +94,11 @@ class ModelOptions:
         from arcinvert.attacker import Attacker
 
         return Attacker(
-            self.choice(), statistics=self.statistics, device=self.device, precision=self.precision
+            self.choice(),
+            statistics=self.statistics,
+            decoder=self.decoder,
+            device=self.device,
+            precision=self.precision,
         )
 
 
