@@ -73,12 +73,10 @@ class FaceDecoder(nn.Module):
         self.register_buffer("code_mean", whitening.mean.float())
         self.register_buffer("code_matrix", whitening.matrix.float())
         self.first = nn.Linear(dim, channels[0] * START**2)
-        self.levels = nn.ModuleList(
-            Level(dim, inner, outer) for inner, outer in zip(channels, (*channels[1:], 3), strict=True)
-        )
-        last = self.levels[-1].enlarge
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        levels = [Level(dim, inner, outer) for inner, outer in zip(channels, (*channels[1:], 3), strict=True)]
+        self.levels = nn.ModuleList(levels)
+        for parameter in levels[-1].enlarge.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def side(self) -> int:
@@ -155,8 +153,11 @@ class Level(nn.Module):
         nn.init.normal_(self.modulation.weight, std=0.1 * dim**-0.5)
         nn.init.zeros_(self.modulation.bias)
         for convolution in (self.convolution, self.enlarge):
-            nn.init.kaiming_normal_(convolution.weight, _SLOPE)
-            nn.init.zeros_(convolution.bias)
+            for name, parameter in convolution.named_parameters():
+                if name == "bias":
+                    nn.init.zeros_(parameter)
+                else:
+                    nn.init.kaiming_normal_(parameter, _SLOPE)
 
     def forward(self, maps: Tensor, code: Tensor) -> Tensor:
         """Return maps, (batch, outer, 2 h, 2 w), of maps, (batch, inner, h, w), and codes, (batch, dim)."""

@@ -199,7 +199,7 @@ def _images_per_second(trainer: DecoderTrainer) -> float:
     for number in range(_WARM_UP_STEPS + _TIMED_STEPS):
         if number == _WARM_UP_STEPS:
             start = time.monotonic()
-        trainer.step(indices, bool(number % 2), 0.0, augmentation)
+        trainer.step(indices, indices % 2 == 0, 0.0, augmentation)
     return _TIMED_STEPS * trainer.batch_size / (time.monotonic() - start)
 
 
@@ -270,8 +270,10 @@ def _cached_templates(
     path: Path, recogniser: Recogniser, faces: TrainingFaces, dtype: torch.dtype, progress: OnFace
 ) -> Tensor:
     """Return the templates of faces, from the file where it has those of these faces and this network."""
-    crops = hashlib.sha256(faces.crops.numpy()).hexdigest()
-    key = {"faces": crops, "model": recogniser.source.sha256, "dtype": str(dtype)}
+    digest = hashlib.sha256()
+    for part in faces.crops.split(1024):
+        digest.update(part.numpy().tobytes())
+    key = {"faces": digest.hexdigest(), "model": recogniser.source.sha256, "dtype": str(dtype)}
     if path.exists():
         tensors, metadata = read_safetensors(path, "a file of templates")
         if metadata == key and "templates" in tensors:

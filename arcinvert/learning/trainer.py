@@ -89,7 +89,8 @@ class DecoderTrainer:
                 whitening_of(templates[self.training].flatten(0, 1)),
                 channels=channels,
                 faces=f"{len(self.training)} {faces.kind}",
-            ).to(self.device, memory_format=torch.channels_last)
+            ).to(self.device)
+        self.decoder.to(memory_format=torch.channels_last)
         self.averaged = AveragedModel(self.decoder, multi_avg_fn=get_ema_multi_avg_fn(options.average))
         self.optimiser = torch.optim.Adam(
             self.decoder.parameters(),
@@ -135,8 +136,8 @@ class DecoderTrainer:
         done = (step - rising) / max(1, self.steps - rising)
         return self.options.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, bool]]:
-        """Yield the batches of an epoch: numbers of faces, and whether the faces are mirrored.
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of an epoch: numbers of faces, and whether each is mirrored, both (batch,).
 
         They follow from the seed and the epoch, so that a resumed training goes on as if it had not stopped.
         """
@@ -144,7 +145,7 @@ class DecoderTrainer:
         order = order[torch.isin(order, self.training)]
         generator = torch.Generator().manual_seed(derive_seed(self.options.seed, "decoder", "mirror", epoch))
         for indices in order.split(self.batch_size)[: self.steps_per_epoch]:
-            yield indices, bool(torch.randint(0, 2, (), generator=generator))
+            yield indices, torch.rand(len(indices), generator=generator) < 0.5
 
     def train_epoch(self, epoch: int) -> Iterator[StepLosses]:
         """Train one epoch, from 0, and yield the losses of each step."""
@@ -155,22 +156,22 @@ class DecoderTrainer:
             yield self.step(indices, mirrored, rate, augmentation)
 
     def step(
-        self, indices: Tensor, mirrored: bool, learning_rate: float, augmentation: Augmentation
+        self, indices: Tensor, mirrored: Tensor, learning_rate: float, augmentation: Augmentation
     ) -> StepLosses:
         """Update all weights once.
 
         Args:
             indices: The numbers of the faces, (batch,).
-            mirrored: Whether the faces are mirrored.
+            mirrored: Whether each is mirrored, (batch,).
             learning_rate: The learning rate.
             augmentation: Moves faces in front of the network.
 
         Raises:
             InputError: If the loss is not finite.
         """
-        wanted = self.faces.images(indices, self.decoder.side).to(self.device)
-        wanted = wanted.flip(-1) if mirrored else wanted
-        templates = self.templates[indices, int(mirrored)].to(self.device)
+        wanted = self.faces.images(indices, self.decoder.side)
+        wanted = torch.where(mirrored[:, None, None, None], wanted.flip(-1), wanted).to(self.device)
+        templates = self.templates[indices, mirrored.long()].to(self.device)
         with self._autocast():
             faces = self.decoder(templates)
         faces = faces.float()

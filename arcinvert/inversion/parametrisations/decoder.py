@@ -1,6 +1,7 @@
 """A learned decoder's codes, and face PCA coefficients under them."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.inversion.parametrisations.base import AugmentationStrength, Parametrisation
@@ -8,7 +9,6 @@ from arcinvert.inversion.parametrisations.face_pca import FacePCA
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.knowledge import Knowledge
 from recognition.errors import InputError
-from recognition.images import resized
 
 
 class DecodedCodes(Parametrisation):
@@ -36,8 +36,7 @@ class DecodedCodes(Parametrisation):
 
     def __init__(self, start: Tensor, decoder: FaceDecoder, templates: Tensor) -> None:
         self._decoder = decoder.like(start)
-        self._size = start.shape[-1]
-        self._shape = start.shape[-2:]
+        self._size = list(start.shape[-2:])
         self._codes = self._decoder.codes(templates.to(start)).clone()
         self._offsets = torch.zeros_like(self._codes).requires_grad_()
         # The residual's own share of coarse structure is left to it, so that the images begin as `start`.
@@ -73,4 +72,7 @@ class DecodedCodes(Parametrisation):
         return images.contiguous(memory_format=torch.channels_last)
 
     def _residual(self) -> Tensor:
-        return resized(self._decoder.residual(self._codes + self._offsets), self._size)
+        residual = self._decoder.residual(self._codes + self._offsets)
+        if list(residual.shape[-2:]) == self._size:
+            return residual
+        return F.interpolate(residual, self._size, mode="bilinear", antialias=True)
