@@ -7,8 +7,8 @@
 The faces are those of the bundled network's training identities with a single photograph, as in its face PCA:
 no benchmark attacks or judges by any of them. With `--everyone` they are all of its training identities, for
 benchmarks of other networks, which attack held-out people; settings must not be tuned with them. With
-`--training` they are the photographs that the bundled network was trained on, without the reserved one of each
-reported class: for what comes with this network, such as its decoder.
+`--training` they are the photographs that the bundled network was trained on, without the reserved one of
+each reported class: for what comes with this network, such as its decoder.
 """
 
 import argparse
