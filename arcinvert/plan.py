@@ -164,6 +164,7 @@ def resolve(
     penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
     is_class = LOSSES[loss].needs_classes
     centres = recogniser.centres
+    steps = _first(values["steps"], parametrisation.steps)
     used = _knowledge_used(knowledge, initialisation_name, parametrisation_name, blend, penalties, setting)
     return AttackPlan(
         target=target,
@@ -174,8 +175,10 @@ def resolve(
         samples=options.samples,
         seed=options.seed,
         batch_size=values["batch_size"],
-        steps=_first(values["steps"], parametrisation.steps),
-        restarts=_first(values["restarts"], initialisation.restarts, parametrisation.restarts),
+        steps=steps,
+        restarts=_first(
+            values["restarts"], initialisation.restarts, parametrisation.restarts if steps else 1
+        ),
         preparation_steps=initialisation.preparation_steps,
         learning_rate=_first(values["learning_rate"], parametrisation.learning_rate),
         warm_up=values["warm_up"],

@@ -30,7 +30,7 @@ from recognition.training.tensorboard_logger import TensorBoardLogger
 #: Epochs where neither their number nor a duration is given.
 DEFAULT_EPOCHS = 12
 #: Steps that measure the speed, after some that are slower.
-_TIMED_STEPS, _WARM_UP_STEPS = 8, 2
+_TIMED_STEPS, _WARM_UP_STEPS = 16, 2
 #: Steps between two entries of losses in TensorBoard.
 _LOGGED = 10
 #: Files of the folder of a training.

@@ -32,7 +32,8 @@ class LearningOptions:
     )
     average: float = option(
         0.995,
-        help="the decay, from step to step, of the running mean of the weights, which is what is saved",
+        help="the decay, from step to step, of the running mean of the weights, which is what is saved; lower "
+        "in the first steps",
         group=_OPTIMISATION,
         minimum=0,
         below=1,
@@ -50,7 +51,7 @@ class LearningOptions:
         minimum=0,
     )
     identity_weight: float = option(
-        1.0,
+        2.0,
         help="the weight of 1 - cosine of a face's embedding to the template it was decoded from",
         group=_LOSS,
         minimum=0,

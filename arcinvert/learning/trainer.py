@@ -2,14 +2,14 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from arcinvert.inversion.augmentation import Augmentation
 from arcinvert.inversion.input_gradients import input_gradients
@@ -91,7 +91,7 @@ class DecoderTrainer:
                 faces=f"{len(self.training)} {faces.kind}",
             ).to(self.device)
         self.decoder.to(memory_format=torch.channels_last)
-        self.averaged = AveragedModel(self.decoder, multi_avg_fn=get_ema_multi_avg_fn(options.average))
+        self.averaged = AveragedModel(self.decoder, multi_avg_fn=running_mean(options.average))
         self.optimiser = torch.optim.Adam(
             self.decoder.parameters(),
             lr=options.learning_rate,
@@ -282,3 +282,20 @@ class DecoderTrainer:
             "model": self.recogniser.source.sha256,
             "faces": hashlib.sha256(self.templates.numpy().tobytes()).hexdigest(),
         }
+
+
+def running_mean(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Return what moves averaged weights towards the current ones, in place, by 1 - decay at each step.
+
+    In the first steps the decay is lower, (1 + n) / (10 + n) after n of them, so that the first weights do not
+    linger. Source: tf.train.ExponentialMovingAverage of TensorFlow, `num_updates`.
+    """
+
+    @torch.no_grad()
+    def move(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        steps = int(count)
+        share = 1 - min(decay, (1 + steps) / (10 + steps))
+        for mean, weights in zip(averaged, current, strict=True):
+            mean.lerp_(weights, share)
+
+    return move

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from arcinvert.learning.trainer import DecoderTrainer
+from arcinvert.learning.trainer import DecoderTrainer, running_mean
 from recognition.errors import InputError
 from tests.arcinvert.learning.trainings import CHANNELS, COUNT, faces, network, options, templates, trainer
 
@@ -124,3 +124,13 @@ def test_a_loss_that_is_not_finite_ends_it() -> None:
         training.decoder.levels[-1].enlarge.weight.fill_(1.0)
     with pytest.raises(InputError, match=r"^loss: expected a finite number"):
         list(training.train_epoch(0))
+
+
+def test_the_running_mean_is_faster_in_the_first_steps() -> None:
+    mean, current = torch.zeros(1), torch.ones(1)
+    move = running_mean(0.5)
+    move([mean], [current], 2)
+    # The decay after two steps is 3 / 12.
+    assert float(mean) == pytest.approx(0.75)
+    move([mean], [current], torch.tensor(1000))
+    assert float(mean) == pytest.approx(0.875)
