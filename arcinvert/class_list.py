@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from arcinvert.output.verdicts import seen_in
 from arcinvert.subjects import class_centres
 from arcinvert.subjects.names import plain_name, search_names
 from recognition.errors import InputError
@@ -30,12 +31,7 @@ class ListedClass:
     @property
     def seen_in(self) -> str:
         """How often the network has seen the person, in words; empty if it is not known."""
-        return "" if self.photographs is None else f"seen in {photographs_text(self.photographs)}"
-
-
-def photographs_text(count: int) -> str:
-    """Return a number of photographs in words, such as `71 photographs`."""
-    return f"{count:,} photograph" + ("" if count == 1 else "s")
+        return seen_in(self.photographs)
 
 
 def list_classes(
