@@ -32,8 +32,8 @@ class LearningOptions:
     )
     average: float = option(
         0.995,
-        help="the decay, from step to step, of the running mean of the weights, which is what is saved; lower "
-        "in the first steps",
+        help="the decay, from step to step, of the running mean of the weights, which is what is saved; "
+        "lower in the first steps",
         group=_OPTIMISATION,
         minimum=0,
         below=1,

@@ -287,8 +287,8 @@ class DecoderTrainer:
 def running_mean(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
     """Return what moves averaged weights towards the current ones, in place, by 1 - decay at each step.
 
-    In the first steps the decay is lower, (1 + n) / (10 + n) after n of them, so that the first weights do not
-    linger. Source: tf.train.ExponentialMovingAverage of TensorFlow, `num_updates`.
+    In the first steps the decay is lower, (1 + n) / (10 + n) after n of them, so that the first weights do
+    not linger. Source: tf.train.ExponentialMovingAverage of TensorFlow, `num_updates`.
     """
 
     @torch.no_grad()
