@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
+from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, estimate, estimate_fmr
 
 Array = NDArray[np.floating]
@@ -69,12 +70,13 @@ def roc(mated: Array, nonmated: Array) -> Roc:
         nonmated: Shape (comparisons,), similarities of pairs of two identities.
 
     Raises:
-        InputError: If there are no comparisons of one kind.
+        InputError: If there are no comparisons of one kind, or a similarity is not a number.
     """
     if not len(mated) or not len(nonmated):
         raise InputError(
             f"ROC: expected mated and nonmated comparisons, got {len(mated)} and {len(nonmated)}"
         )
+    check_finite("similarities", mated, nonmated)
     mated, nonmated = np.sort(mated.astype(np.float64)), np.sort(nonmated.astype(np.float64))
     thresholds = np.unique(np.concatenate([mated, nonmated]))[::-1]
     # Just below the lowest similarity, all are accepted.
@@ -102,7 +104,7 @@ def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
 
     Raises:
         InputError: If `fmr` is not between 0 and 1, or there are fewer than the 3 / fmr comparisons that the
-            rule of three asks for.
+            rule of three asks for, or one of them is not a number.
     """
     if not 0 < fmr < 1:
         raise InputError(f"FMR: expected a fraction between 0 and 1, got {fmr}")
@@ -111,6 +113,7 @@ def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
             f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} nonmated comparisons (rule of "
             f"three), got {len(nonmated):,}; use more identities or a higher FMR"
         )
+    check_finite("similarities", nonmated)
     allowed = int(np.floor(len(nonmated) * fmr + 1e-9))
     return float(np.partition(nonmated, len(nonmated) - allowed - 1)[len(nonmated) - allowed - 1])
 
@@ -124,8 +127,10 @@ def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
         fmr: False match rate.
 
     Raises:
-        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`.
+        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`, or a similarity is not
+            a number.
     """
+    check_finite("similarities", mated)
     threshold = threshold_at_fmr(nonmated, fmr)
     return OperatingPoint(
         threshold=threshold,
@@ -147,8 +152,12 @@ def ten_fold_accuracy(
         mated: Shape (pairs,), whether a pair shows one person.
         folds: Shape (pairs,), the fold of each pair.
 
+    Raises:
+        InputError: If a similarity is not a number.
+
     Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
     """
+    check_finite("similarities", similarities)
     # Double precision has a threshold between any two float32 similarities.
     similarities = similarities.astype(np.float64)
     accuracies = []
@@ -294,8 +303,9 @@ def verify(
         intervals: Whether to compute bootstrap intervals.
 
     Raises:
-        InputError: If there are too few identities or comparisons.
+        InputError: If there are too few identities or comparisons, or an embedding is not of finite numbers.
     """
+    check_finite("embeddings", embeddings)
     pairs = make_pairs(labels, seed=seed) if pairs is None else pairs
     similarities = (embeddings[pairs.indices[:, 0]] * embeddings[pairs.indices[:, 1]]).sum(1)
     accuracy, deviation = ten_fold_accuracy(similarities, pairs.mated, pairs.folds)

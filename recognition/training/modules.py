@@ -49,6 +49,7 @@ class Modules:
             labels: Shape (batch,), class indices.
             margin_fraction: Fraction of the margin that is applied, from 0 to 1.
         """
+        labels = labels.long()
         loss = self.head.loss(embeddings, labels, margin_fraction)
         # After the head's loss, which may change which of several centres of a class is the dominant one.
         centres = self.head.centres
