@@ -77,13 +77,38 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
     Raises:
         InputError: If it is not an image, is damaged, or is too large.
     """
+    with _one_line_errors(name, max_pixels):
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        _check_size(image, data, name, max_pixels)
+        return _decode(image, close=True)
+
+
+def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Check a photograph without decoding it, and return its width and height in pixels.
+
+    Header, size and, of formats that have them, checksums are checked. Data that was cut off or damaged may
+    still be found by decoding only.
+
+    Raises:
+        InputError: As `read_image` does.
+    """
+    data = read_bytes(path, "a photograph", MAX_IMAGE_BYTES)
+    with _one_line_errors(os.fspath(path), MAX_PIXELS):
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        _check_size(image, data, os.fspath(path), MAX_PIXELS)
+        size = image.size
+        image.verify()
+        return size
+
+
+@contextlib.contextmanager
+def _one_line_errors(name: str, max_pixels: int) -> Iterator[None]:
+    """Turn whatever Pillow raises on an image into an InputError, and hide its warnings."""
     try:
         with warnings.catch_warnings():
-            # Pillow warns of decompression bombs; the size is checked below, before anything is decoded.
+            # Pillow warns of decompression bombs; the size is checked before anything is decoded.
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check_size(image, data, name, max_pixels)
-            return _decode(image, close=True)
+            yield
     except UnidentifiedImageError:
         raise InputError(
             f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"

@@ -16,6 +16,7 @@ from typing import TextIO
 from torch import Tensor
 
 from recognition.data.dataset import read_aligned
+from recognition.data.faces import check_aligned
 from recognition.data.folders import read_folders
 from recognition.errors import InputError, one_line
 from recognition.files import is_file, open_regular
@@ -34,10 +35,12 @@ class FaceSource:
     Args:
         identities: Keys of the faces by identity.
         read: Returns the float image, shape (3, 112, 112) in [0, 1], of a key.
+        check: Raises an InputError if it is plain without decoding that a face cannot be read.
     """
 
     identities: dict[str, list[Path]]
     read: Callable[[Path], Tensor] = read_aligned
+    check: Callable[[Path], None] = lambda key: None
 
 
 def open_source(path: str | os.PathLike[str]) -> FaceSource:
@@ -50,13 +53,13 @@ def open_source(path: str | os.PathLike[str]) -> FaceSource:
 
 
 def _open_folders(path: Path) -> FaceSource:
-    return FaceSource(read_folders(path))
+    return FaceSource(read_folders(path), check=check_aligned)
 
 
 def _open_list(path: Path) -> FaceSource:
     if path.is_dir():
         return _open_folders(path)
-    return FaceSource(read_list(path))
+    return FaceSource(read_list(path), check=check_aligned)
 
 
 def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:

@@ -40,7 +40,7 @@ def broken_embeddings(value: float) -> np.ndarray:
     ],
 )
 def test_what_is_not_a_number_is_refused(measure, value):
-    with pytest.raises(InputError, match="expected finite numbers, got .* infinite or not a number"):
+    with pytest.raises(InputError, match=r"expected finite numbers, got .* infinite or not a number"):
         measure(broken_embeddings(value))
 
 
