@@ -38,6 +38,8 @@ _PREFIX, _TEMPORARY = 100, ".part"
 #: The process in the name of a temporary file, and the names that this process uses.
 _HOLDER = re.compile(r"\.(\d{1,10})-[0-9a-f]{8}\.part$")
 _in_use: set[str] = set()
+#: Folders that had no temporary files when this process first wrote in them.
+_tidy: set[Path] = set()
 #: Pixels that are converted to RGB at once.
 _BAND = 4_000_000
 #: The EXIF tag of the orientation, and how each of its values is undone, as operations of numpy.
@@ -224,6 +226,8 @@ def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
 def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[Path]:
     """Yield a temporary file beside `path`; it replaces `path` at the end and is removed on an error.
 
+    Those that killed processes left of the same file are removed too.
+
     Args:
         path: The file to write.
         mode: Its permissions, less those that the user's umask removes; 0o600 for secrets.
@@ -232,6 +236,7 @@ def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[
         InputError: If the folder cannot be written or the disk is full.
     """
     path = Path(path)
+    _remove_own_leftovers(path)
     # A prefix of the whole name would be too long where the name is nearly as long as names can be.
     begin = f".{shorten(path.name, _PREFIX)}."
     temporary = path.parent / f"{begin}{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY}"
@@ -272,10 +277,28 @@ def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None) ->
         name: The file whose temporary files are removed; None removes those of all.
     """
     begin = "." if name is None else f".{shorten(name, _PREFIX)}."
-    for path in Path(folder).glob(f".*{_TEMPORARY}"):
-        if path.name.startswith(begin) and not path.is_dir() and not _is_in_use(path.name):
+    # Not by glob: a folder's name may have brackets.
+    for path in Path(folder).iterdir():
+        mine = path.name.startswith(begin) and path.name.endswith(_TEMPORARY)
+        if mine and not path.is_dir() and not _is_in_use(path.name):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _remove_own_leftovers(path: Path) -> None:
+    """Remove what killed processes left of a file that is about to be written."""
+    if path.parent in _tidy:
+        return
+    try:
+        found = any(entry.name.endswith(_TEMPORARY) for entry in os.scandir(path.parent))
+    except OSError:
+        # Writing there says why.
+        return
+    if found:
+        remove_leftovers(path.parent, path.name)
+    else:
+        # Folders may have very many files: one look is enough.
+        _tidy.add(path.parent)
 
 
 def _is_in_use(temporary: str) -> bool:

@@ -1,10 +1,12 @@
 """Train a network, from aligned faces to a folder of results."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from recognition.errors import InputError
+from recognition.lock import locked
 from recognition.options import DeviceName, OnUnreadable, TrainingPrecision
 from recognition.training.options import TrainingOptions
 from recognition.training.session import MODEL, SKIPPED, STATE, Session
@@ -64,31 +66,36 @@ def train(
 
     Raises:
         InputError: If there is no data, an option is out of range, `start_from` does not fit, `out` holds the
-            state of another training, or a loss is not finite.
+            state of another training, another run writes it, or a loss is not finite.
     """
     if stop_after is not None and stop_after < 1:
         raise InputError(f"stop after: expected an epoch, 1 or later, got {stop_after}")
     if save_every is not None and save_every < 1:
         raise InputError(f"save every: expected a number of steps, 1 or more, got {save_every}")
     out = Path(out)
-    trainer = Trainer(
-        data,
-        options,
-        device=device,
-        precision=precision,
-        workers=workers,
-        keep_images=keep_images,
-        start_from=start_from,
-        teacher=teacher,
-        compiled=compiled,
-        on_unreadable=on_unreadable,
-        skipped=skipped_before(out / SKIPPED) if (out / STATE).exists() else None,
-    )
-    session = Session(trainer, out, save_every=save_every)
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            # The lock is beside the folder.
+            out.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(out))
+        except OSError as error:
+            raise InputError(f"{out}: cannot be created ({error.strerror}); choose another --out") from None
+        trainer = Trainer(
+            data,
+            options,
+            device=device,
+            precision=precision,
+            workers=workers,
+            keep_images=keep_images,
+            start_from=start_from,
+            teacher=teacher,
+            compiled=compiled,
+            on_unreadable=on_unreadable,
+            skipped=skipped_before(out / SKIPPED) if (out / STATE).exists() else None,
+        )
+        session = Session(trainer, out, save_every=save_every)
+        stack.callback(session.close)
         while session.log.finished_epochs < min(options.epochs, stop_after or options.epochs):
             session.train_epoch()
-    finally:
-        session.close()
     left_out(trainer.data.skipped.names)
     return out / MODEL
