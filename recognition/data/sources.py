@@ -65,14 +65,16 @@ def _open_list(path: Path) -> FaceSource:
 def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
     """Return the files by identity, sorted by name, of a CSV list with the columns `file` and `identity`.
 
-    Files are relative to the list's folder. Rows with "no" in the optional column `kept` are left out.
+    Files are relative to the list's folder. Rows with "no" in the optional column `kept` are left out. A file
+    that does not exist stays in the list, for its reader to leave out; but one at least must exist.
 
     Raises:
-        InputError: If it is not such a list, or a file in it does not exist.
+        InputError: If it is not such a list, or none of its files exists.
     """
     path = Path(path)
     identities: dict[str, list[Path]] = {}
     seen: set[tuple[str, str]] = set()
+    found, missing = False, None
     try:
         # Names of files may be any bytes.
         with io.TextIOWrapper(
@@ -80,8 +82,10 @@ def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
         ) as file:
             for name, listed in _rows(file, path):
                 face = path.parent / listed
-                if not is_file(face):
-                    raise InputError(f"{path}: expected its files beside it, {face} is not there")
+                if is_file(face):
+                    found = True
+                else:
+                    missing = missing or face
                 if (name, listed) in seen:
                     raise InputError(f"{path}: expected each file once, got {listed} of {name} again")
                 seen.add((name, listed))
@@ -90,6 +94,8 @@ def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
         raise
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: expected a CSV list, got something else ({one_line(error)})") from None
+    if missing is not None and not found:
+        raise InputError(f"{path}: expected its files beside it, {missing} is not there")
     if not identities:
         raise InputError(f"{path}: expected a list of faces, found none in it")
     return dict(sorted(identities.items()))

@@ -174,7 +174,10 @@ def _plain(value: Any) -> Any:
     """Return a value that is written alike for equal content, without what is of one run alone."""
     if isinstance(value, torch.Tensor):
         shape = (str(value.dtype), tuple(value.shape))
-        return (*shape, hashlib.sha256(value.contiguous().view(torch.uint8).numpy().tobytes()).hexdigest())
+        return (
+            *shape,
+            hashlib.sha256(value.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest(),
+        )
     if isinstance(value, dict):
         return {str(name): _plain(one) for name, one in value.items() if name not in _OF_A_RUN}
     if isinstance(value, list | tuple):
