@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from recognition.data.dataset import AlignedFaces, epoch_order, labelled
 from recognition.data.embedding import embed_files, embed_readable
-from recognition.data.folders import Split, split_identities
+from recognition.data.folders import Split, by_photographs, split_identities
 from recognition.data.sources import open_source
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
@@ -64,9 +64,12 @@ class TrainingData:
         split = split_identities(source.identities, held_out=options.held_out, seed=options.seed)
         self.skipped = SkippedFaces(data if data.is_dir() else data.parent, on_unreadable, skipped)
         self.split = self.skipped.readable(split, source.check)
-        self.class_names = tuple(sorted(self.split.train))
+        photographs = {name: len(paths) for name, paths in self.split.train.items()}
+        #: Names of the classes in their order, and the number of training photographs of each.
+        self.class_names = tuple(by_photographs(photographs))
+        self.class_photographs = tuple(photographs[name] for name in self.class_names)
         self.dataset = AlignedFaces(
-            labelled(self.split.train),
+            labelled(self.split.train, self.class_names),
             seed=options.seed,
             read=source.read,
             augment=options.augmentation,
