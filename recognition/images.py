@@ -8,6 +8,7 @@ import io
 import os
 import re
 import secrets
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -260,6 +261,28 @@ def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[
         _in_use.discard(temporary.name)
 
 
+@contextlib.contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Yield a temporary folder, which is removed at the end; those of killed processes are removed first.
+
+    Args:
+        parent: An existing folder, which it is in.
+        name: Distinguishes it from other temporary files and folders there.
+
+    Raises:
+        OSError: If it cannot be created.
+    """
+    remove_leftovers(parent, name)
+    folder = parent / f".{name}.{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY}"
+    _in_use.add(folder.name)
+    try:
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _in_use.discard(folder.name)
+
+
 def _unwritable(path: Path, error: OSError) -> InputError:
     reason = error.strerror or error
     return InputError(
@@ -268,7 +291,7 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 
 
 def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None) -> None:
-    """Remove the temporary files that killed processes left in a folder of results.
+    """Remove the temporary files and folders that killed processes left in a folder of results.
 
     Those of a process that still runs are kept.
 
@@ -280,9 +303,13 @@ def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None) ->
     # Not by glob: a folder's name may have brackets.
     for path in Path(folder).iterdir():
         mine = path.name.startswith(begin) and path.name.endswith(_TEMPORARY)
-        if mine and not path.is_dir() and not _is_in_use(path.name):
+        if not mine or _is_in_use(path.name):
+            continue
+        if not path.is_dir():
             with contextlib.suppress(OSError):
                 path.unlink()
+        elif _HOLDER.search(path.name):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_own_leftovers(path: Path) -> None:
