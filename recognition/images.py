@@ -317,7 +317,8 @@ def _remove_own_leftovers(path: Path) -> None:
     if path.parent in _tidy:
         return
     try:
-        found = any(entry.name.endswith(_TEMPORARY) for entry in os.scandir(path.parent))
+        with os.scandir(path.parent) as entries:
+            found = any(entry.name.endswith(_TEMPORARY) for entry in entries)
     except OSError:
         # Writing there says why.
         return

@@ -18,11 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import dlib  # noqa: F401
+import matplotlib.figure  # noqa: F401
 import torch
 from safetensors import safe_open
 
-from arcinvert.cli import main as arcinvert
-from recognition.cli import main as recognition
+import arcinvert.attacker
+import arcinvert.audit.runner
+import arcinvert.knowledge.calibrate
+import arcinvert.output.sheet  # noqa: F401
+import recognition.detection.folders
+import recognition.plots.clusters
+import recognition.training.train
+from arcinvert.cli import main as arcinvert_cli
+from recognition.cli import main as recognition_cli
 from recognition.loading.torch_files import read_torch_file
 
 #: Fields of JSON that differ from one run to the next.
@@ -48,14 +57,14 @@ class Scenario:
 
     name: str
     arguments: tuple[str, ...]
-    main: Callable[[list[str]], None] = arcinvert.main
+    main: Callable[[list[str]], None] = arcinvert_cli.main
     ending: str = ""
     key_file: str | None = None
 
 
 def of_recognition(name: str, *arguments: str, ending: str = "") -> Scenario:
     """Return a command of `python -m recognition`, whose own name is its first argument."""
-    return Scenario(name, arguments, recognition.main, ending)
+    return Scenario(name, arguments, recognition_cli.main, ending)
 
 
 def run(scenario: Scenario, folder: Path, *, after: float | None = None) -> int | None:
