@@ -154,7 +154,8 @@ class Session:
         content["log"] = self.log.to_json()
         content["progress"] = asdict(self.progress)
         content["angles"] = trainer.angles.counts.tolist()
-        content["random"] = random_state(trainer.device)
+        # Every epoch begins with a seed of its own.
+        content["random"] = random_state(trainer.device) if self.progress.steps else {}
         write_state(self.out / STATE, identity=trainer.identity(), content=content)
         trainer.data.skipped.write(self.out / SKIPPED)
         self.tensorboard.flush()

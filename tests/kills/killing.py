@@ -29,7 +29,7 @@ import arcinvert.knowledge.calibrate
 import arcinvert.output.sheet  # noqa: F401
 import recognition.detection.folders
 import recognition.plots.clusters
-import recognition.training.train
+import recognition.training.train  # noqa: F401
 from arcinvert.cli import main as arcinvert_cli
 from recognition.cli import main as recognition_cli
 from recognition.loading.torch_files import read_torch_file

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from arcinvert.audit.templates.parquet_pages import largest_page
 from arcinvert.audit.templates.rows import BLOCK_ROWS, MAX_ROWS, Block, identity, wrong_size
 from recognition.errors import InputError, one_line
-from recognition.files import printable
+from recognition.files import open_regular, printable
 
 #: Bytes of templates that any file may hold, and how often more than it has bytes itself: equal rows are
 #: compressed so well that a file of kilobytes could fill the memory.
 _FREE_BYTES, _MOST_COMPRESSED = 256 << 20, 8
+#: Bytes of a page once it is decompressed, beside `_MOST_COMPRESSED` times the file; usual are 1 MB.
+MAX_PAGE = 64 << 20
 #: Largest metadata of a file, as Thrift counts it: bytes of one text, and items of one list.
 _MAX_STRING, _MAX_ITEMS = 16 << 20, 1_000_000
 
@@ -37,6 +40,7 @@ def read_parquet(path: Path, dim: int, *, template_column: str, id_column: str) 
         ) as file:
             _check_types(path, file.schema_arrow, template_column, id_column)
             budget = _check_sizes(path, file.metadata, template_column, dim)
+            _check_pages(path, file.metadata, (template_column, id_column))
             for batch in file.iter_batches(
                 batch_size=BLOCK_ROWS, columns=[template_column, id_column], use_threads=False
             ):
@@ -106,6 +110,30 @@ def _check_sizes(path: Path, metadata: Any, template_column: str, dim: int) -> i
             if name == template_column and values > part.num_rows * dim:
                 raise wrong_size(path, dim, f"{values:,} numbers in {part.num_rows:,} rows")
     return rows
+
+
+def _check_pages(path: Path, metadata: Any, names: tuple[str, ...]) -> None:
+    """Check the sizes of the pages of some columns before they are decompressed.
+
+    Raises:
+        InputError: If a page is too large.
+        ValueError: If the header of a page is damaged.
+    """
+    most = MAX_PAGE + _MOST_COMPRESSED * path.stat().st_size
+    parts = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [part.column(number) for part in parts for number in range(part.num_columns)]
+    places = [
+        (column.dictionary_page_offset or column.data_page_offset, column.total_compressed_size)
+        for column in columns
+        if column.path_in_schema.split(".")[0] in names
+    ]
+    with open_regular(path, "a Parquet file") as file:
+        size = largest_page(file, places)
+    if size > most:
+        raise InputError(
+            f"{printable(path)}: expected pages of at most {most:,} bytes in a file of this size, got one of "
+            f"{size:,}; write it without compression"
+        )
 
 
 def _rows(path: Path, column: Any, dim: int) -> np.ndarray[Any, np.dtype[np.float64]]:
