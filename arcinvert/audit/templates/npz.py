@@ -1,5 +1,6 @@
 """Templates in a .npz archive, as `numpy.savez` writes it."""
 
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +58,7 @@ def read_npz(path: Path, dim: int, *, template_column: str, id_column: str) -> I
         if key != name and array.dtype.kind in "USiu" and array.shape == (len(rows),)
     }
     key = _choose(path, arrays, texts, id_column, f"{len(rows)} identities", "--id-column")
-    yield from array_blocks(path, rows, dim, None if key is None else _names(arrays[key]))
+    yield from array_blocks(path, rows, dim, None if key is None else _names(path, arrays[key]))
 
 
 def _read(path: Path, archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
@@ -105,11 +106,18 @@ def _choose(
     return next(iter(possible), None)
 
 
-def _names(array: NDArray[Any]) -> list[object]:
+def _names(path: Path, array: NDArray[Any]) -> list[object]:
     """Return identities as texts or whole numbers."""
     if array.dtype.itemsize > 4 * MAX_NAME:
         # Each would have so many bytes; the first one that is too long is enough.
         array = array.astype(f"{array.dtype.kind}{MAX_NAME + 1}")
+    if array.dtype.kind == "U":
+        # Numpy takes any number of 32 bits for a character, and Python ends with an internal error.
+        codes = np.ascontiguousarray(array).view(f"{array.dtype.byteorder}u4")
+        if codes.size and codes.max() > sys.maxunicode:
+            raise InputError(
+                f"{printable(path)}: expected texts as identities, got damaged ones; write it anew"
+            )
     if array.dtype.kind == "S":
         return [name.decode("utf-8", "surrogateescape") for name in array.tolist()]
     return list(array.tolist())

@@ -107,6 +107,10 @@ def identity_of(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 128:
         raise ValueError("expected identities of 64 bits, got a longer one")
     name = str(value).removeprefix("\ufeff")
+    try:
+        name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError("expected identities in Unicode, got half a character") from None
     if len(name) > MAX_NAME:
         raise ValueError(f"expected identities of at most {MAX_NAME} characters, got {len(name):,}")
     return name

@@ -192,6 +192,14 @@ def test_an_archive_that_says_it_is_large(tmp_path: Path) -> None:
         read_templates(path, dim=DIM)
 
 
+@pytest.mark.parametrize(("code", "said"), [(0x110000, "got damaged ones"), (0xD800, "half a character")])
+def test_characters_that_are_none(code: int, said: str, tmp_path: Path) -> None:
+    names = np.array([code, ord("b"), ord("c")], dtype="<u4").view("<U1")
+    np.savez(tmp_path / "t.npz", embeddings=ROWS, names=names)
+    with pytest.raises(InputError, match=said):
+        read_templates(tmp_path / "t.npz", dim=DIM)
+
+
 #: What faiss.write_index of FAISS 1.15.1 writes of the vectors (1, 2, 3) and (4, 5, 6).
 _VECTORS = "06000000000000000000803f0000004000004040000080400000a0400000c040"
 _SIZE = "0300000002000000000000000000100000000000000010000000000001"

