@@ -44,9 +44,7 @@ def test_verdicts_by_a_calibration_a_threshold_or_nothing(tiny_model, tmp_path):
     path.write_text(json.dumps({"points": [POINT], "model": recogniser.source.sha256}))
     calibrated = choose_verdict(recogniser, path, fmr=0.01, threshold=None)
     assert [calibrated.accepts(similarity) for similarity in (0.39, 0.4, 0.41)] == [False, False, True]
-    assert calibrated.of(0.5).startswith(
-        "same person at FMR 0.01 (threshold 0.400, true accept rate 0.7"
-    )
+    assert calibrated.of(0.5).startswith("same person at FMR 0.01 (threshold 0.400, true accept rate 0.7")
     given = choose_verdict(recogniser, None, fmr=0.01, threshold=0.25)
     assert [given.accepts(similarity) for similarity in (0.24, 0.26)] == [False, True]
     assert given.of(0.2) == ("different people at the given threshold 0.250, whose error rates are not known")
