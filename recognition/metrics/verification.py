@@ -111,16 +111,21 @@ def histogram_roc(mated: Array, nonmated: NonmatedHistogram) -> Roc:
     return Roc(thresholds[kept], far[kept], frr[kept])
 
 
-def histogram_tar_at_fmr(mated: Array, nonmated: NonmatedHistogram, fmr: float) -> OperatingPoint:
-    """Return what `tar_at_fmr` does, of a histogram of the nonmated similarities."""
-    threshold = nonmated.rank(_allowed(nonmated.pairs, fmr))
-    return OperatingPoint(
-        threshold=threshold.value,
-        fmr=fmr,
-        realised_fmr=threshold.above / nonmated.pairs,
-        tar=float((mated > threshold.value).mean()),
-        mated=len(mated),
-        nonmated=nonmated.pairs,
+def histogram_points(
+    mated: Array, nonmated: NonmatedHistogram, fmrs: tuple[float, ...]
+) -> tuple[OperatingPoint, ...]:
+    """Return what `tar_at_fmr` does for each rate, of a histogram of the nonmated similarities."""
+    thresholds = nonmated.ranks([_allowed(nonmated.pairs, fmr) for fmr in fmrs])
+    return tuple(
+        OperatingPoint(
+            threshold=threshold.value,
+            fmr=fmr,
+            realised_fmr=threshold.above / nonmated.pairs,
+            tar=float((mated > threshold.value).mean()),
+            mated=len(mated),
+            nonmated=nonmated.pairs,
+        )
+        for fmr, threshold in zip(fmrs, thresholds, strict=True)
     )
 
 
@@ -253,9 +258,10 @@ def _mated_pairs(images: NDArray[np.int64], generator: np.random.Generator) -> l
     # Where the pairs of each first image begin among all of them; they are never listed.
     starts = np.concatenate([[0], np.cumsum(np.arange(len(images) - 1, 0, -1))])
     count = int(starts[-1])
-    chosen = np.arange(count)
     if count > PAIRS_PER_IDENTITY:
         chosen = np.sort(generator.choice(count, PAIRS_PER_IDENTITY, replace=False))
+    else:
+        chosen = np.arange(count)
     first = np.searchsorted(starts, chosen, side="right") - 1
     second = chosen - starts[first] + first + 1
     return list(zip(images[first].tolist(), images[second].tolist(), strict=True))
@@ -322,7 +328,7 @@ def verify(
         curve = roc(mated, nonmated)
     else:
         histogram = NonmatedHistogram(embeddings, labels)
-        points = tuple(histogram_tar_at_fmr(mated, histogram, fmr) for fmr in fmrs)
+        points = histogram_points(mated, histogram, fmrs)
         curve = histogram_roc(mated, histogram)
     tar_estimates: list[Estimate] = []
     fmr_estimates: list[Estimate] = []

@@ -41,9 +41,12 @@ def test_the_histogram_is_of_all_pairs_whatever_the_block(block: int) -> None:
     edges = np.arange(BINS + 1) * 2 / BINS - 1
     assert np.array_equal(histogram.counts, np.histogram(values, edges)[0])
     ranked = np.sort(values)[::-1]
-    for above in (0, 1, 2, 50, len(values) // 2, len(values) - 1):
-        found = histogram.rank(above)
+    places = [0, 1, 2, 50, len(values) // 2, len(values) - 1]
+    for above, found in zip(places, histogram.ranks(places), strict=True):
         assert (found.value, found.above) == (ranked[above], (values > ranked[above]).sum())
+    for wrong in (-1, len(values)):
+        with pytest.raises(ValueError, match="expected indices from 0 to"):
+            histogram.ranks([wrong])
 
 
 def test_rates_are_exact_at_every_threshold() -> None:
@@ -61,12 +64,12 @@ def test_similarities_that_rounding_moved_past_one() -> None:
     histogram = NonmatedHistogram(embeddings, np.arange(4))
     assert (histogram.counts[0], histogram.counts[-1]) == (4, 2)
     assert (histogram.far()[0], histogram.far()[-1]) == (1, 0)
-    assert histogram.rank(0).value == 1.0001
+    assert histogram.ranks([0])[0].value == 1.0001
 
 
 def test_all_similarities_are_equal() -> None:
     histogram = NonmatedHistogram(np.ones((30, 1), dtype=np.float32) / 2, np.arange(30), block=10)
-    found = histogram.rank(100)
+    (found,) = histogram.ranks([100])
     assert (found.value, found.above) == (0.25, 0)
 
 
