@@ -189,9 +189,12 @@ def _image_bytes(_: Path) -> list[bytes]:
         ("TIFF", "F", {}),
         ("GIF", "P", {}),
         ("PPM", "RGB", {}),
+        ("AVIF", "RGB", {"exif": exif}),
+        ("JPEG2000", "RGB", {}),
+        ("TIFF", "I", {}),
     ):
         file = io.BytesIO()
-        pixels.convert("L" if mode in ("I;16", "F") else mode).convert(mode).save(file, kind, **options)
+        pixels.convert("L" if mode in ("I;16", "I", "F") else mode).convert(mode).save(file, kind, **options)
         found.append(file.getvalue())
     return found
 
