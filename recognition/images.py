@@ -23,17 +23,19 @@ from torch import Tensor
 
 from recognition.errors import InputError, one_line
 from recognition.files import printable, read_bytes, shorten
+from recognition.image_formats import SUFFIXES, decoders, full_scale, missing_decoder, to_eight_bits
 
 #: Size of the largest photograph that is decoded, in pixels; cameras have up to 100 megapixels.
 MAX_PIXELS = 100_000_000
 #: Largest size in pixels of the formats and modes whose decoders need more memory per pixel.
-MAX_PIXELS_OF = {"WEBP": 40_000_000, "GIF": 40_000_000, "CMYK": 60_000_000}
+MAX_PIXELS_OF = {
+    **{"WEBP": 40_000_000, "GIF": 40_000_000, "CMYK": 60_000_000},
+    **{"AVIF": 40_000_000, "HEIF": 40_000_000, "JPEG2000": 40_000_000},
+}
 #: Largest file of a photograph in bytes; 100 megapixels of uncompressed 16-bit RGB have 600 MB.
 MAX_IMAGE_BYTES = 640 << 20
 #: Most pixels times scans of a JPEG: a progressive one decodes its whole size with each scan, and has ten.
 MAX_SCANNED = 2_000_000_000
-#: Pillow's decoders that may read an untrusted file: the usual formats of photographs.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 #: Bytes of a file's name in the name of its temporary file, and how that one ends.
 _PREFIX, _TEMPORARY = 100, ".part"
 #: The process in the name of a temporary file, and the names that this process uses.
@@ -54,14 +56,13 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda image: np.rot90(image, 2).transpose(1, 0, 2),
     8: lambda image: np.rot90(image, 1),
 }
-#: Endings of the files that `list_images` lists.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Return a photograph as a uint8 HWC RGB array, upright by its EXIF tag, transparency on white.
 
-    Greyscale, palette, RGBA, CMYK and 16-bit files are converted; an animation gives its first frame.
+    Greyscale, palette, RGBA, CMYK and files of more than eight bits are converted; an animation gives its
+    first frame.
 
     Raises:
         InputError: If the file does not exist, is not an image, is damaged, or has more than `MAX_PIXELS`.
@@ -80,8 +81,8 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
     Raises:
         InputError: If it is not an image, is damaged, or is too large.
     """
-    with _one_line_errors(name, max_pixels):
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    with _one_line_errors(data, name, max_pixels):
+        image = Image.open(io.BytesIO(data), formats=decoders(data))
         _check_size(image, data, name, max_pixels)
         return _decode(image, close=True)
 
@@ -96,8 +97,8 @@ def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
         InputError: As `read_image` does.
     """
     data = read_bytes(path, "a photograph", MAX_IMAGE_BYTES)
-    with _one_line_errors(os.fspath(path), MAX_PIXELS):
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    with _one_line_errors(data, os.fspath(path), MAX_PIXELS):
+        image = Image.open(io.BytesIO(data), formats=decoders(data))
         _check_size(image, data, os.fspath(path), MAX_PIXELS)
         size = image.size
         image.verify()
@@ -105,7 +106,7 @@ def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _one_line_errors(name: str, max_pixels: int) -> Iterator[None]:
+def _one_line_errors(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
     """Turn whatever Pillow raises on an image into an InputError, and hide its warnings."""
     try:
         with warnings.catch_warnings():
@@ -113,8 +114,11 @@ def _one_line_errors(name: str, max_pixels: int) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except UnidentifiedImageError:
+        missing = missing_decoder(data)
+        if missing is not None:
+            raise InputError(f"{name}: {missing}") from None
         raise InputError(
-            f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"
+            f"{name}: expected an image ({', '.join(decoders(data))}), got something else; convert it first"
         ) from None
     except Image.DecompressionBombError:
         raise InputError(
@@ -154,11 +158,12 @@ def _decode(image: Image.Image, *, close: bool = False) -> NDArray[np.uint8]:
     image.load()
     orientation = _orientation(image)
     width, height = image.size
+    white = full_scale(image) if _is_deep(image) else 255.0
     pixels = np.empty((height, width, 3), dtype=np.uint8)
     rows = max(1, _BAND // max(1, width))
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom))))
+        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom)), white))
     if close:
         image.close()
     upright = _UPRIGHT.get(orientation)
@@ -176,7 +181,7 @@ def _orientation(image: Image.Image) -> int:
 
 def frame_count(data: bytes) -> int:
     """Return the number of frames of an image that `decode_image` can read; an animation has several."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with Image.open(io.BytesIO(data), formats=decoders(data)) as image:
         return getattr(image, "n_frames", 1)
 
 
@@ -185,13 +190,14 @@ def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return _decode(image)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image).astype(np.float64)
-        # 16-bit files use 0 to 65535, float files 0 to 1.
-        full = 1.0 if image.mode == "F" else 65535.0
-        shown = np.nan_to_num(values / full * 255).clip(0, 255).round()
-        return Image.fromarray(shown.astype(np.uint8)).convert("RGB")
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether an image is greyscale of more than eight bits."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _to_rgb(image: Image.Image, white: float) -> Image.Image:
+    if _is_deep(image):
+        return Image.fromarray(to_eight_bits(image, white)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")

@@ -13,7 +13,8 @@ from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.statistics_file import default_path, save_statistics
 from recognition.data.faces import read_face
 from recognition.errors import InputError
-from recognition.images import SUFFIXES, to_tensor
+from recognition.image_formats import SUFFIXES
+from recognition.images import to_tensor
 from recognition.loading import ModelChoice, load
 from recognition.options import DeviceName
 from recognition.recogniser import EMBEDDING_BATCH

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.detection.alignment import ALIGNED_SIZE, Pick, crop_at, find_face
+from recognition.detection.alignment import ALIGNED_SIZE, Pick, crop_at
+from recognition.detection.search import find_face
 from recognition.errors import InputError
 from recognition.images import check_image, read_image
 

@@ -78,7 +78,7 @@ def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
     try:
         # Names of files may be any bytes.
         with io.TextIOWrapper(
-            open_regular(path, "a list", MAX_LIST), newline="", encoding="utf-8", errors="surrogateescape"
+            open_regular(path, "a list", MAX_LIST), newline="", encoding="utf-8-sig", errors="surrogateescape"
         ) as file:
             for name, listed in _rows(file, path):
                 face = path.parent / listed

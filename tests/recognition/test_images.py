@@ -10,8 +10,8 @@ import torch
 from PIL import Image, ImageFile
 
 from recognition.errors import InputError
+from recognition.image_formats import FORMATS
 from recognition.images import (
-    FORMATS,
     MAX_PIXELS,
     atomic_path,
     decode_image,
