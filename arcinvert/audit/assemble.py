@@ -230,14 +230,18 @@ def _defence(row: Row, findings: Findings, evaluations: list[Evaluation]) -> Jso
     cost = row.cost
     return {
         "defence": row.name,
+        "key": row.key,
+        "attacker": row.attacker,
+        "knowledge": row.knowledge,
         "attacker_holds": row.held,
+        "differences": dict(row.differences),
         "identities": count,
-        "template_recovered": asdict(estimate(row.recovered, range(count))),
+        "irreversibility": asdict(estimate(row.recovered, range(count))),
         "judges": judges,
         "attacked_similarity": float(row.attacked_similarity.mean()),
         "tar_fmr": COST_FMR,
         "tar": None if cost.tar is None else asdict(cost.tar),
         "tar_refused": cost.refused,
-        "linkability": cost.linkability,
-        "linkability_floor": cost.linkability_floor,
+        "unlinkability": {"d_sys": cost.linkability, "d_sys_floor": cost.linkability_floor},
+        "renewability": None if cost.renewed is None else asdict(cost.renewed),
     }
