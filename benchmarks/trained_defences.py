@@ -4,7 +4,7 @@
     python -m benchmarks.trained_defences --aligned ALIGNED --photos LFW --out runs/trained
 
 Trained, with two seeds each: the networks of benchmarks.losses (240 people, at most 20 photographs
-each), without a defence, with negative label smoothing (Struppek et al., arXiv:2310.06549), with an embedding of few
+each), without a defence, with negative label smoothing (Struppek et al., arXiv:2310.06549), with few
 dimensions, which is a bottleneck of that rank, and with a term of bilateral dependence (Peng et al.,
 arXiv:2206.05483). Attacked are held-out people, each by the template of the first photograph, judged by the
 last. The attacker adapts to each network: statistics, nearest neighbours and regression are measured on the
@@ -41,7 +41,7 @@ from recognition.data.embedding import embed_files
 from recognition.data.sources import write_list
 from recognition.images import atomic_path
 from recognition.metrics.intervals import Estimate, estimate, estimate_ratio, identity_means
-from recognition.metrics.verification import cross_similarities, make_pairs, tar_at_fmr
+from recognition.metrics.verification import make_pairs, verify
 from recognition.runtime import keep_freed_memory
 from recognition.training.options import TrainingOptions
 
@@ -86,10 +86,10 @@ def accepted_by_person(model: Path, held_out: Mapping[str, Sequence[Path]]) -> d
         names, samples = sorted(held_out), labelled({name: list(held_out[name]) for name in held_out})
         labels = np.array([label for _, label in samples])
         embeddings = embed_files(load_recogniser(model), [key for key, _ in samples])
+        threshold = verify(embeddings, labels, fmrs=(TAR_FMR,)).points[0].threshold
         pairs = make_pairs(labels)
         first, second = pairs.indices[pairs.mated].T
         mated = (embeddings[first] * embeddings[second]).sum(1)
-        threshold = tar_at_fmr(mated, cross_similarities(embeddings, labels), TAR_FMR).threshold
         whose = labels[first]
         shares = identity_means(mated > threshold, whose)
         found = {names[label]: float(one) for label, one in zip(np.unique(whose), shares, strict=True)}

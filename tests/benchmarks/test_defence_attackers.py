@@ -23,6 +23,7 @@ BARS = {
     "truncation:0.25": 0.92,
     "projection:0.25": 0.92,
     "biohashing:0.25": 0.70,
+    "mlp-hash:1": 0.80,
     "polyprotect:2": 0.95,
     "polyprotect:4": 0.99,
     "scores:1": 0.95,
@@ -35,6 +36,7 @@ CENTRE_BARS = {
     "truncation:0.25": 0.85,
     "projection:0.25": 0.85,
     "biohashing:0.25": 0.66,
+    "mlp-hash:1": 0.70,
     "polyprotect:2": 0.90,
     "scores:2": 0.98,
 }
@@ -53,6 +55,12 @@ def synthetic(dim: int, flat: bool) -> Templates:
     rotation = np.linalg.qr(generator.normal(size=(dim, dim)))[0]
     rows = unit_norm(generator.normal(size=(140, dim)) * scales @ rotation)
     return Templates(rows[:20], rows[20:])
+
+
+def test_a_key_of_few_bits_is_as_good_as_a_known_one() -> None:
+    known, *_, searched = rows_of(make("projection:0.5"), synthetic(40, flat=False), bits=5)
+    assert searched[0] == "public faces, a key of 5 bits: 1.00 of the keys found"
+    assert np.array_equal(searched[1], known[1])
 
 
 @pytest.mark.parametrize("text", ROWS)
