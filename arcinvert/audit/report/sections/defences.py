@@ -35,7 +35,12 @@ def blocks(result: dict[str, Any]) -> list[Block]:
             "How the adversary of each defence estimates the template",
             ("defence", "key", "attacker", "public faces"),
             tuple(
-                (row["defence"], row["key"] or "-", row["attacker"], _yes(row["knowledge"] == "public-faces"))
+                (
+                    row["defence"],
+                    row["key"] or "none",
+                    row["attacker"],
+                    "yes" if row["knowledge"] == "public-faces" else "no",
+                )
                 for row in rows
             ),
         ),
@@ -51,7 +56,7 @@ def _attacked(rows: list[dict[str, Any]], names: list[str], headline: str | None
         tuple(
             (
                 row["defence"],
-                row["key"] or "-",
+                row["key"] or "none",
                 row["attacker_holds"],
                 figure_text(row["irreversibility"], digits=2),
                 *(_judged(row["judges"][name], headline) for name in names),
@@ -105,7 +110,3 @@ def _differences(rows: list[dict[str, Any]]) -> list[Block]:
     if not items:
         return []
     return [Paragraph("Rows whose attack differs from that of the first row in more:"), Bullets(items)]
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
