@@ -14,9 +14,9 @@ it exceeds the photographs'. *Skin*: the cheeks' median colour as individual typ
 atan((L* - 50) / b*), degrees (Chardin et al., International Journal of Cosmetic Science 13, 1991): its mean
 distance to the photograph's; how much of the difference between two people it keeps (the slope over the
 people: 1 all, 0 none, as of an average); the share of people whose class of skin (Del Bino and Bernerd,
-British Journal of Dermatology 169, 2013) is the photograph's, beside the share by chance, that of two pictures
-of people drawn at random; and the cheeks' chroma. That is attribute leakage: what a picture tells of a person
-besides the identity. *More faces*: the share of pictures,
+British Journal of Dermatology 169, 2013) is the photograph's, beside the share by chance, that of two
+pictures of people drawn at random; and the cheeks' chroma. That is attribute leakage: what a picture tells of
+a person besides the identity. *More faces*: the share of pictures,
 enlarged four times, in which the detector finds two.
 """
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.faults import (
-    class_by_chance,
     Measured,
     another,
+    class_by_chance,
     colour_change,
     fine_lightness,
     measure,
