@@ -221,6 +221,12 @@ class NetworkAttack:
         return (times[-1] - times[0]) / (len(times) - 1)
 
 
+def plan_differences(plan: AttackPlan, baseline: AttackPlan) -> dict[str, str]:
+    """Return what another plan does in place of the baseline's, by the name of the plan's field."""
+    mine, theirs = plan.describe(), baseline.describe()
+    return {name: f"{mine[name]} in place of {theirs[name]}" for name in mine if mine[name] != theirs[name]}
+
+
 def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttack:
     """Load the attacked network, or a variant of it, with everything that its attack needs.
 

@@ -73,7 +73,7 @@ def gather_findings(
     inputs = pipeline.inputs
     lpips, lpips_reason = find_lpips()
     found = joined(pipeline.attack(enrolled, lpips))
-    rows = Comparison(pipeline, cohort, enrolled, calibration).rows() if cohort else []
+    rows = Comparison(pipeline, cohort, enrolled, calibration, found).rows() if cohort else []
     names = enrolled.names.tolist()
     judges = [
         _evidence(judge, partial(_of_judge, index), inputs, calibration, enrolled, found)
