@@ -236,6 +236,7 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
         statistics=options.statistics if model is None else None,
         device=options.device,
         precision=options.precision,
+        calibrate=options.calibrate,
     )
     target: TargetKind = "class" if options.target == "centres" else "template"
     return NetworkAttack(attacker, attacker.plan(target, **attack_options(options)), options)

@@ -14,8 +14,9 @@ A safetensors file with
     regression/template, regression/pca_coefficients, regression/matrix
                                 float16, see `FaceRegression`
     regression/count            () int64
-    metadata                    format, model_sha256, model_name, images, and layers: a JSON list of
-                                {"name", "side", "axis"} in the network's order
+    metadata                    format, model_sha256, model_name, images, faces (`public faces` or
+                                `synthetic faces`), and layers: a JSON list of {"name", "side", "axis"} in
+                                the network's order
 
 NAME is the module's name in the recogniser, `side` whether its input or its output is observed, `axis` that
 of the channels. Readers ignore further tensors, and read files without maps, nearest neighbours or a
@@ -76,6 +77,7 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         "model_sha256": statistics.model_sha256,
         "model_name": statistics.model_name,
         "images": str(statistics.images),
+        "faces": statistics.faces,
         "layers": json.dumps([asdict(layer.site) for layer in statistics.layers]),
     }
     with atomic_path(path) as temporary:
@@ -133,6 +135,7 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         int(metadata["images"]),
         neighbours,
         regression,
+        "synthetic faces" if metadata.get("faces") == "synthetic faces" else "public faces",
     )
 
 

@@ -49,7 +49,7 @@ def test_a_network_without_statistics_is_calibrated_and_attacked(
     assert run(*attack, "refused", "--penalty", "bn=1") == 2
     assert_one_line(capsys.readouterr().err)
     assert run("calibrate", "--model", "folded.onnx", "--images", str(coloured)) == 0
-    assert "3 layers of folded on 16 faces, 16 faces as nearest neighbours" in capsys.readouterr().out
+    assert "3 layers of folded on 16 public faces, 16 faces as nearest neighbours" in capsys.readouterr().out
     assert run("inspect", "folded.onnx") == 0
     assert "no BatchNorm; 3 layers measured on 16 faces" in capsys.readouterr().out
     assert run(*attack, "second") == 0
