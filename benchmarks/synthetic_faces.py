@@ -255,6 +255,7 @@ def compare(options: argparse.Namespace) -> None:
         print(f"\n{attacked}")
         text = f"{text}\n\n{attacked}"
         figures |= {f"attack: {name}": as_json(row) for name, row in rows.items()}
+    options.out.mkdir(parents=True, exist_ok=True)
     write_table(options.out, text, figures)
 
 

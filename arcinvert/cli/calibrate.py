@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
         type=int,
         metavar="N",
         help="the largest number of photographs (default: 4096), or the number of synthetic faces "
-        "(default: COUNT)",
+        "(default: 3072)",
     )
     parser.add_argument(
         "--without-faces",

@@ -16,7 +16,7 @@ from arcinvert.knowledge.synthetic_faces import COUNT, SEED, draw_faces
 from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.images import SUFFIXES, to_tensor
-from recognition.loading import ModelChoice, bundled_path, load
+from recognition.loading import ModelChoice, load
 from recognition.options import DeviceName
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 from recognition.runtime import choose_device, keep_freed_memory
@@ -67,10 +67,10 @@ def calibrate(
     if path is None:
         raise InputError(f"{recogniser.name}: expected --out, for a network that is not one file")
     if images is None:
-        if out is None and path == default_path(load()):
+        if out is None and recogniser.source.path == str(bundled_path()):
             raise InputError(
-                f"{recogniser.name}: expected --out, since its own file of statistics is of photographs; give "
-                "--out, or --images"
+                f"{recogniser.name}: expected --out with synthetic faces, since the statistics beside it are "
+                "of photographs, got none; give --out"
             )
         statistics = measure_synthetic(
             recogniser, faces or COUNT, pattern=layers, keep_faces=keep_faces, progress=progress

@@ -24,7 +24,7 @@ from recognition.seeds import derive_seed
 #: Rises when the same seed gives other faces.
 VERSION = 1
 #: The default number of faces, which a small network embeds in less than a minute on two cores.
-COUNT = 4096
+COUNT = 3072
 #: The default seed.
 SEED = 0
 #: The variance along directions of people, in units of that of people: faces at the edge say more than those
