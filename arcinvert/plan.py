@@ -341,7 +341,7 @@ def _knowledge_used(
     used: dict[str, str] = {}
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
-    faces = knowledge.statistics.faces if knowledge.statistics else "public faces"
+    faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
     if initialisation == "nearest-neighbours" and knowledge.nearest_neighbours is not None:
         used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:
@@ -353,7 +353,7 @@ def _knowledge_used(
         and (penalty.name == "bn-per-position" or not statistics_layers(setting.recogniser))
         for penalty in penalties
     ):
-        used["statistics"] = f"{knowledge.statistics.images} {faces}"
+        used["statistics"] = f"{knowledge.statistics.images} {knowledge.statistics.faces}"
     return used
 
 

@@ -179,6 +179,7 @@ class NetworkAttack:
             measured,
             nearest_neighbours=known.nearest_neighbours if known else None,
             regression=known.regression if known else None,
+            template_faces=known.template_faces if known else measured.template_faces,
         )
         attacker = self._attacker_on(hardened, statistics)
         found = attacker.plan(self.plan.target, **attack_options(self._options))

@@ -99,7 +99,8 @@ class MeasuredStatistics:
         images: The number of faces that the statistics of activations rest on.
         nearest_neighbours: The faces with their templates; None where they were not kept.
         regression: The linear map from templates to faces; None where there were too few faces.
-        faces: Whether the faces are photographs or synthetic.
+        faces: Whose faces the statistics of activations rest on.
+        template_faces: Whose faces nearest neighbours and regression rest on.
     """
 
     layers: tuple[LayerMoments, ...]
@@ -109,6 +110,7 @@ class MeasuredStatistics:
     nearest_neighbours: NearestNeighbours | None = None
     regression: FaceRegression | None = None
     faces: FaceKind = "public faces"
+    template_faces: FaceKind = "public faces"
 
     @property
     def maps(self) -> tuple[LayerMoments, ...]:

@@ -16,7 +16,7 @@ from arcinvert.knowledge.synthetic_faces import COUNT, SEED, draw_faces
 from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.images import SUFFIXES, to_tensor
-from recognition.loading import ModelChoice, load
+from recognition.loading import ModelChoice, bundled_path, load
 from recognition.options import DeviceName
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 from recognition.runtime import choose_device, keep_freed_memory
@@ -114,7 +114,7 @@ def measure_synthetic(
             progress(done, count)
 
     statistics = measure(recogniser, batches(), pattern=pattern, keep_faces=keep_faces)
-    return replace(statistics, faces="synthetic faces")
+    return replace(statistics, faces="synthetic faces", template_faces="synthetic faces")
 
 
 def _draw(folder: Path, faces: int) -> list[Path]:

@@ -34,7 +34,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from arcinvert.knowledge.activation_statistics import ActivationSite, LayerMoments, MeasuredStatistics
+from arcinvert.knowledge.activation_statistics import (
+    ActivationSite,
+    FaceKind,
+    LayerMoments,
+    MeasuredStatistics,
+)
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.checkpoint import check_header
@@ -135,8 +140,13 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         int(metadata["images"]),
         neighbours,
         regression,
-        "synthetic faces" if metadata.get("faces") == "synthetic faces" else "public faces",
+        _face_kind(metadata),
+        _face_kind(metadata),
     )
+
+
+def _face_kind(metadata: dict[str, str]) -> FaceKind:
+    return "synthetic faces" if metadata.get("faces") == "synthetic faces" else "public faces"
 
 
 def _read_layer(file: Any, site: ActivationSite) -> LayerMoments:

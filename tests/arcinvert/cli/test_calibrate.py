@@ -54,7 +54,7 @@ def test_a_network_without_statistics_is_calibrated_and_attacked(
     assert run("calibrate", "--model", "folded.onnx", "--images", str(coloured)) == 0
     assert "3 layers of folded on 16 public faces, 16 faces as nearest neighbours" in capsys.readouterr().out
     assert run("inspect", "folded.onnx") == 0
-    assert "no BatchNorm; 3 layers measured on 16 faces" in capsys.readouterr().out
+    assert "no BatchNorm; 3 layers measured on 16 public faces" in capsys.readouterr().out
     assert run(*attack, "second") == 0
     result = json.loads((work / "second" / "result.json").read_text())
     assert result["attacker_knowledge"]["statistics"] == "16 public faces"
