@@ -55,6 +55,12 @@ class AuditOptions:
         "model",
         group=_NETWORK,
     )
+    calibrate: bool = option(
+        True,
+        help="measure a network that has no file of statistics on synthetic faces, once, before the first "
+        "attack on it; what is measured is cached",
+        group=_NETWORK,
+    )
     device: DeviceName = option(
         "auto", help="the device to compute on; auto is CUDA, then MPS, then the CPU", group=_NETWORK
     )
