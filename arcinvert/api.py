@@ -27,6 +27,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
         decoder: str | os.PathLike[str] | None = None,
         device: DeviceName = "auto",
         precision: Precision = "auto",
+        calibrate: bool = True,
         **keywords: Any,
     ) -> Run:
         attacker = Attacker(
@@ -36,6 +37,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
             decoder=decoder,
             device=device,
             precision=precision,
+            calibrate=calibrate,
         )
         return method(attacker, *arguments, **keywords)
 

@@ -14,7 +14,7 @@ from arcinvert.inversion.progress import OnStep, StepCounter
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.options import AttackOptions
-from arcinvert.plan import AttackPlan, resolve
+from arcinvert.plan import AttackPlan, resolve, uses_measured_faces
 from arcinvert.recipes import TargetKind
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
@@ -42,6 +42,8 @@ class Attacker:
         device: Where attacks run; `auto` is CUDA, then MPS, then the CPU.
         precision: The floating-point type; `auto` is bfloat16 where the hardware has it.
         knowledge: What is known of public faces, if it is loaded already; None loads it.
+        calibrate: Whether a network that has no file of statistics is measured on synthetic faces, once,
+            before the first attack that uses them. What is measured is cached.
 
     Raises:
         InputError: If the network, the statistics or the decoder cannot be loaded.
@@ -62,6 +64,7 @@ class Attacker:
         device: DeviceName = "auto",
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
+        calibrate: bool = True,
     ) -> None:
         check_word("device", device, get_args(DeviceName))
         check_word("precision", precision, get_args(Precision))
@@ -74,6 +77,7 @@ class Attacker:
             load_knowledge(self.recogniser, statistics, decoder) if knowledge is None else knowledge
         )
         self._files = {"statistics": statistics, "decoder": decoder}
+        self._calibrate = calibrate and knowledge is None
         self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
 
     @cached_property
@@ -102,6 +106,10 @@ class Attacker:
                     f"{name}: expected none with knowledge of the weights alone, got {os.fspath(file)}, "
                     "which is made of public faces"
                 )
+        if self._calibrate and uses_measured_faces(options):
+            self.knowledge = self.knowledge.with_synthetic_faces(self.recogniser)
+            self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+            self._calibrate = False
         return resolve(options, self.recogniser, self.knowledge, target)
 
     @takes(AttackOptions)

@@ -21,10 +21,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--images",
-        required=True,
         metavar="DIR",
         help="a folder of public faces, photographs or aligned crops, searched with all folders below it; "
-        "labels are not used",
+        "labels are not used; without it the faces are synthetic",
     )
     parser.add_argument(
         "--out",
@@ -41,7 +40,7 @@ def add_parser(commands: Any) -> None:
         "--stop-after", metavar="N", type=int, help="the epoch after which to stop; a later call goes on"
     )
     add_strict(parser)
-    add_model_arguments(parser, "statistics", "decoder")
+    add_model_arguments(parser, "statistics", "decoder", "calibrate")
     add_arguments(parser, LearningOptions)
     parser.set_defaults(run=_run)
 
@@ -50,7 +49,7 @@ def _run(given: argparse.Namespace) -> int:
     options, model = LearningOptions(**gather(LearningOptions, given)), model_options(given)
     if given.stop_after is not None and given.stop_after < 1:
         raise InputError(f"stop after: expected an epoch, 1 or later, got {given.stop_after}")
-    from arcinvert.learning.faces import read_faces
+    from arcinvert.learning.faces import draw, read_faces
     from arcinvert.learning.learn import dry_run, learn
     from recognition.loading import load
     from recognition.runtime import choose_device, choose_dtype, keep_freed_memory
@@ -63,6 +62,8 @@ def _run(given: argparse.Namespace) -> int:
     with DeferredProgressBar() as reading, DeferredProgressBar() as embedding:
 
         def source(size: int) -> "TrainingFaces":
+            if given.images is None:
+                return draw(size)
             return read_faces(
                 Path(given.images), size, progress=_on_face(reading, "read"), left_out=left_out.append
             )

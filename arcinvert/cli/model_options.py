@@ -61,6 +61,12 @@ class ModelOptions:
         group=_GROUP,
         metavar="FILE",
     )
+    calibrate: bool = option(
+        True,
+        help="measure a network that has no file of statistics on synthetic faces, once, before the first "
+        "attack on it; what is measured is cached",
+        group=_GROUP,
+    )
     device: DeviceName = option(
         "auto", help="the device that computes; auto is CUDA, then MPS, then the CPU", group=_GROUP
     )
@@ -99,6 +105,7 @@ class ModelOptions:
             decoder=self.decoder,
             device=self.device,
             precision=self.precision,
+            calibrate=self.calibrate,
         )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.decoder_file import find_decoder
+from arcinvert.knowledge.first_use import switched_off, synthetic_statistics
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FACES_PER_DIMENSION, FaceRegression
 from arcinvert.knowledge.statistics_file import find_statistics
@@ -26,7 +27,8 @@ class Knowledge:
         mean_face: The mean of aligned faces, shape (3, h, w) in [0, 1]. At the level `weights` it is only the
             floor that results are compared with.
         mean_face_source: Whose faces they are.
-        statistics: What 'arcinvert calibrate' measured with this network; None if it did not.
+        statistics: What was measured with this network on public or synthetic faces; None if nothing was.
+        notes: Sentences about what is missing and why.
         decoder: What 'arcinvert learn' trained for this network; None if it did not.
     """
 
@@ -34,11 +36,12 @@ class Knowledge:
     mean_face: Tensor
     mean_face_source: str
     statistics: MeasuredStatistics | None = None
+    notes: tuple[str, ...] = ()
     decoder: FaceDecoder | None = None
 
     @property
     def nearest_neighbours(self) -> NearestNeighbours | None:
-        """Public faces with their templates."""
+        """Faces with their templates."""
         return self.statistics.nearest_neighbours if self.statistics else None
 
     @property
@@ -50,7 +53,20 @@ class Knowledge:
         """Return what an attacker at a level knows of this."""
         if level == "public-faces":
             return replace(self, level=level)
-        return replace(self, level=level, statistics=None, decoder=None)
+        return replace(self, level=level, statistics=None, notes=(), decoder=None)
+
+    def with_synthetic_faces(self, recogniser: Recogniser) -> "Knowledge":
+        """Return this with what synthetic faces say about a network that was not measured.
+
+        Args:
+            recogniser: The frozen network, on the device that measures.
+        """
+        if self.statistics is not None or switched_off():
+            return self
+        found = synthetic_statistics(recogniser)
+        return replace(
+            self, statistics=found.statistics, notes=self.notes if found.note is None else (found.note,)
+        )
 
     def regression_missing(self, name: str) -> str | None:
         """Return what the regression lacks, for an error message; None if there is one."""

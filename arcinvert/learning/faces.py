@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arcinvert.knowledge.synthetic_faces import COUNT, draw_faces
 from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.images import SUFFIXES, resized
@@ -68,6 +69,17 @@ def read_faces(
     if not crops:
         raise InputError(f"{folder}: expected photographs of faces, found none; check --images")
     return TrainingFaces(torch.stack(crops), "public faces")
+
+
+def draw(size: int, count: int = COUNT) -> TrainingFaces:
+    """Draw synthetic faces.
+
+    Args:
+        size: The side of the crops, pixels.
+        count: The number of faces.
+    """
+    crops = [(batch * 255).round().to(torch.uint8) for batch in draw_faces(count, size=size)]
+    return TrainingFaces(torch.cat(crops), "synthetic faces")
 
 
 @torch.no_grad()

@@ -34,6 +34,10 @@ class TensorBoardLogger:
         """Write a picture of a step, (3, h, w) in [0, 1]."""
         self._writer.add_image(name, picture, step)
 
+    def flush(self) -> None:
+        """Write all events to the file."""
+        self._writer.flush()
+
     def close(self) -> None:
         """Flush the events and close the file."""
         self._writer.close()

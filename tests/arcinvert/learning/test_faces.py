@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from arcinvert.learning.faces import read_faces, templates_of
+from arcinvert.knowledge.synthetic_faces import draw_faces
+from arcinvert.learning.faces import draw, read_faces, templates_of
 from recognition.errors import InputError
 from recognition.images import write_png
 from tests.arcinvert.learning.trainings import SIZE, faces, network
@@ -32,6 +33,14 @@ def test_a_folder_without_faces_is_refused(tmp_path: Path) -> None:
         read_faces(tmp_path, 112)
     with pytest.raises(InputError, match=r"none: expected a folder of faces, found none; check --images$"):
         read_faces(tmp_path / "none", 112)
+
+
+def test_without_photographs_the_faces_are_synthetic() -> None:
+    drawn = draw(32, count=3)
+    assert drawn.kind == "synthetic faces"
+    (expected,) = draw_faces(3, size=32)
+    assert drawn.crops.shape == (3, 3, 32, 32)
+    assert float((drawn.crops / 255 - expected).abs().max()) <= 0.5 / 255 + 1e-6
 
 
 def test_templates_are_those_of_faces_and_of_their_mirror_images() -> None:
