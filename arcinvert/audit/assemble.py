@@ -92,7 +92,7 @@ def assemble(
 def _threat_model(findings: Findings, options: AuditOptions) -> Json:
     knowledge, plan = findings.attack["knowledge"], findings.attack["plan"]
     held = "class centres" if options.target == "centres" else "templates"
-    known = "public faces" if knowledge["level"] == "public-faces" else "nothing else"
+    known = "nothing else" if knowledge["level"] == "weights" else knowledge["level"].replace("-", " ")
     return {
         "held": held,
         "network": findings.network["name"],

@@ -180,6 +180,7 @@ class NetworkAttack:
             measured,
             nearest_neighbours=known.nearest_neighbours if known else None,
             regression=known.regression if known else None,
+            template_faces=known.template_faces if known else measured.template_faces,
         )
         attacker = self._attacker_on(hardened, statistics)
         found = attacker.plan(self.plan.target, **attack_options(self._options))
@@ -243,6 +244,7 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
         statistics=options.statistics if model is None else None,
         device=options.device,
         precision=options.precision,
+        calibrate=options.calibrate,
     )
     target: TargetKind = "class" if options.target == "centres" else "template"
     return NetworkAttack(attacker, attacker.plan(target, **attack_options(options)), options)
