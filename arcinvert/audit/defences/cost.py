@@ -94,7 +94,8 @@ def measure_cost(
         renewed = estimate(again > threshold, labels[firsts])
     except InputError as error:
         refused = str(error)
-    return Cost(tar, refused, *_linkability(records, labels, seed), renewed)
+    linkability, floor = _linkability(records, labels, seed)
+    return Cost(tar, refused, linkability, floor, renewed)
 
 
 def _records(
