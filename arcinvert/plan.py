@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.initialisation.base import Initialisation
@@ -49,7 +49,8 @@ class AttackPlan:
         target: Whether classes (closed-set) or templates (open-set) are attacked.
         recipe: The recipe's name.
         changes: The options that were given and differ from the recipe.
-        knowledge: The attacker's level of knowledge.
+        knowledge: What the attack knows besides the target: `synthetic-faces` where what was measured on
+            them is used, `weights` where nothing made of faces is.
         knowledge_used: What of public faces is used, by kind; empty where nothing is.
         samples: Reconstructions of each identity.
         seed: The seed of all random numbers.
@@ -79,7 +80,7 @@ class AttackPlan:
     target: TargetKind
     recipe: RecipeName
     changes: dict[str, Any]
-    knowledge: KnowledgeName
+    knowledge: KnowledgeName | Literal["synthetic-faces"]
     knowledge_used: dict[str, str]
     samples: int
     seed: int
@@ -169,7 +170,7 @@ def resolve(
         target=target,
         recipe=options.recipe,
         changes=_changes(given, defaults),
-        knowledge="public-faces" if used else "weights",
+        knowledge=_level(used),
         knowledge_used=used,
         samples=options.samples,
         seed=options.seed,
@@ -196,8 +197,17 @@ def resolve(
         whiten_neighbours=bool(values["whiten"]),
         penalties=penalties,
         augmentation=_augmentation(values, initialisation, parametrisation),
-        notes=notes,
+        notes=(*knowledge.notes, *notes),
     )
+
+
+def uses_measured_faces(options: AttackOptions) -> bool:
+    """Return whether an attack by these options starts from, or asks for, what was measured on faces."""
+    level, _ = preset(options.recipe, options.knowledge)
+    if level == "weights":
+        return False
+    measured = bool(options.regression_blend) or bool(options.penalty.get("bn-per-position"))
+    return measured or options.initialisation in (None, "nearest-neighbours", "regression")
 
 
 def _first(*values: Any) -> Any:
@@ -285,7 +295,11 @@ def _skin_tone(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowle
             f"skin_tone: expected at least {FEWEST_FACES} public faces with templates of {recogniser.name}, "
             f"found {found}; embed some (arcinvert calibrate --model MODEL --images FACES)"
         )
-    return found >= FEWEST_FACES if wanted is None else bool(wanted)
+    if wanted is not None:
+        return bool(wanted)
+    # Synthetic faces have no skin: their tones are drawn, and what templates say of them is not known.
+    real = knowledge.statistics is not None and knowledge.statistics.template_faces == "public faces"
+    return real and found >= FEWEST_FACES
 
 
 def _loss(values: dict[str, Any], target: TargetKind) -> str:
@@ -355,11 +369,12 @@ def _knowledge_used(
     used: dict[str, str] = {}
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
+    faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
     uses_neighbours = initialisation == "nearest-neighbours" or skin_tone
     if uses_neighbours and knowledge.nearest_neighbours is not None:
-        used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} public faces"
+        used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:
-        used["regression"] = f"{knowledge.regression.count} public faces"
+        used["regression"] = f"{knowledge.regression.count} {faces}"
     if {"nearest_neighbours", "regression"} & set(used) or parametrisation.of_public_faces:
         used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
     if knowledge.statistics is not None and any(
@@ -367,5 +382,11 @@ def _knowledge_used(
         and (penalty.name == "bn-per-position" or not statistics_layers(setting.recogniser))
         for penalty in penalties
     ):
-        used["statistics"] = f"{knowledge.statistics.images} public faces"
+        used["statistics"] = f"{knowledge.statistics.images} {knowledge.statistics.faces}"
     return used
+
+
+def _level(used: dict[str, str]) -> KnowledgeName | Literal["synthetic-faces"]:
+    if any(text.endswith("synthetic faces") for text in used.values()):
+        return "synthetic-faces"
+    return "public-faces" if used else "weights"

@@ -135,6 +135,9 @@ def test_skin_tone_follows_neighbours_where_there_are_enough(monkeypatch: pytest
     monkeypatch.setattr(plan_module, "FEWEST_FACES", 60)
     assert plan("template", faces=few).skin_tone
     assert not plan("template", faces=few, skin_tone=False).skin_tone
+    assert few.statistics is not None
+    synthetic = replace(few, statistics=replace(few.statistics, template_faces="synthetic faces"))
+    assert not plan("template", faces=synthetic).skin_tone
     other = plan("template", faces=few, initialisation="mean-face", skin_tone=True)
     assert other.knowledge_used["nearest_neighbours"] == "60 public faces"
     assert not plan("template", faces=few, recipe="paper").skin_tone
