@@ -24,6 +24,7 @@ from arcinvert.inversion.stages import in_stages
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.inversion.targets.base import Target, TargetRequest
 from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.skin_tone import SkinTone
 from arcinvert.knowledge.whitening import Whitening, whitening_of
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects import Subject
@@ -73,6 +74,8 @@ class Attack:
             WeightedPenalty(penalty.name, penalty.weight, PENALTIES[penalty.name].build(setting))
             for penalty in plan.penalties
         )
+        neighbours = knowledge.nearest_neighbours
+        self._skin_tone = None if neighbours is None else SkinTone(neighbours)
         self._whitening: Whitening | None = None
         if plan.whiten_centres and recogniser.centres is not None:
             self._whitening = whitening_of(recogniser.centres)
@@ -106,7 +109,9 @@ class Attack:
                 self._recogniser, images.to(self._recogniser.device), target.templates
             ).cpu(),
         )
-        return self._blended(found, target) if self.plan.regression_blend else found
+        if self.plan.regression_blend:
+            found = self._blended(found, target)
+        return self._toned(found, target) if self.plan.skin_tone else found
 
     def _restart(
         self,
@@ -181,6 +186,14 @@ class Attack:
         images = (1 - blend) * found.images + blend * resized(faces, self._recogniser.input_size)
         similarity = self._similarity(images, target)
         return replace(found, images=images, similarity=similarity)
+
+    @torch.no_grad()
+    def _toned(self, found: Inversion, target: Target) -> Inversion:
+        """Give images the skin tone of public faces with like templates."""
+        if self._skin_tone is None:
+            raise InputError("skin_tone: expected public faces with templates, got none")
+        images = self._skin_tone.apply(found.images, target.templates)
+        return replace(found, images=images, similarity=self._similarity(images, target))
 
     @torch.no_grad()
     def _stopped_at_once(self, tasks: Sequence[Task], target: Target) -> Inversion:

@@ -15,6 +15,7 @@ from arcinvert.inversion.targets import LOSSES
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.regression import REGRESSION_BLEND
+from arcinvert.knowledge.skin_tone import FEWEST_FACES
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind, preset
 from recognition.errors import InputError
@@ -65,6 +66,7 @@ class AttackPlan:
         initialisation: The name in `INITIALISATIONS`.
         parametrisation: The name in `PARAMETRISATIONS`.
         regression_blend: The fraction of the result that is the regression's face.
+        skin_tone: Whether the result gets the skin tone of public faces with like templates.
         loss: The name in `LOSSES`.
         loss_scale: The scale of the loss.
         loss_margin: The margin of the loss, radians; 0 where it has none.
@@ -94,6 +96,7 @@ class AttackPlan:
     initialisation: str
     parametrisation: str
     regression_blend: float
+    skin_tone: bool
     loss: str
     loss_scale: float
     loss_margin: float
@@ -154,12 +157,15 @@ def resolve(
     initialisation_name, initialisation = _initialisation(values, recogniser, knowledge)
     parametrisation_name, parametrisation = _parametrisation(values, initialisation_name, initialisation)
     blend = _blend(values, recogniser, knowledge, target)
+    skin_tone = _skin_tone(values, recogniser, knowledge)
     loss = _loss(values, target)
     setting = Setting(recogniser, parametrisation, knowledge.statistics)
     penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
     is_class = LOSSES[loss].needs_classes
     centres = recogniser.centres
-    used = _knowledge_used(knowledge, initialisation_name, parametrisation, blend, penalties, setting)
+    used = _knowledge_used(
+        knowledge, initialisation_name, parametrisation, blend, skin_tone, penalties, setting
+    )
     return AttackPlan(
         target=target,
         recipe=options.recipe,
@@ -180,6 +186,7 @@ def resolve(
         initialisation=initialisation_name,
         parametrisation=parametrisation_name,
         regression_blend=blend,
+        skin_tone=skin_tone,
         loss=loss,
         loss_scale=_first(values["loss_scale"], recogniser.scale if is_class else 1.0),
         loss_margin=_first(values["loss_margin"], recogniser.margin) if is_class else 0.0,
@@ -238,6 +245,11 @@ def _check_weights_only(given: dict[str, Any]) -> None:
             "regression_blend: expected 0 with knowledge of the weights alone, got "
             f"{given['regression_blend']}: the regression is fitted on public faces"
         )
+    if given.get("skin_tone"):
+        raise InputError(
+            "skin_tone: expected no with knowledge of the weights alone, got yes: tones are those of public "
+            "faces"
+        )
 
 
 def _initialisation(
@@ -273,6 +285,21 @@ def _blend(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge,
     if blend and (lacks := knowledge.regression_missing(recogniser.name)):
         raise InputError(f"regression_blend: {lacks}")
     return float(blend)
+
+
+def _skin_tone(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge) -> bool:
+    wanted, neighbours = values["skin_tone"], knowledge.nearest_neighbours
+    found = 0 if neighbours is None else len(neighbours)
+    if wanted and found < FEWEST_FACES:
+        raise InputError(
+            f"skin_tone: expected at least {FEWEST_FACES} public faces with templates of {recogniser.name}, "
+            f"found {found}; embed some (arcinvert calibrate --model MODEL --images FACES)"
+        )
+    if wanted is not None:
+        return bool(wanted)
+    # Synthetic faces have no skin: their tones are drawn, and what templates say of them is not known.
+    real = knowledge.statistics is not None and knowledge.statistics.template_faces == "public faces"
+    return real and found >= FEWEST_FACES
 
 
 def _loss(values: dict[str, Any], target: TargetKind) -> str:
@@ -334,6 +361,7 @@ def _knowledge_used(
     initialisation: str,
     parametrisation: type[Parametrisation],
     blend: float,
+    skin_tone: bool,
     penalties: tuple[PlannedPenalty, ...],
     setting: Setting,
 ) -> dict[str, str]:
@@ -342,7 +370,8 @@ def _knowledge_used(
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
     faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
-    if initialisation == "nearest-neighbours" and knowledge.nearest_neighbours is not None:
+    uses_neighbours = initialisation == "nearest-neighbours" or skin_tone
+    if uses_neighbours and knowledge.nearest_neighbours is not None:
         used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:
         used["regression"] = f"{knowledge.regression.count} {faces}"

@@ -51,6 +51,25 @@ class NearestNeighbours:
     def _whitening(self) -> Whitening:
         return whitening_of(self.templates.float())
 
+    def nearest(
+        self, templates: Tensor, count: int, *, whiten: bool = True, without_itself: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return the indices of the nearest faces and their weights, each of shape (batch, count).
+
+        Args:
+            templates: Shape (batch, dim), unit norm.
+            count: How many; fewer where there are fewer faces.
+            whiten: Find them by whitened templates; plain cosines find those of like sex and light first.
+            without_itself: Leave out the very nearest, which a template of these faces is itself.
+        """
+        known = self.templates.to(templates)
+        if whiten:
+            whitening = self._whitening.to(templates)
+            templates, known = whitening(templates), whitening(known)
+        first = int(without_itself)
+        found = (templates @ known.T).topk(min(count + first, len(self)), dim=1)
+        return found.indices[:, first:], F.softmax(found.values[:, first:] / TEMPERATURE, dim=1)
+
     def mean_faces(self, templates: Tensor, nearest: int = NEAREST[0], *, whiten: bool = True) -> Tensor:
         """Return symmetric mean faces of the neighbours, shape (batch, 3, s, s) in [0, 1].
 
@@ -59,13 +78,7 @@ class NearestNeighbours:
             nearest: How many neighbours are averaged.
             whiten: Find them by whitened templates; plain cosines find those of like sex and light first.
         """
-        known = self.templates.to(templates)
-        if whiten:
-            whitening = self._whitening.to(templates)
-            templates, known = whitening(templates), whitening(known)
-        cosines = templates @ known.T
-        values, indices = cosines.topk(min(nearest, len(self)), dim=1)
-        weights = F.softmax(values / TEMPERATURE, dim=1)
+        indices, weights = self.nearest(templates, nearest, whiten=whiten)
         coefficients = (weights[..., None] * self.pca_coefficients[indices].to(templates)).sum(1)
         faces = faces_of(coefficients)
         return ((faces + faces.flip(-1)) / 2).clamp(0, 1)
