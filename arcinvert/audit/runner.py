@@ -18,10 +18,10 @@ from arcinvert.audit.pseudonyms import Pseudonyms
 from arcinvert.audit.report import write_audit
 from arcinvert.audit.subgroups import read_groups
 from arcinvert.audit.units import SpeedUnit
-from arcinvert.output.lock import locked
 from recognition.errors import InputError
 from recognition.files import printable, safe_name
 from recognition.images import remove_leftovers
+from recognition.lock import locked
 
 _log = logging.getLogger(__name__)
 

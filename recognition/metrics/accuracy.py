@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.metrics.finite import check_finite
+
 Array = NDArray[np.floating[Any]]
 
 
@@ -18,8 +20,12 @@ def ten_fold_accuracy(
         mated: Shape (pairs,), whether a pair shows one person.
         folds: Shape (pairs,), the fold of each pair.
 
+    Raises:
+        InputError: If a similarity is not a number.
+
     Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
     """
+    check_finite("similarities", similarities)
     # Double precision has a threshold between any two float32 similarities.
     similarities = similarities.astype(np.float64)
     accuracies = []

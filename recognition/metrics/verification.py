@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from recognition.errors import InputError
 from recognition.metrics.accuracy import ten_fold_accuracy
+from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, estimate, estimate_fmr
 from recognition.metrics.similarities import (
     NonmatedHistogram,
@@ -79,12 +80,13 @@ def roc(mated: Array, nonmated: Array) -> Roc:
         nonmated: Shape (comparisons,), similarities of pairs of two identities.
 
     Raises:
-        InputError: If there are no comparisons of one kind.
+        InputError: If there are no comparisons of one kind, or a similarity is not a number.
     """
     if not len(mated) or not len(nonmated):
         raise InputError(
             f"ROC: expected mated and nonmated comparisons, got {len(mated)} and {len(nonmated)}"
         )
+    check_finite("similarities", mated, nonmated)
     mated, nonmated = np.sort(mated.astype(np.float64)), np.sort(nonmated.astype(np.float64))
     thresholds = np.unique(np.concatenate([mated, nonmated]))[::-1]
     # Just below the lowest similarity, all are accepted.
@@ -147,9 +149,10 @@ def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
 
     Raises:
         InputError: If `fmr` is not between 0 and 1, or there are fewer than the 3 / fmr comparisons that the
-            rule of three asks for.
+            rule of three asks for, or one of them is not a number.
     """
     allowed = _allowed(len(nonmated), fmr)
+    check_finite("similarities", nonmated)
     return float(np.partition(nonmated, len(nonmated) - allowed - 1)[len(nonmated) - allowed - 1])
 
 
@@ -174,8 +177,10 @@ def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
         fmr: False match rate.
 
     Raises:
-        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`.
+        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`, or a similarity is not
+            a number.
     """
+    check_finite("similarities", mated)
     threshold = threshold_at_fmr(nonmated, fmr)
     return OperatingPoint(
         threshold=threshold,
@@ -316,8 +321,9 @@ def verify(
         intervals: Whether to compute bootstrap intervals.
 
     Raises:
-        InputError: If there are too few identities or comparisons.
+        InputError: If there are too few identities or comparisons, or an embedding is not of finite numbers.
     """
+    check_finite("embeddings", embeddings)
     pairs = make_pairs(labels, seed=seed) if pairs is None else pairs
     similarities = pair_similarities(embeddings, pairs.indices)
     accuracy, deviation = ten_fold_accuracy(similarities, pairs.mated, pairs.folds)

@@ -46,6 +46,7 @@ from recognition.plots.curves import draw_cmcs, draw_rocs, read_curve
 from recognition.recogniser import Recogniser, Source
 from recognition.training.log import TrainingLog
 from recognition.training.options import TrainingOptions
+from recognition.training.skipped import skipped_before
 from recognition.training.state import read_state, write_state
 from tests.fuzz.mutations import (
     Mutation,
@@ -268,6 +269,10 @@ def _read_angles(path: Path) -> None:
     draw_angles(read_angles(folder))
 
 
+def _skipped_bytes(_: Path) -> list[bytes]:
+    return [json.dumps({"before_training": ["Ann/1.png"], "while_training": ["Bob/2.png"]}).encode()]
+
+
 def _read_own(path: Path) -> None:
     load(path)
     load_notes(path)
@@ -348,6 +353,7 @@ READERS: dict[str, Reader] = {
     "calibration": Reader(".json", _calibration_bytes, _read_calibration, mutate_json),
     "cmc": Reader(".json", lambda _: [json.dumps(_POINTS).encode()], _read_cmc, mutate_json),
     "angles": Reader(".json", lambda _: [b'{"epochs": [[1, 2, 3], [0, 2, 4]]}'], _read_angles, mutate_json),
+    "skipped": Reader(".json", _skipped_bytes, skipped_before, mutate_json),
     "sqlite": Reader(".db", _sqlite_bytes, _read_table),
     "parquet": Reader(".parquet", _parquet_bytes, _read_table),
     "npz": Reader(".npz", _npz_bytes, _read_table, mutate_members),

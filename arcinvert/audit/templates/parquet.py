@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.templates.parquet_pages import largest_page
 from arcinvert.audit.templates.rows import (
     BLOCK_ROWS,
     MAX_ROWS,
+    MOST_COMPRESSED,
     Block,
     RowBuilder,
     check_unpacked,
@@ -18,8 +20,10 @@ from arcinvert.audit.templates.rows import (
     wrong_size,
 )
 from recognition.errors import InputError, one_line
-from recognition.files import printable
+from recognition.files import open_regular, printable
 
+#: Bytes of a page once it is decompressed, beside `MOST_COMPRESSED` times the file; usual are 1 MB.
+MAX_PAGE = 64 << 20
 #: Largest metadata of a file, as Thrift counts it: bytes of one text, and items of one list.
 _MAX_STRING, _MAX_ITEMS = 16 << 20, 1_000_000
 
@@ -45,6 +49,7 @@ def read_parquet(path: Path, dim: int, *, template_column: str, id_column: str) 
         _check_types(path, schema, template_column, id_column)
         cells = _is_cells(schema.field(template_column).type)
         budget = _check_sizes(path, metadata, template_column, dim, cells=cells)
+        _check_pages(path, metadata, (template_column, id_column))
         # A column of equal BLOBs stays as small in memory as it is in the file.
         dictionary = [template_column] if cells else []
         with pyarrow.parquet.ParquetFile(
@@ -140,6 +145,30 @@ def _check_sizes(path: Path, metadata: Any, template_column: str, dim: int, *, c
                 raise wrong_size(path, dim, f"{column.num_values:,} numbers in {part.num_rows:,} rows")
     check_unpacked(path, unpacked)
     return rows
+
+
+def _check_pages(path: Path, metadata: Any, names: tuple[str, ...]) -> None:
+    """Check the sizes of the pages of some columns before they are decompressed.
+
+    Raises:
+        InputError: If a page is too large.
+        ValueError: If the header of a page is damaged.
+    """
+    most = MAX_PAGE + MOST_COMPRESSED * path.stat().st_size
+    parts = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [part.column(number) for part in parts for number in range(part.num_columns)]
+    places = [
+        (column.dictionary_page_offset or column.data_page_offset, column.total_compressed_size)
+        for column in columns
+        if column.path_in_schema.split(".")[0] in names
+    ]
+    with open_regular(path, "a Parquet file") as file:
+        size = largest_page(file, places)
+    if size > most:
+        raise InputError(
+            f"{printable(path)}: expected pages of at most {most:,} bytes in a file of this size, got one of "
+            f"{size:,}; write it without compression"
+        )
 
 
 def _block(templates: Any, identities: Any, dim: int) -> Block:

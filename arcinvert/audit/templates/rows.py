@@ -20,7 +20,7 @@ BLOCK_ROWS = 1024
 MAX_NAME, _SHOWN_NAME = 1000, 60
 #: Bytes of templates that any compressed file may hold, and how often more than it has bytes itself: equal
 #: rows are compressed so well that a file of kilobytes could fill the memory.
-_FREE_BYTES, _MOST_COMPRESSED = 256 << 20, 8
+_FREE_BYTES, MOST_COMPRESSED = 256 << 20, 8
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def check_unpacked(path: Path, unpacked: int) -> None:
 
 def most_unpacked(path: Path) -> int:
     """Return how many bytes of templates a compressed file may hold."""
-    return _FREE_BYTES + _MOST_COMPRESSED * path.stat().st_size
+    return _FREE_BYTES + MOST_COMPRESSED * path.stat().st_size
 
 
 def wrong_size(path: Path, dim: int, found: str) -> InputError:

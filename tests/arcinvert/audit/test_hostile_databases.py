@@ -18,8 +18,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from arcinvert.audit.templates import parquet as parquet_reader
 from arcinvert.audit.templates import read_templates
 from arcinvert.audit.templates import sqlite as sqlite_reader
+from arcinvert.audit.templates.parquet_pages import largest_page
 from recognition.errors import InputError
 
 DIM = 6
@@ -276,6 +278,44 @@ def test_a_small_file_of_a_million_rows(tmp_path: Path) -> None:
 def test_parquet_of_other_types(identity: Any, template: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
         read_templates(parquet(tmp_path / "t.parquet", identity, template), dim=DIM)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_dictionary": False}, {"data_page_version": "2.0"}])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_the_largest_page_of_parquet_is_known(options: Any, compression: str, tmp_path: Path) -> None:
+    """Uncompressed columns end where their pages end, and the sizes are those that the metadata adds up."""
+    rows = np.random.default_rng(0).normal(size=(3000, DIM)).astype(np.float32)
+    path = parquet(
+        tmp_path / "t.parquet",
+        [f"name {number}" for number in range(3000)],
+        rows.tolist(),
+        compression=compression,
+        data_page_size=4096,
+        **options,
+    )
+    metadata = pyarrow.parquet.ParquetFile(path).metadata
+    assert len(read_templates(path, dim=DIM).templates) == 3000
+    for number in range(2):
+        column = metadata.row_group(0).column(number)
+        begin = column.dictionary_page_offset or column.data_page_offset
+        with path.open("rb") as file:
+            largest = largest_page(file, [(begin, column.total_compressed_size)])
+            assert 0 < largest < column.total_uncompressed_size
+            with pytest.raises(ValueError, match=r"page|type|nested|bytes"):
+                largest_page(file, [(0, path.stat().st_size)])
+
+
+def test_parquet_whose_pages_are_larger_than_its_rows_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page's header decides what its reader allocates, and not the number of rows."""
+    path = parquet(tmp_path / "t.parquet", ["a"] * 9000, [[1.0] * DIM] * 9000, use_dictionary=False)
+    assert len(read_templates(path, dim=DIM).templates) == 9000
+    monkeypatch.setattr(parquet_reader, "MAX_PAGE", 1000)
+    with pytest.raises(
+        InputError, match=r"t\.parquet: expected pages of at most .* got one of \d+,\d{3}; write"
+    ):
+        read_templates(path, dim=DIM)
 
 
 def test_parquet_columns_that_are_not_asked_for_are_not_read(tmp_path: Path) -> None:

@@ -44,8 +44,7 @@ def test_the_loss_is_that_of_a_naive_loop():
 
 def test_each_photograph_is_embedded_once_and_by_its_number(people, teacher, tmp_path, monkeypatch):
     trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
-    trainer.prepare(tmp_path)
-    trainer.close()
+    trainer.prepare_teacher(tmp_path, resumed=False)
     embeddings = trainer.teacher.embed(tmp_path)
     network = load(teacher)
     key, _ = trainer.data.dataset.samples[5]
@@ -58,7 +57,7 @@ def test_each_photograph_is_embedded_once_and_by_its_number(people, teacher, tmp
     def never(*_, **__):
         raise AssertionError("embedded again")
 
-    monkeypatch.setattr("recognition.training.teacher.embed_files", never)
+    monkeypatch.setattr("recognition.training.batches.embed_readable", never)
     again = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
     torch.testing.assert_close(again.teacher.embed(tmp_path), embeddings)
 
@@ -101,6 +100,17 @@ def test_a_student_with_a_head_has_centres_and_notes_its_teacher(people, teacher
     path = run(people, tmp_path, dataclasses.replace(STUDENT, epochs=1), teacher=teacher)
     assert load_recogniser(path).centres is not None
     assert load_notes(path)["teacher"] == {"name": load(teacher).name, "sha256": sha256(teacher)}
+
+
+def test_class_centres_start_as_the_mean_directions_of_the_teachers_embeddings(people, teacher, tmp_path):
+    trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
+    trainer.prepare(tmp_path)
+    trainer.close()
+    embeddings, labels = trainer.teacher.embed().numpy(), trainer.data.labels
+    for label in np.unique(labels):
+        mean = np.mean([row for row, own in zip(embeddings, labels, strict=True) if own == label], axis=0)
+        expected = torch.from_numpy(mean / np.linalg.norm(mean))
+        torch.testing.assert_close(trainer.head.centres[label].detach(), expected, atol=1e-5, rtol=0)
 
 
 def test_a_resumed_student_is_the_uninterrupted_one(people, teacher, tmp_path):
