@@ -153,6 +153,7 @@ def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
     """
     check_finite("similarities", nonmated)
     allowed = _allowed(len(nonmated), fmr)
+    check_finite("similarities", nonmated)
     return float(np.partition(nonmated, len(nonmated) - allowed - 1)[len(nonmated) - allowed - 1])
 
 
