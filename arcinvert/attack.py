@@ -13,6 +13,7 @@ from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.initialisation.base import Initialisation, InitialisationRequest
 from arcinvert.inversion.initialisation.noise import noise_images
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.parametrisations.base import Parametrisation
 from arcinvert.inversion.parametrisations.low_resolution import LowResolution
 from arcinvert.inversion.penalties import PENALTIES, WeightedPenalty
 from arcinvert.inversion.penalties.base import Setting
@@ -124,8 +125,11 @@ class Attack:
         """Run one restart of a batch; `number` is the batch's and the restart's."""
         batch, restart = number
         again = ("restart", restart) if restart else ()
-        start = self.initialisation.images(
-            templates, request, seeds=self._seeds(tasks, *again), restart=restart
+        # Noise makes optimisations differ; where there is none it would only stay in the image.
+        start = (
+            self.initialisation.images(templates, request, seeds=self._seeds(tasks, *again), restart=restart)
+            if self.plan.steps
+            else resized(self.initialisation.faces(templates, request, restart), self._recogniser.input_size)
         )
         # The text is older than the name: it decides the random numbers.
         generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", batch, *again))
@@ -139,14 +143,15 @@ class Attack:
             generator=generator,
         )
 
+        def parametrised(images: Tensor) -> Parametrisation:
+            return self._parametrisation.build(images, target.templates, self._knowledge)
+
         def run(schedule: Schedule, images: Tensor) -> Inversion:
             images = images.to(self._recogniser.device)
             return invert(
                 self._recogniser,
                 target,
-                LowResolution(images, self._parametrisation)
-                if schedule.low_resolution
-                else self._parametrisation(images),
+                LowResolution(images, parametrised) if schedule.low_resolution else parametrised(images),
                 schedule,
                 penalties=self._penalties,
                 augmentation=augmentation,

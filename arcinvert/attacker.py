@@ -38,6 +38,7 @@ class Attacker:
             normalised images to embeddings.
         preprocessing: What a torch module expects of an image; required for it, refused for others.
         statistics: The file of 'arcinvert calibrate'; None takes the one beside the network, if there is one.
+        decoder: The file of 'arcinvert learn', likewise.
         device: Where attacks run; `auto` is CUDA, then MPS, then the CPU.
         precision: The floating-point type; `auto` is bfloat16 where the hardware has it.
         knowledge: What is known of public faces, if it is loaded already; None loads it.
@@ -45,7 +46,7 @@ class Attacker:
             before the first attack that uses them. What is measured is cached.
 
     Raises:
-        InputError: If the network or the statistics cannot be loaded.
+        InputError: If the network, the statistics or the decoder cannot be loaded.
 
     Example:
         >>> attacker = Attacker()
@@ -59,6 +60,7 @@ class Attacker:
         *,
         preprocessing: Preprocessing | None = None,
         statistics: str | os.PathLike[str] | None = None,
+        decoder: str | os.PathLike[str] | None = None,
         device: DeviceName = "auto",
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
@@ -67,11 +69,14 @@ class Attacker:
         check_word("device", device, get_args(DeviceName))
         check_word("precision", precision, get_args(Precision))
         check_path("statistics", statistics)
+        check_path("decoder", decoder)
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
         self.recogniser = as_recogniser(model, preprocessing).to(self.device)
-        self.knowledge = load_knowledge(self.recogniser, statistics) if knowledge is None else knowledge
-        self._statistics = statistics
+        self.knowledge = (
+            load_knowledge(self.recogniser, statistics, decoder) if knowledge is None else knowledge
+        )
+        self._files = {"statistics": statistics, "decoder": decoder}
         self._calibrate = calibrate and knowledge is None
         self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
 
@@ -95,11 +100,12 @@ class Attacker:
 
     def resolved(self, options: AttackOptions, target: TargetKind) -> AttackPlan:
         """Return the complete plan of an attack with checked options; see `plan`."""
-        if options.knowledge == "weights" and self._statistics is not None:
-            raise InputError(
-                "statistics: expected none with knowledge of the weights alone, got "
-                f"{os.fspath(self._statistics)}, which is made of public faces"
-            )
+        for name, file in self._files.items():
+            if options.knowledge == "weights" and file is not None:
+                raise InputError(
+                    f"{name}: expected none with knowledge of the weights alone, got {os.fspath(file)}, "
+                    "which is made of public faces"
+                )
         if self._calibrate and uses_measured_faces(options):
             self.knowledge = self.knowledge.with_synthetic_faces(self.recogniser)
             self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)

@@ -21,6 +21,10 @@ from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind, preset
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
 
+#: What a learned decoder is used for where there is one and nothing is given: `initialisation`,
+#: `parametrisation`, both or neither. benchmarks/decoder.py measures which is better.
+DECODER_DEFAULTS: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True)
 class PlannedPenalty:
@@ -155,7 +159,9 @@ def resolve(
     if level == "weights":
         _check_weights_only(given)
     initialisation_name, initialisation = _initialisation(values, recogniser, knowledge)
-    parametrisation_name, parametrisation = _parametrisation(values, initialisation_name, initialisation)
+    parametrisation_name, parametrisation = _parametrisation(
+        values, initialisation_name, initialisation, knowledge, recogniser.name
+    )
     blend = _blend(values, recogniser, knowledge, target)
     skin_tone = _skin_tone(values, recogniser, knowledge)
     loss = _loss(values, target)
@@ -163,8 +169,9 @@ def resolve(
     penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
     is_class = LOSSES[loss].needs_classes
     centres = recogniser.centres
+    steps = _first(values["steps"], parametrisation.steps)
     used = _knowledge_used(
-        knowledge, initialisation_name, parametrisation, blend, skin_tone, penalties, setting
+        knowledge, initialisation_name, parametrisation_name, blend, skin_tone, penalties, setting
     )
     return AttackPlan(
         target=target,
@@ -175,8 +182,10 @@ def resolve(
         samples=options.samples,
         seed=options.seed,
         batch_size=values["batch_size"],
-        steps=_first(values["steps"], parametrisation.steps),
-        restarts=_first(values["restarts"], initialisation.restarts, parametrisation.restarts),
+        steps=steps,
+        restarts=_first(
+            values["restarts"], initialisation.restarts, parametrisation.restarts if steps else 1
+        ),
         preparation_steps=initialisation.preparation_steps,
         learning_rate=_first(values["learning_rate"], parametrisation.learning_rate),
         warm_up=values["warm_up"],
@@ -257,7 +266,9 @@ def _initialisation(
 ) -> tuple[str, type[Initialisation]]:
     name = values["initialisation"]
     if name is None:
-        possible: Iterable[str] = INITIALISATIONS
+        possible: Iterable[str] = (
+            one for one in INITIALISATIONS if one != "decoder" or "initialisation" in DECODER_DEFAULTS
+        )
         name = next(one for one in possible if not INITIALISATIONS[one].missing(knowledge, recogniser.name))
     elif lacks := INITIALISATIONS[name].missing(knowledge, recogniser.name):
         raise InputError(f"initialisation: {lacks}")
@@ -265,12 +276,24 @@ def _initialisation(
 
 
 def _parametrisation(
-    values: dict[str, Any], initialisation_name: str, initialisation: type[Initialisation]
+    values: dict[str, Any],
+    initialisation_name: str,
+    initialisation: type[Initialisation],
+    knowledge: Knowledge,
+    network: str,
 ) -> tuple[str, type[Parametrisation]]:
     name = values["parametrisation"]
     if name is None:
-        name = "face-pca" if initialisation.of_public_faces else "pixels"
+        # Without a step the initial images themselves are the result.
+        if not initialisation.of_public_faces or values["steps"] == 0:
+            name = "pixels"
+        elif "parametrisation" in DECODER_DEFAULTS and knowledge.decoder is not None:
+            name = "decoder"
+        else:
+            name = "face-pca"
     chosen = PARAMETRISATIONS[name]
+    if lacks := chosen.missing(knowledge, network):
+        raise InputError(f"parametrisation: {lacks}")
     if chosen.of_public_faces and not initialisation.of_public_faces:
         raise InputError(
             f"parametrisation: expected pixels or fourier with {initialisation_name}, got {name}"
@@ -280,6 +303,8 @@ def _parametrisation(
 
 def _blend(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge, target: TargetKind) -> float:
     blend = values["regression_blend"]
+    if blend is None and values["steps"] == 0:
+        return 0.0
     if blend is None:
         return REGRESSION_BLEND if knowledge.regression is not None and target == "class" else 0.0
     if blend and (lacks := knowledge.regression_missing(recogniser.name)):
@@ -359,7 +384,7 @@ def _augmentation(
 def _knowledge_used(
     knowledge: Knowledge,
     initialisation: str,
-    parametrisation: type[Parametrisation],
+    parametrisation_name: str,
     blend: float,
     skin_tone: bool,
     penalties: tuple[PlannedPenalty, ...],
@@ -367,6 +392,7 @@ def _knowledge_used(
 ) -> dict[str, str]:
     """Return what of public faces an attack uses, by kind."""
     used: dict[str, str] = {}
+    parametrisation = setting.parametrisation
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
     faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
@@ -375,7 +401,9 @@ def _knowledge_used(
         used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:
         used["regression"] = f"{knowledge.regression.count} {faces}"
-    if {"nearest_neighbours", "regression"} & set(used) or parametrisation.of_public_faces:
+    if "decoder" in (initialisation, parametrisation_name) and knowledge.decoder is not None:
+        used["decoder"] = knowledge.decoder.faces
+    if {"nearest_neighbours", "regression", "decoder"} & set(used) or parametrisation.of_public_faces:
         used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
     if knowledge.statistics is not None and any(
         PENALTIES[penalty.name].of_activations

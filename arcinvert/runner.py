@@ -156,11 +156,14 @@ def _identity(
 
 
 def _knowledge_digest(knowledge: Knowledge) -> str:
-    """Return a digest of the mean face and the measured statistics, which images begin with."""
+    """Return a digest of what images begin with: the mean face, measured statistics and the decoder."""
     digest = hashlib.sha256(knowledge.mean_face.detach().cpu().numpy().tobytes())
     statistics = knowledge.statistics
     if statistics is not None:
         digest.update(f"{statistics.model_name} {statistics.images}".encode())
         for layer in statistics.layers:
             digest.update(layer.mean.detach().cpu().numpy().tobytes())
+    if knowledge.decoder is not None:
+        for value in knowledge.decoder.state_dict().values():
+            digest.update(value.detach().cpu().numpy().tobytes())
     return digest.hexdigest()

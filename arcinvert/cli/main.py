@@ -16,6 +16,7 @@ from arcinvert.cli import (
     generate,
     harden,
     inspect,
+    learn,
     models,
 )
 from recognition.terminal import Parser, run_command
@@ -28,6 +29,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     from_embedding,
     classes,
     calibrate,
+    learn,
     audit,
     harden,
     inspect,

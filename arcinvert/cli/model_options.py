@@ -56,6 +56,11 @@ class ModelOptions:
         group=_GROUP,
         metavar="FILE",
     )
+    decoder: str | None = option(
+        help="the file of 'arcinvert learn'; by default the one beside the network, if there is one",
+        group=_GROUP,
+        metavar="FILE",
+    )
     calibrate: bool = option(
         True,
         help="measure a network that has no file of statistics on synthetic faces, once, before the first "
@@ -97,6 +102,7 @@ class ModelOptions:
         return Attacker(
             self.choice(),
             statistics=self.statistics,
+            decoder=self.decoder,
             device=self.device,
             precision=self.precision,
             calibrate=self.calibrate,
