@@ -18,7 +18,13 @@ from arcinvert.plan import AttackPlan, resolve
 from arcinvert.recipes import TargetKind
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
-from arcinvert.subjects import TemplateSubjects, class_subjects, crop_subjects, photograph_subjects
+from arcinvert.subjects import (
+    TemplateSubjects,
+    class_subjects,
+    crop_subjects,
+    photograph_subjects,
+    training_notes,
+)
 from arcinvert.subjects.classes import wanted_classes
 from arcinvert.subjects.photographs import LeftOut
 from arcinvert.subjects.subject import Subject
@@ -128,7 +134,10 @@ class Attacker:
         wanted = wanted_classes(class_id, class_name)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
         inputs = {"classes": wanted, "photos": _name(photos)}
-        notes = _without_type_2(subjects, photos)
+        notes = [
+            *training_notes(subjects, photos=photos is not None),
+            *_without_type_2(subjects, photos),
+        ]
         return _run(self, "generate", "class", subjects, chosen, inputs, out, resume, progress, notes)
 
     @takes(AttackOptions)

@@ -73,11 +73,13 @@ def summary_line(summary: dict[str, Any]) -> str:
 def _first_tiles(shown: Shown, floor: NDArray[np.uint8]) -> list[Tile]:
     verdict = shown.sample["judge"]
     name = Path(shown.name).name if shown.label is None else f"{shown.label}: {shown.name}"
-    ceiling = verdict["ceiling"]
+    ceiling, trained_on = verdict["ceiling"], shown.sample["trained_on"]
     real: tuple[str, ...] = (
         name,
         "real photograph" if shown.picture is not None else "no photograph given",
     )
+    if trained_on is not None:
+        real = (*real, f"trained on {trained_on:,} photograph{'' if trained_on == 1 else 's'}")
     if ceiling is not None:
         real = (*real, f"another real one: {ceiling:.2f}")
     level = verdict["floor_type_2"] if verdict["floor_type_2"] is not None else verdict["floor_type_1"]

@@ -1,8 +1,8 @@
 """Subjects: the identities to attack, from classes, photographs, crops or templates."""
 
-from arcinvert.subjects.classes import class_centres, class_label, class_subjects
+from arcinvert.subjects.classes import class_centres, class_label, class_subjects, training_notes
 from arcinvert.subjects.photographs import crop_subjects, face_subject, photograph_subjects, template_of
-from arcinvert.subjects.references import class_list_digest, shipped_references
+from arcinvert.subjects.references import class_list_digest, shipped_references, training_photographs
 from arcinvert.subjects.subject import Subject
 from arcinvert.subjects.templates import TemplateSubjects
 
@@ -18,4 +18,6 @@ __all__ = [
     "photograph_subjects",
     "shipped_references",
     "template_of",
+    "training_notes",
+    "training_photographs",
 ]

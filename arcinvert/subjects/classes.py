@@ -13,10 +13,13 @@ from torch import Tensor
 from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
-from arcinvert.subjects.references import other_crops, reference_of, shipped_references
+from arcinvert.subjects.references import other_crops, reference_of, shipped_references, training_photographs
 from arcinvert.subjects.subject import Subject, shown
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
+
+#: Classes that a run's notes describe one by one.
+_NOTED = 4
 
 
 def class_centres(recogniser: Recogniser) -> Tensor:
@@ -103,6 +106,8 @@ def class_subjects(
     if not wanted:
         raise InputError("generate: expected a class id or a class name, got none")
     subjects: list[Subject] = []
+    shipped = shipped_references(recogniser.class_names or ())
+    counts = training_photographs(recogniser.class_names or ())
     for label in dict.fromkeys(class_label(recogniser, one) for one in wanted):
         centres = class_centres(recogniser)
         name = recogniser.class_names[label] if recogniser.class_names else f"class {label}"
@@ -111,7 +116,51 @@ def class_subjects(
             crops = other_crops(Path(photos) / name, 2)
             reference, picture = reference_of(judge, None, crops), crops[0] if crops else None
         else:
-            reference = shipped_references(recogniser.class_names or ()).get(name, Reference())
-        subject = Subject(name, label, centres[label].cpu(), reference, picture, stem=f"class{label}")
+            reference = shipped[name].reference if name in shipped else Reference()
+        subject = Subject(
+            name,
+            label,
+            centres[label].cpu(),
+            reference,
+            picture,
+            stem=f"class{label}",
+            trained_on=counts[label] if counts else None,
+        )
         subjects.append(shown(subject, len(subjects)))
     return subjects
+
+
+def training_notes(subjects: Sequence[Subject], *, photos: bool) -> list[str]:
+    """Return how many photographs trained each attacked class, and what the judge compares with.
+
+    The first `_NOTED` classes have a sentence each; of more, one sentence counts those judged by Type I.
+
+    Args:
+        subjects: Classes.
+        photos: Whether the judge compares with photographs that the user gave.
+    """
+    known = [subject for subject in subjects if subject.trained_on is not None]
+    notes = [f"{_trained(subject)}; {_compared(subject, photos=photos)}" for subject in known[:_NOTED]]
+    if len(known) > _NOTED:
+        type_1 = sum(subject.reference.source is not None for subject in known)
+        notes.append(
+            f"Of {len(known):,} classes, {type_1:,} are judged by a photograph that trained the network "
+            "(Type I); result.json says for each image how many photographs of its class did (trained_on)."
+        )
+    return notes
+
+
+def _trained(subject: Subject) -> str:
+    count = subject.trained_on or 0
+    return (
+        f"Class {subject.label}: {subject.name}, trained on {count:,} photograph{'' if count == 1 else 's'}"
+    )
+
+
+def _compared(subject: Subject, *, photos: bool) -> str:
+    if photos:
+        return "the judge compares with --photos, which is Type II only if they did not train the network."
+    if subject.reference.source is None:
+        return "the judge compares with another one, kept out of training (Type II)."
+    those = "that same photograph" if subject.trained_on == 1 else "one of them"
+    return f"the judge compares with {those} (Type I)."

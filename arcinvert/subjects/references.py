@@ -4,6 +4,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,9 +23,23 @@ from recognition.images import list_images
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class ClassReference:
+    """What is shipped for one class.
+
+    Args:
+        reference: What the judge compares with: Type I (`source`) if the photograph is one of those that
+            trained the network, which the class centre came from; Type II (`second`) if it was kept out.
+        trained_on: How many photographs of the class trained the network.
+    """
+
+    reference: Reference
+    trained_on: int
+
+
 @functools.cache
-def shipped_references(class_names: tuple[str, ...]) -> dict[str, Reference]:
-    """Return judge embeddings of one photograph of each class, shipped for the bundled network's classes.
+def shipped_references(class_names: tuple[str, ...]) -> dict[str, ClassReference]:
+    """Return the judge's reference of each class, shipped for the bundled network's classes.
 
     With them a machine without the photographs can judge what it made. Empty for other lists of classes.
     """
@@ -34,12 +49,27 @@ def shipped_references(class_names: tuple[str, ...]) -> dict[str, Reference]:
     with safe_open(path, framework="np") as file:
         if (file.metadata() or {}).get("classes_sha256") != class_list_digest(class_names):
             return {}
-        embeddings = file.get_tensor("embeddings").astype(np.float64)
-        ceilings = file.get_tensor("ceilings").astype(np.float64)
+        parts = [file.get_tensor(name) for name in ("embeddings", "ceilings", "trained_on", "held_out")]
     return {
-        name: Reference(second=embedding, ceiling=None if np.isnan(ceiling) else float(ceiling))
-        for name, embedding, ceiling in zip(class_names, embeddings, ceilings, strict=True)
+        name: ClassReference(
+            _shipped(embedding.astype(np.float64), float(ceiling), held_out=bool(held_out)), int(trained_on)
+        )
+        for name, embedding, ceiling, trained_on, held_out in zip(class_names, *parts, strict=True)
     }
+
+
+def _shipped(embedding: NDArray[np.float64], ceiling: float, *, held_out: bool) -> Reference:
+    known = None if np.isnan(ceiling) else ceiling
+    return Reference(second=embedding, ceiling=known) if held_out else Reference(embedding, None, known)
+
+
+def training_photographs(class_names: Sequence[str]) -> tuple[int, ...] | None:
+    """Return how many photographs of each class trained the network, in the order of the classes.
+
+    The result is None unless they are known, as they are of the bundled network.
+    """
+    shipped = shipped_references(tuple(class_names))
+    return tuple(shipped[name].trained_on for name in class_names) if shipped else None
 
 
 def class_list_digest(class_names: Sequence[str]) -> str:

@@ -23,6 +23,8 @@ class Subject:
         sha256: SHA-256 of the input; None if there is none.
         stem: The beginning of the names of the subject's files.
         key: What its random numbers follow from, besides the seed; empty for the name.
+        trained_on: How many photographs of a class trained the network; None if it is not known, or it is no
+            class.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Subject:
     sha256: str | None = None
     stem: str = ""
     key: str = ""
+    trained_on: int | None = None
 
 
 def shown(subject: Subject, number: int) -> Subject:

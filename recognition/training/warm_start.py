@@ -116,4 +116,8 @@ def _differ_in_the_last_layer(old: dict[str, torch.Size], new: dict[str, torch.S
 
 def _fitting_centres(started: Recogniser, head: Head, class_names: tuple[str, ...]) -> Tensor | None:
     fits = started.centres is not None and started.centres.shape == head.weight.shape
-    return started.centres if has_one_centre_per_class(head) and fits and started.class_names == class_names else None
+    return (
+        started.centres
+        if has_one_centre_per_class(head) and fits and started.class_names == class_names
+        else None
+    )

@@ -67,9 +67,9 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         "judge": {"judge": "dlib"},
         "summary": {"kind": None, "face_detected": {"value": 1.0}},
         "samples": [
-            {"sample": 0, "attacked_similarity": 0.9, "judge": verdict},
-            {"sample": 1, "attacked_similarity": 0.7, "judge": verdict},
-            {"sample": 0, "attacked_similarity": 0.8, "judge": nothing},
+            {"sample": 0, "trained_on": None, "attacked_similarity": 0.9, "judge": verdict},
+            {"sample": 1, "trained_on": None, "attacked_similarity": 0.7, "judge": verdict},
+            {"sample": 0, "trained_on": 3, "attacked_similarity": 0.8, "judge": nothing},
         ],
     }
     entries = zip((first, first, second), ("one", "more", "two"), result["samples"], strict=True)
