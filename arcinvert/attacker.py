@@ -13,6 +13,7 @@ from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.progress import OnStep, StepCounter
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
+from arcinvert.knowledge.public_photographs import Overlap, find_overlap
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan, resolve
 from arcinvert.recipes import TargetKind
@@ -134,11 +135,9 @@ class Attacker:
         wanted = wanted_classes(class_id, class_name)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
         inputs = {"classes": wanted, "photos": _name(photos)}
-        notes = [
-            *training_notes(subjects, photos=photos is not None),
-            *_without_type_2(subjects, photos),
-        ]
-        return _run(self, "generate", "class", subjects, chosen, inputs, out, resume, progress, notes)
+        notes = training_notes(subjects, photos=photos is not None) + _without_type_2(subjects, photos)
+        # The network was trained on its classes anyway: an overlap is reported, and not refused.
+        return _run(self, "generate", subjects, chosen, inputs, out, resume, progress, notes, True)
 
     @takes(AttackOptions)
     def from_image(
@@ -149,6 +148,7 @@ class Attacker:
         photos: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        allow_overlap: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -162,6 +162,7 @@ class Attacker:
             photos: Other photographs of the same people, for Type II and the ceiling.
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
+            allow_overlap: Whether photographs among the attacker's public faces are reported, not refused.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -182,7 +183,7 @@ class Attacker:
         notes = _without_type_2(subjects, photos)
         if left_out:
             notes.append(f"Photographs left out as unreadable or without a face: {len(left_out)}.")
-        return _run(self, "from-image", "template", subjects, chosen, inputs, out, resume, progress, notes)
+        return _run(self, "from-image", subjects, chosen, inputs, out, resume, progress, notes, allow_overlap)
 
     @takes(AttackOptions)
     def from_crops(
@@ -191,6 +192,7 @@ class Attacker:
         *,
         out: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        allow_overlap: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -200,6 +202,7 @@ class Attacker:
             crops: One or several paths, PIL images or uint8 arrays, 112x112x3 RGB.
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
+            allow_overlap: Whether crops among the attacker's public faces are reported, not refused.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -208,7 +211,7 @@ class Attacker:
         chosen = _checked(options, out, progress)
         subjects = crop_subjects(self.recogniser, crops, self.judge)
         inputs = {"crops": [subject.name for subject in subjects]}
-        return _run(self, "from-crops", "template", subjects, chosen, inputs, out, resume, progress)
+        return _run(self, "from-crops", subjects, chosen, inputs, out, resume, progress, (), allow_overlap)
 
     @takes(AttackOptions)
     def from_embedding(
@@ -236,7 +239,7 @@ class Attacker:
         chosen = _checked(options, out, progress)
         subjects = TemplateSubjects(self.recogniser, templates)
         inputs = {"templates": _name(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
-        return _run(self, "from-embedding", "template", subjects, chosen, inputs, out, resume, progress)
+        return _run(self, "from-embedding", subjects, chosen, inputs, out, resume, progress)
 
     def reconstruct(
         self,
@@ -284,7 +287,6 @@ class Attacker:
 def _run(
     attacker: Attacker,
     command: str,
-    target: TargetKind,
     subjects: Sequence[Subject],
     options: AttackOptions,
     inputs: dict[str, Any],
@@ -292,10 +294,13 @@ def _run(
     resume: bool,
     progress: OnStep | None,
     notes: Sequence[str] = (),
+    allow_overlap: bool | None = None,
 ) -> Run:
+    plan = attacker.resolved(options, "class" if command == "generate" else "template")
+    overlap = None if allow_overlap is None else _overlap(attacker, plan, subjects, allowed=allow_overlap)
     return run_plan(
         attacker,
-        attacker.resolved(options, target),
+        plan,
         subjects,
         attacker.judge,
         command=command,
@@ -303,9 +308,31 @@ def _run(
         options=to_json(options),
         out=out,
         progress=progress,
-        notes=notes,
+        notes=[*notes, *([sentence] if overlap is not None and (sentence := overlap.sentence()) else [])],
         resume=resume,
+        overlap=overlap,
     )
+
+
+def _overlap(
+    attacker: Attacker, plan: AttackPlan, subjects: Sequence[Subject], *, allowed: bool
+) -> Overlap | None:
+    """Return which of the subjects are among the public faces of the attacker's statistics file.
+
+    The result is None if the attack does not use the file.
+
+    Raises:
+        InputError: If one is, and that is not allowed.
+    """
+    statistics = attacker.knowledge.statistics
+    if statistics is None or not plan.uses_public_faces:
+        return None
+    people = [subject.name for subject in subjects if subject.label is not None]
+    photographs = [one for subject in subjects for one in subject.photograph_keys]
+    overlap = find_overlap(statistics.photographs, photographs, people)
+    if overlap and not allowed:
+        raise overlap.refused()
+    return overlap
 
 
 def attack_options(options: dict[str, Any]) -> AttackOptions:

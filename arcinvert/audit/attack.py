@@ -17,6 +17,7 @@ from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.result import Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.plan import AttackPlan
 from arcinvert.recipes import TargetKind
 from arcinvert.subjects import class_label
@@ -68,6 +69,11 @@ class NetworkAttack:
     def recogniser(self) -> Recogniser:
         """The attacked network."""
         return self._attacker.recogniser
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the attacker knows besides the network."""
+        return self._attacker.knowledge
 
     @property
     def mean_face(self) -> NDArray[np.uint8]:

@@ -87,6 +87,12 @@ class AuditOptions:
         help="what an unreadable image does: it is reported and skipped, or stops the audit",
         group=_INPUTS,
     )
+    allow_overlap: bool = option(
+        False,
+        help="audit people who are among the attacker's public faces too, and report how many; without it "
+        "they are refused",
+        group=_INPUTS,
+    )
     target: Target = option(
         "templates", help="what is attacked: templates of photographs, or the class centres", group=_INPUTS
     )

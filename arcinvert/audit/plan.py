@@ -29,6 +29,7 @@ class AuditPlan:
         compared: On how many identities defences are compared.
         seconds_per_step: Measured seconds of one step of a full batch.
         seconds: Estimated seconds of the whole audit.
+        notes: Sentences about how the attack was fitted to the people that there are.
     """
 
     network: str
@@ -42,6 +43,7 @@ class AuditPlan:
     compared: int
     seconds_per_step: float
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def lines(self, out: Path) -> list[str]:
         """Return the plan as sentences.
@@ -56,6 +58,7 @@ class AuditPlan:
             f"{self.seconds_per_step:.2f} s for a step of {BATCH} images",
             f"Judges: {', '.join(self.judges) or 'none, as there are no photographs'}",
             f"Calibrated on: {self.calibration} photographs of people outside the attack",
+            *self.notes,
             f"Defences compared on {self.compared} identities: {', '.join(self.rows) or 'none'}",
             f"Time: about {self.seconds / 60:.0f} minutes; a stopped audit goes on from {out}-work",
             f"Writes: {out}/report.html, report.pdf, report.md, audit.json",
@@ -95,6 +98,7 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float) -> AuditPlan:
         compared=compared,
         seconds_per_step=seconds_per_step,
         seconds=seconds,
+        notes=cohort.notes if cohort else (),
     )
 
 

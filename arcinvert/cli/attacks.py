@@ -69,6 +69,16 @@ def add_photos_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_allow_overlap(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that allows attacked photographs among the public faces."""
+    parser.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="attack photographs that are among the attacker's public faces too, and report them; without it "
+        "they are refused",
+    )
+
+
 def attack_arguments(given: argparse.Namespace) -> dict[str, Any]:
     """Return the given options of the attack; bad values are refused before a network is loaded.
 

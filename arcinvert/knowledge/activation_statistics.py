@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
+from arcinvert.knowledge.public_photographs import PublicPhotographs
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.errors import InputError
 
@@ -97,6 +98,7 @@ class MeasuredStatistics:
         images: The number of faces that the statistics of activations rest on.
         nearest_neighbours: The faces with their templates; None where they were not kept.
         regression: The linear map from templates to faces; None where there were too few faces.
+        photographs: Which photographs the faces are of; None where that is not known.
     """
 
     layers: tuple[LayerMoments, ...]
@@ -105,6 +107,7 @@ class MeasuredStatistics:
     images: int
     nearest_neighbours: NearestNeighbours | None = None
     regression: FaceRegression | None = None
+    photographs: PublicPhotographs | None = None
 
     @property
     def maps(self) -> tuple[LayerMoments, ...]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from torch import Tensor
 
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.measure import measure
+from arcinvert.knowledge.public_photographs import PhotographCollector
 from arcinvert.knowledge.statistics_file import default_path, save_statistics
+from recognition.checkpoint import sha256
 from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.images import SUFFIXES, to_tensor
@@ -61,8 +64,13 @@ def calibrate(
     if path is None:
         raise InputError(f"{recogniser.name}: expected --out, for a network that is not one file")
     paths = _draw(Path(images), faces)
-    batches = (batch.to(target) for batch in _batches(paths, recogniser.input_size, progress, left_out))
+    listed = PhotographCollector()
+    batches = (
+        batch.to(target)
+        for batch in _batches(paths, recogniser.input_size, progress, left_out, Path(images), listed)
+    )
     statistics = measure(recogniser, batches, pattern=layers, keep_faces=keep_faces)
+    statistics = replace(statistics, photographs=listed.result())
     save_statistics(path, statistics)
     return path, statistics
 
@@ -82,16 +90,23 @@ def _batches(
     size: int,
     progress: Callable[[int, int], None],
     left_out: Callable[[Path], None],
+    root: Path,
+    listed: PhotographCollector,
 ) -> Iterator[Tensor]:
-    """Yield the faces of the photographs in batches; damaged ones and those without a face are left out."""
+    """Yield the faces of the photographs in batches; damaged ones and those without a face are left out.
+
+    Those that are measured are added to `listed`, as of the person whose name their folder below `root` has.
+    """
     batch: list[Tensor] = []
     for number, path in enumerate(paths, 1):
         progress(number, len(paths))
         try:
-            batch.append(to_tensor(read_face(path, size)))
+            crop = read_face(path, size)
         except InputError:
             left_out(path)
             continue
+        listed.add(sha256(path), crop, None if path.parent == root else path.parent.name)
+        batch.append(to_tensor(crop))
         if len(batch) == EMBEDDING_BATCH:
             yield torch.stack(batch)
             batch = []

@@ -13,7 +13,13 @@ from torch import Tensor
 from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
-from arcinvert.subjects.references import other_crops, reference_of, shipped_references, training_photographs
+from arcinvert.subjects.references import (
+    OtherPhotograph,
+    other_photographs,
+    reference_of,
+    shipped_references,
+    training_photographs,
+)
 from arcinvert.subjects.subject import Subject, shown
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
@@ -112,9 +118,11 @@ def class_subjects(
         centres = class_centres(recogniser)
         name = recogniser.class_names[label] if recogniser.class_names else f"class {label}"
         picture: NDArray[np.uint8] | None = None
+        others: list[OtherPhotograph] = []
         if photos is not None:
-            crops = other_crops(Path(photos) / name, 2)
-            reference, picture = reference_of(judge, None, crops), crops[0] if crops else None
+            others = other_photographs(Path(photos) / name, 2)
+            reference = reference_of(judge, None, [one.crop for one in others])
+            picture = others[0].crop if others else None
         else:
             reference = shipped[name].reference if name in shipped else Reference()
         subject = Subject(
@@ -125,6 +133,7 @@ def class_subjects(
             picture,
             stem=f"class{label}",
             trained_on=counts[label] if counts else None,
+            photograph_keys=tuple(one.key for one in others),
         )
         subjects.append(shown(subject, len(subjects)))
     return subjects

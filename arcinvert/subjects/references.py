@@ -15,6 +15,8 @@ from safetensors import safe_open
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
 from arcinvert.evaluation.similarity import similarity
+from arcinvert.knowledge.public_photographs import PhotographKey, photograph_key
+from recognition.checkpoint import sha256
 from recognition.data.faces import read_face
 from recognition.errors import InputError, NoFaceError
 from recognition.files import printable
@@ -118,14 +120,22 @@ def folder_of(path: Path, photos: Path, *, single: bool) -> Path:
     )
 
 
-def other_crops(folder: Path, limit: int, *, besides: Path | None = None) -> list[NDArray[np.uint8]]:
-    """Return aligned crops of a person's photographs that have a face, the last by name first.
+@dataclass(frozen=True)
+class OtherPhotograph:
+    """Another photograph of a person: its aligned face, uint8 112x112x3, and what identifies it."""
+
+    crop: NDArray[np.uint8]
+    key: PhotographKey
+
+
+def other_photographs(folder: Path, limit: int, *, besides: Path | None = None) -> list[OtherPhotograph]:
+    """Return a person's photographs that have a face, the last by name first.
 
     Those without a face, or that cannot be read, are left out.
 
     Args:
         folder: The person's photographs.
-        limit: The largest number of crops.
+        limit: The largest number of photographs.
         besides: A photograph to leave out.
 
     Raises:
@@ -136,14 +146,17 @@ def other_crops(folder: Path, limit: int, *, besides: Path | None = None) -> lis
             f"{folder}: expected a folder of the person's photographs, found none; check --photos"
         )
     own = besides.resolve() if besides else None
-    crops: list[NDArray[np.uint8]] = []
+    found: list[OtherPhotograph] = []
     for path in reversed(list_images(folder)):
-        if len(crops) == limit or path.resolve() == own:
+        if len(found) == limit or path.resolve() == own:
             continue
         try:
-            crops.append(read_face(path))
+            crop = read_face(path)
+            found.append(
+                OtherPhotograph(crop, photograph_key(f"{folder.name}/{path.name}", crop, sha256(path)))
+            )
         except NoFaceError:
             continue
         except InputError as error:
             _log.warning("left out: %s", printable(str(error)))
-    return crops
+    return found

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcinvert.evaluation.scores import Reference
+from arcinvert.knowledge.public_photographs import PhotographKey
 from arcinvert.output.contact_sheet import SHEET_IDENTITIES
 
 
@@ -25,6 +26,8 @@ class Subject:
         key: What its random numbers follow from, besides the seed; empty for the name.
         trained_on: How many photographs of a class trained the network; None if it is not known, or it is no
             class.
+        photograph_keys: What identifies the photographs that the template and the reference came from, as far
+            as they are known.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Subject:
     stem: str = ""
     key: str = ""
     trained_on: int | None = None
+    photograph_keys: tuple[PhotographKey, ...] = ()
 
 
 def shown(subject: Subject, number: int) -> Subject:
