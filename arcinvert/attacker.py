@@ -76,7 +76,8 @@ class Attacker:
         self.recogniser = as_recogniser(model, preprocessing).to(self.device)
         self.knowledge = load_knowledge(self.recogniser, statistics) if knowledge is None else knowledge
         self._statistics = statistics
-        self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+        #: The attacks by their plans, with what their initialisations prepared.
+        self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
 
     @cached_property
     def judge(self) -> Judge:
@@ -278,9 +279,10 @@ class Attacker:
             batches: The number of batches.
             on_step: Receives every step.
         """
-        attack = self._attacks.of(plan)
-        steps = attack.initialisation.pending_steps + plan.steps_per_batch
-        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches)
+        attack = self.attacks.of(plan)
+        pending = attack.initialisation.pending_steps
+        steps = pending + plan.steps_per_batch
+        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches, preparation=pending)
         return attack.run(tasks, batch=batch, counter=counter)
 
 

@@ -76,6 +76,11 @@ class NetworkAttack:
         return self._attacker.knowledge
 
     @property
+    def pending_steps(self) -> int:
+        """Optimiser steps that the next batch takes to prepare the initialisation."""
+        return self._attacker.attacks.of(self.plan).initialisation.pending_steps
+
+    @property
     def mean_face(self) -> NDArray[np.uint8]:
         """The mean face of the attacker's knowledge, uint8 (112, 112, 3): what knowing nobody gives."""
         return np.asarray(to_crop_size(to_uint8(self._attacker.knowledge.mean_face)[None])[0])
@@ -165,9 +170,10 @@ class NetworkAttack:
             source=network.source,
             output=network.output,
         )
-        return NetworkAttack(
-            self._attacker_on(changed, self._attacker.knowledge.statistics), self.plan, self._options
-        )
+        attacker = self._attacker_on(changed, self._attacker.knowledge.statistics)
+        # The weights are the same, and so is the mean face that is found in them.
+        attacker.attacks.reuse(self._attacker.attacks)
+        return NetworkAttack(attacker, self.plan, self._options)
 
     def against_network_defence(self, hardened: Recogniser, measured: MeasuredStatistics) -> "NetworkAttack":
         """Return the same attack on a hardened network that makes the same embeddings.
@@ -236,7 +242,7 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
     Raises:
         InputError: If the network or its statistics cannot be used.
     """
-    choice = ModelChoice(options.model, options.preset, options.centres, options.classes)
+    choice = ModelChoice(options.model, options.preset, options.centres, options.classes, options.subcentres)
     attacker = Attacker(
         choice if model is None else model,
         statistics=options.statistics if model is None else None,

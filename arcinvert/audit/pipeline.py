@@ -251,7 +251,10 @@ class Pipeline:
             judged: Makes a unit of a batch's reconstructions and the slice of people that they are of.
         """
         units = []
-        for number, part in enumerate(batches(len(names), attack.plan.samples)):
+        parts = batches(len(names), attack.plan.samples)
+        if all(self.cache.has(attack_key(title, number)) for number in range(len(parts))):
+            self.counter.advance(attack.pending_steps)
+        for number, part in enumerate(parts):
 
             def make(number: int = number, part: slice = part) -> AttackUnit:
                 found = attack.invert(names[part], templates[part], number, self.counter.advance)

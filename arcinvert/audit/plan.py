@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arcinvert.audit.attack import BATCH, batches
+from arcinvert.audit.defences.base import NetworkDefence
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.audit.robustness import TRANSFORMS
 
@@ -132,4 +133,12 @@ def total_steps(inputs: AuditInputs, attacked: int) -> int:
     plan = inputs.attack.plan
     count = len(batches(attacked, plan.samples))
     count += len(row_names(inputs)) * len(batches(compared_people(inputs, attacked), plan.samples))
-    return plan.preparation_steps + plan.steps_per_batch * count
+    return plan.preparation_steps * _preparations(inputs) + plan.steps_per_batch * count
+
+
+def _preparations(inputs: AuditInputs) -> int:
+    """Return how many networks the initialisation is prepared for: the attacked one, and others of rows."""
+    if not row_names(inputs):
+        return 1
+    hardened = sum(isinstance(defence, NetworkDefence) for defence in inputs.defences)
+    return 1 + hardened + len(inputs.options.variant_models())

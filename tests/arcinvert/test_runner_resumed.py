@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from arcinvert import Attacker, InputError, Step, records
+from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.output.lock import locked
 from recognition.images import read_image, write_png
 from tests.arcinvert.support import file_names, interrupt_in, leave_out_judge, read_result
@@ -114,7 +115,7 @@ def test_another_plan_starts_anew(attacker: Attacker, tmp_path: Path) -> None:
     generate(attacker, tmp_path / "out", progress=interrupt_in(3))
     assert generate(attacker, tmp_path / "out", resume=True, seed=1) == [1, 2, 3, 4]
     assert_equal(tmp_path / "out", tmp_path / "whole")
-    assert anew(tmp_path / "out").endswith("stopped: plan (changes (seed), seed).")
+    assert anew(tmp_path / "out").endswith("stopped: plan (seed).")
     assert file_names(tmp_path) == ["out", "whole"]
     # Stopped again, what the earlier run of another plan had finished stays as it was.
     generate(attacker, tmp_path / "out", progress=interrupt_in(3))
@@ -146,7 +147,8 @@ def test_every_changed_input_starts_anew(
     other = Attacker(attacker.recogniser, device="cpu", knowledge=known)
     assert notice(other).endswith("public-face statistics.")
     with monkeypatch.context() as patch:
-        patch.setattr("arcinvert.runner.shipped_calibration", lambda: {"thresholds": []})
+        other_warp = shipped_calibration() | {"matrix": [[1.5, 0, 0], [0, 1.5, 0]]}
+        patch.setattr("arcinvert.runner.shipped_calibration", lambda: other_warp)
         attacker.from_embedding(templates, progress=interrupt_in(3), **options)
     attacker.from_embedding(templates, resume=True, **options)
     assert anew(tmp_path / "out").endswith("stopped: judge's calibration.")

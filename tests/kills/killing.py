@@ -65,7 +65,7 @@ def prepare(folder: Path) -> list[Scenario]:
             "audit",
             (
                 *("audit", "--images", str(people), "--model", str(models[0]), "--judges", str(models[1])),
-                *("--people", "6", "--samples", "4", "--steps", "2", "--calibration-images", "12"),
+                *("--people", "8", "--samples", "4", "--steps", "2", "--calibration-images", "12"),
                 *("--fmr", "0.1", "--policy-fmr", "0.1", "--device", "cpu"),
             ),
             "out-key.json",
