@@ -1,6 +1,5 @@
 """Classes of a network as subjects: closed-set."""
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,12 +12,13 @@ from torch import Tensor
 from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
+from arcinvert.output.verdicts import display_name
+from arcinvert.subjects.names import find_name
 from arcinvert.subjects.references import (
     OtherPhotograph,
     other_photographs,
     reference_of,
     shipped_references,
-    training_photographs,
 )
 from arcinvert.subjects.subject import Subject, shown
 from recognition.errors import InputError
@@ -43,19 +43,14 @@ def class_centres(recogniser: Recogniser) -> Tensor:
 
 
 def class_label(recogniser: Recogniser, wanted: SupportsIndex | str) -> int:
-    """Return the class index of a number or a name.
+    """Return the class index of a number or a name, matched without case, accents and underscores.
 
     Raises:
-        InputError: If the network has no such class, or no classes at all.
+        InputError: If the network has no such class or several of the name, or no classes at all.
     """
     classes = len(class_centres(recogniser))
     if isinstance(wanted, str):
-        names = recogniser.class_names or ()
-        if wanted in names:
-            return names.index(wanted)
-        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
-        hint = f"the nearest is {near[0]!r}" if near else "this network's classes have no names"
-        raise InputError(f"class name: expected one of the network's {classes}, got {wanted!r}; {hint}")
+        return find_name(wanted, recogniser.class_names or ())
     index = whole_number("class id", wanted)
     if not 0 <= index < classes:
         raise InputError(f"class id: expected 0 to {classes - 1}, got {index}")
@@ -113,7 +108,7 @@ def class_subjects(
         raise InputError("generate: expected a class id or a class name, got none")
     subjects: list[Subject] = []
     shipped = shipped_references(recogniser.class_names or ())
-    counts = training_photographs(recogniser.class_names or ())
+    counts = training_photographs(recogniser)
     for label in dict.fromkeys(class_label(recogniser, one) for one in wanted):
         centres = class_centres(recogniser)
         name = recogniser.class_names[label] if recogniser.class_names else f"class {label}"
@@ -132,11 +127,23 @@ def class_subjects(
             reference,
             picture,
             stem=f"class{label}",
-            trained_on=counts[label] if counts else None,
+            photographs=counts[label] if counts else None,
             photograph_keys=tuple(one.key for one in others),
         )
         subjects.append(shown(subject, len(subjects)))
     return subjects
+
+
+def training_photographs(recogniser: Recogniser) -> tuple[int, ...] | None:
+    """Return how many photographs of each class trained the network, in the order of the classes.
+
+    The result is None if neither its file nor the shipped references say so.
+    """
+    if recogniser.class_photographs:
+        return recogniser.class_photographs
+    names = recogniser.class_names or ()
+    shipped = shipped_references(names)
+    return tuple(shipped[name].trained_on for name in names) if shipped else None
 
 
 def training_notes(subjects: Sequence[Subject], *, photos: bool) -> list[str]:
@@ -148,22 +155,20 @@ def training_notes(subjects: Sequence[Subject], *, photos: bool) -> list[str]:
         subjects: Classes.
         photos: Whether the judge compares with photographs that the user gave.
     """
-    known = [subject for subject in subjects if subject.trained_on is not None]
+    known = [subject for subject in subjects if subject.photographs is not None]
     notes = [f"{_trained(subject)}; {_compared(subject, photos=photos)}" for subject in known[:_NOTED]]
     if len(known) > _NOTED:
         type_1 = sum(subject.reference.source is not None for subject in known)
         notes.append(
             f"Of {len(known):,} classes, {type_1:,} are judged by a photograph that trained the network "
-            "(Type I); result.json says for each image how many photographs of its class did (trained_on)."
+            "(Type I); result.json says for each image how many did (class_photographs)."
         )
     return notes
 
 
 def _trained(subject: Subject) -> str:
-    count = subject.trained_on or 0
-    return (
-        f"Class {subject.label}: {subject.name}, trained on {count:,} photograph{'' if count == 1 else 's'}"
-    )
+    count = subject.photographs or 0
+    return f"Class {subject.label}: {display_name(subject.name, subject.label)}, trained on {count:,} photograph{'' if count == 1 else 's'}"
 
 
 def _compared(subject: Subject, *, photos: bool) -> str:
@@ -171,5 +176,5 @@ def _compared(subject: Subject, *, photos: bool) -> str:
         return "the judge compares with --photos, which is Type II only if they did not train the network."
     if subject.reference.source is None:
         return "the judge compares with another one, kept out of training (Type II)."
-    those = "that same photograph" if subject.trained_on == 1 else "one of them"
+    those = "that same photograph" if subject.photographs == 1 else "one of them"
     return f"the judge compares with {those} (Type I)."

@@ -65,15 +65,6 @@ def _shipped(embedding: NDArray[np.float64], ceiling: float, *, held_out: bool) 
     return Reference(second=embedding, ceiling=known) if held_out else Reference(embedding, None, known)
 
 
-def training_photographs(class_names: Sequence[str]) -> tuple[int, ...] | None:
-    """Return how many photographs of each class trained the network, in the order of the classes.
-
-    The result is None unless they are known, as they are of the bundled network.
-    """
-    shipped = shipped_references(tuple(class_names))
-    return tuple(shipped[name].trained_on for name in class_names) if shipped else None
-
-
 def class_list_digest(class_names: Sequence[str]) -> str:
     """Return the SHA-256 of class names in their order, which identifies a list of classes."""
     return hashlib.sha256("\n".join(class_names).encode("utf-8", "surrogateescape")).hexdigest()

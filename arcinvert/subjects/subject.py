@@ -23,9 +23,9 @@ class Subject:
         picture: A real photograph to show beside the result, uint8 112x112; None if there is none.
         sha256: SHA-256 of the input; None if there is none.
         stem: The beginning of the names of the subject's files.
+        photographs: The number of photographs of the class that the network was trained on; None if it is not
+            known, and in open-set attacks.
         key: What its random numbers follow from, besides the seed; empty for the name.
-        trained_on: How many photographs of a class trained the network; None if it is not known, or it is no
-            class.
         photograph_keys: What identifies the photographs that the template and the reference came from, as far
             as they are known.
     """
@@ -38,7 +38,7 @@ class Subject:
     sha256: str | None = None
     stem: str = ""
     key: str = ""
-    trained_on: int | None = None
+    photographs: int | None = None
     photograph_keys: tuple[PhotographKey, ...] = ()
 
 

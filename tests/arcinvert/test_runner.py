@@ -39,7 +39,6 @@ SAMPLE_FIELDS = {
     "input",
     "input_sha256",
     "class_id",
-    "trained_on",
     "sample",
     "attacked_similarity",
     "judge",

@@ -44,7 +44,7 @@ def test_shipped_references_are_of_one_class_list_alone(
         shipped = shipped_references(names)
         others = shipped_references(names[::-1])
         fewer = shipped_references(names[:4])
-        counts = training_photographs(names)
+        counts = training_photographs(tiny)
         subjects = class_subjects(tiny, [2, 1, 3], judge)
     finally:
         shipped_references.cache_clear()
@@ -60,7 +60,7 @@ def test_shipped_references_are_of_one_class_list_alone(
     assert others == fewer == {}
     assert subjects[0].reference.second == pytest.approx(embeddings[2])
     assert subjects[1].reference.source == pytest.approx(embeddings[1])
-    assert [subject.trained_on for subject in subjects] == [12, 1, 3]
+    assert [subject.photographs for subject in subjects] == [12, 1, 3]
     assert training_notes(subjects, photos=False) == [
         "Class 2: Cat Charlie, trained on 12 photographs; the judge compares with another one, kept out of "
         "training (Type II).",
@@ -76,8 +76,8 @@ def test_shipped_references_are_of_one_class_list_alone(
 
 def test_photographs_of_a_class_of_another_network_are_not_known(tiny: Recogniser, judge: Judge) -> None:
     subjects = class_subjects(tiny, [0], judge)
-    assert training_photographs(tiny.class_names or ()) is None
-    assert subjects[0].trained_on is None
+    assert training_photographs(tiny) is None
+    assert subjects[0].photographs is None
     assert training_notes(subjects, photos=False) == []
 
 
@@ -97,7 +97,7 @@ def test_the_shipped_references_are_of_the_bundled_classes() -> None:
     shipped = shipped_references(names)
     assert len(shipped) == len(names)
     references_of = [one.reference for one in shipped.values()]
-    counts = training_photographs(names)
+    counts = training_photographs(load())
     assert counts is not None
     notes = load_notes(bundled_path())["split"]
     # What the network's own file says of its training.
