@@ -168,7 +168,8 @@ def training_notes(subjects: Sequence[Subject], *, photos: bool) -> list[str]:
 
 def _trained(subject: Subject) -> str:
     count = subject.photographs or 0
-    return f"Class {subject.label}: {display_name(subject.name, subject.label)}, trained on {count:,} photograph{'' if count == 1 else 's'}"
+    name = display_name(subject.name, subject.label)
+    return f"Class {subject.label}: {name}, trained on {count:,} photograph{'' if count == 1 else 's'}"
 
 
 def _compared(subject: Subject, *, photos: bool) -> str:
