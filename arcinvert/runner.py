@@ -1,6 +1,7 @@
 """A run: batches are attacked, judged and written one by one, and only their records stay in memory."""
 
 import contextlib
+import hashlib
 import logging
 import os
 import time
@@ -140,6 +141,14 @@ def run_plan(
     )
 
 
+def _subjects_digest(subjects: Sequence[Subject]) -> str:
+    """Return a digest of subjects, one by one, since a file of templates may have millions."""
+    digest = hashlib.sha256()
+    for subject in subjects:
+        digest.update(content_digest(replace(subject, picture=None)).encode())
+    return digest.hexdigest()
+
+
 def _anew(changed: Sequence[str]) -> list[str]:
     """Return, and log, a sentence about the inputs that changed since a run that was to go on."""
     if not changed:
@@ -159,9 +168,7 @@ def _identity(
         "plan": plan.describe(),
         "attacked network": network_digest(attacker.recogniser),
         "public-face statistics": content_digest(attacker.knowledge),
-        "photographs, templates or classes": content_digest(
-            [replace(subject, picture=None) for subject in subjects]
-        ),
+        "photographs, templates or classes": _subjects_digest(subjects),
         "judge": judge.name,
         "judge's calibration": content_digest(calibration),
         "environment": environment(attacker.device, attacker.dtype),

@@ -99,7 +99,7 @@ class Evaluation:
     Args:
         figures: All figures, as JSON.
         thresholds: The thresholds of the false match rates that are supported, by the rates as texts.
-        nonmated: Similarities of pairs of different people.
+        nonmated: Similarities of pairs of different people: outside the attack, or else those attacked.
     """
 
     figures: dict[str, Any]
@@ -128,11 +128,7 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
         "nonmated": len(nonmated),
         "thresholds_from": thresholds_from,
     }
-    if not len(evidence.labels):
-        # Photographs of those attacked stand for strangers' then, as nobody else's are there.
-        people = np.tile(np.arange(len(evidence.second)), 2)
-        photographs = np.concatenate([evidence.source, evidence.second])
-        mated, nonmated = pairs_between(photographs, photographs, people, evidence.metric)
+    strangers = nonmated if len(evidence.labels) else _among_attacked(evidence)
     thresholds = {f"{one.fmr:g}": one.point.threshold for one in calibrated if one.point is not None}
     similarities = {
         "type_2": _mean(evidence.type_2),
@@ -154,9 +150,16 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
         "robustness": _robustness(evidence, thresholds),
         "curve": _curve(evidence, nonmated),
         "roc": _roc(evidence, mated, nonmated),
-        "histogram": _histogram(evidence, nonmated),
+        "histogram": _histogram(evidence, strangers),
     }
-    return Evaluation(figures, thresholds, nonmated)
+    return Evaluation(figures, thresholds, strangers)
+
+
+def _among_attacked(evidence: VerifierEvidence) -> Array:
+    """Return similarities of photographs of different attacked people, where there are no other people."""
+    people = np.tile(np.arange(len(evidence.second)), 2)
+    photographs = np.concatenate([evidence.source, evidence.second])
+    return pairs_between(photographs, photographs, people, evidence.metric)[1]
 
 
 def _shipped(points: Sequence[OperatingPoint], fmrs: Sequence[float]) -> list[Calibrated]:
