@@ -15,7 +15,7 @@ from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.knowledge.public_photographs import Overlap, find_overlap
 from arcinvert.options import AttackOptions
-from arcinvert.plan import AttackPlan, resolve
+from arcinvert.plan import AttackPlan, resolve, uses_measured_faces
 from arcinvert.recipes import TargetKind
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
@@ -48,6 +48,8 @@ class Attacker:
         device: Where attacks run; `auto` is CUDA, then MPS, then the CPU.
         precision: The floating-point type; `auto` is bfloat16 where the hardware has it.
         knowledge: What is known of public faces, if it is loaded already; None loads it.
+        calibrate: Whether a network that has no file of statistics is measured on synthetic faces, once,
+            before the first attack that uses them. What is measured is cached.
 
     Raises:
         InputError: If the network or the statistics cannot be loaded.
@@ -67,6 +69,7 @@ class Attacker:
         device: DeviceName = "auto",
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
+        calibrate: bool = True,
     ) -> None:
         check_word("device", device, get_args(DeviceName))
         check_word("precision", precision, get_args(Precision))
@@ -76,6 +79,7 @@ class Attacker:
         self.recogniser = as_recogniser(model, preprocessing).to(self.device)
         self.knowledge = load_knowledge(self.recogniser, statistics) if knowledge is None else knowledge
         self._statistics = statistics
+        self._calibrate = calibrate and knowledge is None
         #: The attacks by their plans, with what their initialisations prepared.
         self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
 
@@ -104,6 +108,10 @@ class Attacker:
                 "statistics: expected none with knowledge of the weights alone, got "
                 f"{os.fspath(self._statistics)}, which is made of public faces"
             )
+        if self._calibrate and uses_measured_faces(options):
+            self.knowledge = self.knowledge.with_synthetic_faces(self.recogniser)
+            self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+            self._calibrate = False
         return resolve(options, self.recogniser, self.knowledge, target)
 
     @takes(AttackOptions)
@@ -321,13 +329,13 @@ def _overlap(
 ) -> Overlap | None:
     """Return which of the subjects are among the public faces of the attacker's statistics file.
 
-    The result is None if the attack does not use the file.
+    The result is None if the attack does not use the file, or its faces are of nobody.
 
     Raises:
         InputError: If one is, and that is not allowed.
     """
     statistics = attacker.knowledge.statistics
-    if statistics is None or not plan.uses_public_faces:
+    if statistics is None or not plan.uses_public_faces or statistics.of_nobody:
         return None
     people = [subject.name for subject in subjects if subject.label is not None]
     photographs = [one for subject in subjects for one in subject.photograph_keys]

@@ -75,7 +75,7 @@ def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enr
         InputError: If any of them is, and the options do not allow it.
     """
     statistics = inputs.attack.knowledge.statistics
-    if statistics is None or not inputs.attack.plan.uses_public_faces:
+    if statistics is None or not inputs.attack.plan.uses_public_faces or statistics.of_nobody:
         return None
     names = enrolled.names.tolist()
     attacked = cohort.attacked if cohort else {}

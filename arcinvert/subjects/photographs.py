@@ -20,7 +20,8 @@ from arcinvert.subjects.references import OtherPhotograph, folder_of, other_phot
 from arcinvert.subjects.subject import Subject, shown
 from recognition.checkpoint import sha256
 from recognition.data.faces import at_size
-from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at, find_face
+from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at
+from recognition.detection.search import find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.files import printable
 from recognition.images import read_image, to_tensor, upright_rgb

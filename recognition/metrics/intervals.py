@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recognition.errors import InputError
+from recognition.metrics.finite import check_finite
 
 Array = NDArray[np.floating]
 
@@ -129,7 +130,11 @@ def estimate_fmr(
         labels: Shape (images,), the identity of each.
         threshold: Pairs with a greater cosine are accepted.
         seed: Seed of the bootstrap.
+
+    Raises:
+        InputError: If an embedding is not of finite numbers.
     """
+    check_finite("embeddings", embeddings)
     names, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
     order = np.argsort(place, kind="stable")
     place, sorted_embeddings = place[order], embeddings[order]

@@ -11,13 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
+from recognition.metrics.accuracy import ten_fold_accuracy
+from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, estimate, estimate_fmr
+from recognition.metrics.similarities import (
+    NonmatedHistogram,
+    count_nonmated,
+    nonmated_similarities,
+    pair_similarities,
+)
 
 Array = NDArray[np.floating]
 #: Most mated pairs of one identity; without a limit, half of LFW's would be of George W. Bush.
 PAIRS_PER_IDENTITY = 10
 #: The false match rates that are reported by default.
 FMRS = (1e-2, 1e-3)
+#: Most nonmated pairs whose similarities are kept in memory, about those of 6,000 images. Of more, there is a
+#: histogram: the operating points stay exact, the curve has a point for each of its bins.
+MAX_KEPT_PAIRS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -69,12 +80,13 @@ def roc(mated: Array, nonmated: Array) -> Roc:
         nonmated: Shape (comparisons,), similarities of pairs of two identities.
 
     Raises:
-        InputError: If there are no comparisons of one kind.
+        InputError: If there are no comparisons of one kind, or a similarity is not a number.
     """
     if not len(mated) or not len(nonmated):
         raise InputError(
             f"ROC: expected mated and nonmated comparisons, got {len(mated)} and {len(nonmated)}"
         )
+    check_finite("similarities", mated, nonmated)
     mated, nonmated = np.sort(mated.astype(np.float64)), np.sort(nonmated.astype(np.float64))
     thresholds = np.unique(np.concatenate([mated, nonmated]))[::-1]
     # Just below the lowest similarity, all are accepted.
@@ -82,6 +94,41 @@ def roc(mated: Array, nonmated: Array) -> Roc:
     far = 1 - np.searchsorted(nonmated, thresholds, side="right") / len(nonmated)
     frr = np.searchsorted(mated, thresholds, side="right") / len(mated)
     return Roc(thresholds, far, frr)
+
+
+def histogram_roc(mated: Array, nonmated: NonmatedHistogram) -> Roc:
+    """Return the receiver operating characteristic at the edges of a histogram's bins.
+
+    The rates are exact. Bins without a similarity of either kind have no point.
+
+    Args:
+        mated: Shape (comparisons,), similarities of pairs of one identity.
+        nonmated: The similarities of pairs of two identities.
+    """
+    thresholds, far = nonmated.thresholds()[::-1], nonmated.far()[::-1]
+    frr = np.searchsorted(np.sort(mated.astype(np.float64)), thresholds, side="right") / len(mated)
+    # The last point before a change and the first one after it, so that rates are never interpolated across.
+    changes = (np.diff(far) != 0) | (np.diff(frr) != 0)
+    kept = np.append(changes, False) | np.append(False, changes)
+    return Roc(thresholds[kept], far[kept], frr[kept])
+
+
+def histogram_points(
+    mated: Array, nonmated: NonmatedHistogram, fmrs: tuple[float, ...]
+) -> tuple[OperatingPoint, ...]:
+    """Return what `tar_at_fmr` does for each rate, of a histogram of the nonmated similarities."""
+    thresholds = nonmated.ranks([_allowed(nonmated.pairs, fmr) for fmr in fmrs])
+    return tuple(
+        OperatingPoint(
+            threshold=threshold.value,
+            fmr=fmr,
+            realised_fmr=threshold.above / nonmated.pairs,
+            tar=float((mated > threshold.value).mean()),
+            mated=len(mated),
+            nonmated=nonmated.pairs,
+        )
+        for fmr, threshold in zip(fmrs, thresholds, strict=True)
+    )
 
 
 def equal_error_rate(curve: Roc) -> tuple[float, float]:
@@ -102,17 +149,23 @@ def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
 
     Raises:
         InputError: If `fmr` is not between 0 and 1, or there are fewer than the 3 / fmr comparisons that the
-            rule of three asks for.
+            rule of three asks for, or one of them is not a number.
     """
+    check_finite("similarities", nonmated)
+    allowed = _allowed(len(nonmated), fmr)
+    return float(np.partition(nonmated, len(nonmated) - allowed - 1)[len(nonmated) - allowed - 1])
+
+
+def _allowed(nonmated: int, fmr: float) -> int:
+    """Return how many of the nonmated comparisons may be accepted; see `threshold_at_fmr`."""
     if not 0 < fmr < 1:
         raise InputError(f"FMR: expected a fraction between 0 and 1, got {fmr}")
-    if len(nonmated) * fmr < 3:
+    if nonmated * fmr < 3:
         raise InputError(
             f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} nonmated comparisons (rule of "
-            f"three), got {len(nonmated):,}; use more identities or a higher FMR"
+            f"three), got {nonmated:,}; use more identities or a higher FMR"
         )
-    allowed = int(np.floor(len(nonmated) * fmr + 1e-9))
-    return float(np.partition(nonmated, len(nonmated) - allowed - 1)[len(nonmated) - allowed - 1])
+    return int(np.floor(nonmated * fmr + 1e-9))
 
 
 def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
@@ -124,8 +177,10 @@ def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
         fmr: False match rate.
 
     Raises:
-        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`.
+        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`, or a similarity is not
+            a number.
     """
+    check_finite("similarities", mated)
     threshold = threshold_at_fmr(nonmated, fmr)
     return OperatingPoint(
         threshold=threshold,
@@ -135,43 +190,6 @@ def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
         mated=len(mated),
         nonmated=len(nonmated),
     )
-
-
-def ten_fold_accuracy(
-    similarities: Array, mated: NDArray[np.bool_], folds: NDArray[np.integer]
-) -> tuple[float, float]:
-    """Return mean and standard deviation over folds of the accuracy at the other folds' best threshold.
-
-    Args:
-        similarities: Shape (pairs,).
-        mated: Shape (pairs,), whether a pair shows one person.
-        folds: Shape (pairs,), the fold of each pair.
-
-    Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
-    """
-    # Double precision has a threshold between any two float32 similarities.
-    similarities = similarities.astype(np.float64)
-    accuracies = []
-    for fold in np.unique(folds):
-        inside = folds == fold
-        threshold = _best_threshold(similarities[~inside], mated[~inside])
-        accuracies.append(((similarities[inside] > threshold) == mated[inside]).mean())
-    return float(np.mean(accuracies)), float(np.std(accuracies))
-
-
-def _best_threshold(similarities: Array, mated: NDArray[np.bool_]) -> float:
-    order = np.argsort(-similarities, kind="stable")
-    descending = similarities[order]
-    # Accepting the first k pairs is right for the mated ones among them and for the other nonmated ones.
-    right = np.concatenate([[0], np.cumsum(np.where(mated[order], 1, -1))])
-    # No threshold separates equal similarities.
-    possible = np.concatenate([[True], descending[:-1] != descending[1:], [True]])
-    best = int(np.argmax(np.where(possible, right, -len(right))))
-    if best == 0:
-        return float(descending[0])
-    if best == len(descending):
-        return float(np.nextafter(descending[-1], -np.inf))
-    return float((descending[best - 1] + descending[best]) / 2)
 
 
 @dataclass(frozen=True)
@@ -203,7 +221,8 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
     """
     generator = np.random.default_rng(seed)
     identities = generator.permutation(np.unique(labels))
-    multiple = [name for name in identities if (labels == name).sum() >= 2]
+    images = _images_of(labels)
+    multiple = [name for name in identities if len(images[name]) >= 2]
     if len(multiple) < folds or len(identities) < 2 * folds:
         raise InputError(
             f"pairs: expected at least {folds} identities with two images, got {len(multiple)}, and "
@@ -217,11 +236,7 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
     image_folds = np.array([fold_of[label] for label in labels])
     for fold in range(folds):
         inside = np.flatnonzero(image_folds == fold)
-        same = [
-            pair
-            for name in np.unique(labels[inside])
-            for pair in _mated_pairs(np.flatnonzero(labels == name), generator)
-        ]
+        same = [pair for name in np.unique(labels[inside]) for pair in _mated_pairs(images[name], generator)]
         sizes = np.unique(labels[inside], return_counts=True)[1]
         crosses = (len(inside) ** 2 - int((sizes**2).sum())) // 2
         if crosses < len(same):
@@ -237,11 +252,23 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
     return Pairs(np.array(indices), np.array(mated), np.array(fold_ids))
 
 
+def _images_of(labels: NDArray[np.integer]) -> dict[int, NDArray[np.int64]]:
+    """Return the indices of each identity's images, rising."""
+    order = np.argsort(labels, kind="stable")
+    names, begins = np.unique(labels[order], return_index=True)
+    return dict(zip(names.tolist(), np.split(order, begins[1:]), strict=True))
+
+
 def _mated_pairs(images: NDArray[np.int64], generator: np.random.Generator) -> list[tuple[int, int]]:
-    first, second = np.triu_indices(len(images), 1)
-    if len(first) > PAIRS_PER_IDENTITY:
-        chosen = np.sort(generator.choice(len(first), PAIRS_PER_IDENTITY, replace=False))
-        first, second = first[chosen], second[chosen]
+    # Where the pairs of each first image begin among all of them; they are never listed.
+    starts = np.concatenate([[0], np.cumsum(np.arange(len(images) - 1, 0, -1))])
+    count = int(starts[-1])
+    if count > PAIRS_PER_IDENTITY:
+        chosen = np.sort(generator.choice(count, PAIRS_PER_IDENTITY, replace=False))
+    else:
+        chosen = np.arange(count)
+    first = np.searchsorted(starts, chosen, side="right") - 1
+    second = chosen - starts[first] + first + 1
     return list(zip(images[first].tolist(), images[second].tolist(), strict=True))
 
 
@@ -294,15 +321,21 @@ def verify(
         intervals: Whether to compute bootstrap intervals.
 
     Raises:
-        InputError: If there are too few identities or comparisons.
+        InputError: If there are too few identities or comparisons, or an embedding is not of finite numbers.
     """
+    check_finite("embeddings", embeddings)
     pairs = make_pairs(labels, seed=seed) if pairs is None else pairs
-    similarities = (embeddings[pairs.indices[:, 0]] * embeddings[pairs.indices[:, 1]]).sum(1)
+    similarities = pair_similarities(embeddings, pairs.indices)
     accuracy, deviation = ten_fold_accuracy(similarities, pairs.mated, pairs.folds)
-    nonmated = cross_similarities(embeddings, labels)
     mated = similarities[pairs.mated]
-    points = tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs)
-    curve = roc(mated, nonmated)
+    if count_nonmated(labels) <= MAX_KEPT_PAIRS:
+        nonmated = nonmated_similarities(embeddings, labels)
+        points = tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs)
+        curve = roc(mated, nonmated)
+    else:
+        histogram = NonmatedHistogram(embeddings, labels)
+        points = histogram_points(mated, histogram, fmrs)
+        curve = histogram_roc(mated, histogram)
     tar_estimates: list[Estimate] = []
     fmr_estimates: list[Estimate] = []
     if intervals:
@@ -322,14 +355,6 @@ def verify(
         tar_estimates=tuple(tar_estimates),
         fmr_estimates=tuple(fmr_estimates),
     )
-
-
-def cross_similarities(embeddings: Array, labels: NDArray[np.integer]) -> Array:
-    """Return the similarities of all pairs of images of two identities, shape (pairs,)."""
-    first, second = np.triu_indices(len(labels), 1)
-    different = labels[first] != labels[second]
-    products = embeddings @ embeddings.T
-    return products[first[different], second[different]]
 
 
 def describe_verification(metrics: Verification) -> dict[str, Any]:

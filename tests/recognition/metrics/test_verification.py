@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from recognition.errors import InputError
+from recognition.metrics.accuracy import ten_fold_accuracy
+from recognition.metrics.similarities import nonmated_similarities
 from recognition.metrics.verification import (
     PAIRS_PER_IDENTITY,
     Pairs,
-    cross_similarities,
     describe_curve,
     describe_verification,
     equal_error_rate,
     make_pairs,
     roc,
     tar_at_fmr,
-    ten_fold_accuracy,
     threshold_at_fmr,
     verify,
 )
@@ -211,7 +211,7 @@ def test_few_identities_are_balanced_or_refused(sizes, time_limit):
     assert pairs.mated.sum() == (~pairs.mated).sum()
 
 
-def test_cross_similarities_equal_two_loops():
+def test_nonmated_similarities_equal_two_loops():
     labels = np.array([0, 1, 0, 2, 1, 1, 3])
     embeddings = unit_embeddings(labels, 0.5)
     expected = [
@@ -220,7 +220,9 @@ def test_cross_similarities_equal_two_loops():
         for second in range(first + 1, 7)
         if labels[first] != labels[second]
     ]
-    np.testing.assert_allclose(sorted(cross_similarities(embeddings, labels)), sorted(expected), atol=1e-12)
+    np.testing.assert_allclose(
+        sorted(nonmated_similarities(embeddings, labels)), sorted(expected), atol=1e-12
+    )
 
 
 def test_verify_separates_clusters_and_not_noise():
@@ -247,7 +249,9 @@ def test_verify_uses_given_pairs():
     similarities = np.array([embeddings[first] @ embeddings[second] for first, second in chosen.indices])
     assert metrics.pairs == 4
     assert metrics.accuracy == ten_fold_accuracy(similarities, chosen.mated, chosen.folds)[0]
-    assert metrics.points == (tar_at_fmr(similarities[[0, 2]], cross_similarities(embeddings, labels), 0.01),)
+    assert metrics.points == (
+        tar_at_fmr(similarities[[0, 2]], nonmated_similarities(embeddings, labels), 0.01),
+    )
 
 
 def test_description_is_flat_and_rounded():
