@@ -80,7 +80,6 @@ class Attacker:
         self.knowledge = load_knowledge(self.recogniser, statistics) if knowledge is None else knowledge
         self._statistics = statistics
         self._calibrate = calibrate and knowledge is None
-        #: The attacks by their plans, with what their initialisations prepared.
         self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
 
     @cached_property
@@ -131,8 +130,7 @@ class Attacker:
         Args:
             class_id: Class numbers from 0.
             class_name: Class names.
-            photos: A folder of one folder for each class name, for the judge, where no references are
-                shipped.
+            photos: A folder of one folder for each class name, for the judge, in place of shipped references.
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
@@ -145,7 +143,6 @@ class Attacker:
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
         inputs = {"classes": wanted, "photos": _name(photos)}
         notes = training_notes(subjects, photos=photos is not None) + _without_type_2(subjects, photos)
-        # The network was trained on its classes anyway: an overlap is reported, and not refused.
         return _run(self, "generate", subjects, chosen, inputs, out, resume, progress, notes, True)
 
     @takes(AttackOptions)
@@ -189,9 +186,7 @@ class Attacker:
             "face": face,
             "photos": _name(photos),
         }
-        notes = _without_type_2(subjects, photos)
-        if left_out:
-            notes.append(f"Photographs left out as unreadable or without a face: {len(left_out)}.")
+        notes = _without_type_2(subjects, photos) + _number_left_out(left_out)
         return _run(self, "from-image", subjects, chosen, inputs, out, resume, progress, notes, allow_overlap)
 
     @takes(AttackOptions)
@@ -324,12 +319,18 @@ def _run(
     )
 
 
+def _number_left_out(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return a sentence about the photographs that were left out, if there are any."""
+    return [f"Photographs left out as unreadable or without a face: {len(left_out)}."] if left_out else []
+
+
 def _overlap(
     attacker: Attacker, plan: AttackPlan, subjects: Sequence[Subject], *, allowed: bool
 ) -> Overlap | None:
     """Return which of the subjects are among the public faces of the attacker's statistics file.
 
-    The result is None if the attack does not use the file, or its faces are of nobody.
+    The result is None if the attack does not use the file, or its faces are of nobody. For classes an overlap
+    is allowed, since the network was trained on them anyway.
 
     Raises:
         InputError: If one is, and that is not allowed.
