@@ -225,6 +225,10 @@ class Attacks:
         self._initialisations: dict[tuple[Any, ...], Initialisation] = {}
         self._latest: Attack | None = None
 
+    def reuse(self, other: "Attacks") -> None:
+        """Take over what initialisations prepared for another network with the same weights."""
+        self._initialisations |= other._initialisations
+
     def of(self, plan: AttackPlan) -> Attack:
         """Return the attack of a plan; the batches of a plan share one."""
         if self._latest is None or self._latest.plan is not plan:

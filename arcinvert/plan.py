@@ -116,6 +116,11 @@ class AttackPlan:
         return self.restarts * self.steps
 
     @property
+    def uses_public_faces(self) -> bool:
+        """Whether it uses what a statistics file has of public faces."""
+        return bool({"nearest_neighbours", "regression", "statistics"} & set(self.knowledge_used))
+
+    @property
     def stages(self) -> tuple[Schedule, ...]:
         """The schedules of one restart."""
         return plan_stages(

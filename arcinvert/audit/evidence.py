@@ -23,9 +23,14 @@ from arcinvert.audit.metrics import (
 from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import Array, Metric, similarity
 from recognition.metrics.intervals import estimate, share_intervals
+from recognition.metrics.verification import OperatingPoint
 
 #: False match rates of the curves.
 CURVE_FMRS = tuple(float(rate) for rate in np.logspace(-4, -1, 25))
+#: Why a rate is refused where the shipped thresholds serve.
+_NOT_SHIPPED = (
+    "FMR {:g}: expected people outside the attack to calibrate by, got too few, and no threshold is shipped"
+)
 #: Bins of the histograms.
 BINS = 40
 
@@ -46,6 +51,7 @@ class VerifierEvidence:
             known.
         source_is_template: Whether it is known, so that Type I can be judged.
         transformed: Reconstructions after each transform, by its name.
+        shipped: Thresholds that come with the package, for where the calibration supports none.
     """
 
     name: str
@@ -58,6 +64,7 @@ class VerifierEvidence:
     source: Array
     source_is_template: bool = True
     transformed: Mapping[str, Array] = field(default_factory=dict)
+    shipped: tuple[OperatingPoint, ...] = ()
 
     @property
     def type_2(self) -> Array:
@@ -92,7 +99,7 @@ class Evaluation:
     Args:
         figures: All figures, as JSON.
         thresholds: The thresholds of the false match rates that are supported, by the rates as texts.
-        nonmated: Similarities of pairs of different people.
+        nonmated: Similarities of pairs of different people: outside the attack, or else those attacked.
     """
 
     figures: dict[str, Any]
@@ -111,6 +118,17 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
         evidence.calibration, evidence.calibration, evidence.labels, evidence.metric
     )
     calibrated = calibrate(mated, nonmated, fmrs)
+    thresholds_from = "calibration"
+    if evidence.shipped and all(one.point is None for one in calibrated):
+        calibrated, thresholds_from = _shipped(evidence.shipped, fmrs), "shipped"
+    counts = {
+        "identities": len(np.unique(evidence.labels)),
+        "photographs": len(evidence.labels),
+        "mated": len(mated),
+        "nonmated": len(nonmated),
+        "thresholds_from": thresholds_from,
+    }
+    strangers = nonmated if len(evidence.labels) else _among_attacked(evidence)
     thresholds = {f"{one.fmr:g}": one.point.threshold for one in calibrated if one.point is not None}
     similarities = {
         "type_2": _mean(evidence.type_2),
@@ -119,12 +137,7 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
         "ceiling": _mean(evidence.ceiling),
     }
     figures = {
-        "calibration": {
-            "identities": len(np.unique(evidence.labels)),
-            "photographs": len(evidence.labels),
-            "mated": len(mated),
-            "nonmated": len(nonmated),
-        },
+        "calibration": counts,
         "thresholds": [_described(entry) for entry in calibrated],
         "sar": {fmr: _acceptance(evidence, threshold) for fmr, threshold in thresholds.items()},
         "similarities": similarities,
@@ -137,9 +150,25 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
         "robustness": _robustness(evidence, thresholds),
         "curve": _curve(evidence, nonmated),
         "roc": _roc(evidence, mated, nonmated),
-        "histogram": _histogram(evidence, nonmated),
+        "histogram": _histogram(evidence, strangers),
     }
-    return Evaluation(figures, thresholds, nonmated)
+    return Evaluation(figures, thresholds, strangers)
+
+
+def _among_attacked(evidence: VerifierEvidence) -> Array:
+    """Return similarities of photographs of different attacked people, where there are no other people."""
+    people = np.tile(np.arange(len(evidence.second)), 2)
+    photographs = np.concatenate([evidence.source, evidence.second])
+    return pairs_between(photographs, photographs, people, evidence.metric)[1]
+
+
+def _shipped(points: Sequence[OperatingPoint], fmrs: Sequence[float]) -> list[Calibrated]:
+    """Return the shipped threshold of each false match rate, refused where none is."""
+    known = {f"{point.fmr:g}": point for point in points}
+    return [
+        Calibrated(fmr, known.get(f"{fmr:g}"), None if f"{fmr:g}" in known else _NOT_SHIPPED.format(fmr))
+        for fmr in fmrs
+    ]
 
 
 def _described(entry: Calibrated) -> dict[str, Any]:

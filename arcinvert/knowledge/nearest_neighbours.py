@@ -21,6 +21,14 @@ from arcinvert.knowledge.whitening import Whitening, whitening_of
 COEFFICIENTS = 300
 #: How many neighbours are averaged: in the first restart, and in others, which so differ.
 NEAREST = (10, 3, 40)
+#: Least cosine similarity of a template to that of the same photograph, compressed again at JPEG quality 50,
+#: of the bundled network; templates of others reach 0.95 at most (`python -m benchmarks.duplicates`).
+SAME_TEMPLATE = 0.96
+#: Of the public faces' cosines to their nearest other one, the share that must be lower: other networks may
+#: find all faces alike.
+_ALIKE = 0.99
+#: Public faces among which that is measured.
+_SAMPLE = 512
 #: A neighbour that is nearer by this cosine similarity has e times the weight.
 TEMPERATURE = 0.1
 
@@ -46,6 +54,24 @@ class NearestNeighbours:
         together = self.templates.ndim == 2 and 0 < len(self.templates) == len(self.pca_coefficients)
         if not (finite and together and self.pca_coefficients.shape[1:] == (COEFFICIENTS,)):
             raise ValueError("nearest neighbours")
+
+    def has_template(self, templates: Tensor) -> Tensor:
+        """Return whether templates, (n, dim), unit norm, are nearly those of public faces, shape (n,).
+
+        Such a template is of the same photograph, or of the same person.
+        """
+        known = self.templates.float()
+        highest = [(part.float() @ known.T).amax(1) for part in templates.cpu().split(_SAMPLE)]
+        return torch.cat(highest) > self._highest_of_others
+
+    @functools.cached_property
+    def _highest_of_others(self) -> float:
+        """The cosine similarity that a template of none of these people hardly exceeds."""
+        known = self.templates.float()
+        cosines = known[:_SAMPLE] @ known.T
+        rows = torch.arange(len(cosines))
+        cosines[rows, rows] = -1.0
+        return max(SAME_TEMPLATE, float(cosines.amax(1).quantile(_ALIKE)))
 
     @functools.cached_property
     def _whitening(self) -> Whitening:

@@ -1,0 +1,23 @@
+"""Thresholds that come with the package, for audits with nobody outside the attack to calibrate by."""
+
+from arcinvert.evaluation.calibration import thresholds
+from arcinvert.evaluation.judges import DlibJudge, Judge, RecogniserJudge
+from recognition.errors import InputError
+from recognition.metrics.calibration import read_calibration
+from recognition.metrics.verification import OperatingPoint
+
+
+def shipped_points(judge: Judge) -> tuple[OperatingPoint, ...]:
+    """Return a judge's shipped thresholds, one for each false match rate; empty for judges without."""
+    if isinstance(judge, DlibJudge):
+        return tuple(
+            OperatingPoint(one.similarity, one.fmr, one.realised_fmr, one.tar, one.mated, one.nonmated)
+            for one in thresholds()
+        )
+    if isinstance(judge, RecogniserJudge):
+        try:
+            return read_calibration(judge.recogniser).points
+        except InputError:
+            # None comes with other networks.
+            return ()
+    return ()
