@@ -140,6 +140,7 @@ def _evidence(
         source=source,
         source_is_template=inputs.template_known,
         transformed={name: part for name, part in transformed.items() if part is not None},
+        chosen=found.similarity.argmax(1),
     )
 
 

@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
-from recognition.metrics.intervals import Estimate, estimate, estimate_fmr
+from recognition.metrics.intervals import Estimate
+from recognition.metrics.thresholds import (
+    Nonmated,
+    estimate_acceptance,
+    fewest_people,
+    require_people,
+    threshold_at_rate,
+)
 
 Array = NDArray[np.floating]
 #: Most mated pairs of one identity; without a limit, half of LFW's would be of George W. Bush.
@@ -97,43 +104,26 @@ def equal_error_rate(curve: Roc) -> tuple[float, float]:
     return float(rate), float(threshold)
 
 
-def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
-    """Return the lowest threshold that at most a share `fmr` of the nonmated similarities exceeds.
-
-    Raises:
-        InputError: If `fmr` is not between 0 and 1, or there are fewer than the 3 / fmr comparisons that the
-            rule of three asks for.
-    """
-    if not 0 < fmr < 1:
-        raise InputError(f"FMR: expected a fraction between 0 and 1, got {fmr}")
-    if len(nonmated) * fmr < 3:
-        raise InputError(
-            f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} nonmated comparisons (rule of "
-            f"three), got {len(nonmated):,}; use more identities or a higher FMR"
-        )
-    allowed = int(np.floor(len(nonmated) * fmr + 1e-9))
-    return float(np.partition(nonmated, len(nonmated) - allowed - 1)[len(nonmated) - allowed - 1])
-
-
-def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
+def tar_at_fmr(mated: Array, nonmated: Nonmated, fmr: float) -> OperatingPoint:
     """Return the true accept rate at the threshold of a false match rate.
 
     Args:
         mated: Shape (comparisons,), similarities of pairs of one identity.
-        nonmated: Shape (comparisons,), similarities of pairs of two identities.
+        nonmated: Comparisons of two identities.
         fmr: False match rate.
 
     Raises:
-        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`.
+        InputError: If there are too few people for it, see `require_people`.
     """
-    threshold = threshold_at_fmr(nonmated, fmr)
+    require_people(fmr, nonmated.people)
+    threshold = threshold_at_rate(nonmated.similarities, fmr)
     return OperatingPoint(
         threshold=threshold,
         fmr=fmr,
-        realised_fmr=float((nonmated > threshold).mean()),
+        realised_fmr=float((nonmated.similarities > threshold).mean()),
         tar=float((mated > threshold).mean()),
         mated=len(mated),
-        nonmated=len(nonmated),
+        nonmated=len(nonmated.similarities),
     )
 
 
@@ -256,6 +246,8 @@ class Verification:
         identities: Number of identities.
         images: Number of images.
         points: Operating points, one per false match rate.
+        mated: Number of mated comparisons.
+        nonmated: Number of nonmated comparisons.
         eer: Equal error rate.
         curve: The receiver operating characteristic.
         tar_estimates: The true accept rate at each point with its interval; empty if not asked for.
@@ -268,6 +260,8 @@ class Verification:
     identities: int
     images: int
     points: tuple[OperatingPoint, ...]
+    mated: int
+    nonmated: int
     eer: float
     curve: Roc
     tar_estimates: tuple[Estimate, ...] = ()
@@ -278,7 +272,7 @@ def verify(
     embeddings: Array,
     labels: NDArray[np.integer],
     *,
-    fmrs: tuple[float, ...] = FMRS,
+    fmrs: tuple[float, ...] | None = None,
     pairs: Pairs | None = None,
     seed: int = 0,
     intervals: bool = False,
@@ -288,10 +282,11 @@ def verify(
     Args:
         embeddings: Shape (images, dim), unit norm.
         labels: Shape (images,), identities.
-        fmrs: False match rates of the operating points.
+        fmrs: False match rates of the operating points; None takes those of `FMRS` that there are enough
+            people for.
         pairs: Pairs in folds, made of the labels by default. The true accept rate is of its mated pairs.
-        seed: Seed of the pairs and of the bootstrap.
-        intervals: Whether to compute bootstrap intervals.
+        seed: Seed of the pairs.
+        intervals: Whether to compute 95 % intervals over identities.
 
     Raises:
         InputError: If there are too few identities or comparisons.
@@ -299,17 +294,20 @@ def verify(
     pairs = make_pairs(labels, seed=seed) if pairs is None else pairs
     similarities = (embeddings[pairs.indices[:, 0]] * embeddings[pairs.indices[:, 1]]).sum(1)
     accuracy, deviation = ten_fold_accuracy(similarities, pairs.mated, pairs.folds)
-    nonmated = cross_similarities(embeddings, labels)
+    nonmated = cross_comparisons(embeddings, labels)
     mated = similarities[pairs.mated]
+    if fmrs is None:
+        fmrs = tuple(fmr for fmr in FMRS if nonmated.people >= fewest_people(fmr))
     points = tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs)
-    curve = roc(mated, nonmated)
+    curve = roc(mated, nonmated.similarities)
     tar_estimates: list[Estimate] = []
     fmr_estimates: list[Estimate] = []
     if intervals:
         people = labels[pairs.indices[pairs.mated, 0]]
-        for point in points:
-            tar_estimates.append(estimate(mated > point.threshold, people, pooled=True, seed=seed))
-            fmr_estimates.append(estimate_fmr(embeddings, labels, point.threshold, seed=seed))
+        for fmr in fmrs:
+            threshold = nonmated.threshold(fmr)
+            tar_estimates.append(estimate_acceptance(mated, people, threshold, pooled=True))
+            fmr_estimates.append(nonmated.fmr(threshold.value))
     return Verification(
         accuracy=accuracy,
         accuracy_std=deviation,
@@ -317,6 +315,8 @@ def verify(
         identities=len(np.unique(labels)),
         images=len(labels),
         points=points,
+        mated=len(mated),
+        nonmated=len(nonmated.similarities),
         eer=equal_error_rate(curve)[0],
         curve=curve,
         tar_estimates=tuple(tar_estimates),
@@ -324,12 +324,19 @@ def verify(
     )
 
 
-def cross_similarities(embeddings: Array, labels: NDArray[np.integer]) -> Array:
-    """Return the similarities of all pairs of images of two identities, shape (pairs,)."""
+def cross_comparisons(embeddings: Array, labels: NDArray[np.integer]) -> Nonmated:
+    """Return all pairs of images of two identities.
+
+    Args:
+        embeddings: Shape (images, dim), unit norm.
+        labels: Shape (images,), identities.
+    """
+    _, person, images = np.unique(labels, return_inverse=True, return_counts=True)
     first, second = np.triu_indices(len(labels), 1)
-    different = labels[first] != labels[second]
+    different = person[first] != person[second]
+    first, second = first[different], second[different]
     products = embeddings @ embeddings.T
-    return products[first[different], second[different]]
+    return Nonmated(products[first, second], person[first], person[second], images)
 
 
 def describe_verification(metrics: Verification) -> dict[str, Any]:
@@ -348,7 +355,7 @@ def describe_verification(metrics: Verification) -> dict[str, Any]:
             tar, fmr = metrics.tar_estimates[index], metrics.fmr_estimates[index]
             described[f"tar_interval_{point.fmr:g}"] = [round(tar.low, 5), round(tar.high, 5)]
             described[f"fmr_interval_{point.fmr:g}"] = [round(fmr.low, 6), round(fmr.high, 6)]
-    return described | {"mated": metrics.points[0].mated, "nonmated": metrics.points[0].nonmated}
+    return described | {"mated": metrics.mated, "nonmated": metrics.nonmated}
 
 
 def describe_curve(name: str, metrics: Verification, *, points: int = 400) -> dict[str, Any]:
@@ -359,7 +366,7 @@ def describe_curve(name: str, metrics: Verification, *, points: int = 400) -> di
         metrics: Its metrics.
         points: Number of rates.
     """
-    least = 1 / metrics.points[0].nonmated
+    least = 1 / metrics.nonmated
     rates = np.geomspace(least, 1, points)
     # FAR rises along the curve: each rate takes the last point that does not exceed it.
     indices = np.searchsorted(metrics.curve.far, rates, side="right") - 1
@@ -370,6 +377,6 @@ def describe_curve(name: str, metrics: Verification, *, points: int = 400) -> di
         "threshold": metrics.curve.thresholds[indices].tolist(),
         "eer": metrics.eer,
         "points": [asdict(point) for point in metrics.points],
-        "mated": metrics.points[0].mated,
-        "nonmated": metrics.points[0].nonmated,
+        "mated": metrics.mated,
+        "nonmated": metrics.nonmated,
     }

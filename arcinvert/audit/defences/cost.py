@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.audit.defences.base import TemplateDefence, unit_norm
-from arcinvert.audit.metrics import pairs_between, system_linkability
+from arcinvert.audit.metrics import compare_all, system_linkability
 from arcinvert.evaluation.similarity import Array
 from recognition.errors import InputError
-from recognition.metrics.intervals import Estimate, estimate
-from recognition.metrics.verification import tar_at_fmr
+from recognition.metrics.intervals import Estimate
+from recognition.metrics.thresholds import estimate_acceptance
 from recognition.seeds import derive_seed
 
 #: The false match rate (FMR) at which a defence's cost is reported.
@@ -63,11 +63,14 @@ def measure_cost(
         stored = unit_norm(defence.protect(embeddings, same if defence.keyed else own))
         probes = unit_norm(defence.probe(embeddings, same))
         separate = unit_norm(defence.protect(embeddings, own))
-    mated, nonmated = pairs_between(stored, probes, labels, "cosine")
+    compared = compare_all(stored, probes, labels, "cosine")
     tar, refused = None, None
     try:
-        threshold = tar_at_fmr(mated, nonmated, COST_FMR).threshold
-        tar = _estimate_tar(stored, probes, labels, threshold)
+        threshold = compared.nonmated.threshold(COST_FMR)
+        if len(compared.mated):
+            tar = estimate_acceptance(compared.mated, compared.owners, threshold)
+        else:
+            refused = "expected people with two photographs outside the attack, got none"
     except InputError as error:
         refused = str(error)
     return Cost(tar, refused, *_linkability(separate, labels, seed))
@@ -77,7 +80,8 @@ def _linkability(
     separate: Array, labels: NDArray[np.integer], seed: int
 ) -> tuple[float, float] | tuple[None, None]:
     """Return D_sys of records under keys of their own, and of as many pairs assigned at random."""
-    mated, others = pairs_between(separate, separate, labels, "cosine")
+    compared = compare_all(separate, separate, labels, "cosine")
+    mated, others = compared.mated, compared.nonmated.similarities
     if len(mated) < 2 or len(others) < 2:
         return None, None
     generator = np.random.default_rng(seed)
@@ -87,14 +91,3 @@ def _linkability(
         system_linkability(mated, others),
         system_linkability(mixed[: len(mated)], mixed[len(mated) :]),
     )
-
-
-def _estimate_tar(stored: Array, probes: Array, labels: NDArray[np.integer], threshold: float) -> Estimate:
-    """Return the true accept rate, the mean over identities."""
-    accepted, whose = [], []
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        mated, _ = pairs_between(stored[rows], probes[rows], labels[rows], "cosine")
-        accepted.append(mated > threshold)
-        whose += [int(label)] * len(mated)
-    return estimate(np.concatenate(accepted), whose)

@@ -41,14 +41,14 @@ def _row(entry: dict[str, Any], names: list[str], headline: str | None) -> tuple
     for name in names:
         one = entry["judges"][name]
         sar = None if headline is None else one["sar"].get(headline)
-        judged.append(f"{figure_text(sar, digits=2)}; {number_text(one['gap_closed'], 2)}")
+        judged.append(f"{figure_text(sar, digits=2)}; {figure_text(one['gap_closed'], digits=2)}")
     linked = "-"
     if entry["linkability"] is not None:
         linked = f"{entry['linkability']:.2f} ({number_text(entry['linkability_floor'], 2)})"
     return (
         entry["defence"],
         entry["attacker_holds"],
-        number_text(entry["template_recovered"]["value"], 2),
+        figure_text(entry["template_recovered"], digits=2),
         *judged,
         figure_text(entry["tar"]),
         linked,
