@@ -205,7 +205,7 @@ def test_the_cost_is_refused_for_few_pairs() -> None:
     spent = measure_cost(None, embeddings, labels, seed=0)
     assert spent.tar is None
     assert spent.refused is not None
-    assert "rule of three" in spent.refused
+    assert "at least 142 people" in spent.refused
 
 
 def test_names() -> None:
