@@ -183,7 +183,7 @@ def template_defence(text: str) -> TemplateDefence:
 
 
 def test_cost() -> None:
-    embeddings, labels = labelled()
+    embeddings, labels = labelled(people=150, each=2)
     plain = measure_cost(None, embeddings, labels, seed=0)
     assert plain.tar is not None
     assert plain.tar.value > 0.95
