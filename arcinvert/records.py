@@ -55,6 +55,7 @@ class Records:
                 "input": task.subject.name,
                 "input_sha256": task.subject.sha256,
                 "class_id": task.subject.label,
+                "class_photographs": task.subject.photographs,
                 "sample": task.sample,
                 "attacked_similarity": similarity,
                 "judge": asdict(verdict),

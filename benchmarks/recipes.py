@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from arcinvert import Attacker
 from arcinvert.evaluation.crops import to_crop_size
+from arcinvert.output.contact_sheet import Row as SheetRow
 from arcinvert.output.contact_sheet import Tile, contact_sheet
 from arcinvert.output.folder import RESULT_NAME
+from arcinvert.output.verdicts import badge, display_name
 from arcinvert.plan import AttackPlan
 from arcinvert.recipes import RECIPES
 from benchmarks.judged import (
@@ -183,17 +185,20 @@ def sheet(
 
     def tile(name: str, picture: NDArray[np.uint8], person: int) -> Tile:
         value = rows[name].similarities[person]
-        passed = [f"{point.fmr:g}" for point in panel.thresholds if value > point.similarity]
-        said = f"accepted, FMR {passed[-1]}" if passed else "rejected"
-        return Tile(picture, (f"judge {value:.2f}: {said}", name), bool(passed))
+        accepted = {f"{point.fmr:g}": value > point.similarity for point in panel.thresholds}
+        return Tile(picture, (name, f"judge's similarity {value:.2f}"), badge(accepted))
 
     lines = [
-        [
-            Tile(panel.first[person], (panel.names[person], "the template's photograph")),
-            Tile(panel.second[person], ("another photograph", "for the judge alone")),
-            tile(MEAN_FACE, mean_face, person),
-            *(tile(name, picture[person], person) for name, picture in pictures.items()),
-        ]
+        SheetRow(
+            display_name(panel.names[person], person),
+            "",
+            [
+                Tile(panel.first[person], ("photograph", "the template's")),
+                Tile(panel.second[person], ("another photograph", "for the judge alone")),
+                tile(MEAN_FACE, mean_face, person),
+                *(tile(name, picture[person], person) for name, picture in pictures.items()),
+            ],
+        )
         for person in range(min(SHEET_PEOPLE, len(panel.names)))
     ]
     return contact_sheet(heading, described(panel), lines)

@@ -73,6 +73,7 @@ def save_recogniser(
         "architecture": json.dumps(recogniser.source.architecture),
         "preprocessing": json.dumps(vars(preprocessing)),
         "class_names": json.dumps(recogniser.class_names),
+        "class_photographs": json.dumps(recogniser.class_photographs),
         "scale": repr(recogniser.scale),
         "margin": repr(recogniser.margin),
         "notes": json.dumps(notes or {}),
@@ -131,12 +132,16 @@ def _build(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Recogniser:
             raise ValueError("a list of class names expected")
         if centres is None or len(class_names) != len(centres):
             raise ValueError("as many class names as centres expected")
+    photographs = parse_json(metadata.get("class_photographs", "null"))
+    if photographs is not None and not isinstance(photographs, list):
+        raise ValueError("a list of numbers of photographs expected")
     return Recogniser(
         backbone,
         name=metadata["name"],
         preprocessing=preprocessing,
         centres=centres,
         class_names=tuple(class_names) if class_names else None,
+        class_photographs=tuple(photographs) if photographs else None,
         scale=float(metadata["scale"]),
         margin=float(metadata["margin"]),
         source=Source(architecture=architecture),

@@ -112,6 +112,8 @@ class Recogniser(nn.Module):
         preprocessing: How the backbone expects its images; InsightFace's if not given.
         centres: Class weights, shape (classes, dim), of any positive norm.
         class_names: One name per class, in the order of the centres.
+        class_photographs: Number of photographs of each class that the network was trained on, in the same
+            order; None if it is not known.
         scale: Scale of the ArcFace loss that trained the network.
         margin: Margin of that loss in radians.
         source: Where the network came from.
@@ -138,6 +140,7 @@ class Recogniser(nn.Module):
         preprocessing: Preprocessing | None = None,
         centres: Tensor | None = None,
         class_names: tuple[str, ...] | None = None,
+        class_photographs: tuple[int, ...] | None = None,
         scale: float = 64.0,
         margin: float = 0.5,
         source: Source | None = None,
@@ -145,11 +148,13 @@ class Recogniser(nn.Module):
     ) -> None:
         super().__init__()
         _check_parts(name, backbone, preprocessing, centres, class_names)
+        _check_photographs(name, centres, class_photographs)
         self.backbone = backbone
         self.name = name
         self.preprocessing = preprocessing or Preprocessing()
         self.register_buffer("centres", None if centres is None else F.normalize(centres.float()))
         self.class_names = class_names
+        self.class_photographs = class_photographs
         self.scale = scale
         self.margin = margin
         self.source = source or Source()
@@ -260,6 +265,18 @@ def _check_parts(
     if class_names is not None and (not isinstance(centres, Tensor) or len(class_names) != len(centres)):
         count = 0 if centres is None else len(centres)
         raise InputError(f"{name}: expected one class name per centre, got {len(class_names)} for {count}")
+
+
+def _check_photographs(name: str, centres: Tensor | None, photographs: tuple[int, ...] | None) -> None:
+    if photographs is None:
+        return
+    count = 0 if centres is None else len(centres)
+    if len(photographs) != count:
+        raise InputError(
+            f"{name}: expected one number of photographs per centre, got {len(photographs)} for {count}"
+        )
+    if not all(type(number) is int and number >= 0 for number in photographs):
+        raise InputError(f"{name}: expected numbers of photographs of 0 or more")
 
 
 def _embeddings(outputs: Any, chosen: str | None) -> Tensor:

@@ -154,6 +154,7 @@ class NetworkAttack:
             preprocessing=network.preprocessing,
             centres=centres,
             class_names=network.class_names,
+            class_photographs=network.class_photographs,
             scale=network.scale,
             margin=network.margin,
             source=network.source,

@@ -131,9 +131,17 @@ class AttackProgress(DeferredProgressBar):
 
 
 def print_run(run: "Run") -> None:
-    """Print the samples of a run as a table, and its summary."""
+    """Print a line on each person, the samples of a run as a table, and its summary."""
     from arcinvert.output.sheet import summary_line
+    from arcinvert.output.verdicts import person_line
 
+    people: dict[str, list[dict[str, Any]]] = {}
+    for sample in run.samples:
+        people.setdefault(sample["input"], []).append(sample)
+    print("\n".join(person_line(samples) for samples in list(people.values())[:_LISTED]))
+    if (more := len(people) - _LISTED) > 0:
+        print(f"... and {more:,} more people")
+    print()
     listed = run.samples[:_LISTED]
     print("\n".join(aligned([_HEADS, *map(_cells, listed)])))
     if (more := len(run.samples) - len(listed)) > 0:

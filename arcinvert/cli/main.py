@@ -8,6 +8,7 @@ from types import ModuleType
 from arcinvert.cli import (
     audit,
     calibrate,
+    classes,
     export,
     from_embedding,
     from_image,
@@ -23,6 +24,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     generate,
     from_image,
     from_embedding,
+    classes,
     calibrate,
     audit,
     harden,

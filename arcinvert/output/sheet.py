@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.output.contact_sheet import Tile, contact_sheet
+from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
+from arcinvert.output.verdicts import badge, display_name, one_in, seen_in
 from recognition.metrics.text import interval_text, percent_text
 
 
@@ -34,25 +34,24 @@ class Shown:
 def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the contact sheet of a result: one row for each identity, with photograph, floor and samples.
 
+    The photographs have a column if there is one of anybody.
+
     Args:
         result: The content of result.json.
         shown: Its samples, all or the first.
         floor: The mean face, uint8 HWC.
     """
-    rows: dict[str, list[Tile]] = {}
+    people: dict[str, list[Shown]] = {}
     for one in shown:
-        if one.name not in rows:
-            rows[one.name] = _first_tiles(one, floor)
-        rows[one.name].append(_sample_tile(one.image, one.sample))
-    count = len(result["samples"])
-    part = "" if len(shown) == count else f", {len(shown)} of {count:,} images"
-    plan = result["plan"]
-    recipe = f"recipe {plan['recipe']}" + (" with changes" if plan["changes"] else "")
+        people.setdefault(one.name, []).append(one)
+    with_photographs = any(one.picture is not None for one in shown)
+    rows = [_row(of_person, floor, with_photographs=with_photographs) for of_person in people.values()]
+    source = "class centres" if any(one.label is not None for one in shown) else "templates"
     return contact_sheet(
-        f"arcinvert {result['command']}: {result['attacked']['name']}, {recipe}{part}",
-        f"{summary_line(result['summary'])} Attacker knows: {result['attacker_knowledge']['level']}. "
-        f"Judge, not attacked: {result['judge']['judge']}.",
-        list(rows.values()),
+        f"Faces from {source} of {result['attacked']['name']}",
+        _in_plain_words(result["samples"], shown=len(shown)),
+        rows,
+        _method(result),
     )
 
 
@@ -88,27 +87,57 @@ def _count(identities: int) -> str:
     return f"{identities:,} {'identity' if identities == 1 else 'identities'}"
 
 
-def _first_tiles(shown: Shown, floor: NDArray[np.uint8]) -> list[Tile]:
-    verdict = shown.sample["judge"]
-    name = Path(shown.name).name if shown.label is None else f"{shown.label}: {shown.name}"
-    ceiling = verdict["ceiling"]
-    real: tuple[str, ...] = (
-        name,
-        "real photograph" if shown.picture is not None else "no photograph given",
+def _in_plain_words(samples: Sequence[dict[str, Any]], *, shown: int) -> str:
+    """Return what the sheet shows: how many reconstructions another recogniser accepts."""
+    judged = [sample["judge"]["accepted"] for sample in samples if sample["judge"]["accepted"] is not None]
+    part = "" if shown == len(samples) else f" The first {shown} of {len(samples):,} are shown."
+    if not judged:
+        return f"There is no photograph to judge the reconstructions by.{part}"
+    counts = [
+        f"{sum(accepted[rate] for accepted in judged)} of {len(judged)} where it also accepts "
+        f"{one_in(float(rate))} strangers"
+        for rate in judged[0]
+    ]
+    return (
+        "A recogniser that was not attacked accepts these reconstructions as the person: "
+        f"{', '.join(counts)}.{part}"
     )
-    if ceiling is not None:
-        real = (*real, f"another real one: {ceiling:.2f}")
+
+
+def _method(result: dict[str, Any]) -> str:
+    plan = result["plan"]
+    recipe = f"recipe {plan['recipe']}" + (" with changes" if plan["changes"] else "")
+    knowledge = {"weights": "the network alone", "public-faces": "the network and public faces"}
+    level = result["attacker_knowledge"]["level"]
+    return (
+        f"Method: arcinvert {result['command']}, {recipe}; the attacker knows {knowledge.get(level, level)}. "
+        f"Judge: {result['judge']['judge']}."
+    )
+
+
+def _row(person: Sequence[Shown], floor: NDArray[np.uint8], *, with_photographs: bool) -> Row:
+    first = person[0]
+    notes = [] if first.label is None else [f"class {first.label}"]
+    if known := seen_in(first.sample["class_photographs"]):
+        notes.append(f"{known} in the training")
+    tiles = []
+    verdict = first.sample["judge"]
+    if with_photographs:
+        ceiling = verdict["ceiling"]
+        another = () if ceiling is None else (f"similarity to another one: {ceiling:.2f}",)
+        words = "no photograph" if first.picture is None else "photograph"
+        tiles.append(Tile(first.picture, (words, *another)))
     level = verdict["floor_type_2"] if verdict["floor_type_2"] is not None else verdict["floor_type_1"]
-    start = ("floor: mean face",) if level is None else ("floor: mean face", f"judge {level:.2f}")
-    return [Tile(shown.picture, real), Tile(floor, start)]
+    similarity = () if level is None else (f"judge's similarity {level:.2f}",)
+    tiles.append(Tile(floor, ("mean face: nothing known", *similarity)))
+    tiles += [_sample_tile(one, len(person)) for one in person]
+    return Row(display_name(first.name, first.label), ", ".join(notes), tiles)
 
 
-def _sample_tile(image: NDArray[np.uint8], sample: dict[str, Any]) -> Tile:
-    verdict = sample["judge"]
-    attacked = f"attacked network {sample['attacked_similarity']:.2f}"
+def _sample_tile(shown: Shown, count: int) -> Tile:
+    verdict = shown.sample["judge"]
+    name = "reconstruction" if count == 1 else f"reconstruction {shown.sample['sample'] + 1}"
+    attacked = f"attacked network {shown.sample['attacked_similarity']:.2f}"
     value, kind = (verdict["type_2"], "II") if verdict["type_2"] is not None else (verdict["type_1"], "I")
-    if value is None:
-        return Tile(image, (f"sample {sample['sample']}", attacked, "not judged: no photograph"))
-    passed = [rate for rate, accepted in verdict["accepted"].items() if accepted]
-    verdict_words = f"accepted, FMR {min(passed, key=float)}" if passed else "rejected"
-    return Tile(image, (f"judge {value:.2f}: {verdict_words}", f"Type {kind}; {attacked}"), bool(passed))
+    judged = () if value is None else (f"judge's similarity {value:.2f} (Type {kind})",)
+    return Tile(shown.image, (name, *judged, attacked), badge(verdict["accepted"]))

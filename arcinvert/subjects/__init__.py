@@ -1,6 +1,7 @@
 """Subjects: the identities to attack, from classes, photographs, crops or templates."""
 
 from arcinvert.subjects.classes import class_centres, class_label, class_subjects
+from arcinvert.subjects.names import plain_name
 from arcinvert.subjects.photographs import crop_subjects, face_subject, photograph_subjects, template_of
 from arcinvert.subjects.references import class_list_digest, shipped_references
 from arcinvert.subjects.subject import Subject
@@ -16,6 +17,7 @@ __all__ = [
     "crop_subjects",
     "face_subject",
     "photograph_subjects",
+    "plain_name",
     "shipped_references",
     "template_of",
 ]

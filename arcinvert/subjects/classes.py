@@ -1,6 +1,5 @@
 """Classes of a network as subjects: closed-set."""
 
-import difflib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
+from arcinvert.subjects.names import find_name
 from arcinvert.subjects.references import other_crops, reference_of, shipped_references
 from arcinvert.subjects.subject import Subject, shown
 from recognition.errors import InputError
@@ -34,19 +34,14 @@ def class_centres(recogniser: Recogniser) -> Tensor:
 
 
 def class_label(recogniser: Recogniser, wanted: SupportsIndex | str) -> int:
-    """Return the class index of a number or a name.
+    """Return the class index of a number or a name, matched without case, accents and underscores.
 
     Raises:
-        InputError: If the network has no such class, or no classes at all.
+        InputError: If the network has no such class or several of the name, or no classes at all.
     """
     classes = len(class_centres(recogniser))
     if isinstance(wanted, str):
-        names = recogniser.class_names or ()
-        if wanted in names:
-            return names.index(wanted)
-        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
-        hint = f"the nearest is {near[0]!r}" if near else "this network's classes have no names"
-        raise InputError(f"class name: expected one of the network's {classes}, got {wanted!r}; {hint}")
+        return find_name(wanted, recogniser.class_names or ())
     index = whole_number("class id", wanted)
     if not 0 <= index < classes:
         raise InputError(f"class id: expected 0 to {classes - 1}, got {index}")
@@ -112,6 +107,14 @@ def class_subjects(
             reference, picture = reference_of(judge, None, crops), crops[0] if crops else None
         else:
             reference = shipped_references(recogniser.class_names or ()).get(name, Reference())
-        subject = Subject(name, label, centres[label].cpu(), reference, picture, stem=f"class{label}")
+        subject = Subject(
+            name,
+            label,
+            centres[label].cpu(),
+            reference,
+            picture,
+            stem=f"class{label}",
+            photographs=recogniser.class_photographs[label] if recogniser.class_photographs else None,
+        )
         subjects.append(shown(subject, len(subjects)))
     return subjects

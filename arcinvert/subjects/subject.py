@@ -22,6 +22,8 @@ class Subject:
         picture: A real photograph to show beside the result, uint8 112x112; None if there is none.
         sha256: SHA-256 of the input; None if there is none.
         stem: The beginning of the names of the subject's files.
+        photographs: The number of photographs of the class that the network was trained on; None if it is not
+            known, and in open-set attacks.
         key: What its random numbers follow from, besides the seed; empty for the name.
     """
 
@@ -33,6 +35,7 @@ class Subject:
     sha256: str | None = None
     stem: str = ""
     key: str = ""
+    photographs: int | None = None
 
 
 def shown(subject: Subject, number: int) -> Subject:

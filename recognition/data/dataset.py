@@ -96,9 +96,15 @@ class AlignedFaces(Dataset[tuple[Tensor, int]]):
         return self._kept[index].float() / 255
 
 
-def labelled(identities: dict[str, list[Path]]) -> list[tuple[Path, int]]:
-    """Return every file with the index of its identity among the sorted names."""
-    return [(path, label) for label, name in enumerate(sorted(identities)) for path in identities[name]]
+def labelled(identities: dict[str, list[Path]], names: Sequence[str] | None = None) -> list[tuple[Path, int]]:
+    """Return every file with the index of its identity.
+
+    Args:
+        identities: Files by identity.
+        names: The identities in the order of their indices; None takes the sorted names.
+    """
+    names = sorted(identities) if names is None else names
+    return [(path, label) for label, name in enumerate(names) for path in identities[name]]
 
 
 def epoch_order(

@@ -1,6 +1,7 @@
 """One folder of photographs per identity, and the split into identities to train on and held-out ones."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,17 @@ def read_folders(root: str | os.PathLike[str]) -> dict[str, list[Path]]:
             "run 'python -m recognition align' first"
         )
     return identities
+
+
+def by_photographs(photographs: Mapping[str, int]) -> list[str]:
+    """Return identities in the order of their classes: most photographs first, equal ones by name.
+
+    Small class numbers are then people whom a network has seen often.
+
+    Args:
+        photographs: The number of training photographs of each identity.
+    """
+    return sorted(photographs, key=lambda name: (-photographs[name], name))
 
 
 def split_identities(identities: dict[str, list[Path]], *, held_out: int, seed: int) -> Split:

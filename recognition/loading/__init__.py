@@ -81,6 +81,8 @@ def _add_centres(recogniser: Recogniser, choice: ModelChoice, dim: int) -> None:
         centres, own = read_centres(choice.centres, recogniser, dim, classes)
         # Other centres of the same classes keep the names that came with the network.
         recogniser.class_names = own or (names if names and len(names) == len(centres) else None)
+        if own is not None or len(recogniser.class_photographs or ()) != len(centres):
+            recogniser.class_photographs = None
         recogniser.centres = F.normalize(centres)
     if choice.classes is None:
         return

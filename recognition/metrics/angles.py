@@ -65,15 +65,35 @@ def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Arra
     )
 
 
+def nearest_angles(
+    directions: NDArray[np.floating], chosen: NDArray[np.integer] | None = None, *, rows: int = 1024
+) -> NDArray[np.float64]:
+    """Return the smallest angle of each direction to another one, in degrees, shape (chosen,).
+
+    Args:
+        directions: Shape (classes, dim), unit norm, at least two.
+        chosen: Indices of the directions whose angles are returned; None takes all.
+        rows: Number of directions that are compared at a time, which bounds the memory.
+    """
+    if len(directions) < 2:
+        raise InputError(f"angles: expected at least two directions, got {len(directions)}")
+    indices = np.arange(len(directions)) if chosen is None else np.asarray(chosen)
+    nearest = []
+    for first in range(0, len(indices), rows):
+        part = indices[first : first + rows]
+        cosines = directions[part] @ directions.T
+        cosines[np.arange(len(part)), part] = -1
+        nearest.append(_degrees(cosines.max(1)))
+    return np.concatenate(nearest) if nearest else np.empty(0)
+
+
 def _degrees(cosines: Array) -> NDArray[np.float64]:
     return np.degrees(np.arccos(cosines.astype(np.float64).clip(-1, 1)))
 
 
 def _nearest(directions: Array) -> float:
     """Return the mean over directions of the smallest angle to another one, in degrees."""
-    cosines = directions @ directions.T
-    np.fill_diagonal(cosines, -1)
-    return float(_degrees(cosines.max(1)).mean())
+    return float(nearest_angles(directions).mean())
 
 
 def describe_angles(angles: Angles) -> dict[str, float | int]:

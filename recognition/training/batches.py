@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from recognition.data.dataset import AlignedFaces, epoch_order, labelled
-from recognition.data.folders import Split, split_identities
+from recognition.data.folders import Split, by_photographs, split_identities
 from recognition.data.sources import open_source
 from recognition.errors import InputError
 from recognition.images import resized
@@ -41,9 +41,12 @@ class TrainingData:
         source = open_source(data)
         self.read = source.read
         self.split = split_identities(source.identities, held_out=options.held_out, seed=options.seed)
-        self.class_names = tuple(sorted(self.split.train))
+        photographs = {name: len(paths) for name, paths in self.split.train.items()}
+        #: Names of the classes in their order, and the number of training photographs of each.
+        self.class_names = tuple(by_photographs(photographs))
+        self.class_photographs = tuple(photographs[name] for name in self.class_names)
         self.dataset = AlignedFaces(
-            labelled(self.split.train),
+            labelled(self.split.train, self.class_names),
             seed=options.seed,
             read=source.read,
             augment=options.augmentation,

@@ -236,6 +236,7 @@ class Trainer:
             name=self.options.network,
             centres=self.head.centres.detach() if self.options.head_weight else None,
             class_names=self.data.class_names if self.options.head_weight else None,
+            class_photographs=self.data.class_photographs if self.options.head_weight else None,
             scale=self.options.scale,
             margin=self.head.angular_margin,
             preprocessing=Preprocessing(input_size=self.options.image_size),

@@ -35,7 +35,7 @@ def load_initial_weights(
 
     A network of the same layout is copied; with another embedding size, all but the last layer of an IResNet.
     A narrower IResNet of the same depth and embedding size is widened. The head gets the network's class
-    centres if both have the same classes and the head has one unit-norm centre per class.
+    centres if both have the same classes, in any order, and the head has one unit-norm centre per class.
 
     Args:
         model: The other network, as `recognition.loading.load` takes it.
@@ -115,5 +115,11 @@ def _differ_in_the_last_layer(old: dict[str, torch.Size], new: dict[str, torch.S
 
 
 def _fitting_centres(started: Recogniser, head: Head, class_names: tuple[str, ...]) -> Tensor | None:
-    fits = started.centres is not None and started.centres.shape == head.weight.shape
-    return started.centres if has_one_centre_per_class(head) and fits and started.class_names == class_names else None
+    """Return a network's class centres in the order of a training's classes; None if they do not fit."""
+    names, centres = started.class_names, started.centres
+    if centres is None or names is None or centres.shape != head.weight.shape:
+        return None
+    index_of = {name: index for index, name in enumerate(names)}
+    if not has_one_centre_per_class(head) or index_of.keys() != set(class_names):
+        return None
+    return centres[[index_of[name] for name in class_names]]

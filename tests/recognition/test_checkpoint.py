@@ -42,6 +42,7 @@ def test_a_network_is_read_as_it_was_written(tmp_path):
     saved = small_recogniser(
         centres=centres,
         class_names=("Ann", "Bob", "Zoë"),
+        class_photographs=(7, 2, 1),
         scale=16.5,
         margin=0.35,
         preprocessing=Preprocessing(mean=0.4, std=0.3, channels="BGR"),
@@ -55,6 +56,7 @@ def test_a_network_is_read_as_it_was_written(tmp_path):
     torch.testing.assert_close(loaded.centres, saved.centres, atol=1e-3, rtol=0)
     torch.testing.assert_close(loaded.centres.norm(dim=1), torch.ones(3))
     assert loaded.class_names == ("Ann", "Bob", "Zoë")
+    assert loaded.class_photographs == (7, 2, 1)
     assert (loaded.name, loaded.scale, loaded.margin) == ("small", 16.5, 0.35)
     assert loaded.preprocessing == saved.preprocessing
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -106,6 +106,7 @@ def test_a_long_list_is_cut(finished: Run, capsys: pytest.CaptureFixture[str]) -
     listed = [line.split()[0] for line in printed.splitlines() if ".png " in line]
     assert listed == [f"{number}.png" for number in range(40)]
     assert f"... and {1234 - 40:,} more in result.json" in printed
+    assert printed.splitlines()[0] == "Ann Able: of 1,234 reconstructions 1,234 not judged"
 
 
 def test_columns_are_aligned_whatever_is_in_them(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,7 +121,8 @@ def test_columns_are_aligned_whatever_is_in_them(finished: Run, capsys: pytest.C
     }
     long = finished.samples[0] | {"image": "a" * 60 + ".png", "steps": 200_000, "seconds": 86_400.0}
     print_run(replace(finished, samples=[finished.samples[0], long | {"judge": verdict}]))
-    heads, *lines = capsys.readouterr().out.splitlines()[:3]
+    person, _, heads, *lines = capsys.readouterr().out.splitlines()[:5]
+    assert person == "Ann Able: of 2 reconstructions 1 accepted at 1 in 1,000, 1 not judged"
     for head in ("attacked", "Type I ", "Type II", "floor", "ceiling", "steps", "seconds"):
         end = heads.index(head) + len(head.rstrip())
         for line in lines:

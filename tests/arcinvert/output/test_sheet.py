@@ -48,6 +48,7 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         "more": (0, 200, 200),
     }
     pictures = {name: np.full((112, 112, 3), colour, dtype=np.uint8) for name, colour in colours.items()}
+    unknown = {"class_photographs": None}
     first = {"name": "folder/photo.jpg", "label": None, "picture": pictures["photo"]}
     second = {"name": "Bob Baker", "label": 1, "picture": None}
     verdict = {
@@ -67,9 +68,9 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         "judge": {"judge": "dlib"},
         "summary": {"kind": None, "face_detected": {"value": 1.0}},
         "samples": [
-            {"sample": 0, "attacked_similarity": 0.9, "judge": verdict},
-            {"sample": 1, "attacked_similarity": 0.7, "judge": verdict},
-            {"sample": 0, "attacked_similarity": 0.8, "judge": nothing},
+            {"sample": 0, "attacked_similarity": 0.9, "judge": verdict, **unknown},
+            {"sample": 1, "attacked_similarity": 0.7, "judge": verdict, **unknown},
+            {"sample": 0, "attacked_similarity": 0.8, "judge": nothing, "class_photographs": 71},
         ],
     }
     entries = zip((first, first, second), ("one", "more", "two"), result["samples"], strict=True)
@@ -90,3 +91,8 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
     assert photo[0] == floors[0][0] == one[0] == more[0] < floors[1][0] == two[0]
     assert photo[1] < floors[0][1] < one[1] < more[1]
     assert (floors[1][1], two[1]) == (floors[0][1], one[1])
+    # Without a photograph of anybody, the mean face comes first.
+    sheet = run_sheet(result, shown[2:], pictures["floor"])
+    ((_, left),) = places("floor")
+    assert left == photo[1]
+    assert not places("photo")

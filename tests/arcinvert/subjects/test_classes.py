@@ -40,7 +40,7 @@ def test_class_number_out_of_range(tiny: Recogniser, wanted: int) -> None:
 
 
 def test_unknown_class_name_offers_the_nearest(tiny: Recogniser) -> None:
-    with pytest.raises(InputError, match=r"got 'Bob Bakr'; the nearest is 'Bob Baker'"):
+    with pytest.raises(InputError, match=r"got 'Bob Bakr'; the nearest: 'Bob Baker'"):
         class_label(tiny, "Bob Bakr")
 
 

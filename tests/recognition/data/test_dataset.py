@@ -35,6 +35,15 @@ def test_labels_follow_the_sorted_names():
     ]
 
 
+def test_labels_follow_a_given_order():
+    identities = {"b": listed("b", 2), "a": listed("a", 1)}
+    assert labelled(identities, ["b", "a"]) == [
+        (listed("b", 2)[0], 0),
+        (listed("b", 2)[1], 0),
+        (listed("a", 1)[0], 1),
+    ]
+
+
 def test_items_without_a_seed_are_the_images(samples):
     dataset = AlignedFaces(samples)
     assert len(dataset) == 3

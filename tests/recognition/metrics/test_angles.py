@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recognition.errors import InputError
-from recognition.metrics.angles import describe_angles, measure_angles
+from recognition.metrics.angles import describe_angles, measure_angles, nearest_angles
 
 
 def angle(first: np.ndarray, second: np.ndarray) -> float:
@@ -32,6 +32,19 @@ def test_angles_equal_loops():
     )
     assert measured.images == 30
     assert set(describe_angles(measured)) == {"images", "w_ec", "w_inter", "intra", "inter"}
+
+
+def test_the_nearest_of_chosen_directions_equals_loops():
+    generator = np.random.default_rng(1)
+    directions = generator.normal(size=(7, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    expected = [min(angle(directions[y], directions[z]) for z in range(7) if z != y) for y in range(7)]
+    assert nearest_angles(directions, rows=2) == pytest.approx(np.array(expected))
+    assert nearest_angles(directions, np.array([6, 0, 3]), rows=2) == pytest.approx(
+        np.array([expected[6], expected[0], expected[3]])
+    )
+    with pytest.raises(InputError, match="at least two directions, got 1"):
+        nearest_angles(directions[:1])
 
 
 def test_single_images_do_not_count_within_classes():

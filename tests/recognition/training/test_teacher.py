@@ -103,6 +103,17 @@ def test_a_student_with_a_head_has_centres_and_notes_its_teacher(people, teacher
     assert load_notes(path)["teacher"] == {"name": load(teacher).name, "sha256": sha256(teacher)}
 
 
+def test_class_centres_start_as_the_mean_directions_of_the_teachers_embeddings(people, teacher, tmp_path):
+    trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
+    trainer.prepare(tmp_path)
+    trainer.close()
+    embeddings, labels = trainer.teacher.embed().numpy(), trainer.data.labels
+    for label in np.unique(labels):
+        mean = np.mean([row for row, own in zip(embeddings, labels, strict=True) if own == label], axis=0)
+        expected = torch.from_numpy(mean / np.linalg.norm(mean))
+        torch.testing.assert_close(trainer.head.centres[label].detach(), expected, atol=1e-5, rtol=0)
+
+
 def test_a_resumed_student_is_the_uninterrupted_one(people, teacher, tmp_path):
     whole = run(people, tmp_path / "whole", STUDENT, teacher=teacher)
     run(people, tmp_path / "parts", STUDENT, teacher=teacher, stop_after=1)

@@ -228,6 +228,25 @@ def test_the_parts_of_a_step_are_the_steps_gradient(people):
         torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-4)
 
 
+def test_a_compiled_network_trains_as_the_plain_one_and_is_saved_plain(people, tmp_path, monkeypatch):
+    compiled_modules = []
+    compile_module = torch.compile
+
+    def traced(module):
+        # The graph is traced but not translated to C++, which would take a minute.
+        compiled_modules.append(module)
+        return compile_module(module, backend="aot_eager")
+
+    monkeypatch.setattr(torch, "compile", traced)
+    plain, compiled = (
+        load_file(run(people, tmp_path / str(flag), SHORT, compiled=flag)) for flag in (False, True)
+    )
+    assert len(compiled_modules) == 1
+    assert plain.keys() == compiled.keys()
+    for name, tensor in plain.items():
+        torch.testing.assert_close(compiled[name].float(), tensor.float(), atol=2e-3, rtol=1e-2)
+
+
 def test_the_angles_of_all_images_are_counted(trained):
     angles = json.loads((trained / "angles.json").read_text())
     assert [sum(counts) for counts in angles["epochs"]] == [24, 24, 24]

@@ -80,6 +80,14 @@ def test_the_same_layout_is_copied_exactly(network, tmp_path):
     assert noted == {"name": "old", "sha256": sha256(path), "centres": True}
 
 
+def test_centres_follow_the_order_of_the_training(tmp_path):
+    path = saved(tmp_path / "old.safetensors", width=1 / 8)
+    backwards = NAMES[::-1]
+    noted, _, head = put(path, width=1 / 8, names=backwards)
+    assert noted["centres"]
+    torch.testing.assert_close(head.weight.detach(), load_recogniser(path).centres.flip(0))
+
+
 def test_a_narrower_network_is_widened(tmp_path):
     path = saved(tmp_path / "old.safetensors")
     _, backbone, _ = put(path)
