@@ -290,7 +290,9 @@ class Jury:
         }
 
 
-def command_line(description: str | None, *, steps: int, of: str, out: str) -> argparse.ArgumentParser:
+def command_line(
+    description: str | None, *, steps: int, of: str, out: str, people: int = 16
+) -> argparse.ArgumentParser:
     """Return the parser of a judged table.
 
     Args:
@@ -298,6 +300,7 @@ def command_line(description: str | None, *, steps: int, of: str, out: str) -> a
         steps: The default number of steps.
         of: What takes so many steps.
         out: The default folder's name.
+        people: The default number of people.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
@@ -310,7 +313,7 @@ def command_line(description: str | None, *, steps: int, of: str, out: str) -> a
         help="the network to attack (default: %(default)s)",
     )
     parser.add_argument(
-        "--people", type=int, default=16, help="the number of people to attack (default: %(default)s)"
+        "--people", type=int, default=people, help="the number of people to attack (default: %(default)s)"
     )
     parser.add_argument(
         "--steps", type=int, default=steps, help=f"the steps of every {of} (default: {steps})"
