@@ -11,10 +11,11 @@ import pytest
 
 from arcinvert import Attacker
 from arcinvert.evaluation.calibration import Threshold
+from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import similarity
 from arcinvert.output.folder import write_json
 from benchmarks import recipes
-from benchmarks.judged import Panel, calibrated, gap_closed, judged, make_panel
+from benchmarks.judged import Panel, calibrated, judged, make_panel
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
@@ -39,7 +40,10 @@ def panel() -> Panel:
         SELVES + near[0],
         SELVES + near[1],
         random.normal(size=(30, 128)) * 0.05,
-        [Threshold(0.01, 0.5, 0.01, 1.0, 1000, 50, 40), Threshold(0.001, 0.8, 0.001, 1.0, 1000, 50, 40)],
+        [
+            Threshold(0.01, 0.5, 0.5, 0.5, 0.01, 1.0, 1000, 50, 40),
+            Threshold(0.001, 0.8, 0.8, 0.8, 0.001, 1.0, 1000, 50, 40),
+        ],
     )
 
 
