@@ -89,7 +89,13 @@ def _count(identities: int) -> str:
 
 def _in_plain_words(samples: Sequence[dict[str, Any]], *, shown: int) -> str:
     """Return what the sheet shows: how many reconstructions another recogniser accepts."""
-    judged = [sample["judge"]["accepted"] for sample in samples if sample["judge"]["accepted"] is not None]
+    # As in the summary: of Type II, unless nobody has a second photograph.
+    with_second = [sample for sample in samples if sample["judge"]["type_2"] is not None]
+    judged = [
+        sample["judge"]["accepted"]
+        for sample in with_second or samples
+        if sample["judge"]["accepted"] is not None
+    ]
     part = "" if shown == len(samples) else f" The first {shown} of {len(samples):,} are shown."
     if not judged:
         return f"There is no photograph to judge the reconstructions by.{part}"

@@ -25,7 +25,7 @@ CONFIDENCE = 0.95
 _WORST_CASE_WEIGHT = 2.0
 
 
-def exact_interval(accepted: ArrayLike, trials: ArrayLike) -> tuple[Array, Array]:
+def exact_interval(accepted: ArrayLike, trials: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return both ends of Clopper and Pearson's 95 % interval; the arguments broadcast.
 
     Args:
@@ -42,7 +42,7 @@ def exact_interval(accepted: ArrayLike, trials: ArrayLike) -> tuple[Array, Array
     none, every = hits <= 1e-9 * count, misses <= 1e-9 * count
     low = np.where(none, 0.0, betaincinv(np.where(none, 1.0, hits), np.maximum(misses, 0) + 1, tail))
     high = np.where(every, 1.0, betaincinv(np.maximum(hits, 0) + 1, np.where(every, 1.0, misses), 1 - tail))
-    return low, high
+    return np.asarray(low, np.float64), np.asarray(high, np.float64)
 
 
 def share_intervals(
