@@ -149,8 +149,9 @@ def resolve(
 
     def matters(name: str) -> bool:
         """Return whether the plan would be another without an option that the recipe leaves open."""
+        left_out: dict[str, Any] = {name: None}
         try:
-            return _decide(replace(options, **{name: None}), recogniser, knowledge, target) != plan
+            return _decide(replace(options, **left_out), recogniser, knowledge, target) != plan
         except InputError:
             return True
 

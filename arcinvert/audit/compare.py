@@ -50,15 +50,17 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         first, second = judges[0][name], judges[1][name]
         for fmr in first["sar"]:
             if fmr in second["sar"]:
-                before, after = (one["sar"][fmr]["type_2"] for one in (first, second))
-                paired = _share_difference(people, name, fmr)
+                old, new = (one["sar"][fmr]["type_2"] for one in (first, second))
+                difference = _share_difference(people, name, fmr)
+                if difference is None:
+                    difference = difference_of(Estimate(**new), Estimate(**old))
                 rows.append(
                     {
                         "judge": name,
                         "fmr": fmr,
-                        "before": before,
-                        "after": after,
-                        "difference": asdict(paired or difference_of(Estimate(**after), Estimate(**before))),
+                        "before": old,
+                        "after": new,
+                        "difference": asdict(difference),
                     }
                 )
     differences = _differences(*audits)

@@ -194,12 +194,6 @@ def _share(
     return asdict(estimate_acceptance(similarities, identities, threshold))
 
 
-def _share(
-    threshold: DecisionThreshold, similarities: NDArray[Any], identities: NDArray[Any]
-) -> dict[str, Any]:
-    return asdict(estimate_acceptance(similarities, identities, threshold))
-
-
 def _column(verdicts: Sequence[Verdict], name: str) -> NDArray[np.float64]:
     """Return a figure of each verdict, NaN where it has none."""
     return np.array([getattr(verdict, name) for verdict in verdicts], dtype=np.float64)

@@ -80,8 +80,9 @@ def test_the_gap_from_floor_to_ceiling(panel):
     assert (half.value, half.low, half.high) == pytest.approx((0.5, 0.5, 0.5))
     uneven = gap_closed(np.array([0.6, 0.3, 0.1]), floors, ceilings)
     assert uneven.value == pytest.approx(0.4 / 1.2)
-    assert uneven.low == 0
-    assert uneven.high == 1
+    # Three people have Student's interval. The residues (0.8, -0.2, -0.6) / 3 have the sum of squares 1.04 / 9.
+    reach = 4.30265 * np.sqrt(3 / 2 * 1.04 / 9) / 1.2
+    assert (uneven.low, uneven.high) == pytest.approx((1 / 3 - reach, 1 / 3 + reach))
 
 
 def test_each_may_have_a_gallery_of_their_own(panel):
@@ -99,20 +100,20 @@ def test_each_may_have_a_gallery_of_their_own(panel):
 
 
 def test_thresholds_of_pairs_of_people():
-    labels = np.repeat(np.arange(40), 2)
-    selves = random.normal(size=(40, 128))
-    embeddings = selves[labels] + random.normal(size=(80, 128)) * 0.1
+    labels = np.repeat(np.arange(142), 2)
+    selves = random.normal(size=(142, 128))
+    embeddings = selves[labels] + random.normal(size=(284, 128)) * 0.1
     points = calibrated(embeddings, labels)
     pairs = [
         similarity(embeddings[a], embeddings[b])
-        for a in range(80)
+        for a in range(284)
         for b in range(a)
         if labels[a] != labels[b]
     ]
     for point in points:
-        assert point.nonmated == len(pairs) == 80 * 79 // 2 - 40
-        assert point.mated == 40
-        assert point.identities == 40
+        assert point.nonmated == len(pairs) == 284 * 283 // 2 - 142
+        assert point.mated == 142
+        assert point.identities == 142
         assert point.realised_fmr == np.mean(np.array(pairs) > point.similarity) <= point.fmr
         assert point.tar == 1
 
@@ -128,7 +129,7 @@ def test_a_panel_of_real_people(shared, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.judged.load_notes", lambda path: {"split": {"held_out": held_out}})
     monkeypatch.setattr("benchmarks.judged.GALLERY", 6)
     monkeypatch.setattr("benchmarks.judged.PHOTOS_PER_PERSON", 2)
-    monkeypatch.setattr("benchmarks.judged.FMRS", (1e-2,))
+    monkeypatch.setattr("benchmarks.judged.FMRS", (5e-2,))
     panel = make_panel(photos, 3, 0, tmp_path)
     assert len(set(panel.names)) == 3
     assert set(panel.names) <= set(held_out)
