@@ -80,7 +80,7 @@ def test_the_gap_from_floor_to_ceiling(panel):
     assert (half.value, half.low, half.high) == pytest.approx((0.5, 0.5, 0.5))
     uneven = gap_closed(np.array([0.6, 0.3, 0.1]), floors, ceilings)
     assert uneven.value == pytest.approx(0.4 / 1.2)
-    # Three people have Student's interval; the residues (0.8, -0.2, -0.6) / 3 have squares of 1.04 / 9 in all.
+    # Three people have Student's interval; the squares of (0.8, -0.2, -0.6) / 3 sum to 1.04 / 9.
     reach = 4.30265 * np.sqrt(3 / 2 * 1.04 / 9) / 1.2
     assert (uneven.low, uneven.high) == pytest.approx((1 / 3 - reach, 1 / 3 + reach))
 
