@@ -9,7 +9,8 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.detection.alignment import Face, detect
+from recognition.detection.alignment import Face
+from recognition.detection.search import find_faces
 from recognition.errors import InputError
 from recognition.images import decode_image, frame_count
 
@@ -100,7 +101,7 @@ def decode(upload: Upload) -> Photograph:
             f"{upload.name}: expected at most {MAX_UPLOAD // 10**6} MB, got more; choose a smaller file"
         )
     pixels = decode_image(upload.data, name=upload.name, max_pixels=MAX_PIXELS)
-    faces = detect(pixels)
+    faces = find_faces(pixels)
     if not faces:
         raise InputError(
             f"{upload.name}: expected a face, the detector found none; choose a clear frontal photograph"

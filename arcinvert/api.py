@@ -26,6 +26,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
         statistics: str | os.PathLike[str] | None = None,
         device: DeviceName = "auto",
         precision: Precision = "auto",
+        calibrate: bool = True,
         **keywords: Any,
     ) -> Run:
         attacker = Attacker(
@@ -34,6 +35,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
             statistics=statistics,
             device=device,
             precision=precision,
+            calibrate=calibrate,
         )
         return method(attacker, *arguments, **keywords)
 

@@ -14,7 +14,7 @@ from arcinvert.inversion.progress import OnStep, StepCounter
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.options import AttackOptions
-from arcinvert.plan import AttackPlan, resolve
+from arcinvert.plan import AttackPlan, resolve, uses_measured_faces
 from arcinvert.recipes import TargetKind
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
@@ -41,6 +41,8 @@ class Attacker:
         device: Where attacks run; `auto` is CUDA, then MPS, then the CPU.
         precision: The floating-point type; `auto` is bfloat16 where the hardware has it.
         knowledge: What is known of public faces, if it is loaded already; None loads it.
+        calibrate: Whether a network that has no file of statistics is measured on synthetic faces, once,
+            before the first attack that uses them. What is measured is cached.
 
     Raises:
         InputError: If the network or the statistics cannot be loaded.
@@ -60,6 +62,7 @@ class Attacker:
         device: DeviceName = "auto",
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
+        calibrate: bool = True,
     ) -> None:
         check_word("device", device, get_args(DeviceName))
         check_word("precision", precision, get_args(Precision))
@@ -69,6 +72,7 @@ class Attacker:
         self.recogniser = as_recogniser(model, preprocessing).to(self.device)
         self.knowledge = load_knowledge(self.recogniser, statistics) if knowledge is None else knowledge
         self._statistics = statistics
+        self._calibrate = calibrate and knowledge is None
         self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
 
     @cached_property
@@ -96,6 +100,10 @@ class Attacker:
                 "statistics: expected none with knowledge of the weights alone, got "
                 f"{os.fspath(self._statistics)}, which is made of public faces"
             )
+        if self._calibrate and uses_measured_faces(options):
+            self.knowledge = self.knowledge.with_synthetic_faces(self.recogniser)
+            self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+            self._calibrate = False
         return resolve(options, self.recogniser, self.knowledge, target)
 
     @takes(AttackOptions)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.initialisation.base import Initialisation
@@ -48,7 +48,8 @@ class AttackPlan:
         target: Whether classes (closed-set) or templates (open-set) are attacked.
         recipe: The recipe's name.
         changes: The options that were given and differ from the recipe, and from what follows from it.
-        knowledge: The attacker's level of knowledge.
+        knowledge: What the attack knows besides the target: `synthetic-faces` where what was measured on
+            them is used, `weights` where nothing made of faces is.
         knowledge_used: What of public faces is used, by kind; empty where nothing is.
         samples: Reconstructions of each identity.
         seed: The seed of all random numbers.
@@ -77,7 +78,7 @@ class AttackPlan:
     target: TargetKind
     recipe: RecipeName
     changes: dict[str, Any]
-    knowledge: KnowledgeName
+    knowledge: KnowledgeName | Literal["synthetic-faces"]
     knowledge_used: dict[str, str]
     samples: int
     seed: int
@@ -186,7 +187,7 @@ def _decide(
         target=target,
         recipe=options.recipe,
         changes={},
-        knowledge="public-faces" if used else "weights",
+        knowledge=_level(used),
         knowledge_used=used,
         samples=options.samples,
         seed=options.seed,
@@ -212,8 +213,17 @@ def _decide(
         whiten_neighbours=bool(values["whiten"]),
         penalties=penalties,
         augmentation=_augmentation(values, initialisation, parametrisation),
-        notes=notes,
+        notes=(*knowledge.notes, *notes),
     )
+
+
+def uses_measured_faces(options: AttackOptions) -> bool:
+    """Return whether an attack by these options starts from, or asks for, what was measured on faces."""
+    level, _ = preset(options.recipe, options.knowledge)
+    if level == "weights":
+        return False
+    measured = bool(options.regression_blend) or bool(options.penalty.get("bn-per-position"))
+    return measured or options.initialisation in (None, "nearest-neighbours", "regression")
 
 
 def _first(*values: Any) -> Any:
@@ -354,10 +364,11 @@ def _knowledge_used(
     used: dict[str, str] = {}
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
+    faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
     if initialisation == "nearest-neighbours" and knowledge.nearest_neighbours is not None:
-        used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} public faces"
+        used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:
-        used["regression"] = f"{knowledge.regression.count} public faces"
+        used["regression"] = f"{knowledge.regression.count} {faces}"
     if {"nearest_neighbours", "regression"} & set(used) or parametrisation.of_public_faces:
         used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
     if knowledge.statistics is not None and any(
@@ -365,5 +376,11 @@ def _knowledge_used(
         and (penalty.name == "bn-per-position" or not statistics_layers(setting.recogniser))
         for penalty in penalties
     ):
-        used["statistics"] = f"{knowledge.statistics.images} public faces"
+        used["statistics"] = f"{knowledge.statistics.images} {knowledge.statistics.faces}"
     return used
+
+
+def _level(used: dict[str, str]) -> KnowledgeName | Literal["synthetic-faces"]:
+    if any(text.endswith("synthetic faces") for text in used.values()):
+        return "synthetic-faces"
+    return "public-faces" if used else "weights"

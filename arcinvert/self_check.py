@@ -17,7 +17,7 @@ from torch import Tensor
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.data.pairs import Pair, read_pairs
-from recognition.errors import InputError, NoFaceError
+from recognition.errors import InputError
 from recognition.images import to_tensor
 from recognition.loading import PRESETS, parse_preset
 from recognition.recogniser import EMBEDDING_BATCH, Preprocessing, Recogniser
@@ -219,5 +219,6 @@ def _listed(recogniser: Recogniser, listed: list[Pair]) -> _Comparisons:
 def _face(path: Path, recogniser: Recogniser) -> Tensor | None:
     try:
         return to_tensor(read_face(path, recogniser.input_size))
-    except NoFaceError:
+    except InputError:
+        # No face in it, or damaged: the others are enough.
         return None

@@ -12,8 +12,8 @@ A row is the default recipe with one restart, or a bare attack, with some option
 difference is the mean over people of its Type II similarity less that of the row it is compared with. The
 difference is paired by person, so its interval is much narrower than the rows' own. The intervals of two of
 forty differences leave out the truth by chance: p is that of Student's paired test, corrected for all
-differences of the table by Holm's method. What sets a default should have p below 0.05 on 64 people or more. A
-finished row is kept in --out and not made again.
+differences of the table by Holm's method. What sets a default should have p below 0.05 on 64 people or more.
+A finished row is kept in --out and not made again.
 """
 
 import argparse

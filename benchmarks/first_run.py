@@ -23,7 +23,7 @@ from arcinvert.output.sheet import summary_line
 from benchmarks.people import attacked_people, choose
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
-from recognition.detection.alignment import find_face
+from recognition.detection.search import find_face
 from recognition.errors import NoFaceError
 from recognition.images import read_image
 from recognition.loading import bundled_path

@@ -31,7 +31,8 @@ from arcinvert.evaluation.similarity import similarity
 from recognition.checkpoint import load_extra, load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
-from recognition.detection.alignment import crop_at, detect, find_face
+from recognition.detection.alignment import crop_at, detect
+from recognition.detection.search import find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import atomic_path, read_image, to_uint8
 from recognition.loading import bundled_path

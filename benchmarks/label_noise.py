@@ -68,7 +68,7 @@ def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path)
     """Clean a list with `model`, write the result, and compare what was dropped with what is wrong."""
     recogniser = load_recogniser(model)
     source = open_source(noisy_list)
-    cleaning, keys, labels = clean(recogniser, source)
+    cleaning, keys, labels, _ = clean(recogniser, source)
     write_list(cleaned, describe_rows(cleaning, keys, labels, recogniser, source))
     names = recogniser.class_names or ()
     known = {(str(Path(path).resolve()), name) for path, name in noisy.wrong}

@@ -78,13 +78,15 @@ def read_bytes(path: str | os.PathLike[str], what: str, max_bytes: int) -> bytes
 
 
 def read_text(path: str | os.PathLike[str], what: str, max_bytes: int = MAX_TEXT) -> str:
-    """Return the content of a regular file in UTF-8. The arguments and errors are those of `open_regular`.
+    """Return the content of a regular file in UTF-8, without a byte order mark.
+
+    The arguments and errors are those of `open_regular`.
 
     Raises:
         InputError: Also if it is not UTF-8.
     """
     try:
-        return read_bytes(path, what, max_bytes).decode("utf-8")
+        return read_bytes(path, what, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path}: expected {what}, got something else (no UTF-8 text)") from None
 

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import secrets
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,22 +23,26 @@ from torch import Tensor
 
 from recognition.errors import InputError, one_line
 from recognition.files import printable, read_bytes, shorten
+from recognition.image_formats import SUFFIXES, decoders, full_scale, missing_decoder, to_eight_bits
 
 #: Size of the largest photograph that is decoded, in pixels; cameras have up to 100 megapixels.
 MAX_PIXELS = 100_000_000
 #: Largest size in pixels of the formats and modes whose decoders need more memory per pixel.
-MAX_PIXELS_OF = {"WEBP": 40_000_000, "GIF": 40_000_000, "CMYK": 60_000_000}
+MAX_PIXELS_OF = {
+    **{"WEBP": 40_000_000, "GIF": 40_000_000, "CMYK": 60_000_000},
+    **{"AVIF": 40_000_000, "HEIF": 40_000_000, "JPEG2000": 40_000_000},
+}
 #: Largest file of a photograph in bytes; 100 megapixels of uncompressed 16-bit RGB have 600 MB.
 MAX_IMAGE_BYTES = 640 << 20
 #: Most pixels times scans of a JPEG: a progressive one decodes its whole size with each scan, and has ten.
 MAX_SCANNED = 2_000_000_000
-#: Pillow's decoders that may read an untrusted file: the usual formats of photographs.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 #: Bytes of a file's name in the name of its temporary file, and how that one ends.
 _PREFIX, _TEMPORARY = 100, ".part"
 #: The process in the name of a temporary file, and the names that this process uses.
 _HOLDER = re.compile(r"\.(\d{1,10})-[0-9a-f]{8}\.part$")
 _in_use: set[str] = set()
+#: Folders that had no temporary files when this process first wrote in them.
+_tidy: set[Path] = set()
 #: Pixels that are converted to RGB at once.
 _BAND = 4_000_000
 #: The EXIF tag of the orientation, and how each of its values is undone, as operations of numpy.
@@ -51,14 +56,13 @@ _UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda image: np.rot90(image, 2).transpose(1, 0, 2),
     8: lambda image: np.rot90(image, 1),
 }
-#: Endings of the files that `list_images` lists.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm"})
 
 
 def read_image(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Return a photograph as a uint8 HWC RGB array, upright by its EXIF tag, transparency on white.
 
-    Greyscale, palette, RGBA, CMYK and 16-bit files are converted; an animation gives its first frame.
+    Greyscale, palette, RGBA, CMYK and files of more than eight bits are converted; an animation gives its
+    first frame.
 
     Raises:
         InputError: If the file does not exist, is not an image, is damaged, or has more than `MAX_PIXELS`.
@@ -77,16 +81,44 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
     Raises:
         InputError: If it is not an image, is damaged, or is too large.
     """
+    with _one_line_errors(data, name, max_pixels):
+        image = Image.open(io.BytesIO(data), formats=decoders(data))
+        _check_size(image, data, name, max_pixels)
+        return _decode(image, close=True)
+
+
+def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Check a photograph without decoding it, and return its width and height in pixels.
+
+    Header, size and, of formats that have them, checksums are checked. Data that was cut off or damaged may
+    still be found by decoding only.
+
+    Raises:
+        InputError: As `read_image` does.
+    """
+    data = read_bytes(path, "a photograph", MAX_IMAGE_BYTES)
+    with _one_line_errors(data, os.fspath(path), MAX_PIXELS):
+        image = Image.open(io.BytesIO(data), formats=decoders(data))
+        _check_size(image, data, os.fspath(path), MAX_PIXELS)
+        size = image.size
+        image.verify()
+        return size
+
+
+@contextlib.contextmanager
+def _one_line_errors(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
+    """Turn whatever Pillow raises on an image into an InputError, and hide its warnings."""
     try:
         with warnings.catch_warnings():
-            # Pillow warns of decompression bombs; the size is checked below, before anything is decoded.
+            # Pillow warns of decompression bombs; the size is checked before anything is decoded.
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check_size(image, data, name, max_pixels)
-            return _decode(image, close=True)
+            yield
     except UnidentifiedImageError:
+        missing = missing_decoder(data)
+        if missing is not None:
+            raise InputError(f"{name}: {missing}") from None
         raise InputError(
-            f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"
+            f"{name}: expected an image ({', '.join(decoders(data))}), got something else; convert it first"
         ) from None
     except Image.DecompressionBombError:
         raise InputError(
@@ -126,11 +158,12 @@ def _decode(image: Image.Image, *, close: bool = False) -> NDArray[np.uint8]:
     image.load()
     orientation = _orientation(image)
     width, height = image.size
+    white = full_scale(image) if _is_deep(image) else 255.0
     pixels = np.empty((height, width, 3), dtype=np.uint8)
     rows = max(1, _BAND // max(1, width))
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom))))
+        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom)), white))
     if close:
         image.close()
     upright = _UPRIGHT.get(orientation)
@@ -148,7 +181,7 @@ def _orientation(image: Image.Image) -> int:
 
 def frame_count(data: bytes) -> int:
     """Return the number of frames of an image that `decode_image` can read; an animation has several."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    with Image.open(io.BytesIO(data), formats=decoders(data)) as image:
         return getattr(image, "n_frames", 1)
 
 
@@ -157,13 +190,14 @@ def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return _decode(image)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image).astype(np.float64)
-        # 16-bit files use 0 to 65535, float files 0 to 1.
-        full = 1.0 if image.mode == "F" else 65535.0
-        shown = np.nan_to_num(values / full * 255).clip(0, 255).round()
-        return Image.fromarray(shown.astype(np.uint8)).convert("RGB")
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether an image is greyscale of more than eight bits."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _to_rgb(image: Image.Image, white: float) -> Image.Image:
+    if _is_deep(image):
+        return Image.fromarray(to_eight_bits(image, white)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
@@ -199,6 +233,8 @@ def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
 def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[Path]:
     """Yield a temporary file beside `path`; it replaces `path` at the end and is removed on an error.
 
+    Those that killed processes left of the same file are removed too.
+
     Args:
         path: The file to write.
         mode: Its permissions, less those that the user's umask removes; 0o600 for secrets.
@@ -207,6 +243,7 @@ def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[
         InputError: If the folder cannot be written or the disk is full.
     """
     path = Path(path)
+    _remove_own_leftovers(path)
     # A prefix of the whole name would be too long where the name is nearly as long as names can be.
     begin = f".{shorten(path.name, _PREFIX)}."
     temporary = path.parent / f"{begin}{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY}"
@@ -230,6 +267,28 @@ def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[
         _in_use.discard(temporary.name)
 
 
+@contextlib.contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Yield a temporary folder, which is removed at the end; those of killed processes are removed first.
+
+    Args:
+        parent: An existing folder, which it is in.
+        name: Distinguishes it from other temporary files and folders there.
+
+    Raises:
+        OSError: If it cannot be created.
+    """
+    remove_leftovers(parent, name)
+    folder = parent / f".{name}.{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY}"
+    _in_use.add(folder.name)
+    try:
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _in_use.discard(folder.name)
+
+
 def _unwritable(path: Path, error: OSError) -> InputError:
     reason = error.strerror or error
     return InputError(
@@ -238,7 +297,7 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 
 
 def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None) -> None:
-    """Remove the temporary files that killed processes left in a folder of results.
+    """Remove the temporary files and folders that killed processes left in a folder of results.
 
     Those of a process that still runs are kept.
 
@@ -247,10 +306,33 @@ def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None) ->
         name: The file whose temporary files are removed; None removes those of all.
     """
     begin = "." if name is None else f".{shorten(name, _PREFIX)}."
-    for path in Path(folder).glob(f".*{_TEMPORARY}"):
-        if path.name.startswith(begin) and not path.is_dir() and not _is_in_use(path.name):
+    # Not by glob: a folder's name may have brackets.
+    for path in Path(folder).iterdir():
+        mine = path.name.startswith(begin) and path.name.endswith(_TEMPORARY)
+        if not mine or _is_in_use(path.name):
+            continue
+        if not path.is_dir():
             with contextlib.suppress(OSError):
                 path.unlink()
+        elif _HOLDER.search(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_own_leftovers(path: Path) -> None:
+    """Remove what killed processes left of a file that is about to be written."""
+    if path.parent in _tidy:
+        return
+    try:
+        with os.scandir(path.parent) as entries:
+            found = any(entry.name.endswith(_TEMPORARY) for entry in entries)
+    except OSError:
+        # Writing there says why.
+        return
+    if found:
+        remove_leftovers(path.parent, path.name)
+    else:
+        # Folders may have very many files: one look is enough.
+        _tidy.add(path.parent)
 
 
 def _is_in_use(temporary: str) -> bool:

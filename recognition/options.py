@@ -8,3 +8,5 @@ Precision = Literal["auto", "float32", "bfloat16"]
 TrainingPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 #: What changes training images at random: `full`, or the ArcFace papers' horizontal flip alone.
 Augmentation = Literal["full", "flip"]
+#: What happens in a training where a face cannot be read: it goes on without the face, or ends.
+OnUnreadable = Literal["skip", "stop"]

@@ -6,9 +6,10 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, Self
 
+from recognition.apart import is_memory_limited, run_apart
 from recognition.errors import InputError, is_out_of_memory
 from recognition.files import printable
 
@@ -57,6 +58,13 @@ def run_command(command: Callable[[], int]) -> int:
         # Names of files may be any bytes, and a terminal may take ASCII only.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if is_memory_limited():
+        return _exit_code(lambda: run_apart(lambda: _exit_code(command)))
+    return _exit_code(command)
+
+
+def _exit_code(command: Callable[[], int]) -> int:
+    """Run a command, print the error of its end if that is no bug, and return the exit code."""
     try:
         return command()
     except KeyboardInterrupt:
@@ -72,15 +80,23 @@ def run_command(command: Callable[[], int]) -> int:
 
 def _one_line(error: Exception) -> str | None:
     """Return what to print of an error that is no bug, or None of one that is."""
-    if isinstance(error, InputError):
-        return " ".join(printable(str(error)).split())
-    if is_out_of_memory(error):
+    text = " ".join(printable(str(error)).split())
+    if any(map(is_out_of_memory, _chain(error))) and "not enough memory" not in text:
         return "memory: there is not enough for this; close other programs, or use smaller batches or images"
+    if isinstance(error, InputError):
+        return text
     if isinstance(error, OSError) and error.errno in _ENVIRONMENT:
         name = "" if error.filename is None else f"{printable(str(error.filename))}: "
         advice = "free some space" if error.errno in _FULL else "check the path and its permissions"
         return f"{name}cannot be read or written ({error.strerror}); {advice}"
     return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what led to it: a reader takes what it cannot explain for damage in the file."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def report_left_out(names: Sequence[str | os.PathLike[str]], *, strict: bool) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.agreement import agreements
 from arcinvert.audit.answer import answer_sentences, headline_fmr
 from arcinvert.audit.comparison import Row
 from arcinvert.audit.defences.cost import COST_FMR
@@ -79,6 +80,7 @@ def assemble(
             "skipped": [{"pseudonym": pseudonym(name), "reason": why} for name, why, _ in findings.skipped],
         },
         "judges": judges,
+        "agreement": _agreement(findings, evaluations, headline),
         "faces": _faces(findings),
         "identities": _identities(findings, evaluations, pseudonym),
         "subgroups": _subgroups(findings, evaluations, groups, headline),
@@ -98,7 +100,7 @@ def assemble(
 def _threat_model(findings: Findings, options: AuditOptions) -> Json:
     knowledge, plan = findings.attack["knowledge"], findings.attack["plan"]
     held = "class centres" if options.target == "centres" else "templates"
-    known = "public faces" if knowledge["level"] == "public-faces" else "nothing else"
+    known = "nothing else" if knowledge["level"] == "weights" else knowledge["level"].replace("-", " ")
     return {
         "held": held,
         "network": findings.network["name"],
@@ -126,6 +128,17 @@ def _faces(findings: Findings) -> Json:
         "left_out": findings.lpips_reason if findings.lpips is None else None,
         "distribution": _distribution(findings.judges[0]) if findings.judges else None,
     }
+
+
+def _agreement(findings: Findings, evaluations: list[Evaluation], headline: str | None) -> list[Json]:
+    """Return how far the judges agree at the headline rate; empty with fewer than two of them."""
+    if headline is None or any(headline not in one.thresholds for one in evaluations):
+        return []
+    passed = [
+        evidence.type_2 > one.thresholds[headline].value
+        for evidence, one in zip(findings.judges, evaluations, strict=True)
+    ]
+    return agreements([evidence.name for evidence in findings.judges], passed)
 
 
 def _distribution(evidence: VerifierEvidence) -> Json | None:
@@ -232,14 +245,18 @@ def _defence(row: Row, findings: Findings, evaluations: list[Evaluation]) -> Jso
     cost = row.cost
     return {
         "defence": row.name,
+        "key": row.key,
+        "attacker": row.attacker,
+        "knowledge": row.knowledge,
         "attacker_holds": row.held,
+        "differences": dict(row.differences),
         "identities": count,
-        "template_recovered": asdict(estimate(row.recovered, range(count))),
+        "irreversibility": asdict(estimate(row.recovered, range(count))),
         "judges": judges,
         "attacked_similarity": float(row.attacked_similarity.mean()),
         "tar_fmr": COST_FMR,
         "tar": None if cost.tar is None else asdict(cost.tar),
         "tar_refused": cost.refused,
-        "linkability": cost.linkability,
-        "linkability_floor": cost.linkability_floor,
+        "unlinkability": {"d_sys": cost.linkability, "d_sys_floor": cost.linkability_floor},
+        "renewability": None if cost.renewed is None else asdict(cost.renewed),
     }

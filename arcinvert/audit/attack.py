@@ -180,6 +180,7 @@ class NetworkAttack:
             measured,
             nearest_neighbours=known.nearest_neighbours if known else None,
             regression=known.regression if known else None,
+            template_faces=known.template_faces if known else measured.template_faces,
         )
         attacker = self._attacker_on(hardened, statistics)
         found = attacker.plan(self.plan.target, **attack_options(self._options))
@@ -221,6 +222,12 @@ class NetworkAttack:
         return (times[-1] - times[0]) / (len(times) - 1)
 
 
+def plan_differences(plan: AttackPlan, baseline: AttackPlan) -> dict[str, str]:
+    """Return what another plan does in place of the baseline's, by the name of the plan's field."""
+    mine, theirs = plan.describe(), baseline.describe()
+    return {name: f"{mine[name]} in place of {theirs[name]}" for name in mine if mine[name] != theirs[name]}
+
+
 def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttack:
     """Load the attacked network, or a variant of it, with everything that its attack needs.
 
@@ -237,6 +244,7 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
         statistics=options.statistics if model is None else None,
         device=options.device,
         precision=options.precision,
+        calibrate=options.calibrate,
     )
     target: TargetKind = "class" if options.target == "centres" else "template"
     return NetworkAttack(attacker, attacker.plan(target, **attack_options(options)), options)

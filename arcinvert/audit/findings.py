@@ -26,7 +26,7 @@ class Findings:
 
     Args:
         names: The attacked people, in the order of all arrays.
-        skipped: Identity, reason and file of what could not be used.
+        skipped: Identity, reason and place of what could not be used.
         judges: The evidence of the judges.
         described: What is known of each judge, as JSON.
         attacked: The evidence of the attacked network as a verifier; None without judges.
@@ -73,7 +73,7 @@ def gather_findings(
     inputs = pipeline.inputs
     lpips, lpips_reason = find_lpips()
     found = joined(pipeline.attack(enrolled, lpips))
-    rows = Comparison(pipeline, cohort, enrolled, calibration).rows() if cohort else []
+    rows = Comparison(pipeline, cohort, enrolled, calibration, found).rows() if cohort else []
     names = enrolled.names.tolist()
     judges = [
         _evidence(judge, partial(_of_judge, index), inputs, calibration, enrolled, found)
@@ -85,7 +85,7 @@ def gather_findings(
     network = inputs.recogniser
     return Findings(
         names=names,
-        skipped=[row for unit in enrolled.units for row in unit.skipped.rows()] + calibration.skipped.rows(),
+        skipped=_skipped(inputs, enrolled, calibration),
         judges=judges,
         described=[
             judge.describe() | {"overlap": {"attacked": judge.overlap(names)}} for judge in inputs.judges
@@ -108,6 +108,18 @@ def gather_findings(
         rows=rows,
         libraries={name: version(name) for name in LIBRARIES},
     )
+
+
+def _skipped(
+    inputs: AuditInputs, enrolled: Enrolled, calibration: CalibrationUnit
+) -> list[tuple[str, str, str]]:
+    """Return identity, reason and place of what could not be used, of the database and of the photographs."""
+    table = () if inputs.table is None else inputs.table.skipped
+    return [
+        *((row.identity, row.reason, f"{inputs.options.templates}, {row.place}") for row in table),
+        *(row for unit in enrolled.units for row in unit.skipped.rows()),
+        *calibration.skipped.rows(),
+    ]
 
 
 def _of_judge(index: int, embeddings: Embeddings) -> Array | None:

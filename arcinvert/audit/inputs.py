@@ -186,6 +186,7 @@ def _open_table(options: AuditOptions, dim: int) -> TemplateTable | None:
         table=options.table,
         template_column=options.template_column,
         id_column=options.id_column,
+        skip=options.on_unreadable == "skip",
     )
     return table.first_of_each()
 

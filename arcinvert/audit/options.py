@@ -55,6 +55,12 @@ class AuditOptions:
         "model",
         group=_NETWORK,
     )
+    calibrate: bool = option(
+        True,
+        help="measure a network that has no file of statistics on synthetic faces, once, before the first "
+        "attack on it; what is measured is cached",
+        group=_NETWORK,
+    )
     device: DeviceName = option(
         "auto", help="the device to compute on; auto is CUDA, then MPS, then the CPU", group=_NETWORK
     )
@@ -66,25 +72,33 @@ class AuditOptions:
         group=_INPUTS,
     )
     templates: Path | None = option(
-        help="the database of templates to attack: .npy, .parquet, .sqlite or .db", group=_INPUTS
+        help="the database of templates to attack: .npy, .npz, .parquet, .sqlite, .db, or a flat index of "
+        "FAISS",
+        group=_INPUTS,
     )
     photos: Path | None = option(
         help="with --templates: the folder of photographs to judge by, one folder for each identity",
         group=_INPUTS,
     )
     ids: Path | None = option(
-        help="with a .npy database: the text file with the identity of each row, one on a line", group=_INPUTS
+        help="with .npy, .npz and FAISS: the text file with the identity of each row, one on a line",
+        group=_INPUTS,
     )
     table: str = option("templates", help="with SQLite: the table that holds the templates", group=_INPUTS)
     template_column: str = option(
-        "template", help="with SQLite or Parquet: the column of the templates", group=_INPUTS
+        "template",
+        help="with SQLite or Parquet: the column of the templates; with .npz: the array",
+        group=_INPUTS,
     )
     id_column: str = option(
-        "identity", help="with SQLite or Parquet: the column of the identities", group=_INPUTS
+        "identity",
+        help="with SQLite or Parquet: the column of the identities; with .npz: the array",
+        group=_INPUTS,
     )
     on_unreadable: Unreadable = option(
         "skip",
-        help="what an unreadable image does: it is reported and skipped, or stops the audit",
+        help="what an unreadable image, or a row of the database without a usable template, does: it is "
+        "reported and skipped, or stops the audit",
         group=_INPUTS,
     )
     target: Target = option(

@@ -18,10 +18,10 @@ from arcinvert.audit.pseudonyms import Pseudonyms
 from arcinvert.audit.report import write_audit
 from arcinvert.audit.subgroups import read_groups
 from arcinvert.audit.units import SpeedUnit
-from arcinvert.output.lock import locked
 from recognition.errors import InputError
 from recognition.files import printable, safe_name
 from recognition.images import remove_leftovers
+from recognition.lock import locked
 
 _log = logging.getLogger(__name__)
 
@@ -91,8 +91,8 @@ def _carry_out(inputs: AuditInputs, cache: Cache, out: Path, progress: Progress)
     pipeline.counter.total = total_steps(inputs, len(enrolled.names))
     findings = gather_findings(pipeline, cohort, enrolled, calibration)
     keys.write([*findings.names, *(name for name, _, _ in findings.skipped)])
-    for _, reason, path in findings.skipped[:_SHOWN]:
-        _log.warning("left out: %s (%s)", printable(path), reason)
+    for _, reason, where in findings.skipped[:_SHOWN]:
+        _log.warning("left out: %s (%s)", printable(where), reason)
     if len(findings.skipped) > _SHOWN:
         _log.warning("left out: %d more", len(findings.skipped) - _SHOWN)
     groups = inputs.options.subgroups

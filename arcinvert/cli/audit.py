@@ -152,7 +152,7 @@ def _carry_out(options: AuditOptions, given: argparse.Namespace) -> int:
     print(f"Took {time.monotonic() - begin:.0f} s, {time.process_time() - cpu:.0f} s of CPU")
     skipped = len(result["people"]["skipped"])
     if skipped:
-        print(f"warning: {skipped} photographs were left out", file=sys.stderr)
+        print(f"warning: {skipped} photographs or rows of the database were left out", file=sys.stderr)
     return LEFT_OUT if skipped and given.strict else 0
 
 

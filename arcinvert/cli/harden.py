@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
         "--templates",
         type=Path,
         metavar="FILE",
-        help="the database of templates: .npy, .parquet, .sqlite or .db",
+        help="the database of templates: .npy, .npz, .parquet, .sqlite, .db, or a flat index of FAISS",
     )
     parser.add_argument(
         "--defence",
@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
         "--ids",
         type=Path,
         metavar="FILE",
-        help="with .npy: the text file with the identity of each row, one on a line",
+        help="with .npy, .npz and FAISS: the text file with the identity of each row, one on a line",
     )
     parser.add_argument(
         "--table",
@@ -53,13 +53,15 @@ def add_parser(commands: Any) -> None:
         "--template-column",
         default="template",
         metavar="NAME",
-        help="with SQLite or Parquet: the column of the templates (default: %(default)s)",
+        help="with SQLite or Parquet: the column of the templates; with .npz: the array (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--id-column",
         default="identity",
         metavar="NAME",
-        help="with SQLite or Parquet: the column of the identities (default: %(default)s)",
+        help="with SQLite or Parquet: the column of the identities; with .npz: the array (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--out",

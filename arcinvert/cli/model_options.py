@@ -56,6 +56,12 @@ class ModelOptions:
         group=_GROUP,
         metavar="FILE",
     )
+    calibrate: bool = option(
+        True,
+        help="measure a network that has no file of statistics on synthetic faces, once, before the first "
+        "attack on it; what is measured is cached",
+        group=_GROUP,
+    )
     device: DeviceName = option(
         "auto", help="the device that computes; auto is CUDA, then MPS, then the CPU", group=_GROUP
     )
@@ -89,7 +95,11 @@ class ModelOptions:
         from arcinvert.attacker import Attacker
 
         return Attacker(
-            self.choice(), statistics=self.statistics, device=self.device, precision=self.precision
+            self.choice(),
+            statistics=self.statistics,
+            device=self.device,
+            precision=self.precision,
+            calibrate=self.calibrate,
         )
 
 

@@ -26,6 +26,8 @@ CALIBRATE = (
 _FEW_LAYERS = 8
 
 Side = Literal["input", "output"]
+#: Whose faces a network was measured on.
+FaceKind = Literal["public faces", "synthetic faces"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ ActivationCallback = Callable[[Tensor, LayerMoments], None]
 
 @dataclass(frozen=True)
 class MeasuredStatistics:
-    """What was measured on public faces with one network.
+    """What was measured on faces with one network.
 
     Args:
         layers: Statistics of activations, in the network's order.
@@ -97,6 +99,8 @@ class MeasuredStatistics:
         images: The number of faces that the statistics of activations rest on.
         nearest_neighbours: The faces with their templates; None where they were not kept.
         regression: The linear map from templates to faces; None where there were too few faces.
+        faces: Whose faces the statistics of activations rest on.
+        template_faces: Whose faces nearest neighbours and regression rest on.
     """
 
     layers: tuple[LayerMoments, ...]
@@ -105,6 +109,8 @@ class MeasuredStatistics:
     images: int
     nearest_neighbours: NearestNeighbours | None = None
     regression: FaceRegression | None = None
+    faces: FaceKind = "public faces"
+    template_faces: FaceKind = "public faces"
 
     @property
     def maps(self) -> tuple[LayerMoments, ...]:

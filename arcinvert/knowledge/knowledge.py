@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.first_use import switched_off, synthetic_statistics
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FACES_PER_DIMENSION, FaceRegression
 from arcinvert.knowledge.statistics_file import find_statistics
@@ -24,17 +25,19 @@ class Knowledge:
         mean_face: The mean of aligned faces, shape (3, h, w) in [0, 1]. At the level `weights` it is only the
             floor that results are compared with.
         mean_face_source: Whose faces they are.
-        statistics: What 'arcinvert calibrate' measured with this network; None if it did not.
+        statistics: What was measured with this network on public or synthetic faces; None if nothing was.
+        notes: Sentences about what is missing and why.
     """
 
     level: KnowledgeName
     mean_face: Tensor
     mean_face_source: str
     statistics: MeasuredStatistics | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def nearest_neighbours(self) -> NearestNeighbours | None:
-        """Public faces with their templates."""
+        """Faces with their templates."""
         return self.statistics.nearest_neighbours if self.statistics else None
 
     @property
@@ -44,7 +47,22 @@ class Knowledge:
 
     def at(self, level: KnowledgeName) -> "Knowledge":
         """Return what an attacker at a level knows of this."""
-        return replace(self, level=level, statistics=self.statistics if level == "public-faces" else None)
+        if level == "public-faces":
+            return replace(self, level=level)
+        return replace(self, level=level, statistics=None, notes=())
+
+    def with_synthetic_faces(self, recogniser: Recogniser) -> "Knowledge":
+        """Return this with what synthetic faces say about a network that was not measured.
+
+        Args:
+            recogniser: The frozen network, on the device that measures.
+        """
+        if self.statistics is not None or switched_off():
+            return self
+        found = synthetic_statistics(recogniser)
+        return replace(
+            self, statistics=found.statistics, notes=self.notes if found.note is None else (found.note,)
+        )
 
     def regression_missing(self, name: str) -> str | None:
         """Return what the regression lacks, for an error message; None if there is one."""

@@ -14,8 +14,9 @@ A safetensors file with
     regression/template, regression/pca_coefficients, regression/matrix
                                 float16, see `FaceRegression`
     regression/count            () int64
-    metadata                    format, model_sha256, model_name, images, and layers: a JSON list of
-                                {"name", "side", "axis"} in the network's order
+    metadata                    format, model_sha256, model_name, images, faces (`public faces` or
+                                `synthetic faces`), and layers: a JSON list of {"name", "side", "axis"} in
+                                the network's order
 
 NAME is the module's name in the recogniser, `side` whether its input or its output is observed, `axis` that
 of the channels. Readers ignore further tensors, and read files without maps, nearest neighbours or a
@@ -33,7 +34,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from arcinvert.knowledge.activation_statistics import ActivationSite, LayerMoments, MeasuredStatistics
+from arcinvert.knowledge.activation_statistics import (
+    ActivationSite,
+    FaceKind,
+    LayerMoments,
+    MeasuredStatistics,
+)
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.checkpoint import check_header
@@ -76,6 +82,7 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         "model_sha256": statistics.model_sha256,
         "model_name": statistics.model_name,
         "images": str(statistics.images),
+        "faces": statistics.faces,
         "layers": json.dumps([asdict(layer.site) for layer in statistics.layers]),
     }
     with atomic_path(path) as temporary:
@@ -133,7 +140,13 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         int(metadata["images"]),
         neighbours,
         regression,
+        _face_kind(metadata),
+        _face_kind(metadata),
     )
+
+
+def _face_kind(metadata: dict[str, str]) -> FaceKind:
+    return "synthetic faces" if metadata.get("faces") == "synthetic faces" else "public faces"
 
 
 def _read_layer(file: Any, site: ActivationSite) -> LayerMoments:

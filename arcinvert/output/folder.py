@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.output.journal import JOURNAL_NAME, has_finished
-from arcinvert.output.lock import beside, locked
 from recognition.errors import InputError
 from recognition.files import printable
 from recognition.images import remove_leftovers
+from recognition.lock import beside, locked
 
 #: The version of result.json's fields; it rises when a reader would have to change.
 SCHEMA = "arcinvert-result-2"

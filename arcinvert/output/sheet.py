@@ -113,7 +113,11 @@ def _in_plain_words(samples: Sequence[dict[str, Any]], *, shown: int) -> str:
 def _method(result: dict[str, Any]) -> str:
     plan = result["plan"]
     recipe = f"recipe {plan['recipe']}" + (" with changes" if plan["changes"] else "")
-    knowledge = {"weights": "the network alone", "public-faces": "the network and public faces"}
+    knowledge = {
+        "weights": "the network alone",
+        "public-faces": "the network and public faces",
+        "synthetic-faces": "the network and synthetic faces",
+    }
     level = result["attacker_knowledge"]["level"]
     return (
         f"Method: arcinvert {result['command']}, {recipe}; the attacker knows {knowledge.get(level, level)}. "

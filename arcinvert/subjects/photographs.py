@@ -19,7 +19,8 @@ from arcinvert.subjects.references import folder_of, other_crops, reference_of
 from arcinvert.subjects.subject import Subject, shown
 from recognition.checkpoint import sha256
 from recognition.data.faces import at_size
-from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at, find_face
+from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at
+from recognition.detection.search import find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.files import printable
 from recognition.images import read_image, to_tensor, upright_rgb

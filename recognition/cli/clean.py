@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from recognition.cli.arguments import STYLE, add_data, add_device
+from recognition.terminal import add_strict, report_left_out
 
 
 def add_parser(commands: Any) -> None:
@@ -29,6 +30,7 @@ def add_parser(commands: Any) -> None:
         default=4,
         help="Number of identities to draw a contact sheet of, those that lose the most images",
     )
+    add_strict(parser)
     add_device(parser)
     parser.set_defaults(run=_run)
 
@@ -43,7 +45,7 @@ def _run(options: argparse.Namespace) -> int:
 
     recogniser = load(options.model).to(choose_device(options.device))
     source = open_source(options.data)
-    cleaning, keys, labels = clean(recogniser, source, max_angle=options.max_angle)
+    cleaning, keys, labels, left_out = clean(recogniser, source, max_angle=options.max_angle)
     write_list(options.out, describe_rows(cleaning, keys, labels, recogniser, source))
     dropped = int((~cleaning.kept).sum())
     classes = len({int(label) for label in labels[~cleaning.kept]})
@@ -66,4 +68,4 @@ def _run(options: argparse.Namespace) -> int:
             # A list may call an identity anything; ".png" is added to the name.
             save_figure(draw_cluster(cluster), folder / safe_name(cluster.name, max_bytes=MAX_NAME - 4))
         print(f"Wrote {len(sheets)} contact sheets to {folder}/")
-    return 0
+    return report_left_out(left_out, strict=options.strict)

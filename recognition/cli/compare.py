@@ -36,12 +36,6 @@ def add_parser(commands: Any) -> None:
     track.add_argument("--out", required=True, metavar="DIR", help="folder of marked.mp4 and appearances.csv")
     track.add_argument("--every", type=int, default=1, help="detect faces in every n-th frame")
     track.add_argument("--frames", type=int, default=None, help="most frames in which faces are detected")
-    track.add_argument(
-        "--threshold",
-        type=float,
-        default=None,
-        help="similarity above which two faces are one identity, instead of the threshold at --fmr",
-    )
     _add_verdict(track)
     track.set_defaults(run=_track)
 
@@ -55,6 +49,13 @@ def _add_verdict(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="the network's thresholds, of 'evaluate verification --curve'; the bundled network has them",
     )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=None,
+        help="similarity from -1 to 1 above which two faces are one identity, in place of the threshold at "
+        "--fmr",
+    )
     add_device(parser)
 
 
@@ -63,21 +64,16 @@ def _compare(options: argparse.Namespace) -> int:
     from recognition.gallery import side_by_side, templates
     from recognition.images import write_png
     from recognition.loading import load
-    from recognition.metrics.calibration import read_calibration
+    from recognition.metrics.calibration import choose_verdict
     from recognition.runtime import choose_device
 
     recogniser = load(options.model).to(choose_device(options.device))
-    point = read_calibration(recogniser, options.calibration).at(options.fmr)
+    verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
     crops = [read_face(path, pick="largest") for path in (options.first, options.second)]
     first, second = templates(recogniser, crops)
     similarity = float(first @ second)
     write_png(options.out, side_by_side(*crops))
-    verdict = "same person" if similarity > point.threshold else "different people"
-    print(
-        f"similarity {similarity:.3f}: {verdict} at FMR {point.fmr:g} "
-        f"(threshold {point.threshold:.3f}, true accept rate {point.tar:.3f}, "
-        f"{point.mated:,} mated and {point.nonmated:,} nonmated pairs)"
-    )
+    print(f"similarity {similarity:.3f}: {verdict.of(similarity)}")
     print(f"Wrote {options.out}")
     return 0
 
@@ -87,24 +83,24 @@ def _identify(options: argparse.Namespace) -> int:
     from recognition.errors import InputError
     from recognition.gallery import enrol, rank, templates
     from recognition.loading import load
-    from recognition.metrics.calibration import read_calibration
+    from recognition.metrics.calibration import choose_verdict
     from recognition.runtime import choose_device
 
     if options.top < 1:
         raise InputError(f"top: expected 1 or more, got {options.top}")
     recogniser = load(options.model).to(choose_device(options.device))
-    point = read_calibration(recogniser, options.calibration).at(options.fmr)
+    verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
     template = templates(recogniser, [read_face(options.probe, pick="largest")])[0]
     gallery = enrol(recogniser, options.gallery)
     matches = rank(template, gallery, top=options.top)
     print("rank similarity accepted identity (photograph)")
     for number, match in enumerate(matches, 1):
-        accepted = "yes" if match.similarity > point.threshold else "no"
+        accepted = {True: "yes", False: "no", None: "-"}[verdict.accepts(match.similarity)]
         print(f"{number:4} {match.similarity:10.3f} {accepted:>8} {match.identity} ({match.photograph.name})")
     entries, people = len(gallery.identities), len(set(gallery.identities))
     print(
-        f"{entries} photographs of {people} identities; accepted above {point.threshold:.3f}, FMR "
-        f"{point.fmr:g} of one comparison; {len(gallery.left_out)} photographs left out"
+        f"{entries} photographs of {people} identities; {verdict.rule()}; {len(gallery.left_out)} "
+        "photographs left out"
     )
     return report_left_out(gallery.left_out, strict=options.strict)
 
@@ -112,13 +108,14 @@ def _identify(options: argparse.Namespace) -> int:
 def _track(options: argparse.Namespace) -> int:
     from recognition.detection.tracking import track
     from recognition.loading import load
-    from recognition.metrics.calibration import read_calibration
+    from recognition.metrics.calibration import choose_verdict, no_calibration
     from recognition.runtime import choose_device
 
     recogniser = load(options.model).to(choose_device(options.device))
-    threshold = options.threshold
+    verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
+    threshold = verdict.threshold
     if threshold is None:
-        threshold = read_calibration(recogniser, options.calibration).at(options.fmr).threshold
+        raise no_calibration(recogniser)
     result = track(
         recogniser,
         options.video,

@@ -5,7 +5,8 @@ from typing import Any, get_args
 
 from recognition.cli.arguments import STYLE, add_data, add_device
 from recognition.config import add_arguments, gather
-from recognition.options import TrainingPrecision
+from recognition.options import OnUnreadable, TrainingPrecision
+from recognition.terminal import report_left_out
 from recognition.training.options import TrainingOptions
 
 
@@ -38,6 +39,19 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--stop-after", metavar="N", type=int, help="Epoch after which to stop; a later call resumes"
+    )
+    parser.add_argument(
+        "--save-every",
+        metavar="STEPS",
+        type=int,
+        help="Number of steps after which the state is saved within an epoch too",
+    )
+    parser.add_argument(
+        "--on-unreadable",
+        default="skip",
+        choices=get_args(OnUnreadable),
+        help="What happens where a face cannot be read: it is left out and listed in unreadable.json, or the "
+        "training ends",
     )
     add_device(parser)
     parser.add_argument(
@@ -90,6 +104,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     from recognition.training.train import train
 
+    left_out: list[str] = []
     path = train(
         arguments.data,
         arguments.out,
@@ -97,6 +112,9 @@ def _run(arguments: argparse.Namespace) -> int:
         **common,
         keep_images=arguments.keep_images,
         stop_after=arguments.stop_after,
+        on_unreadable=arguments.on_unreadable,
+        save_every=arguments.save_every,
+        left_out=left_out.extend,
     )
     print(f"Wrote {path}")
-    return 0
+    return report_left_out(left_out, strict=False)

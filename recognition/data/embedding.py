@@ -47,8 +47,9 @@ def embed_readable(
     read: Callable[[Path], Tensor] = read_aligned,
     dtype: torch.dtype = torch.float32,
     flip: Flip = "average",
+    progress: bool = True,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the embeddings of those faces that can be read, and which they are, with a progress bar.
+    """Return the embeddings of those faces that can be read, and which they are.
 
     The arguments are those of `embed_files`.
 
@@ -63,7 +64,7 @@ def embed_readable(
 
     def batches() -> Iterator[Tensor]:
         batch: list[Tensor] = []
-        for number, key in enumerate(tqdm(keys, desc="embed", unit="image")):
+        for number, key in enumerate(tqdm(keys, desc="embed", unit="image", disable=not progress)):
             try:
                 batch.append(read(key))
                 readable[number] = True

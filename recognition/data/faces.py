@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.detection.alignment import ALIGNED_SIZE, Pick, crop_at, find_face
+from recognition.detection.alignment import ALIGNED_SIZE, Pick, crop_at
+from recognition.detection.search import find_face
 from recognition.errors import InputError
-from recognition.images import read_image
+from recognition.images import check_image, read_image
 
 
 def read_face(
@@ -41,13 +42,28 @@ def read_face(
     image = read_image(path)
     has_aligned_size = image.shape[:2] == (ALIGNED_SIZE, ALIGNED_SIZE)
     if aligned and not has_aligned_size:
-        raise InputError(
-            f"{path}: expected an aligned {ALIGNED_SIZE}x{ALIGNED_SIZE} crop, got "
-            f"{image.shape[1]}x{image.shape[0]}; run 'python -m recognition align' first"
-        )
+        raise _not_aligned(path, image.shape[1], image.shape[0])
     if has_aligned_size and aligned is not False:
         return at_size(image, size)
     return crop_at(image, find_face(image, name=str(path), face=face, pick=pick), size)
+
+
+def check_aligned(path: str | os.PathLike[str]) -> None:
+    """Check an aligned crop without decoding it (see `check_image`).
+
+    Raises:
+        InputError: If the file is not an image, or has another size.
+    """
+    width, height = check_image(path)
+    if (width, height) != (ALIGNED_SIZE, ALIGNED_SIZE):
+        raise _not_aligned(path, width, height)
+
+
+def _not_aligned(path: str | os.PathLike[str], width: int, height: int) -> InputError:
+    return InputError(
+        f"{path}: expected an aligned {ALIGNED_SIZE}x{ALIGNED_SIZE} crop, got {width}x{height}; run "
+        "'python -m recognition align' first"
+    )
 
 
 def at_size(crop: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from typing import TextIO
 from torch import Tensor
 
 from recognition.data.dataset import read_aligned
+from recognition.data.faces import check_aligned
 from recognition.data.folders import read_folders
 from recognition.errors import InputError, one_line
 from recognition.files import is_file, open_regular
@@ -34,10 +35,12 @@ class FaceSource:
     Args:
         identities: Keys of the faces by identity.
         read: Returns the float image, shape (3, 112, 112) in [0, 1], of a key.
+        check: Raises an InputError if it is plain without decoding that a face cannot be read.
     """
 
     identities: dict[str, list[Path]]
     read: Callable[[Path], Tensor] = read_aligned
+    check: Callable[[Path], None] = lambda key: None
 
 
 def open_source(path: str | os.PathLike[str]) -> FaceSource:
@@ -50,35 +53,39 @@ def open_source(path: str | os.PathLike[str]) -> FaceSource:
 
 
 def _open_folders(path: Path) -> FaceSource:
-    return FaceSource(read_folders(path))
+    return FaceSource(read_folders(path), check=check_aligned)
 
 
 def _open_list(path: Path) -> FaceSource:
     if path.is_dir():
         return _open_folders(path)
-    return FaceSource(read_list(path))
+    return FaceSource(read_list(path), check=check_aligned)
 
 
 def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
     """Return the files by identity, sorted by name, of a CSV list with the columns `file` and `identity`.
 
-    Files are relative to the list's folder. Rows with "no" in the optional column `kept` are left out.
+    Files are relative to the list's folder. Rows with "no" in the optional column `kept` are left out. A file
+    that does not exist stays in the list, for its reader to leave out; but one at least must exist.
 
     Raises:
-        InputError: If it is not such a list, or a file in it does not exist.
+        InputError: If it is not such a list, or none of its files exists.
     """
     path = Path(path)
     identities: dict[str, list[Path]] = {}
     seen: set[tuple[str, str]] = set()
+    found, missing = False, None
     try:
         # Names of files may be any bytes.
         with io.TextIOWrapper(
-            open_regular(path, "a list", MAX_LIST), newline="", encoding="utf-8", errors="surrogateescape"
+            open_regular(path, "a list", MAX_LIST), newline="", encoding="utf-8-sig", errors="surrogateescape"
         ) as file:
             for name, listed in _rows(file, path):
                 face = path.parent / listed
-                if not is_file(face):
-                    raise InputError(f"{path}: expected its files beside it, {face} is not there")
+                if is_file(face):
+                    found = True
+                else:
+                    missing = missing or face
                 if (name, listed) in seen:
                     raise InputError(f"{path}: expected each file once, got {listed} of {name} again")
                 seen.add((name, listed))
@@ -87,6 +94,8 @@ def read_list(path: str | os.PathLike[str]) -> dict[str, list[Path]]:
         raise
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: expected a CSV list, got something else ({one_line(error)})") from None
+    if missing is not None and not found:
+        raise InputError(f"{path}: expected its files beside it, {missing} is not there")
     if not identities:
         raise InputError(f"{path}: expected a list of faces, found none in it")
     return dict(sorted(identities.items()))

@@ -6,18 +6,19 @@ whose licence excludes commercial use.
 """
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.errors import InputError, NoFaceError
+from recognition.errors import InputError
 
 #: Side of an aligned crop in pixels. Source: InsightFace's reference points are for 112x112.
 ALIGNED_SIZE = 112
-#: Order in which `find_face` counts the faces of a photograph.
+#: Order in which the search counts the faces of a photograph.
 Pick = Literal["largest", "central"]
 #: ArcFace's five points on an aligned crop in pixels, (x, y): the left and the right eye as seen in the
 #: image, the tip of the nose, the left and the right corner of the mouth. Source: InsightFace,
@@ -44,10 +45,14 @@ class Face:
     Args:
         box: Left, top, right and bottom edge in the photograph's pixels.
         points: Shape (5, 2), the landmarks of `REFERENCE_POINTS` in the photograph's pixels.
+        score: How sure the detector is; each has a scale of its own.
+        turn: By how many eighths of a circle the photograph was turned, counterclockwise, when it was found.
     """
 
     box: tuple[float, float, float, float]
     points: NDArray[np.float64]
+    score: float = 0.0
+    turn: int = 0
 
     @property
     def area(self) -> float:
@@ -67,27 +72,59 @@ def dlib_models() -> tuple[Any, Any]:
 
 
 def detect(photograph: NDArray[np.uint8]) -> list[Face]:
-    """Return the faces in a uint8 HWC RGB photograph, the largest first."""
-    detector, predictor = dlib_models()
-    shrunk, shrink = _shrink(photograph, DETECTION_SIDE)
-    boxes = detector(shrunk, 0)
-    if not boxes:
+    """Return the upright faces in a uint8 HWC RGB photograph, the largest first.
+
+    `recognition.detection.search` finds others, and takes more time.
+    """
+    shrunk, shrink = shrunk_to(photograph, DETECTION_SIDE)
+    faces = hog_faces(shrunk)
+    if not faces:
         # The face may be small in a large photograph, or the photograph itself may be small.
         if shrink < 1:
-            shrunk, shrink = _shrink(photograph, 2 * DETECTION_SIDE)
-            boxes = detector(shrunk, 0)
+            shrunk, shrink = shrunk_to(photograph, 2 * DETECTION_SIDE)
+            faces = hog_faces(shrunk)
         elif max(shrunk.shape[:2]) < ENLARGE_BELOW:
-            boxes = detector(shrunk, 1)
+            faces = hog_faces(shrunk, enlarge=True)
+    found = [
+        replace(face, box=(*(np.array(face.box) / shrink).tolist(),), points=face.points / shrink)
+        for face in faces
+    ]
+    return sorted(found, key=lambda face: -face.area)
+
+
+def hog_faces(photograph: NDArray[np.uint8], *, enlarge: bool = False) -> list[Face]:
+    """Return what the usual detector finds in a photograph as it is, the surest first.
+
+    Args:
+        photograph: uint8 HWC RGB.
+        enlarge: Whether the photograph is searched at twice its size.
+    """
+    boxes, scores, _ = dlib_models()[0].run(photograph, int(enlarge), 0.0)
+    return faces_in_boxes(photograph, boxes, scores)
+
+
+def faces_in_boxes(
+    photograph: NDArray[np.uint8], boxes: Iterable[Any], scores: Iterable[float]
+) -> list[Face]:
+    """Return the faces in dlib's rectangles, with their landmarks.
+
+    Args:
+        photograph: uint8 HWC RGB.
+        boxes: Rectangles around upright faces.
+        scores: How sure the detector is of each.
+    """
+    predictor = dlib_models()[1]
     faces = []
-    for box in boxes:
-        shape = predictor(shrunk, box)
+    for box, score in zip(boxes, scores, strict=True):
+        shape = predictor(photograph, box)
         landmarks = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
-        corners = np.array([box.left(), box.top(), box.right(), box.bottom()]) / shrink
-        faces.append(Face((*corners.tolist(),), five_points(landmarks) / shrink))
-    return sorted(faces, key=lambda face: -face.area)
+        edges = (float(box.left()), float(box.top()), float(box.right()), float(box.bottom()))
+        faces.append(Face(edges, five_points(landmarks), float(score)))
+    return faces
 
 
-def _shrink(photograph: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
+def shrunk_to(photograph: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
+    """Return a photograph shrunk to a longer side in pixels, and the factor; unchanged if it is smaller."""
     height, width = photograph.shape[:2]
     scale = min(1.0, side / max(height, width))
     if scale == 1:
@@ -147,7 +184,7 @@ def warp(
     if scale < 0.5:
         # Bicubic sampling skips pixels at such scales and would alias.
         height, width = photograph.shape[:2]
-        photograph, _ = _shrink(photograph, int(2 * scale * max(height, width)))
+        photograph, _ = shrunk_to(photograph, int(2 * scale * max(height, width)))
         # Sizes are integers, so the two sides shrink by slightly different factors.
         across, down = width / photograph.shape[1], height / photograph.shape[0]
         enlarge = np.array([[across, 0, (across - 1) / 2], [0, down, (down - 1) / 2], [0, 0, 1]])
@@ -172,35 +209,3 @@ def crop_at(photograph: NDArray[np.uint8], face: Face, size: int = ALIGNED_SIZE)
         # The reference points are relative to the centres of pixels and not to their corners.
         matrix = zoom * matrix + np.array([[0, 0, (zoom - 1) / 2], [0, 0, (zoom - 1) / 2]])
     return warp(photograph, matrix, size)
-
-
-def find_face(
-    photograph: NDArray[np.uint8],
-    *,
-    name: str,
-    face: int = 1,
-    pick: Pick = "largest",
-) -> Face:
-    """Return one of the faces in a photograph.
-
-    Args:
-        photograph: uint8 HWC RGB.
-        name: The photograph's name in error messages.
-        face: Which of the faces to return, from 1, in the order of `pick`.
-        pick: `largest` orders faces by size, `central` by their distance to the middle of the photograph,
-            where labelled photographs have their subject.
-
-    Raises:
-        NoFaceError: If there is no face, or fewer than `face`.
-    """
-    faces = detect(photograph)
-    if not faces:
-        raise NoFaceError(f"{name}: expected a face, the detector found none; use a clear frontal photograph")
-    if not 1 <= face <= len(faces):
-        raise NoFaceError(
-            f"{name}: expected face {face}, the detector found {len(faces)}; choose --face 1 to {len(faces)}"
-        )
-    if pick == "central":
-        middle = np.array([photograph.shape[1], photograph.shape[0]]) / 2
-        faces.sort(key=lambda found: float(np.linalg.norm(found.points.mean(0) - middle)))
-    return faces[face - 1]

@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -48,7 +49,7 @@ def align_folders(
     Args:
         source: A folder with one folder of photographs per identity.
         destination: Where the crops are written.
-        workers: Number of processes.
+        workers: Number of processes; 1 aligns in this process.
 
     Raises:
         InputError: If there is nothing to align, or the destination cannot be written.
@@ -63,22 +64,10 @@ def align_folders(
         raise InputError(f"{destination}: cannot be made ({error.strerror}); choose another folder") from None
     outcomes: dict[str, list[str]] = {"aligned": [], "cached": [], "without_face": [], "unreadable": []}
     targets = _targets(photographs, source, destination)
-    # Spawned processes, because a forked one may inherit locks of torch's threads.
-    try:
-        with (
-            ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-            tqdm(total=len(photographs), desc="align", unit="image") as bar,
-        ):
-            for path, outcome in zip(
-                photographs, pool.map(_align_one, photographs, targets, chunksize=_CHUNK), strict=True
-            ):
-                outcomes[outcome].append(printable(path.relative_to(source)))
-                bar.update()
-    except BrokenExecutor:
-        raise InputError(
-            "align: a process ended before its work was done, probably for want of memory; use fewer "
-            "--workers (finished crops are kept)"
-        ) from None
+    with tqdm(total=len(photographs), desc="align", unit="image") as bar:
+        for path, outcome in zip(photographs, _align_all(photographs, targets, workers), strict=True):
+            outcomes[outcome].append(printable(path.relative_to(source)))
+            bar.update()
     with atomic_path(destination / "align.json") as temporary:
         temporary.write_text(
             json.dumps({key: outcomes[key] for key in ("without_face", "unreadable")}, indent=1)
@@ -89,6 +78,26 @@ def align_folders(
         without_face=tuple(outcomes["without_face"]),
         unreadable=tuple(outcomes["unreadable"]),
     )
+
+
+def _align_all(photographs: list[Path], targets: list[Path], workers: int) -> Iterator[str]:
+    """Align photographs, and yield the outcome of each.
+
+    Raises:
+        InputError: If a process was killed, or a crop cannot be written.
+    """
+    if workers == 1:
+        yield from map(_align_one, photographs, targets)
+        return
+    try:
+        # Spawned processes, because a forked one may inherit locks of torch's threads.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(_align_one, photographs, targets, chunksize=_CHUNK)
+    except BrokenExecutor:
+        raise InputError(
+            "align: a process ended before its work was done, probably for want of memory; use fewer "
+            "--workers (finished crops are kept)"
+        ) from None
 
 
 def _targets(photographs: list[Path], source: Path, destination: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 import csv
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from recognition.detection.alignment import Face, crop_at, detect
 from recognition.errors import InputError, one_line
 from recognition.files import open_regular
 from recognition.gallery import templates
+from recognition.images import temporary_folder
 from recognition.recogniser import Recogniser
 
 #: Frames per second that are assumed if a camera or a film does not report a plausible rate.
@@ -30,6 +30,8 @@ _BEGIN = 512
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 #: Most digits of a camera's number.
 _CAMERA_DIGITS = 4
+#: Most identities of a film: each has a template, and each frame's faces are compared with all of them.
+MAX_IDENTITIES = 10_000
 #: Weight of each new embedding of an identity in its template.
 TEMPLATE_RATE = 0.1
 #: Colours of the identities' boxes in turn, BGR: the palette of Okabe and Ito.
@@ -72,6 +74,11 @@ class IdentityTracker:
                 moved = self.templates[assigned[face][0]] * (1 - TEMPLATE_RATE) + TEMPLATE_RATE * embedding
                 self.templates[assigned[face][0]] = moved / np.linalg.norm(moved)
             else:
+                if len(self.templates) == MAX_IDENTITIES:
+                    raise InputError(
+                        f"film: expected at most {MAX_IDENTITIES:,} identities, got more at threshold "
+                        f"{self.threshold:g}; use a lower --threshold, or fewer --frames"
+                    )
                 assigned[face] = (len(self.templates), 1.0)
                 self.templates.append(embedding)
         return [(assigned[face][0] + 1, assigned[face][1]) for face in range(len(embeddings))]
@@ -130,8 +137,8 @@ def track(
         if not 0 < rate <= _MAX_RATE:
             rate = DEFAULT_RATE
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".track-", dir=out) as folder:
-            film, table = Path(folder, "marked.mp4"), Path(folder, "appearances.csv")
+        with temporary_folder(out, "track") as folder:
+            film, table = folder / "marked.mp4", folder / "appearances.csv"
             result = _follow(
                 recogniser, _frames(capture, every, most_frames), film, table, threshold, rate, every
             )

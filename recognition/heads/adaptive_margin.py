@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recognition.errors import InputError
-from recognition.heads.base import CosineHead
+from recognition.heads.base import CosineHead, single_precision
 from recognition.heads.margins import additive_angular_margin, angles_of
 from recognition.ranges import check_range
 
@@ -25,7 +25,8 @@ class AdaFaceHead(CosineHead):
         scale: Radius of the hypersphere.
         margin: The paper's m.
         h: The share of the norms' spread that is mapped to the range -1 to 1.
-        t_alpha: Weight of the newest batch in the running mean and deviation of the norms.
+        t_alpha: Weight of the newest batch in the running mean and deviation of the norms. A batch with an
+            embedding that is not a number does not count.
 
     Raises:
         InputError: If an option is out of range.
@@ -60,8 +61,11 @@ class AdaFaceHead(CosineHead):
         norms = norms.clamp(*NORM_RANGE)
         # The deviation of a single image is undefined.
         if self.training and len(norms) > 1:
-            self.norm_mean.lerp_(norms.mean().to(self.norm_mean.dtype), self.t_alpha)
-            self.norm_std.lerp_(norms.std().to(self.norm_std.dtype), self.t_alpha)
+            mean, std = norms.mean().to(self.norm_mean.dtype), norms.std().to(self.norm_std.dtype)
+            # One embedding that is not a number would stay in the running values for ever.
+            sound = mean.isfinite()
+            self.norm_mean.copy_(torch.where(sound, self.norm_mean.lerp(mean, self.t_alpha), self.norm_mean))
+            self.norm_std.copy_(torch.where(sound, self.norm_std.lerp(std, self.t_alpha), self.norm_std))
         return ((norms - self.norm_mean) / (self.norm_std + EPSILON) * self.h).clamp(-1, 1)
 
     def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
@@ -121,7 +125,6 @@ class MagFaceHead(CosineHead):
 
     def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float = 1.0) -> Tensor:
         """Return the cross-entropy plus the regulariser of the norms, averaged over the batch."""
-        norms = embeddings.norm(dim=1).clamp(self.low_norm, self.high_norm)
+        norms = single_precision(embeddings).norm(dim=1).clamp(self.low_norm, self.high_norm)
         regulariser = (norms / self.high_norm**2 + 1 / norms).mean()
-        cross_entropy = self.cross_entropy(self(embeddings, labels, margin_fraction), labels)
-        return cross_entropy + self.lambda_g * regulariser
+        return super().loss(embeddings, labels, margin_fraction) + self.lambda_g * regulariser

@@ -11,6 +11,11 @@ from recognition.errors import InputError
 from recognition.ranges import check_range
 
 
+def single_precision(values: Tensor) -> Tensor:
+    """Return values of half precision in single precision, and any others as they are."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
 class Head(nn.Module, ABC):
     """Logits over the training identities, and a loss, from embeddings and labels.
 
@@ -40,22 +45,33 @@ class Head(nn.Module, ABC):
         return F.normalize(self.weight)
 
     def forward(self, embeddings: Tensor, labels: Tensor, margin_fraction: float = 1.0) -> Tensor:
-        """Return the logits, shape (batch, classes).
+        """Return the logits, shape (batch, classes), in single precision at least, also under autocast.
 
         Args:
             embeddings: Shape (batch, embedding_size), of any positive norm.
-            labels: Shape (batch,), class indices in [0, classes).
+            labels: Shape (batch,), class indices in [0, classes), of any type of integer.
             margin_fraction: Fraction of the margin that is applied, from 0 to 1; below 1 during warm-up.
 
         Raises:
-            InputError: If a label is out of range.
+            InputError: If a label is no integer or out of range. Code that torch.compile made does not check
+                the range, which would need a transfer from the device.
         """
-        if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < self.classes:
+        labels = self._checked(labels)
+        # Half precision has no room for a margin: near 1 its cosines are 0.004 apart.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self.logits(single_precision(embeddings), labels, margin_fraction)
+
+    def _checked(self, labels: Tensor) -> Tensor:
+        if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+            raise InputError(f"labels: expected integers, got {labels.dtype}; convert them with .long()")
+        if torch.compiler.is_compiling() or not labels.numel():
+            return labels.long()
+        lowest, highest = int(labels.min()), int(labels.max())
+        if not 0 <= lowest <= highest < self.classes:
             raise InputError(
-                f"labels: expected class indices in 0..{self.classes - 1}, "
-                f"got {int(labels.min())}..{int(labels.max())}"
+                f"labels: expected class indices in 0..{self.classes - 1}, got {lowest}..{highest}"
             )
-        return self.logits(embeddings, labels, margin_fraction)
+        return labels.long()
 
     @abstractmethod
     def logits(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> Tensor:
@@ -67,7 +83,7 @@ class Head(nn.Module, ABC):
 
     def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float = 1.0) -> Tensor:
         """Return the cross-entropy of the logits, averaged over the batch, as a scalar."""
-        return self.cross_entropy(self(embeddings, labels, margin_fraction), labels)
+        return self.cross_entropy(self(embeddings, labels, margin_fraction), labels.long())
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross-entropy with labels smoothed by `label_smoothing`, as a scalar."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from recognition.detection.alignment import ALIGNED_SIZE
-from recognition.errors import InputError, one_line
+from recognition.errors import InputError, is_out_of_memory, one_line
 from recognition.files import MAX_WEIGHTS, check_regular, open_regular
 from recognition.images import atomic_path
 
@@ -71,6 +71,8 @@ def write_torch_file(path: Path, content: Any) -> None:
         try:
             torch.save(content, temporary)
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             # torch raises nothing more specific when the disk is full.
             raise InputError(
                 f"{path}: cannot be written ({one_line(error)}); free some space and run the command again"

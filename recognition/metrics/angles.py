@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
+from recognition.metrics.finite import check_finite
 
 Array = NDArray[np.floating]
 
@@ -40,10 +41,12 @@ def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Arra
         centres: Shape (classes, dim), unit norm, if known.
 
     Raises:
-        InputError: If there are fewer than two classes, or not one centre per class.
+        InputError: If there are fewer than two classes, not one centre per class, or an embedding is not of
+            finite numbers.
 
     Source: Deng et al., arXiv:1801.07698, table 3.
     """
+    check_finite("embeddings", embeddings)
     classes = int(labels.max(initial=-1)) + 1
     if classes < 2 or len(np.unique(labels)) != classes:
         raise InputError(f"angles: expected at least two classes, each with an image, got {classes} classes")

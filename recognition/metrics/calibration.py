@@ -11,6 +11,12 @@ from recognition.files import read_json
 from recognition.metrics.verification import OperatingPoint
 from recognition.recogniser import Recogniser
 
+#: Where a calibration comes from, in messages.
+_HOW = (
+    "the file of 'python -m recognition evaluate verification ALIGNED --model FILE --curve FILE.json', where "
+    "ALIGNED has crops of people whom the network was not trained on"
+)
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -33,6 +39,89 @@ class Calibration:
         )
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Whether two faces are of one person.
+
+    Args:
+        network: The recogniser's name.
+        threshold: The similarity above which they are; None if it is not known.
+        point: The operating point that the threshold is from; None if it was given, or is not known.
+    """
+
+    network: str
+    threshold: float | None = None
+    point: OperatingPoint | None = None
+
+    def accepts(self, similarity: float) -> bool | None:
+        """Return whether two faces of this similarity are of one person; None without a threshold."""
+        return None if self.threshold is None else similarity > self.threshold
+
+    def of(self, similarity: float) -> str:
+        """Return the verdict on a similarity in words, with what is known of its reliability."""
+        accepted = self.accepts(similarity)
+        if accepted is None:
+            return self.rule()
+        words = "same person" if accepted else "different people"
+        if self.point is None:
+            return f"{words} at the given threshold {self.threshold:.3f}, whose error rates are not known"
+        return (
+            f"{words} at FMR {self.point.fmr:g} (threshold {self.point.threshold:.3f}, true accept rate "
+            f"{self.point.tar:.3f}, {self.point.mated:,} mated and {self.point.nonmated:,} nonmated pairs)"
+        )
+
+    def rule(self) -> str:
+        """Return the rule of the verdicts in words."""
+        if self.threshold is None:
+            return (
+                f"no verdict, because no threshold of {self.network} is known; give --threshold, or "
+                f"--calibration with {_HOW}"
+            )
+        rate = "error rates not known" if self.point is None else f"FMR {self.point.fmr:g} of one comparison"
+        return f"accepted above {self.threshold:.3f}, {rate}"
+
+
+def choose_verdict(
+    recogniser: Recogniser,
+    calibration: str | os.PathLike[str] | None,
+    *,
+    fmr: float,
+    threshold: float | None,
+) -> Verdict:
+    """Return the rule of verdicts by a network's similarities.
+
+    Args:
+        recogniser: The network.
+        calibration: The calibration's file; None means the one of the bundled network, or none.
+        fmr: The false match rate whose threshold is taken from the calibration.
+        threshold: A threshold in place of the calibration's; None means that it is not given.
+
+    Raises:
+        InputError: If the threshold is no similarity, is given beside a calibration, or the calibration
+            cannot be used.
+    """
+    if threshold is not None:
+        if calibration is not None:
+            raise InputError("threshold: expected it without --calibration, got both; leave one out")
+        if not -1 <= threshold <= 1:
+            raise InputError(
+                f"threshold: expected a similarity from -1 to 1, got {threshold:g}; give another"
+            )
+        return Verdict(recogniser.name, threshold)
+    if calibration is None and recogniser.name != BUNDLED:
+        return Verdict(recogniser.name)
+    point = read_calibration(recogniser, calibration).at(fmr)
+    return Verdict(recogniser.name, point.threshold, point)
+
+
+def no_calibration(recogniser: Recogniser) -> InputError:
+    """Return the error of a network whose thresholds are not known where one is needed."""
+    return InputError(
+        f"calibration: expected one of {recogniser.name}, got none; give --threshold, or --calibration with "
+        f"{_HOW}"
+    )
+
+
 def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None = None) -> Calibration:
     """Return the calibration of a recogniser.
 
@@ -45,11 +134,7 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
     """
     if path is None:
         if recogniser.name != BUNDLED:
-            raise InputError(
-                f"calibration: expected one of {recogniser.name}, got none; make it with 'python -m "
-                "recognition evaluate verification ALIGNED --model FILE --curve FILE.json', and name it as "
-                "--calibration"
-            )
+            raise no_calibration(recogniser)
         path = calibration_path()
     content = read_json(path, "a file of 'evaluate verification --curve'")
     try:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
+from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, estimate
 from recognition.metrics.thresholds import threshold_at_rate
 
@@ -47,7 +48,7 @@ def search(probes: Array, gallery: Array, *, top: int = 1) -> Search:
         top: Number of entries, at most the gallery's length.
 
     Raises:
-        InputError: If the dimensions differ or `top` is out of range.
+        InputError: If the dimensions differ, `top` is out of range, or a template is not of finite numbers.
     """
     if probes.ndim != 2 or gallery.ndim != 2 or probes.shape[1] != gallery.shape[1]:
         raise InputError(
@@ -70,6 +71,7 @@ def _search_block(probes: Array, gallery: Array, top: int) -> tuple[NDArray[np.i
     for begin in range(0, len(gallery), GALLERY_BLOCK):
         block = np.asarray(gallery[begin : begin + GALLERY_BLOCK])
         products = (probes @ block.T).astype(np.float32)
+        check_finite("similarities", products)
         keep = min(top, len(block))
         candidates = np.argpartition(-products, keep - 1, axis=1)[:, :keep]
         candidates.sort(axis=1)
@@ -98,10 +100,11 @@ def ranks(
         gallery_labels: Shape (entries,), identities.
 
     Raises:
-        InputError: If a probe's identity is not in the gallery.
+        InputError: If a probe's identity is not in the gallery, or a template is not of finite numbers.
     """
     if not np.isin(probe_labels, gallery_labels).all():
         raise InputError("gallery: expected every probe's identity in it, some are not; use mated probes")
+    check_finite("embeddings", probes, gallery)
     found = np.zeros(len(probes), dtype=np.int64)
     rows = max(1, BLOCK // GALLERY_BLOCK)
     for begin in range(0, len(probes), rows):
@@ -160,10 +163,12 @@ def fnir_at_fpir(mated: Array, first: NDArray[np.bool_], nonmated: Array, fpir: 
         fpir: The share of nonmated probes that may exceed the threshold.
 
     Raises:
-        InputError: If there are too few nonmated probes for the rate, by the rule of three.
+        InputError: If there are too few nonmated probes for the rate, by the rule of three, or a similarity
+            is not a number.
 
     Source: ISO/IEC 19795-1.
     """
+    check_finite("similarities", mated)
     if not 0 < fpir < 1:
         raise InputError(f"FPIR: expected a fraction between 0 and 1, got {fpir}")
     if len(nonmated) * fpir < 3:
@@ -224,8 +229,10 @@ def identify(
         seed: Seed of the bootstrap.
 
     Raises:
-        InputError: If there are fewer than two identities with several images.
+        InputError: If there are fewer than two identities with several images, or an embedding is not of
+            finite numbers.
     """
+    check_finite("embeddings", embeddings)
     names, first_images, counts = np.unique(labels, return_index=True, return_counts=True)
     enrolled = first_images[counts >= 2]
     if len(enrolled) < 2:

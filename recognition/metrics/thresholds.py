@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from recognition.errors import InputError
+from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, Identities, estimate
 from recognition.metrics.shares import CONFIDENCE, exact_interval, student_quantile
+from recognition.metrics.similarities import count_nonmated, nonmated_similarities
 
 Array = NDArray[np.floating[Any]]
 
@@ -86,32 +88,83 @@ class Nonmated:
         Development Economics 83(2), 2007, eq. 2.4).
         """
         above = self.similarities > threshold
-        images = self.images.astype(np.float64)
-        comparisons = len(self.similarities)
-        rate = float(above.mean()) if comparisons else 0.0
         one, other = self.first[above].astype(np.int64), self.second[above].astype(np.int64)
         pair, matches = np.unique(
             np.minimum(one, other) * self.people + np.maximum(one, other), return_counts=True
         )
         ends = np.divmod(pair, max(self.people, 1))
-        of_person = np.bincount(np.concatenate(ends), np.tile(matches, 2), minlength=self.people)
-        # By how much each person's false matches, and each pair's, exceed what the rate expects of them.
-        excess = of_person - rate * images * (images.sum() - images)
-        products = images[ends[0]] * images[ends[1]]
-        squares_of_products = ((images**2).sum() ** 2 - (images**4).sum()) / 2
-        by_pair = float(
-            (matches**2).sum() - 2 * rate * (matches * products).sum() + rate**2 * squares_of_products
-        )
-        by_person = float((excess**2).sum()) - by_pair
-        pairs_of_people = comparisons**2 / max(squares_of_products, 1.0)
-        effective = pairs_of_people
-        if rate > 0 and by_pair > 0:
-            shrink = (
-                ndtri(0.5 + CONFIDENCE / 2) / student_quantile(0.5 + CONFIDENCE / 2, self.people - 1)
-            ) ** 2
-            effective = shrink * rate * (1 - rate) * comparisons**2 / max(by_pair, by_person)
-        low, high = exact_interval(rate * effective, effective)
-        return Estimate(rate, float(low), float(high), self.people, comparisons)
+        return _estimate_rate(ends, matches, self.images, len(self.similarities))
+
+
+def cross_comparisons(embeddings: Array, labels: NDArray[np.integer[Any]]) -> Nonmated:
+    """Return all pairs of images of two identities.
+
+    Args:
+        embeddings: Shape (images, dim), unit norm.
+        labels: Shape (images,), identities.
+    """
+    _, person, images = np.unique(labels, return_inverse=True, return_counts=True)
+    others = [person[row + 1 :][person[row + 1 :] != person[row]] for row in range(len(labels))]
+    first = np.repeat(person, [len(part) for part in others])
+    return Nonmated(nonmated_similarities(embeddings, labels), first, np.concatenate(others), images)
+
+
+def estimate_fmr(embeddings: Array, labels: NDArray[np.integer[Any]], threshold: float) -> Estimate:
+    """Return what `Nonmated.fmr` does, without keeping the similarities of all pairs.
+
+    Args:
+        embeddings: Shape (images, dim), unit norm.
+        labels: Shape (images,), the identity of each.
+        threshold: Pairs with a greater cosine are accepted.
+
+    Raises:
+        InputError: If an embedding is not of finite numbers.
+    """
+    check_finite("embeddings", embeddings)
+    _, place, images = np.unique(labels, return_inverse=True, return_counts=True)
+    order = np.argsort(place, kind="stable")
+    place, ordered = place[order], embeddings[order]
+    firsts = np.flatnonzero(np.diff(place, prepend=-1))
+    accepted = np.zeros((len(images), len(images)), np.int64)
+    for person, begin in enumerate(firsts):
+        own = ordered[begin : begin + images[person]]
+        accepted[person] = np.add.reduceat((own @ ordered.T > threshold).sum(0), firsts)
+    ends = np.nonzero(np.triu(accepted, 1))
+    return _estimate_rate(ends, accepted[ends], images, count_nonmated(labels))
+
+
+def _estimate_rate(
+    ends: tuple[NDArray[np.integer[Any]], ...],
+    matches: NDArray[np.integer[Any]],
+    images: NDArray[np.integer[Any]],
+    comparisons: int,
+) -> Estimate:
+    """Return a false match rate with its interval over people; see `Nonmated.fmr`.
+
+    Args:
+        ends: Two arrays of shape (pairs,), the people of each pair of people with a false match.
+        matches: Shape (pairs,), the number of false matches of each.
+        images: Shape (people,), how many images there are of each person.
+        comparisons: How many comparisons there are of two people.
+    """
+    people, counts = len(images), images.astype(np.float64)
+    rate = float(matches.sum()) / comparisons if comparisons else 0.0
+    of_person = np.bincount(np.concatenate(ends), np.tile(matches, 2), minlength=people)
+    # By how much each person's false matches, and each pair's, exceed what the rate expects of them.
+    excess = of_person - rate * counts * (counts.sum() - counts)
+    products = counts[ends[0]] * counts[ends[1]]
+    squares_of_products = ((counts**2).sum() ** 2 - (counts**4).sum()) / 2
+    by_pair = float(
+        (matches**2).sum() - 2 * rate * (matches * products).sum() + rate**2 * squares_of_products
+    )
+    by_person = float((excess**2).sum()) - by_pair
+    effective = comparisons**2 / max(squares_of_products, 1.0)
+    if rate > 0 and by_pair > 0:
+        probability = 0.5 + CONFIDENCE / 2
+        shrink = (ndtri(probability) / student_quantile(probability, people - 1)) ** 2
+        effective = shrink * rate * (1 - rate) * comparisons**2 / max(by_pair, by_person)
+    low, high = exact_interval(rate * effective, effective)
+    return Estimate(rate, float(low), float(high), people, comparisons)
 
 
 def fewest_people(fmr: float) -> int:
@@ -135,14 +188,23 @@ def require_people(fmr: float, people: int) -> None:
         )
 
 
+def allowed_above(comparisons: int, rate: float) -> int:
+    """Return how many of the comparisons may exceed the threshold of a rate."""
+    return math.floor(comparisons * rate + 1e-9)
+
+
 def threshold_at_rate(similarities: Array, rate: float) -> float:
     """Return the lowest threshold that at most a share `rate` of the similarities exceeds.
 
     Args:
         similarities: Shape (n,), n from 1.
         rate: From 0 to 1; at 1, all similarities exceed the threshold.
+
+    Raises:
+        InputError: If a similarity is not a number.
     """
-    allowed = math.floor(len(similarities) * rate + 1e-9)
+    check_finite("similarities", similarities)
+    allowed = allowed_above(len(similarities), rate)
     if allowed >= len(similarities):
         return float(np.nextafter(similarities.min(), -np.inf))
     place = len(similarities) - allowed - 1

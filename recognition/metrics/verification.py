@@ -11,10 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.errors import InputError
+from recognition.metrics.accuracy import ten_fold_accuracy
+from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate
+from recognition.metrics.similarities import NonmatedHistogram, count_nonmated, pair_similarities
 from recognition.metrics.thresholds import (
+    DecisionThreshold,
     Nonmated,
+    allowed_above,
+    cross_comparisons,
     estimate_acceptance,
+    estimate_fmr,
     fewest_people,
     require_people,
     threshold_at_rate,
@@ -25,6 +32,9 @@ Array = NDArray[np.floating]
 PAIRS_PER_IDENTITY = 10
 #: The false match rates that are reported by default.
 FMRS = (1e-2, 1e-3)
+#: Most nonmated pairs whose similarities are kept in memory, about those of 6,000 images. Of more, there is a
+#: histogram: the operating points stay exact, the curve has a point for each of its bins.
+MAX_KEPT_PAIRS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -76,12 +86,13 @@ def roc(mated: Array, nonmated: Array) -> Roc:
         nonmated: Shape (comparisons,), similarities of pairs of two identities.
 
     Raises:
-        InputError: If there are no comparisons of one kind.
+        InputError: If there are no comparisons of one kind, or a similarity is not a number.
     """
     if not len(mated) or not len(nonmated):
         raise InputError(
             f"ROC: expected mated and nonmated comparisons, got {len(mated)} and {len(nonmated)}"
         )
+    check_finite("similarities", mated, nonmated)
     mated, nonmated = np.sort(mated.astype(np.float64)), np.sort(nonmated.astype(np.float64))
     thresholds = np.unique(np.concatenate([mated, nonmated]))[::-1]
     # Just below the lowest similarity, all are accepted.
@@ -89,6 +100,41 @@ def roc(mated: Array, nonmated: Array) -> Roc:
     far = 1 - np.searchsorted(nonmated, thresholds, side="right") / len(nonmated)
     frr = np.searchsorted(mated, thresholds, side="right") / len(mated)
     return Roc(thresholds, far, frr)
+
+
+def histogram_roc(mated: Array, nonmated: NonmatedHistogram) -> Roc:
+    """Return the receiver operating characteristic at the edges of a histogram's bins.
+
+    The rates are exact. Bins without a similarity of either kind have no point.
+
+    Args:
+        mated: Shape (comparisons,), similarities of pairs of one identity.
+        nonmated: The similarities of pairs of two identities.
+    """
+    thresholds, far = nonmated.thresholds()[::-1], nonmated.far()[::-1]
+    frr = np.searchsorted(np.sort(mated.astype(np.float64)), thresholds, side="right") / len(mated)
+    # The last point before a change and the first one after it, so that rates are never interpolated across.
+    changes = (np.diff(far) != 0) | (np.diff(frr) != 0)
+    kept = np.append(changes, False) | np.append(False, changes)
+    return Roc(thresholds[kept], far[kept], frr[kept])
+
+
+def histogram_points(
+    mated: Array, nonmated: NonmatedHistogram, fmrs: tuple[float, ...]
+) -> tuple[OperatingPoint, ...]:
+    """Return what `tar_at_fmr` does for each rate, of a histogram of the nonmated similarities."""
+    thresholds = nonmated.ranks([allowed_above(nonmated.pairs, fmr) for fmr in fmrs])
+    return tuple(
+        OperatingPoint(
+            threshold=threshold.value,
+            fmr=fmr,
+            realised_fmr=threshold.above / nonmated.pairs,
+            tar=float((mated > threshold.value).mean()),
+            mated=len(mated),
+            nonmated=nonmated.pairs,
+        )
+        for fmr, threshold in zip(fmrs, thresholds, strict=True)
+    )
 
 
 def equal_error_rate(curve: Roc) -> tuple[float, float]:
@@ -113,8 +159,9 @@ def tar_at_fmr(mated: Array, nonmated: Nonmated, fmr: float) -> OperatingPoint:
         fmr: False match rate.
 
     Raises:
-        InputError: If there are too few people for it, see `require_people`.
+        InputError: If there are too few people for it, see `require_people`, or a similarity is not a number.
     """
+    check_finite("similarities", mated)
     require_people(fmr, nonmated.people)
     threshold = threshold_at_rate(nonmated.similarities, fmr)
     return OperatingPoint(
@@ -125,43 +172,6 @@ def tar_at_fmr(mated: Array, nonmated: Nonmated, fmr: float) -> OperatingPoint:
         mated=len(mated),
         nonmated=len(nonmated.similarities),
     )
-
-
-def ten_fold_accuracy(
-    similarities: Array, mated: NDArray[np.bool_], folds: NDArray[np.integer]
-) -> tuple[float, float]:
-    """Return mean and standard deviation over folds of the accuracy at the other folds' best threshold.
-
-    Args:
-        similarities: Shape (pairs,).
-        mated: Shape (pairs,), whether a pair shows one person.
-        folds: Shape (pairs,), the fold of each pair.
-
-    Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
-    """
-    # Double precision has a threshold between any two float32 similarities.
-    similarities = similarities.astype(np.float64)
-    accuracies = []
-    for fold in np.unique(folds):
-        inside = folds == fold
-        threshold = _best_threshold(similarities[~inside], mated[~inside])
-        accuracies.append(((similarities[inside] > threshold) == mated[inside]).mean())
-    return float(np.mean(accuracies)), float(np.std(accuracies))
-
-
-def _best_threshold(similarities: Array, mated: NDArray[np.bool_]) -> float:
-    order = np.argsort(-similarities, kind="stable")
-    descending = similarities[order]
-    # Accepting the first k pairs is right for the mated ones among them and for the other nonmated ones.
-    right = np.concatenate([[0], np.cumsum(np.where(mated[order], 1, -1))])
-    # No threshold separates equal similarities.
-    possible = np.concatenate([[True], descending[:-1] != descending[1:], [True]])
-    best = int(np.argmax(np.where(possible, right, -len(right))))
-    if best == 0:
-        return float(descending[0])
-    if best == len(descending):
-        return float(np.nextafter(descending[-1], -np.inf))
-    return float((descending[best - 1] + descending[best]) / 2)
 
 
 @dataclass(frozen=True)
@@ -193,7 +203,8 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
     """
     generator = np.random.default_rng(seed)
     identities = generator.permutation(np.unique(labels))
-    multiple = [name for name in identities if (labels == name).sum() >= 2]
+    images = _images_of(labels)
+    multiple = [name for name in identities if len(images[name]) >= 2]
     if len(multiple) < folds or len(identities) < 2 * folds:
         raise InputError(
             f"pairs: expected at least {folds} identities with two images, got {len(multiple)}, and "
@@ -207,11 +218,7 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
     image_folds = np.array([fold_of[label] for label in labels])
     for fold in range(folds):
         inside = np.flatnonzero(image_folds == fold)
-        same = [
-            pair
-            for name in np.unique(labels[inside])
-            for pair in _mated_pairs(np.flatnonzero(labels == name), generator)
-        ]
+        same = [pair for name in np.unique(labels[inside]) for pair in _mated_pairs(images[name], generator)]
         sizes = np.unique(labels[inside], return_counts=True)[1]
         crosses = (len(inside) ** 2 - int((sizes**2).sum())) // 2
         if crosses < len(same):
@@ -227,11 +234,23 @@ def make_pairs(labels: NDArray[np.integer], *, folds: int = 10, seed: int = 0) -
     return Pairs(np.array(indices), np.array(mated), np.array(fold_ids))
 
 
+def _images_of(labels: NDArray[np.integer]) -> dict[int, NDArray[np.int64]]:
+    """Return the indices of each identity's images, rising."""
+    order = np.argsort(labels, kind="stable")
+    names, begins = np.unique(labels[order], return_index=True)
+    return dict(zip(names.tolist(), np.split(order, begins[1:]), strict=True))
+
+
 def _mated_pairs(images: NDArray[np.int64], generator: np.random.Generator) -> list[tuple[int, int]]:
-    first, second = np.triu_indices(len(images), 1)
-    if len(first) > PAIRS_PER_IDENTITY:
-        chosen = np.sort(generator.choice(len(first), PAIRS_PER_IDENTITY, replace=False))
-        first, second = first[chosen], second[chosen]
+    # Where the pairs of each first image begin among all of them; they are never listed.
+    starts = np.concatenate([[0], np.cumsum(np.arange(len(images) - 1, 0, -1))])
+    count = int(starts[-1])
+    if count > PAIRS_PER_IDENTITY:
+        chosen = np.sort(generator.choice(count, PAIRS_PER_IDENTITY, replace=False))
+    else:
+        chosen = np.arange(count)
+    first = np.searchsorted(starts, chosen, side="right") - 1
+    second = chosen - starts[first] + first + 1
     return list(zip(images[first].tolist(), images[second].tolist(), strict=True))
 
 
@@ -289,25 +308,36 @@ def verify(
         intervals: Whether to compute 95 % intervals over identities.
 
     Raises:
-        InputError: If there are too few identities or comparisons.
+        InputError: If there are too few identities or comparisons, or an embedding is not of finite numbers.
     """
+    check_finite("embeddings", embeddings)
     pairs = make_pairs(labels, seed=seed) if pairs is None else pairs
-    similarities = (embeddings[pairs.indices[:, 0]] * embeddings[pairs.indices[:, 1]]).sum(1)
+    similarities = pair_similarities(embeddings, pairs.indices)
     accuracy, deviation = ten_fold_accuracy(similarities, pairs.mated, pairs.folds)
-    nonmated = cross_comparisons(embeddings, labels)
     mated = similarities[pairs.mated]
+    people = len(np.unique(labels))
     if fmrs is None:
-        fmrs = tuple(fmr for fmr in FMRS if nonmated.people >= fewest_people(fmr))
-    points = tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs)
-    curve = roc(mated, nonmated.similarities)
+        fmrs = tuple(fmr for fmr in FMRS if people >= fewest_people(fmr))
+    for fmr in fmrs:
+        require_people(fmr, people)
+    kept: Nonmated | NonmatedHistogram
+    if count_nonmated(labels) <= MAX_KEPT_PAIRS:
+        kept = cross_comparisons(embeddings, labels)
+        points = tuple(tar_at_fmr(mated, kept, fmr) for fmr in fmrs)
+        curve = roc(mated, kept.similarities)
+    else:
+        kept = NonmatedHistogram(embeddings, labels)
+        points = histogram_points(mated, kept, fmrs)
+        curve = histogram_roc(mated, kept)
     tar_estimates: list[Estimate] = []
     fmr_estimates: list[Estimate] = []
     if intervals:
-        people = labels[pairs.indices[pairs.mated, 0]]
-        for fmr in fmrs:
-            threshold = nonmated.threshold(fmr)
-            tar_estimates.append(estimate_acceptance(mated, people, threshold, pooled=True))
-            fmr_estimates.append(nonmated.fmr(threshold.value))
+        owners = labels[pairs.indices[pairs.mated, 0]]
+        for point in points:
+            found = estimate_fmr(embeddings, labels, point.threshold)
+            threshold = _decision(kept, point, found)
+            tar_estimates.append(estimate_acceptance(mated, owners, threshold, pooled=True))
+            fmr_estimates.append(found)
     return Verification(
         accuracy=accuracy,
         accuracy_std=deviation,
@@ -316,7 +346,7 @@ def verify(
         images=len(labels),
         points=points,
         mated=len(mated),
-        nonmated=len(nonmated.similarities),
+        nonmated=count_nonmated(labels),
         eer=equal_error_rate(curve)[0],
         curve=curve,
         tar_estimates=tuple(tar_estimates),
@@ -324,19 +354,16 @@ def verify(
     )
 
 
-def cross_comparisons(embeddings: Array, labels: NDArray[np.integer]) -> Nonmated:
-    """Return all pairs of images of two identities.
-
-    Args:
-        embeddings: Shape (images, dim), unit norm.
-        labels: Shape (images,), identities.
-    """
-    _, person, images = np.unique(labels, return_inverse=True, return_counts=True)
-    first, second = np.triu_indices(len(labels), 1)
-    different = person[first] != person[second]
-    first, second = first[different], second[different]
-    products = embeddings @ embeddings.T
-    return Nonmated(products[first, second], person[first], person[second], images)
+def _decision(
+    kept: Nonmated | NonmatedHistogram, point: OperatingPoint, found: Estimate
+) -> DecisionThreshold:
+    """Return an operating point's threshold with its interval."""
+    if isinstance(kept, Nonmated):
+        return kept.threshold(point.fmr)
+    value, last = point.threshold, kept.pairs - 1
+    most, least = (min(allowed_above(kept.pairs, rate), last) for rate in (found.high, found.low))
+    low, high = (ranked.value for ranked in kept.ranks([most, least]))
+    return DecisionThreshold(point.fmr, value, min(low, value), max(high, value))
 
 
 def describe_verification(metrics: Verification) -> dict[str, Any]:

@@ -25,6 +25,17 @@ class AngleHistogram:
         """Set all counts to zero."""
         self.counts = np.zeros(BINS, dtype=np.int64)
 
+    def load(self, counts: list[int]) -> None:
+        """Replace the counts by those of an earlier run.
+
+        Raises:
+            ValueError: If there is not one whole number per bin.
+        """
+        found = np.array(counts, dtype=np.int64)
+        if found.shape != (BINS,):
+            raise ValueError(f"expected {BINS} numbers of images, got {found.shape}")
+        self.counts = found
+
     @torch.no_grad()
     def add(self, embeddings: Tensor, labels: Tensor, centres: Tensor) -> None:
         """Count the images of a batch.

@@ -1,21 +1,33 @@
 """The training data: who is trained on, who is held out, and the batches of an epoch."""
 
 import functools
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from recognition.data.dataset import AlignedFaces, epoch_order, labelled
+from recognition.data.embedding import embed_files, embed_readable
 from recognition.data.folders import Split, by_photographs, split_identities
 from recognition.data.sources import open_source
+from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
 from recognition.images import resized
+from recognition.options import OnUnreadable
+from recognition.recogniser import Recogniser
 from recognition.training.options import TrainingOptions
+from recognition.training.skipped import SkippedFaces
+
+#: Faces one after another that cannot be read, after which a training ends: a whole disk is gone then.
+_MOST_IN_A_ROW = 100
+#: Stands for the number of a face where there is none that can be read.
+_NONE = -1
 
 
 class TrainingData:
@@ -26,13 +38,22 @@ class TrainingData:
         options: Seed, batch size, number of held-out identities and augmentation.
         workers: Processes that read images; 0 reads them in this process.
         keep_images: Whether decoded images stay in memory, 37 kB each.
+        on_unreadable: Whether faces that cannot be read are skipped or end the training.
+        skipped: Names of faces that an earlier part of this training skipped; None checks all files.
 
     Raises:
         InputError: If there is no data, or less than one batch of it, or an argument is out of range.
     """
 
     def __init__(
-        self, data: Path, options: TrainingOptions, *, workers: int = 0, keep_images: bool = False
+        self,
+        data: Path,
+        options: TrainingOptions,
+        *,
+        workers: int = 0,
+        keep_images: bool = False,
+        on_unreadable: OnUnreadable = "skip",
+        skipped: Iterable[str] | None = None,
     ) -> None:
         if workers < 0:
             raise InputError(f"workers: expected 0 or more processes, got {workers}")
@@ -40,7 +61,9 @@ class TrainingData:
         self.workers = workers
         source = open_source(data)
         self.read = source.read
-        self.split = split_identities(source.identities, held_out=options.held_out, seed=options.seed)
+        split = split_identities(source.identities, held_out=options.held_out, seed=options.seed)
+        self.skipped = SkippedFaces(data if data.is_dir() else data.parent, on_unreadable, skipped)
+        self.split = self.skipped.readable(split, source.check)
         photographs = {name: len(paths) for name, paths in self.split.train.items()}
         #: Names of the classes in their order, and the number of training photographs of each.
         self.class_names = tuple(by_photographs(photographs))
@@ -61,14 +84,28 @@ class TrainingData:
                 f"{options.batch_size}; use a smaller --batch-size"
             )
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of the names and labels of all training images."""
+        lines = [f"{label} {self.skipped.name(key)}" for key, label in self.dataset.samples]
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield the batches of an epoch: images, (batch, 3, 112, 112) in [0, 1], labels and indices,
         (batch,).
 
-        An index is the number of an image in the training data.
+        An index is the number of an image in the training data. An image that cannot be read is replaced by
+        the next one that can, or ends the training.
 
         They depend only on the options, the data and the epoch. So do the random numbers that torch draws
         in this process while they are used, such as dropout's, so that a resumed training draws the same.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+            first: Number of the first batch to yield, from 0.
+
+        Raises:
+            InputError: If an image cannot be read and the training is to stop, or too many are unreadable.
         """
         self.dataset.epoch = epoch
         order = epoch_order(
@@ -76,9 +113,9 @@ class TrainingData:
             seed=self.options.seed,
             epoch=epoch,
             images_per_identity=self.options.images_per_identity,
-        )
+        )[first * self.options.batch_size :]
         loader = DataLoader(
-            self.dataset,
+            _Replaced(self.dataset, 1 if self.skipped.on_unreadable == "stop" else _MOST_IN_A_ROW),
             batch_size=self.options.batch_size,
             sampler=order.tolist(),
             num_workers=self.workers,
@@ -86,8 +123,50 @@ class TrainingData:
         )
         torch.manual_seed(self.options.seed * 1_000_003 + epoch)
         size = self.options.batch_size
-        for number, (images, labels) in enumerate(loader):
-            yield images, labels, torch.from_numpy(order[number * size : (number + 1) * size])
+        for number, (images, labels, used) in enumerate(loader):
+            wanted = order[number * size : (number + 1) * size]
+            replaced = [self.dataset.samples[index][0] for index in wanted[used.numpy() != wanted]]
+            if replaced and (used == _NONE).any():
+                raise self._unreadable(replaced)
+            self.skipped.add(replaced)
+            yield images, labels, used
+
+    def _unreadable(self, keys: list[Path]) -> InputError:
+        """Return the error of the first of some faces that cannot be read."""
+        try:
+            for key in keys:
+                self.read(key)
+        except InputError as error:
+            return InputError(f"{error} (--on-unreadable skip goes on without such files)")
+        return InputError(f"{keys[0]}: could not be read for a moment; run the command again")
+
+    def embed(
+        self,
+        recogniser: Recogniser,
+        keys: list[Path],
+        *,
+        dtype: torch.dtype = torch.float32,
+        progress: bool = False,
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the unit-norm embeddings of those faces that can be read, and which they are.
+
+        Args:
+            recogniser: The network; its device is used.
+            keys: Keys of the faces.
+            dtype: Precision of the network's inner computation.
+            progress: Whether to show a progress bar.
+
+        Raises:
+            InputError: If one cannot be read and the training is to stop, or none can.
+        """
+        if self.skipped.on_unreadable == "stop":
+            whole = embed_files(recogniser, keys, read=self.read, dtype=dtype, progress=progress)
+            return whole, np.ones(len(keys), dtype=np.bool_)
+        embeddings, readable = embed_readable(
+            recogniser, keys, read=self.read, dtype=dtype, progress=progress
+        )
+        self.skipped.add(key for key, sound in zip(keys, readable, strict=True) if not sound)
+        return embeddings, readable
 
     def held_out(self) -> list[tuple[Path, int]]:
         """Return the keys and labels of the held-out identities' images."""
@@ -95,15 +174,53 @@ class TrainingData:
 
     @functools.cached_property
     def mean_face(self) -> Tensor:
-        """Mean of the training images and their mirror images, (3, image_size, image_size) in [0, 1]."""
-        total = sum(self.read(key).double() for key, _ in self.dataset.samples)
-        mean = torch.as_tensor(total) / len(self.dataset)
+        """Mean of the training images and their mirror images, (3, image_size, image_size) in [0, 1].
+
+        Images that cannot be read are left out.
+        """
+        total: Tensor | float = 0.0
+        count = 0
+        for key, _ in self.dataset.samples:
+            try:
+                total = total + self.read(key).double()
+            except InputError:
+                self.skipped.add([key])
+                continue
+            count += 1
+        mean = torch.as_tensor(total) / max(1, count)
         mean = (mean + mean.flip(-1)) / 2
         return resized(mean[None], self.options.image_size)[0].float()
 
     def describe_split(self) -> dict[str, Any]:
         """Return the split as it is written beside the network."""
         return describe_split(self.split, self.options.seed)
+
+
+class _Replaced(Dataset[tuple[Tensor, int, int]]):
+    """Faces, of which one that cannot be read is replaced by the next that can, beside that one's number.
+
+    A process that reads images cannot count what it replaces, but the process that trains can compare the
+    numbers.
+
+    Args:
+        faces: The faces.
+        tries: How many faces one after another are tried; with none of them the number is `_NONE`.
+    """
+
+    def __init__(self, faces: AlignedFaces, tries: int) -> None:
+        self._faces, self._tries = faces, tries
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
+        for number in range(index, index + self._tries):
+            used = number % len(self._faces)
+            try:
+                return (*self._faces[used], used)
+            except InputError:
+                continue
+        return torch.zeros(3, ALIGNED_SIZE, ALIGNED_SIZE), self._faces.samples[index][1], _NONE
 
 
 def describe_split(split: Split, seed: int) -> dict[str, Any]:

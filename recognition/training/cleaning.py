@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.checkpoint import load_extra, load_notes
-from recognition.data.embedding import embed_files
+from recognition.data.embedding import embed_readable
 from recognition.data.sources import FaceSource
 from recognition.errors import InputError
 from recognition.images import to_uint8
@@ -102,7 +102,7 @@ def find_noise(
 
 def clean(
     recogniser: Recogniser, source: FaceSource, *, max_angle: float = MAX_ANGLE
-) -> tuple[Cleaning, list[Path], NDArray[np.int64]]:
+) -> tuple[Cleaning, list[Path], NDArray[np.int64], list[Path]]:
     """Find the label noise in the training images of a network with several centres per class.
 
     Args:
@@ -111,11 +111,12 @@ def clean(
         max_angle: Largest angle to the dominant centre at which an image is kept, degrees.
 
     Returns:
-        Which images are kept, their keys, and their labels, which index `recogniser.class_names`.
+        Which images are kept, their keys, their labels, which index `recogniser.class_names`, and the keys of
+        images that cannot be read, which the others do not include.
 
     Raises:
-        InputError: If the network does not have several centres per class, or identities that it was
-            trained on are not in the source.
+        InputError: If the network does not have several centres per class, identities that it was trained on
+            are not in the source, or no image can be read.
     """
     path = recogniser.source.path
     if not path.endswith(".safetensors") or recogniser.class_names is None:
@@ -137,9 +138,11 @@ def clean(
         for key in source.identities[name]
         if key.name != reserved.get(name)
     ]
-    keys, labels = [key for key, _ in samples], np.array([label for _, label in samples])
-    embeddings = embed_files(recogniser, keys, read=source.read, progress=True)
-    return find_noise(embeddings, labels, subcentres, max_angle=max_angle), keys, labels
+    embeddings, readable = embed_readable(recogniser, [key for key, _ in samples], read=source.read)
+    keys = [key for (key, _), sound in zip(samples, readable, strict=True) if sound]
+    left_out = [key for (key, _), sound in zip(samples, readable, strict=True) if not sound]
+    labels = np.array([label for _, label in samples])[readable]
+    return find_noise(embeddings, labels, subcentres, max_angle=max_angle), keys, labels, left_out
 
 
 def clusters(
@@ -181,8 +184,8 @@ def describe_rows(
     """Return the rows of the cleaned list: every image of the source, so that its split stays the same.
 
     The columns are file, identity, angle (degrees to the dominant centre), centre (index of the nearest
-    one), dominant (whether that is the dominant one) and kept. Images that the network was not trained on
-    are kept and have neither angle nor centre.
+    one), dominant (whether that is the dominant one) and kept. Images that the network was not trained on,
+    and those that cannot be read, are kept and have neither angle nor centre.
     """
     names = recogniser.class_names or ()
     judged = {(names[label], key): index for index, (key, label) in enumerate(zip(keys, labels, strict=True))}

@@ -62,6 +62,8 @@ def dry_run(
         start_from=start_from,
         teacher=teacher,
         compiled=compiled,
+        # The files are checked by the training itself.
+        skipped=(),
     )
     if trainer.teacher is not None:
         trainer.teacher.use_placeholders()

@@ -1,6 +1,7 @@
 """The modules of a training, built from its options: backbone, head and auxiliary losses."""
 
 import inspect
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,21 @@ from recognition.heads import DEFAULT_MARGIN, build_head
 from recognition.heads.base import Head
 from recognition.heads.fixed_margin import ArcFaceHead
 from recognition.losses import build_auxiliary_loss
-from recognition.training.options import TrainingOptions
+from recognition.training.options import TrainingOptions, Undecayed
 
 #: Side of an aligned face, pixels, which every backbone takes.
 _FULL_SIZE = 112
+#: Normalisation layers.
+_NORMS = (
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    nn.SyncBatchNorm,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+)
 
 
 @dataclass(frozen=True)
@@ -41,19 +53,39 @@ class Modules:
         parts = (self.backbone, self.head, self.aux_losses)
         return [parameter for part in parts for parameter in part.parameters()]
 
-    def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> tuple[Tensor, Tensor]:
+    def undecayed(self, names: Collection[Undecayed]) -> list[nn.Parameter]:
+        """Return the parameters without weight decay, as `TrainingOptions.no_decay` names them."""
+        found: dict[nn.Parameter, None] = {}
+        for part in (self.backbone, self.head, self.aux_losses):
+            for module in part.modules():
+                for name, parameter in module.named_parameters(recurse=False):
+                    is_bias = name == "bias" or isinstance(module, nn.PReLU)
+                    if (
+                        ("norms" in names and isinstance(module, _NORMS))
+                        or ("biases" in names and is_bias)
+                        or ("centres" in names and part is not self.backbone and not is_bias)
+                    ):
+                        found[parameter] = None
+        return list(found)
+
+    def loss(
+        self, images: Tensor, embeddings: Tensor, labels: Tensor, margin_fraction: float
+    ) -> tuple[Tensor, Tensor]:
         """Return the head's loss plus the weighted auxiliary losses, a scalar, and the class centres.
 
         Args:
+            images: Shape (batch, 3, side, side), in [0, 1].
             embeddings: Shape (batch, dim), of any positive norm.
             labels: Shape (batch,), class indices.
             margin_fraction: Fraction of the margin that is applied, from 0 to 1.
         """
+        labels = labels.long()
         loss = self.head.loss(embeddings, labels, margin_fraction)
         # After the head's loss, which may change which of several centres of a class is the dominant one.
         centres = self.head.centres
         for aux_loss in self.aux_losses:
-            loss = loss + aux_loss.weight * aux_loss(embeddings, labels, centres)
+            more = (images,) if aux_loss.needs_images else ()
+            loss = loss + aux_loss.weight * aux_loss(embeddings, labels, centres, *more)
         return loss, centres
 
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from recognition.training.options import TrainingOptions
 
-#: Norm that gradients are clipped to, as in InsightFace, because the first gradients of a head are large.
+#: Norm that the gradients of all modules together are clipped to, because the first gradients of a head are
+#: large. InsightFace's arcface_torch has the same norm and clips the backbone's gradients alone.
 CLIP_NORM = 5.0
 #: Momentum of SGD, as in the ArcFace paper.
 MOMENTUM = 0.9
@@ -19,6 +20,7 @@ class Optimiser:
 
     Args:
         parameters: What to optimise.
+        undecayed: Those of them that have no weight decay.
         options: Learning rate and weight decay.
         device: Where the parameters are.
         dtype: Precision of the network's inner computation.
@@ -27,15 +29,20 @@ class Optimiser:
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
+        undecayed: Iterable[nn.Parameter],
         options: TrainingOptions,
         *,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
         self.parameters = list(parameters)
-        self.sgd = torch.optim.SGD(
-            self.parameters, lr=options.learning_rate, momentum=MOMENTUM, weight_decay=options.weight_decay
-        )
+        kept = {id(one) for one in undecayed}
+        decaying = [one for one in self.parameters if id(one) not in kept]
+        groups = [{"params": decaying, "weight_decay": options.weight_decay}]
+        if kept:
+            steady = [one for one in self.parameters if id(one) in kept]
+            groups.append({"params": steady, "weight_decay": 0.0})
+        self.sgd = torch.optim.SGD(groups, lr=options.learning_rate, momentum=MOMENTUM)
         # Without scaling, small gradients vanish in float16. For other types the scaler does nothing.
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
 

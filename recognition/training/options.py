@@ -12,6 +12,7 @@ from recognition.losses import AUXILIARY_LOSSES
 from recognition.options import Augmentation
 
 Schedule = Literal["cosine", "polynomial"]
+Undecayed = Literal["norms", "biases", "centres"]
 
 _NETWORK, _LOSS, _OPTIMISATION, _DATA = "network", "loss", "optimisation", "data"
 
@@ -114,6 +115,13 @@ class TrainingOptions:
         0.1, help="Highest learning rate of SGD with momentum 0.9", group=_OPTIMISATION, above=0
     )
     weight_decay: float = option(5e-4, help="Weight decay of SGD", group=_OPTIMISATION, minimum=0)
+    no_decay: tuple[Undecayed, ...] = option(
+        (),
+        help="Parameters without weight decay: norms, those of normalisation layers, as in AdaFace and "
+        "InsightFace_Pytorch; biases, and the slopes of PReLU; centres, of the head and of auxiliary losses. "
+        "In InsightFace's arcface_torch all decay (default: all decay)",
+        group=_OPTIMISATION,
+    )
     schedule: Schedule = option(
         "cosine", help="How the learning rate falls to zero after its warm-up", group=_OPTIMISATION
     )

@@ -1,14 +1,17 @@
-"""The state of a training between two epochs, as a file from which the training resumes."""
+"""The state of a training between two steps, as a file from which the training resumes."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from recognition.errors import InputError, one_line
 from recognition.loading.torch_files import read_torch_file, write_torch_file
 
 #: Marks the files; the number rises with every change of their content.
-FORMAT = "arcinvert-training-2"
+FORMAT = "arcinvert-training-3"
 
 
 def write_state(path: Path, *, identity: Mapping[str, Any], content: Mapping[str, Any]) -> None:
@@ -53,3 +56,22 @@ def read_state(path: Path, *, identity: Mapping[str, Any]) -> dict[str, Any]:
             "remove it or choose another --out"
         )
     return state
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of the random generators that a step on a device draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_random_state(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Set the random generators to states that `random_state` returned; another device's are ignored."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+    if device.type == "mps" and "mps" in states:
+        torch.mps.set_rng_state(states["mps"])

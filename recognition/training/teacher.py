@@ -16,7 +16,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from recognition.data.embedding import embed_files
 from recognition.errors import InputError
 from recognition.images import atomic_path
 from recognition.loading import load
@@ -70,6 +69,8 @@ class Teacher:
     def embed(self, folder: Path | None = None) -> Tensor:
         """Return the teacher's embeddings of all training photographs, unit norm, shape (images, dim).
 
+        Those of photographs that cannot be read are zero.
+
         Args:
             folder: Where they are cached; None keeps them in memory only.
         """
@@ -78,7 +79,10 @@ class Teacher:
             digest = hashlib.sha256("\n".join([self._recogniser.source.sha256, *map(str, keys)]).encode())
             cached = None if folder is None else _read(folder / CACHE, digest.hexdigest())
             if cached is None:
-                cached = embed_files(self._recogniser, keys, read=self._data.read, progress=True)
+                found, readable = self._data.embed(self._recogniser, keys, progress=True)
+                # A face that cannot be read is never in a batch; its row keeps the numbers of the others.
+                cached = np.zeros((len(keys), found.shape[1]), dtype=np.float32)
+                cached[readable] = found
                 if folder is not None:
                     with atomic_path(folder / CACHE) as temporary:
                         save_file({"embeddings": cached}, temporary, {"digest": digest.hexdigest()})
@@ -87,6 +91,8 @@ class Teacher:
 
     def class_centres(self, labels: NDArray[np.integer]) -> Tensor:
         """Return the mean direction of the embeddings of each class, unit norm, shape (classes, dim).
+
+        A class without a readable photograph has a zero.
 
         Args:
             labels: Shape (images,), class indices of the training photographs, each class at least once.

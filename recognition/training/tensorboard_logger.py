@@ -29,6 +29,10 @@ class TensorBoardLogger:
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
+    def flush(self) -> None:
+        """Write all events to the file."""
+        self._writer.flush()
+
     def close(self) -> None:
         """Flush the events and close the file."""
         self._writer.close()

@@ -1,11 +1,16 @@
 """Train a network, from aligned faces to a folder of results."""
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from recognition.errors import InputError
-from recognition.options import DeviceName, TrainingPrecision
+from recognition.lock import locked
+from recognition.options import DeviceName, OnUnreadable, TrainingPrecision
 from recognition.training.options import TrainingOptions
+from recognition.training.session import MODEL, SKIPPED, STATE, Session
+from recognition.training.skipped import skipped_before
 from recognition.training.trainer import Trainer
 
 
@@ -22,15 +27,19 @@ def train(
     start_from: str | os.PathLike[str] | None = None,
     teacher: str | os.PathLike[str] | None = None,
     compiled: bool = False,
+    on_unreadable: OnUnreadable = "skip",
+    save_every: int | None = None,
+    left_out: Callable[[list[str]], None] = lambda names: None,
 ) -> Path:
     """Train on aligned faces, or resume the training that left its state in `out`.
 
     A training resumes only with the same options and data, except for the number of epochs: the schedule
-    is then that of the new number.
+    is then that of the new number. A resumed training gives the results of an uninterrupted one.
 
     The folder `out` gets model.safetensors (after each epoch), log.jsonl (one line per epoch), split.json,
-    state.pt, angles.json (histograms of the angles between images and their centres, per epoch), and
-    TensorBoard events with the loss, the learning rate and the images per second of each step.
+    state.pt, angles.json (histograms of the angles between images and their centres, per epoch),
+    TensorBoard events with the loss, the learning rate and the images per second of each step, and
+    unreadable.json with the faces that were left out, if any.
 
     Args:
         data: A folder per identity, or a list (see `recognition.data.sources`).
@@ -46,31 +55,47 @@ def train(
         teacher: Network whose embeddings the student learns too, weighted by `options.teacher_weight`. Its
             classes' mean embeddings are then the first class centres.
         compiled: Whether torch.compile makes the network's code faster, after a minute of compilation.
+        on_unreadable: What happens where a face cannot be read. `skip` leaves out those that a check of all
+            files finds before the first epoch, and puts others in the place of those that are found later;
+            `stop` ends the training with the state saved last.
+        save_every: Steps after which the state is saved within an epoch; None saves at the ends of epochs.
+        left_out: Receives the names of the faces that were left out, relative to the data.
 
     Returns:
         The path of the network.
 
     Raises:
         InputError: If there is no data, an option is out of range, `start_from` does not fit, `out` holds the
-            state of another training, or a loss is not finite.
+            state of another training, another run writes it, or a loss is not finite.
     """
     if stop_after is not None and stop_after < 1:
         raise InputError(f"stop after: expected an epoch, 1 or later, got {stop_after}")
-    trainer = Trainer(
-        data,
-        options,
-        device=device,
-        precision=precision,
-        workers=workers,
-        keep_images=keep_images,
-        start_from=start_from,
-        teacher=teacher,
-        compiled=compiled,
-    )
-    trainer.prepare(Path(out))
-    try:
-        for epoch in range(trainer.log.finished_epochs, min(options.epochs, stop_after or options.epochs)):
-            trainer.train_epoch(epoch)
-    finally:
-        trainer.close()
-    return trainer.model_path
+    if save_every is not None and save_every < 1:
+        raise InputError(f"save every: expected a number of steps, 1 or more, got {save_every}")
+    out = Path(out)
+    with contextlib.ExitStack() as stack:
+        try:
+            # The lock is beside the folder.
+            out.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(out))
+        except OSError as error:
+            raise InputError(f"{out}: cannot be created ({error.strerror}); choose another --out") from None
+        trainer = Trainer(
+            data,
+            options,
+            device=device,
+            precision=precision,
+            workers=workers,
+            keep_images=keep_images,
+            start_from=start_from,
+            teacher=teacher,
+            compiled=compiled,
+            on_unreadable=on_unreadable,
+            skipped=skipped_before(out / SKIPPED) if (out / STATE).exists() else None,
+        )
+        session = Session(trainer, out, save_every=save_every)
+        stack.callback(session.close)
+        while session.log.finished_epochs < min(options.epochs, stop_after or options.epochs):
+            session.train_epoch()
+    left_out(trainer.data.skipped.names)
+    return out / MODEL

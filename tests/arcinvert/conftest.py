@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.initialisation import mean_face_from_weights
-from recognition.detection.alignment import crop_at, find_face
+from recognition.detection.alignment import crop_at
+from recognition.detection.search import find_face
 from recognition.images import write_png
 from recognition.loading import load
 from recognition.recogniser import Recogniser

@@ -14,7 +14,7 @@ from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import face_subject
 from recognition.checkpoint import sha256
-from recognition.detection.alignment import find_face
+from recognition.detection.search import find_face
 from recognition.images import to_tensor
 from recognition.recogniser import Recogniser
 from tests.arcinvert.support import IDENTITY_ALONE, STEPS, cosine_of, file_names, leave_out_judge

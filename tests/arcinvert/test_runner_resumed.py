@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from arcinvert import Attacker, InputError, Step, records
-from arcinvert.output.lock import locked
 from recognition.images import read_image, write_png
+from recognition.lock import locked
 from tests.arcinvert.support import file_names, interrupt_in, leave_out_judge, read_result
 
 CLASSES = [4, 0, 1, 2]
@@ -148,7 +148,7 @@ def test_a_second_live_run_is_refused(attacker: Attacker, tmp_path: Path) -> Non
 
 def test_another_process_is_refused_too(tmp_path: Path) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom arcinvert.output.lock import locked\n"
+        "import sys\nfrom pathlib import Path\nfrom recognition.lock import locked\n"
         f"with locked(Path({str(tmp_path / 'out')!r})):\n"
         "    print('held', flush=True)\n    sys.stdin.read()\n"
     )

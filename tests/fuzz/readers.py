@@ -1,10 +1,12 @@
 """The table of readers that are fuzzed: a new one is one row of `READERS`."""
 
+import base64
 import contextlib
 import functools
 import io
 import json
 import sqlite3
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,7 @@ from recognition.plots.curves import draw_cmcs, draw_rocs, read_curve
 from recognition.recogniser import Recogniser, Source
 from recognition.training.log import TrainingLog
 from recognition.training.options import TrainingOptions
+from recognition.training.skipped import skipped_before
 from recognition.training.state import read_state, write_state
 from tests.fuzz.mutations import (
     Mutation,
@@ -153,13 +156,15 @@ def _statistics_bytes(folder: Path) -> list[bytes]:
     return [(folder / "s.safetensors").read_bytes()]
 
 
+def _saved(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 def _npy_bytes(_: Path) -> list[bytes]:
-    found = []
-    for rows in (np.eye(2, dtype=np.float32), np.ones((5, 2)), np.ones((2, 2), dtype=np.float16)):
-        file = io.BytesIO()
-        np.save(file, rows)
-        found.append(file.getvalue())
-    return found
+    arrays = (np.eye(2, dtype=np.float32), np.ones((5, 2)), np.ones((2, 2), dtype=np.float16))
+    return [_saved(rows) for rows in arrays]
 
 
 def _read_npy(path: Path) -> None:
@@ -185,9 +190,12 @@ def _image_bytes(_: Path) -> list[bytes]:
         ("TIFF", "F", {}),
         ("GIF", "P", {}),
         ("PPM", "RGB", {}),
+        ("AVIF", "RGB", {"exif": exif}),
+        ("JPEG2000", "RGB", {}),
+        ("TIFF", "I", {}),
     ):
         file = io.BytesIO()
-        pixels.convert("L" if mode in ("I;16", "F") else mode).convert(mode).save(file, kind, **options)
+        pixels.convert("L" if mode in ("I;16", "I", "F") else mode).convert(mode).save(file, kind, **options)
         found.append(file.getvalue())
     return found
 
@@ -261,6 +269,10 @@ def _read_angles(path: Path) -> None:
     draw_angles(read_angles(folder))
 
 
+def _skipped_bytes(_: Path) -> list[bytes]:
+    return [json.dumps({"before_training": ["Ann/1.png"], "while_training": ["Bob/2.png"]}).encode()]
+
+
 def _read_own(path: Path) -> None:
     load(path)
     load_notes(path)
@@ -274,19 +286,41 @@ def _sqlite_bytes(folder: Path) -> list[bytes]:
         rows = np.random.default_rng(0).normal(size=(3, 4)).astype("<f4")
         blobs = [(f"p{number}", row.tobytes()) for number, row in enumerate(rows)]
         base.executemany("INSERT INTO templates VALUES (?, ?)", blobs)
-        base.execute("INSERT INTO templates VALUES ('json', '[1, 2, 3, 4.5]')")
+        cells = ["[1, 2, 3, 4.5]", "{1,2,3,4}", base64.b64encode(rows[0].tobytes()).decode(), _saved(rows[1])]
+        base.executemany("INSERT INTO templates VALUES ('cell', ?)", [(cell,) for cell in cells])
         base.commit()
     return [path.read_bytes()]
 
 
 def _parquet_bytes(folder: Path) -> list[bytes]:
     rows = np.random.default_rng(0).normal(size=(3, 4)).tolist()
-    table = pyarrow.table({"identity": ["a", "b", "c"], "template": rows})
-    pyarrow.parquet.write_table(table, folder / "templates.parquet")
-    return [(folder / "templates.parquet").read_bytes()]
+    cells = [np.array(row, dtype="<f4").tobytes() for row in rows]
+    found = []
+    for column in (rows, cells, [str(row) for row in rows]):
+        table = pyarrow.table({"identity": ["a", "b", "c"], "template": column})
+        pyarrow.parquet.write_table(table, folder / "templates.parquet")
+        found.append((folder / "templates.parquet").read_bytes())
+    return found
+
+
+def _npz_bytes(folder: Path) -> list[bytes]:
+    rows = np.random.default_rng(0).normal(size=(3, 4))
+    found = []
+    for save in (np.savez, np.savez_compressed):
+        save(folder / "templates.npz", embeddings=rows, names=np.array(["a", "b", "c"]))
+        found.append((folder / "templates.npz").read_bytes())
+    return found
+
+
+def _faiss_bytes(_: Path) -> list[bytes]:
+    vectors = np.random.default_rng(0).normal(size=(3, 4)).astype("<f4")
+    header = struct.pack("<iqqq?i", 4, 3, 1 << 20, 1 << 20, True, 0)
+    flat = b"IxFI" + header + struct.pack("<Q", vectors.size) + vectors.tobytes()
+    return [flat, b"IxMp" + header + flat + struct.pack("<Qqqq", 3, 5, 6, 7)]
 
 
 def _read_table(path: Path) -> None:
+    read_templates(path, dim=4, skip=True)
     read_templates(path, dim=4)
 
 
@@ -319,8 +353,11 @@ READERS: dict[str, Reader] = {
     "calibration": Reader(".json", _calibration_bytes, _read_calibration, mutate_json),
     "cmc": Reader(".json", lambda _: [json.dumps(_POINTS).encode()], _read_cmc, mutate_json),
     "angles": Reader(".json", lambda _: [b'{"epochs": [[1, 2, 3], [0, 2, 4]]}'], _read_angles, mutate_json),
+    "skipped": Reader(".json", _skipped_bytes, skipped_before, mutate_json),
     "sqlite": Reader(".db", _sqlite_bytes, _read_table),
     "parquet": Reader(".parquet", _parquet_bytes, _read_table),
+    "npz": Reader(".npz", _npz_bytes, _read_table, mutate_members),
+    "faiss": Reader(".faiss", _faiss_bytes, _read_table),
     "audit-toml": Reader(".toml", _audit_toml_bytes, _read_audit_toml, mutate_lines),
     "audit-json": Reader(".json", _audit_json_bytes, read_audit, mutate_json),
 }

@@ -1,30 +1,45 @@
-"""Kills a command at random moments until it ends by itself, and compares what it wrote."""
+"""Kills a command at random moments until it ends by itself, and compares what it wrote.
 
+Commands run in forked processes, in which everything is imported already: the seconds that Python takes to
+import torch hold no moment of interest.
+"""
+
+import gc
 import hashlib
 import json
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
+import dlib  # noqa: F401
+import matplotlib.figure  # noqa: F401
 import torch
-import torch.nn.functional as F
+from safetensors import safe_open
 
-from recognition.backbones import build_backbone
-from recognition.checkpoint import save_recogniser
-from recognition.images import write_png
-from recognition.recogniser import Recogniser, Source
+import arcinvert.attacker
+import arcinvert.audit.runner
+import arcinvert.knowledge.calibrate
+import arcinvert.output.sheet  # noqa: F401
+import recognition.detection.folders
+import recognition.plots.clusters
+import recognition.training.train  # noqa: F401
+from arcinvert.cli import main as arcinvert_cli
+from recognition.cli import main as recognition_cli
+from recognition.loading.torch_files import read_torch_file
 
-_ARCHITECTURE: dict[str, Any] = {"network": "iresnet18", "width": 1 / 16, "embedding_size": 32}
 #: Fields of JSON that differ from one run to the next.
-_OF_A_RUN = ("created", "seconds")
+_OF_A_RUN = ("created", "seconds", "images_per_second")
+#: Seconds that a command may take.
+_DEADLINE = 300.0
+#: Texts in place of the folder of a run, which each run has one of.
+_HERE = "{out}"
 
 
 @dataclass(frozen=True)
@@ -33,84 +48,65 @@ class Scenario:
 
     Args:
         name: What reports call it.
-        arguments: Of `python -m arcinvert`, without --out.
-        key_file: The name of the key file that it writes beside `out`, which every round begins with, so that
-            pseudonyms are equal.
+        arguments: Of the command line; `{out}` in them is where it writes.
+        main: The entry point: of `arcinvert`, or of `python -m recognition`.
+        ending: Ends the name of what it writes: a file where it begins with a dot, else a folder.
+        key_file: The name of the key file that it writes beside its folder, which every round begins with,
+            so that pseudonyms are equal.
     """
 
     name: str
     arguments: tuple[str, ...]
+    main: Callable[[list[str]], None] = arcinvert_cli.main
+    ending: str = ""
     key_file: str | None = None
 
 
-def prepare(folder: Path) -> list[Scenario]:
-    """Write networks and photographs to a folder, and return the commands that use them."""
-    models = [
-        _write_model(folder / f"{name}.safetensors", seed) for seed, name in enumerate(("tiny", "judge"))
-    ]
-    people = folder / "people"
-    for number in range(12):
-        coarse = np.random.default_rng(number).random((1, 3, 6, 6))
-        smooth = F.interpolate(torch.from_numpy(coarse), 112, mode="bicubic").clamp(0, 1)
-        crop = (smooth[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
-        (people / f"Person {number:02d}").mkdir(parents=True)
-        write_png(people / f"Person {number:02d}" / "1.png", crop)
-        write_png(people / f"Person {number:02d}" / "2.png", (crop * 0.9).astype(np.uint8))
-    np.save(folder / "templates.npy", np.random.default_rng(0).normal(size=(6, 32)))
-    attack = ("--model", str(models[0]), "--steps", "2", "--batch-size", "1", "--device", "cpu", "--resume")
-    return [
-        Scenario("generate", ("generate", "--class-id", "0", "1", "2", "3", "4", "5", "6", "7", *attack)),
-        Scenario("from-embedding", ("from-embedding", str(folder / "templates.npy"), *attack)),
-        Scenario(
-            "audit",
-            (
-                *("audit", "--images", str(people), "--model", str(models[0]), "--judges", str(models[1])),
-                *("--people", "6", "--samples", "4", "--steps", "2", "--calibration-images", "12"),
-                *("--fmr", "0.1", "--policy-fmr", "0.1", "--device", "cpu"),
-            ),
-            "out-key.json",
-        ),
-    ]
+def of_recognition(name: str, *arguments: str, ending: str = "") -> Scenario:
+    """Return a command of `python -m recognition`, whose own name is its first argument."""
+    return Scenario(name, arguments, recognition_cli.main, ending)
 
 
-def _write_model(path: Path, seed: int) -> Path:
-    torch.manual_seed(seed)
-    options = dict(_ARCHITECTURE)
-    backbone = build_backbone(options.pop("network"), **options)
-    backbone.train()
-    for _ in range(10):
-        backbone(2 * torch.rand(8, 3, 112, 112) - 1)
-    recogniser = Recogniser(
-        backbone.eval(),
-        name=path.stem,
-        centres=F.normalize(torch.randn(8, 32)),
-        class_names=tuple(f"Class {number}" for number in range(8)),
-        scale=16.0,
-        margin=0.3,
-        source=Source(architecture=_ARCHITECTURE),
-    )
-    save_recogniser(path, recogniser, extra={"mean_face": torch.full((3, 112, 112), 0.5)})
-    return path
-
-
-def run(scenario: Scenario, out: Path, *, after: float | None = None) -> int | None:
-    """Run a command, and return its exit code; None if it was killed.
+def run(scenario: Scenario, folder: Path, *, after: float | None = None) -> int | None:
+    """Run a command in a process of its own, and return its exit code; None if it was killed.
 
     Args:
         scenario: The command.
-        out: Where it writes.
+        folder: Where it writes `out`; its messages are added to `log.txt` there.
         after: Kill it after so many seconds; None lets it end.
     """
-    environment = os.environ | {"SOURCE_DATE_EPOCH": "1000000000", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "arcinvert", *scenario.arguments, "--out", str(out)]
-    with (out.parent / "log.txt").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    arguments = [one.replace(_HERE, str(folder / f"out{scenario.ending}")) for one in scenario.arguments]
+    child = os.fork()
+    if child == 0:
+        _run_child(scenario.main, arguments, folder / "log.txt")
+    end = time.monotonic() + (_DEADLINE if after is None else after)
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def _run_child(main: Callable[[list[str]], None], arguments: list[str], log: Path) -> NoReturn:
+    """Run a command with its streams in a file, and end the process with its exit code."""
+    code = 1
+    try:
+        stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(stream, 1)
+        os.dup2(stream, 2)
+        os.environ["SOURCE_DATE_EPOCH"] = "1000000000"
         try:
-            return process.wait(after)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            return None
+            main(arguments)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        except BaseException:
+            os.write(2, traceback.format_exc().encode())
+    finally:
+        # No clean-up of what belongs to the parent.
+        os._exit(code)
 
 
 def kill(scenario: Scenario, folder: Path, times: int, chance: random.Random) -> list[str]:
@@ -125,9 +121,11 @@ def kill(scenario: Scenario, folder: Path, times: int, chance: random.Random) ->
     folder.mkdir()
     whole = folder / "whole"
     whole.mkdir()
+    torch.set_num_threads(1)
+    gc.collect()
     begin = time.monotonic()
-    if run(scenario, whole / "out") != 0:
-        return [f"{scenario.name}: failed without a kill"]
+    if (code := run(scenario, whole)) != 0:
+        return [f"{scenario.name}: exit code {code} without a kill, see {whole}/log.txt"]
     seconds = time.monotonic() - begin
     expected = described(whole)
     wrong: list[str] = []
@@ -138,10 +136,9 @@ def kill(scenario: Scenario, folder: Path, times: int, chance: random.Random) ->
         round_number += 1
         if scenario.key_file is not None:
             shutil.copy2(whole / scenario.key_file, part)
-        # Late moments are those in which files are written: the start of Python takes the most time.
-        while done < times and run(scenario, part / "out", after=seconds * chance.uniform(0.3, 1.05)) is None:
+        while done < times and run(scenario, part, after=seconds * chance.uniform(0.02, 1.02)) is None:
             done += 1
-        code = run(scenario, part / "out")
+        code = run(scenario, part)
         if code != 0:
             wrong.append(f"{scenario.name}: exit code {code} after kills, see {part}/log.txt")
         elif (found := described(part)) != expected:
@@ -155,13 +152,48 @@ def described(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or name == "log.txt":
+        # TensorBoard's files are named after the time and the process.
+        if path.is_dir() or name == "log.txt" or "tensorboard/" in name:
             continue
-        data = path.read_bytes()
-        if path.suffix == ".json":
-            data = json.dumps(_timeless(json.loads(data)), sort_keys=True).encode()
-        found[name] = hashlib.sha256(data).hexdigest()
+        found[name] = hashlib.sha256(_content(path, str(folder))).hexdigest()
     return found
+
+
+def _content(path: Path, folder: str) -> bytes:
+    if path.suffix == ".json":
+        return json.dumps(_timeless(json.loads(path.read_bytes())), sort_keys=True).encode()
+    if path.suffix == ".jsonl":
+        return json.dumps([_timeless(json.loads(line)) for line in path.read_text().splitlines()]).encode()
+    if path.suffix == ".safetensors":
+        return _safetensors_content(path)
+    if path.suffix == ".pt":
+        return repr(_plain(read_torch_file(path))).encode()
+    return path.read_bytes().replace(folder.encode(), b"")
+
+
+def _safetensors_content(path: Path) -> bytes:
+    with safe_open(path, framework="pt") as file:
+        names = sorted(file.keys())
+        tensors = {name: _plain(file.get_tensor(name)) for name in names}
+        metadata = {name: _plain(value) for name, value in sorted((file.metadata() or {}).items())}
+    return repr((tensors, metadata)).encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that is written alike for equal content, without what is of one run alone."""
+    if isinstance(value, torch.Tensor):
+        shape = (str(value.dtype), tuple(value.shape))
+        return (
+            *shape,
+            hashlib.sha256(value.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest(),
+        )
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items() if name not in _OF_A_RUN}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        return _timeless(json.loads(value))
+    return value
 
 
 def _timeless(value: Any) -> Any:

@@ -241,6 +241,21 @@ def test_compare_prints_similarity_and_verdict(tiny_model, calibrated, people, t
     assert "FMR: expected one that was calibrated (0.001), got 0.5" in err
 
 
+def test_verdicts_of_a_network_without_calibration(tiny_model, people, tmp_path, capsys):
+    crops = sorted(people.glob("*/*.png"))[:2]
+    out_file = ("--out", tmp_path / "c.png")
+    code, out, err = run(capsys, "compare", *crops, "--model", tiny_model, *out_file)
+    assert code == 0, err
+    assert ": no verdict, because no threshold of tiny is known; give --threshold" in out
+    code, out, _ = run(capsys, "compare", *crops, "--model", tiny_model, "--threshold", "-1", *out_file)
+    assert code == 0
+    assert "same person at the given threshold -1.000, whose error rates are not known" in out
+    code, out, _ = run(capsys, "identify", crops[0], "--gallery", people, "--model", tiny_model)
+    assert code == 0
+    assert "        - " in out
+    assert "no verdict, because" in out
+
+
 def test_identify_prints_a_ranked_list(tiny_model, calibrated, people, capsys):
     probe = people / "Person_03/Person_03_0002.png"
     network = ("--model", tiny_model, "--calibration", calibrated)

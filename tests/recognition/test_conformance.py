@@ -135,3 +135,41 @@ def test_every_entry_of_a_registry_has_a_summary_and_is_found(registry):
     for name in registry:
         assert callable(registry[name])
         assert f"{name}: " in registry.help()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_computes_in_single_precision_under_autocast(name, dtype):
+    """The embeddings are those of half precision; nothing after them is rounded again."""
+    halves = embeddings().to(dtype)
+    expected = seeded_head(name).loss(halves.float(), LABELS)
+    head = seeded_head(name)
+    with torch.autocast("cpu", dtype):
+        logits = head(halves, LABELS)
+        loss = seeded_head(name).loss(halves, LABELS)
+    assert logits.dtype == loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8])
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_takes_labels_of_any_integer_type(name, dtype):
+    expected = seeded_head(name).loss(embeddings(), LABELS)
+    assert torch.equal(seeded_head(name).loss(embeddings(), LABELS.to(dtype)), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bool])
+def test_labels_that_are_no_integers_are_refused(dtype):
+    with pytest.raises(InputError, match=r"labels: expected integers, got torch\.(float32|bool)"):
+        seeded_head("arcface").loss(embeddings(), LABELS.to(dtype))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_compiles_to_one_graph(name):
+    torch.compiler.reset()
+    expected = seeded_head(name).loss(embeddings(), LABELS)
+    head = seeded_head(name)
+    # The eager backend traces as any other does, and needs no compiler.
+    compiled = torch.compile(head.loss, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(embeddings(), LABELS), expected)

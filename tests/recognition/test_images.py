@@ -10,13 +10,14 @@ import torch
 from PIL import Image, ImageFile
 
 from recognition.errors import InputError
+from recognition.image_formats import FORMATS
 from recognition.images import (
-    FORMATS,
     MAX_PIXELS,
     atomic_path,
     decode_image,
     list_images,
     read_image,
+    temporary_folder,
     to_tensor,
     to_uint8,
     write_png,
@@ -338,3 +339,28 @@ def test_list_images_is_sorted_and_takes_images_only(tmp_path):
         (tmp_path / name).write_text("")
     assert list_images(tmp_path) == [tmp_path / name for name in ("a.png", "b.JPG", "c.jpeg", "d.webp")]
     assert all(isinstance(path, Path) for path in list_images(str(tmp_path)))
+
+
+def test_a_temporary_folder_goes_and_takes_those_of_killed_processes_with_it(tmp_path):
+    # No process has so high a number.
+    (tmp_path / ".film.4194305-0123abcd.part").mkdir()
+    (tmp_path / ".film.4194305-0123abcd.part" / "frame").touch()
+    (tmp_path / ".film.of-mine.part").mkdir()
+    with temporary_folder(tmp_path, "film") as folder, temporary_folder(tmp_path, "film") as second:
+        (folder / "frame").touch()
+        assert second != folder
+        assert folder.parent == tmp_path
+        assert not (tmp_path / ".film.4194305-0123abcd.part").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [".film.of-mine.part"]
+
+
+def test_a_file_takes_the_leftovers_of_its_killed_writers_with_it(tmp_path):
+    folder = tmp_path / "with [brackets]"
+    folder.mkdir()
+    leftover, other = (folder / f".{name}.4194305-0123abcd.part" for name in ("a.png", "b.png"))
+    for path in (leftover, other):
+        path.touch()
+    write_png(folder / "a.png", np.zeros((2, 2, 3), dtype=np.uint8))
+    assert sorted(path.name for path in folder.iterdir()) == [other.name, "a.png"]
+    write_png(folder / "b.png", np.zeros((2, 2, 3), dtype=np.uint8))
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png"]

@@ -53,3 +53,14 @@ def test_the_bar_appears_with_the_first_progress(capsys):
         assert progress.bar(9, "other") is bar
         assert (bar.total, bar.n, bar.desc) == (4, 1, "attack")
     assert "attack" in capsys.readouterr().err
+
+
+def test_memory_that_a_reader_takes_for_damage_is_called_memory(capsys):
+    def read() -> int:
+        try:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+        except RuntimeError:
+            raise InputError("model.pt: damaged network file; get an intact copy") from None
+
+    assert run_command(read) == 2
+    assert capsys.readouterr().err.startswith("error: memory: there is not enough for this")

@@ -1,4 +1,4 @@
-"""Databases of templates as .npy, Parquet or SQLite, whoever wrote them; nothing in them is ever run.
+"""Databases of templates, in whatever form projects store them; nothing in them is ever run.
 
 A reader is a module of this package that yields the rows of a file block by block, so that no file takes much
 more memory than it has bytes.
@@ -11,29 +11,54 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.rows import MAX_BYTES, MAX_ROWS, Block, unit_rows
+from arcinvert.audit.templates.rows import MAX_BYTES, MAX_ROWS, Block, identities_of, place, unit_rows
 from recognition.errors import InputError
 from recognition.files import check_regular, printable, read_text
 
-__all__ = ["TemplateTable", "read_templates"]
+__all__ = ["SkippedRow", "TemplateTable", "read_templates"]
 
 _SQLITE = (".sqlite", ".sqlite3", ".db")
+_FAISS = (".faiss", ".index")
+#: Endings of files whose rows may have no identities: a text file names them.
+_UNNAMED = (".npy", ".npz", *_FAISS)
 #: Largest file of identities in bytes.
 _MAX_IDS = 1 << 30
 
 
 @dataclass(frozen=True)
+class SkippedRow:
+    """A row without a template that can be used.
+
+    Args:
+        identity: Its identity; its number if it has none.
+        place: Its number and its identity, in words.
+        reason: Why it cannot be used.
+    """
+
+    identity: str
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class TemplateTable:
-    """Unit-norm templates, (n, dim) float32, and the identity of each, in the file's order."""
+    """Unit-norm templates, in the file's order.
+
+    Args:
+        templates: Shape (n, dim).
+        identities: The identity of each.
+        skipped: The rows that are left out.
+    """
 
     templates: NDArray[np.float32]
     identities: tuple[str, ...]
+    skipped: tuple[SkippedRow, ...] = ()
 
     def first_of_each(self) -> "TemplateTable":
         """Return the first template of each identity."""
         firsts = {name: index for index, name in reversed(list(enumerate(self.identities)))}
         rows = sorted(firsts.values())
-        return TemplateTable(self.templates[rows], tuple(self.identities[row] for row in rows))
+        return TemplateTable(self.templates[rows], tuple(self.identities[row] for row in rows), self.skipped)
 
 
 def read_templates(
@@ -44,17 +69,21 @@ def read_templates(
     table: str = "templates",
     template_column: str = "template",
     id_column: str = "identity",
+    skip: bool = False,
 ) -> TemplateTable:
     """Read a database of templates.
 
     Args:
-        path: A .npy file, (n, dim); a .parquet file with a column of lists of numbers; or an SQLite file with
-            a column of BLOBs (float32 or float64, little-endian) or of JSON lists.
+        path: A .npy file, (n, dim); a .npz archive with such an array; a .parquet file with a column of lists
+            of numbers or of cells; an SQLite file with a column of cells; or a flat index of FAISS. A cell is
+            a BLOB or a text, see `decode_cell`.
         dim: Dimensions of a template, as the attacked network makes them.
-        ids: For .npy, a text file with one line for each row; None names rows by their number.
+        ids: For files without identities, a text file with one line for each row; None names rows by their
+            number.
         table: The table in SQLite.
-        template_column: The column of templates in Parquet and SQLite.
-        id_column: The column of identities in Parquet and SQLite.
+        template_column: The column of templates in Parquet and SQLite, and the array in .npz.
+        id_column: The column of identities in Parquet and SQLite, and the array in .npz.
+        skip: Whether rows without a usable template or identity are left out; else they are an error.
 
     Raises:
         InputError: If the file is no such database, or has templates that cannot be used.
@@ -62,15 +91,20 @@ def read_templates(
     path = Path(path)
     suffix = path.suffix.lower()
     check_regular(path, "a file of templates", MAX_BYTES)
-    if ids is not None and suffix != ".npy":
+    if ids is not None and suffix not in _UNNAMED:
         raise InputError(
-            f"ids: expected it with a .npy file, got {printable(path)}; name a column with --id-column"
+            f"ids: expected it with a file without identities ({', '.join(_UNNAMED)}), got "
+            f"{printable(path)}; name a column with --id-column"
         )
     blocks: Iterator[Block]
     if suffix == ".npy":
         from arcinvert.audit.templates.npy import read_npy
 
         blocks = read_npy(path, dim)
+    elif suffix == ".npz":
+        from arcinvert.audit.templates.npz import read_npz
+
+        blocks = read_npz(path, dim, template_column=template_column, id_column=id_column)
     elif suffix == ".parquet":
         from arcinvert.audit.templates.parquet import read_parquet
 
@@ -79,37 +113,76 @@ def read_templates(
         from arcinvert.audit.templates.sqlite import read_sqlite
 
         blocks = read_sqlite(path, dim, table=table, template_column=template_column, id_column=id_column)
+    elif suffix in _FAISS:
+        from arcinvert.audit.templates.faiss import read_faiss
+
+        blocks = read_faiss(path, dim)
     else:
+        expected = ", ".join((".npy", ".npz", ".parquet", *_SQLITE, *_FAISS))
         raise InputError(
-            f"{printable(path)}: expected .npy, .parquet or {', '.join(_SQLITE)}, got {suffix or 'none'!r}"
+            f"{printable(path)}: expected a database that ends in one of {expected}, got {suffix or 'none'!r}"
         )
-    return _collect(path, blocks, None if ids is None else _read_ids(ids))
+    return _collect(path, dim, blocks, None if ids is None else _read_ids(ids), skip=skip)
 
 
-def _collect(path: Path, blocks: Iterator[Block], names: list[str] | None) -> TemplateTable:
-    """Return the rows of all blocks, named by themselves, by a list, or by their numbers."""
-    parts: list[NDArray[np.float32]] = []
+def _collect(
+    path: Path, dim: int, blocks: Iterator[Block], lines: list[str] | None, *, skip: bool
+) -> TemplateTable:
+    """Return the usable rows of all blocks, named by themselves, by a list, or by their numbers."""
+    parts = [np.zeros((0, dim), np.float32)]
     found: list[str] = []
+    skipped: list[SkippedRow] = []
     count = 0
-    for rows, identities in blocks:
-        parts.append(unit_rows(path, rows, count))
+    for block in blocks:
+        rows, usable = unit_rows(block.templates)
+        names, faults = _names(block, lines, count)
+        for row in np.flatnonzero(~usable).tolist():
+            faults.setdefault(row, "expected a finite, non-zero template, got another")
+        for row in sorted(faults):
+            where = place(count + row, names[row])
+            if not skip:
+                raise InputError(
+                    f"{printable(path)}: {where}: {faults[row]}; check --model, or mend or remove the row "
+                    "(an audit leaves it out with --on-unreadable skip)"
+                )
+            skipped.append(SkippedRow(names[row] or where, where, faults[row]))
+        kept = [row for row in range(len(rows)) if row not in faults]
+        parts.append(rows[kept])
+        found += [name for row in kept if (name := names[row]) is not None]
         count += len(rows)
         if count > MAX_ROWS:
             raise InputError(
                 f"{printable(path)}: expected at most {MAX_ROWS:,} templates, got more; split it"
             )
-        if identities is None:
-            identities = [f"row {number}" for number in range(len(found), count)]
-        found += identities
-    if not count:
-        raise InputError(f"{printable(path)}: expected at least one template, got none")
-    found = found if names is None else names
-    if len(found) != count:
+    if lines is not None and len(lines) != count:
         raise InputError(
-            f"{printable(path)}: expected an identity for each of {count} templates, got {len(found)}; check "
+            f"{printable(path)}: expected an identity for each of {count} templates, got {len(lines)}; check "
             "--ids"
         )
-    return TemplateTable(np.concatenate(parts), tuple(found))
+    if not found:
+        first = f" ({skipped[0].place}: {skipped[0].reason})" if skipped else ""
+        raise InputError(f"{printable(path)}: expected at least one template, got none{first}; check --model")
+    return TemplateTable(np.concatenate(parts), tuple(found), tuple(skipped))
+
+
+def _names(block: Block, lines: list[str] | None, count: int) -> tuple[list[str | None], dict[int, str]]:
+    """Return the identity of each row of a block, and why rows cannot be used.
+
+    Args:
+        block: The rows.
+        lines: The identities of all rows of the file; None for those in the file itself.
+        count: How many rows come before.
+    """
+    size = len(block.templates)
+    if lines is not None:
+        # Of too few lines, the number is reported at the end.
+        listed: list[object] = [*lines[count : count + size]]
+        listed += ["?"] * (size - len(listed))
+        names, faults = identities_of(listed)
+        return names, faults | block.faults
+    if block.identities is None:
+        return [f"row {count + row}" for row in range(size)], dict(block.faults)
+    return block.identities, dict(block.faults)
 
 
 def _read_ids(path: str | Path) -> list[str]:

@@ -5,14 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from arcinvert.audit.templates.rows import BLOCK_ROWS, MAX_ROWS, Block, identity, wrong_size
+from arcinvert.audit.templates.parquet_pages import largest_page
+from arcinvert.audit.templates.rows import (
+    BLOCK_ROWS,
+    MAX_ROWS,
+    MOST_COMPRESSED,
+    Block,
+    RowBuilder,
+    check_unpacked,
+    identities_of,
+    most_unpacked,
+    wrong_size,
+)
 from recognition.errors import InputError, one_line
-from recognition.files import printable
+from recognition.files import open_regular, printable
 
-#: Bytes of templates that any file may hold, and how often more than it has bytes itself: equal rows are
-#: compressed so well that a file of kilobytes could fill the memory.
-_FREE_BYTES, _MOST_COMPRESSED = 256 << 20, 8
+#: Bytes of a page once it is decompressed, beside `MOST_COMPRESSED` times the file; usual are 1 MB.
+MAX_PAGE = 64 << 20
 #: Largest metadata of a file, as Thrift counts it: bytes of one text, and items of one list.
 _MAX_STRING, _MAX_ITEMS = 16 << 20, 1_000_000
 
@@ -30,20 +41,25 @@ def read_parquet(path: Path, dim: int, *, template_column: str, id_column: str) 
             f"{printable(path)}: Parquet needs pyarrow, which is not installed; pip install "
             "'arcinvert[parquet]'"
         ) from None
+    limits = {"thrift_string_size_limit": _MAX_STRING, "thrift_container_size_limit": _MAX_ITEMS}
     count = 0
     try:
+        with pyarrow.parquet.ParquetFile(path, **limits) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+        _check_types(path, schema, template_column, id_column)
+        cells = _is_cells(schema.field(template_column).type)
+        budget = _check_sizes(path, metadata, template_column, dim, cells=cells)
+        # A column of equal BLOBs stays as small in memory as it is in the file.
+        dictionary = [template_column] if cells else []
         with pyarrow.parquet.ParquetFile(
-            path, thrift_string_size_limit=_MAX_STRING, thrift_container_size_limit=_MAX_ITEMS
+            path, metadata=metadata, read_dictionary=dictionary, **limits
         ) as file:
-            _check_types(path, file.schema_arrow, template_column, id_column)
-            budget = _check_sizes(path, file.metadata, template_column, dim)
+            _check_pages(path, file.metadata, (template_column, id_column))
             for batch in file.iter_batches(
                 batch_size=BLOCK_ROWS, columns=[template_column, id_column], use_threads=False
             ):
-                rows = _rows(path, batch.column(template_column), dim)
-                names = batch.column(id_column).to_pylist()
-                yield rows, [identity(path, name, count + row) for row, name in enumerate(names)]
-                count += len(rows)
+                yield _block(batch.column(template_column), batch.column(id_column), dim)
+                count += len(batch)
                 if count > budget:
                     raise InputError(f"{printable(path)}: damaged: has more rows than it says; write it anew")
     except InputError:
@@ -72,11 +88,15 @@ def _check_types(path: Path, schema: Any, template_column: str, id_column: str) 
         if schema.names.count(name) != 1:
             raise _no_parquet(path, template_column, id_column, f"found no column {name!r}")
     found = schema.field(template_column).type
-    lists = types.is_list(found) or types.is_large_list(found) or types.is_fixed_size_list(found)
-    if not lists or not (types.is_floating(found.value_type) or types.is_integer(found.value_type)):
-        raise InputError(
-            f"{printable(path)}: expected lists of numbers in {template_column!r}, got {str(found)[:60]}"
-        )
+    if not _is_cells(found):
+        value = found
+        while _is_list(value):
+            value = value.value_type
+        if value is found or not (types.is_floating(value) or types.is_integer(value)):
+            raise InputError(
+                f"{printable(path)}: expected lists of numbers, BLOBs or texts in {template_column!r}, got "
+                f"{str(found)[:60]}"
+            )
     found = schema.field(id_column).type
     value = found.value_type if types.is_dictionary(found) else found
     if not (types.is_string(value) or types.is_large_string(value) or types.is_integer(value)):
@@ -85,45 +105,96 @@ def _check_types(path: Path, schema: Any, template_column: str, id_column: str) 
         )
 
 
-def _check_sizes(path: Path, metadata: Any, template_column: str, dim: int) -> int:
+def _is_list(found: Any) -> bool:
+    import pyarrow.types as types
+
+    return types.is_list(found) or types.is_large_list(found) or types.is_fixed_size_list(found)
+
+
+def _is_cells(found: Any) -> bool:
+    """Return whether values of a type are decoded one by one: BLOBs and texts."""
+    import pyarrow.types as types
+
+    value = found.value_type if types.is_dictionary(found) else found
+    blobs = types.is_binary(value) or types.is_large_binary(value) or types.is_fixed_size_binary(value)
+    return bool(blobs or types.is_string(value) or types.is_large_string(value))
+
+
+def _check_sizes(path: Path, metadata: Any, template_column: str, dim: int, *, cells: bool) -> int:
     """Return the number of rows of a file, as its metadata says.
 
     Raises:
         InputError: If it is too large, or its lists are not of `dim` numbers.
     """
     rows = int(metadata.num_rows)
-    most = _FREE_BYTES + _MOST_COMPRESSED * path.stat().st_size
+    most = most_unpacked(path)
     if rows > MAX_ROWS or rows * dim * 4 > most:
         raise InputError(
             f"{printable(path)}: expected at most {min(MAX_ROWS, most // (dim * 4)):,} templates in a file "
             f"of this size, got {rows:,}; write it without compression"
         )
+    unpacked = 0
     for group in range(metadata.num_row_groups):
         part = metadata.row_group(group)
         for index in range(part.num_columns):
             column = part.column(index)
-            name, values = column.path_in_schema.split(".")[0], column.num_values
-            if name == template_column and values > part.num_rows * dim:
-                raise wrong_size(path, dim, f"{values:,} numbers in {part.num_rows:,} rows")
+            if column.path_in_schema.split(".")[0] != template_column:
+                continue
+            unpacked += column.total_uncompressed_size
+            if not cells and column.num_values > part.num_rows * dim:
+                raise wrong_size(path, dim, f"{column.num_values:,} numbers in {part.num_rows:,} rows")
+    check_unpacked(path, unpacked)
     return rows
 
 
-def _rows(path: Path, column: Any, dim: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return a column of lists as (rows, dim)."""
+def _check_pages(path: Path, metadata: Any, names: tuple[str, ...]) -> None:
+    """Check the sizes of the pages of some columns before they are decompressed.
+
+    Raises:
+        InputError: If a page is too large.
+        ValueError: If the header of a page is damaged.
+    """
+    most = MAX_PAGE + MOST_COMPRESSED * path.stat().st_size
+    parts = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [part.column(number) for part in parts for number in range(part.num_columns)]
+    places = [
+        (column.dictionary_page_offset or column.data_page_offset, column.total_compressed_size)
+        for column in columns
+        if column.path_in_schema.split(".")[0] in names
+    ]
+    with open_regular(path, "a Parquet file") as file:
+        size = largest_page(file, places)
+    if size > most:
+        raise InputError(
+            f"{printable(path)}: expected pages of at most {most:,} bytes in a file of this size, got one of "
+            f"{size:,}; write it without compression"
+        )
+
+
+def _block(templates: Any, identities: Any, dim: int) -> Block:
+    """Return a batch's rows."""
+    values = identities.to_pylist()
+    rows = None if _is_cells(templates.type) else _equal_lists(templates, dim)
+    if rows is not None:
+        return Block(rows, *identities_of(values))
+    builder = RowBuilder(dim)
+    for row, value in enumerate(values):
+        builder.add_cells(value, templates[row].as_py())
+    return builder.build()
+
+
+def _equal_lists(column: Any, dim: int) -> NDArray[np.float64] | None:
+    """Return a column of lists as (rows, dim); None if they are not all of `dim` numbers."""
     import pyarrow.types as types
 
-    if column.null_count:
-        raise wrong_size(path, dim, "rows without a template")
+    if column.null_count or _is_list(column.type.value_type):
+        return None
     if types.is_fixed_size_list(column.type):
         lengths = {column.type.list_size}
     else:
         lengths = set(np.diff(column.offsets.to_numpy()).tolist())
-    if len(lengths) > 1:
-        raise InputError(f"{printable(path)}: expected templates of one length, got several lengths")
-    if lengths - {dim}:
-        raise wrong_size(path, dim, f"{next(iter(lengths))}")
     values = column.flatten()
-    if values.null_count:
-        raise wrong_size(path, dim, "missing ones")
+    if lengths - {dim} or values.null_count:
+        return None
     numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
     return np.asarray(numbers.reshape(-1, dim))

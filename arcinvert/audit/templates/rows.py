@@ -1,12 +1,14 @@
-"""What the readers of templates share: limits, and the check of rows."""
+"""What the readers of templates share: limits, blocks of rows, and the check of identities and numbers."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.templates.cells import decode_cell
 from recognition.errors import InputError
-from recognition.files import printable
+from recognition.files import printable, shorten
 
 #: Largest file of templates in bytes: sixteen million templates of 512 float32 numbers have 32 GB.
 MAX_BYTES = 64 << 30
@@ -14,59 +16,145 @@ MAX_BYTES = 64 << 30
 MAX_ROWS = 20_000_000
 #: Templates that are read at once.
 BLOCK_ROWS = 1024
-#: Longest identity in characters.
-MAX_NAME = 1000
+#: Longest identity in characters, and how much of one an error message shows.
+MAX_NAME, _SHOWN_NAME = 1000, 60
+#: Bytes of templates that any compressed file may hold, and how often more than it has bytes itself: equal
+#: rows are compressed so well that a file of kilobytes could fill the memory.
+_FREE_BYTES, MOST_COMPRESSED = 256 << 20, 8
 
-#: Templates, (rows, dim), and their identities; None where the file has none.
-Block = tuple[NDArray[np.floating], list[str] | None]
 
-
-def unit_rows(path: Path, rows: NDArray[np.floating], begin: int) -> NDArray[np.float32]:
-    """Return templates with unit norm.
+@dataclass(frozen=True)
+class Block:
+    """Rows of a file, one after another.
 
     Args:
-        path: Their file.
-        rows: Shape (rows, dim).
-        begin: The number of the first one in the file.
+        templates: Shape (rows, dim), of any norm; a row with a fault has any numbers.
+        identities: The identity of each row, None where it has none; None where the file has no identities.
+        faults: Why rows cannot be used, by their numbers in the block.
+    """
 
-    Raises:
-        InputError: If one is zero or not finite.
+    templates: NDArray[np.floating]
+    identities: list[str | None] | None = None
+    faults: dict[int, str] = field(default_factory=dict)
+
+
+class RowBuilder:
+    """Collects rows that are decoded one by one into blocks.
+
+    Args:
+        dim: Dimensions of a template.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self._dim = dim
+        self._templates: list[NDArray[np.floating]] = []
+        self._identities: list[str | None] = []
+        self._faults: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._identities)
+
+    def add_cells(self, identity: object, template: object) -> None:
+        """Add a row as it is stored, with what is wrong with it.
+
+        Args:
+            identity: The cell of its identity.
+            template: The cell of its template, see `decode_cell`.
+        """
+        row = len(self)
+        name, values = None, np.full(self._dim, np.nan)
+        try:
+            name = identity_of(identity)
+            values = decode_cell(template, self._dim)
+        except ValueError as error:
+            self._faults[row] = str(error)
+        self._templates.append(values)
+        self._identities.append(name)
+
+    def build(self) -> Block:
+        """Return the block of the rows that were added."""
+        return Block(np.stack(self._templates), self._identities, self._faults)
+
+
+def unit_rows(rows: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return templates with unit norm, and which of them are finite and not zero.
+
+    Args:
+        rows: Shape (rows, dim).
     """
     values = rows.astype(np.float64)
     largest = np.abs(values).max(1, keepdims=True)
-    wrong = np.flatnonzero(~np.isfinite(largest) | (largest == 0))
-    if len(wrong):
-        raise InputError(
-            f"{printable(path)}: expected finite, non-zero templates, got another in row {begin + wrong[0]}; "
-            "remove it"
-        )
+    usable = (np.isfinite(largest) & (largest != 0))[:, 0]
+    values[~usable], largest[~usable] = 1, 1
     # By the largest number first: a norm's squares could leave the range.
     values /= largest
     unit: NDArray[np.float32] = (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
-    return unit
+    return unit, usable
 
 
-def identity(path: Path, value: object, row: int) -> str:
-    """Return the identity in a cell.
+def identity_of(value: object) -> str:
+    """Return the identity in a cell, without the byte order mark that begins the first line of many files.
 
     Raises:
-        InputError: If it is no text and no whole number, or too long.
+        ValueError: If it is no text and no whole number, is empty, or too long; says so.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InputError(
-            f"{printable(path)}: expected identities as texts or whole numbers, got {type(value).__name__} "
-            f"in row {row}"
-        )
+    # A NULL is no identity: rows without one do not belong to one person.
+    if value is None or value == "":
+        raise ValueError("expected an identity, got " + ("NULL" if value is None else "an empty text"))
+    if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
+        raise ValueError(f"expected identities as texts or whole numbers, got {type(value).__name__}")
     # Numbers first: those of thousands of digits cannot become a text.
     if isinstance(value, int) and value.bit_length() > 128:
-        raise InputError(f"{printable(path)}: expected identities of 64 bits, got a longer one in row {row}")
-    name = str(value)
+        raise ValueError("expected identities of 64 bits, got a longer one")
+    name = str(value).removeprefix("\ufeff")
+    try:
+        name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError("expected identities in Unicode, got half a character") from None
     if len(name) > MAX_NAME:
-        raise InputError(
-            f"{printable(path)}: expected identities of at most {MAX_NAME} characters, got {len(name):,} in "
-            f"row {row}"
-        )
+        raise ValueError(f"expected identities of at most {MAX_NAME} characters, got {len(name):,}")
     return name
+
+
+def identities_of(values: list[object]) -> tuple[list[str | None], dict[int, str]]:
+    """Return the identities in a column, None where there is none, and what is wrong with these, by row."""
+    names: list[str | None] = []
+    faults = {}
+    for row, value in enumerate(values):
+        try:
+            names.append(identity_of(value))
+        except ValueError as error:
+            names.append(None)
+            faults[row] = str(error)
+    return names, faults
+
+
+def place(row: int, name: str | None) -> str:
+    """Return what messages call a row: its number in the file, and the beginning of the identity in it."""
+    return f"row {row}" if name is None else f"row {row} ({shorten(name, _SHOWN_NAME)!r})"
+
+
+def check_unpacked(path: Path, unpacked: int) -> None:
+    """Check what a compressed file says that it holds.
+
+    Args:
+        path: The file.
+        unpacked: Its content in bytes.
+
+    Raises:
+        InputError: If it is far more than the file itself.
+    """
+    most = most_unpacked(path)
+    if unpacked > most:
+        raise InputError(
+            f"{printable(path)}: expected at most {most:,} bytes of templates in a file of this size, got "
+            f"{unpacked:,}; write it without compression"
+        )
+
+
+def most_unpacked(path: Path) -> int:
+    """Return how many bytes of templates a compressed file may hold."""
+    return _FREE_BYTES + MOST_COMPRESSED * path.stat().st_size
 
 
 def wrong_size(path: Path, dim: int, found: str) -> InputError:

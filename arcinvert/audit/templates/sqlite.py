@@ -9,14 +9,10 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from arcinvert.audit.templates.rows import BLOCK_ROWS, MAX_NAME, Block, identity
+from arcinvert.audit.templates.rows import BLOCK_ROWS, Block, RowBuilder
 from recognition.errors import InputError, one_line
-from recognition.files import parse_json, printable
+from recognition.files import printable
 
 #: Seconds that SQLite may take for one block of rows; it takes milliseconds.
 _DEADLINE = 20.0
@@ -24,8 +20,6 @@ _DEADLINE = 20.0
 _INSTRUCTIONS = 2000
 #: Longest text, BLOB or row in bytes, whatever else a row holds.
 _MAX_CELL = 16 << 20
-#: Characters of a number in a JSON list, with its comma: 17 digits, sign, point and exponent.
-_JSON_NUMBER = 32
 #: The hidden columns of `PRAGMA table_xinfo` that are generated.
 _GENERATED = (2, 3)
 
@@ -136,43 +130,22 @@ def _check_table(path: Path, base: sqlite3.Connection, table: str, columns: tupl
 
 def _blocks(path: Path, cursor: sqlite3.Cursor, dim: int, clock: _Clock) -> Iterator[Block]:
     left = path.stat().st_size
-    rows: list[NDArray[np.float64]] = []
-    names: list[str] = []
+    rows = RowBuilder(dim)
     # Row by row: a thousand of the longest cells at once would fill the memory.
-    for number, (name, value) in enumerate(cursor):
-        rows.append(_decoded(path, value, dim, number))
-        names.append(identity(path, name, number))
-        left -= len(value)
+    for name, value in cursor:
+        rows.add_cells(name, value)
+        left -= len(value) if isinstance(value, bytes | str) else 0
         if left < 0:
             # Pages that are part of a table several times make endless rows of a small file.
             raise InputError(
                 f"{printable(path)}: damaged: has more templates than bytes; copy it to a new file"
             )
         if len(rows) == BLOCK_ROWS:
-            yield np.stack(rows), names
-            rows, names = [], []
+            yield rows.build()
+            rows = RowBuilder(dim)
             clock.restart()
-    if rows:
-        yield np.stack(rows), names
-
-
-def _decoded(path: Path, value: Any, dim: int, row: int) -> NDArray[np.float64]:
-    if isinstance(value, bytes) and len(value) in (4 * dim, 8 * dim):
-        return np.frombuffer(value, "<f4" if len(value) == 4 * dim else "<f8").astype(np.float64)
-    if isinstance(value, str) and len(value) <= _JSON_NUMBER * dim + MAX_NAME:
-        with contextlib.suppress(ValueError):
-            numbers = parse_json(value)
-            if isinstance(numbers, list) and len(numbers) == dim and all(map(_is_number, numbers)):
-                return np.array(numbers, dtype=np.float64)
-    got = f"{len(value)} bytes" if isinstance(value, bytes) else type(value).__name__
-    raise InputError(
-        f"{printable(path)}: expected templates as BLOBs of {dim} float32 or float64 numbers, or as JSON "
-        f"lists of {dim}, got {got} in row {row}"
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if len(rows):
+        yield rows.build()
 
 
 def _quoted(name: str) -> str:

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - the statements are made of constants
 import json
 import os
+import pickle
 import resource
 import signal
 import sqlite3
@@ -17,8 +18,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from arcinvert.audit.templates import parquet as parquet_reader
 from arcinvert.audit.templates import read_templates
 from arcinvert.audit.templates import sqlite as sqlite_reader
+from arcinvert.audit.templates.parquet_pages import largest_page
 from recognition.errors import InputError
 
 DIM = 6
@@ -80,7 +83,7 @@ def little_memory() -> Any:
                 "CREATE TABLE templates (identity TEXT, template BLOB)",
                 f"INSERT INTO templates VALUES (NULL, x'{GOOD.hex()}')",
             ),
-            "texts or whole numbers, got NoneType in row 0",
+            "row 0: expected an identity, got NULL",
         ),
         (
             (
@@ -101,27 +104,39 @@ def test_only_stored_cells_are_read(statements: tuple[str, ...], said: str, tmp_
 
 
 @pytest.mark.parametrize(
-    "cell",
+    ("cell", "said"),
     [
-        '{"a": 1}',
-        "[" * 100_000,
-        "[" + "1" * 400 + ", 2, 3, 4, 5, 6]",
-        "[" + "1" * 5000 + "]",
-        "[true, 2, 3, 4, 5, 6]",
-        '["1", 2, 3, 4, 5, 6]',
-        "[[1], 2, 3, 4, 5, 6]",
-        "[1, 2, 3, 4, 5]",
-        "[1, 2, 3, 4, 5, 6" + " " * 100_000 + "]",
-        "null",
-        "",
+        ('{"a": 1}', "got an object with 0 lists"),
+        ('{"a": [1], "b": [2]}', "got an object with 2 lists"),
+        ("[" * 100_000, "got a text of 100,000 characters"),
+        ("[" * 1000, "expected a template of 6 numbers"),
+        ("[" + "1" * 400 + ", 2, 3, 4, 5, 6]", "finite, non-zero"),
+        ("[" + "1" * 5000 + "]", "got a text of 5,002 characters"),
+        ("[true, 2, 3, 4, 5, 6]", "got true or false in it"),
+        ('["1", 2, 3, 4, 5, 6]', "got a text in it"),
+        ("[[1], 2, 3, 4, 5, 6]", "got a list in it"),
+        ("[[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6]]", "list of 6 numbers, got 2"),
+        ("[1, 2, 3, 4, 5]", "list of 6 numbers, got 5"),
+        ("[1, 2, 3, 4, 5, 6" + " " * 100_000 + "]", "got a text of 100,018 characters"),
+        ("[0, 0, 0, 0, 0, 0]", "finite, non-zero"),
+        ("null", "got null"),
+        ("7", "got a number"),
+        ("", "list of 6 numbers, got 0"),
+        ("1_0 2 3 4 5 6", "as JSON, with commas between them, or in base64"),
+        ("no template at all", "as JSON, with commas between them, or in base64"),
+        (None, "got NULL"),
+        (1.5, "got a single float"),
+        (b"", "list of 6 numbers, got 0"),
+        (bytes(7), "or float64 numbers .12, 24 or 48 bytes., got 7 bytes"),
+        (pickle.dumps([1.0] * 6), "got a pickle"),
     ],
 )
-def test_json_cells(cell: str, tmp_path: Path) -> None:
-    base = database(tmp_path / "t.db", "CREATE TABLE templates (identity TEXT, template BLOB)")
+def test_cells_without_a_template(cell: object, said: str, tmp_path: Path) -> None:
+    base = database(tmp_path / "t.db", "CREATE TABLE templates (identity TEXT, template)")
     with sqlite3.connect(base) as connection:
         connection.execute("INSERT INTO templates VALUES ('a', ?)", (cell,))
     connection.close()
-    with pytest.raises(InputError, match=r"JSON lists of 6, got str in row 0"):
+    with pytest.raises(InputError, match=rf"row 0 \('a'\): .*{said}"):
         read_templates(base, dim=DIM)
 
 
@@ -249,16 +264,58 @@ def test_a_small_file_of_a_million_rows(tmp_path: Path) -> None:
         (["a"], [["1"] * DIM], "expected lists of numbers"),
         (["a"], [datetime(2020, 1, 1)], "expected lists of numbers"),
         (["a"], [None], "expected lists of numbers"),
-        (["a", "b"], [[1.0] * DIM, None], "rows without a template"),
-        (["a"], [[1.0, None, 1.0, 1.0, 1.0, 1.0]], "missing ones"),
+        (["a", "b"], [[1.0] * DIM, None], r"row 1 \('b'\): expected a template of 6 numbers, got NULL"),
+        (
+            ["a"],
+            [[1.0, None, 1.0, 1.0, 1.0, 1.0]],
+            r"row 0 \('a'\): expected a list of 6 numbers, got null in it",
+        ),
         (["a"], [[1.0] * (DIM + 1)], "7 numbers in 1 rows"),
         (["a"], [[1.0] * (DIM - 1)], "got 5"),
-        (["a", None], [[1.0] * DIM] * 2, "texts or whole numbers, got NoneType in row 1"),
+        (["a", None], [[1.0] * DIM] * 2, "row 1: expected an identity, got NULL"),
     ],
 )
 def test_parquet_of_other_types(identity: Any, template: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
         read_templates(parquet(tmp_path / "t.parquet", identity, template), dim=DIM)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_dictionary": False}, {"data_page_version": "2.0"}])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_the_largest_page_of_parquet_is_known(options: Any, compression: str, tmp_path: Path) -> None:
+    """Uncompressed columns end where their pages end, and the sizes are those that the metadata adds up."""
+    rows = np.random.default_rng(0).normal(size=(3000, DIM)).astype(np.float32)
+    path = parquet(
+        tmp_path / "t.parquet",
+        [f"name {number}" for number in range(3000)],
+        rows.tolist(),
+        compression=compression,
+        data_page_size=4096,
+        **options,
+    )
+    metadata = pyarrow.parquet.ParquetFile(path).metadata
+    assert len(read_templates(path, dim=DIM).templates) == 3000
+    for number in range(2):
+        column = metadata.row_group(0).column(number)
+        begin = column.dictionary_page_offset or column.data_page_offset
+        with path.open("rb") as file:
+            largest = largest_page(file, [(begin, column.total_compressed_size)])
+            assert 0 < largest < column.total_uncompressed_size
+            with pytest.raises(ValueError, match=r"page|type|nested|bytes"):
+                largest_page(file, [(0, path.stat().st_size)])
+
+
+def test_parquet_whose_pages_are_larger_than_its_rows_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page's header decides what its reader allocates, and not the number of rows."""
+    path = parquet(tmp_path / "t.parquet", ["a"] * 9000, [[1.0] * DIM] * 9000, use_dictionary=False)
+    assert len(read_templates(path, dim=DIM).templates) == 9000
+    monkeypatch.setattr(parquet_reader, "MAX_PAGE", 1000)
+    with pytest.raises(
+        InputError, match=r"t\.parquet: expected pages of at most .* got one of \d+,\d{3}; write"
+    ):
+        read_templates(path, dim=DIM)
 
 
 def test_parquet_columns_that_are_not_asked_for_are_not_read(tmp_path: Path) -> None:

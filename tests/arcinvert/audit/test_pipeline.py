@@ -72,11 +72,22 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
         # The two crops of a person are nearly one.
         assert judge["sar"]["0.25"]["ceiling"]["value"] > 0.5
         assert judge["rank"]["ceiling"]["5"]["value"] > 0.5
-    assert [row["defence"] for row in result["defences"]][:3] == [
-        "no defence",
-        "folded-batchnorm",
-        "biohashing:0.25",
+    rows = [(row["defence"], row["key"], row["knowledge"]) for row in result["defences"]]
+    assert rows == [
+        ("no defence", None, "weights"),
+        ("folded-batchnorm", None, "weights"),
+        ("biohashing:0.25", "known", "public-faces"),
+        ("biohashing:0.25", "unknown", "public-faces"),
+        ("scores:2", None, "public-faces"),
+        ("other", None, "weights"),
     ]
+    # Without its key, a record of BioHashing says nothing of whose it is: one inversion serves everybody.
+    blind = result["defences"][3]
+    assert blind["attacker"].startswith("mean of public faces")
+    assert blind["attacker_holds"].startswith("protected template and templates of")
+    # A defence's rows differ from the first in the defence alone.
+    assert [row["differences"] for row in result["defences"][:5]] == [{}] * 5
+    assert [entry["judges"] for entry in result["agreement"]] == [["dlib", "other"]]
     assert result["defences"][-1]["defence"] == "other"
     assert {row["identities"] for row in result["defences"]} == {3}
     assert {row["group"]: row["sar"] is None for row in result["subgroups"]} == {"left": False}

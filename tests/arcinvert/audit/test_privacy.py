@@ -1,5 +1,8 @@
 """What an audit writes: nothing in the report resolves a pseudonym, and the rest is for its owner alone."""
 
+import base64
+import contextlib
+import io
 import json
 import os
 import re
@@ -13,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from arcinvert.audit.cache import Cache
 from arcinvert.audit.options import AuditOptions
@@ -29,17 +34,38 @@ def mode_of(path: Path) -> int:
 
 
 def texts_of(folder: Path) -> dict[str, bytes]:
-    """Return all bytes of a folder's files by name, those of a PDF's compressed streams among them."""
-    found = {}
-    for path in folder.rglob("*"):
-        data = path.read_bytes()
-        for stream in re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL):
-            try:
-                data += zlib.decompressobj().decompress(stream)
-            except zlib.error:
-                continue
-        found[path.name] = data
-    return found
+    """Return all bytes of a folder's files by name, with what is packed in them.
+
+    That is the compressed streams of a PDF, the files in base64 of a page, and the metadata of a PNG.
+    """
+    return {path.name: unpacked(path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def unpacked(data: bytes) -> bytes:
+    parts = [data]
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL):
+        with contextlib.suppress(zlib.error):
+            parts.append(zlib.decompressobj().decompress(stream))
+    for packed in re.findall(rb"base64,([A-Za-z0-9+/=]+)", data):
+        parts.append(unpacked(base64.b64decode(packed)))
+    if data.startswith(b"\x89PNG"):
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            parts.append(repr([image.info, dict(image.getexif())]).encode())
+    return b"\n".join(parts)
+
+
+def test_what_is_packed_is_searched_too(tmp_path: Path) -> None:
+    metadata = PngInfo()
+    metadata.add_text("Comment", "Ann Able", zip=True)
+    file = io.BytesIO()
+    Image.new("L", (2, 2)).save(file, "PNG", pnginfo=metadata)
+    assert b"Ann Able" not in file.getvalue()
+    (tmp_path / "page.html").write_bytes(
+        b'<img src="data:image/png;base64,' + base64.b64encode(file.getvalue())
+    )
+    (tmp_path / "page.pdf").write_bytes(b"stream\n" + zlib.compress(b"(Ann Able) Tj") + b"\nendstream")
+    assert all(b"Ann Able" in content for content in texts_of(tmp_path).values())
 
 
 def test_nothing_in_a_report_resolves_a_pseudonym(
@@ -88,6 +114,7 @@ def test_nothing_in_a_report_resolves_a_pseudonym(
     for name, content in files.items():
         for secret in secrets:
             assert secret not in content, (name, secret)
+    assert b"\x89PNG" in files["report.html"], "the pictures of a page are searched too"
     # The pages themselves are searched, and not only their envelopes.
     assert key["salt"].encode() not in b"".join(files.values())
     assert all(b"tiny" in content for content in files.values())

@@ -10,7 +10,8 @@ from arcinvert.evaluation.calibration import shipped_calibration, thresholds
 from arcinvert.evaluation.crops import face_detected
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.similarity import similarity
-from recognition.detection.alignment import crop_at, find_face
+from recognition.detection.alignment import crop_at
+from recognition.detection.search import find_face
 from recognition.images import list_images, read_image
 
 Image = NDArray[np.uint8]

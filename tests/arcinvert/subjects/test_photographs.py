@@ -13,7 +13,8 @@ from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import crop_subjects, photograph_subjects, template_of
 from recognition.checkpoint import sha256
-from recognition.detection.alignment import crop_at, find_face
+from recognition.detection.alignment import crop_at
+from recognition.detection.search import find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import to_tensor, write_png
 from recognition.recogniser import Preprocessing, Recogniser

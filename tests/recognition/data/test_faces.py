@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from recognition.data.faces import at_size, read_face
-from recognition.detection.alignment import crop_at, find_face
+from recognition.detection.alignment import crop_at
+from recognition.detection.search import find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import read_image, write_png
 

@@ -8,11 +8,11 @@ from recognition.detection.alignment import (
     Face,
     crop_at,
     detect,
-    find_face,
     five_points,
     similarity_transform,
     warp,
 )
+from recognition.detection.search import find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import read_image
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from recognition.cli import main as cli
 from recognition.data.folders import read_folders
-from recognition.detection.alignment import crop_at, find_face
+from recognition.detection.alignment import crop_at
 from recognition.detection.folders import AlignmentReport, align_folders
+from recognition.detection.search import find_face
 from recognition.errors import InputError
 from recognition.images import read_image, write_png
 

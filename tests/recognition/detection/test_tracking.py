@@ -124,3 +124,13 @@ def test_an_output_that_is_no_folder_is_refused(film, tiny_model, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         track(load_recogniser(tiny_model), str(film), tmp_path / "file/out", threshold=0.5)
+
+
+def test_identities_without_end_are_refused(monkeypatch):
+    """A film of noise could fill the memory with templates."""
+    monkeypatch.setattr(tracking, "MAX_IDENTITIES", 3)
+    tracker = tracking.IdentityTracker(0.5)
+    tracker.assign(np.eye(5)[:3])
+    assert [number for number, _ in tracker.assign(np.eye(5)[:3])] == [1, 2, 3]
+    with pytest.raises(InputError, match=r"expected at most 3 identities, got more at threshold 0\.5; use a"):
+        tracker.assign(np.eye(5)[3:])

@@ -253,3 +253,20 @@ def test_magface_raises_norms():
     head.loss(embeddings, torch.tensor([0]), margin_fraction=0.0).backward()
     # Without a margin only the regulariser depends on the norm; a step against its gradient increases it.
     assert float((embeddings.grad * embeddings.detach()).sum()) < 0
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_an_embedding_that_is_not_a_number_does_not_stay_in_adafaces_norms(broken):
+    torch.manual_seed(0)
+    head = AdaFaceHead(5, 3)
+    batch, labels = 10 * torch.randn(8, 5), torch.tensor([0, 1, 2, 0, 1, 2, 2, 1])
+    spoiled = batch.clone()
+    spoiled[3, 0] = broken
+    head(spoiled, labels)
+    assert head.norm_mean.isfinite()
+    assert head.norm_std.isfinite()
+    before = float(head.norm_mean)
+    head(batch, labels)
+    # A hundredth of the way to the batch's mean, as the paper's t_alpha says.
+    expected = before + 0.01 * (float(batch.norm(dim=1).mean()) - before)
+    assert float(head.norm_mean) == pytest.approx(expected, rel=1e-6)

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from recognition.backbones import build_backbone
-from recognition.detection.alignment import crop_at, find_face
+from recognition.detection.alignment import crop_at
+from recognition.detection.search import find_face
 from recognition.errors import InputError
 from recognition.images import to_tensor
 from recognition.loading import ModelChoice, load

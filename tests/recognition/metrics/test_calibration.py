@@ -7,7 +7,7 @@ import pytest
 from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError
 from recognition.loading import load
-from recognition.metrics.calibration import read_calibration
+from recognition.metrics.calibration import choose_verdict, read_calibration
 
 POINT = {"threshold": 0.4, "fmr": 0.01, "realised_fmr": 0.0099, "tar": 0.7, "mated": 40, "nonmated": 3120}
 
@@ -26,10 +26,33 @@ def test_a_calibration_is_of_one_network(tiny_model, tmp_path):
         path.write_text(text)
         with pytest.raises(InputError, match="expected a file of 'evaluate verification --curve'"):
             read_calibration(recogniser, path)
-    with pytest.raises(InputError, match="calibration: expected one of tiny, got none; make it with"):
+    with pytest.raises(
+        InputError,
+        match="expected one of tiny, got none; give --threshold, or --calibration",
+    ):
         read_calibration(recogniser)
 
 
 def test_the_bundled_network_comes_calibrated():
     calibration = read_calibration(load())
     assert -1 < calibration.at(1e-2).threshold < calibration.at(1e-3).threshold < 1
+
+
+def test_verdicts_by_a_calibration_a_threshold_or_nothing(tiny_model, tmp_path):
+    recogniser = load_recogniser(tiny_model)
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps({"points": [POINT], "model": recogniser.source.sha256}))
+    calibrated = choose_verdict(recogniser, path, fmr=0.01, threshold=None)
+    assert [calibrated.accepts(similarity) for similarity in (0.39, 0.4, 0.41)] == [False, False, True]
+    assert calibrated.of(0.5).startswith("same person at FMR 0.01 (threshold 0.400, true accept rate 0.7")
+    given = choose_verdict(recogniser, None, fmr=0.01, threshold=0.25)
+    assert [given.accepts(similarity) for similarity in (0.24, 0.26)] == [False, True]
+    assert given.of(0.2) == ("different people at the given threshold 0.250, whose error rates are not known")
+    unknown = choose_verdict(recogniser, None, fmr=0.01, threshold=None)
+    assert unknown.accepts(1.0) is None
+    assert unknown.of(1.0).startswith("no verdict, because no threshold of tiny is known; give --threshold")
+    for threshold in (1.5, float("nan")):
+        with pytest.raises(InputError, match="threshold: expected a similarity from -1 to 1, got"):
+            choose_verdict(recogniser, None, fmr=0.01, threshold=threshold)
+    with pytest.raises(InputError, match="without --calibration, got both"):
+        choose_verdict(recogniser, path, fmr=0.01, threshold=0.5)

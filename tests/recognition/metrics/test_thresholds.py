@@ -14,12 +14,13 @@ from recognition.metrics.shares import exact_interval
 from recognition.metrics.thresholds import (
     DecisionThreshold,
     Nonmated,
+    cross_comparisons,
     estimate_acceptance,
+    estimate_fmr,
     fewest_people,
     require_people,
     threshold_at_rate,
 )
-from recognition.metrics.verification import cross_comparisons
 
 #: Of each simulation.
 REPETITIONS = 120
@@ -112,6 +113,7 @@ def test_the_variance_of_a_rate_is_that_of_a_loop_over_pairs_of_pairs():
         tuple(map(float, exact_interval(rate * effective, effective)))
     )
     assert (found.value, found.identities, found.comparisons) == (rate, people, len(nonmated.similarities))
+    assert vars(estimate_fmr(embeddings, labels, 0.5)) == pytest.approx(vars(found))
 
 
 def test_a_rate_of_zero_has_an_upper_end():

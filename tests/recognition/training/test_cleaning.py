@@ -78,7 +78,8 @@ def test_a_training_leaves_its_subcentres_and_is_cleaned(trained, people, tmp_pa
     recogniser = load_recogniser(trained)
     assert recogniser.centres.shape == (12, 8)
     source = open_source(people)
-    cleaning, keys, labels = clean(recogniser, source, max_angle=1e-3)
+    cleaning, keys, labels, left_out = clean(recogniser, source, max_angle=1e-3)
+    assert left_out == []
     assert len(keys) == 24
     # All but one image of each identity are beyond so small an angle.
     assert cleaning.kept.sum() == 12

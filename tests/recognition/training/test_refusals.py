@@ -28,7 +28,7 @@ def test_photographs_that_are_not_aligned_are_refused(tmp_path):
     data = write_people(tmp_path / "data", ["Ann", "Bob"], 2)
     write_png(data / "Ann" / "Ann_0002.png", np.zeros((250, 250, 3), dtype=np.uint8))
     with pytest.raises(InputError, match=r"Ann_0002\.png: expected an aligned 112x112 crop, got 250x250"):
-        run(data, tmp_path / "run", replace(OPTIONS, batch_size=4, held_out=0))
+        run(data, tmp_path / "run", replace(OPTIONS, batch_size=4, held_out=0), on_unreadable="stop")
 
 
 def test_an_output_that_is_no_folder_is_refused(people, tmp_path):

@@ -14,6 +14,7 @@ from recognition.errors import InputError
 from recognition.losses import AUXILIARY_LOSSES
 from recognition.training.schedule import learning_rate
 from recognition.training.train import train
+from recognition.training.trainer import Trainer
 from tests.recognition.conftest import write_people
 from tests.recognition.training.helpers import OPTIONS, SHORT, log_of, run, stop_at
 
@@ -132,10 +133,10 @@ def test_a_state_of_another_format_is_refused(trained, people, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(trained, out)
     state = torch.load(out / "state.pt", weights_only=True)
-    for other in ({**state, "format": "arcinvert-training-1"}, {"backbone": state["backbone"]}):
+    for other in ({**state, "format": "arcinvert-training-2"}, {"backbone": state["backbone"]}):
         torch.save(other, out / "state.pt")
         with pytest.raises(
-            InputError, match=r"state\.pt: expected a training state of format arcinvert-training-2, got a"
+            InputError, match=r"state\.pt: expected a training state of format arcinvert-training-3, got a"
         ):
             run(people, out, replace(OPTIONS, epochs=4))
 
@@ -179,3 +180,44 @@ def test_all_auxiliary_losses_together_resume_with_their_state(people, tmp_path)
     assert float(state["aux_losses"]["0.own_centres"].abs().sum()) > 0
     plain = load_file(run(people, tmp_path / "plain", replace(options, aux_losses=())))
     assert not torch.equal(first["centres"], plain["centres"])
+
+
+def test_a_training_resumes_from_the_middle_of_an_epoch(trained, people, tmp_path):
+    """Steps that were saved are not trained again, and the result is bit-identical, log included."""
+    out = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        stop_at(monkeypatch, 1, 3, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            run(people, out, save_every=2)
+    torch.manual_seed(987)
+    steps: list[tuple[int, int]] = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        step = Trainer.step
+        monkeypatch.setattr(
+            Trainer, "step", lambda self, *given: (steps.append(given[:2]), step(self, *given))[1]
+        )
+        run(people, out)
+    assert steps == [(1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3)]
+    whole, resumed = load_file(trained / "model.safetensors"), load_file(out / "model.safetensors")
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    timed = {"seconds", "images_per_second"}
+    logs = [[{k: v for k, v in line.items() if k not in timed} for line in log_of(o)] for o in (trained, out)]
+    assert logs[0] == logs[1]
+    assert (out / "angles.json").read_text() == (trained / "angles.json").read_text()
+
+
+def test_saving_every_no_steps_is_refused(people, tmp_path):
+    with pytest.raises(InputError, match="save every: expected a number of steps, 1 or more, got 0"):
+        run(people, tmp_path / "run", save_every=0)
+
+
+def test_a_training_of_other_images_is_refused(trained, tmp_path, people):
+    """The same people with one image more."""
+    out, more = tmp_path / "run", tmp_path / "more"
+    shutil.copytree(trained, out)
+    shutil.copytree(people, more)
+    held_out = load_notes(out / "model.safetensors")["split"]["held_out"]
+    other = next(folder for folder in sorted(more.iterdir()) if folder.name not in held_out)
+    shutil.copy(next(iter(other.iterdir())), other / "zzz.png")
+    with pytest.raises(InputError, match="expected the state of a training with these options and data"):
+        run(more, out)

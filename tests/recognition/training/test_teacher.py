@@ -44,8 +44,7 @@ def test_the_loss_is_that_of_a_naive_loop():
 
 def test_each_photograph_is_embedded_once_and_by_its_number(people, teacher, tmp_path, monkeypatch):
     trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
-    trainer.prepare(tmp_path)
-    trainer.close()
+    trainer.prepare_teacher(tmp_path, resumed=False)
     embeddings = trainer.teacher.embed(tmp_path)
     network = load(teacher)
     key, _ = trainer.data.dataset.samples[5]
@@ -58,7 +57,7 @@ def test_each_photograph_is_embedded_once_and_by_its_number(people, teacher, tmp
     def never(*_, **__):
         raise AssertionError("embedded again")
 
-    monkeypatch.setattr("recognition.training.teacher.embed_files", never)
+    monkeypatch.setattr("recognition.training.batches.embed_readable", never)
     again = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
     torch.testing.assert_close(again.teacher.embed(tmp_path), embeddings)
 

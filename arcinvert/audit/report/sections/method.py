@@ -33,7 +33,10 @@ def blocks(result: dict[str, Any]) -> list[Block]:
             f"calibration, and of the attack unless class centres are attacked: {people['avoided']}."
         )
     if people["skipped"]:
-        items.append(f"Photographs skipped as unreadable or without a face: {len(people['skipped'])}.")
+        items.append(
+            "Photographs skipped as unreadable or without a face, and rows of the database without a usable "
+            f"template: {len(people['skipped'])}."
+        )
     table: list[Block] = []
     if rows:
         header = ("judge", "similarity", "trained on", "attacked people among them")

@@ -1,0 +1,205 @@
+"""The faces of one photograph, also turned, small and hard ones, for which further detectors take their time.
+
+The usual detector comes first, and where it is sure, its faces are the result. It finds upright faces of 80
+pixels and more in a photograph shrunk to 1024. What it misses is searched for only then: turned by eighths of
+a circle, by dlib's convolutional detector (max-margin object detection, King, arXiv:1502.00046; its weights
+come with the landmarks' package), and in the photograph's full size.
+"""
+
+import functools
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from recognition.detection.alignment import (
+    DETECTION_SIDE,
+    Face,
+    Pick,
+    detect,
+    faces_in_boxes,
+    hog_faces,
+    shrunk_to,
+)
+from recognition.errors import NoFaceError
+
+#: Score of the usual detector from which a face is certain, and a turned photograph is turned back. Source:
+#: `python -m benchmarks.detection`; faces upside down have scores up to 0.3, upright ones from 0.4.
+SURE_SCORE = 0.5
+#: Confidence from which a face of the convolutional detector is taken. Source: the same command.
+SURE_CONFIDENCE = 0.9
+#: Longer side in pixels to which a photograph is enlarged or shrunk when small faces are asked for.
+SMALL_FACES_SIDE = 3072
+#: Longest side in pixels in which a face is searched for that was not found otherwise.
+LARGEST_SIDE = 6144
+#: Turns of a photograph that are tried, in eighths of a circle: the usual ones of cameras first.
+_TURNS = (4, 2, 6, 1, 7, 3, 5)
+
+
+def find_face(
+    photograph: NDArray[np.uint8],
+    *,
+    name: str,
+    face: int = 1,
+    pick: Pick = "largest",
+) -> Face:
+    """Return one of the faces in a photograph.
+
+    Args:
+        photograph: uint8 HWC RGB.
+        name: The photograph's name in error messages.
+        face: Which of the faces to return, from 1, in the order of `pick`. Small ones are searched for only
+            if it is not the first.
+        pick: `largest` orders faces by size, `central` by their distance to the middle of the photograph,
+            where labelled photographs have their subject.
+
+    Raises:
+        NoFaceError: If there is no face, or fewer than `face`.
+    """
+    faces = find_faces(photograph, small=face > 1)
+    if not faces:
+        raise NoFaceError(f"{name}: expected a face, the detector found none; use a clear frontal photograph")
+    if not 1 <= face <= len(faces):
+        raise NoFaceError(
+            f"{name}: expected face {face}, the detector found {len(faces)}; choose --face 1 to {len(faces)}"
+        )
+    if pick == "central":
+        middle = np.array([photograph.shape[1], photograph.shape[0]]) / 2
+        faces.sort(key=lambda found: float(np.linalg.norm(found.points.mean(0) - middle)))
+    return faces[face - 1]
+
+
+def find_faces(photograph: NDArray[np.uint8], *, small: bool = False) -> list[Face]:
+    """Return the faces of a photograph, the largest first.
+
+    Args:
+        photograph: uint8 HWC RGB.
+        small: Whether faces below the usual detector's size are searched for beside larger ones, which takes
+            several seconds. If there is no larger one, they always are.
+    """
+    faces = detect(photograph)
+    if not faces or max(face.score for face in faces) < SURE_SCORE or not all(map(is_upright, faces)):
+        faces = search_further(photograph, faces)
+    if small:
+        faces = merged(faces, _small_faces(photograph))
+    return faces
+
+
+def is_upright(face: Face) -> bool:
+    """Return whether the mouth is below the eyes, in the photograph as it was searched."""
+    turned = face.points @ _rotation(-face.turn).T
+    return bool(turned[3:, 1].mean() > turned[:2, 1].mean())
+
+
+def merged(faces: list[Face], others: list[Face]) -> list[Face]:
+    """Return faces with those of another search that are not among them, the largest first."""
+    found = list(faces)
+    for other in others:
+        if not any(_same_face(face, other) for face in found):
+            found.append(other)
+    return sorted(found, key=lambda face: -face.area)
+
+
+def _same_face(face: Face, other: Face) -> bool:
+    """Return whether the middle of one face's points is in the other's box."""
+    return _contains(face, other.points.mean(0)) or _contains(other, face.points.mean(0))
+
+
+def _contains(face: Face, point: NDArray[np.float64]) -> bool:
+    left, top, right, bottom = face.box
+    return bool(left <= point[0] <= right and top <= point[1] <= bottom)
+
+
+def search_further(photograph: NDArray[np.uint8], uncertain: list[Face]) -> list[Face]:
+    """Return the faces of a photograph in which the usual detector is not certain of any."""
+    shrunk, scale = shrunk_to(photograph, DETECTION_SIDE)
+    best = max((face.score for face in uncertain if is_upright(face)), default=0.0)
+    turned = max((turned_faces(shrunk, turn) for turn in _TURNS), key=_best_score)
+    if _best_score(turned) > max(best, SURE_SCORE):
+        return _unscaled(turned, scale)
+    if uncertain and all(map(is_upright, uncertain)):
+        return uncertain
+    faces = _unscaled(_convolutional_faces(shrunk), scale)
+    if not faces and scale < 1:
+        large, scale = shrunk_to(photograph, LARGEST_SIDE)
+        faces = _unscaled(hog_faces(large), scale)
+    return faces
+
+
+def _best_score(faces: list[Face]) -> float:
+    return max((face.score for face in faces if is_upright(face)), default=-np.inf)
+
+
+def _small_faces(photograph: NDArray[np.uint8]) -> list[Face]:
+    scale = SMALL_FACES_SIDE / max(photograph.shape[:2])
+    size = (round(photograph.shape[1] * scale), round(photograph.shape[0] * scale))
+    how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    return _unscaled(hog_faces(np.asarray(Image.fromarray(photograph).resize(size, how))), scale)
+
+
+def _unscaled(faces: list[Face], scale: float) -> list[Face]:
+    """Return faces of a photograph that was resized by a factor, where they are in the photograph."""
+    return [
+        replace(face, box=(*(np.array(face.box) / scale).tolist(),), points=face.points / scale)
+        for face in faces
+    ]
+
+
+def turned_faces(photograph: NDArray[np.uint8], turn: int) -> list[Face]:
+    """Return the faces of a photograph that is turned for the search, where they are in the photograph.
+
+    Args:
+        photograph: uint8 HWC RGB.
+        turn: Eighths of a circle, counterclockwise.
+    """
+    turned = turned_photograph(photograph, turn)
+    # From the turned photograph's middle to the photograph's.
+    rotation = _rotation(turn)
+    before = np.array([photograph.shape[1] - 1, photograph.shape[0] - 1]) / 2
+    after = np.array([turned.shape[1] - 1, turned.shape[0] - 1]) / 2
+    faces = []
+    for face in hog_faces(turned):
+        left, top, right, bottom = face.box
+        corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+        corners = (corners - after) @ rotation.T + before
+        points = (face.points - after) @ rotation.T + before
+        box = (*corners.min(0).tolist(), *corners.max(0).tolist())
+        faces.append(replace(face, box=box, points=points, turn=turn))
+    return sorted(faces, key=lambda face: -face.area)
+
+
+def turned_photograph(photograph: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    """Return a photograph turned counterclockwise by eighths of a circle, with black corners."""
+    if turn % 2 == 0:
+        return np.ascontiguousarray(np.rot90(photograph, turn // 2))
+    height, width = photograph.shape[:2]
+    side = int(np.ceil((height + width) / np.sqrt(2)))
+    rotation = _rotation(turn)
+    offset = np.array([width, height]) / 2 - rotation @ (side / 2, side / 2)
+    matrix = np.column_stack([rotation, offset])
+    image = Image.fromarray(photograph).transform(
+        (side, side), Image.Transform.AFFINE, tuple(matrix.ravel()), Image.Resampling.BILINEAR
+    )
+    return np.asarray(image)
+
+
+def _rotation(turn: int) -> NDArray[np.float64]:
+    """Return the matrix from a photograph that was turned by eighths of a circle to the photograph."""
+    angle = turn * np.pi / 4
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _convolutional_faces(photograph: NDArray[np.uint8]) -> list[Face]:
+    found = [one for one in _network()(photograph, 0) if one.confidence >= SURE_CONFIDENCE]
+    return faces_in_boxes(photograph, [one.rect for one in found], [one.confidence for one in found])
+
+
+@functools.cache
+def _network() -> Any:
+    """Return dlib's convolutional face detector, loaded once."""
+    import dlib
+    import face_recognition_models
+
+    return dlib.cnn_face_detection_model_v1(face_recognition_models.cnn_face_detector_model_location())

@@ -1,0 +1,51 @@
+"""Accuracy of pairs over folds, as the protocol of LFW (Labeled Faces in the Wild) defines it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recognition.metrics.finite import check_finite
+
+Array = NDArray[np.floating[Any]]
+
+
+def ten_fold_accuracy(
+    similarities: Array, mated: NDArray[np.bool_], folds: NDArray[np.integer]
+) -> tuple[float, float]:
+    """Return mean and standard deviation over folds of the accuracy at the other folds' best threshold.
+
+    Args:
+        similarities: Shape (pairs,).
+        mated: Shape (pairs,), whether a pair shows one person.
+        folds: Shape (pairs,), the fold of each pair.
+
+    Raises:
+        InputError: If a similarity is not a number.
+
+    Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
+    """
+    check_finite("similarities", similarities)
+    # Double precision has a threshold between any two float32 similarities.
+    similarities = similarities.astype(np.float64)
+    accuracies = []
+    for fold in np.unique(folds):
+        inside = folds == fold
+        threshold = _best_threshold(similarities[~inside], mated[~inside])
+        accuracies.append(((similarities[inside] > threshold) == mated[inside]).mean())
+    return float(np.mean(accuracies)), float(np.std(accuracies))
+
+
+def _best_threshold(similarities: Array, mated: NDArray[np.bool_]) -> float:
+    order = np.argsort(-similarities, kind="stable")
+    descending = similarities[order]
+    # Accepting the first k pairs is right for the mated ones among them and for the other nonmated ones.
+    right = np.concatenate([[0], np.cumsum(np.where(mated[order], 1, -1))])
+    # No threshold separates equal similarities.
+    possible = np.concatenate([[True], descending[:-1] != descending[1:], [True]])
+    best = int(np.argmax(np.where(possible, right, -len(right))))
+    if best == 0:
+        return float(descending[0])
+    if best == len(descending):
+        return float(np.nextafter(descending[-1], -np.inf))
+    return float((descending[best - 1] + descending[best]) / 2)
