@@ -1,7 +1,7 @@
 """The plan of an attack: every decision, made once, from options, network, knowledge and kind of target."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from arcinvert.inversion.initialisation import INITIALISATIONS
@@ -52,7 +52,7 @@ class AttackPlan:
     Args:
         target: Whether classes (closed-set) or templates (open-set) are attacked.
         recipe: The recipe's name.
-        changes: The options that were given and differ from the recipe.
+        changes: The options that were given and differ from the recipe, and from what follows from it.
         knowledge: What the attack knows besides the target: `synthetic-faces` where what was measured on
             them is used, `weights` where nothing made of faces is.
         knowledge_used: What of public faces is used, by kind; empty where nothing is.
@@ -157,6 +157,29 @@ def resolve(
     Raises:
         InputError: If options contradict each other, the network or the knowledge.
     """
+    plan = _decide(options, recogniser, knowledge, target)
+    defaults = preset(options.recipe, options.knowledge)[1].values(target)
+
+    def matters(name: str) -> bool:
+        """Return whether the plan would be another without an option that the recipe leaves open."""
+        left_out: dict[str, Any] = {name: None}
+        try:
+            return _decide(replace(options, **left_out), recogniser, knowledge, target) != plan
+        except InputError:
+            return True
+
+    changes = {
+        name: value
+        for name, value in _changes(options.given(), defaults).items()
+        if name == "penalty" or defaults.get(name) is not None or matters(name)
+    }
+    return replace(plan, changes=changes)
+
+
+def _decide(
+    options: AttackOptions, recogniser: Recogniser, knowledge: Knowledge, target: TargetKind
+) -> AttackPlan:
+    """Return the plan, without the changes of the recipe."""
     level, recipe = preset(options.recipe, options.knowledge)
     defaults, given = recipe.values(target), options.given()
     values = defaults | {name: value for name, value in given.items() if name != "penalty"}
@@ -181,7 +204,7 @@ def resolve(
     return AttackPlan(
         target=target,
         recipe=options.recipe,
-        changes=_changes(given, defaults),
+        changes={},
         knowledge=_level(used),
         knowledge_used=used,
         samples=options.samples,

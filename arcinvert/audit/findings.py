@@ -15,7 +15,7 @@ from arcinvert.audit.evidence import VerifierEvidence
 from arcinvert.audit.inputs import LIBRARIES, AuditInputs
 from arcinvert.audit.overlap import AuditOverlap
 from arcinvert.audit.pipeline import Enrolled, Pipeline, joined
-from arcinvert.audit.shipped import shipped_points
+from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, labels_of
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.perceptual import find_lpips
@@ -176,7 +176,8 @@ def _evidence(
         source=source,
         source_is_template=inputs.template_known,
         transformed={name: part for name, part in transformed.items() if part is not None},
-        shipped=shipped_points(verifier),
+        shipped=shipped_thresholds(verifier),
+        chosen=found.similarity.argmax(1),
     )
 
 

@@ -17,7 +17,7 @@ from arcinvert.audit.cohort import Cohort, Crop, sample_identities
 from arcinvert.audit.defences import make_defences
 from arcinvert.audit.defences.base import Defence
 from arcinvert.audit.options import AuditOptions
-from arcinvert.audit.shipped import shipped_points
+from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.templates import TemplateTable, read_templates
 from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge
@@ -111,7 +111,7 @@ class AuditInputs:
             only=only,
             calibration=self.calibration,
             keep_outside=not self.people_given
-            and (bool(self.defences) or not all(shipped_points(judge) for judge in self.judges)),
+            and (bool(self.defences) or not all(shipped_thresholds(judge) for judge in self.judges)),
         )
         if not cohort.calibration and self.defences:
             raise InputError(
@@ -149,7 +149,7 @@ class AuditInputs:
             "public-face statistics": content_digest(self.attack.knowledge),
             "judges": {judge.name: _judge_digest(judge) for judge in self.judges},
             "judges' calibration": content_digest(
-                shipped_calibration(), [shipped_points(judge) for judge in self.judges]
+                shipped_calibration(), [shipped_thresholds(judge) for judge in self.judges]
             ),
             "photographs": self._listing(self.photographs),
             "calibration photographs": self._listing(self.calibration or {}),

@@ -166,8 +166,8 @@ class AuditOptions:
         1e-3, help="the false match rate at which the policy holds", group=_POLICY, above=0, below=1
     )
     policy_bound: Bound = option(
-        "value",
-        help="what the policy compares: the value found, or the upper end of its interval",
+        "upper",
+        help="what must not exceed --max-sar for a pass: the upper end of the interval, or the value found",
         group=_POLICY,
     )
     defences: tuple[str, ...] = option(

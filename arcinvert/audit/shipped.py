@@ -4,20 +4,22 @@ from arcinvert.evaluation.calibration import thresholds
 from arcinvert.evaluation.judges import DlibJudge, Judge, RecogniserJudge
 from recognition.errors import InputError
 from recognition.metrics.calibration import read_calibration
-from recognition.metrics.verification import OperatingPoint
+from recognition.metrics.thresholds import DecisionThreshold
 
 
-def shipped_points(judge: Judge) -> tuple[OperatingPoint, ...]:
+def shipped_thresholds(judge: Judge) -> tuple[DecisionThreshold, ...]:
     """Return a judge's shipped thresholds, one for each false match rate; empty for judges without."""
     if isinstance(judge, DlibJudge):
-        return tuple(
-            OperatingPoint(one.similarity, one.fmr, one.realised_fmr, one.tar, one.mated, one.nonmated)
-            for one in thresholds()
-        )
+        return tuple(one.decision for one in thresholds())
     if isinstance(judge, RecogniserJudge):
         try:
-            return read_calibration(judge.recogniser).points
+            points = read_calibration(judge.recogniser).points
         except InputError:
             # None comes with other networks.
             return ()
+        # The file has no intervals of its thresholds.
+        return tuple(
+            DecisionThreshold(point.fmr, point.threshold, point.threshold, point.threshold)
+            for point in points
+        )
     return ()

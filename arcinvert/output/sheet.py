@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.output.verdicts import badge, display_name, one_in, seen_in
+from recognition.metrics.text import interval_text, percent_text
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,46 @@ def sheet_rows(shown: Sequence[Shown], floor: NDArray[np.uint8]) -> list[Row]:
 
 
 def summary_line(summary: dict[str, Any]) -> str:
-    """Return the run's figures in one sentence."""
+    """Return the run's figures in one sentence, each with its 95 % interval and its number of identities."""
     if summary["kind"] is None:
-        return f"No photograph to judge by; a face is found in {summary['face_detected']['value']:.0%}."
+        detected = summary["face_detected"]
+        return (
+            f"No photograph to judge by; a face is found in {percent_text(detected)} of "
+            f"{_count(detected['identities'])}."
+        )
     parts = []
     for rate, sar in summary["sar"].items():
-        ceiling = "unknown" if sar["ceiling"] is None else f"{sar['ceiling']['value']:.2f}"
+        ceiling = "unknown"
+        if sar["ceiling"] is not None:
+            ceiling = interval_text(sar["ceiling"], 2)
+            if sar["ceiling"]["identities"] != sar["attack"]["identities"]:
+                ceiling += f" of {sar['ceiling']['identities']:,}"
         parts.append(
-            f"SAR at FMR {rate}: {sar['attack']['value']:.2f} "
-            f"(floor {sar['floor']['value']:.2f}, ceiling {ceiling})"
+            f"SAR at FMR {rate}: {interval_text(sar['attack'], 2)} "
+            f"(floor {interval_text(sar['floor'], 2)}, ceiling {ceiling})"
         )
+    if summary["gap_closed"] is not None:
+        parts.append(f"gap closed {interval_text(summary['gap_closed'], 2)}")
     kind = {"type_1": "Type I", "type_2": "Type II"}[summary["kind"]]
-    return f"{kind}, {summary['identities']} identities: " + ", ".join(parts) + "."
+    without = summary["missing"]["second_photograph" if kind == "Type II" else "source_photograph"]
+    photograph = "second photograph" if kind == "Type II" else "photograph"
+    left_out = f" ({without:,} without a {photograph})" if without else ""
+    return f"{kind}, {_count(summary['similarity']['identities'])}{left_out}: " + ", ".join(parts) + "."
+
+
+def _count(identities: int) -> str:
+    return f"{identities:,} {'identity' if identities == 1 else 'identities'}"
 
 
 def _in_plain_words(samples: Sequence[dict[str, Any]], *, shown: int) -> str:
     """Return what the sheet shows: how many reconstructions another recogniser accepts."""
-    judged = [sample["judge"]["accepted"] for sample in samples if sample["judge"]["accepted"] is not None]
+    # As in the summary: of Type II, unless nobody has a second photograph.
+    with_second = [sample for sample in samples if sample["judge"]["type_2"] is not None]
+    judged = [
+        sample["judge"]["accepted"]
+        for sample in with_second or samples
+        if sample["judge"]["accepted"] is not None
+    ]
     part = "" if shown == len(samples) else f" The first {shown} of {len(samples):,} are shown."
     if not judged:
         return f"There is no photograph to judge the reconstructions by.{part}"

@@ -211,8 +211,9 @@ def test_what_is_given_wins_and_is_listed_as_a_change() -> None:
         ({"penalty": {"tv": 2.0, "bn": 0.5}}, {"penalty": {"bn": 0.5}}),
         ({"penalty": {"bn": 0}}, {"penalty": {"bn": 0.0}}),
         ({"loss": "cosine"}, {"loss": "cosine"}),
-        # The recipe leaves the number of steps open, whatever the parametrisation decides.
-        ({"steps": 100}, {"steps": 100}),
+        # The recipe leaves the number of steps open: the parametrisation's own is no change.
+        ({"steps": plan().steps, "initialisation": plan().initialisation}, {}),
+        ({"steps": plan().steps + 1}, {"steps": plan().steps + 1}),
         ({"samples": 5, "seed": 9, "knowledge": "weights"}, {}),
     ],
 )

@@ -191,7 +191,7 @@ def template_defence(text: str) -> TemplateDefence:
 
 
 def test_cost() -> None:
-    embeddings, labels = labelled()
+    embeddings, labels = labelled(people=150, each=2)
     plain = measure_cost(None, embeddings, labels, seed=0)
     assert plain.tar is not None
     assert plain.tar.value > 0.95
@@ -246,7 +246,7 @@ def test_the_cost_is_refused_for_few_pairs() -> None:
     assert spent.tar is None
     assert spent.renewed is None
     assert spent.refused is not None
-    assert "rule of three" in spent.refused
+    assert "at least 142 people" in spent.refused
 
 
 def test_names() -> None:
