@@ -25,6 +25,7 @@ from arcinvert.inversion.stages import in_stages
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.inversion.targets.base import Target, TargetRequest
 from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.skin_tone import SkinTone
 from arcinvert.knowledge.whitening import Whitening, whitening_of
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects import Subject
@@ -74,6 +75,8 @@ class Attack:
             WeightedPenalty(penalty.name, penalty.weight, PENALTIES[penalty.name].build(setting))
             for penalty in plan.penalties
         )
+        neighbours = knowledge.nearest_neighbours
+        self._skin_tone = None if neighbours is None else SkinTone(neighbours)
         self._whitening: Whitening | None = None
         if plan.whiten_centres and recogniser.centres is not None:
             self._whitening = whitening_of(recogniser.centres)
@@ -107,7 +110,9 @@ class Attack:
                 self._recogniser, images.to(self._recogniser.device), target.templates
             ).cpu(),
         )
-        return self._blended(found, target) if self.plan.regression_blend else found
+        if self.plan.regression_blend:
+            found = self._blended(found, target)
+        return self._toned(found, target) if self.plan.skin_tone else found
 
     def _restart(
         self,
@@ -188,6 +193,14 @@ class Attack:
         return replace(found, images=images, similarity=similarity)
 
     @torch.no_grad()
+    def _toned(self, found: Inversion, target: Target) -> Inversion:
+        """Give images the skin tone of public faces with like templates."""
+        if self._skin_tone is None:
+            raise InputError("skin_tone: expected public faces with templates, got none")
+        images = self._skin_tone.apply(found.images, target.templates)
+        return replace(found, images=images, similarity=self._similarity(images, target))
+
+    @torch.no_grad()
     def _stopped_at_once(self, tasks: Sequence[Task], target: Target) -> Inversion:
         """Return what there is of an attack that was stopped before its first step: noise."""
         images = noise_images(seeds=self._seeds(tasks), size=self._recogniser.input_size)
@@ -211,6 +224,10 @@ class Attacks:
         self._recogniser, self._knowledge, self._dtype = recogniser, knowledge, dtype
         self._initialisations: dict[tuple[Any, ...], Initialisation] = {}
         self._latest: Attack | None = None
+
+    def reuse(self, other: "Attacks") -> None:
+        """Take over what initialisations prepared for another network with the same weights."""
+        self._initialisations |= other._initialisations
 
     def of(self, plan: AttackPlan) -> Attack:
         """Return the attack of a plan; the batches of a plan share one."""

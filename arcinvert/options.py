@@ -91,6 +91,9 @@ class AttackOptions:
         minimum=0,
         maximum=1,
     )
+    skin_tone: bool | None = option(
+        help="give the result the skin tone that public faces with like templates have", group=_IMAGES
+    )
     loss: str | None = option(
         help=f"how embeddings are compared with the target; {LOSSES.help()}", group=_LOSS, choices=LOSSES
     )

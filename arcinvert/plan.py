@@ -1,7 +1,7 @@
 """The plan of an attack: every decision, made once, from options, network, knowledge and kind of target."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from arcinvert.inversion.initialisation import INITIALISATIONS
@@ -15,6 +15,7 @@ from arcinvert.inversion.targets import LOSSES
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.regression import REGRESSION_BLEND
+from arcinvert.knowledge.skin_tone import FEWEST_FACES
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind, preset
 from recognition.errors import InputError
@@ -51,7 +52,7 @@ class AttackPlan:
     Args:
         target: Whether classes (closed-set) or templates (open-set) are attacked.
         recipe: The recipe's name.
-        changes: The options that were given and differ from the recipe.
+        changes: The options that were given and differ from the recipe, and from what follows from it.
         knowledge: What the attack knows besides the target: `synthetic-faces` where what was measured on
             them is used, `weights` where nothing made of faces is.
         knowledge_used: What of public faces is used, by kind; empty where nothing is.
@@ -69,6 +70,7 @@ class AttackPlan:
         initialisation: The name in `INITIALISATIONS`.
         parametrisation: The name in `PARAMETRISATIONS`.
         regression_blend: The fraction of the result that is the regression's face.
+        skin_tone: Whether the result gets the skin tone of public faces with like templates.
         loss: The name in `LOSSES`.
         loss_scale: The scale of the loss.
         loss_margin: The margin of the loss, radians; 0 where it has none.
@@ -98,6 +100,7 @@ class AttackPlan:
     initialisation: str
     parametrisation: str
     regression_blend: float
+    skin_tone: bool
     loss: str
     loss_scale: float
     loss_margin: float
@@ -111,6 +114,11 @@ class AttackPlan:
     def steps_per_batch(self) -> int:
         """Optimiser steps of a batch, all restarts together, without the preparation."""
         return self.restarts * self.steps
+
+    @property
+    def uses_public_faces(self) -> bool:
+        """Whether it uses what a statistics file has of public faces."""
+        return bool({"nearest_neighbours", "regression", "statistics"} & set(self.knowledge_used))
 
     @property
     def stages(self) -> tuple[Schedule, ...]:
@@ -149,6 +157,29 @@ def resolve(
     Raises:
         InputError: If options contradict each other, the network or the knowledge.
     """
+    plan = _decide(options, recogniser, knowledge, target)
+    defaults = preset(options.recipe, options.knowledge)[1].values(target)
+
+    def matters(name: str) -> bool:
+        """Return whether the plan would be another without an option that the recipe leaves open."""
+        left_out: dict[str, Any] = {name: None}
+        try:
+            return _decide(replace(options, **left_out), recogniser, knowledge, target) != plan
+        except InputError:
+            return True
+
+    changes = {
+        name: value
+        for name, value in _changes(options.given(), defaults).items()
+        if name == "penalty" or defaults.get(name) is not None or matters(name)
+    }
+    return replace(plan, changes=changes)
+
+
+def _decide(
+    options: AttackOptions, recogniser: Recogniser, knowledge: Knowledge, target: TargetKind
+) -> AttackPlan:
+    """Return the plan, without the changes of the recipe."""
     level, recipe = preset(options.recipe, options.knowledge)
     defaults, given = recipe.values(target), options.given()
     values = defaults | {name: value for name, value in given.items() if name != "penalty"}
@@ -160,17 +191,20 @@ def resolve(
         values, initialisation_name, initialisation, knowledge, recogniser.name
     )
     blend = _blend(values, recogniser, knowledge, target)
+    skin_tone = _skin_tone(values, recogniser, knowledge)
     loss = _loss(values, target)
     setting = Setting(recogniser, parametrisation, knowledge.statistics)
     penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
     is_class = LOSSES[loss].needs_classes
     centres = recogniser.centres
     steps = _first(values["steps"], parametrisation.steps)
-    used = _knowledge_used(knowledge, initialisation_name, parametrisation_name, blend, penalties, setting)
+    used = _knowledge_used(
+        knowledge, initialisation_name, parametrisation_name, blend, skin_tone, penalties, setting
+    )
     return AttackPlan(
         target=target,
         recipe=options.recipe,
-        changes=_changes(given, defaults),
+        changes={},
         knowledge=_level(used),
         knowledge_used=used,
         samples=options.samples,
@@ -189,6 +223,7 @@ def resolve(
         initialisation=initialisation_name,
         parametrisation=parametrisation_name,
         regression_blend=blend,
+        skin_tone=skin_tone,
         loss=loss,
         loss_scale=_first(values["loss_scale"], recogniser.scale if is_class else 1.0),
         loss_margin=_first(values["loss_margin"], recogniser.margin) if is_class else 0.0,
@@ -247,6 +282,11 @@ def _check_weights_only(given: dict[str, Any]) -> None:
             "regression_blend: expected 0 with knowledge of the weights alone, got "
             f"{given['regression_blend']}: the regression is fitted on public faces"
         )
+    if given.get("skin_tone"):
+        raise InputError(
+            "skin_tone: expected no with knowledge of the weights alone, got yes: tones are those of public "
+            "faces"
+        )
 
 
 def _initialisation(
@@ -298,6 +338,21 @@ def _blend(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge,
     if blend and (lacks := knowledge.regression_missing(recogniser.name)):
         raise InputError(f"regression_blend: {lacks}")
     return float(blend)
+
+
+def _skin_tone(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge) -> bool:
+    wanted, neighbours = values["skin_tone"], knowledge.nearest_neighbours
+    found = 0 if neighbours is None else len(neighbours)
+    if wanted and found < FEWEST_FACES:
+        raise InputError(
+            f"skin_tone: expected at least {FEWEST_FACES} public faces with templates of {recogniser.name}, "
+            f"found {found}; embed some (arcinvert calibrate --model MODEL --images FACES)"
+        )
+    if wanted is not None:
+        return bool(wanted)
+    # Synthetic faces have no skin: their tones are drawn, and what templates say of them is not known.
+    real = knowledge.statistics is not None and knowledge.statistics.template_faces == "public faces"
+    return real and found >= FEWEST_FACES
 
 
 def _loss(values: dict[str, Any], target: TargetKind) -> str:
@@ -359,6 +414,7 @@ def _knowledge_used(
     initialisation: str,
     parametrisation_name: str,
     blend: float,
+    skin_tone: bool,
     penalties: tuple[PlannedPenalty, ...],
     setting: Setting,
 ) -> dict[str, str]:
@@ -368,7 +424,8 @@ def _knowledge_used(
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
     faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
-    if initialisation == "nearest-neighbours" and knowledge.nearest_neighbours is not None:
+    uses_neighbours = initialisation == "nearest-neighbours" or skin_tone
+    if uses_neighbours and knowledge.nearest_neighbours is not None:
         used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:
         used["regression"] = f"{knowledge.regression.count} {faces}"

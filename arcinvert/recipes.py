@@ -76,6 +76,9 @@ _SETTINGS = {
     "loss_margin": Setting(1.0, "wider than in training: a gradient remains once the class is the nearest"),
     "whiten": Setting(True, "directions in which all templates vary would decide otherwise"),
     "regression_blend": Setting(None, "half for a class where a regression was fitted: its errors differ"),
+    "skin_tone": Setting(
+        None, "where public faces with templates are known: gradients keep the average tone"
+    ),
     "learning_rate": Setting(None, _BY_PARAMETRISATION),
     "warm_up": Setting(0.05, "the first steps of Adam are the roughest"),
     "low_resolution": Setting(0.0, "not needed from the mean face"),
@@ -108,6 +111,7 @@ _OURS_WEIGHTS = Preset(
         ),
         "parametrisation": Setting("pixels", _NO_FACES),
         "regression_blend": Setting(0.0, _NO_FACES),
+        "skin_tone": Setting(False, _NO_FACES),
     },
     _PENALTIES,
     _LOSSES,
@@ -122,6 +126,7 @@ _PUBLISHED = {
     "parametrisation": Setting("pixels", "pixels are optimised"),
     "whiten": Setting(False, _NOT_IN_IT),
     "regression_blend": Setting(0.0, _NOT_IN_IT),
+    "skin_tone": Setting(False, _NOT_IN_IT),
     "average": Setting(0.0, _NOT_IN_IT),
     "scale": Setting(0.0, _NOT_IN_IT),
     "feature_dropout": Setting(0.0, _NOT_IN_IT),

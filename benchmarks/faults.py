@@ -39,7 +39,7 @@ from recognition.data.faces import read_face
 from recognition.detection.alignment import detect
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image
-from recognition.metrics.intervals import Estimate, estimate_statistic
+from recognition.metrics.intervals import Estimate, estimate, estimate_statistic
 
 #: The cheeks of an aligned crop, beside the nose and below the eyes: top, bottom, left, right, in pixels.
 CHEEKS = ((68, 82, 34, 47), (68, 82, 65, 78))
@@ -126,7 +126,7 @@ def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
     people = len(of.tone)
 
     def mean(values: Values) -> Estimate:
-        return estimate_statistic(lambda drawn: float(values[drawn].mean()), people)
+        return estimate(values, range(people))
 
     return {
         "fringes": mean(of.fringes),
@@ -211,7 +211,7 @@ def compare(options: argparse.Namespace) -> None:
     rows["floor: mean face"] = row(floor, photographs)
     rows["ceiling: another photograph"] = row(others, photographs)
     rows["the photographs themselves"] = row(photographs, photographs)
-    print(f"{table(rows)}\n\n{len(listed)} people, a picture each; 95 % intervals by bootstrap over people.")
+    print(f"{table(rows)}\n\n{len(listed)} people, a picture each; 95 % intervals over people.")
 
 
 def main() -> None:

@@ -5,10 +5,12 @@
     python -m benchmarks.public_faces --aligned aligned --out training --training
 
 The faces are those of the bundled network's training identities with a single photograph, as in its face PCA:
-no benchmark attacks or judges by any of them. With `--everyone` they are all of its training identities, for
-benchmarks of other networks, which attack held-out people; settings must not be tuned with them. With
-`--training` they are the photographs that the bundled network was trained on, without the reserved one of
-each reported class: for what comes with this network, such as its decoder.
+no benchmark attacks or judges by any of them. Each is in a folder of its person's name, which calibrate
+lists (salted) beside digests of the photographs, so that attacks and audits notice an overlap.
+With `--everyone` they are all of its training identities, for benchmarks of other networks, which attack
+held-out people; settings must not be tuned with them. With `--training` they are the photographs that the
+bundled network was trained on, without the reserved one of each reported class: for what comes with this
+network, such as its decoder.
 """
 
 import argparse
@@ -50,7 +52,8 @@ def main() -> None:
     except OSError as error:
         raise SystemExit(f"{options.out}: cannot be made ({error.strerror}); choose another --out") from None
     for path in paths:
-        shutil.copyfile(path, options.out / path.name)
+        (options.out / path.parent.name).mkdir(exist_ok=True)
+        shutil.copyfile(path, options.out / path.parent.name / path.name)
     print(f"Wrote {len(paths)} faces to {options.out}")
 
 

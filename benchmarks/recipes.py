@@ -159,9 +159,9 @@ def gallery_size(panel: Panel) -> int:
     return panel.others.shape[-2] + 1
 
 
-def cell(figure: Estimate) -> str:
-    """Return a figure with its interval."""
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+def cell(figure: Estimate | None) -> str:
+    """Return a figure with its interval; a dash for None."""
+    return "-" if figure is None else f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
 def described(panel: Panel) -> str:
@@ -170,7 +170,7 @@ def described(panel: Panel) -> str:
     rests = panel.thresholds[-1]
     gallery = gallery_size(panel)
     return (
-        f"{len(panel.names)} {panel.split} people of LFW, a photograph each; 95 % intervals by bootstrap "
+        f"{len(panel.names)} {panel.split} people of LFW, a photograph each; 95 % intervals "
         f"over people; judge similarity is 1 - distance, accepted above {points} ({rests.mated:,} mated and "
         f"{rests.nonmated:,} nonmated pairs of {rests.identities} other people, held out); rank-1 by chance "
         f"{1 / gallery:.3f}."

@@ -9,6 +9,7 @@ from arcinvert.cli import (
     audit,
     calibrate,
     classes,
+    demo,
     export,
     from_embedding,
     from_image,
@@ -22,6 +23,7 @@ from recognition.terminal import Parser, run_command
 
 #: The commands of this package, in the order in which `--help` lists them.
 COMMANDS: tuple[ModuleType, ...] = (
+    demo,
     generate,
     from_image,
     from_embedding,

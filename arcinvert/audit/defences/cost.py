@@ -5,17 +5,17 @@ look more different than their faces are.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.audit.defences.base import TemplateDefence, unit_norm
-from arcinvert.audit.metrics import pairs_between, system_linkability
+from arcinvert.audit.metrics import Comparisons, compare_all, system_linkability
 from arcinvert.evaluation.similarity import Array, similarity
 from recognition.errors import InputError
-from recognition.metrics.intervals import Estimate, estimate
-from recognition.metrics.verification import tar_at_fmr
+from recognition.metrics.intervals import Estimate
+from recognition.metrics.thresholds import estimate_acceptance
 from recognition.seeds import derive_seed
 
 #: The false match rate (FMR) at which a defence's cost is reported.
@@ -66,10 +66,11 @@ class _Records:
     renewed: Array
     compared: Callable[[Array], Array]
 
-    def pairs(self, first: Array, second: Array, labels: NDArray[np.integer]) -> tuple[Array, Array]:
-        """Return mated and nonmated similarities; see `pairs_between`."""
-        mated, nonmated = pairs_between(first, second, labels, "cosine")
-        return self.compared(mated), self.compared(nonmated)
+    def pairs(self, first: Array, second: Array, labels: NDArray[np.integer]) -> Comparisons:
+        """Return mated and nonmated similarities; see `compare_all`."""
+        found = compare_all(first, second, labels, "cosine")
+        others = replace(found.nonmated, similarities=self.compared(found.nonmated.similarities))
+        return replace(found, mated=self.compared(found.mated), nonmated=others)
 
 
 def measure_cost(
@@ -84,17 +85,18 @@ def measure_cost(
         seed: Seed of the keys.
     """
     records = _records(defence, embeddings.astype(np.float64), labels, seed)
-    mated, nonmated = records.pairs(records.stored, records.probes, labels)
+    found = records.pairs(records.stored, records.probes, labels)
     tar, refused, renewed = None, None, None
     try:
-        threshold = tar_at_fmr(mated, nonmated, COST_FMR).threshold
-        tar = _estimate_tar(records, labels, threshold)
+        threshold = found.nonmated.threshold(COST_FMR)
+        tar = estimate_acceptance(found.mated, found.owners, threshold)
         firsts = np.unique(labels, return_index=True)[1]
         again = records.compared(similarity(records.separate[firsts], records.renewed, "cosine"))
-        renewed = estimate(again > threshold, labels[firsts])
+        renewed = estimate_acceptance(again, labels[firsts], threshold)
     except InputError as error:
         refused = str(error)
-    return Cost(tar, refused, *_linkability(records, labels, seed), renewed)
+    linkability, floor = _linkability(records, labels, seed)
+    return Cost(tar, refused, linkability, floor, renewed)
 
 
 def _records(
@@ -121,7 +123,8 @@ def _linkability(
     records: _Records, labels: NDArray[np.integer], seed: int
 ) -> tuple[float, float] | tuple[None, None]:
     """Return D_sys of records under keys of their own, and of as many pairs assigned at random."""
-    mated, others = records.pairs(records.separate, records.separate, labels)
+    found = records.pairs(records.separate, records.separate, labels)
+    mated, others = found.mated, found.nonmated.similarities
     if len(mated) < 2 or len(others) < 2:
         return None, None
     generator = np.random.default_rng(seed)
@@ -131,14 +134,3 @@ def _linkability(
         system_linkability(mated, others),
         system_linkability(mixed[: len(mated)], mixed[len(mated) :]),
     )
-
-
-def _estimate_tar(records: _Records, labels: NDArray[np.integer], threshold: float) -> Estimate:
-    """Return the true accept rate, the mean over identities."""
-    accepted, whose = [], []
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        mated, _ = records.pairs(records.stored[rows], records.probes[rows], labels[rows])
-        accepted.append(mated > threshold)
-        whose += [int(label)] * len(mated)
-    return estimate(np.concatenate(accepted), whose)

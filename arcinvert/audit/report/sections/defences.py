@@ -68,7 +68,7 @@ def _attacked(rows: list[dict[str, Any]], names: list[str], headline: str | None
 
 def _judged(one: dict[str, Any], headline: str | None) -> str:
     sar = None if headline is None else one["sar"].get(headline)
-    return f"{figure_text(sar, digits=2)}; {number_text(one['gap_closed'], 2)}"
+    return f"{figure_text(sar, digits=2)}; {figure_text(one['gap_closed'], digits=2)}"
 
 
 def _cost(rows: list[dict[str, Any]]) -> Table:
