@@ -24,16 +24,20 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
         model: Model = BUNDLED,
         preprocessing: Preprocessing | None = None,
         statistics: str | os.PathLike[str] | None = None,
+        decoder: str | os.PathLike[str] | None = None,
         device: DeviceName = "auto",
         precision: Precision = "auto",
+        calibrate: bool = True,
         **keywords: Any,
     ) -> Run:
         attacker = Attacker(
             model,
             preprocessing=preprocessing,
             statistics=statistics,
+            decoder=decoder,
             device=device,
             precision=precision,
+            calibrate=calibrate,
         )
         return method(attacker, *arguments, **keywords)
 

@@ -77,8 +77,8 @@ def _statistics(recogniser: Recogniser) -> str:
         return f"{len(layers)} BatchNorm layers"
     measured = find_statistics(recogniser)
     if measured is None:
-        return "none: run 'arcinvert calibrate' on public faces; attacks leave the penalty bn out until then"
-    return f"no BatchNorm; {len(measured.layers)} layers measured on {measured.images} faces"
+        return "none: the first attack measures synthetic faces, 'arcinvert calibrate --images' public ones"
+    return f"no BatchNorm; {len(measured.layers)} layers measured on {measured.images} {measured.faces}"
 
 
 def _centres(recogniser: Recogniser) -> str:

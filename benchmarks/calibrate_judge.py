@@ -5,13 +5,16 @@ python -m benchmarks.calibrate_judge --photos LFW/images --aligned ALIGNED --spl
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.metrics import compare_all
 from arcinvert.evaluation.judges import CHIP_SIZE, DlibJudge
 from arcinvert.evaluation.similarity import similarity
+from benchmarks.judged import PHOTOS_PER_PERSON, calibrated
 from benchmarks.people import calibration_people
 from recognition.data.folders import read_folders
 from recognition.detection.alignment import (
@@ -21,13 +24,10 @@ from recognition.detection.alignment import (
     similarity_transform,
 )
 from recognition.images import atomic_path, read_image
-from recognition.metrics.verification import make_pairs, tar_at_fmr
+from recognition.metrics.verification import make_pairs
 
 #: dlib's padding of its chips, as a fraction of the face, in the training of its network.
 CHIP_PADDING = 0.25
-#: The largest number of photographs of one person, so that people with many do not decide the figures.
-PHOTOS_PER_PERSON = 5
-FMRS = (1e-2, 1e-3)
 #: The edges of the histograms of similarities; they include all pairs of photographs.
 EDGES = np.linspace(-0.4, 1, 71)
 
@@ -82,29 +82,14 @@ def main() -> None:
     samples = [(path, name) for name in people for path in aligned.get(name, [])[:PHOTOS_PER_PERSON]]
     labels = np.unique([name for _, name in samples], return_inverse=True)[1]
     embeddings = DlibJudge(matrix).embed([read_image(path) for path, _ in samples])
-    first, second = np.triu_indices(len(labels), 1)
-    different = labels[first] != labels[second]
-    nonmated = similarity(embeddings[first[different]], embeddings[second[different]])
+    nonmated = compare_all(embeddings, embeddings, labels, "euclidean").nonmated.similarities
     pairs = make_pairs(labels)
-    mated_indices = pairs.indices[pairs.mated]
-    mated = similarity(embeddings[mated_indices[:, 0]], embeddings[mated_indices[:, 1]])
-    points = [tar_at_fmr(mated, nonmated, fmr) for fmr in FMRS]
+    mated = similarity(*(embeddings[pairs.indices[pairs.mated, side]] for side in (0, 1)))
     described = {
         "judge": DlibJudge.network,
         "similarity": "1 - Euclidean distance",
         "matrix": matrix.round(5).tolist(),
-        "thresholds": [
-            {
-                "fmr": point.fmr,
-                "similarity": point.threshold,
-                "realised_fmr": point.realised_fmr,
-                "tar": point.tar,
-                "nonmated": point.nonmated,
-                "mated": point.mated,
-                "identities": len(np.unique(labels)),
-            }
-            for point in points
-        ],
+        "thresholds": [asdict(threshold) for threshold in calibrated(embeddings, labels)],
         "mean_mated": float(mated.mean()),
         "mean_nonmated": float(nonmated.mean()),
         "histograms": {

@@ -1,11 +1,16 @@
 """How much of a template each defence's adversary recovers, beside an attacker without a prior.
 
     python -m benchmarks.defence_attackers --photos ../shared/data/lfw/images
+    python -m benchmarks.defence_attackers --photos ../shared/data/lfw/images --key-bits 12
 
 The bundled network was trained on none of the people: 60 of the attacked third are protected with a key each,
 and 250 of the others are public faces. `--model` takes another network; `--centres` takes class centres in
 place of templates. The cosine is that of the estimate to the template; its interval is over people. The
-attacker without a prior holds the key.
+attacker without a prior holds the key, and does what the publications of each defence do: pads, projects
+back, or searches for any template that gives the record.
+
+With `--key-bits`, keys are numbers of so many bits, as in toolboxes that draw them below a million, and one
+more attacker tries them all on each person's single record; the share of keys that are found is printed too.
 """
 
 import argparse
@@ -19,6 +24,8 @@ import torch
 from arcinvert.audit.defences import DEFENCES, make_defence
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
 from arcinvert.audit.defences.biohashing import BioHashing
+from arcinvert.audit.defences.key_search import search_keys
+from arcinvert.audit.defences.mlp_hash import MlpHash
 from arcinvert.audit.defences.polyprotect import PolyProtect
 from arcinvert.audit.defences.projection import Projection
 from arcinvert.audit.defences.scores import ScoreOnly
@@ -37,6 +44,8 @@ from recognition.seeds import derive_seed
 SEED = 0
 #: The people who are attacked, and the public faces.
 PEOPLE, PUBLIC = 60, 250
+#: Steps of the search for any template that gives a record of MLP-Hash.
+_SEARCH_STEPS = 200
 #: The defences of the table.
 ROWS = (
     "noise:1",
@@ -45,6 +54,7 @@ ROWS = (
     "truncation:0.25",
     "projection:0.25",
     "biohashing:0.25",
+    "mlp-hash:1",
     "polyprotect:0",
     "polyprotect:2",
     "polyprotect:4",
@@ -95,9 +105,10 @@ def centres_of(recogniser: Recogniser, people: int = PEOPLE, public: int = PUBLI
     return Templates(rows[order[:people]], rows[order[people : people + public]])
 
 
-def keys_of(people: int) -> list[int]:
-    """Return a key for each person."""
-    return [derive_seed(SEED, "key", number) for number in range(people)]
+def keys_of(people: int, bits: int | None = None) -> list[int]:
+    """Return a key for each person, of so many bits if given."""
+    keys = [derive_seed(SEED, "key", number) for number in range(people)]
+    return keys if bits is None else [key % 2**bits for key in keys]
 
 
 def without_prior(defence: TemplateDefence, protected: Array, keys: Sequence[int], known: Adversary) -> Array:
@@ -112,7 +123,30 @@ def without_prior(defence: TemplateDefence, protected: Array, keys: Sequence[int
     if isinstance(defence, PolyProtect):
         pairs = zip(protected, keys, strict=True)
         return unit_norm(np.stack([_smallest(defence, row, key, known.dim) for row, key in pairs]))
+    if isinstance(defence, MlpHash):
+        pairs = zip(protected, keys, strict=True)
+        return unit_norm(np.stack([_of_these_bits(defence, row, key, known.dim) for row, key in pairs]))
     return np.pad(protected, ((0, 0), (0, known.dim - protected.shape[1])))
+
+
+def _of_these_bits(defence: MlpHash, protected: Array, key: int, dim: int) -> Array:
+    """Return a template of MLP-Hash's record by gradient steps from a random one."""
+    weights = [torch.from_numpy(layer) for layer in defence.weights(key, dim)]
+    signs = torch.from_numpy(np.sign(protected))
+    start = np.random.default_rng(key).normal(size=dim)
+    template = torch.from_numpy(start / np.linalg.norm(start)).requires_grad_()
+    optimiser = torch.optim.Adam([template], lr=0.01)
+    for _ in range(_SEARCH_STEPS):
+        features = template / template.norm()
+        for layer in weights[:-1]:
+            features = torch.relu(layer @ features)
+        outputs = weights[-1] @ features
+        outputs = outputs - outputs.mean()
+        loss = torch.nn.functional.softplus(-signs * outputs / outputs.std().detach()).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return template.detach().numpy()
 
 
 def _smallest(defence: PolyProtect, protected: Array, key: int, dim: int) -> Array:
@@ -135,13 +169,20 @@ def recovered(estimates: Array, templates: Array) -> Array:
     return similarity(unit_norm(estimates), templates, "cosine")
 
 
-def rows_of(defence: TemplateDefence, templates: Templates) -> list[tuple[str, Array, Array]]:
+def rows_of(
+    defence: TemplateDefence, templates: Templates, bits: int | None = None
+) -> list[tuple[str, Array, Array]]:
     """Return what each adversary knows, the cosines recovered, and those recovered without a prior.
 
     The last ones are always those of an attacker with the key.
+
+    Args:
+        defence: The defence.
+        templates: Who is attacked, and public faces.
+        bits: The bits of the keys, which one more adversary tries out; None makes keys of 63 bits.
     """
     attacked = templates.attacked
-    dim, keys = attacked.shape[1], keys_of(len(attacked))
+    dim, keys = attacked.shape[1], keys_of(len(attacked), bits)
     protected = defence.protect(templates.attacked, keys)
     informed, blind = Adversary(dim, templates.public), Adversary(dim, templates.public[:0])
     old = recovered(without_prior(defence, protected, keys, informed), attacked)
@@ -153,6 +194,11 @@ def rows_of(defence: TemplateDefence, templates: Templates) -> list[tuple[str, A
         found = recovered(defence.recover_without_key(protected, informed), attacked)
         rows.append(("public faces, no key", found, old))
         rows.append(("public faces, no key; the better sign", np.abs(found), old))
+        if bits is not None:
+            likeliest = search_keys(defence, protected, range(2**bits), informed).tolist()
+            right = float(np.mean([one == key for one, key in zip(likeliest, keys, strict=True)]))
+            found = recovered(defence.recover(protected, likeliest, informed), attacked)
+            rows.append((f"public faces, a key of {bits} bits: {right:.2f} of the keys found", found, old))
     return rows
 
 
@@ -173,7 +219,10 @@ def main() -> None:
     )
     parser.add_argument("--public", type=int, default=PUBLIC, help="the public faces (default: %(default)s)")
     parser.add_argument("--rows", nargs="+", default=ROWS, help="the defences (default: all of the table)")
+    parser.add_argument("--key-bits", type=int, help="the bits of each key, which are tried out, 1 to 20")
     options = parser.parse_args()
+    if options.key_bits is not None and not 1 <= options.key_bits <= 20:
+        parser.error(f"--key-bits: expected 1 to 20, got {options.key_bits}")
     if options.centres == (options.photos is not None):
         parser.error("expected --photos FOLDER or --centres")
     keep_freed_memory()
@@ -188,7 +237,7 @@ def main() -> None:
         defence = make_defence(text)
         if not isinstance(defence, TemplateDefence):
             parser.error(f"{text}: expected a defence of templates, one of {', '.join(DEFENCES)}")
-        for known, new, old in rows_of(defence, templates):
+        for known, new, old in rows_of(defence, templates, options.key_bits):
             print(
                 f"| {defence.label} | {defence.attacker} | {known} | {cell(new)} | {cell(old)} |", flush=True
             )

@@ -13,7 +13,10 @@ lightness in frequencies above a quarter of a cycle a pixel, root mean square in
 it exceeds the photographs'. *Skin*: the cheeks' median colour as individual typology angle,
 atan((L* - 50) / b*), degrees (Chardin et al., International Journal of Cosmetic Science 13, 1991): its mean
 distance to the photograph's; how much of the difference between two people it keeps (the slope over the
-people: 1 all, 0 none, as of an average); and the cheeks' chroma. *More faces*: the share of pictures,
+people: 1 all, 0 none, as of an average); the share of people whose class of skin (Del Bino and Bernerd,
+British Journal of Dermatology 169, 2013) is the photograph's, beside the share by chance, that of two
+pictures of people drawn at random; and the cheeks' chroma. That is attribute leakage: what a picture tells of
+a person besides the identity. *More faces*: the share of pictures,
 enlarged four times, in which the detector finds two.
 """
 
@@ -36,10 +39,12 @@ from recognition.data.faces import read_face
 from recognition.detection.alignment import detect
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image
-from recognition.metrics.intervals import Estimate, estimate_statistic
+from recognition.metrics.intervals import Estimate, estimate, estimate_statistic
 
 #: The cheeks of an aligned crop, beside the nose and below the eyes: top, bottom, left, right, in pixels.
 CHEEKS = ((68, 82, 34, 47), (68, 82, 65, 78))
+#: Individual typology angles, degrees, between dark, brown, tan, intermediate, light and very light skin.
+CLASS_EDGES = (-30.0, 10.0, 28.0, 41.0, 55.0)
 #: The factor of enlargement, so that the detector, which needs 80 pixels, finds faces of 20.
 ENLARGED = 4
 
@@ -102,12 +107,26 @@ def slope(values: Values, against: Values) -> float:
     return float((centred * values).sum() / max(np.square(centred).sum(), np.finfo(np.float64).tiny))
 
 
+def same_class(tone: Values, of: Values) -> float:
+    """Return the share of people whose skin is of one class in both pictures, by tones (people,)."""
+    return float((np.digitize(tone, CLASS_EDGES) == np.digitize(of, CLASS_EDGES)).mean())
+
+
+def class_by_chance(tone: Values, of: Values) -> float:
+    """Return the share of all pairs of one picture each that are of one class, by tones (people,)."""
+    found = [
+        np.bincount(np.digitize(one, CLASS_EDGES), minlength=len(CLASS_EDGES) + 1) / len(one)
+        for one in (tone, of)
+    ]
+    return float(found[0] @ found[1])
+
+
 def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
     """Return the columns of pictures, compared with the photographs that their templates came from."""
     people = len(of.tone)
 
     def mean(values: Values) -> Estimate:
-        return estimate_statistic(lambda drawn: float(values[drawn].mean()), people)
+        return estimate(values, range(people))
 
     return {
         "fringes": mean(of.fringes),
@@ -115,6 +134,12 @@ def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
         "skin: distance": mean(np.abs(of.tone - photographs.tone)),
         "skin: kept": estimate_statistic(
             lambda drawn: slope(of.tone[drawn], photographs.tone[drawn]), people
+        ),
+        "skin: same class": estimate_statistic(
+            lambda drawn: same_class(of.tone[drawn], photographs.tone[drawn]), people
+        ),
+        "skin: class by chance": estimate_statistic(
+            lambda drawn: class_by_chance(of.tone[drawn], photographs.tone[drawn]), people
         ),
         "skin: chroma": mean(of.chroma),
         "more faces": mean(of.more_faces),
@@ -186,7 +211,7 @@ def compare(options: argparse.Namespace) -> None:
     rows["floor: mean face"] = row(floor, photographs)
     rows["ceiling: another photograph"] = row(others, photographs)
     rows["the photographs themselves"] = row(photographs, photographs)
-    print(f"{table(rows)}\n\n{len(listed)} people, a picture each; 95 % intervals by bootstrap over people.")
+    print(f"{table(rows)}\n\n{len(listed)} people, a picture each; 95 % intervals over people.")
 
 
 def main() -> None:

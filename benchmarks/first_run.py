@@ -27,6 +27,7 @@ from recognition.detection.search import find_face
 from recognition.errors import NoFaceError
 from recognition.images import read_image
 from recognition.loading import bundled_path
+from recognition.metrics.text import interval_text
 from recognition.runtime import keep_freed_memory
 
 PEOPLE = 16
@@ -41,17 +42,14 @@ def print_figures(title: str, run: Run, seconds: float) -> None:
     print(summary_line(summary))
     for rate, sar in summary["sar"].items():
         figures = ", ".join(
-            f"{kind} {sar[kind]['value']:.3f} [{sar[kind]['low']:.3f}, {sar[kind]['high']:.3f}]"
-            for kind in ("attack", "floor", "ceiling")
+            f"{kind} {interval_text(sar[kind])} (n = {sar[kind]['identities']})"
+            for kind in ("attack", "best_of_n", "any_of_n", "floor", "ceiling")
             if sar[kind]
         )
-        print(f"  SAR at FMR {rate} (n = {summary['identities']} identities): {figures}")
-    for name in ("similarity", "floor", "ceiling", "face_detected", "attacked_similarity"):
+        print(f"  SAR at FMR {rate}: {figures}")
+    for name in ("similarity", "floor", "ceiling", "gap_closed", "face_detected", "attacked_similarity"):
         if summary.get(name):
-            figure = summary[name]
-            print(f"  {name}: {figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]")
-    if summary.get("gap_closed") is not None:
-        print(f"  gap closed: {summary['gap_closed']:.3f}")
+            print(f"  {name}: {interval_text(summary[name])} (n = {summary[name]['identities']})")
 
 
 def closed_set(out: Path, classes: int, samples: int) -> None:

@@ -22,9 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.metrics import compare_all
 from arcinvert.evaluation.calibration import Threshold
 from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.judges import DlibJudge
+from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import similarity
 from recognition.checkpoint import load_extra, load_notes
 from recognition.data.faces import read_face
@@ -34,7 +36,8 @@ from recognition.detection.search import find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.images import atomic_path, read_image, to_uint8
 from recognition.loading import bundled_path
-from recognition.metrics.intervals import Estimate, estimate, estimate_ratio
+from recognition.metrics.intervals import Estimate, estimate
+from recognition.metrics.thresholds import estimate_acceptance
 from recognition.metrics.verification import make_pairs, tar_at_fmr
 from recognition.runtime import keep_freed_memory
 
@@ -179,27 +182,26 @@ def calibrated(embeddings: Embeddings, labels: NDArray[np.integer]) -> list[Thre
         embeddings: Shape (photographs, 128).
         labels: Shape (photographs,), the identity of each.
     """
-    first, second = np.triu_indices(len(labels), 1)
-    different = labels[first] != labels[second]
-    nonmated = similarity(embeddings[first[different]], embeddings[second[different]])
+    nonmated = compare_all(embeddings, embeddings, labels, "euclidean").nonmated
     pairs = make_pairs(labels)
-    mated = pairs.indices[pairs.mated]
-    points = [
-        tar_at_fmr(similarity(embeddings[mated[:, 0]], embeddings[mated[:, 1]]), nonmated, fmr)
-        for fmr in FMRS
-    ]
-    return [
-        Threshold(
-            point.fmr,
-            point.threshold,
-            point.realised_fmr,
-            point.tar,
-            point.nonmated,
-            point.mated,
-            len(np.unique(labels)),
+    mated = similarity(*(embeddings[pairs.indices[pairs.mated, side]] for side in (0, 1)))
+    found = []
+    for fmr in FMRS:
+        point, decision = tar_at_fmr(mated, nonmated, fmr), nonmated.threshold(fmr)
+        found.append(
+            Threshold(
+                fmr=fmr,
+                similarity=decision.value,
+                low=decision.low,
+                high=decision.high,
+                realised_fmr=point.realised_fmr,
+                tar=point.tar,
+                nonmated=point.nonmated,
+                mated=point.mated,
+                identities=nonmated.people,
+            )
         )
-        for point in points
-    ]
+    return found
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,7 @@ class Row:
     sar: dict[str, Estimate]
     rank_1: Estimate
     face_detected: Estimate
-    gap_closed: Estimate
+    gap_closed: Estimate | None
     similarities: NDArray[np.float64]
 
 
@@ -243,7 +245,10 @@ def judged(panel: Panel, embeddings: Embeddings, detected: Sequence[bool], floor
     return Row(
         figure(similarity(embeddings, panel.first_embeddings)),
         figure(own),
-        {f"{point.fmr:g}": figure(own > point.similarity) for point in panel.thresholds},
+        {
+            f"{point.fmr:g}": estimate_acceptance(own, panel.names, point.decision)
+            for point in panel.thresholds
+        },
         figure(own > nearest),
         figure(np.array(detected)),
         gap_closed(
@@ -286,7 +291,9 @@ class Jury:
         }
 
 
-def command_line(description: str | None, *, steps: int, of: str, out: str) -> argparse.ArgumentParser:
+def command_line(
+    description: str | None, *, steps: int, of: str, out: str, people: int = 16
+) -> argparse.ArgumentParser:
     """Return the parser of a judged table.
 
     Args:
@@ -294,6 +301,7 @@ def command_line(description: str | None, *, steps: int, of: str, out: str) -> a
         steps: The default number of steps.
         of: What takes so many steps.
         out: The default folder's name.
+        people: The default number of people.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
@@ -306,7 +314,7 @@ def command_line(description: str | None, *, steps: int, of: str, out: str) -> a
         help="the network to attack (default: %(default)s)",
     )
     parser.add_argument(
-        "--people", type=int, default=16, help="the number of people to attack (default: %(default)s)"
+        "--people", type=int, default=people, help="the number of people to attack (default: %(default)s)"
     )
     parser.add_argument(
         "--steps", type=int, default=steps, help=f"the steps of every {of} (default: {steps})"
@@ -341,8 +349,3 @@ def write_table(out: Path, text: str, figures: Mapping[str, Any]) -> None:
 def as_json(row: Row) -> dict[str, Any]:
     """Return a row as JSON."""
     return asdict(row) | {"similarities": row.similarities.tolist()}
-
-
-def gap_closed(values: Embeddings, floors: Embeddings, ceilings: Embeddings, *, seed: int = 0) -> Estimate:
-    """Return how much of the way from floor to ceiling the mean goes; all of shape (people,)."""
-    return estimate_ratio(values - floors, ceilings - floors, seed=seed)

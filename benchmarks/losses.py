@@ -217,7 +217,7 @@ def attack_table(results: dict[str, Result], title: str, paper: dict[str, float]
     header = ["Type II", f"less {REFERENCE}'s"]
     header += [f"SAR at FMR {rate}" for rate in summary["sar"]]
     header += ["Type I"] * open_set + ["face detected", "attacked similarity", "paper's cosine"]
-    lines = [f"| {title}, n = {summary['identities']} | {' | '.join(header)} |"]
+    lines = [f"| {title}, n = {summary['similarity']['identities']} | {' | '.join(header)} |"]
     lines.append("|---" * (1 + len(header)) + "|")
 
     def type_1(result: Result, kind: str) -> list[str]:
@@ -235,8 +235,8 @@ def attack_table(results: dict[str, Result], title: str, paper: dict[str, float]
         its = result["summary"]
         less = "" if reference in (None, result) else cell(difference(result, reference), "+")
         shares = [cell(sar["attack"]) for sar in its["sar"].values()]
-        own = f"{its['attacked_similarity']['value']:.3f}"
-        more = [*type_1(result, "type_1"), f"{its['face_detected']['value']:.2f}", own, f"{paper[head]:.3f}"]
+        shown = cell(its["face_detected"]), cell(its["attacked_similarity"])
+        more = [*type_1(result, "type_1"), *shown, f"{paper[head]:.3f}"]
         lines.append(row(head, cell(its["similarity"]), less, *shares, *more))
     lines.append(bound("ceiling", summary["ceiling"], [""] * open_set))
     return lines

@@ -11,6 +11,7 @@ again; --out has the table (table.md), its figures (figures.json) and all recipe
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -114,7 +115,9 @@ def kept_pictures(
     result = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))
     # Where memory was short, batches were smaller than planned.
     expected = json.loads(json.dumps(plan.describe())) | {"batch_size": result["plan"]["batch_size"]}
-    photographs = [str(path) for path in panel.photographs]
+    # Results name photographs below the folder that all of them are in.
+    root = os.path.commonpath([path.parent for path in panel.photographs])
+    photographs = [path.relative_to(root).as_posix() for path in panel.photographs]
     of_this = (expected, photographs, attacker.recogniser.source.sha256)
     if of_this != (result["plan"], result["inputs"]["photographs"], result["attacked"]["sha256"]):
         raise InputError(
@@ -156,9 +159,9 @@ def gallery_size(panel: Panel) -> int:
     return panel.others.shape[-2] + 1
 
 
-def cell(figure: Estimate) -> str:
-    """Return a figure with its interval."""
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+def cell(figure: Estimate | None) -> str:
+    """Return a figure with its interval; a dash for None."""
+    return "-" if figure is None else f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
 
 
 def described(panel: Panel) -> str:
@@ -167,7 +170,7 @@ def described(panel: Panel) -> str:
     rests = panel.thresholds[-1]
     gallery = gallery_size(panel)
     return (
-        f"{len(panel.names)} {panel.split} people of LFW, a photograph each; 95 % intervals by bootstrap "
+        f"{len(panel.names)} {panel.split} people of LFW, a photograph each; 95 % intervals "
         f"over people; judge similarity is 1 - distance, accepted above {points} ({rests.mated:,} mated and "
         f"{rests.nonmated:,} nonmated pairs of {rests.identities} other people, held out); rank-1 by chance "
         f"{1 / gallery:.3f}."

@@ -46,7 +46,7 @@ def classes(count: int, *, tuning: bool) -> list[str]:
 def row(summary: dict[str, Any]) -> list[str]:
     """Return Type II similarity, SAR (accepted share) at both FMRs, faces detected, gap closed."""
     figures = [summary["similarity"], *(sar["attack"] for sar in summary["sar"].values())]
-    return [*map(cell, figures), f"{summary['face_detected']['value']:.2f}", f"{summary['gap_closed']:.3f}"]
+    return [cell(figure) for figure in (*figures, summary["face_detected"], summary["gap_closed"])]
 
 
 def main() -> None:
@@ -69,8 +69,8 @@ def main() -> None:
         print(f"| {name} | {' | '.join(row(run.summary))} |", flush=True)
     known = {kind: run.summary[kind] for kind in ("floor", "ceiling")}
     for kind, figure in known.items():
-        rates = ", ".join(f"{sar[kind]['value']:.3f} at {rate}" for rate, sar in run.summary["sar"].items())
-        print(f"{kind}: Type II {figure['value']:.3f}, SAR {rates}; n = {run.summary['identities']}")
+        rates = ", ".join(f"{cell(sar[kind])} at {rate}" for rate, sar in run.summary["sar"].items())
+        print(f"{kind}: Type II {cell(figure)}, SAR {rates}; n = {figure['identities']}")
 
 
 if __name__ == "__main__":

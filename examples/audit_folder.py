@@ -11,6 +11,7 @@ from pathlib import Path
 
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.runner import run_audit
+from recognition.metrics.text import interval_text
 
 
 def main() -> None:
@@ -32,11 +33,10 @@ def main() -> None:
         print(sentence)
     for judge in result["judges"]:
         for fmr, sar in judge["sar"].items():
-            attack, floor, ceiling = sar["type_2"], sar["mean_face"]["value"], sar["ceiling"]["value"]
-            print(
-                f"{judge['name']}: SAR at FMR {fmr} is {attack['value']:.2f} [{attack['low']:.2f}, "
-                f"{attack['high']:.2f}] (floor {floor:.2f}, ceiling {ceiling:.2f})"
+            attack, floor, ceiling = (
+                interval_text(sar[kind], 2) for kind in ("type_2", "mean_face", "ceiling")
             )
+            print(f"{judge['name']}: SAR at FMR {fmr} is {attack} (floor {floor}, ceiling {ceiling})")
     print(f"Wrote {given.out}/report.html")
 
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+# No test measures a network on synthetic faces or reads the user's cache, unless it says so.
+os.environ["ARCINVERT_NO_CALIBRATE"] = "1"
 # Workers run side by side: each of them, and what it starts, computes in one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"

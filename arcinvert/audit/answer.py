@@ -3,6 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.options import AuditOptions
+from recognition.metrics.text import percent_text
 
 
 def headline_fmr(judges: list[dict[str, Any]], options: AuditOptions) -> str | None:
@@ -24,7 +25,7 @@ def answer_sentences(result: dict[str, Any]) -> list[str]:
     threat, headline = result["threat_model"], result["answer"]["headline_fmr"]
     worst = max(result["judges"], key=lambda entry: entry["sar"][headline]["type_2"]["value"])
     sar, rank = worst["sar"][headline], worst["rank"]
-    share, low, high = (sar["type_2"][key] for key in ("value", "low", "high"))
+    share, low = sar["type_2"]["value"], sar["type_2"]["low"]
     if low > sar["mean_face"]["value"]:
         can = "can be turned into faces that pass"
     elif share > sar["mean_face"]["value"]:
@@ -33,24 +34,26 @@ def answer_sentences(result: dict[str, Any]) -> list[str]:
         can = "were not shown to be turned into faces that pass"
     return [
         f"The {threat['held']} of {threat['network']} {can}: of {result['people']['attacked']} people, "
-        f"{share:.0%} [{low:.0%} to {high:.0%}] are accepted as themselves by {worst['name']}, which was not "
+        f"{percent_text(sar['type_2'])} are accepted as themselves by {worst['name']}, which was not "
         f"attacked, at the threshold where it accepts a stranger in {float(headline):g} of cases.",
-        f"For comparison, the mean face passes in {sar['mean_face']['value']:.0%} and a real second "
-        f"photograph in {sar['ceiling']['value']:.0%}; in a gallery of {rank['gallery']:,} people, the "
-        f"reconstruction ranks the right person first in {rank['attack']['1']['value']:.0%} (by chance "
+        f"For comparison, the mean face passes in {percent_text(sar['mean_face'])} and a real second "
+        f"photograph in {percent_text(sar['ceiling'])}; in a gallery of {rank['gallery']:,} people, the "
+        f"reconstruction ranks the right person first in {percent_text(rank['attack']['1'])} (by chance "
         f"{rank['chance']['1']:.1%}).",
         _verdict(result),
     ]
 
 
 def _unjudged(result: dict[str, Any]) -> list[str]:
-    threat, face = result["threat_model"], result["faces"]["face_detected"]["value"]
+    threat, face = result["threat_model"], result["faces"]["face_detected"]
     reason = (
-        "there are too few comparisons" if result["judges"] else "no photographs of the people were given"
+        "there are too few people outside the attack"
+        if result["judges"]
+        else "no photographs of the people were given"
     )
     return [
         f"Faces were reconstructed from {result['people']['attacked']} {threat['held']} of "
-        f"{threat['network']}, and a detector finds a face in {face:.0%} of them.",
+        f"{threat['network']}, and a detector finds a face in {percent_text(face)} of them.",
         f"Whether they pass for the people cannot be said: {reason}.",
         _verdict(result),
     ]

@@ -7,10 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.agreement import agreements
 from arcinvert.audit.answer import answer_sentences, headline_fmr
 from arcinvert.audit.comparison import Row
 from arcinvert.audit.defences.cost import COST_FMR
-from arcinvert.audit.evidence import Evaluation, VerifierEvidence, attacked_gap, evaluate_verifier, risks
+from arcinvert.audit.evidence import (
+    Evaluation,
+    VerifierEvidence,
+    accepted,
+    attacked_gap,
+    evaluate_verifier,
+    gap_figure,
+    risks,
+)
 from arcinvert.audit.findings import Findings
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.policy import Policy, decide
@@ -18,7 +27,7 @@ from arcinvert.audit.shown import cleaned, shown_options
 from arcinvert.audit.subgroups import Groups
 from arcinvert.evaluation.distribution import diversity, frechet_distance, kernel_distance
 from arcinvert.evaluation.scores import gap_closed
-from arcinvert.evaluation.similarity import Array, similarity
+from arcinvert.evaluation.similarity import similarity
 from recognition.metrics.intervals import estimate
 
 #: The version of audit.json's fields; rises when a reader would have to change.
@@ -68,9 +77,12 @@ def assemble(
         "people": {
             "attacked": len(findings.names),
             "avoided": findings.avoided,
+            "notes": list(findings.notes),
+            "overlap": None if findings.overlap is None else findings.overlap.describe(),
             "skipped": [{"pseudonym": pseudonym(name), "reason": why} for name, why, _ in findings.skipped],
         },
         "judges": judges,
+        "agreement": _agreement(findings, evaluations, headline),
         "faces": _faces(findings),
         "identities": _identities(findings, evaluations, pseudonym),
         "subgroups": _subgroups(findings, evaluations, groups, headline),
@@ -90,7 +102,7 @@ def assemble(
 def _threat_model(findings: Findings, options: AuditOptions) -> Json:
     knowledge, plan = findings.attack["knowledge"], findings.attack["plan"]
     held = "class centres" if options.target == "centres" else "templates"
-    known = "public faces" if knowledge["level"] == "public-faces" else "nothing else"
+    known = "nothing else" if knowledge["level"] == "weights" else knowledge["level"].replace("-", " ")
     return {
         "held": held,
         "network": findings.network["name"],
@@ -118,6 +130,17 @@ def _faces(findings: Findings) -> Json:
         "left_out": findings.lpips_reason if findings.lpips is None else None,
         "distribution": _distribution(findings.judges[0]) if findings.judges else None,
     }
+
+
+def _agreement(findings: Findings, evaluations: list[Evaluation], headline: str | None) -> list[Json]:
+    """Return how far the judges agree at the headline rate; empty with fewer than two of them."""
+    if headline is None or any(headline not in one.thresholds for one in evaluations):
+        return []
+    passed = [
+        evidence.type_2 > one.thresholds[headline].value
+        for evidence, one in zip(findings.judges, evaluations, strict=True)
+    ]
+    return agreements([evidence.name for evidence in findings.judges], passed)
 
 
 def _distribution(evidence: VerifierEvidence) -> Json | None:
@@ -177,7 +200,8 @@ def _identity(evidence: VerifierEvidence, evaluation: Evaluation, rate: float, i
         "floor": float(similarity(evidence.floor, second, evidence.metric)),
         "ceiling": float(similarity(evidence.source[index], second, evidence.metric)),
         "accepted": {
-            fmr: float((similarities > threshold).mean()) for fmr, threshold in evaluation.thresholds.items()
+            fmr: float((similarities > threshold.value).mean())
+            for fmr, threshold in evaluation.thresholds.items()
         },
     }
 
@@ -197,7 +221,7 @@ def _subgroups(
             entry: Json = {"grouping": column, "group": group, "identities": len(rows), "sar": None}
             if headline is not None:
                 entry["sar"] = {
-                    evidence.name: _share(evidence.type_2[rows], one.thresholds[headline])
+                    evidence.name: accepted(evidence.type_2[rows], one.thresholds[headline])
                     for evidence, one in zip(findings.judges, evaluations, strict=True)
                 }
             found.append(entry)
@@ -207,11 +231,6 @@ def _subgroups(
     return found
 
 
-def _share(similarities: Array, threshold: float) -> Json:
-    rows = np.repeat(np.arange(len(similarities)), similarities.shape[1])
-    return asdict(estimate((similarities > threshold).ravel(), rows))
-
-
 def _defence(row: Row, findings: Findings, evaluations: list[Evaluation]) -> Json:
     """Return one row of the table: what the attack still reconstructs, and what the defence costs."""
     count = len(row.attacked_similarity)
@@ -219,25 +238,27 @@ def _defence(row: Row, findings: Findings, evaluations: list[Evaluation]) -> Jso
     for embeddings, evidence, one in zip(row.embeddings, findings.judges, evaluations, strict=True):
         second = evidence.second[:count]
         similarities = similarity(embeddings, second[:, None], evidence.metric)
-        mean = float(similarities.mean())
-        floor = float(evidence.floor_similarity[:count].mean())
-        ceiling = float(evidence.ceiling[:count].mean())
+        floors, ceilings = evidence.floor_similarity[:count], evidence.ceiling[:count]
         judges[evidence.name] = {
-            "sar": {fmr: _share(similarities, threshold) for fmr, threshold in one.thresholds.items()},
-            "similarity": mean,
-            "gap_closed": gap_closed(mean, floor, ceiling),
+            "sar": {fmr: accepted(similarities, threshold) for fmr, threshold in one.thresholds.items()},
+            "similarity": float(similarities.mean()),
+            "gap_closed": gap_figure(gap_closed(similarities.mean(1), floors, ceilings)),
         }
     cost = row.cost
     return {
         "defence": row.name,
+        "key": row.key,
+        "attacker": row.attacker,
+        "knowledge": row.knowledge,
         "attacker_holds": row.held,
+        "differences": dict(row.differences),
         "identities": count,
-        "template_recovered": asdict(estimate(row.recovered, range(count))),
+        "irreversibility": asdict(estimate(row.recovered, range(count))),
         "judges": judges,
         "attacked_similarity": float(row.attacked_similarity.mean()),
         "tar_fmr": COST_FMR,
         "tar": None if cost.tar is None else asdict(cost.tar),
         "tar_refused": cost.refused,
-        "linkability": cost.linkability,
-        "linkability_floor": cost.linkability_floor,
+        "unlinkability": {"d_sys": cost.linkability, "d_sys_floor": cost.linkability_floor},
+        "renewability": None if cost.renewed is None else asdict(cost.renewed),
     }

@@ -17,6 +17,7 @@ from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.result import Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.plan import AttackPlan
 from arcinvert.recipes import TargetKind
 from arcinvert.subjects import class_label
@@ -68,6 +69,16 @@ class NetworkAttack:
     def recogniser(self) -> Recogniser:
         """The attacked network."""
         return self._attacker.recogniser
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the attacker knows besides the network."""
+        return self._attacker.knowledge
+
+    @property
+    def pending_steps(self) -> int:
+        """Optimiser steps that the next batch takes to prepare the initialisation."""
+        return self._attacker.attacks.of(self.plan).initialisation.pending_steps
 
     @property
     def mean_face(self) -> NDArray[np.uint8]:
@@ -160,9 +171,10 @@ class NetworkAttack:
             source=network.source,
             output=network.output,
         )
-        return NetworkAttack(
-            self._attacker_on(changed, self._attacker.knowledge.statistics), self.plan, self._options
-        )
+        attacker = self._attacker_on(changed, self._attacker.knowledge.statistics)
+        # The weights are the same, and so is the mean face that is found in them.
+        attacker.attacks.reuse(self._attacker.attacks)
+        return NetworkAttack(attacker, self.plan, self._options)
 
     def against_network_defence(self, hardened: Recogniser, measured: MeasuredStatistics) -> "NetworkAttack":
         """Return the same attack on a hardened network that makes the same embeddings.
@@ -180,6 +192,7 @@ class NetworkAttack:
             measured,
             nearest_neighbours=known.nearest_neighbours if known else None,
             regression=known.regression if known else None,
+            template_faces=known.template_faces if known else measured.template_faces,
         )
         attacker = self._attacker_on(hardened, statistics)
         found = attacker.plan(self.plan.target, **attack_options(self._options))
@@ -221,6 +234,12 @@ class NetworkAttack:
         return (times[-1] - times[0]) / (len(times) - 1)
 
 
+def plan_differences(plan: AttackPlan, baseline: AttackPlan) -> dict[str, str]:
+    """Return what another plan does in place of the baseline's, by the name of the plan's field."""
+    mine, theirs = plan.describe(), baseline.describe()
+    return {name: f"{mine[name]} in place of {theirs[name]}" for name in mine if mine[name] != theirs[name]}
+
+
 def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttack:
     """Load the attacked network, or a variant of it, with everything that its attack needs.
 
@@ -231,12 +250,13 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
     Raises:
         InputError: If the network or its statistics cannot be used.
     """
-    choice = ModelChoice(options.model, options.preset, options.centres, options.classes)
+    choice = ModelChoice(options.model, options.preset, options.centres, options.classes, options.subcentres)
     attacker = Attacker(
         choice if model is None else model,
         statistics=options.statistics if model is None else None,
         device=options.device,
         precision=options.precision,
+        calibrate=options.calibrate,
     )
     target: TargetKind = "class" if options.target == "centres" else "template"
     return NetworkAttack(attacker, attacker.plan(target, **attack_options(options)), options)

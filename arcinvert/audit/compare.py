@@ -1,15 +1,26 @@
-"""Compare two finished audits side by side."""
+"""Compare two finished audits side by side, paired by person where they attacked the same people."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from arcinvert.audit.report import read_audit, write_report
 from arcinvert.audit.report.document import Block, Bullets, Heading, Paragraph, Table, Title
-from arcinvert.audit.report.text import figure_text, number_text
+from arcinvert.audit.report.text import figure_text
 from recognition.errors import InputError
+from recognition.metrics.intervals import (
+    Estimate,
+    difference_of,
+    estimate_ratio_difference,
+    estimate_share_difference,
+)
 
 #: The version of comparison.json's fields.
-COMPARISON_SCHEMA = "arcinvert-audit-comparison-2"
+COMPARISON_SCHEMA = "arcinvert-audit-comparison-3"
 #: What must be equal for the figures of two audits to be of one attack.
 _SAME = ("samples", "steps", "level", "held")
 
@@ -33,13 +44,25 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         raise InputError(
             "audit-compare: expected audits with a judge in common, got none; give both the same --judges"
         )
+    people = _common_people(*audits)
     rows = []
     for name in common:
         first, second = judges[0][name], judges[1][name]
         for fmr in first["sar"]:
             if fmr in second["sar"]:
-                figures = [one["sar"][fmr]["type_2"] for one in (first, second)]
-                rows.append({"judge": name, "fmr": fmr, "before": figures[0], "after": figures[1]})
+                old, new = (one["sar"][fmr]["type_2"] for one in (first, second))
+                difference = _share_difference(people, name, fmr)
+                if difference is None:
+                    difference = difference_of(Estimate(**new), Estimate(**old))
+                rows.append(
+                    {
+                        "judge": name,
+                        "fmr": fmr,
+                        "before": old,
+                        "after": new,
+                        "difference": asdict(difference),
+                    }
+                )
     differences = _differences(*audits)
     result = {
         "schema": COMPARISON_SCHEMA,
@@ -48,8 +71,9 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         "after": audits[1]["reproducibility"]["attacked"],
         "differences": differences,
         "sar": rows,
-        "gap_closed": {name: [one[name]["gap_closed"] for one in judges] for name in common},
-        "answer": {"sentences": _sentences(rows, differences)},
+        "paired_people": len(people),
+        "gap_closed": [_gap_row(people, name, judges[0][name], judges[1][name]) for name in common],
+        "answer": {"sentences": _sentences(rows, differences, len(people))},
     }
     write_report(result, _blocks(result), out, stem="comparison", json_name="comparison.json")
     return result
@@ -71,19 +95,68 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return found
 
 
-def _sentences(rows: list[dict[str, Any]], differences: list[str]) -> list[str]:
+def _common_people(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """Return what both audits say of each person, if both attacked the same people; else nothing.
+
+    Figures of different people are compared without pairing: a few in common would stand for all.
+    """
+    known = {entry["pseudonym"]: entry["judges"] for entry in after["identities"]}
+    names = [entry["pseudonym"] for entry in before["identities"]]
+    if set(names) != set(known) or len(names) != len(known):
+        return []
+    return [(entry["judges"], known[entry["pseudonym"]]) for entry in before["identities"]]
+
+
+def _share_difference(people: list[tuple[Any, Any]], judge: str, fmr: str) -> Estimate | None:
+    """Return by how much the share accepted rises, paired by person; None if nobody is paired."""
+    if not people:
+        return None
+    shares = np.array([[side[judge]["accepted"][fmr] for side in pair] for pair in people], dtype=np.float64)
+    return estimate_share_difference(shares[:, 1], shares[:, 0])
+
+
+def _gap_row(
+    people: list[tuple[Any, Any]], judge: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a judge's gap closed before and after, and the difference; None where there is no gap."""
+    figures = [one["gap_closed"] for one in (before, after)]
+    difference = None
+    if None not in figures:
+        if people:
+            difference = estimate_ratio_difference(
+                *(part for side in (1, 0) for part in _gaps([pair[side][judge] for pair in people]))
+            )
+        else:
+            difference = difference_of(Estimate(**figures[1]), Estimate(**figures[0]))
+    return {
+        "judge": judge,
+        "before": figures[0],
+        "after": figures[1],
+        "difference": None if difference is None else asdict(difference),
+    }
+
+
+def _gaps(entries: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far above the floor each person's similarity and ceiling are, each (people,)."""
+    names = ("similarity", "floor", "ceiling")
+    value, floor, ceiling = (np.array([entry[name] for entry in entries], np.float64) for name in names)
+    return value - floor, ceiling - floor
+
+
+def _sentences(rows: list[dict[str, Any]], differences: list[str], paired: int) -> list[str]:
+    people = f"paired by {paired:,} people" if paired else "of different people"
     sentences = []
     for row in rows:
-        before, after = row["before"], row["after"]
-        if after["low"] > before["high"]:
+        change = row["difference"]
+        if change["low"] > 0:
             word = "it rises"
-        elif after["high"] < before["low"]:
+        elif change["high"] < 0:
             word = "it falls"
         else:
             word = "no difference can be shown"
         sentences.append(
-            f"{row['judge']}, SAR at FMR {row['fmr']}: {before['value']:.3f} before, {after['value']:.3f} "
-            f"after: {word}."
+            f"{row['judge']}, SAR at FMR {row['fmr']}: {figure_text(row['before'])} before, "
+            f"{figure_text(row['after'])} after, difference {figure_text(change)} {people}: {word}."
         )
     if differences:
         sentences.append(f"Not the same audit: {'; '.join(differences)}.")
@@ -91,13 +164,10 @@ def _sentences(rows: list[dict[str, Any]], differences: list[str]) -> list[str]:
 
 
 def _blocks(result: dict[str, Any]) -> list[Block]:
-    rows = tuple(
-        (f"{row['judge']}, FMR {row['fmr']}", figure_text(row["before"]), figure_text(row["after"]))
-        for row in result["sar"]
-    )
-    gaps = tuple(
-        (name, *(number_text(value) for value in values)) for name, values in result["gap_closed"].items()
-    )
+    rows = tuple((f"{row['judge']}, FMR {row['fmr']}", *_figures(row)) for row in result["sar"])
+    gaps = tuple((row["judge"], *_figures(row)) for row in result["gap_closed"])
+    header = ("judge", "before", "after", "difference")
+    paired = result["paired_people"]
     names = [result[side]["name"] for side in ("before", "after")]
     hashes = tuple(
         f"{side}: {result[side]['name']}, SHA-256 {result[side]['sha256']}" for side in ("before", "after")
@@ -107,11 +177,20 @@ def _blocks(result: dict[str, Any]) -> list[Block]:
         Heading("Answer"),
         *(Paragraph(sentence, strong=True) for sentence in result["answer"]["sentences"]),
         Heading("Figures"),
-        Table("SAR, the share of accepted reconstructions, Type II", ("judge", "before", "after"), rows),
-        Table("Gap closed", ("judge", "before", "after"), gaps),
+        Table("SAR, the share of accepted reconstructions, Type II", header, rows),
+        Table("Gap closed", header, gaps),
         Paragraph(
-            "A rise or a fall is reported only if the 95 % intervals do not overlap, which is cautious."
+            (
+                f"Both audits attacked the same {paired:,} people: the difference is paired by person. "
+                if paired
+                else "The audits attacked different people: the difference is not paired. "
+            )
+            + "A rise or a fall is reported only if its 95 % interval leaves out 0."
         ),
         Heading("Networks"),
         Bullets(hashes),
     ]
+
+
+def _figures(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(figure_text(row[part]) for part in ("before", "after", "difference"))

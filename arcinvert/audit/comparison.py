@@ -1,6 +1,7 @@
 """The table of defences: the same attack on the same people, row by row, and what each defence costs."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,16 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arcinvert.audit.attack import NetworkAttack, Reconstructions, load_attack
+from arcinvert.audit.attack import NetworkAttack, Reconstructions, load_attack, plan_differences
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.defences.base import Adversary, Defence, NetworkDefence, TemplateDefence, unit_norm
 from arcinvert.audit.defences.cost import Cost, measure_cost
 from arcinvert.audit.inputs import templates_of
 from arcinvert.audit.pipeline import Enrolled, Pipeline, joined
-from arcinvert.audit.plan import BASELINE, compared_people, row_names
-from arcinvert.audit.units import AttackUnit, CalibrationUnit, VariantUnit, labels_of, texts
+from arcinvert.audit.plan import BASELINE, WITHOUT_KEY, compared_people, row_names
+from arcinvert.audit.units import AttackUnit, CalibrationUnit, VariantUnit, labels_of, repeated, texts
 from arcinvert.evaluation.judges import RecogniserJudge
 from arcinvert.evaluation.similarity import Array, similarity
+from arcinvert.recipes import KnowledgeName
 from recognition.data.faces import at_size
 from recognition.errors import InputError
 from recognition.images import to_tensor
@@ -25,6 +27,10 @@ from recognition.seeds import derive_seed
 
 #: Faces on which an adversary measures a hardened network: people outside the attack.
 _PUBLIC_FACES = 256
+#: How templates are estimated where they are not protected.
+AS_IT_IS = "the template as it is"
+#: The field of a plan in which another network's attack differs by itself.
+_OF_ANOTHER_NETWORK = frozenset({"notes"})
 
 
 @dataclass(frozen=True)
@@ -33,19 +39,38 @@ class Row:
 
     Args:
         name: The defence with its strength, or the variant.
+        key: Whether the adversary holds the key of a keyed defence: `known` or `unknown`; None without keys.
+        attacker: How the adversary estimates the template.
+        knowledge: The level of knowledge that the estimates use.
         held: What the adversary holds.
         cost: What the defence costs.
         recovered: Shape (people,), cosine of what the adversary inverts to the template itself.
         embeddings: One array a judge, (people, samples, dim), of the reconstructions.
         attacked_similarity: Shape (people, samples), to what was inverted, in the attacked network.
+        differences: By field of the plan, what this row's attack does in place of the baseline's, besides
+            what the defence itself changes.
     """
 
     name: str
+    key: str | None
+    attacker: str
+    knowledge: KnowledgeName
     held: str
     cost: Cost
     recovered: Array
     embeddings: tuple[Array, ...]
     attacked_similarity: Array
+    differences: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Attacker:
+    """What a row says of its adversary; see `Row`."""
+
+    held: str
+    how: str = AS_IT_IS
+    key: str | None = None
+    knowledge: KnowledgeName = "weights"
 
 
 class Comparison:
@@ -56,13 +81,20 @@ class Comparison:
         cohort: The people of the audit.
         enrolled: Those attacked.
         calibration: Those outside the attack, whose templates are the adversary's public faces.
+        attacked: The audit's own attack on all enrolled, which is the baseline if all are compared.
     """
 
     def __init__(
-        self, pipeline: Pipeline, cohort: Cohort, enrolled: Enrolled, calibration: CalibrationUnit
+        self,
+        pipeline: Pipeline,
+        cohort: Cohort,
+        enrolled: Enrolled,
+        calibration: CalibrationUnit,
+        attacked: AttackUnit,
     ) -> None:
         self._pipeline, self._cohort, self._calibration = pipeline, cohort, calibration
         count = compared_people(pipeline.inputs, len(enrolled.names))
+        self._whole = attacked if count == len(enrolled.names) else None
         self._names: list[str] = enrolled.names[:count].tolist()
         self._templates = enrolled.templates[:count].astype(np.float64)
         self._seed = pipeline.inputs.options.seed
@@ -74,36 +106,61 @@ class Comparison:
             return []
         rows = [self._baseline()]
         for defence in inputs.defences:
-            rows.append(self._row_of(defence))
+            rows += self._rows_of(defence)
         rows += [self._variant(name, model) for name, model in inputs.options.variant_models().items()]
         return rows
 
     def _baseline(self) -> Row:
-        return self._row(BASELINE, "the template", self._cost(None), self._pipeline.inputs.attack)
+        cost, attack = self._cost(None), self._pipeline.inputs.attack
+        return self._row(BASELINE, _Attacker("the template"), cost, attack, found=self._whole)
 
-    def _row_of(self, defence: Defence) -> Row:
+    def _rows_of(self, defence: Defence) -> list[Row]:
         if isinstance(defence, NetworkDefence):
-            return self._network_row(defence)
+            return [self._network_row(defence)]
         if isinstance(defence, TemplateDefence):
-            return self._template_row(defence)
+            return self._template_rows(defence)
         raise TypeError(f"no row for {type(defence).__name__}")
 
-    def _template_row(self, defence: TemplateDefence) -> Row:
+    def _template_rows(self, defence: TemplateDefence) -> list[Row]:
+        """Return a row for the adversary with the key, if there is one, and one for that without."""
         keys = [derive_seed(self._seed, "own key", "attacked", row) for row in range(len(self._names))]
         adversary = Adversary(self._templates.shape[1], self._public().astype(np.float64))
-        protected = defence.protect(self._templates, keys)
+        protected, cost = defence.protect(self._templates, keys), self._cost(defence)
+        knowledge = defence.knowledge(adversary)
+        attacker = _Attacker(
+            defence.held(adversary), defence.attacker, "known" if defence.keyed else None, knowledge
+        )
         estimates = defence.recover(protected, keys, adversary)
+        rows = [self._estimated(defence, defence.label, attacker, cost, estimates)]
+        if defence.keyed:
+            held = defence.held(adversary, with_key=False)
+            attacker = _Attacker(held, defence.attacker_without_key, "unknown", knowledge)
+            estimates = defence.recover_without_key(protected, adversary)
+            title = f"{defence.label} {WITHOUT_KEY}"
+            rows.append(self._estimated(defence, title, attacker, cost, estimates))
+        return rows
+
+    def _estimated(
+        self, defence: TemplateDefence, title: str, attacker: _Attacker, cost: Cost, estimates: Array
+    ) -> Row:
+        """Return the row of a template defence whose adversary inverts estimates, (people, dim)."""
         attack = self._pipeline.inputs.attack.against_template_defence(self._names, estimates)
-        held = defence.held(adversary)
-        return self._row(defence.label, held, self._cost(defence), attack, estimates)
+        found = None
+        if defence.same_estimate and attacker.key == "unknown":
+            # One inversion serves everybody, as nobody's estimate differs from another's.
+            found = self._reconstructed(title, attack, self._names[:1], estimates[:1])
+            found = repeated(found, len(self._names))
+        return self._row(
+            defence.label, attacker, cost, attack, estimates, found=found, title=title, defence=defence
+        )
 
     def _network_row(self, defence: NetworkDefence) -> Row:
         attack = self._pipeline.inputs.attack
         hardened = defence.harden(attack.recogniser)
         measured = defence.measure(hardened, self._public_faces(hardened.input_size))
         against = attack.against_network_defence(hardened, measured)
-        held = defence.held("statistics" in against.plan.knowledge_used)
-        return self._row(defence.label, held, self._cost(None), against)
+        attacker = _Attacker(defence.held("statistics" in against.plan.knowledge_used))
+        return self._row(defence.label, attacker, self._cost(None), against, defence=defence)
 
     def _variant(self, name: str, model: str) -> Row:
         """Return the row of another network: the same people, its own templates, attacked alike."""
@@ -126,40 +183,74 @@ class Comparison:
 
         unit = self._pipeline.cache.get_or_compute(f"variant-{slug}", VariantUnit, make)
         cost = measure_cost(None, unit.embeddings, labels_of(unit.names), seed=self._seed)
-        found = self._reconstructed(f"variant {name}", attack, unit.templates)
-        whole = np.ones(len(self._names))
-        return Row(name, "the template", cost, whole, _judges(found), found.similarity)
+        found = self._reconstructed(f"variant {name}", attack, self._names, unit.templates)
+        return Row(
+            name,
+            None,
+            AS_IT_IS,
+            "weights",
+            "the template",
+            cost,
+            np.ones(len(self._names)),
+            _judges(found),
+            found.similarity,
+            self._differences(attack, _OF_ANOTHER_NETWORK),
+        )
 
     def _row(
         self,
         name: str,
-        held: str,
+        attacker: _Attacker,
         cost: Cost,
         attack: NetworkAttack,
         estimates: Array | None = None,
+        *,
+        found: AttackUnit | None = None,
+        title: str | None = None,
+        defence: Defence | None = None,
     ) -> Row:
         """Return a row of the attacked network.
 
         Args:
             name: The row's.
-            held: What the adversary holds.
+            attacker: What it says of its adversary.
             cost: What the defence costs.
             attack: The attack.
             estimates: What is inverted, (people, dim); None inverts the templates themselves.
+            found: The reconstructions, if they are there already.
+            title: What the reconstructions are kept under; None takes the name.
+            defence: The defence; None for the baseline.
         """
         inverted = self._templates if estimates is None else estimates
         recovered = similarity(unit_norm(inverted.astype(np.float64)), self._templates, "cosine")
-        found = self._reconstructed(name, attack, inverted)
-        return Row(name, held, cost, recovered, _judges(found), found.similarity)
+        if found is None:
+            found = self._reconstructed(title or name, attack, self._names, inverted)
+        return Row(
+            name,
+            attacker.key,
+            attacker.how,
+            attacker.knowledge,
+            attacker.held,
+            cost,
+            recovered,
+            _judges(found),
+            found.similarity,
+            self._differences(attack, defence.changes if defence else frozenset()),
+        )
+
+    def _differences(self, attack: NetworkAttack, implied: frozenset[str]) -> dict[str, str]:
+        """Return what an attack does in place of the baseline's, but for the fields that are implied."""
+        found = plan_differences(attack.plan, self._pipeline.inputs.attack.plan)
+        return {name: text for name, text in found.items() if name not in implied}
 
     def _reconstructed(
-        self, title: str, attack: NetworkAttack, templates: NDArray[np.floating]
+        self, title: str, attack: NetworkAttack, names: Sequence[str], templates: NDArray[np.floating]
     ) -> AttackUnit:
         def judged(found: Reconstructions, _: slice) -> AttackUnit:
             embeddings = self._pipeline.judge(found.images)
             return AttackUnit(found.images, found.similarity, found.face_detected, embeddings, {})
 
-        return joined(self._pipeline.run(attack, f"row {title}", self._names, templates, judged))
+        return joined(self._pipeline.run(attack, f"row {title}", names, templates, judged))
 
     def _cost(self, defence: TemplateDefence | None) -> Cost:
         return measure_cost(defence, self._public(), labels_of(self._calibration.names), seed=self._seed)

@@ -3,6 +3,10 @@
 SAR is the share of reconstructions that a verifier accepts (success accept rate), FMR the false match rate at
 its threshold, TAR the true accept rate of real photographs. Type I compares a reconstruction with the very
 photograph that the template came from, Type II with another photograph of the person.
+
+Of several reconstructions of a person, SAR counts each; best-of-N counts the one that is most similar to the
+target in the attacked network, which an attacker would choose, and any-of-N counts a person as met if any of
+them is accepted, as by a system that allows N attempts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,18 +18,25 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.metrics import (
     Calibrated,
+    Comparisons,
     calibrate,
-    pairs_between,
+    compare_all,
     ranks,
     stranger_rates,
+    supported,
     tar_at_rates,
 )
 from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import Array, Metric, similarity
-from recognition.metrics.intervals import estimate, share_intervals
+from recognition.metrics.intervals import Estimate, estimate, estimate_share_difference
+from recognition.metrics.thresholds import DecisionThreshold, Nonmated, estimate_acceptance
 
 #: False match rates of the curves.
 CURVE_FMRS = tuple(float(rate) for rate in np.logspace(-4, -1, 25))
+#: Why a rate is refused where the shipped thresholds serve.
+_NOT_SHIPPED = (
+    "FMR {:g}: expected people outside the attack to calibrate by, got too few, and no threshold is shipped"
+)
 #: Bins of the histograms.
 BINS = 40
 
@@ -46,6 +57,9 @@ class VerifierEvidence:
             known.
         source_is_template: Whether it is known, so that Type I can be judged.
         transformed: Reconstructions after each transform, by its name.
+        shipped: Thresholds that come with the package, for where the calibration supports none.
+        chosen: Shape (people,), the index of each person's sample that is most similar to the target in the
+            attacked network; None takes the first.
     """
 
     name: str
@@ -58,6 +72,8 @@ class VerifierEvidence:
     source: Array
     source_is_template: bool = True
     transformed: Mapping[str, Array] = field(default_factory=dict)
+    shipped: tuple[DecisionThreshold, ...] = ()
+    chosen: NDArray[np.integer] | None = None
 
     @property
     def type_2(self) -> Array:
@@ -80,6 +96,12 @@ class VerifierEvidence:
         return similarity(self.floor[None], self.second, self.metric)
 
     @property
+    def best(self) -> Array:
+        """Similarities, (people,), of each person's chosen sample to the other photograph."""
+        people = np.arange(len(self.second))
+        return np.asarray(self.type_2[people, 0 if self.chosen is None else self.chosen])
+
+    @property
     def strangers(self) -> Array:
         """Similarities, (people, samples), of the next person's reconstructions to the other photograph."""
         return similarity(np.roll(self.reconstructions, 1, 0), self.second[:, None], self.metric)
@@ -92,11 +114,11 @@ class Evaluation:
     Args:
         figures: All figures, as JSON.
         thresholds: The thresholds of the false match rates that are supported, by the rates as texts.
-        nonmated: Similarities of pairs of different people.
+        nonmated: Similarities of pairs of different people: outside the attack, or else those attacked.
     """
 
     figures: dict[str, Any]
-    thresholds: dict[str, float]
+    thresholds: dict[str, DecisionThreshold]
     nonmated: Array
 
 
@@ -107,11 +129,14 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
         evidence: Its embeddings.
         fmrs: False match rates at which acceptance is reported.
     """
-    mated, nonmated = pairs_between(
-        evidence.calibration, evidence.calibration, evidence.labels, evidence.metric
-    )
-    calibrated = calibrate(mated, nonmated, fmrs)
-    thresholds = {f"{one.fmr:g}": one.point.threshold for one in calibrated if one.point is not None}
+    compared = compare_all(evidence.calibration, evidence.calibration, evidence.labels, evidence.metric)
+    nonmated = compared.nonmated.similarities
+    calibrated = calibrate(compared.nonmated, fmrs)
+    thresholds_from = "calibration"
+    if evidence.shipped and all(one.threshold is None for one in calibrated):
+        calibrated, thresholds_from = _shipped(evidence.shipped, fmrs), "shipped"
+    strangers = nonmated if len(evidence.labels) else _among_attacked(evidence)
+    thresholds = {f"{one.fmr:g}": one.threshold for one in calibrated if one.threshold is not None}
     similarities = {
         "type_2": _mean(evidence.type_2),
         "type_1": _mean(evidence.type_1) if evidence.source_is_template else None,
@@ -122,46 +147,87 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
         "calibration": {
             "identities": len(np.unique(evidence.labels)),
             "photographs": len(evidence.labels),
-            "mated": len(mated),
+            "mated": len(compared.mated),
             "nonmated": len(nonmated),
+            "thresholds_from": thresholds_from,
         },
-        "thresholds": [_described(entry) for entry in calibrated],
+        "thresholds": [
+            _described(entry, compared if thresholds_from == "calibration" else None) for entry in calibrated
+        ],
         "sar": {fmr: _acceptance(evidence, threshold) for fmr, threshold in thresholds.items()},
         "similarities": similarities,
-        "gap_closed": gap_closed(
-            float(evidence.type_2.mean()),
-            float(evidence.floor_similarity.mean()),
-            float(evidence.ceiling.mean()),
+        "gap_closed": gap_figure(
+            gap_closed(evidence.type_2.mean(1), evidence.floor_similarity, evidence.ceiling)
         ),
         "rank": _rank(evidence),
         "robustness": _robustness(evidence, thresholds),
-        "curve": _curve(evidence, nonmated),
-        "roc": _roc(evidence, mated, nonmated),
-        "histogram": _histogram(evidence, nonmated),
+        "curve": _curve(evidence, compared.nonmated),
+        "roc": _roc(compared),
+        "histogram": _histogram(evidence, strangers),
     }
-    return Evaluation(figures, thresholds, nonmated)
+    return Evaluation(figures, thresholds, strangers)
 
 
-def _described(entry: Calibrated) -> dict[str, Any]:
-    point = entry.point
+def _among_attacked(evidence: VerifierEvidence) -> Array:
+    """Return similarities of photographs of different attacked people, where there are no other people."""
+    people = np.tile(np.arange(len(evidence.second)), 2)
+    photographs = np.concatenate([evidence.source, evidence.second])
+    return compare_all(photographs, photographs, people, evidence.metric).nonmated.similarities
+
+
+def _shipped(thresholds: Sequence[DecisionThreshold], fmrs: Sequence[float]) -> list[Calibrated]:
+    """Return the shipped threshold of each false match rate, refused where none is."""
+    known = {f"{one.fmr:g}": one for one in thresholds}
+    return [
+        Calibrated(fmr, known.get(f"{fmr:g}"), None if f"{fmr:g}" in known else _NOT_SHIPPED.format(fmr))
+        for fmr in fmrs
+    ]
+
+
+def gap_figure(gap: Estimate | None) -> dict[str, Any] | None:
+    """Return the share of the gap that is closed as JSON; None if there is no gap."""
+    return None if gap is None else asdict(gap)
+
+
+def _described(entry: Calibrated, compared: Comparisons | None) -> dict[str, Any]:
+    """Return a threshold with the error rates of real photographs at it, where it was calibrated on them."""
+    threshold = entry.threshold
+    realised = tar = None
+    if threshold is not None and compared is not None:
+        realised = asdict(compared.nonmated.fmr(threshold.value))
+        if len(compared.mated):
+            tar = asdict(estimate_acceptance(compared.mated, compared.owners, threshold))
     return {
         "fmr": entry.fmr,
         "refused": entry.refused,
-        "threshold": None if point is None else point.threshold,
-        "realised_fmr": None if point is None else point.realised_fmr,
-        "tar": None if point is None else point.tar,
+        "threshold": None if threshold is None else threshold.value,
+        "threshold_low": None if threshold is None else threshold.low,
+        "threshold_high": None if threshold is None else threshold.high,
+        "realised_fmr": realised,
+        "tar": tar,
     }
 
 
-def _acceptance(evidence: VerifierEvidence, threshold: float) -> dict[str, Any]:
+def _acceptance(evidence: VerifierEvidence, threshold: DecisionThreshold) -> dict[str, Any]:
     """Return the shares accepted of the attack, of its floors and of its ceiling."""
+    several = evidence.type_2.shape[1] > 1
+    others = len(evidence.second) > 1
     return {
-        "type_2": _mean(evidence.type_2 > threshold),
-        "type_1": _mean(evidence.type_1 > threshold) if evidence.source_is_template else None,
-        "mean_face": _mean(evidence.floor_similarity > threshold),
-        "stranger": _mean(evidence.strangers > threshold) if len(evidence.second) > 1 else None,
-        "ceiling": _mean(evidence.ceiling > threshold),
+        "type_2": accepted(evidence.type_2, threshold),
+        "type_1": accepted(evidence.type_1, threshold) if evidence.source_is_template else None,
+        "best_of_n": accepted(evidence.best, threshold) if several else None,
+        "any_of_n": accepted(evidence.type_2.max(1), threshold) if several else None,
+        "mean_face": accepted(evidence.floor_similarity, threshold),
+        "stranger": accepted(evidence.strangers, threshold) if others else None,
+        "stranger_any_of_n": accepted(evidence.strangers.max(1), threshold) if several and others else None,
+        "ceiling": accepted(evidence.ceiling, threshold),
     }
+
+
+def accepted(similarities: Array, threshold: DecisionThreshold) -> dict[str, Any]:
+    """Return the share accepted of (people,) or (people, samples) similarities, as JSON."""
+    rows = np.repeat(np.arange(len(similarities)), similarities[0].size)
+    return asdict(estimate_acceptance(similarities.ravel(), rows, threshold))
 
 
 def _mean(values: Array | NDArray[np.bool_]) -> dict[str, Any]:
@@ -189,37 +255,31 @@ def _rank(evidence: VerifierEvidence) -> dict[str, Any]:
     return found
 
 
-def _robustness(evidence: VerifierEvidence, thresholds: Mapping[str, float]) -> dict[str, Any]:
+def _robustness(evidence: VerifierEvidence, thresholds: Mapping[str, DecisionThreshold]) -> dict[str, Any]:
     """Return the shares accepted by Type II after each transform, by false match rate."""
     found = {}
     for name, embeddings in evidence.transformed.items():
         similarities = similarity(embeddings, evidence.second[:, None], evidence.metric)
-        found[name] = {fmr: _mean(similarities > threshold) for fmr, threshold in thresholds.items()}
+        found[name] = {fmr: accepted(similarities, threshold) for fmr, threshold in thresholds.items()}
     return found
 
 
-def _curve(evidence: VerifierEvidence, nonmated: Array) -> list[dict[str, float]]:
-    """Return SAR against FMR with its interval, at the rates that the comparisons support."""
-    points = [
-        entry.point for entry in calibrate(np.zeros(1), nonmated, CURVE_FMRS) if entry.point is not None
-    ]
-    if not points:
-        return []
-    accepted = evidence.type_2[:, :, None] > np.array([point.threshold for point in points])
-    means = accepted.mean(1)
-    low, high = share_intervals(means)
-    return [
-        {"fmr": point.fmr, "sar": float(value), "low": float(below), "high": float(above)}
-        for point, value, below, above in zip(points, means.mean(0), low, high, strict=True)
-    ]
+def _curve(evidence: VerifierEvidence, nonmated: Nonmated) -> list[dict[str, float]]:
+    """Return SAR against FMR with its interval, at the rates that there are enough people for."""
+    points = []
+    for fmr in supported(nonmated, CURVE_FMRS):
+        figure = accepted(evidence.type_2, nonmated.threshold(fmr))
+        points.append({"fmr": fmr, "sar": figure["value"], "low": figure["low"], "high": figure["high"]})
+    return points
 
 
-def _roc(evidence: VerifierEvidence, mated: Array, nonmated: Array) -> list[dict[str, float]]:
+def _roc(compared: Comparisons) -> list[dict[str, float]]:
     """Return TAR against FMR of the calibration's real photographs."""
-    if not len(mated) or not len(nonmated):
+    nonmated = compared.nonmated.similarities
+    if not len(compared.mated) or not len(nonmated):
         return []
-    rates = [rate for rate in (*CURVE_FMRS, 0.2, 0.5, 1.0) if rate * len(nonmated) >= 1]
-    curve = tar_at_rates(mated, nonmated, rates)
+    rates = supported(compared.nonmated, (*CURVE_FMRS, 0.2, 0.5, 1.0))
+    curve = tar_at_rates(compared.mated, nonmated, rates)
     return [{"fmr": rate, "tar": tar} for rate, tar in zip(rates, curve, strict=True)]
 
 
@@ -259,6 +319,6 @@ def attacked_gap(
     own, other = attacked_evaluation.thresholds, evaluation.thresholds
     for fmr in own:
         if fmr in other:
-            difference = (attacked.type_2 > own[fmr]).mean(1) - (judge.type_2 > other[fmr]).mean(1)
-            found[fmr] = asdict(estimate(difference, np.arange(len(difference))))
+            passed = (attacked.type_2 > own[fmr].value).mean(1), (judge.type_2 > other[fmr].value).mean(1)
+            found[fmr] = asdict(estimate_share_difference(*passed))
     return found

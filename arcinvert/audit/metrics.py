@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from arcinvert.evaluation.similarity import Array, Metric, similarity_matrix
 from recognition.errors import InputError
-from recognition.metrics.verification import OperatingPoint, roc, tar_at_fmr
+from recognition.metrics.thresholds import DecisionThreshold, Nonmated, fewest_people
+from recognition.metrics.verification import roc
 
 #: Rows of a similarity matrix that are computed at once, which keeps memory flat.
 _BLOCK = 256
@@ -21,24 +22,29 @@ class Calibrated:
 
     Args:
         fmr: The false match rate.
-        point: The threshold and what it does; None if `refused` says why there is none.
+        threshold: The threshold with its interval; None if `refused` says why there is none.
         refused: Why the rate cannot be claimed.
     """
 
     fmr: float
-    point: OperatingPoint | None
+    threshold: DecisionThreshold | None
     refused: str | None
 
 
-def calibrate(mated: Array, nonmated: Array, fmrs: Sequence[float]) -> list[Calibrated]:
-    """Return a threshold for each false match rate, refused where too few comparisons support it."""
+def calibrate(nonmated: Nonmated, fmrs: Sequence[float]) -> list[Calibrated]:
+    """Return a threshold for each false match rate, refused where there are too few people for it."""
     found = []
     for fmr in fmrs:
         try:
-            found.append(Calibrated(fmr, tar_at_fmr(mated, nonmated, fmr), None))
+            found.append(Calibrated(fmr, nonmated.threshold(fmr), None))
         except InputError as error:
             found.append(Calibrated(fmr, None, str(error)))
     return found
+
+
+def supported(nonmated: Nonmated, fmrs: Sequence[float]) -> list[float]:
+    """Return those of the false match rates that there are enough people for."""
+    return [fmr for fmr in fmrs if nonmated.people >= fewest_people(fmr)]
 
 
 def stranger_rates(similarities: Array, nonmated: Array) -> Array:
@@ -55,9 +61,24 @@ def stranger_rates(similarities: Array, nonmated: Array) -> Array:
     return (above + 1) / (len(ordered) + 1)
 
 
-def pairs_between(
+@dataclass(frozen=True)
+class Comparisons:
+    """All comparisons of labelled images.
+
+    Args:
+        mated: Shape (comparisons,), similarities of images of one person.
+        owners: Shape (comparisons,), the label of each.
+        nonmated: The comparisons of images of two people.
+    """
+
+    mated: Array
+    owners: NDArray[np.integer]
+    nonmated: Nonmated
+
+
+def compare_all(
     first: Array, second: Array, labels: NDArray[np.integer], metric: Metric, *, per_identity: int = 10
-) -> tuple[Array, Array]:
+) -> Comparisons:
     """Return mated and nonmated similarities of labelled images, every pair of two images once.
 
     Args:
@@ -67,16 +88,23 @@ def pairs_between(
         metric: How embeddings are compared.
         per_identity: The most mated pairs of one identity that are kept, the first ones.
     """
-    mated, nonmated, used = [np.zeros(0)], [np.zeros(0)], dict.fromkeys(np.unique(labels).tolist(), 0)
+    names, person, images = np.unique(labels, return_inverse=True, return_counts=True)
+    mated, owners = [np.zeros(0)], [np.zeros(0, labels.dtype)]
+    nonmated, rows, columns = [np.zeros(0)], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    used = np.zeros(len(names), np.int64)
+    place = person.astype(np.int32)
     for row in range(len(labels) - 1):
         similarities = similarity_matrix(first[row : row + 1], second[row + 1 :], metric)[0]
-        same = labels[row + 1 :] == labels[row]
+        same = person[row + 1 :] == person[row]
         nonmated.append(similarities[~same])
-        label = int(labels[row])
-        own = similarities[same][: max(0, per_identity - used[label])]
-        used[label] += len(own)
+        columns.append(place[row + 1 :][~same])
+        rows.append(np.full(len(nonmated[-1]), place[row]))
+        own = similarities[same][: max(0, per_identity - int(used[person[row]]))]
+        used[person[row]] += len(own)
         mated.append(own)
-    return np.concatenate(mated), np.concatenate(nonmated)
+        owners.append(np.full(len(own), labels[row]))
+    others = Nonmated(np.concatenate(nonmated), np.concatenate(rows), np.concatenate(columns), images)
+    return Comparisons(np.concatenate(mated), np.concatenate(owners), others)
 
 
 def ranks(probes: Array, gallery: Array, own: NDArray[np.integer], metric: Metric) -> NDArray[np.int64]:

@@ -50,9 +50,21 @@ class AuditOptions:
     classes: int | None = option(
         help="the number of class centres that the network must have", group=_NETWORK, minimum=1
     )
+    subcentres: int | None = option(
+        help="the number of sub-centres of each class in the file of --centres, which lists them class by "
+        "class",
+        group=_NETWORK,
+        minimum=1,
+    )
     statistics: Path | None = option(
         help="the file of public-face knowledge that 'arcinvert calibrate' wrote, if it is not beside the "
         "model",
+        group=_NETWORK,
+    )
+    calibrate: bool = option(
+        True,
+        help="measure a network that has no file of statistics on synthetic faces, once, before the first "
+        "attack on it; what is measured is cached",
         group=_NETWORK,
     )
     device: DeviceName = option(
@@ -93,6 +105,12 @@ class AuditOptions:
         "skip",
         help="what an unreadable image, or a row of the database without a usable template, does: it is "
         "reported and skipped, or stops the audit",
+        group=_INPUTS,
+    )
+    allow_overlap: bool = option(
+        False,
+        help="audit people who are among the attacker's public faces too, and report how many; without it "
+        "they are refused",
         group=_INPUTS,
     )
     target: Target = option(
@@ -148,8 +166,8 @@ class AuditOptions:
         1e-3, help="the false match rate at which the policy holds", group=_POLICY, above=0, below=1
     )
     policy_bound: Bound = option(
-        "value",
-        help="what the policy compares: the value found, or the upper end of its interval",
+        "upper",
+        help="what must not exceed --max-sar for a pass: the upper end of the interval, or the value found",
         group=_POLICY,
     )
     defences: tuple[str, ...] = option(

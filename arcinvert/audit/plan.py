@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arcinvert.audit.attack import BATCH, batches
+from arcinvert.audit.defences.base import Defence, NetworkDefence, TemplateDefence
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.audit.robustness import TRANSFORMS
 
@@ -11,6 +12,8 @@ from arcinvert.audit.robustness import TRANSFORMS
 _ALIGN_SECONDS, _JUDGE_SECONDS = 0.03, 0.06
 #: The row of the table of defences that the others are compared with.
 BASELINE = "no defence"
+#: Follows a keyed defence's name in the name of the row whose attacker does not hold the key.
+WITHOUT_KEY = "without the key"
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class AuditPlan:
         compared: On how many identities defences are compared.
         seconds_per_step: Measured seconds of one step of a full batch.
         seconds: Estimated seconds of the whole audit.
+        notes: Sentences about how the attack was fitted to the people that there are.
     """
 
     network: str
@@ -42,6 +46,7 @@ class AuditPlan:
     compared: int
     seconds_per_step: float
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def lines(self, out: Path) -> list[str]:
         """Return the plan as sentences.
@@ -56,6 +61,7 @@ class AuditPlan:
             f"{self.seconds_per_step:.2f} s for a step of {BATCH} images",
             f"Judges: {', '.join(self.judges) or 'none, as there are no photographs'}",
             f"Calibrated on: {self.calibration} photographs of people outside the attack",
+            *self.notes,
             f"Defences compared on {self.compared} identities: {', '.join(self.rows) or 'none'}",
             f"Time: about {self.seconds / 60:.0f} minutes; a stopped audit goes on from {out}-work",
             f"Writes: {out}/report.html, report.pdf, report.md, audit.json",
@@ -95,6 +101,7 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float) -> AuditPlan:
         compared=compared,
         seconds_per_step=seconds_per_step,
         seconds=seconds,
+        notes=cohort.notes if cohort else (),
     )
 
 
@@ -114,8 +121,16 @@ def affordable_people(inputs: AuditInputs, seconds_per_step: float) -> int | Non
 
 def row_names(inputs: AuditInputs) -> tuple[str, ...]:
     """Return the rows of the table of defences, the baseline first; none if nothing is to be compared."""
-    rows = [*(defence.label for defence in inputs.defences), *inputs.options.variant_models()]
+    rows = [name for defence in inputs.defences for name in defence_rows(defence)]
+    rows += inputs.options.variant_models()
     return (BASELINE, *rows) if rows and inputs.judges else ()
+
+
+def defence_rows(defence: Defence) -> tuple[str, ...]:
+    """Return the names of a defence's rows: an attacker with the key, if there is one, and one without."""
+    if isinstance(defence, TemplateDefence) and defence.keyed:
+        return defence.label, f"{defence.label} {WITHOUT_KEY}"
+    return (defence.label,)
 
 
 def compared_people(inputs: AuditInputs, attacked: int) -> int:
@@ -125,7 +140,19 @@ def compared_people(inputs: AuditInputs, attacked: int) -> int:
 
 def total_steps(inputs: AuditInputs, attacked: int) -> int:
     """Return the optimiser steps of all batches of an audit."""
-    plan = inputs.attack.plan
+    plan, compared = inputs.attack.plan, compared_people(inputs, attacked)
     count = len(batches(attacked, plan.samples))
-    count += len(row_names(inputs)) * len(batches(compared_people(inputs, attacked), plan.samples))
-    return plan.preparation_steps + plan.steps_per_batch * count
+    if names := row_names(inputs):
+        alike = sum(isinstance(one, TemplateDefence) and one.same_estimate for one in inputs.defences)
+        # The audit's own attack is the baseline if everybody is compared.
+        whole = len(names) - alike - (compared == attacked)
+        count += whole * len(batches(compared, plan.samples)) + alike * len(batches(1, plan.samples))
+    return plan.preparation_steps * _preparations(inputs) + plan.steps_per_batch * count
+
+
+def _preparations(inputs: AuditInputs) -> int:
+    """Return how many networks the initialisation is prepared for: the attacked one, and others of rows."""
+    if not row_names(inputs):
+        return 1
+    hardened = sum(isinstance(defence, NetworkDefence) for defence in inputs.defences)
+    return 1 + hardened + len(inputs.options.variant_models())

@@ -1,9 +1,12 @@
 """Whether an audit meets the policy that the user set."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from arcinvert.audit.options import Bound
+from recognition.metrics.shares import equivalent_people, people_needed
+from recognition.metrics.text import interval_text
 
 Verdict = Literal["pass", "fail", "undecided", "no policy"]
 
@@ -15,16 +18,20 @@ class Policy:
     Args:
         max_sar: A fraction.
         fmr: The false match rate (FMR) of the judges' thresholds.
-        bound: Whether the value found, or the upper end of its interval, is compared.
+        bound: What must not exceed `max_sar` for a pass: the upper end of the interval, or the value found.
     """
 
     max_sar: float
     fmr: float
-    bound: Bound = "value"
+    bound: Bound = "upper"
 
 
 def decide(policy: Policy | None, judges: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the verdict with its reason; of several judges the one that accepts most decides.
+
+    The policy is not met if the share found exceeds the limit. It is met if the upper end of the interval
+    does not exceed it either (or without regard to the interval, if the policy's bound is the value). In
+    between it cannot be decided, and the reason says how many people would decide it.
 
     Args:
         policy: None if none was set.
@@ -44,15 +51,40 @@ def decide(policy: Policy | None, judges: list[dict[str, Any]]) -> dict[str, Any
         return {
             "verdict": "undecided",
             "policy": described,
-            "reason": f"{limit}: cannot be decided, too few comparisons or photographs ({missing}).",
+            "reason": f"{limit}: cannot be decided, as too few people outside the attack, or no photographs, "
+            f"were given ({missing}).",
         }
-    key = "value" if policy.bound == "value" else "high"
+    verdict, key = _verdict(policy, list(found.values()))
     worst = max(found, key=lambda name: found[name][key])
     figure = found[worst]
-    verdict: Verdict = "fail" if figure[key] > policy.max_sar else "pass"
-    reason = f"{limit}: {worst} finds {figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
-    if policy.bound == "upper":
-        reason += ", of which the upper end counts"
-    if verdict == "pass" and figure["high"] > policy.max_sar:
-        reason += f"; {figure['identities']} identities are too few to show that the limit holds"
+    reason = f"{limit}: {worst} finds {interval_text(figure)} of {figure['identities']:,} people"
+    if verdict == "undecided":
+        reason += f"; cannot be decided: {_remedy(policy.max_sar, figure)}"
+    elif verdict == "pass" and figure["high"] > policy.max_sar:
+        reason += f"; {figure['identities']:,} people are too few to show that the limit holds"
     return {"verdict": verdict, "policy": described, "reason": reason + "."}
+
+
+def _verdict(policy: Policy, figures: list[dict[str, Any]]) -> tuple[Verdict, str]:
+    """Return the verdict, and by which part of a figure the deciding judge is chosen."""
+    if any(figure["value"] > policy.max_sar for figure in figures):
+        return "fail", "value"
+    if policy.bound == "upper" and any(figure["high"] > policy.max_sar for figure in figures):
+        return "undecided", "high"
+    return "pass", "value" if policy.bound == "value" else "high"
+
+
+def _remedy(limit: float, figure: dict[str, Any]) -> str:
+    """Return how many people would decide, if the share found stays.
+
+    The interval shrinks as that of a share does; it has the width of so many people with one sample each as
+    `equivalent_people` says.
+    """
+    needed = people_needed(figure["value"], limit)
+    if needed is None:
+        return "the share found is the limit itself, so that no number of people shows that it holds"
+    people = figure["identities"]
+    if figure["high"] < 1:
+        worth = equivalent_people(figure["value"], figure["high"])
+        needed = max(math.ceil(people * needed / worth), people + 1)
+    return f"attack {max(needed, people + 1):,} people"

@@ -150,6 +150,20 @@ class SpeedUnit:
     seconds_per_step: float
 
 
+def repeated(unit: AttackUnit, count: int) -> AttackUnit:
+    """Return a unit of one person for `count` people, without pictures and without what compares them."""
+    embeddings = unit.embeddings
+    if embeddings is not None:
+        embeddings = Embeddings(tuple(np.repeat(one, count, 0) for one in embeddings.judges))
+    return AttackUnit(
+        images=None,
+        similarity=np.repeat(unit.similarity, count, 0),
+        face_detected=np.repeat(unit.face_detected, count, 0),
+        embeddings=embeddings,
+        transformed={},
+    )
+
+
 def texts(values: Sequence[str]) -> Names:
     """Return texts as an array, also an empty one."""
     return np.array(values, dtype=str)

@@ -16,8 +16,8 @@ from recognition.errors import InputError, is_out_of_memory, one_line
 from recognition.files import printable
 from recognition.terminal import INTERRUPTED, LEFT_OUT, DeferredProgressBar, add_strict
 
-#: Exit code of a gate whose policy is not met.
-POLICY_NOT_MET = 1
+#: Exit codes of a gate whose policy is not met, and of one that cannot be decided.
+POLICY_NOT_MET, UNDECIDED = 1, 4
 #: Libraries whose networks a file may name without a flag.
 _LIBRARIES = ("timm", "torchvision")
 
@@ -65,7 +65,10 @@ def add_parser(commands: Any) -> None:
     )
     compare.set_defaults(run=_compare)
 
-    gate = commands.add_parser("audit-gate", help="exit with code 1 if an audit does not meet a policy")
+    gate = commands.add_parser(
+        "audit-gate",
+        help="exit with code 1 if an audit does not meet a policy, with 4 if that cannot be decided",
+    )
     gate.add_argument("audit", metavar="DIR", type=Path, help="the folder of a finished audit")
     gate.add_argument(
         "--max-sar",
@@ -80,8 +83,9 @@ def add_parser(commands: Any) -> None:
     gate.add_argument(
         "--bound",
         choices=("value", "upper"),
-        default="value",
-        help="what is compared: the value found, or the upper end of its interval (default: %(default)s)",
+        default="upper",
+        help="what must not exceed X for a pass: the upper end of the 95 %% interval, or the value found "
+        "(default: %(default)s)",
     )
     gate.set_defaults(run=_gate)
 
@@ -141,6 +145,8 @@ def _carry_out(options: AuditOptions, given: argparse.Namespace) -> int:
             return INTERRUPTED
     for sentence in result["answer"]["sentences"]:
         print(sentence)
+    for note in result["people"]["notes"]:
+        print(note)
     key = options.key_file or key_file(out)
     print(f"Wrote {out}/ (report.html, report.pdf, report.md, audit.json); names are in {key}")
     if given.keep_work:
@@ -220,5 +226,4 @@ def _decided(given: argparse.Namespace) -> int:
     judges = read_audit(given.audit)["judges"]
     decision = decide(Policy(given.max_sar, given.fmr, given.bound), judges)
     print(f"{decision['verdict'].upper()}: {decision['reason']}")
-    # What cannot be decided does not pass.
-    return 0 if decision["verdict"] == "pass" else POLICY_NOT_MET
+    return {"pass": 0, "fail": POLICY_NOT_MET}.get(decision["verdict"], UNDECIDED)

@@ -7,21 +7,18 @@ from typing import Any
 from arcinvert.cli.model_options import add_model_arguments, model_options
 from recognition.terminal import DeferredProgressBar, add_strict, report_left_out
 
-#: Images that are measured at most, by default.
-_FACES = 4096
-
 
 def add_parser(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
-        "calibrate", help="measure a network on public faces: their templates, and statistics of activations"
+        "calibrate",
+        help="measure a network on public or synthetic faces: their templates, and statistics of activations",
     )
     parser.add_argument(
         "--images",
-        required=True,
         metavar="DIR",
         help="a folder of public faces, photographs or aligned crops, searched with all folders below it; "
-        "labels are not used",
+        "labels are not used (default: synthetic faces)",
     )
     parser.add_argument(
         "--out",
@@ -36,9 +33,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--faces",
         type=int,
-        default=_FACES,
         metavar="N",
-        help="the largest number of images (default: %(default)s)",
+        help="the largest number of photographs (default: 4096), or the number of synthetic faces "
+        "(default: 3072)",
     )
     parser.add_argument(
         "--without-faces",
@@ -46,7 +43,7 @@ def add_parser(commands: Any) -> None:
         help="write a file that shows nobody: statistics and the regression, without nearest neighbours",
     )
     add_strict(parser)
-    add_model_arguments(parser, "statistics", "precision")
+    add_model_arguments(parser, "statistics", "decoder", "calibrate", "precision")
     parser.set_defaults(run=_run)
 
 
@@ -77,6 +74,6 @@ def _run(given: argparse.Namespace) -> int:
     fitted = f"a regression on {regression.count} faces" if regression else "no regression, of too few faces"
     print(
         f"Wrote {path}: {len(statistics.layers)} layers of {statistics.model_name} on {statistics.images} "
-        f"faces, {kept} faces as nearest neighbours, {fitted}"
+        f"{statistics.faces}, {kept} faces as nearest neighbours, {fitted}"
     )
     return report_left_out(left_out, strict=given.strict)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.metrics.thresholds import DecisionThreshold
+
 #: Parts of the calibration that results need not repeat.
 NOT_IN_RESULTS = frozenset({"people", "matrix", "histograms"})
 
@@ -20,6 +22,8 @@ class Threshold:
     Args:
         fmr: The false match rate (FMR) that was asked for.
         similarity: More similar images are accepted as one person.
+        low: Lower end of the threshold's 95 % interval over people.
+        high: Upper end of it.
         realised_fmr: The false match rate at this threshold.
         tar: True accept rate (TAR): the share of mated pairs of photographs that are accepted.
         nonmated: The number of nonmated pairs.
@@ -29,11 +33,18 @@ class Threshold:
 
     fmr: float
     similarity: float
+    low: float
+    high: float
     realised_fmr: float
     tar: float
     nonmated: int
     mated: int
     identities: int
+
+    @property
+    def decision(self) -> DecisionThreshold:
+        """The threshold with its interval."""
+        return DecisionThreshold(self.fmr, self.similarity, self.low, self.high)
 
 
 @dataclass(frozen=True)

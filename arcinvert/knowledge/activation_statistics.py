@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
+from arcinvert.knowledge.public_photographs import PublicPhotographs
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.errors import InputError
 
@@ -26,6 +27,8 @@ CALIBRATE = (
 _FEW_LAYERS = 8
 
 Side = Literal["input", "output"]
+#: Whose faces a network was measured on.
+FaceKind = Literal["public faces", "synthetic faces"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ ActivationCallback = Callable[[Tensor, LayerMoments], None]
 
 @dataclass(frozen=True)
 class MeasuredStatistics:
-    """What was measured on public faces with one network.
+    """What was measured on faces with one network.
 
     Args:
         layers: Statistics of activations, in the network's order.
@@ -97,6 +100,9 @@ class MeasuredStatistics:
         images: The number of faces that the statistics of activations rest on.
         nearest_neighbours: The faces with their templates; None where they were not kept.
         regression: The linear map from templates to faces; None where there were too few faces.
+        faces: Whose faces the statistics of activations rest on.
+        template_faces: Whose faces nearest neighbours and regression rest on.
+        photographs: Which photographs the faces are of; None where that is not known.
     """
 
     layers: tuple[LayerMoments, ...]
@@ -105,6 +111,14 @@ class MeasuredStatistics:
     images: int
     nearest_neighbours: NearestNeighbours | None = None
     regression: FaceRegression | None = None
+    faces: FaceKind = "public faces"
+    template_faces: FaceKind = "public faces"
+    photographs: PublicPhotographs | None = None
+
+    @property
+    def of_nobody(self) -> bool:
+        """Whether all faces were made, so that no attacked person can be among them."""
+        return self.faces == self.template_faces == "synthetic faces"
 
     @property
     def maps(self) -> tuple[LayerMoments, ...]:

@@ -1,6 +1,7 @@
-"""Measure a network on public faces: statistics of activations, nearest neighbours, the regression."""
+"""Measure a network on faces: statistics of activations, nearest neighbours, the regression."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -50,14 +51,17 @@ def measure(
     images, neighbours, sums = 0, NeighbourCollector(), RegressionSums()
     with contextlib.ExitStack() as stack:
         for name, side, module in sites:
-            handle = module.register_forward_hook(_collect(activations[name], side))
+            handle = module.register_forward_hook(_collect(activations[name], side, threading.get_ident()))
             stack.callback(handle.remove)
         for batch in batches:
             if images >= ACTIVATION_FACES:
                 stack.close()
             else:
                 images += len(batch)
-            templates, mirrored = recogniser(batch), recogniser(batch.flip(-1))
+            templates = recogniser(batch)
+            # Synthetic faces are symmetric: their mirror images need no second pass.
+            flipped = batch.flip(-1)
+            mirrored = templates if torch.equal(batch, flipped) else recogniser(flipped)
             if keep_faces:
                 neighbours.add(templates, mirrored, batch)
             sums.add(F.normalize(templates + mirrored), batch)
@@ -78,9 +82,13 @@ def measure(
     )
 
 
-def _collect(activation: "_Activation", side: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+def _collect(
+    activation: "_Activation", side: str, thread: int
+) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        activation.add(inputs[0] if side == "input" else output, module)
+        # Another thread may embed photographs with the same network meanwhile.
+        if threading.get_ident() == thread:
+            activation.add(inputs[0] if side == "input" else output, module)
 
     return hook
 

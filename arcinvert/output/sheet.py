@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.output.verdicts import badge, display_name, one_in, seen_in
+from recognition.metrics.text import interval_text, percent_text
 
 
 @dataclass(frozen=True)
@@ -40,38 +41,65 @@ def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.
         shown: Its samples, all or the first.
         floor: The mean face, uint8 HWC.
     """
-    people: dict[str, list[Shown]] = {}
-    for one in shown:
-        people.setdefault(one.name, []).append(one)
-    with_photographs = any(one.picture is not None for one in shown)
-    rows = [_row(of_person, floor, with_photographs=with_photographs) for of_person in people.values()]
     source = "class centres" if any(one.label is not None for one in shown) else "templates"
     return contact_sheet(
         f"Faces from {source} of {result['attacked']['name']}",
         _in_plain_words(result["samples"], shown=len(shown)),
-        rows,
+        sheet_rows(shown, floor),
         _method(result),
     )
 
 
+def sheet_rows(shown: Sequence[Shown], floor: NDArray[np.uint8]) -> list[Row]:
+    """Return the rows of a sheet, one for each identity; see `run_sheet`."""
+    people: dict[str, list[Shown]] = {}
+    for one in shown:
+        people.setdefault(one.name, []).append(one)
+    with_photographs = any(one.picture is not None for one in shown)
+    return [_row(of_person, floor, with_photographs=with_photographs) for of_person in people.values()]
+
+
 def summary_line(summary: dict[str, Any]) -> str:
-    """Return the run's figures in one sentence."""
+    """Return the run's figures in one sentence, each with its 95 % interval and its number of identities."""
     if summary["kind"] is None:
-        return f"No photograph to judge by; a face is found in {summary['face_detected']['value']:.0%}."
+        detected = summary["face_detected"]
+        return (
+            f"No photograph to judge by; a face is found in {percent_text(detected)} of "
+            f"{_count(detected['identities'])}."
+        )
     parts = []
     for rate, sar in summary["sar"].items():
-        ceiling = "unknown" if sar["ceiling"] is None else f"{sar['ceiling']['value']:.2f}"
+        ceiling = "unknown"
+        if sar["ceiling"] is not None:
+            ceiling = interval_text(sar["ceiling"], 2)
+            if sar["ceiling"]["identities"] != sar["attack"]["identities"]:
+                ceiling += f" of {sar['ceiling']['identities']:,}"
         parts.append(
-            f"SAR at FMR {rate}: {sar['attack']['value']:.2f} "
-            f"(floor {sar['floor']['value']:.2f}, ceiling {ceiling})"
+            f"SAR at FMR {rate}: {interval_text(sar['attack'], 2)} "
+            f"(floor {interval_text(sar['floor'], 2)}, ceiling {ceiling})"
         )
+    if summary["gap_closed"] is not None:
+        parts.append(f"gap closed {interval_text(summary['gap_closed'], 2)}")
     kind = {"type_1": "Type I", "type_2": "Type II"}[summary["kind"]]
-    return f"{kind}, {summary['identities']} identities: " + ", ".join(parts) + "."
+    without = summary["missing"]["second_photograph" if kind == "Type II" else "source_photograph"]
+    photograph = "second photograph" if kind == "Type II" else "photograph"
+    left_out = f" ({without:,} without a {photograph})" if without else ""
+    return f"{kind}, {_count(summary['similarity']['identities'])}{left_out}: " + ", ".join(parts) + "."
+
+
+def _count(identities: int) -> str:
+    return f"{identities:,} {'identity' if identities == 1 else 'identities'}"
 
 
 def _in_plain_words(samples: Sequence[dict[str, Any]], *, shown: int) -> str:
     """Return what the sheet shows: how many reconstructions another recogniser accepts."""
-    judged = [sample["judge"]["accepted"] for sample in samples if sample["judge"]["accepted"] is not None]
+    # As in the summary: of Type II, unless nobody has a second photograph.
+    with_second = [sample for sample in samples if sample["judge"]["type_2"] is not None]
+    judged = [
+        sample["judge"]["accepted"]
+        for sample in with_second or samples
+        if sample["judge"]["accepted"] is not None
+    ]
     part = "" if shown == len(samples) else f" The first {shown} of {len(samples):,} are shown."
     if not judged:
         return f"There is no photograph to judge the reconstructions by.{part}"
@@ -89,7 +117,11 @@ def _in_plain_words(samples: Sequence[dict[str, Any]], *, shown: int) -> str:
 def _method(result: dict[str, Any]) -> str:
     plan = result["plan"]
     recipe = f"recipe {plan['recipe']}" + (" with changes" if plan["changes"] else "")
-    knowledge = {"weights": "the network alone", "public-faces": "the network and public faces"}
+    knowledge = {
+        "weights": "the network alone",
+        "public-faces": "the network and public faces",
+        "synthetic-faces": "the network and synthetic faces",
+    }
     level = result["attacker_knowledge"]["level"]
     return (
         f"Method: arcinvert {result['command']}, {recipe}; the attacker knows {knowledge.get(level, level)}. "
@@ -99,7 +131,7 @@ def _method(result: dict[str, Any]) -> str:
 
 def _row(person: Sequence[Shown], floor: NDArray[np.uint8], *, with_photographs: bool) -> Row:
     first = person[0]
-    notes = [] if first.label is None else [f"class {first.label}"]
+    notes = ["from a template" if first.label is None else f"from the centre of class {first.label}"]
     if known := seen_in(first.sample["class_photographs"]):
         notes.append(f"{known} in the training")
     tiles = []

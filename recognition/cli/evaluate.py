@@ -34,10 +34,13 @@ def add_parser(commands: Any) -> None:
         default=None,
         help="a pair list in the format of LFW (Labeled Faces in the Wild)",
     )
-    verification.add_argument("--fmr", type=float, nargs="+", default=[1e-2, 1e-3], help="false match rates")
     verification.add_argument(
-        "--intervals", action="store_true", help="add 95 %% intervals, by bootstrap over identities"
+        "--fmr",
+        type=float,
+        nargs="+",
+        help="false match rates (default: those of 0.01 and 0.001 that there are enough people for)",
     )
+    verification.add_argument("--intervals", action="store_true", help="add 95 %% intervals over identities")
     verification.add_argument(
         "--curve",
         metavar="FILE",
@@ -93,7 +96,7 @@ def _verification(options: argparse.Namespace) -> int:
         embedded.embeddings,
         embedded.labels,
         pairs=embedded.pairs,
-        fmrs=tuple(options.fmr),
+        fmrs=None if options.fmr is None else tuple(options.fmr),
         intervals=options.intervals,
     )
     print(json.dumps(describe_verification(metrics)))

@@ -20,6 +20,10 @@ AUXILIARY_LOSSES: Registry["type[AuxiliaryLoss]"] = Registry(
         "inter": Entry("recognition.losses.inter:InterLoss", "angle between centres, which it widens"),
         "triplet": Entry("recognition.losses.triplet:TripletLoss", "semi-hard triplets within a batch"),
         "contrastive": Entry("recognition.losses.contrastive:ContrastiveLoss", "all pairs within a batch"),
+        "dependence": Entry(
+            "recognition.losses.dependence:DependenceLoss",
+            "dependence on pixels less that on labels, a defence against inversion",
+        ),
     },
 )
 

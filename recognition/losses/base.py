@@ -24,6 +24,8 @@ class AuxiliaryLoss(nn.Module, ABC):
 
     #: Whether the loss compares images of one identity, so that a batch must hold several images of some.
     needs_pairs = False
+    #: Whether `forward` takes the batch's images as a fourth argument.
+    needs_images = False
 
     def __init__(self, embedding_size: int, classes: int, *, weight: float = 1.0) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from recognition.data.embedding import embed_readable
 from recognition.data.pairs import read_pairs
 from recognition.data.sources import open_source
 from recognition.errors import InputError
-from recognition.metrics.verification import FMRS, Pairs, Verification, verify
+from recognition.metrics.verification import Pairs, Verification, verify
 from recognition.options import DeviceName
 from recognition.recogniser import Flip, Recogniser
 from recognition.runtime import choose_device, choose_dtype
@@ -115,7 +115,7 @@ def evaluate(
     pairs: str | os.PathLike[str] | None = None,
     device: DeviceName = "auto",
     flip: Flip = "average",
-    fmrs: tuple[float, ...] = FMRS,
+    fmrs: tuple[float, ...] | None = None,
 ) -> Verification:
     """Return verification metrics of aligned faces.
 

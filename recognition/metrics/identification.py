@@ -4,6 +4,7 @@ Abbreviations: CMC, cumulative match characteristic; FPIR, false positive identi
 negative identification rate; Top-N, the share of probes whose identity is among the N best.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from recognition.errors import InputError
 from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, estimate
-from recognition.metrics.verification import threshold_at_fmr
+from recognition.metrics.thresholds import threshold_at_rate
 
 Array = NDArray[np.floating]
 #: Most similarities computed at once: 2**24 of float32 are 64 MiB, whatever the gallery's length.
@@ -168,7 +169,14 @@ def fnir_at_fpir(mated: Array, first: NDArray[np.bool_], nonmated: Array, fpir: 
     Source: ISO/IEC 19795-1.
     """
     check_finite("similarities", mated)
-    threshold = threshold_at_fmr(nonmated, fpir)
+    if not 0 < fpir < 1:
+        raise InputError(f"FPIR: expected a fraction between 0 and 1, got {fpir}")
+    if len(nonmated) * fpir < 3:
+        raise InputError(
+            f"FPIR {fpir:g}: expected at least {math.ceil(3 / fpir):,} nonmated probes (rule of three), got "
+            f"{len(nonmated):,}; use more identities or a higher FPIR"
+        )
+    threshold = threshold_at_rate(nonmated, fpir)
     return OpenSetPoint(
         threshold=threshold,
         fpir=fpir,

@@ -13,12 +13,18 @@ from numpy.typing import NDArray
 from recognition.errors import InputError
 from recognition.metrics.accuracy import ten_fold_accuracy
 from recognition.metrics.finite import check_finite
-from recognition.metrics.intervals import Estimate, estimate, estimate_fmr
-from recognition.metrics.similarities import (
-    NonmatedHistogram,
-    count_nonmated,
-    nonmated_similarities,
-    pair_similarities,
+from recognition.metrics.intervals import Estimate
+from recognition.metrics.similarities import NonmatedHistogram, count_nonmated, pair_similarities
+from recognition.metrics.thresholds import (
+    DecisionThreshold,
+    Nonmated,
+    allowed_above,
+    cross_comparisons,
+    estimate_acceptance,
+    estimate_fmr,
+    fewest_people,
+    require_people,
+    threshold_at_rate,
 )
 
 Array = NDArray[np.floating]
@@ -117,7 +123,7 @@ def histogram_points(
     mated: Array, nonmated: NonmatedHistogram, fmrs: tuple[float, ...]
 ) -> tuple[OperatingPoint, ...]:
     """Return what `tar_at_fmr` does for each rate, of a histogram of the nonmated similarities."""
-    thresholds = nonmated.ranks([_allowed(nonmated.pairs, fmr) for fmr in fmrs])
+    thresholds = nonmated.ranks([allowed_above(nonmated.pairs, fmr) for fmr in fmrs])
     return tuple(
         OperatingPoint(
             threshold=threshold.value,
@@ -144,51 +150,27 @@ def equal_error_rate(curve: Roc) -> tuple[float, float]:
     return float(rate), float(threshold)
 
 
-def threshold_at_fmr(nonmated: Array, fmr: float) -> float:
-    """Return the lowest threshold that at most a share `fmr` of the nonmated similarities exceeds.
-
-    Raises:
-        InputError: If `fmr` is not between 0 and 1, or there are fewer than the 3 / fmr comparisons that the
-            rule of three asks for, or one of them is not a number.
-    """
-    allowed = _allowed(len(nonmated), fmr)
-    check_finite("similarities", nonmated)
-    return float(np.partition(nonmated, len(nonmated) - allowed - 1)[len(nonmated) - allowed - 1])
-
-
-def _allowed(nonmated: int, fmr: float) -> int:
-    """Return how many of the nonmated comparisons may be accepted; see `threshold_at_fmr`."""
-    if not 0 < fmr < 1:
-        raise InputError(f"FMR: expected a fraction between 0 and 1, got {fmr}")
-    if nonmated * fmr < 3:
-        raise InputError(
-            f"FMR {fmr:g}: expected at least {int(np.ceil(3 / fmr)):,} nonmated comparisons (rule of "
-            f"three), got {nonmated:,}; use more identities or a higher FMR"
-        )
-    return int(np.floor(nonmated * fmr + 1e-9))
-
-
-def tar_at_fmr(mated: Array, nonmated: Array, fmr: float) -> OperatingPoint:
+def tar_at_fmr(mated: Array, nonmated: Nonmated, fmr: float) -> OperatingPoint:
     """Return the true accept rate at the threshold of a false match rate.
 
     Args:
         mated: Shape (comparisons,), similarities of pairs of one identity.
-        nonmated: Shape (comparisons,), similarities of pairs of two identities.
+        nonmated: Comparisons of two identities.
         fmr: False match rate.
 
     Raises:
-        InputError: If there are too few nonmated comparisons, see `threshold_at_fmr`, or a similarity is not
-            a number.
+        InputError: If there are too few people for it, see `require_people`, or a similarity is not a number.
     """
     check_finite("similarities", mated)
-    threshold = threshold_at_fmr(nonmated, fmr)
+    require_people(fmr, nonmated.people)
+    threshold = threshold_at_rate(nonmated.similarities, fmr)
     return OperatingPoint(
         threshold=threshold,
         fmr=fmr,
-        realised_fmr=float((nonmated > threshold).mean()),
+        realised_fmr=float((nonmated.similarities > threshold).mean()),
         tar=float((mated > threshold).mean()),
         mated=len(mated),
-        nonmated=len(nonmated),
+        nonmated=len(nonmated.similarities),
     )
 
 
@@ -283,6 +265,8 @@ class Verification:
         identities: Number of identities.
         images: Number of images.
         points: Operating points, one per false match rate.
+        mated: Number of mated comparisons.
+        nonmated: Number of nonmated comparisons.
         eer: Equal error rate.
         curve: The receiver operating characteristic.
         tar_estimates: The true accept rate at each point with its interval; empty if not asked for.
@@ -295,6 +279,8 @@ class Verification:
     identities: int
     images: int
     points: tuple[OperatingPoint, ...]
+    mated: int
+    nonmated: int
     eer: float
     curve: Roc
     tar_estimates: tuple[Estimate, ...] = ()
@@ -305,7 +291,7 @@ def verify(
     embeddings: Array,
     labels: NDArray[np.integer],
     *,
-    fmrs: tuple[float, ...] = FMRS,
+    fmrs: tuple[float, ...] | None = None,
     pairs: Pairs | None = None,
     seed: int = 0,
     intervals: bool = False,
@@ -315,10 +301,11 @@ def verify(
     Args:
         embeddings: Shape (images, dim), unit norm.
         labels: Shape (images,), identities.
-        fmrs: False match rates of the operating points.
+        fmrs: False match rates of the operating points; None takes those of `FMRS` that there are enough
+            people for.
         pairs: Pairs in folds, made of the labels by default. The true accept rate is of its mated pairs.
-        seed: Seed of the pairs and of the bootstrap.
-        intervals: Whether to compute bootstrap intervals.
+        seed: Seed of the pairs.
+        intervals: Whether to compute 95 % intervals over identities.
 
     Raises:
         InputError: If there are too few identities or comparisons, or an embedding is not of finite numbers.
@@ -328,21 +315,29 @@ def verify(
     similarities = pair_similarities(embeddings, pairs.indices)
     accuracy, deviation = ten_fold_accuracy(similarities, pairs.mated, pairs.folds)
     mated = similarities[pairs.mated]
+    people = len(np.unique(labels))
+    if fmrs is None:
+        fmrs = tuple(fmr for fmr in FMRS if people >= fewest_people(fmr))
+    for fmr in fmrs:
+        require_people(fmr, people)
+    kept: Nonmated | NonmatedHistogram
     if count_nonmated(labels) <= MAX_KEPT_PAIRS:
-        nonmated = nonmated_similarities(embeddings, labels)
-        points = tuple(tar_at_fmr(mated, nonmated, fmr) for fmr in fmrs)
-        curve = roc(mated, nonmated)
+        kept = cross_comparisons(embeddings, labels)
+        points = tuple(tar_at_fmr(mated, kept, fmr) for fmr in fmrs)
+        curve = roc(mated, kept.similarities)
     else:
-        histogram = NonmatedHistogram(embeddings, labels)
-        points = histogram_points(mated, histogram, fmrs)
-        curve = histogram_roc(mated, histogram)
+        kept = NonmatedHistogram(embeddings, labels)
+        points = histogram_points(mated, kept, fmrs)
+        curve = histogram_roc(mated, kept)
     tar_estimates: list[Estimate] = []
     fmr_estimates: list[Estimate] = []
     if intervals:
-        people = labels[pairs.indices[pairs.mated, 0]]
+        owners = labels[pairs.indices[pairs.mated, 0]]
         for point in points:
-            tar_estimates.append(estimate(mated > point.threshold, people, pooled=True, seed=seed))
-            fmr_estimates.append(estimate_fmr(embeddings, labels, point.threshold, seed=seed))
+            found = estimate_fmr(embeddings, labels, point.threshold)
+            threshold = _decision(kept, point, found)
+            tar_estimates.append(estimate_acceptance(mated, owners, threshold, pooled=True))
+            fmr_estimates.append(found)
     return Verification(
         accuracy=accuracy,
         accuracy_std=deviation,
@@ -350,11 +345,25 @@ def verify(
         identities=len(np.unique(labels)),
         images=len(labels),
         points=points,
+        mated=len(mated),
+        nonmated=count_nonmated(labels),
         eer=equal_error_rate(curve)[0],
         curve=curve,
         tar_estimates=tuple(tar_estimates),
         fmr_estimates=tuple(fmr_estimates),
     )
+
+
+def _decision(
+    kept: Nonmated | NonmatedHistogram, point: OperatingPoint, found: Estimate
+) -> DecisionThreshold:
+    """Return an operating point's threshold with its interval."""
+    if isinstance(kept, Nonmated):
+        return kept.threshold(point.fmr)
+    value, last = point.threshold, kept.pairs - 1
+    most, least = (min(allowed_above(kept.pairs, rate), last) for rate in (found.high, found.low))
+    low, high = (ranked.value for ranked in kept.ranks([most, least]))
+    return DecisionThreshold(point.fmr, value, min(low, value), max(high, value))
 
 
 def describe_verification(metrics: Verification) -> dict[str, Any]:
@@ -373,7 +382,7 @@ def describe_verification(metrics: Verification) -> dict[str, Any]:
             tar, fmr = metrics.tar_estimates[index], metrics.fmr_estimates[index]
             described[f"tar_interval_{point.fmr:g}"] = [round(tar.low, 5), round(tar.high, 5)]
             described[f"fmr_interval_{point.fmr:g}"] = [round(fmr.low, 6), round(fmr.high, 6)]
-    return described | {"mated": metrics.points[0].mated, "nonmated": metrics.points[0].nonmated}
+    return described | {"mated": metrics.mated, "nonmated": metrics.nonmated}
 
 
 def describe_curve(name: str, metrics: Verification, *, points: int = 400) -> dict[str, Any]:
@@ -384,7 +393,7 @@ def describe_curve(name: str, metrics: Verification, *, points: int = 400) -> di
         metrics: Its metrics.
         points: Number of rates.
     """
-    least = 1 / metrics.points[0].nonmated
+    least = 1 / metrics.nonmated
     rates = np.geomspace(least, 1, points)
     # FAR rises along the curve: each rate takes the last point that does not exceed it.
     indices = np.searchsorted(metrics.curve.far, rates, side="right") - 1
@@ -395,6 +404,6 @@ def describe_curve(name: str, metrics: Verification, *, points: int = 400) -> di
         "threshold": metrics.curve.thresholds[indices].tolist(),
         "eer": metrics.eer,
         "points": [asdict(point) for point in metrics.points],
-        "mated": metrics.points[0].mated,
-        "nonmated": metrics.points[0].nonmated,
+        "mated": metrics.mated,
+        "nonmated": metrics.nonmated,
     }

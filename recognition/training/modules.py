@@ -68,10 +68,13 @@ class Modules:
                         found[parameter] = None
         return list(found)
 
-    def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> tuple[Tensor, Tensor]:
+    def loss(
+        self, images: Tensor, embeddings: Tensor, labels: Tensor, margin_fraction: float
+    ) -> tuple[Tensor, Tensor]:
         """Return the head's loss plus the weighted auxiliary losses, a scalar, and the class centres.
 
         Args:
+            images: Shape (batch, 3, side, side), in [0, 1].
             embeddings: Shape (batch, dim), of any positive norm.
             labels: Shape (batch,), class indices.
             margin_fraction: Fraction of the margin that is applied, from 0 to 1.
@@ -81,7 +84,8 @@ class Modules:
         # After the head's loss, which may change which of several centres of a class is the dominant one.
         centres = self.head.centres
         for aux_loss in self.aux_losses:
-            loss = loss + aux_loss.weight * aux_loss(embeddings, labels, centres)
+            more = (images,) if aux_loss.needs_images else ()
+            loss = loss + aux_loss.weight * aux_loss(embeddings, labels, centres, *more)
         return loss, centres
 
 

@@ -190,7 +190,7 @@ class Trainer:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             embeddings = self._forward((images - 0.5) / 0.5)
         embeddings = embeddings.float()
-        loss, centres = self.modules.loss(embeddings, labels, margin_fraction)
+        loss, centres = self.modules.loss(images, embeddings, labels, margin_fraction)
         if self.teacher is not None:
             loss = self.options.head_weight * loss
             loss = loss + self.options.teacher_weight * self.teacher.loss(embeddings, indices)

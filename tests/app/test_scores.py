@@ -48,7 +48,7 @@ def test_sentences() -> None:
 def test_marks_are_drawn_at_their_similarities() -> None:
     shares = np.array([0.0, 1.0])
     known = Histogram(np.array([-0.1, 0.4, 0.9]), shares[::-1], shares)
-    threshold = Threshold(0.01, 0.4, 0.01, 0.9, 100, 50, 10)
+    threshold = Threshold(0.01, 0.4, 0.35, 0.45, 0.01, 0.9, 100, 50, 10)
     plot = similarity_plot(verdict(type_2=0.9, floor_type_2=-0.1, ceiling=0.65), threshold, known)
     # The axis goes from -0.1 at 10 to 0.9 at 370 pixels.
     dashed = [float(x) for x in re.findall(r'x1="([\d.]+)" x2="\1" [^>]*stroke-dasharray', plot)]

@@ -76,7 +76,7 @@ def test_summary_of_from_image(reconstructed: Run) -> None:
     for sar in summary["sar"].values():
         assert sar["ceiling"]["value"] == 1.0
     gap = summary["ceiling"]["value"] - summary["floor"]["value"]
-    assert summary["gap_closed"] == pytest.approx(
+    assert summary["gap_closed"]["value"] == pytest.approx(
         (summary["similarity"]["value"] - summary["floor"]["value"]) / gap
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 from arcinvert import Attacker
 from arcinvert.inversion.initialisation import INITIALISATIONS
@@ -23,6 +24,7 @@ from benchmarks.ablation import (
     Change,
     chosen,
     differences,
+    p_values,
     rows,
     with_changes,
 )
@@ -121,6 +123,10 @@ def test_differences_are_paired(panel):
     assert found["b"].identities == PEOPLE
     assert found["c"].value == pytest.approx(0)
     assert found["c"].low < 0 < found["c"].high
+    corrected = p_values(results, changes)
+    alone = ttest_rel(results["c"].similarities, results["b"].similarities).pvalue
+    # The difference of b is the same in everybody. Of two values, the greater counts once.
+    assert corrected == {"b": pytest.approx(0, abs=1e-12), "c": pytest.approx(alone)}
 
 
 def test_what_is_made_is_judged_and_written_and_not_made_again(panel, tiny_model, tmp_path, monkeypatch):
@@ -159,10 +165,10 @@ def test_what_is_made_is_judged_and_written_and_not_made_again(panel, tiny_model
     titles = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")]
     assert titles == ["", "---", DEFAULT, "tv=off", "floor: mean face", "ceiling: the photograph"]
     lines = text.splitlines()
-    assert lines[0].endswith("| Type II, difference | to |")
-    assert lines[2].endswith("| - | - |")
-    assert lines[3].endswith("| default |")
-    assert lines[3].split("|")[-3].strip().startswith("0.000 [0.000, 0.000]")
+    assert lines[0].endswith("| Type II, difference | to | p (Holm, 1 comparisons) |")
+    assert lines[2].endswith("| - | - | - |")
+    assert lines[3].endswith("| default | 1 |")
+    assert lines[3].split("|")[-4].strip().startswith("0.000 [0.000, 0.000]")
     attacked.clear()
     ablation.compare(given)
     assert attacked == []

@@ -6,11 +6,13 @@ import pytest
 from benchmarks.faults import (
     Measured,
     another,
+    class_by_chance,
     colour_change,
     fine_lightness,
     measure,
     read_pictures,
     row,
+    same_class,
     skin,
     slope,
 )
@@ -98,3 +100,14 @@ def test_a_person_without_another_photograph_is_refused(tmp_path):
         another(person / "Ann_0001.png", tmp_path)
     write_png(person / "Ann_0002.png", np.full((112, 112, 3), 9, np.uint8))
     assert another(person / "Ann_0001.png", tmp_path).max() == 9
+
+
+def test_classes_of_skin_by_hand():
+    photographs, pictures = np.array([-40.0, 0.0, 20.0, 60.0]), np.array([-31.0, 11.0, 20.0, 50.0])
+    # Dark and dark, brown and tan, tan and tan, very light and light.
+    assert same_class(pictures, photographs) == 0.5
+    # Of 16 pairs: one dark, and two of tan with one.
+    assert class_by_chance(pictures, photographs) == pytest.approx(3 / 16)
+    # An average of everybody tells nothing: it is right as often as chance is.
+    average = np.full(4, 20.0)
+    assert same_class(average, photographs) == class_by_chance(average, photographs) == 0.25

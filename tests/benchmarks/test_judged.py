@@ -11,10 +11,11 @@ import pytest
 
 from arcinvert import Attacker
 from arcinvert.evaluation.calibration import Threshold
+from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import similarity
 from arcinvert.output.folder import write_json
 from benchmarks import recipes
-from benchmarks.judged import Panel, calibrated, gap_closed, judged, make_panel
+from benchmarks.judged import Panel, calibrated, judged, make_panel
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
@@ -39,7 +40,10 @@ def panel() -> Panel:
         SELVES + near[0],
         SELVES + near[1],
         random.normal(size=(30, 128)) * 0.05,
-        [Threshold(0.01, 0.5, 0.01, 1.0, 1000, 50, 40), Threshold(0.001, 0.8, 0.001, 1.0, 1000, 50, 40)],
+        [
+            Threshold(0.01, 0.5, 0.5, 0.5, 0.01, 1.0, 1000, 50, 40),
+            Threshold(0.001, 0.8, 0.8, 0.8, 0.001, 1.0, 1000, 50, 40),
+        ],
     )
 
 
@@ -76,8 +80,9 @@ def test_the_gap_from_floor_to_ceiling(panel):
     assert (half.value, half.low, half.high) == pytest.approx((0.5, 0.5, 0.5))
     uneven = gap_closed(np.array([0.6, 0.3, 0.1]), floors, ceilings)
     assert uneven.value == pytest.approx(0.4 / 1.2)
-    assert uneven.low == 0
-    assert uneven.high == 1
+    # Three people have Student's interval; the squares of (0.8, -0.2, -0.6) / 3 sum to 1.04 / 9.
+    reach = 4.30265 * np.sqrt(3 / 2 * 1.04 / 9) / 1.2
+    assert (uneven.low, uneven.high) == pytest.approx((1 / 3 - reach, 1 / 3 + reach))
 
 
 def test_each_may_have_a_gallery_of_their_own(panel):
@@ -95,20 +100,20 @@ def test_each_may_have_a_gallery_of_their_own(panel):
 
 
 def test_thresholds_of_pairs_of_people():
-    labels = np.repeat(np.arange(40), 2)
-    selves = random.normal(size=(40, 128))
-    embeddings = selves[labels] + random.normal(size=(80, 128)) * 0.1
+    labels = np.repeat(np.arange(142), 2)
+    selves = random.normal(size=(142, 128))
+    embeddings = selves[labels] + random.normal(size=(284, 128)) * 0.1
     points = calibrated(embeddings, labels)
     pairs = [
         similarity(embeddings[a], embeddings[b])
-        for a in range(80)
+        for a in range(284)
         for b in range(a)
         if labels[a] != labels[b]
     ]
     for point in points:
-        assert point.nonmated == len(pairs) == 80 * 79 // 2 - 40
-        assert point.mated == 40
-        assert point.identities == 40
+        assert point.nonmated == len(pairs) == 284 * 283 // 2 - 142
+        assert point.mated == 142
+        assert point.identities == 142
         assert point.realised_fmr == np.mean(np.array(pairs) > point.similarity) <= point.fmr
         assert point.tar == 1
 
@@ -124,7 +129,7 @@ def test_a_panel_of_real_people(shared, tmp_path, monkeypatch):
     monkeypatch.setattr("benchmarks.judged.load_notes", lambda path: {"split": {"held_out": held_out}})
     monkeypatch.setattr("benchmarks.judged.GALLERY", 6)
     monkeypatch.setattr("benchmarks.judged.PHOTOS_PER_PERSON", 2)
-    monkeypatch.setattr("benchmarks.judged.FMRS", (1e-2,))
+    monkeypatch.setattr("benchmarks.judged.FMRS", (5e-2,))
     panel = make_panel(photos, 3, 0, tmp_path)
     assert len(set(panel.names)) == 3
     assert set(panel.names) <= set(held_out)

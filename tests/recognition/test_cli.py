@@ -38,8 +38,8 @@ def usual_allocator(monkeypatch):
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory) -> Path:
-    """Enough people for a false match rate of 1e-3: 40 with two images each."""
-    names = [f"Person_{index:02}" for index in range(40)]
+    """Enough people for a false match rate of 0.01: 46 with two images each."""
+    names = [f"Person_{index:02}" for index in range(46)]
     return write_people(tmp_path_factory.mktemp("crowd"), names, 2, seed=5)
 
 
@@ -57,8 +57,8 @@ def test_evaluate_prints_one_json_object(tiny_model, crowd, capsys):
     assert code == 0, err
     figures = json.loads(out)
     assert len(out.splitlines()) == 1
-    assert figures["identities"] == 40
-    assert (figures["mated"], figures["nonmated"]) == (40, 80 * 79 // 2 - 40)
+    assert figures["identities"] == 46
+    assert (figures["mated"], figures["nonmated"]) == (46, 92 * 91 // 2 - 46)
     assert 0 <= figures["accuracy"] <= 1
     # A random network still sees that a pattern with noise is the same pattern.
     assert figures["accuracy"] > 0.7
@@ -70,7 +70,7 @@ def test_evaluate_uses_the_held_out_people_unless_told_otherwise(tiny_with_split
     assert "expected at least 10 identities with two images, got 5" in err
     code, out, err = run(capsys, "evaluate", crowd, "--model", tiny_with_split, "--device", "cpu", "--all")
     assert code == 0, err
-    assert json.loads(out)["identities"] == 40
+    assert json.loads(out)["identities"] == 46
 
 
 def test_evaluate_without_the_held_out_people_is_refused(tiny_with_split, people, tmp_path, capsys):
@@ -82,8 +82,8 @@ def test_evaluate_without_the_held_out_people_is_refused(tiny_with_split, people
 
 def test_evaluate_reads_a_pair_list(tiny_with_split, crowd, tmp_path, capsys):
     names = sorted(read_folders(crowd))
-    lines = ["2\t20"]
-    for half in (names[:20], names[20:]):
+    lines = ["2\t23"]
+    for half in (names[:23], names[23:]):
         lines += [f"{name}\t1\t2" for name in half]
         lines += [f"{name}\t1\t{other}\t2" for name, other in zip(half, half[1:] + half[:1], strict=True)]
     lines[1] = "Person_00\t1\t9"
@@ -92,7 +92,7 @@ def test_evaluate_reads_a_pair_list(tiny_with_split, crowd, tmp_path, capsys):
     code, out, err = run(capsys, *arguments, "--pairs", tmp_path / "pairs.txt")
     assert code == 0, err
     figures = json.loads(out[out.index("{") :])
-    assert (figures["pairs"], figures["mated"], figures["identities"]) == (79, 39, 40)
+    assert (figures["pairs"], figures["mated"], figures["identities"]) == (91, 45, 46)
 
 
 def test_a_pair_list_without_mated_pairs_gives_no_figures(tiny_model, crowd, tmp_path, capsys):
@@ -198,7 +198,7 @@ def test_evaluate_identification(tiny_model, crowd, tmp_path, capsys):
     code, out, err = run(capsys, *arguments, "--top", 5, "--curve", tmp_path / "cmc.json")
     assert code == 0, err
     figures = json.loads(out.splitlines()[0])
-    assert (figures["gallery"], figures["mated_probes"], figures["nonmated_probes"]) == (40, 40, 0)
+    assert (figures["gallery"], figures["mated_probes"], figures["nonmated_probes"]) == (46, 46, 0)
     assert figures["top_1"] > 0.5
     assert run(capsys, "plots", "cmc", tmp_path / "cmc.json", "--out", tmp_path / "cmc")[0] == 0
     assert (tmp_path / "cmc.svg").exists()

@@ -31,6 +31,9 @@ DEFENCES: Registry["type[Defence]"] = Registry(
         "biohashing": Entry(
             "arcinvert.audit.defences.biohashing:BioHashing", "signs of a random projection with a key"
         ),
+        "mlp-hash": Entry(
+            "arcinvert.audit.defences.mlp_hash:MlpHash", "signs of a random perceptron with a key"
+        ),
         "polyprotect": Entry(
             "arcinvert.audit.defences.polyprotect:PolyProtect", "polynomials of five numbers each with a key"
         ),

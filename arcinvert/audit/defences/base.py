@@ -11,6 +11,7 @@ from torch import Tensor
 from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.recipes import KnowledgeName
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
 
@@ -44,6 +45,9 @@ class Defence(ABC):
     default: ClassVar[float]
     minimum: ClassVar[float] = 0.0
     maximum: ClassVar[float] = float("inf")
+    #: The fields of an attack's plan that the defence itself changes. All others are those of the attack
+    #: without a defence: an attack on a defence differs from it in the defence alone.
+    changes: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, strength: float | None = None) -> None:
         self.strength = self.default if strength is None else strength
@@ -64,16 +68,21 @@ class TemplateDefence(Defence):
 
     A template defence maps unit-norm templates to protected ones; both are compared by cosine. `recover` is
     the first half of the attack: what comes back is then inverted like any template. It is the strongest
-    attack known, which `attacker` names.
+    attack known, which `attacker` names; without the key that is `recover_without_key` and
+    `attacker_without_key`.
     """
 
-    #: The strongest attack known: how it estimates templates.
+    #: The strongest attack known, with the key if there is one: how it estimates templates.
     attacker: ClassVar[str]
-    #: Whether it uses the templates of public faces.
+    #: The strongest attack known without the key.
+    attacker_without_key: ClassVar[str] = "mean of public faces, as a random rotation hides all else"
+    #: Whether the attacks use the templates of public faces.
     uses_public_faces: ClassVar[bool] = True
 
     #: Whether each template has a key of its own.
     keyed: ClassVar[bool] = False
+    #: Whether there is a key without which every record gives the same estimate.
+    same_estimate: ClassVar[bool] = False
     #: Whether protected templates can be written in place of the old ones.
     stored: ClassVar[bool] = True
 
@@ -94,8 +103,10 @@ class TemplateDefence(Defence):
     def recover_without_key(self, protected: Array, adversary: Adversary) -> Array:
         """Return an adversary's estimates of the templates, (n, dim), without the keys.
 
-        Under a random rotation that is not known, a record tells nothing but what all templates share. A
-        defence of which more is known overrides this; without keys it is `recover`.
+        Under a random rotation that is not known, a record of a unit-norm template has the same distribution
+        whatever the template is, and so do several records of one person under keys of their own: the best
+        estimate is what all templates share. A defence of which more is known overrides this; without keys
+        it is `recover`. A key of few bits can be tried out instead: see `key_search`.
 
         Args:
             protected: Shape (n, k), as `protect` returns them.
@@ -110,9 +121,22 @@ class TemplateDefence(Defence):
         """Return what a fresh photograph's template becomes before it is compared, (n, k)."""
         return self.protect(templates, keys)
 
-    def held(self, adversary: Adversary) -> str:
-        """Return what the adversary holds, for the report."""
-        held = ["protected template"] + ["key"] * self.keyed
+    def compared(self, similarities: Array) -> Array:
+        """Return similarities of protected templates as whoever compares them learns them, same shape."""
+        return similarities
+
+    def knowledge(self, adversary: Adversary) -> KnowledgeName:
+        """Return the level of knowledge that the estimates use."""
+        return "public-faces" if self.uses_public_faces and len(adversary.public) else "weights"
+
+    def held(self, adversary: Adversary, *, with_key: bool = True) -> str:
+        """Return what the adversary holds, for the report.
+
+        Args:
+            adversary: What else is known.
+            with_key: Whether the adversary of a keyed defence holds the keys.
+        """
+        held = ["protected template"] + ["key"] * (self.keyed and with_key)
         if self.uses_public_faces and len(adversary.public):
             held.append(f"templates of {len(adversary.public)} public faces")
         return " and ".join(filter(None, [", ".join(held[:-1]), held[-1]]))

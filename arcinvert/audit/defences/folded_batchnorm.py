@@ -28,6 +28,8 @@ class FoldedBatchNorm(NetworkDefence):
 
     name = "folded-batchnorm"
     strength_means, default, minimum, maximum = "1, as there is nothing to choose", 1.0, 1.0, 1.0
+    #: Penalties of BatchNorm statistics use what was measured, or are left out.
+    changes = frozenset({"penalties", "knowledge", "knowledge_used", "notes"})
 
     @property
     def label(self) -> str:

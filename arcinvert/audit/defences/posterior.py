@@ -71,7 +71,9 @@ def known_directions(prior: TemplatePrior, rows: Array, directions: Array, varia
     return np.asarray(prior.mean + (scale * directions - expected) @ gain.T)
 
 
-def known_intervals(prior: TemplatePrior, rows: Array, low: Array, high: Array) -> Array:
+def known_intervals(
+    prior: TemplatePrior, rows: Array, low: Array, high: Array, *, noise: Array | None = None
+) -> Array:
     """Return posterior means, (n, dim), of templates whose linear functions lie in known intervals.
 
     Expectation propagation approximates them: the posterior is log-concave, where its means are accurate. It
@@ -82,6 +84,8 @@ def known_intervals(prior: TemplatePrior, rows: Array, low: Array, high: Array) 
         rows: Shape (k, dim).
         low: Shape (n, k), lower ends; -inf where there is none.
         high: Shape (n, k), upper ends; inf where there is none.
+        noise: Shape (k,), variances of Gaussian noise that is added to the linear functions before they are
+            compared with the ends; None adds none.
 
     Source: Minka, UAI 2001; Cunningham, Hennig and Lacoste-Julien, arXiv:1111.6832, 2011, for truncated
         Gaussians.
@@ -92,7 +96,7 @@ def known_intervals(prior: TemplatePrior, rows: Array, low: Array, high: Array) 
         # The rest of the whitened space is as likely as before, with mean zero.
         basis, triangle = np.linalg.qr(whitened.T)
         root, whitened = root @ basis, triangle.T
-    means = [_propagate(offset, whitened, *ends) for ends in zip(low, high, strict=True)]
+    means = [_propagate(offset, whitened, *ends, noise) for ends in zip(low, high, strict=True)]
     return np.asarray(prior.mean + np.array(means).reshape(len(low), root.shape[1]) @ root.T)
 
 
@@ -103,14 +107,15 @@ def _gain(prior: TemplatePrior, rows: Array, variance: float) -> tuple[Array, Ar
     return across.T @ precision, precision
 
 
-def _propagate(offset: Array, rows: Array, low: Array, high: Array) -> Array:
-    """Return the mean, (dim,), of a standard normal vector w with low < offset + rows w < high.
+def _propagate(offset: Array, rows: Array, low: Array, high: Array, noise: Array | None) -> Array:
+    """Return the mean, (dim,), of a standard normal vector w with low < offset + rows w + noise < high.
 
     Args:
         offset: Shape (k,).
         rows: Shape (k, dim).
         low: Shape (k,).
         high: Shape (k,).
+        noise: Shape (k,), variances; None stands for zeros.
     """
     spread = np.linalg.norm(rows, axis=1)
     mean: Array = offset
@@ -121,7 +126,7 @@ def _propagate(offset: Array, rows: Array, low: Array, high: Array) -> Array:
         # The cavity: the current marginal without the interval's own factor.
         cavity = np.maximum(1 / variance - site, 1e-10 / variance)
         cavity_mean = (mean / variance - site_mean) / cavity
-        matched_mean, matched = _truncated(cavity_mean, 1 / cavity, low, high)
+        matched_mean, matched = _noisy(cavity_mean, 1 / cavity, low, high, noise)
         new = np.maximum(1 / matched - cavity, 0)
         site = (1 - _STEP) * site + _STEP * new
         site_mean = (1 - _STEP) * site_mean + _STEP * ((new + cavity) * matched_mean - cavity * cavity_mean)
@@ -134,6 +139,25 @@ def _propagate(offset: Array, rows: Array, low: Array, high: Array) -> Array:
         if (np.abs(mean - before) <= _TOLERANCE * spread).all():
             break
     return found
+
+
+def _noisy(mean: Array, variance: Array, low: Array, high: Array, noise: Array | None) -> tuple[Array, Array]:
+    """Return means and variances of normal numbers whose noisy values lie between two ends.
+
+    Args:
+        mean: Shape (k,), of the whole normal distributions.
+        variance: Shape (k,), of these.
+        low: Shape (k,), may be -inf.
+        high: Shape (k,), may be inf.
+        noise: Shape (k,), variances of the noise; None stands for zeros.
+    """
+    if noise is None:
+        return _truncated(mean, variance, low, high)
+    total = variance + noise
+    noisy_mean, noisy = _truncated(mean, total, low, high)
+    # A number and its noisy value are jointly normal: what is learnt of one is learnt of the other in part.
+    gain = variance / total
+    return mean + gain * (noisy_mean - mean), variance - gain**2 * (total - noisy)
 
 
 def _solve(factor: torch.Tensor, right: Array, *, upper: bool = False) -> Array:

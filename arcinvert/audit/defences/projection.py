@@ -19,6 +19,7 @@ class Projection(TemplateDefence):
     name, keyed = "projection", True
     strength_means, default, minimum, maximum = "share of the dimensions kept", 0.25, 0.01, 1.0
     attacker = "posterior mean under a Gaussian prior"
+    same_estimate = True
 
     def directions(self, key: int, dim: int) -> Array:
         """Return orthonormal rows, (k, dim)."""

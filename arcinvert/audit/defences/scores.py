@@ -13,6 +13,8 @@ from arcinvert.evaluation.similarity import Array
 class ScoreOnly(TemplateDefence):
     """Keeps the template in a server whose scores have `strength` decimals.
 
+    Verification and linking see rounded scores too. The same holds where templates are stored under
+    homomorphic encryption and scores are decrypted: whoever holds the decryption key has the template itself.
     The adversary shows public faces and solves their scores for the template: with as many faces as
     dimensions the scores determine it. The rounding is part of the likelihood, as intervals where a score has
     one decimal, and else as noise of the same variance.
@@ -30,12 +32,15 @@ class ScoreOnly(TemplateDefence):
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
         public = adversary.public
-        scores = np.round(protected @ public.T, int(self.strength))
+        scores = self.compared(protected @ public.T)
         prior = fit_prior(public, adversary.dim)
         half = 0.5 * 10.0 ** -int(self.strength)
         if int(self.strength) == 1:
             return unit_norm(known_intervals(prior, public, scores - half, scores + half))
         return unit_norm(known_values(prior, public, scores, variance=half**2 / 3))
 
-    def held(self, adversary: Adversary) -> str:
+    def compared(self, similarities: Array) -> Array:
+        return np.asarray(np.round(similarities, int(self.strength)))
+
+    def held(self, adversary: Adversary, *, with_key: bool = True) -> str:
         return f"scores of {len(adversary.public)} public faces"

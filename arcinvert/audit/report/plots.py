@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 Role = Literal["ink", "quiet", "grid", "first", "second", "third", "fourth"]
@@ -85,21 +86,41 @@ _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 680.0, 62.0, 14.0, 14.0, 46.0
 _LEGEND_LINE = 20.0
 
 
+def _deviate(share: float) -> float:
+    return NormalDist().inv_cdf(share)
+
+
+#: How data coordinates are spread along an axis; `deviate` takes shares between 0 and 1.
+Scale = Literal["linear", "log", "deviate"]
+_SCALES: dict[Scale, Callable[[float], float]] = {"linear": float, "log": math.log10, "deviate": _deviate}
+#: Shares that are marked on an axis of normal deviates.
+_SHARES = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99, 0.999)
+
+
 class _Frame:
     """Maps data coordinates to the canvas."""
 
     def __init__(
-        self, x: tuple[float, float], y: tuple[float, float], *, height: float, log_x: bool, legend: int
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        *,
+        height: float,
+        legend: int,
+        scales: tuple[Scale, Scale] = ("linear", "linear"),
     ) -> None:
-        self.log_x = log_x
+        self.scales = scales
         self.x, self.y = x, y
         self.bottom = height - _BOTTOM - legend * _LEGEND_LINE
         self.height = height
 
     def __call__(self, point: Point) -> Point:
-        scale: Callable[[float], float] = math.log10 if self.log_x else float
-        across = (scale(point[0]) - scale(self.x[0])) / (scale(self.x[1]) - scale(self.x[0]))
-        up = (point[1] - self.y[0]) / (self.y[1] - self.y[0])
+        across, up = (
+            (scale(value) - scale(low)) / (scale(high) - scale(low))
+            for value, (low, high), scale in zip(
+                point, (self.x, self.y), (_SCALES[name] for name in self.scales), strict=True
+            )
+        )
         return (
             round(_LEFT + across * (_WIDTH - _LEFT - _RIGHT), 2),
             round(self.bottom - up * (self.bottom - _TOP), 2),
@@ -113,7 +134,8 @@ def chart(
     y_label: str,
     x: tuple[float, float],
     y: tuple[float, float],
-    log_x: bool = False,
+    x_scale: Scale = "linear",
+    y_scale: Scale = "linear",
     marks: Sequence[Mark] = (),
     height: float = 340.0,
 ) -> Plot:
@@ -125,12 +147,13 @@ def chart(
         y_label: Beside the y axis.
         x: The range of the x axis.
         y: The range of the y axis.
-        log_x: Whether the x axis is logarithmic.
+        x_scale: How the x axis is spread.
+        y_scale: How the y axis is spread.
         marks: Vertical lines.
         height: Of the canvas, pixels.
     """
     legend_rows = math.ceil(len(series) / 3) if series else 0
-    frame = _Frame(x, y, height=height, log_x=log_x, legend=legend_rows)
+    frame = _Frame(x, y, height=height, legend=legend_rows, scales=(x_scale, y_scale))
     shapes: list[Shape] = _axes(frame, x_label, y_label)
     for place, mark in enumerate(marks):
         if x[0] <= mark.x <= x[1]:
@@ -160,12 +183,12 @@ def chart(
 
 def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Shape]:
     shapes: list[Shape] = []
-    for value in _ticks(*frame.y):
+    for value in _marked(frame.scales[1], *frame.y):
         left, level = frame((frame.x[0], value))
         right, _ = frame((frame.x[1], value))
         shapes.append(Line(((left, level), (right, level)), "grid", 1.0))
         shapes.append(Label((left - 7, level + 4), f"{value:g}", "quiet", "end"))
-    for value in _decades(*frame.x) if frame.log_x else _ticks(*frame.x):
+    for value in _marked(frame.scales[0], *frame.x):
         across, level = frame((value, frame.y[0]))
         shapes.append(Line(((across, level), (across, level + 4)), "quiet", 1.0))
         shapes.append(Label((across, level + 18), f"{value:g}", "quiet", "middle"))
@@ -175,6 +198,13 @@ def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Shape]:
     shapes.append(Label(((left + right) / 2, bottom + 36), x_label, "ink", "middle"))
     shapes.append(Label((14, (top + bottom) / 2), y_label, "ink", "middle", turned=True))
     return shapes
+
+
+def _marked(scale: Scale, low: float, high: float) -> list[float]:
+    """Return the values that an axis marks."""
+    if scale == "deviate":
+        return [share for share in _SHARES if low <= share <= high]
+    return _decades(low, high) if scale == "log" else _ticks(low, high)
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -205,7 +235,7 @@ def dumbbells(
     pad = (high - low) * 0.04 or 0.1
     each = 15.0
     height = _TOP + len(rows) * each + _BOTTOM + _LEGEND_LINE
-    frame = _Frame((low - pad, high + pad), (0.0, len(rows)), height=height, log_x=False, legend=1)
+    frame = _Frame((low - pad, high + pad), (0.0, len(rows)), height=height, legend=1)
     shapes: list[Shape] = [shape for shape in _axes(frame, x_label, "") if not _is_y_axis(shape)]
     for index, (name, floor, value, ceiling) in enumerate(rows):
         level = len(rows) - index - 0.5

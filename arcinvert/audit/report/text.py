@@ -4,15 +4,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from recognition.metrics.text import interval_text
+
 #: Rows of the ranking that a document shows; the JSON has them all.
 RANKED = 40
 
 
 def figure_text(figure: Mapping[str, Any] | None, *, digits: int = 3) -> str:
     """Return a figure with its interval; a dash for None."""
-    if figure is None:
-        return "-"
-    return f"{figure['value']:.{digits}f} [{figure['low']:.{digits}f}, {figure['high']:.{digits}f}]"
+    return "-" if figure is None else interval_text(figure, digits)
 
 
 def number_text(value: float | None, digits: int = 3) -> str:

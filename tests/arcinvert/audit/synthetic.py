@@ -16,7 +16,7 @@ def evidence(
     rate: float,
     seed: int,
     samples: int = 1,
-    outside: int = 120,
+    outside: int = 150,
     dim: int = 64,
     name: str = "synthetic",
     shuffled: bool = False,
@@ -51,4 +51,5 @@ def evidence(
         floor=unit(generator.normal(size=dim)),
         reconstructions=reconstructions,
         transformed={"blur": reconstructions},
+        chosen=generator.integers(0, samples, people),
     )

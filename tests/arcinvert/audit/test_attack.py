@@ -2,12 +2,15 @@
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
-from arcinvert.audit.attack import NetworkAttack, batches, load_attack
+from arcinvert.audit.attack import NetworkAttack, batches, load_attack, plan_differences
+from arcinvert.audit.defences import DEFENCES
+from arcinvert.audit.defences.base import NetworkDefence, TemplateDefence
 from arcinvert.audit.defences.folded_batchnorm import FoldedBatchNorm
 from arcinvert.audit.options import AuditOptions
 from arcinvert.plan import AttackPlan
@@ -83,6 +86,34 @@ def test_a_network_defence_changes_what_penalties_use_alone(attack: NetworkAttac
     assert against.plan.knowledge_used["statistics"] == "3 public faces"
     assert np.array_equal(against.mean_face, attack.mean_face)
     assert against.invert(["a"], np.ones((1, 32)), 0).images.shape == (1, 1, 112, 112, 3)
+
+
+@pytest.mark.parametrize("target", ["templates", "centres"])
+@pytest.mark.parametrize("name", list(DEFENCES))
+def test_a_row_differs_from_the_baseline_in_the_defence_alone(
+    name: str, target: Literal["templates", "centres"], options: AuditOptions
+) -> None:
+    attack, defence = load_attack(replace(options, target=target)), DEFENCES[name]()
+    if isinstance(defence, TemplateDefence):
+        assert defence.changes == frozenset()
+        against = attack.against_template_defence(TINY_NAMES[:2], np.ones((2, 32)))
+    else:
+        assert isinstance(defence, NetworkDefence)
+        hardened = defence.harden(attack.recogniser)
+        measured = defence.measure(hardened, torch.rand(2, 3, 112, 112))
+        against = attack.against_network_defence(hardened, measured)
+    found = set(plan_differences(against.plan, attack.plan))
+    assert found == differing(attack.plan, against.plan)
+    assert found <= defence.changes
+
+
+def test_differences_say_what_is_done_in_place_of_what(attack: NetworkAttack) -> None:
+    changed = replace(attack.plan, initialisation="noise", steps=7)
+    assert plan_differences(changed, attack.plan) == {
+        "initialisation": f"noise in place of {attack.plan.initialisation}",
+        "steps": "7 in place of 3",
+    }
+    assert plan_differences(attack.plan, attack.plan) == {}
 
 
 def test_an_attacker_without_public_faces_measures_nothing(options: AuditOptions) -> None:

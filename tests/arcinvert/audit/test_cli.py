@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def test_audit(options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixt
     result = json.loads((tmp_path / "out" / "audit.json").read_text())
     for sentence in result["answer"]["sentences"]:
         assert sentence in printed.out
-    assert "Pass: SAR at most 1 at FMR 0.05" in printed.out
+    assert "Pass: SAR at most 1 at FMR 0.25" in printed.out
     assert "s of CPU" in printed.out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "audit.json",
@@ -86,19 +87,34 @@ def test_compare_and_gate(
     run_audit(replace(options, steps=1, key_file=tmp_path / "key.json"), tmp_path / "after")
     assert run("audit-compare", before, tmp_path / "after", "--out", tmp_path / "compared") == 0
     printed = capsys.readouterr().out
-    assert "other, SAR at FMR 0.05" in printed
+    assert "other, SAR at FMR 0.25" in printed
     assert "no difference can be shown" in printed
     assert "steps: 3 before, 1 after" in printed
     assert {path.name for path in (tmp_path / "compared").iterdir()} == {
         f"comparison.{ending}" for ending in ("html", "json", "md", "pdf")
     }
-    share = json.loads((before / "audit.json").read_text())["judges"][0]["sar"]["0.05"]["type_2"]
-    assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.05, "--bound", "upper") == 0
-    assert run("audit-gate", before, "--max-sar", share["value"], "--fmr", 0.05) == 0
-    below = share["high"] - 1e-6
-    assert run("audit-gate", before, "--max-sar", below, "--fmr", 0.05, "--bound", "upper") == 1
-    # A rate that the pairs did not support does not pass.
-    assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.001) == 1
+    compared = json.loads((tmp_path / "compared" / "comparison.json").read_text())
+    audits = [json.loads((folder / "audit.json").read_text()) for folder in (before, tmp_path / "after")]
+    accepted = [
+        {one["pseudonym"]: one["judges"]["other"]["accepted"]["0.25"] for one in audit["identities"]}
+        for audit in audits
+    ]
+    changes = [accepted[1][name] - accepted[0][name] for name in accepted[0]]
+    assert compared["paired_people"] == 6
+    assert compared["sar"][0]["difference"]["value"] == pytest.approx(np.mean(changes))
+    closed = [audit["judges"][0]["gap_closed"]["value"] for audit in audits]
+    assert compared["gap_closed"][0]["difference"]["value"] == pytest.approx(closed[1] - closed[0])
+    share = json.loads((before / "audit.json").read_text())["judges"][0]["sar"]["0.25"]["type_2"]
+    assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.25) == 0
+    assert run("audit-gate", before, "--max-sar", share["value"], "--fmr", 0.25, "--bound", "value") == 0
+    below = (share["value"] + share["high"]) / 2
+    capsys.readouterr()
+    assert run("audit-gate", before, "--max-sar", below, "--fmr", 0.25) == 4
+    assert re.search(r"UNDECIDED: .* cannot be decided: attack [\d,]+ people\.", capsys.readouterr().out)
+    if share["value"] > 0:
+        assert run("audit-gate", before, "--max-sar", share["value"] / 2, "--fmr", 0.25) == 1
+    # A rate that there were too few people for does not pass.
+    assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.001) == 4
     assert "UNDECIDED" in capsys.readouterr().out
 
 

@@ -13,6 +13,7 @@ from arcinvert.audit.defences.polyprotect import PolyProtect
 from arcinvert.audit.defences.projection import Projection
 from arcinvert.audit.defences.quantisation import Quantisation
 from arcinvert.audit.defences.scores import ScoreOnly
+from arcinvert.audit.metrics import system_linkability
 from recognition.errors import InputError
 
 DIM = 60
@@ -28,11 +29,13 @@ def templates() -> NDArray[np.float64]:
     return unit_norm(np.random.default_rng(0).normal(size=(8, DIM)))
 
 
-def labelled(people: int = 40, each: int = 3) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def labelled(
+    people: int = 40, each: int = 3, noise: float = 0.5
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     generator = np.random.default_rng(1)
     centres = generator.normal(size=(people, DIM))
     labels = np.repeat(np.arange(people), each)
-    return unit_norm(centres[labels] + 0.5 * generator.normal(size=(len(labels), DIM))), labels
+    return unit_norm(centres[labels] + noise * generator.normal(size=(len(labels), DIM))), labels
 
 
 @pytest.mark.parametrize("name", TEMPLATE_DEFENCES)
@@ -90,6 +93,11 @@ def test_without_public_faces_a_record_is_only_projected_back(
 
 
 def test_what_an_adversary_holds() -> None:
+    assert Projection().held(NOTHING_KNOWN, with_key=False) == "protected template"
+    assert (Projection().knowledge(ADVERSARY), Projection().knowledge(NOTHING_KNOWN)) == (
+        "public-faces",
+        "weights",
+    )
     assert Projection().held(ADVERSARY) == f"protected template, key and templates of {2 * DIM} public faces"
     assert Projection().held(NOTHING_KNOWN) == "protected template and key"
     assert Noise().held(ADVERSARY) == f"protected template and templates of {2 * DIM} public faces"
@@ -183,7 +191,7 @@ def template_defence(text: str) -> TemplateDefence:
 
 
 def test_cost() -> None:
-    embeddings, labels = labelled()
+    embeddings, labels = labelled(people=150, each=2)
     plain = measure_cost(None, embeddings, labels, seed=0)
     assert plain.tar is not None
     assert plain.tar.value > 0.95
@@ -200,12 +208,45 @@ def test_cost() -> None:
     assert noisy.tar.value < 0.5
 
 
+def test_scores_are_rounded_before_they_are_judged() -> None:
+    embeddings, labels = labelled(noise=1.2)
+    rounded = np.round(embeddings @ embeddings.T, 1)
+    first, second = np.triu_indices(len(labels), 1)
+    same = labels[first] == labels[second]
+    mated, nonmated = rounded[first, second][same], rounded[first, second][~same]
+    allowed = int(len(nonmated) * 1e-3)
+    threshold = np.sort(nonmated)[len(nonmated) - allowed - 1]
+    found = measure_cost(template_defence("scores:1"), embeddings, labels, seed=0)
+    assert found.tar is not None
+    assert found.tar.value == pytest.approx((mated > threshold).mean())
+    plain = measure_cost(None, embeddings, labels, seed=0)
+    assert plain.tar is not None
+    assert found.tar.value < plain.tar.value
+    assert found.linkability == pytest.approx(system_linkability(mated, nonmated))
+    assert found.linkability != plain.linkability
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [(None, 1, 1), ("truncation", 1, 1), ("scores", 1, 1), ("noise:0.1", 1, 1), ("biohashing:0.5", 0, 0.05)],
+)
+def test_only_a_key_makes_records_renewable(name: str | None, low: float, high: float) -> None:
+    embeddings, labels = labelled()
+    defence = None if name is None else template_defence(name)
+    renewed = measure_cost(defence, embeddings, labels, seed=0).renewed
+    assert renewed is not None
+    # One photograph a person.
+    assert (renewed.identities, renewed.comparisons) == (40, 40)
+    assert low <= renewed.value <= high
+
+
 def test_the_cost_is_refused_for_few_pairs() -> None:
     embeddings, labels = labelled(people=10)
     spent = measure_cost(None, embeddings, labels, seed=0)
     assert spent.tar is None
+    assert spent.renewed is None
     assert spent.refused is not None
-    assert "rule of three" in spent.refused
+    assert "at least 142 people" in spent.refused
 
 
 def test_names() -> None:

@@ -35,7 +35,7 @@ def test_a_damaged_audit_is_no_verdict(
 ) -> None:
     (tmp_path / "audit.json").write_bytes(DAMAGED[case])
     for command in (
-        ("audit-gate", tmp_path, "--max-sar", 0.5, "--fmr", 0.05),
+        ("audit-gate", tmp_path, "--max-sar", 0.5, "--fmr", 0.25),
         ("audit-compare", finished, tmp_path, "--out", tmp_path / "out"),
     ):
         assert run(*command) == 2
@@ -53,7 +53,7 @@ def test_a_crash_of_the_gate_is_no_verdict(
 
         with monkeypatch.context() as patch:
             patch.setattr("arcinvert.audit.policy.decide", crash)
-            assert run("audit-gate", finished, "--max-sar", 0.5, "--fmr", 0.05) == 2
+            assert run("audit-gate", finished, "--max-sar", 0.5, "--fmr", 0.25) == 2
         assert_one_line(capsys.readouterr().err)
 
 
@@ -61,9 +61,9 @@ def test_numbers_out_of_range_are_refused(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = read_audit(finished)
-    result["judges"][0]["sar"]["0.05"]["type_2"]["identities"] = 10**400
+    result["judges"][0]["sar"]["0.25"]["type_2"]["identities"] = 10**400
     (tmp_path / "audit.json").write_text(json.dumps(result))
-    assert run("audit-gate", tmp_path, "--max-sar", 0.5, "--fmr", 0.05) == 2
+    assert run("audit-gate", tmp_path, "--max-sar", 0.5, "--fmr", 0.25) == 2
     assert_one_line(capsys.readouterr().err)
 
 

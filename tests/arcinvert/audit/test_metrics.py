@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.metrics import (
     calibrate,
-    pairs_between,
+    compare_all,
     ranks,
     stranger_rates,
+    supported,
     system_linkability,
     tar_at_rates,
 )
@@ -23,15 +24,18 @@ def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
-def test_a_rate_is_refused_where_the_pairs_do_not_support_it(generator: np.random.Generator) -> None:
-    mated, nonmated = generator.normal(3, 1, 50), generator.normal(0, 1, 2999)
-    wide, narrow = calibrate(mated, nonmated, [1e-2, 1e-3])
-    assert wide.point is not None
-    assert wide.point.realised_fmr == pytest.approx((nonmated > wide.point.threshold).mean())
-    assert wide.point.realised_fmr <= 1e-2
-    assert narrow.point is None
+def test_a_rate_is_refused_where_the_people_do_not_support_it(generator: np.random.Generator) -> None:
+    labels = np.arange(100)
+    embeddings = unit(generator.normal(size=(100, 16)))
+    nonmated = compare_all(embeddings, embeddings, labels, "cosine").nonmated
+    wide, narrow = calibrate(nonmated, [1e-2, 1e-3])
+    assert wide.threshold is not None
+    assert (nonmated.similarities > wide.threshold.value).mean() <= 1e-2
+    assert wide.threshold.low < wide.threshold.value < wide.threshold.high
+    assert narrow.threshold is None
     assert narrow.refused is not None
-    assert "3,000 nonmated comparisons (rule of three), got 2,999" in narrow.refused
+    assert "at least 142 people, of whose pairs 10 match falsely, got 100" in narrow.refused
+    assert supported(nonmated, [1e-2, 1e-3]) == [1e-2]
 
 
 def test_stranger_rates(generator: np.random.Generator) -> None:
@@ -42,14 +46,21 @@ def test_stranger_rates(generator: np.random.Generator) -> None:
 
 def test_pairs_are_all_pairs_once(generator: np.random.Generator) -> None:
     embeddings, labels = unit(generator.normal(size=(9, 4))), np.array([0, 0, 1, 2, 2, 2, 3, 0, 1])
-    mated, nonmated = pairs_between(embeddings, embeddings, labels, "cosine")
+    found = compare_all(embeddings, embeddings, labels, "cosine")
     wanted: dict[bool, list[float]] = {True: [], False: []}
     for i in range(9):
         for j in range(i + 1, 9):
             wanted[bool(labels[i] == labels[j])].append(float(embeddings[i] @ embeddings[j]))
-    assert sorted(mated) == pytest.approx(sorted(wanted[True]))
-    assert sorted(nonmated) == pytest.approx(sorted(wanted[False]))
-    assert len(pairs_between(embeddings, embeddings, labels, "cosine", per_identity=1)[0]) == 3
+    assert sorted(found.mated) == pytest.approx(sorted(wanted[True]))
+    assert sorted(found.nonmated.similarities) == pytest.approx(sorted(wanted[False]))
+    assert sorted(found.owners) == [0, 0, 0, 1, 2, 2, 2]
+    assert found.nonmated.images.tolist() == [3, 2, 3, 1]
+    for first, second, value in zip(
+        found.nonmated.first, found.nonmated.second, found.nonmated.similarities, strict=True
+    ):
+        products = embeddings[labels == first] @ embeddings[labels == second].T
+        assert np.isclose(products, value).any()
+    assert len(compare_all(embeddings, embeddings, labels, "cosine", per_identity=1).mated) == 3
 
 
 def test_ranks_against_sorting(generator: np.random.Generator) -> None:

@@ -2,10 +2,12 @@
 
 import html.parser
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from arcinvert.audit.policy import Policy, decide
 from arcinvert.audit.report import read_audit
@@ -27,6 +29,7 @@ from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.plots import Label, Line, Mark, Series, chart, dumbbells
 from recognition.errors import InputError
+from recognition.metrics.intervals import estimate
 
 HOSTILE = '<script>alert("x")</script> & | `'
 BLOCKS: list[Block] = [
@@ -48,7 +51,7 @@ BLOCKS: list[Block] = [
             y_label="y",
             x=(0.001, 0.1),
             y=(0, 1),
-            log_x=True,
+            x_scale="log",
             marks=[Mark("here", 0.01)],
         ),
         HOSTILE,
@@ -142,7 +145,7 @@ def test_a_chart_puts_points_where_they_belong() -> None:
         y_label="y",
         x=(0.001, 0.1),
         y=(0, 1),
-        log_x=True,
+        x_scale="log",
     )
     line = next(shape for shape in plot.shapes if isinstance(shape, Line) and shape.role == "first")
     (left, bottom), (middle, half), (right, top) = line.points
@@ -153,38 +156,82 @@ def test_a_chart_puts_points_where_they_belong() -> None:
     assert {"0.001", "0.01", "0.1", "0", "1", "s", "x", "y"} <= set(labels)
 
 
-def judge(value: float, high: float, name: str = "one") -> dict[str, object]:
-    figure = {"value": value, "low": 0.0, "high": high, "identities": 20, "comparisons": 20}
+def test_normal_deviates_make_a_line_of_normal_similarities() -> None:
+    # Similarities of equal variance, two standard deviations apart: FNMR of the deviate z is z' = -2 - z.
+    deviates = np.linspace(-2.3, 0, 5)
+    points = tuple((float(ndtr(z)), float(ndtr(-2 - z))) for z in deviates)
+    plot = chart(
+        [Series("s", points)],
+        x_label="x",
+        y_label="y",
+        x=(0.001, 0.6),
+        y=(0.001, 0.6),
+        x_scale="deviate",
+        y_scale="deviate",
+    )
+    line = next(shape for shape in plot.shapes if isinstance(shape, Line) and shape.role == "first")
+    slopes = np.diff([y for _, y in line.points]) / np.diff([x for x, _ in line.points])
+    assert slopes == pytest.approx(np.full(4, slopes[0]), rel=1e-3)
+    labels = {shape.text for shape in plot.shapes if isinstance(shape, Label)}
+    assert {"0.001", "0.01", "0.05", "0.2", "0.4"} <= labels
+
+
+def judge(accepted: int, people: int, name: str = "one") -> dict[str, object]:
+    figure = asdict(estimate(np.arange(people) < accepted, range(people)))
     return {"name": name, "sar": {"0.001": {"type_2": figure}}}
 
 
 @pytest.mark.parametrize(
     ("limit", "bound", "verdict"),
     [
+        # Of 20, 2 are accepted: 0.1 [0.012, 0.317].
         (0.2, "value", "pass"),
         (0.1, "value", "pass"),
         (0.05, "value", "fail"),
-        (0.2, "upper", "fail"),
-        (0.3, "upper", "pass"),
+        (0.05, "upper", "fail"),
+        (0.1, "upper", "undecided"),
+        (0.3, "upper", "undecided"),
+        (0.32, "upper", "pass"),
     ],
 )
 def test_the_policy(limit: float, bound: str, verdict: str) -> None:
     policy = Policy(limit, 1e-3, bound)  # type: ignore[arg-type]
-    assert decide(policy, [judge(0.1, 0.3)])["verdict"] == verdict
+    assert decide(policy, [judge(2, 20)])["verdict"] == verdict
     # The judge that accepts most counts.
-    assert decide(policy, [judge(0.0, 0.1, "mild"), judge(0.1, 0.3)])["verdict"] == verdict
+    assert decide(policy, [judge(0, 20, "mild"), judge(2, 20)])["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("accepted", "people", "limit", "needed"),
+    [
+        (0, 20, 0.05, "attack 72 people"),
+        (1, 20, 0.05, "no number of people"),
+        (1, 100, 0.05, "attack 114 people"),
+    ],
+)
+def test_it_says_how_many_people_decide(accepted: int, people: int, limit: float, needed: str) -> None:
+    found = decide(Policy(limit, 1e-3), [judge(accepted, people)])
+    assert found["verdict"] == "undecided"
+    assert needed in found["reason"]
+
+
+def test_a_threshold_that_is_uncertain_takes_more_people() -> None:
+    wide = judge(0, 100)
+    wide["sar"]["0.001"]["type_2"]["high"] = 0.06  # type: ignore[index]
+    # As wide as 60 people: 72 of them would be needed, of which each is worth 100 / 60.
+    assert "attack 121 people" in decide(Policy(0.05, 1e-3), [wide])["reason"]
 
 
 def test_a_pass_says_when_there_are_too_few_people() -> None:
-    assert "too few to show" in decide(Policy(0.2, 1e-3), [judge(0.1, 0.3)])["reason"]
-    assert "too few" not in decide(Policy(0.4, 1e-3), [judge(0.1, 0.3)])["reason"]
+    assert "too few to show" in decide(Policy(0.2, 1e-3, "value"), [judge(2, 20)])["reason"]
+    assert "too few" not in decide(Policy(0.4, 1e-3, "value"), [judge(2, 20)])["reason"]
 
 
 def test_what_cannot_be_decided_is_said() -> None:
     refused = {"name": "poor", "sar": {}}
-    assert decide(Policy(1.0, 1e-3), [judge(0.1, 0.3), refused])["verdict"] == "undecided"
+    assert decide(Policy(1.0, 1e-3), [judge(2, 20), refused])["verdict"] == "undecided"
     assert decide(Policy(1.0, 1e-3), [])["verdict"] == "undecided"
-    assert decide(None, [judge(0.1, 0.3)])["verdict"] == "no policy"
+    assert decide(None, [judge(2, 20)])["verdict"] == "no policy"
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:

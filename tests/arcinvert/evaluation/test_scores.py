@@ -16,10 +16,11 @@ from arcinvert.evaluation.scores import (
     judge_images,
     summarise,
 )
+from arcinvert.output.sheet import summary_line
 
 THRESHOLDS = [
-    Threshold(0.01, 0.4, 0.01, 0.9, 1000, 100, 50),
-    Threshold(0.001, 0.6, 0.001, 0.8, 10_000, 100, 50),
+    Threshold(0.01, 0.4, 0.4, 0.4, 0.01, 0.9, 1000, 100, 50),
+    Threshold(0.001, 0.6, 0.6, 0.6, 0.001, 0.8, 10_000, 100, 50),
 ]
 
 
@@ -121,13 +122,14 @@ def test_summary_by_hand() -> None:
     shares = {
         rate: {kind: figure["value"] for kind, figure in sar.items()} for rate, sar in summary["sar"].items()
     }
+    # The attacked network prefers the first sample of a, with a cosine of 0.9.
     assert shares == {
-        "0.01": {"attack": 0.5, "floor": 0.5, "ceiling": 1.0},
-        "0.001": {"attack": 0.25, "floor": 0.0, "ceiling": 0.5},
+        "0.01": {"attack": 0.5, "best_of_n": 0.5, "any_of_n": 0.5, "floor": 0.5, "ceiling": 1.0},
+        "0.001": {"attack": 0.25, "best_of_n": 0.0, "any_of_n": 0.5, "floor": 0.0, "ceiling": 0.5},
     }
-    assert summary["gap_closed"] == pytest.approx((0.4 - 0.375) / (0.65 - 0.375))
-    assert summary["similarity"]["identities"] == 2
-    assert (summary["similarity"]["low"], summary["similarity"]["high"]) == pytest.approx((0.2, 0.6))
+    assert summary["missing"] == {"second_photograph": 0, "source_photograph": 0, "ceiling": 0}
+    assert summary["gap_closed"]["value"] == pytest.approx((0.4 - 0.375) / (0.65 - 0.375))
+    assert summary["similarity"]["identities"] == summary["gap_closed"]["identities"] == 2
 
 
 def test_summary_of_type_1_alone() -> None:
@@ -142,22 +144,56 @@ def test_summary_of_type_1_alone() -> None:
         "0.001": 1.0,
     }
     assert all(sar["ceiling"] is None for sar in summary["sar"].values())
-    assert "gap_closed" not in summary
+    assert summary["gap_closed"] is None
+    assert summary["missing"] == {"second_photograph": 2, "source_photograph": 0, "ceiling": 2}
 
 
-def test_summary_falls_back_to_what_all_have() -> None:
-    verdicts = [*VERDICTS[:2], replace(VERDICTS[2], type_2=None, floor_type_2=None, ceiling=None)]
-    summary = summarise(verdicts, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)
-    assert summary["kind"] == "type_1"
-    assert summary["ceiling"] is None
+def hundred() -> tuple[list[Verdict], list[str], list[float]]:
+    """99 people with a second photograph, of whom 40 pass, and one without."""
+    passing = Verdict(0.9, 0.5, {"0.01": True}, 0.1, 0.2, 0.8, True)
+    failing = replace(passing, type_2=0.3)
+    alone = Verdict(1.0, None, {"0.01": True}, 0.1, None, None, True)
+    verdicts = [passing] * 40 + [failing] * 59 + [alone]
+    return verdicts, [f"person {number}" for number in range(100)], [0.9] * 100
 
 
-def test_summary_without_one_ceiling_has_none() -> None:
-    verdicts = [*VERDICTS[:2], replace(VERDICTS[2], ceiling=None)]
-    summary = summarise(verdicts, NAMES, [0.9, 0.7, 0.6], THRESHOLDS)
-    assert summary["kind"] == "type_2"
-    assert summary["ceiling"] is None
-    assert "gap_closed" not in summary
+def test_one_person_without_a_second_photograph_takes_it_from_nobody_else() -> None:
+    summary = summarise(*hundred(), THRESHOLDS)
+    assert (summary["kind"], summary["identities"]) == ("type_2", 100)
+    assert summary["missing"] == {"second_photograph": 1, "source_photograph": 0, "ceiling": 1}
+    for figure in (summary["similarity"], summary["floor"], summary["ceiling"], summary["gap_closed"]):
+        assert figure["identities"] == 99
+    sar = summary["sar"]["0.01"]
+    assert (sar["attack"]["value"], sar["attack"]["identities"]) == (pytest.approx(40 / 99), 99)
+    assert (sar["ceiling"]["value"], sar["ceiling"]["identities"]) == (1.0, 99)
+    assert (sar["best_of_n"], sar["any_of_n"]) == (None, None)
+    assert summary["attacked_similarity"]["identities"] == summary["face_detected"]["identities"] == 100
+    assert summary["gap_closed"]["value"] == pytest.approx((0.3 + 0.2 * 40 / 99 - 0.2) / 0.6)
+    line = summary_line(summary)
+    assert line.startswith(
+        "Type II, 99 identities (1 without a second photograph): SAR at FMR 0.01: 0.40 [0.3"
+    )
+    assert "gap closed" in line
+
+
+def test_a_missing_ceiling_is_counted_and_not_contagious() -> None:
+    verdicts, names, cosines = hundred()
+    verdicts[0] = replace(verdicts[0], ceiling=None)
+    summary = summarise(verdicts, names, cosines, THRESHOLDS)
+    assert summary["missing"]["ceiling"] == 2
+    assert summary["similarity"]["identities"] == summary["sar"]["0.01"]["attack"]["identities"] == 99
+    assert summary["ceiling"]["identities"] == summary["gap_closed"]["identities"] == 98
+    assert summary["sar"]["0.01"]["ceiling"]["identities"] == 98
+    # The gap is that of the 98, of whom 39 pass.
+    assert summary["gap_closed"]["value"] == pytest.approx((0.3 + 0.2 * 39 / 98 - 0.2) / 0.6)
+    assert "ceiling 1.00 [0.96, 1.00] of 98" in summary_line(summary)
+
+
+def test_the_uncertainty_of_the_threshold_is_in_the_share() -> None:
+    uncertain = [replace(THRESHOLDS[0], low=0.25, high=0.55)]
+    summary = summarise(*hundred(), uncertain)["sar"]["0.01"]["attack"]
+    # All of 99 are above 0.25, nobody is above 0.55.
+    assert (summary["low"], summary["high"]) == (0.0, 1.0)
 
 
 def test_no_gap_is_closed_where_there_is_none() -> None:
@@ -175,5 +211,7 @@ def test_summary_without_references() -> None:
 
 
 def test_gap_closed() -> None:
-    assert gap_closed(0.5, 0.2, 0.8) == pytest.approx(0.5)
-    assert gap_closed(0.5, 0.8, 0.2) is None
+    found = gap_closed(np.array([0.5, 0.7]), np.array([0.2, 0.3]), np.array([0.8, 0.5]))
+    assert found is not None
+    assert found.value == pytest.approx((0.6 - 0.25) / (0.65 - 0.25))
+    assert gap_closed(np.array([0.5]), np.array([0.8]), np.array([0.2])) is None

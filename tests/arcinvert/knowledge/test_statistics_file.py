@@ -13,7 +13,7 @@ from torch import Tensor
 from arcinvert.inversion.parametrisations.pixels import Pixels
 from arcinvert.inversion.penalties import PENALTIES
 from arcinvert.inversion.penalties.base import Setting
-from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.activation_statistics import FaceKind, MeasuredStatistics
 from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.statistics_file import (
     SUFFIX,
@@ -201,3 +201,11 @@ def test_files_of_another_kind_and_missing_ones_are_refused(path: Path) -> None:
         load_statistics(path)
     with pytest.raises(InputError, match="found no such file"):
         load_statistics(path.with_name("none"))
+
+
+@pytest.mark.parametrize("kind", ["public faces", "synthetic faces"])
+def test_whose_faces_they_are_is_kept(recogniser: Recogniser, tmp_path: Path, kind: FaceKind) -> None:
+    statistics = replace(measure(recogniser, [some_images(3)]), faces=kind, template_faces=kind)
+    save_statistics(tmp_path / "s.safetensors", statistics)
+    read = load_statistics(tmp_path / "s.safetensors")
+    assert (read.faces, read.template_faces) == (kind, kind)

@@ -1,42 +1,52 @@
 """The one sentence of a run, and which tiles its sheet has."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from arcinvert.output.sheet import Shown, run_sheet, summary_line
+from recognition.metrics.intervals import estimate
 
 
-def sar(attack: float, floor: float, ceiling: float | None) -> dict[str, Any]:
-    return {
-        "attack": {"value": attack},
-        "floor": {"value": floor},
-        "ceiling": None if ceiling is None else {"value": ceiling},
-    }
+def share(accepted: int, people: int) -> dict[str, Any]:
+    return asdict(estimate(np.arange(people) < accepted, range(people)))
 
 
-def test_the_sentence_has_rates_floor_and_ceiling() -> None:
+def test_the_sentence_has_rates_floor_ceiling_counts_and_intervals() -> None:
+    sar = {"attack": share(9, 12), "floor": share(1, 12), "ceiling": share(10, 10)}
     summary = {
         "kind": "type_2",
-        "identities": 12,
-        "sar": {"0.01": sar(0.754, 0.12, 1.0), "0.001": sar(0.5, 0.0, 0.881)},
+        "identities": 14,
+        "missing": {"second_photograph": 2, "source_photograph": 0, "ceiling": 4},
+        "similarity": share(9, 12),
+        "gap_closed": {"value": 0.4, "low": 0.25, "high": 0.55, "identities": 10, "comparisons": 10},
+        "sar": {"0.01": sar},
     }
+    # Exact intervals of 9 and 1 of 12, and of 10 of 10, as tables of Clopper and Pearson have them.
     assert summary_line(summary) == (
-        "Type II, 12 identities: SAR at FMR 0.01: 0.75 (floor 0.12, ceiling 1.00), "
-        "SAR at FMR 0.001: 0.50 (floor 0.00, ceiling 0.88)."
+        "Type II, 12 identities (2 without a second photograph): SAR at FMR 0.01: 0.75 [0.43, 0.95] "
+        "(floor 0.08 [0.00, 0.38], ceiling 1.00 [0.69, 1.00] of 10), gap closed 0.40 [0.25, 0.55]."
     )
 
 
 def test_an_unknown_ceiling_is_called_so() -> None:
-    summary = {"kind": "type_1", "identities": 1, "sar": {"0.01": sar(1.0, 0.0, None)}}
+    summary = {
+        "kind": "type_1",
+        "identities": 1,
+        "missing": {"second_photograph": 1, "source_photograph": 0, "ceiling": 1},
+        "similarity": share(1, 1),
+        "gap_closed": None,
+        "sar": {"0.01": {"attack": share(1, 1), "floor": share(0, 1), "ceiling": None}},
+    }
     assert summary_line(summary) == (
-        "Type I, 1 identities: SAR at FMR 0.01: 1.00 (floor 0.00, ceiling unknown)."
+        "Type I, 1 identity: SAR at FMR 0.01: 1.00 [0.03, 1.00] (floor 0.00 [0.00, 0.97], ceiling unknown)."
     )
 
 
 def test_without_photographs_the_faces_found_are_given() -> None:
-    line = summary_line({"kind": None, "face_detected": {"value": 0.75}})
-    assert line == "No photograph to judge by; a face is found in 75%."
+    line = summary_line({"kind": None, "face_detected": share(3, 4)})
+    assert line == "No photograph to judge by; a face is found in 75% [19% to 99%] of 4 identities."
 
 
 def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> None:
@@ -66,7 +76,7 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         "attacked": {"name": "tiny"},
         "attacker_knowledge": {"level": "weights"},
         "judge": {"judge": "dlib"},
-        "summary": {"kind": None, "face_detected": {"value": 1.0}},
+        "summary": {"kind": None, "face_detected": share(2, 2)},
         "samples": [
             {"sample": 0, "attacked_similarity": 0.9, "judge": verdict, **unknown},
             {"sample": 1, "attacked_similarity": 0.7, "judge": verdict, **unknown},

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from recognition.errors import InputError
+from recognition.metrics.accuracy import ten_fold_accuracy
 from recognition.metrics.angles import measure_angles
 from recognition.metrics.finite import check_finite
 from recognition.metrics.identification import fnir_at_fpir, identify, ranks, search
-from recognition.metrics.intervals import estimate_fmr
-from recognition.metrics.verification import roc, tar_at_fmr, ten_fold_accuracy, threshold_at_fmr, verify
+from recognition.metrics.thresholds import Nonmated, estimate_fmr, threshold_at_rate
+from recognition.metrics.verification import roc, tar_at_fmr, verify
 
 LABELS = np.repeat(np.arange(30), 3)
 
@@ -33,8 +34,8 @@ def broken_embeddings(value: float) -> np.ndarray:
         lambda rows: search(rows[10:], rows[:10]),
         lambda rows: roc(rows[0], rows[7]),
         lambda rows: roc(rows[7], rows[0]),
-        lambda rows: threshold_at_fmr(rows[7], 0.5),
-        lambda rows: tar_at_fmr(rows[7], rows[0], 0.5),
+        lambda rows: threshold_at_rate(rows[7], 0.5),
+        lambda rows: tar_at_fmr(rows[7], Nonmated(rows[0], *np.zeros((2, 8), int), np.ones(9, int)), 0.5),
         lambda rows: fnir_at_fpir(rows[7], np.ones(8, dtype=bool), rows[0], 0.5),
         lambda rows: ten_fold_accuracy(rows[7], np.arange(8) < 4, np.arange(8) % 2),
     ],

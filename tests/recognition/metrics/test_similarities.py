@@ -76,9 +76,15 @@ def test_all_similarities_are_equal() -> None:
 def test_verification_of_many_images_equals_that_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = np.sort(LABELS)
     embeddings = unit_embeddings(labels)
-    kept = verify(embeddings, labels, fmrs=(0.05, 0.01))
+    kept = verify(embeddings, labels, fmrs=(0.2, 0.05), intervals=True)
     monkeypatch.setattr(verification, "MAX_KEPT_PAIRS", 10)
-    counted = verify(embeddings, labels, fmrs=(0.05, 0.01))
+    counted = verify(embeddings, labels, fmrs=(0.2, 0.05), intervals=True)
+    for mine, others in (
+        (counted.fmr_estimates, kept.fmr_estimates),
+        (counted.tar_estimates, kept.tar_estimates),
+    ):
+        for figure, other in zip(mine, others, strict=True):
+            assert (figure.low, figure.high) == pytest.approx((other.low, other.high), abs=1e-3)
     assert counted.accuracy == kept.accuracy
     for point, other in zip(counted.points, kept.points, strict=True):
         # The products of other blocks may differ in float32's last bit.

@@ -1,5 +1,4 @@
 import json
-import math
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +6,7 @@ import pytest
 
 from recognition.errors import InputError
 from recognition.metrics.accuracy import ten_fold_accuracy
-from recognition.metrics.similarities import nonmated_similarities
+from recognition.metrics.thresholds import Nonmated, cross_comparisons
 from recognition.metrics.verification import (
     PAIRS_PER_IDENTITY,
     Pairs,
@@ -17,9 +16,15 @@ from recognition.metrics.verification import (
     make_pairs,
     roc,
     tar_at_fmr,
-    threshold_at_fmr,
     verify,
 )
+
+
+def comparisons(similarities: np.ndarray) -> Nonmated:
+    """All pairs of people with an image each."""
+    people = round(0.5 + np.sqrt(0.25 + 2 * len(similarities)))
+    first, second = np.triu_indices(people, 1)
+    return Nonmated(similarities, first, second, np.ones(people, np.int64))
 
 
 def unit_embeddings(labels: np.ndarray, spread: float, seed: int = 0) -> np.ndarray:
@@ -29,52 +34,18 @@ def unit_embeddings(labels: np.ndarray, spread: float, seed: int = 0) -> np.ndar
     return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("fmr", [0.5, 0.1, 0.03, 0.0311])
-@pytest.mark.parametrize("digits", [15, 1])
-def test_threshold_is_the_lowest_that_keeps_the_rate(fmr, digits):
-    # Rounding to one digit makes many similarities equal.
-    nonmated = np.random.default_rng(0).uniform(-1, 1, 150).round(digits)
-    kept = [value for value in nonmated if sum(other > value for other in nonmated) <= fmr * 150]
-    assert threshold_at_fmr(nonmated, fmr) == min(kept)
-
-
-@pytest.mark.parametrize("fmr", [0.01, 0.001])
-def test_rule_of_three_refuses_too_few_comparisons(fmr):
-    enough = round(3 / fmr)
-    nonmated = np.linspace(-1, 1, enough)
-    assert threshold_at_fmr(nonmated, fmr) == nonmated[-4]
-    with pytest.raises(
-        InputError,
-        match=rf"FMR {fmr:g}: expected at least {enough:,} nonmated comparisons \(rule of three\)",
-    ):
-        threshold_at_fmr(nonmated[1:], fmr)
-
-
-def test_the_number_in_the_error_message_is_enough():
-    for percent in range(1, 100):
-        fmr = percent / 100
-        threshold = threshold_at_fmr(np.linspace(-1, 1, math.ceil(3 / fmr)), fmr)
-        assert -1 <= threshold <= 1
-
-
-@pytest.mark.parametrize("fmr", [0.0, 1.0, -0.1, 1.5, math.nan])
-def test_a_rate_that_is_no_fraction_is_refused(fmr):
-    with pytest.raises(InputError, match="FMR: expected a fraction between 0 and 1"):
-        threshold_at_fmr(np.zeros(10_000), fmr)
-
-
 def test_tar_counts_mated_similarities_above_the_threshold():
     generator = np.random.default_rng(1)
-    mated, nonmated = generator.normal(0.6, 0.2, 80), generator.normal(0, 0.2, 400)
-    point = tar_at_fmr(mated, nonmated, 0.01)
+    mated, nonmated = generator.normal(0.6, 0.2, 80), generator.normal(0, 0.2, 50 * 49 // 2)
+    point = tar_at_fmr(mated, comparisons(nonmated), 0.01)
     assert point.tar == sum(value > point.threshold for value in mated) / 80
-    assert point.realised_fmr == sum(value > point.threshold for value in nonmated) / 400
+    assert point.realised_fmr == sum(value > point.threshold for value in nonmated) / 1225
     assert point.realised_fmr <= point.fmr == 0.01
-    assert (point.mated, point.nonmated) == (80, 400)
+    assert (point.mated, point.nonmated) == (80, 1225)
 
 
 def test_a_constant_similarity_verifies_nobody():
-    point = tar_at_fmr(np.full(50, 0.5), np.full(400, 0.5), 0.01)
+    point = tar_at_fmr(np.full(50, 0.5), comparisons(np.full(1225, 0.5)), 0.01)
     assert (point.tar, point.realised_fmr) == (0.0, 0.0)
 
 
@@ -211,7 +182,7 @@ def test_few_identities_are_balanced_or_refused(sizes, time_limit):
     assert pairs.mated.sum() == (~pairs.mated).sum()
 
 
-def test_nonmated_similarities_equal_two_loops():
+def test_cross_comparisons_equal_two_loops():
     labels = np.array([0, 1, 0, 2, 1, 1, 3])
     embeddings = unit_embeddings(labels, 0.5)
     expected = [
@@ -220,18 +191,19 @@ def test_nonmated_similarities_equal_two_loops():
         for second in range(first + 1, 7)
         if labels[first] != labels[second]
     ]
-    np.testing.assert_allclose(
-        sorted(nonmated_similarities(embeddings, labels)), sorted(expected), atol=1e-12
-    )
+    found = cross_comparisons(embeddings, labels)
+    np.testing.assert_allclose(sorted(found.similarities), sorted(expected), atol=1e-12)
+    assert found.images.tolist() == [2, 3, 1, 1]
+    assert not (found.first == found.second).any()
 
 
 def test_verify_separates_clusters_and_not_noise():
-    labels = np.repeat(np.arange(40), 3)
+    labels = np.repeat(np.arange(150), 2)
     tight = verify(unit_embeddings(labels, 0.05), labels)
     assert tight.accuracy > 0.99
     assert [point.tar for point in tight.points] == [1.0, 1.0]
     assert [point.fmr for point in tight.points] == [0.01, 0.001]
-    assert (tight.identities, tight.images) == (40, 120)
+    assert (tight.identities, tight.images) == (150, 300)
     shuffled = verify(unit_embeddings(labels, 0.05), np.random.default_rng(0).permutation(labels))
     assert abs(shuffled.accuracy - 0.5) < 0.15
     assert shuffled.points[0].tar < 0.2
@@ -245,17 +217,26 @@ def test_verify_uses_given_pairs():
         np.array([True, False, True, False]),
         np.array([0, 0, 1, 1]),
     )
-    metrics = verify(embeddings, labels, pairs=chosen, fmrs=(0.01,))
+    metrics = verify(embeddings, labels, pairs=chosen, fmrs=(0.1,))
     similarities = np.array([embeddings[first] @ embeddings[second] for first, second in chosen.indices])
     assert metrics.pairs == 4
     assert metrics.accuracy == ten_fold_accuracy(similarities, chosen.mated, chosen.folds)[0]
-    assert metrics.points == (
-        tar_at_fmr(similarities[[0, 2]], nonmated_similarities(embeddings, labels), 0.01),
-    )
+    assert metrics.points == (tar_at_fmr(similarities[[0, 2]], cross_comparisons(embeddings, labels), 0.1),)
+
+
+def test_rates_are_those_that_there_are_enough_people_for():
+    labels = np.repeat(np.arange(60), 2)
+    embeddings = unit_embeddings(labels, 0.5)
+    assert [point.fmr for point in verify(embeddings, labels).points] == [0.01]
+    few = verify(embeddings[:60], labels[:60])
+    assert (few.points, few.nonmated) == ((), 60 * 59 // 2 - 30)
+    assert "tar_at_fmr_0.01" not in describe_verification(few)
+    with pytest.raises(InputError, match=r"FMR 0\.001: expected at least 142 people"):
+        verify(embeddings, labels, fmrs=(0.001,))
 
 
 def test_description_is_flat_and_rounded():
-    labels = np.repeat(np.arange(40), 3)
+    labels = np.repeat(np.arange(142), 2)
     metrics = verify(unit_embeddings(labels, 0.9), labels)
     described = describe_verification(metrics)
     assert list(described) == [
@@ -273,7 +254,7 @@ def test_description_is_flat_and_rounded():
     ]
     assert described["accuracy"] == round(metrics.accuracy, 5)
     assert described["tar_at_fmr_0.001"] == round(metrics.points[1].tar, 5)
-    assert described["nonmated"] == 120 * 119 // 2 - 40 * 3
+    assert described["nonmated"] == 284 * 283 // 2 - 142
 
 
 def test_the_roc_equals_a_loop():
@@ -305,8 +286,8 @@ def test_a_roc_needs_both_kinds():
 
 def test_intervals_and_the_curve_are_described():
     generator = np.random.default_rng(0)
-    labels = np.repeat(np.arange(30), 2)
-    embeddings = generator.normal(size=(30, 8))[labels] + generator.normal(0, 0.5, (60, 8))
+    labels = np.repeat(np.arange(50), 2)
+    embeddings = generator.normal(size=(50, 8))[labels] + generator.normal(0, 0.5, (100, 8))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     metrics = verify(embeddings, labels, fmrs=(0.1, 0.01), intervals=True)
     described = describe_verification(metrics)

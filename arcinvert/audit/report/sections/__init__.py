@@ -6,6 +6,7 @@ from typing import Any
 from arcinvert.audit.report.document import Block, Heading, Picture, Title
 from arcinvert.audit.report.sections import (
     acceptance,
+    agreement,
     answer,
     curves,
     defences,
@@ -20,6 +21,7 @@ from arcinvert.audit.report.sections import (
 SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[Block]]], ...] = (
     ("Answer", answer.blocks),
     ("Accepted as the person", acceptance.blocks),
+    ("Agreement of judges", agreement.blocks),
     ("Plots", curves.blocks),
     ("Identification and robustness", identification.blocks),
     ("Faces", faces.blocks),

@@ -9,8 +9,11 @@ from arcinvert.audit.report.text import figure_text, number_text
 _ROWS = {
     "type_2": "attack, Type II (another photograph)",
     "type_1": "attack, Type I (the template's photograph)",
+    "best_of_n": "attack, Type II, best of N: the sample most similar to the target",
+    "any_of_n": "attack, Type II, any of N: one of N attempts is accepted",
     "mean_face": "floor: mean face",
     "stranger": "floor: another person's reconstruction",
+    "stranger_any_of_n": "floor: any of another person's N reconstructions",
     "ceiling": "ceiling: real photograph",
 }
 
@@ -24,7 +27,8 @@ def blocks(result: dict[str, Any]) -> list[Block]:
             "SAR is the share of reconstructions that a judge accepts. SAR at FMR t is measured at the "
             "threshold where a share t of pairs of real photographs of different people is accepted (false "
             "match rate). Type II compares with another photograph than the template's, and measures "
-            "identity. Intervals are 95 %, by bootstrap over identities with 2,000 replicates."
+            "identity. Intervals are 95 %, over people: those attacked, and those that the threshold was "
+            "calibrated on. Shares with one sample of each person have exact intervals (Clopper and Pearson)."
         )
     ]
     for judge in result["judges"]:
@@ -55,19 +59,39 @@ def _shares(judge: dict[str, Any]) -> Table:
 
 
 def _thresholds(judge: dict[str, Any]) -> Table:
+    """Return the error rates of real photographs, as ISO/IEC 19795-1 reports them: FNMR at fixed FMR."""
     counts = judge["calibration"]
     rows = [
         (
             f"{entry['fmr']:g}",
-            "refused" if entry["refused"] else number_text(entry["realised_fmr"], 6),
-            number_text(entry["threshold"], 4),
-            number_text(entry["tar"], 4),
+            _threshold(entry),
+            "refused" if entry["refused"] else figure_text(entry["realised_fmr"], digits=5),
+            figure_text(_complement(entry["tar"])),
         )
         for entry in judge["thresholds"]
     ]
     caption = (
-        f"Thresholds of {judge['name']}: {counts['nonmated']:,} nonmated and {counts['mated']:,} mated pairs "
-        f"of {counts['photographs']:,} photographs of {counts['identities']:,} people outside the attack"
+        f"Error rates of {judge['name']} on real photographs: {counts['nonmated']:,} nonmated and "
+        f"{counts['mated']:,} mated comparisons of {counts['photographs']:,} photographs of "
+        f"{counts['identities']:,} people outside the attack, all of whose photographs were compared"
     )
-    header = ("FMR", "realised FMR", "accepts above", "true accept rate (TAR) of real pairs")
+    header = (
+        "FMR claimed",
+        "accepts above [95 %]",
+        "false match rate (FMR) [95 %]",
+        "false non-match rate (FNMR) [95 %]",
+    )
     return Table(caption, header, tuple(rows))
+
+
+def _threshold(entry: dict[str, Any]) -> str:
+    ends = (entry[name] for name in ("threshold", "threshold_low", "threshold_high"))
+    value, low, high = (number_text(end, 4) for end in ends)
+    return "-" if entry["threshold"] is None else f"{value} [{low}, {high}]"
+
+
+def _complement(figure: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return 1 minus a share, with its interval."""
+    if figure is None:
+        return None
+    return figure | {"value": 1 - figure["value"], "low": 1 - figure["high"], "high": 1 - figure["low"]}

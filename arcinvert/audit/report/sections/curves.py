@@ -1,16 +1,16 @@
-"""Plots: SAR against FMR, similarities, the judges' ROC, and the gap of each identity."""
+"""Plots: SAR against FMR, similarities, the judges' error rates, and the gap of each identity."""
 
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Figure
 from arcinvert.audit.report.plots import Mark, Series, chart, dumbbells
-from arcinvert.audit.report.text import RANKED, number_text
+from arcinvert.audit.report.text import RANKED, figure_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
     """Return the section; empty without judges."""
     judges = result["judges"]
-    found = [_acceptance(judges), *(_histogram(judge) for judge in judges), _roc(judges)]
+    found = [_acceptance(judges), *(_histogram(judge) for judge in judges), _errors(judges)]
     found += [_gap(result, judge) for judge in judges]
     return [figure for figure in found if figure is not None]
 
@@ -34,7 +34,7 @@ def _acceptance(judges: list[dict[str, Any]]) -> Figure | None:
         for curve in curves
     )
     plot = chart(
-        curves, x_label="false match rate", y_label="SAR", x=(min(lowest, 0.01), 0.1), y=(0, 1), log_x=True
+        curves, x_label="false match rate", y_label="SAR", x=(min(lowest, 0.01), 0.1), y=(0, 1), x_scale="log"
     )
     caption = "SAR against FMR, Type II, with 95 % bands"
     return Figure(plot, caption, f"A worthless attack would have SAR = FMR. {ends}.")
@@ -73,29 +73,33 @@ def _histogram(judge: dict[str, Any]) -> Figure:
     return Figure(plot, f"Similarities, judged by {judge['name']}", words)
 
 
-def _roc(judges: list[dict[str, Any]]) -> Figure | None:
-    curves = [
-        Series(judge["name"], tuple((point["fmr"], point["tar"]) for point in judge["roc"]))
-        for judge in judges
-        if judge["roc"]
-    ]
+def _errors(judges: list[dict[str, Any]]) -> Figure | None:
+    """Return the detection error trade-off: both axes are normal deviates, as ISO/IEC 19795-1 draws it."""
+    curves = []
+    for judge in judges:
+        # Neither 0 nor 1 has a normal deviate.
+        rates = [(point["fmr"], 1 - point["tar"]) for point in judge["roc"]]
+        points = tuple(point for point in rates if all(0 < rate < 1 for rate in point))
+        if points:
+            curves.append(Series(judge["name"], points))
     if not curves:
         return None
-    lowest = min(curve.points[0][0] for curve in curves)
     words = "; ".join(
-        f"{curve.name}: true accept rate (TAR) {curve.points[0][1]:.2f} at FMR {curve.points[0][0]:.1g}"
-        for curve in curves
+        f"{curve.name}: FNMR {curve.points[0][1]:.3f} at FMR {curve.points[0][0]:.1g}" for curve in curves
     )
+    every = [point for curve in curves for point in curve.points]
+    x, y = ((min(*rates, 0.01), max(*rates, 0.4)) for rates in zip(*every, strict=True))
     plot = chart(
         curves,
-        x_label="false match rate",
-        y_label="TAR",
-        x=(min(lowest, 0.1), 1),
-        y=(0, 1),
-        log_x=True,
+        x_label="false match rate (FMR)",
+        y_label="false non-match rate (FNMR)",
+        x=x,
+        y=y,
+        x_scale="deviate",
+        y_scale="deviate",
     )
-    caption = "Receiver operating characteristic (ROC) of the judges on real photographs"
-    return Figure(plot, caption, f"It shows how good the judges are. {words}.")
+    caption = "Detection error trade-off (DET) of the judges on real photographs, on normal deviates"
+    return Figure(plot, caption, f"It shows how good the judges are: lower is better. {words}.")
 
 
 def _gap(result: dict[str, Any], judge: dict[str, Any]) -> Figure:
@@ -111,5 +115,5 @@ def _gap(result: dict[str, Any], judge: dict[str, Any]) -> Figure:
         dumbbells(rows, x_label="similarity to another photograph", names=names),
         f"Gap of each identity, judged by {judge['name']}, {which}, most at risk first",
         "The gap goes from the similarity of the mean face to that of a real photograph; over all "
-        f"identities, the reconstructions close {number_text(judge['gap_closed'])} of it.",
+        f"identities, the reconstructions close {figure_text(judge['gap_closed'])} of it.",
     )

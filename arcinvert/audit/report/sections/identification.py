@@ -3,7 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, number_text
+from arcinvert.audit.report.text import figure_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -55,7 +55,7 @@ def _similarities(judges: list[dict[str, Any]]) -> Table:
         (
             judge["name"],
             *(figure_text(judge["similarities"][kind]) for kind in ("type_1", "type_2", "floor", "ceiling")),
-            number_text(judge["gap_closed"]),
+            figure_text(judge["gap_closed"]),
         )
         for judge in judges
     ]

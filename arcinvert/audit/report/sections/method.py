@@ -4,6 +4,7 @@ from typing import Any
 
 from arcinvert.audit.report.document import Block, Bullets, Code, Table
 from arcinvert.audit.report.text import options_toml
+from recognition.metrics.thresholds import FALSE_MATCHES
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -18,12 +19,15 @@ def blocks(result: dict[str, Any]) -> list[Block]:
         "Each photograph is aligned to 112x112 pixels by five points. The attack sees only templates or "
         "class centres; neither judges nor photographs steer it or choose among its results.",
         "A judge's thresholds come from pairs of real photographs of people outside the attack. A false "
-        "match rate (FMR) is refused if fewer than 3 / FMR pairs support it.",
-        "Pairs share photographs, so the thresholds are less certain than as many independent pairs would "
-        "be.",
+        f"match rate (FMR) is refused where fewer than {FALSE_MATCHES} false matches are expected of the "
+        "pairs of these people, so that the rate on other people is at most twice the one claimed in 95 of "
+        "100 calibrations.",
+        "A threshold's interval allows pairs with a person in common to depend on each other, and is part of "
+        "the interval of each share accepted at it.",
         "Robustness is measured after JPEG compression at quality 50, Gaussian blur of 1.5 pixels, and a "
         "crop that removes 10 % of each side.",
     ]
+    items += people["notes"]
     if people["avoided"]:
         items.append(
             "People whose photographs trained the attacked network or a judge were left out of the "

@@ -1,0 +1,84 @@
+"""The command of the table of defences: who is attacked, and what is printed."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import benchmarks.defences as table
+from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.report.sections.defences import blocks
+from recognition.errors import InputError
+
+
+def test_held_out_people_are_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("Ann", "Bob", "Cat"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.png").touch()
+    monkeypatch.setattr(table, "load_notes", lambda _: {"split": {"held_out": ["Cat", "Ann", "Zoe"]}})
+    for _ in range(2):
+        folder = table.link_held_out(tmp_path / "photos", tmp_path / "out")
+        assert sorted(path.name for path in folder.iterdir()) == ["Ann", "Cat"]
+    assert (folder / "Ann" / "1.png").exists()
+    monkeypatch.setattr(table, "load_notes", lambda _: {"split": {"held_out": ["Zoe"]}})
+    with pytest.raises(InputError, match="expected LFW's people"):
+        table.link_held_out(tmp_path / "photos", tmp_path / "out")
+
+
+def entry(name: str, key: str | None, differences: dict[str, str]) -> dict[str, Any]:
+    """One row of audit.json, as far as the section reads it."""
+    figure = {"value": 0.5, "low": 0.25, "high": 0.75}
+    return {
+        "defence": name,
+        "key": key,
+        "attacker": f"attack on {name}",
+        "knowledge": "weights",
+        "attacker_holds": f"record of {name}",
+        "differences": differences,
+        "identities": 7,
+        "irreversibility": figure,
+        "judges": {"dlib": {"sar": {"0.001": figure}, "gap_closed": None}},
+        "tar_fmr": 0.001,
+        "tar": figure,
+        "unlinkability": {"d_sys": 0.4, "d_sys_floor": 0.1},
+        "renewability": None,
+    }
+
+
+def test_the_command_prints_the_tables_of_its_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[AuditOptions] = []
+    rows = [("no defence", None), ("hash", "known"), ("hash", "unknown"), ("other", None)]
+    found = {
+        "defences": [entry(*row, {"steps": "7 in place of 5"} if row[0] == "other" else {}) for row in rows],
+        "answer": {"headline_fmr": "0.001"},
+        "judges": [{"name": "dlib"}],
+        "threat_model": {"network": "tiny"},
+    }
+
+    def audit(options: AuditOptions, out: Path) -> dict[str, Any]:
+        asked.append(options)
+        return found
+
+    monkeypatch.setattr(table, "run_audit", audit)
+    monkeypatch.setattr(table, "section_blocks", lambda result: {"Defences": blocks(result)})
+    monkeypatch.setattr(table, "link_held_out", lambda *_: tmp_path)
+    given = argparse.Namespace(photos=tmp_path, out=tmp_path, model="tiny", people=7, steps=5)
+    given.judges, given.defences = ["dlib"], ["noise"]
+    table.compare(given)
+    # Everybody is compared, so that the audit's own attack is the first row.
+    assert (asked[0].people, asked[0].defence_people, asked[0].steps) == (7, 7, 5)
+    lines = capsys.readouterr().out.splitlines()
+    attacked = [line for line in lines if "record of" in line]
+    assert [line.split(" | ")[:2] for line in attacked] == [
+        ["| no defence", "none"],
+        ["| hash", "known"],
+        ["| hash", "unknown"],
+        ["| other", "none"],
+    ]
+    # One cost for both rows of a keyed defence, and a difference is said.
+    assert len([line for line in lines if "0.40 (0.10)" in line]) == 3
+    assert "- other: steps 7 in place of 5" in lines
+    assert lines[-1].startswith("tiny, 5 steps;")
