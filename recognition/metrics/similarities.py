@@ -159,7 +159,9 @@ class NonmatedHistogram:
         edges = np.nextafter(self.thresholds(), np.inf)
         parts: dict[int, list[Array]] = {number: [] for number in bins}
         sizes = dict.fromkeys(bins, 0)
-        found = {number: (np.empty(0), np.empty(0, np.int64)) for number in bins}
+        found: dict[int, tuple[Array, NDArray[np.int64]]] = {
+            number: (np.empty(0), np.empty(0, np.int64)) for number in bins
+        }
         lowest = edges[min(bins)]
         for row in self._rows():
             high = row[row >= lowest]

@@ -95,7 +95,8 @@ def measure_cost(
         renewed = estimate_acceptance(again, labels[firsts], threshold)
     except InputError as error:
         refused = str(error)
-    return Cost(tar, refused, *_linkability(records, labels, seed), renewed)
+    linkability, floor = _linkability(records, labels, seed)
+    return Cost(tar, refused, linkability, floor, renewed)
 
 
 def _records(
