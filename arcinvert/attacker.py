@@ -15,8 +15,9 @@ from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.knowledge.public_photographs import Overlap, find_overlap
 from arcinvert.options import AttackOptions
-from arcinvert.plan import AttackPlan, resolve, uses_measured_faces
+from arcinvert.plan import AttackPlan
 from arcinvert.recipes import TargetKind
+from arcinvert.resolve import resolve, uses_measured_faces
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
 from arcinvert.subjects import (

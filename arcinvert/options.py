@@ -20,7 +20,7 @@ class AttackOptions:
     """What a user may decide about an attack; `help` of each field says its meaning.
 
     None means "not given": the recipe decides (arcinvert/recipes.py), and where the recipe leaves it open,
-    `arcinvert.plan.resolve` decides by the network, the attacker's knowledge and the kind of target.
+    `arcinvert.resolve.resolve` decides by the network, the attacker's knowledge and the kind of target.
 
     Raises:
         InputError: If a value is of another type or out of its range.

@@ -20,7 +20,7 @@ class Setting:
     """The value of one option.
 
     Args:
-        value: The value. None leaves the choice to `arcinvert.plan.resolve`.
+        value: The value. None leaves the choice to `arcinvert.resolve.resolve`.
         source: Where the value comes from.
     """
 
@@ -76,9 +76,7 @@ _SETTINGS = {
     "loss_margin": Setting(1.0, "wider than in training: a gradient remains once the class is the nearest"),
     "whiten": Setting(True, "directions in which all templates vary would decide otherwise"),
     "regression_blend": Setting(None, "half for a class where a regression was fitted: its errors differ"),
-    "skin_tone": Setting(
-        None, "where public faces with templates are known: gradients keep the average tone"
-    ),
+    "skin_tone": Setting(False, "tones follow the person a little more with it, at a larger distance"),
     "learning_rate": Setting(None, _BY_PARAMETRISATION),
     "warm_up": Setting(0.05, "the first steps of Adam are the roughest"),
     "low_resolution": Setting(0.0, "not needed from the mean face"),

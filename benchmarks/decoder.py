@@ -4,7 +4,7 @@
     arcinvert learn --model mobilefacenet_y1.onnx --images public
     python -m benchmarks.decoder --photos ../shared/data/lfw/images --out runs/decoder
 
-The default of the attack (`arcinvert.plan.DECODER_DEFAULTS`) is chosen by this table, so it attacks people
+The default of the attack (`arcinvert.resolve.DECODER_DEFAULTS`) is chosen by this table, so it attacks people
 that the bundled network was trained on, with two to nine photographs; `--reported` attacks held-out people,
 on whom results are reported. The decoder must have been trained on neither: public_faces writes the faces of
 others. (The bundled network's decoder was trained on all the photographs that the network was trained on: use

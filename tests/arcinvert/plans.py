@@ -9,7 +9,8 @@ from torch import nn
 from arcinvert.knowledge.activation_statistics import ActivationSite, LayerMoments
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.options import AttackOptions
-from arcinvert.plan import AttackPlan, PlannedPenalty, resolve
+from arcinvert.plan import AttackPlan, PlannedPenalty
+from arcinvert.resolve import resolve
 from recognition.recogniser import Preprocessing, Recogniser
 from tests.arcinvert.inversion.initialisation.knowledge import full_knowledge, no_statistics
 from tests.arcinvert.inversion.networks import DIM, SIZE, recogniser_with_statistics

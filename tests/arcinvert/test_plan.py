@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-import arcinvert.plan as plan_module
+import arcinvert.resolve as resolve_module
 from arcinvert.options import AttackOptions
-from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty, resolve
+from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty
+from arcinvert.resolve import resolve
 from recognition.errors import InputError
 from tests.arcinvert.inversion.initialisation.knowledge import no_statistics
 from tests.arcinvert.plans import CALIBRATE, known, network, penalties, plan, without_batch_norm
@@ -125,19 +126,16 @@ def test_with_a_regression_half_of_a_classs_image_is_its_face() -> None:
     assert plan("class", faces=knowledge, regression_blend=0.0).regression_blend == 0.0
 
 
-def test_skin_tone_follows_neighbours_where_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skin_tone_needs_enough_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     few = known(neighbours=True)
     assert not plan("template", faces=few).skin_tone
     with pytest.raises(
         InputError, match=r"skin_tone: expected at least 500 public faces .*, found 60; embed"
     ):
         plan("template", faces=few, skin_tone=True)
-    monkeypatch.setattr(plan_module, "FEWEST_FACES", 60)
-    assert plan("template", faces=few).skin_tone
-    assert not plan("template", faces=few, skin_tone=False).skin_tone
-    assert few.statistics is not None
-    synthetic = replace(few, statistics=replace(few.statistics, template_faces="synthetic faces"))
-    assert not plan("template", faces=synthetic).skin_tone
+    monkeypatch.setattr(resolve_module, "FEWEST_FACES", 60)
+    assert not plan("template", faces=few).skin_tone
+    assert plan("template", faces=few, skin_tone=True).skin_tone
     other = plan("template", faces=few, initialisation="mean-face", skin_tone=True)
     assert other.knowledge_used["nearest_neighbours"] == "60 public faces"
     assert not plan("template", faces=few, recipe="paper").skin_tone

@@ -2,7 +2,7 @@
 
 import pytest
 
-from arcinvert.plan import DECODER_DEFAULTS
+from arcinvert.resolve import DECODER_DEFAULTS
 from benchmarks.decoder import ROWS, options_of
 from tests.arcinvert.plans import known, plan
 

@@ -1,0 +1,330 @@
+"""Every decision about an attack, made once, from options, network, knowledge and kind of target."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Literal
+
+from arcinvert.inversion.initialisation import INITIALISATIONS
+from arcinvert.inversion.initialisation.base import Initialisation
+from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.parametrisations.base import AugmentationStrength, Parametrisation
+from arcinvert.inversion.penalties import PENALTIES
+from arcinvert.inversion.penalties.base import Penalty, Setting
+from arcinvert.inversion.targets import LOSSES
+from arcinvert.knowledge.activation_statistics import statistics_layers
+from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.regression import REGRESSION_BLEND
+from arcinvert.knowledge.skin_tone import FEWEST_FACES
+from arcinvert.options import AttackOptions
+from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty
+from arcinvert.recipes import KnowledgeName, TargetKind, preset
+from recognition.errors import InputError
+from recognition.recogniser import Recogniser
+
+#: What a learned decoder is used for where there is one and nothing is given: `initialisation`,
+#: `parametrisation`, both or neither. benchmarks/decoder.py measures which is better.
+DECODER_DEFAULTS: frozenset[str] = frozenset()
+
+
+def resolve(
+    options: AttackOptions, recogniser: Recogniser, knowledge: Knowledge, target: TargetKind
+) -> AttackPlan:
+    """Decide everything about an attack.
+
+    Options that were given come first, then the recipe's, then what suits the network, the knowledge and the
+    target.
+
+    Args:
+        options: What the user gave.
+        recogniser: The attacked network.
+        knowledge: All that could be known of public faces.
+        target: What is attacked.
+
+    Raises:
+        InputError: If options contradict each other, the network or the knowledge.
+    """
+    plan = _decide(options, recogniser, knowledge, target)
+    defaults = preset(options.recipe, options.knowledge)[1].values(target)
+
+    def matters(name: str) -> bool:
+        """Return whether the plan would be another without an option that the recipe leaves open."""
+        left_out: dict[str, Any] = {name: None}
+        try:
+            return _decide(replace(options, **left_out), recogniser, knowledge, target) != plan
+        except InputError:
+            return True
+
+    changes = {
+        name: value
+        for name, value in _changes(options.given(), defaults).items()
+        if name == "penalty" or defaults.get(name) is not None or matters(name)
+    }
+    return replace(plan, changes=changes)
+
+
+def _decide(
+    options: AttackOptions, recogniser: Recogniser, knowledge: Knowledge, target: TargetKind
+) -> AttackPlan:
+    """Return the plan, without the changes of the recipe."""
+    level, recipe = preset(options.recipe, options.knowledge)
+    defaults, given = recipe.values(target), options.given()
+    values = defaults | {name: value for name, value in given.items() if name != "penalty"}
+    knowledge = knowledge.at(level)
+    if level == "weights":
+        _check_weights_only(given)
+    initialisation_name, initialisation = _initialisation(values, recogniser, knowledge)
+    parametrisation_name, parametrisation = _parametrisation(
+        values, initialisation_name, initialisation, knowledge, recogniser.name
+    )
+    blend = _blend(values, recogniser, knowledge, target)
+    skin_tone = _skin_tone(values, recogniser, knowledge)
+    loss = _loss(values, target)
+    setting = Setting(recogniser, parametrisation, knowledge.statistics)
+    penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
+    is_class = LOSSES[loss].needs_classes
+    centres = recogniser.centres
+    steps = _first(values["steps"], parametrisation.steps)
+    used = _knowledge_used(
+        knowledge, initialisation_name, parametrisation_name, blend, skin_tone, penalties, setting
+    )
+    return AttackPlan(
+        target=target,
+        recipe=options.recipe,
+        changes={},
+        knowledge=_level(used),
+        knowledge_used=used,
+        samples=options.samples,
+        seed=options.seed,
+        batch_size=values["batch_size"],
+        steps=steps,
+        restarts=_first(
+            values["restarts"], initialisation.restarts, parametrisation.restarts if steps else 1
+        ),
+        preparation_steps=initialisation.preparation_steps,
+        learning_rate=_first(values["learning_rate"], parametrisation.learning_rate),
+        warm_up=values["warm_up"],
+        low_resolution=values["low_resolution"],
+        average=values["average"],
+        early_stopping=values.get("early_stopping"),
+        initialisation=initialisation_name,
+        parametrisation=parametrisation_name,
+        regression_blend=blend,
+        skin_tone=skin_tone,
+        loss=loss,
+        loss_scale=_first(values["loss_scale"], recogniser.scale if is_class else 1.0),
+        loss_margin=_first(values["loss_margin"], recogniser.margin) if is_class else 0.0,
+        # As few centres as dimensions leave some directions without variance.
+        whiten_centres=bool(
+            values["whiten"] and is_class and centres is not None and len(centres) > centres.shape[1]
+        ),
+        whiten_neighbours=bool(values["whiten"]),
+        penalties=penalties,
+        augmentation=_augmentation(values, initialisation, parametrisation),
+        notes=(*knowledge.notes, *notes),
+    )
+
+
+def uses_measured_faces(options: AttackOptions) -> bool:
+    """Return whether an attack by these options starts from, or asks for, what was measured on faces."""
+    level, _ = preset(options.recipe, options.knowledge)
+    if level == "weights":
+        return False
+    measured = bool(options.regression_blend) or bool(options.penalty.get("bn-per-position"))
+    return measured or options.initialisation in (None, "nearest-neighbours", "regression")
+
+
+def _first(*values: Any) -> Any:
+    """Return the first value that is not None."""
+    return next(value for value in values if value is not None)
+
+
+def _changes(given: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the given options that differ from the recipe's."""
+    changes = {
+        name: value for name, value in given.items() if name not in defaults or value != defaults[name]
+    }
+    if "penalty" in changes:
+        weights = changes["penalty"]
+        changes["penalty"] = {
+            name: weight for name, weight in weights.items() if weight != defaults["penalty"].get(name, 0)
+        }
+    return {name: value for name, value in changes.items() if value != {}}
+
+
+def _check_weights_only(given: dict[str, Any]) -> None:
+    """Refuse what is made of public faces where the attacker knows the weights alone."""
+    refused = {
+        "initialisation": [name for name in INITIALISATIONS if INITIALISATIONS[name].of_public_faces],
+        "parametrisation": [name for name in PARAMETRISATIONS if PARAMETRISATIONS[name].of_public_faces],
+    }
+    for name, made_of_faces in refused.items():
+        if given.get(name) in made_of_faces:
+            raise InputError(
+                f"{name}: expected one that is made of no faces with knowledge of the weights alone, got "
+                f"{given[name]}"
+            )
+    if given.get("regression_blend"):
+        raise InputError(
+            "regression_blend: expected 0 with knowledge of the weights alone, got "
+            f"{given['regression_blend']}: the regression is fitted on public faces"
+        )
+    if given.get("skin_tone"):
+        raise InputError(
+            "skin_tone: expected no with knowledge of the weights alone, got yes: tones are those of public "
+            "faces"
+        )
+
+
+def _initialisation(
+    values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge
+) -> tuple[str, type[Initialisation]]:
+    name = values["initialisation"]
+    if name is None:
+        possible: Iterable[str] = (
+            one for one in INITIALISATIONS if one != "decoder" or "initialisation" in DECODER_DEFAULTS
+        )
+        name = next(one for one in possible if not INITIALISATIONS[one].missing(knowledge, recogniser.name))
+    elif lacks := INITIALISATIONS[name].missing(knowledge, recogniser.name):
+        raise InputError(f"initialisation: {lacks}")
+    return name, INITIALISATIONS[name]
+
+
+def _parametrisation(
+    values: dict[str, Any],
+    initialisation_name: str,
+    initialisation: type[Initialisation],
+    knowledge: Knowledge,
+    network: str,
+) -> tuple[str, type[Parametrisation]]:
+    name = values["parametrisation"]
+    if name is None:
+        # Without a step the initial images themselves are the result.
+        if not initialisation.of_public_faces or values["steps"] == 0:
+            name = "pixels"
+        elif "parametrisation" in DECODER_DEFAULTS and knowledge.decoder is not None:
+            name = "decoder"
+        else:
+            name = "face-pca"
+    chosen = PARAMETRISATIONS[name]
+    if lacks := chosen.missing(knowledge, network):
+        raise InputError(f"parametrisation: {lacks}")
+    if chosen.of_public_faces and not initialisation.of_public_faces:
+        raise InputError(
+            f"parametrisation: expected pixels or fourier with {initialisation_name}, got {name}"
+        )
+    return name, chosen
+
+
+def _blend(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge, target: TargetKind) -> float:
+    blend = values["regression_blend"]
+    if blend is None and values["steps"] == 0:
+        return 0.0
+    if blend is None:
+        return REGRESSION_BLEND if knowledge.regression is not None and target == "class" else 0.0
+    if blend and (lacks := knowledge.regression_missing(recogniser.name)):
+        raise InputError(f"regression_blend: {lacks}")
+    return float(blend)
+
+
+def _skin_tone(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge) -> bool:
+    wanted, neighbours = values["skin_tone"], knowledge.nearest_neighbours
+    found = 0 if neighbours is None else len(neighbours)
+    if wanted and found < FEWEST_FACES:
+        raise InputError(
+            f"skin_tone: expected at least {FEWEST_FACES} public faces with templates of {recogniser.name}, "
+            f"found {found}; embed some (arcinvert calibrate --model MODEL --images FACES)"
+        )
+    return bool(wanted)
+
+
+def _loss(values: dict[str, Any], target: TargetKind) -> str:
+    name = str(values["loss"])
+    if LOSSES[name].needs_classes and target != "class":
+        others = " or ".join(one for one in LOSSES if not LOSSES[one].needs_classes)
+        raise InputError(f"loss: expected {others} for a template, got {name}")
+    return name
+
+
+def _penalties(
+    of_recipe: dict[str, float | None], given: dict[str, float], setting: Setting
+) -> tuple[tuple[PlannedPenalty, ...], tuple[str, ...]]:
+    """Return the penalties in the registry's order; those of the recipe that lack something are left out."""
+    planned, notes = [], []
+    weights = of_recipe | given
+    for name in PENALTIES:
+        if name not in weights:
+            continue
+        weight, penalty = _weight(name, weights[name], setting.parametrisation), PENALTIES[name]
+        if not weight:
+            continue
+        if lacks := penalty.missing(setting):
+            if name in given:
+                raise InputError(f"penalty {name}: {lacks}")
+            if penalty.of_activations:
+                notes.append(f"{setting.recogniser.name} is attacked without the penalty {name}: {lacks}.")
+            continue
+        planned.append(PlannedPenalty(name, weight * _factor(penalty, setting.parametrisation)))
+    return tuple(planned), tuple(notes)
+
+
+def _weight(name: str, weight: float | None, parametrisation: type[Parametrisation]) -> float:
+    if weight is not None:
+        return weight
+    if name not in parametrisation.penalty_weights:
+        raise InputError(f"penalty {name}: expected a weight, got none")
+    return parametrisation.penalty_weights[name]
+
+
+def _factor(penalty: type[Penalty], parametrisation: type[Parametrisation]) -> float:
+    return parametrisation.activation_penalty_factor if penalty.of_activations else 1.0
+
+
+def _augmentation(
+    values: dict[str, Any], initialisation: type[Initialisation], parametrisation: type[Parametrisation]
+) -> PlannedAugmentation:
+    suits: AugmentationStrength = (
+        initialisation.near and parametrisation.augmentation_near
+    ) or parametrisation.augmentation
+    strengths = {
+        entry: _first(values[entry], getattr(suits, entry)) for entry in AugmentationStrength._fields
+    }
+    return PlannedAugmentation(flip=values["flip"], wrap=values["wrap"], **strengths)
+
+
+def _knowledge_used(
+    knowledge: Knowledge,
+    initialisation: str,
+    parametrisation_name: str,
+    blend: float,
+    skin_tone: bool,
+    penalties: tuple[PlannedPenalty, ...],
+    setting: Setting,
+) -> dict[str, str]:
+    """Return what of public faces an attack uses, by kind."""
+    used: dict[str, str] = {}
+    parametrisation = setting.parametrisation
+    if initialisation == "mean-face":
+        used["mean_face"] = knowledge.mean_face_source
+    faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
+    uses_neighbours = initialisation == "nearest-neighbours" or skin_tone
+    if uses_neighbours and knowledge.nearest_neighbours is not None:
+        used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
+    if (initialisation == "regression" or blend) and knowledge.regression is not None:
+        used["regression"] = f"{knowledge.regression.count} {faces}"
+    if "decoder" in (initialisation, parametrisation_name) and knowledge.decoder is not None:
+        used["decoder"] = knowledge.decoder.faces
+    if {"nearest_neighbours", "regression", "decoder"} & set(used) or parametrisation.of_public_faces:
+        used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
+    if knowledge.statistics is not None and any(
+        PENALTIES[penalty.name].of_activations
+        and (penalty.name == "bn-per-position" or not statistics_layers(setting.recogniser))
+        for penalty in penalties
+    ):
+        used["statistics"] = f"{knowledge.statistics.images} {knowledge.statistics.faces}"
+    return used
+
+
+def _level(used: dict[str, str]) -> KnowledgeName | Literal["synthetic-faces"]:
+    if any(text.endswith("synthetic faces") for text in used.values()):
+        return "synthetic-faces"
+    return "public-faces" if used else "weights"
