@@ -1,4 +1,4 @@
-"""`arcinvert audit`: can templates or class centres be turned into faces that pass?
+"""`arcinvert audit`: can templates or class centres be turned into faces that another recogniser accepts?
 
 Options (`options`) and opened inputs (`inputs`) give a plan (`plan`) and a cohort (`cohort`). The work is
 done unit by unit on disk (`pipeline`, `cache`, `units`), defences are compared (`comparison`, `defences`),

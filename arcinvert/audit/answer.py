@@ -27,11 +27,11 @@ def answer_sentences(result: dict[str, Any]) -> list[str]:
     sar, rank = worst["sar"][headline], worst["rank"]
     share, low = sar["type_2"]["value"], sar["type_2"]["low"]
     if low > sar["mean_face"]["value"]:
-        can = "can be turned into faces that pass"
+        can = "can be turned into faces that another recogniser accepts"
     elif share > sar["mean_face"]["value"]:
-        can = "may be turned into faces that pass, though these are too few people to tell"
+        can = "may be turned into faces that another recogniser accepts, though these are too few people to tell"
     else:
-        can = "were not shown to be turned into faces that pass"
+        can = "were not shown to be turned into faces that another recogniser accepts"
     return [
         f"The {threat['held']} of {threat['network']} {can}: of {result['people']['attacked']} people, "
         f"{percent_text(sar['type_2'])} are accepted as themselves by {worst['name']}, which was not "

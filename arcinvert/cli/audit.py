@@ -26,7 +26,8 @@ def add_parser(commands: Any) -> None:
     """Add the parsers of `audit`, `audit-compare` and `audit-gate`."""
     audit = commands.add_parser(
         "audit",
-        help="measure how many templates or class centres can be turned into faces that pass, as a report",
+        help="measure how many templates or class centres can be turned into faces that another recogniser "
+        "accepts, as a report",
         description="Attack templates or class centres, judge the reconstructions by recognisers that were "
         "not attacked, and write a report as HTML, PDF, Markdown and JSON. A stopped audit goes on where it "
         "was.",
