@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert import Step, StopInversion
+from arcinvert.inversion.progress import RunProgress
 from recognition.images import to_uint8
 
 #: Seconds between two frames. With more frames the browser would be busier than the attack.
@@ -69,7 +70,7 @@ class Job:
         self._frames: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._stop, self._abandon = threading.Event(), threading.Event()
         self._begin = self._part_begin = self._last_frame = 0.0
-        self._part = 0
+        self._part, self._steps = 0, RunProgress()
         self._result: Any = None
         self._error: BaseException | None = None
         self.timed_out = False
@@ -110,7 +111,7 @@ class Job:
 
     def begin_part(self, part: int) -> None:
         """Start to count the steps and the time of another attack within the job."""
-        self._part, self._part_begin = part, time.monotonic()
+        self._part, self._part_begin, self._steps = part, time.monotonic(), RunProgress()
 
     def progress(self, step: Step) -> None:
         """Receive a step of an attack; the callback `progress` of `arcinvert.Attacker`.
@@ -125,7 +126,7 @@ class Job:
         if now - self._begin > self._limit:
             self.timed_out = True
             self.stop()
-        steps, number = step.steps * step.batches, (step.batch - 1) * step.steps + step.number
+        number, steps = self._steps.of(step)
         wanted = number in (1, steps) or bool(self._every and number % self._every == 0)
         if wanted or now - self._last_frame > FRAME_INTERVAL or self.stopped:
             self._last_frame = now

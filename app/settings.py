@@ -59,13 +59,14 @@ class Settings:
     def model_names(self) -> list[str]:
         """Return the names of the networks that can be chosen now, the bundled one first."""
         # Both import torch, which the command line does without.
-        from arcinvert.knowledge.statistics_file import SUFFIX
+        from arcinvert.knowledge import decoder_file, statistics_file
         from recognition.loading import BUNDLED
 
         if self.models is None or not self.models.is_dir():
             return [BUNDLED]
         names = (path.name for path in self.models.iterdir() if path.suffix.lower() in MODEL_SUFFIXES)
-        return [BUNDLED, *sorted(name for name in names if not name.endswith(SUFFIX))]
+        beside = (decoder_file.SUFFIX, statistics_file.SUFFIX)
+        return [BUNDLED, *sorted(name for name in names if not name.endswith(beside))]
 
     def model(self, name: str) -> str:
         """Return what `arcinvert.Attacker` takes for a name on the page.

@@ -13,6 +13,7 @@ from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.initialisation.base import Initialisation, InitialisationRequest
 from arcinvert.inversion.initialisation.noise import noise_images
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.parametrisations.base import Parametrisation
 from arcinvert.inversion.parametrisations.low_resolution import LowResolution
 from arcinvert.inversion.penalties import PENALTIES, WeightedPenalty
 from arcinvert.inversion.penalties.base import Setting
@@ -24,6 +25,7 @@ from arcinvert.inversion.stages import in_stages
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.inversion.targets.base import Target, TargetRequest
 from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.skin_tone import SkinTone
 from arcinvert.knowledge.whitening import Whitening, whitening_of
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects import Subject
@@ -73,6 +75,8 @@ class Attack:
             WeightedPenalty(penalty.name, penalty.weight, PENALTIES[penalty.name].build(setting))
             for penalty in plan.penalties
         )
+        neighbours = knowledge.nearest_neighbours
+        self._skin_tone = None if neighbours is None else SkinTone(neighbours)
         self._whitening: Whitening | None = None
         if plan.whiten_centres and recogniser.centres is not None:
             self._whitening = whitening_of(recogniser.centres)
@@ -106,7 +110,9 @@ class Attack:
                 self._recogniser, images.to(self._recogniser.device), target.templates
             ).cpu(),
         )
-        return self._blended(found, target) if self.plan.regression_blend else found
+        if self.plan.regression_blend:
+            found = self._blended(found, target)
+        return self._toned(found, target) if self.plan.skin_tone else found
 
     def _restart(
         self,
@@ -119,8 +125,11 @@ class Attack:
         """Run one restart of a batch; `number` is the batch's and the restart's."""
         batch, restart = number
         again = ("restart", restart) if restart else ()
-        start = self.initialisation.images(
-            templates, request, seeds=self._seeds(tasks, *again), restart=restart
+        # Noise makes optimisations differ; where there is none it would only stay in the image.
+        start = (
+            self.initialisation.images(templates, request, seeds=self._seeds(tasks, *again), restart=restart)
+            if self.plan.steps
+            else resized(self.initialisation.faces(templates, request, restart), self._recogniser.input_size)
         )
         # The text is older than the name: it decides the random numbers.
         generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", batch, *again))
@@ -134,14 +143,15 @@ class Attack:
             generator=generator,
         )
 
+        def parametrised(images: Tensor) -> Parametrisation:
+            return self._parametrisation.build(images, target.templates, self._knowledge)
+
         def run(schedule: Schedule, images: Tensor) -> Inversion:
             images = images.to(self._recogniser.device)
             return invert(
                 self._recogniser,
                 target,
-                LowResolution(images, self._parametrisation)
-                if schedule.low_resolution
-                else self._parametrisation(images),
+                LowResolution(images, parametrised) if schedule.low_resolution else parametrised(images),
                 schedule,
                 penalties=self._penalties,
                 augmentation=augmentation,
@@ -183,6 +193,14 @@ class Attack:
         return replace(found, images=images, similarity=similarity)
 
     @torch.no_grad()
+    def _toned(self, found: Inversion, target: Target) -> Inversion:
+        """Give images the skin tone of public faces with like templates."""
+        if self._skin_tone is None:
+            raise InputError("skin_tone: expected public faces with templates, got none")
+        images = self._skin_tone.apply(found.images, target.templates)
+        return replace(found, images=images, similarity=self._similarity(images, target))
+
+    @torch.no_grad()
     def _stopped_at_once(self, tasks: Sequence[Task], target: Target) -> Inversion:
         """Return what there is of an attack that was stopped before its first step: noise."""
         images = noise_images(seeds=self._seeds(tasks), size=self._recogniser.input_size)
@@ -206,6 +224,10 @@ class Attacks:
         self._recogniser, self._knowledge, self._dtype = recogniser, knowledge, dtype
         self._initialisations: dict[tuple[Any, ...], Initialisation] = {}
         self._latest: Attack | None = None
+
+    def reuse(self, other: "Attacks") -> None:
+        """Take over what initialisations prepared for another network with the same weights."""
+        self._initialisations |= other._initialisations
 
     def of(self, plan: AttackPlan) -> Attack:
         """Return the attack of a plan; the batches of a plan share one."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from recognition.content import content_digest
 from recognition.errors import InputError
 from recognition.loading import ModelChoice, load
 from recognition.recogniser import Preprocessing, Recogniser
@@ -56,6 +57,13 @@ def describe_model(recogniser: Recogniser) -> dict[str, Any]:
         "classes": None if centres is None else len(centres),
         "preprocessing": vars(recogniser.preprocessing) | {"reason": source.reason},
     }
+
+
+def network_digest(recogniser: Recogniser) -> str:
+    """Return the SHA-256 of all that decides what a network computes: weights, centres and preprocessing."""
+    names = None if recogniser.class_names is None else list(recogniser.class_names)
+    settings = (recogniser.scale, recogniser.margin, names)
+    return content_digest(describe_model(recogniser), settings, recogniser)
 
 
 def environment(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:

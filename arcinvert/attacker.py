@@ -13,12 +13,19 @@ from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.progress import OnStep, StepCounter
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
+from arcinvert.knowledge.public_photographs import Overlap, find_overlap
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan, resolve, uses_measured_faces
 from arcinvert.recipes import TargetKind
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
-from arcinvert.subjects import TemplateSubjects, class_subjects, crop_subjects, photograph_subjects
+from arcinvert.subjects import (
+    TemplateSubjects,
+    class_subjects,
+    crop_subjects,
+    photograph_subjects,
+    training_notes,
+)
 from arcinvert.subjects.classes import wanted_classes
 from arcinvert.subjects.photographs import LeftOut
 from arcinvert.subjects.subject import Subject
@@ -38,6 +45,7 @@ class Attacker:
             normalised images to embeddings.
         preprocessing: What a torch module expects of an image; required for it, refused for others.
         statistics: The file of 'arcinvert calibrate'; None takes the one beside the network, if there is one.
+        decoder: The file of 'arcinvert learn', likewise.
         device: Where attacks run; `auto` is CUDA, then MPS, then the CPU.
         precision: The floating-point type; `auto` is bfloat16 where the hardware has it.
         knowledge: What is known of public faces, if it is loaded already; None loads it.
@@ -45,7 +53,7 @@ class Attacker:
             before the first attack that uses them. What is measured is cached.
 
     Raises:
-        InputError: If the network or the statistics cannot be loaded.
+        InputError: If the network, the statistics or the decoder cannot be loaded.
 
     Example:
         >>> attacker = Attacker()
@@ -59,6 +67,7 @@ class Attacker:
         *,
         preprocessing: Preprocessing | None = None,
         statistics: str | os.PathLike[str] | None = None,
+        decoder: str | os.PathLike[str] | None = None,
         device: DeviceName = "auto",
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
@@ -67,13 +76,16 @@ class Attacker:
         check_word("device", device, get_args(DeviceName))
         check_word("precision", precision, get_args(Precision))
         check_path("statistics", statistics)
+        check_path("decoder", decoder)
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
         self.recogniser = as_recogniser(model, preprocessing).to(self.device)
-        self.knowledge = load_knowledge(self.recogniser, statistics) if knowledge is None else knowledge
-        self._statistics = statistics
+        self.knowledge = (
+            load_knowledge(self.recogniser, statistics, decoder) if knowledge is None else knowledge
+        )
+        self._files = {"statistics": statistics, "decoder": decoder}
         self._calibrate = calibrate and knowledge is None
-        self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+        self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
 
     @cached_property
     def judge(self) -> Judge:
@@ -95,14 +107,15 @@ class Attacker:
 
     def resolved(self, options: AttackOptions, target: TargetKind) -> AttackPlan:
         """Return the complete plan of an attack with checked options; see `plan`."""
-        if options.knowledge == "weights" and self._statistics is not None:
-            raise InputError(
-                "statistics: expected none with knowledge of the weights alone, got "
-                f"{os.fspath(self._statistics)}, which is made of public faces"
-            )
+        for name, file in self._files.items():
+            if options.knowledge == "weights" and file is not None:
+                raise InputError(
+                    f"{name}: expected none with knowledge of the weights alone, got {os.fspath(file)}, "
+                    "which is made of public faces"
+                )
         if self._calibrate and uses_measured_faces(options):
             self.knowledge = self.knowledge.with_synthetic_faces(self.recogniser)
-            self._attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+            self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
             self._calibrate = False
         return resolve(options, self.recogniser, self.knowledge, target)
 
@@ -123,8 +136,7 @@ class Attacker:
         Args:
             class_id: Class numbers from 0.
             class_name: Class names.
-            photos: A folder of one folder for each class name, for the judge, where no references are
-                shipped.
+            photos: A folder of one folder for each class name, for the judge, in place of shipped references.
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
@@ -136,8 +148,8 @@ class Attacker:
         wanted = wanted_classes(class_id, class_name)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
         inputs = {"classes": wanted, "photos": _name(photos)}
-        notes = _without_type_2(subjects, photos)
-        return _run(self, "generate", "class", subjects, chosen, inputs, out, resume, progress, notes)
+        notes = training_notes(subjects, photos=photos is not None) + _without_type_2(subjects, photos)
+        return _run(self, "generate", subjects, chosen, inputs, out, resume, progress, notes, True)
 
     @takes(AttackOptions)
     def from_image(
@@ -148,6 +160,7 @@ class Attacker:
         photos: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        allow_overlap: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -161,6 +174,7 @@ class Attacker:
             photos: Other photographs of the same people, for Type II and the ceiling.
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
+            allow_overlap: Whether photographs among the attacker's public faces are reported, not refused.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -178,10 +192,8 @@ class Attacker:
             "face": face,
             "photos": _name(photos),
         }
-        notes = _without_type_2(subjects, photos)
-        if left_out:
-            notes.append(f"Photographs left out as unreadable or without a face: {len(left_out)}.")
-        return _run(self, "from-image", "template", subjects, chosen, inputs, out, resume, progress, notes)
+        notes = _without_type_2(subjects, photos) + _number_left_out(left_out)
+        return _run(self, "from-image", subjects, chosen, inputs, out, resume, progress, notes, allow_overlap)
 
     @takes(AttackOptions)
     def from_crops(
@@ -190,6 +202,7 @@ class Attacker:
         *,
         out: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        allow_overlap: bool = False,
         progress: OnStep | None = None,
         **options: Any,
     ) -> Run:
@@ -199,6 +212,7 @@ class Attacker:
             crops: One or several paths, PIL images or uint8 arrays, 112x112x3 RGB.
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
+            allow_overlap: Whether crops among the attacker's public faces are reported, not refused.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
@@ -207,7 +221,7 @@ class Attacker:
         chosen = _checked(options, out, progress)
         subjects = crop_subjects(self.recogniser, crops, self.judge)
         inputs = {"crops": [subject.name for subject in subjects]}
-        return _run(self, "from-crops", "template", subjects, chosen, inputs, out, resume, progress)
+        return _run(self, "from-crops", subjects, chosen, inputs, out, resume, progress, (), allow_overlap)
 
     @takes(AttackOptions)
     def from_embedding(
@@ -235,7 +249,7 @@ class Attacker:
         chosen = _checked(options, out, progress)
         subjects = TemplateSubjects(self.recogniser, templates)
         inputs = {"templates": _name(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
-        return _run(self, "from-embedding", "template", subjects, chosen, inputs, out, resume, progress)
+        return _run(self, "from-embedding", subjects, chosen, inputs, out, resume, progress)
 
     def reconstruct(
         self,
@@ -274,16 +288,16 @@ class Attacker:
             batches: The number of batches.
             on_step: Receives every step.
         """
-        attack = self._attacks.of(plan)
-        steps = attack.initialisation.pending_steps + plan.steps_per_batch
-        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches)
+        attack = self.attacks.of(plan)
+        pending = attack.initialisation.pending_steps
+        steps = pending + plan.steps_per_batch
+        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches, preparation=pending)
         return attack.run(tasks, batch=batch, counter=counter)
 
 
 def _run(
     attacker: Attacker,
     command: str,
-    target: TargetKind,
     subjects: Sequence[Subject],
     options: AttackOptions,
     inputs: dict[str, Any],
@@ -291,10 +305,13 @@ def _run(
     resume: bool,
     progress: OnStep | None,
     notes: Sequence[str] = (),
+    allow_overlap: bool | None = None,
 ) -> Run:
+    plan = attacker.resolved(options, "class" if command == "generate" else "template")
+    overlap = None if allow_overlap is None else _overlap(attacker, plan, subjects, allowed=allow_overlap)
     return run_plan(
         attacker,
-        attacker.resolved(options, target),
+        plan,
         subjects,
         attacker.judge,
         command=command,
@@ -302,9 +319,37 @@ def _run(
         options=to_json(options),
         out=out,
         progress=progress,
-        notes=notes,
+        notes=[*notes, *([sentence] if overlap is not None and (sentence := overlap.sentence()) else [])],
         resume=resume,
+        overlap=overlap,
     )
+
+
+def _number_left_out(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return a sentence about the photographs that were left out, if there are any."""
+    return [f"Photographs left out as unreadable or without a face: {len(left_out)}."] if left_out else []
+
+
+def _overlap(
+    attacker: Attacker, plan: AttackPlan, subjects: Sequence[Subject], *, allowed: bool
+) -> Overlap | None:
+    """Return which of the subjects are among the public faces of the attacker's statistics file.
+
+    The result is None if the attack does not use the file, or its faces are of nobody. For classes an overlap
+    is allowed, since the network was trained on them anyway.
+
+    Raises:
+        InputError: If one is, and that is not allowed.
+    """
+    statistics = attacker.knowledge.statistics
+    if statistics is None or not plan.uses_public_faces or statistics.of_nobody:
+        return None
+    people = [subject.name for subject in subjects if subject.label is not None]
+    photographs = [one for subject in subjects for one in subject.photograph_keys]
+    overlap = find_overlap(statistics.photographs, photographs, people)
+    if overlap and not allowed:
+        raise overlap.refused()
+    return overlap
 
 
 def attack_options(options: dict[str, Any]) -> AttackOptions:

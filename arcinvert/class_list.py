@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arcinvert.output.verdicts import seen_in
-from arcinvert.subjects import class_centres
+from arcinvert.subjects import class_centres, training_photographs
 from arcinvert.subjects.names import plain_name, search_names
 from recognition.errors import InputError
 from recognition.metrics.angles import nearest_angles
@@ -65,7 +65,7 @@ def list_classes(
 
 def best_known_classes(recogniser: Recogniser, count: int) -> list[ListedClass]:
     """Return the classes with the most training photographs, most first; none if these are not known."""
-    photographs = recogniser.class_photographs
+    photographs = training_photographs(recogniser)
     if photographs is None:
         return []
     order = sorted(range(len(photographs)), key=lambda label: -photographs[label])
@@ -73,7 +73,7 @@ def best_known_classes(recogniser: Recogniser, count: int) -> list[ListedClass]:
 
 
 def _listed(recogniser: Recogniser, labels: list[int]) -> list[ListedClass]:
-    names, photographs = recogniser.class_names, recogniser.class_photographs
+    names, photographs = recogniser.class_names, training_photographs(recogniser)
     centres = class_centres(recogniser).cpu().numpy()
     angles = nearest_angles(centres, np.array(labels, dtype=np.int64)) if len(centres) > 1 else None
     return [

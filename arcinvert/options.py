@@ -41,7 +41,11 @@ class AttackOptions:
         group=_RUN,
         minimum=1,
     )
-    steps: int | None = option(help="the optimiser steps of each restart", group=_LENGTH, minimum=1)
+    steps: int | None = option(
+        help="the optimiser steps of each restart; with 0 the initial images are the result, without noise",
+        group=_LENGTH,
+        minimum=0,
+    )
     restarts: int | None = option(
         help="how often each sample is started anew with other random numbers; the image that the attacked "
         "network finds most similar under random augmentation is kept",
@@ -86,6 +90,9 @@ class AttackOptions:
         group=_IMAGES,
         minimum=0,
         maximum=1,
+    )
+    skin_tone: bool | None = option(
+        help="give the result the skin tone that public faces with like templates have", group=_IMAGES
     )
     loss: str | None = option(
         help=f"how embeddings are compared with the target; {LOSSES.help()}", group=_LOSS, choices=LOSSES

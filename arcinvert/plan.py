@@ -15,10 +15,15 @@ from arcinvert.inversion.targets import LOSSES
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.regression import REGRESSION_BLEND
+from arcinvert.knowledge.skin_tone import FEWEST_FACES
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind, preset
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
+
+#: What a learned decoder is used for where there is one and nothing is given: `initialisation`,
+#: `parametrisation`, both or neither. benchmarks/decoder.py measures which is better.
+DECODER_DEFAULTS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class AttackPlan:
         initialisation: The name in `INITIALISATIONS`.
         parametrisation: The name in `PARAMETRISATIONS`.
         regression_blend: The fraction of the result that is the regression's face.
+        skin_tone: Whether the result gets the skin tone of public faces with like templates.
         loss: The name in `LOSSES`.
         loss_scale: The scale of the loss.
         loss_margin: The margin of the loss, radians; 0 where it has none.
@@ -94,6 +100,7 @@ class AttackPlan:
     initialisation: str
     parametrisation: str
     regression_blend: float
+    skin_tone: bool
     loss: str
     loss_scale: float
     loss_margin: float
@@ -107,6 +114,11 @@ class AttackPlan:
     def steps_per_batch(self) -> int:
         """Optimiser steps of a batch, all restarts together, without the preparation."""
         return self.restarts * self.steps
+
+    @property
+    def uses_public_faces(self) -> bool:
+        """Whether it uses what a statistics file has of public faces."""
+        return bool({"nearest_neighbours", "regression", "statistics"} & set(self.knowledge_used))
 
     @property
     def stages(self) -> tuple[Schedule, ...]:
@@ -175,14 +187,20 @@ def _decide(
     if level == "weights":
         _check_weights_only(given)
     initialisation_name, initialisation = _initialisation(values, recogniser, knowledge)
-    parametrisation_name, parametrisation = _parametrisation(values, initialisation_name, initialisation)
+    parametrisation_name, parametrisation = _parametrisation(
+        values, initialisation_name, initialisation, knowledge, recogniser.name
+    )
     blend = _blend(values, recogniser, knowledge, target)
+    skin_tone = _skin_tone(values, recogniser, knowledge)
     loss = _loss(values, target)
     setting = Setting(recogniser, parametrisation, knowledge.statistics)
     penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
     is_class = LOSSES[loss].needs_classes
     centres = recogniser.centres
-    used = _knowledge_used(knowledge, initialisation_name, parametrisation, blend, penalties, setting)
+    steps = _first(values["steps"], parametrisation.steps)
+    used = _knowledge_used(
+        knowledge, initialisation_name, parametrisation_name, blend, skin_tone, penalties, setting
+    )
     return AttackPlan(
         target=target,
         recipe=options.recipe,
@@ -192,8 +210,10 @@ def _decide(
         samples=options.samples,
         seed=options.seed,
         batch_size=values["batch_size"],
-        steps=_first(values["steps"], parametrisation.steps),
-        restarts=_first(values["restarts"], initialisation.restarts, parametrisation.restarts),
+        steps=steps,
+        restarts=_first(
+            values["restarts"], initialisation.restarts, parametrisation.restarts if steps else 1
+        ),
         preparation_steps=initialisation.preparation_steps,
         learning_rate=_first(values["learning_rate"], parametrisation.learning_rate),
         warm_up=values["warm_up"],
@@ -203,6 +223,7 @@ def _decide(
         initialisation=initialisation_name,
         parametrisation=parametrisation_name,
         regression_blend=blend,
+        skin_tone=skin_tone,
         loss=loss,
         loss_scale=_first(values["loss_scale"], recogniser.scale if is_class else 1.0),
         loss_margin=_first(values["loss_margin"], recogniser.margin) if is_class else 0.0,
@@ -261,6 +282,11 @@ def _check_weights_only(given: dict[str, Any]) -> None:
             "regression_blend: expected 0 with knowledge of the weights alone, got "
             f"{given['regression_blend']}: the regression is fitted on public faces"
         )
+    if given.get("skin_tone"):
+        raise InputError(
+            "skin_tone: expected no with knowledge of the weights alone, got yes: tones are those of public "
+            "faces"
+        )
 
 
 def _initialisation(
@@ -268,7 +294,9 @@ def _initialisation(
 ) -> tuple[str, type[Initialisation]]:
     name = values["initialisation"]
     if name is None:
-        possible: Iterable[str] = INITIALISATIONS
+        possible: Iterable[str] = (
+            one for one in INITIALISATIONS if one != "decoder" or "initialisation" in DECODER_DEFAULTS
+        )
         name = next(one for one in possible if not INITIALISATIONS[one].missing(knowledge, recogniser.name))
     elif lacks := INITIALISATIONS[name].missing(knowledge, recogniser.name):
         raise InputError(f"initialisation: {lacks}")
@@ -276,12 +304,24 @@ def _initialisation(
 
 
 def _parametrisation(
-    values: dict[str, Any], initialisation_name: str, initialisation: type[Initialisation]
+    values: dict[str, Any],
+    initialisation_name: str,
+    initialisation: type[Initialisation],
+    knowledge: Knowledge,
+    network: str,
 ) -> tuple[str, type[Parametrisation]]:
     name = values["parametrisation"]
     if name is None:
-        name = "face-pca" if initialisation.of_public_faces else "pixels"
+        # Without a step the initial images themselves are the result.
+        if not initialisation.of_public_faces or values["steps"] == 0:
+            name = "pixels"
+        elif "parametrisation" in DECODER_DEFAULTS and knowledge.decoder is not None:
+            name = "decoder"
+        else:
+            name = "face-pca"
     chosen = PARAMETRISATIONS[name]
+    if lacks := chosen.missing(knowledge, network):
+        raise InputError(f"parametrisation: {lacks}")
     if chosen.of_public_faces and not initialisation.of_public_faces:
         raise InputError(
             f"parametrisation: expected pixels or fourier with {initialisation_name}, got {name}"
@@ -291,11 +331,28 @@ def _parametrisation(
 
 def _blend(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge, target: TargetKind) -> float:
     blend = values["regression_blend"]
+    if blend is None and values["steps"] == 0:
+        return 0.0
     if blend is None:
         return REGRESSION_BLEND if knowledge.regression is not None and target == "class" else 0.0
     if blend and (lacks := knowledge.regression_missing(recogniser.name)):
         raise InputError(f"regression_blend: {lacks}")
     return float(blend)
+
+
+def _skin_tone(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge) -> bool:
+    wanted, neighbours = values["skin_tone"], knowledge.nearest_neighbours
+    found = 0 if neighbours is None else len(neighbours)
+    if wanted and found < FEWEST_FACES:
+        raise InputError(
+            f"skin_tone: expected at least {FEWEST_FACES} public faces with templates of {recogniser.name}, "
+            f"found {found}; embed some (arcinvert calibrate --model MODEL --images FACES)"
+        )
+    if wanted is not None:
+        return bool(wanted)
+    # Synthetic faces have no skin: their tones are drawn, and what templates say of them is not known.
+    real = knowledge.statistics is not None and knowledge.statistics.template_faces == "public faces"
+    return real and found >= FEWEST_FACES
 
 
 def _loss(values: dict[str, Any], target: TargetKind) -> str:
@@ -355,21 +412,26 @@ def _augmentation(
 def _knowledge_used(
     knowledge: Knowledge,
     initialisation: str,
-    parametrisation: type[Parametrisation],
+    parametrisation_name: str,
     blend: float,
+    skin_tone: bool,
     penalties: tuple[PlannedPenalty, ...],
     setting: Setting,
 ) -> dict[str, str]:
     """Return what of public faces an attack uses, by kind."""
     used: dict[str, str] = {}
+    parametrisation = setting.parametrisation
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
     faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
-    if initialisation == "nearest-neighbours" and knowledge.nearest_neighbours is not None:
+    uses_neighbours = initialisation == "nearest-neighbours" or skin_tone
+    if uses_neighbours and knowledge.nearest_neighbours is not None:
         used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:
         used["regression"] = f"{knowledge.regression.count} {faces}"
-    if {"nearest_neighbours", "regression"} & set(used) or parametrisation.of_public_faces:
+    if "decoder" in (initialisation, parametrisation_name) and knowledge.decoder is not None:
+        used["decoder"] = knowledge.decoder.faces
+    if {"nearest_neighbours", "regression", "decoder"} & set(used) or parametrisation.of_public_faces:
         used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
     if knowledge.statistics is not None and any(
         PENALTIES[penalty.name].of_activations

@@ -76,6 +76,9 @@ _SETTINGS = {
     "loss_margin": Setting(1.0, "wider than in training: a gradient remains once the class is the nearest"),
     "whiten": Setting(True, "directions in which all templates vary would decide otherwise"),
     "regression_blend": Setting(None, "half for a class where a regression was fitted: its errors differ"),
+    "skin_tone": Setting(
+        None, "where public faces with templates are known: gradients keep the average tone"
+    ),
     "learning_rate": Setting(None, _BY_PARAMETRISATION),
     "warm_up": Setting(0.05, "the first steps of Adam are the roughest"),
     "low_resolution": Setting(0.0, "not needed from the mean face"),
@@ -91,6 +94,7 @@ _PENALTIES = {
     "tv": Setting(2.0, _TUNED),
     "colour-tv": Setting(None, _BY_PARAMETRISATION),
     "pca-prior": Setting(0.3, _TUNED),
+    "code-prior": Setting(0.1, "a tenth of the loss at offsets of one standard deviation; not tuned"),
     "bn": Setting(1.0, f"{_TUNED}; its scale does not depend on a layer's size"),
 }
 _LOSSES: dict[TargetKind, Setting] = {
@@ -107,6 +111,7 @@ _OURS_WEIGHTS = Preset(
         ),
         "parametrisation": Setting("pixels", _NO_FACES),
         "regression_blend": Setting(0.0, _NO_FACES),
+        "skin_tone": Setting(False, _NO_FACES),
     },
     _PENALTIES,
     _LOSSES,
@@ -121,6 +126,7 @@ _PUBLISHED = {
     "parametrisation": Setting("pixels", "pixels are optimised"),
     "whiten": Setting(False, _NOT_IN_IT),
     "regression_blend": Setting(0.0, _NOT_IN_IT),
+    "skin_tone": Setting(False, _NOT_IN_IT),
     "average": Setting(0.0, _NOT_IN_IT),
     "scale": Setting(0.0, _NOT_IN_IT),
     "feature_dropout": Setting(0.0, _NOT_IN_IT),

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.attacked import describe_model, environment
+from arcinvert.attacked import describe_model, environment, network_digest
 from arcinvert.batches import BatchAttacker, Batches
 from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration, thresholds
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Verdict, summarise
 from arcinvert.inversion.progress import OnStep
-from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.output.folder import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
 from arcinvert.output.journal import FinishedBatch, Journal, has_finished
 from arcinvert.output.sheet import run_sheet
@@ -28,6 +29,7 @@ from arcinvert.plan import AttackPlan
 from arcinvert.records import Records
 from arcinvert.run import Run, WrittenImages
 from arcinvert.subjects.subject import Subject
+from recognition.content import content_digest
 from recognition.errors import InputError
 from recognition.images import to_uint8, write_png
 
@@ -47,6 +49,7 @@ def run_plan(
     progress: OnStep | None = None,
     notes: Sequence[str] = (),
     resume: bool = False,
+    overlap: Overlap | None = None,
 ) -> Run:
     """Attack the subjects, judge and describe the images, and write everything, completely or not at all.
 
@@ -64,11 +67,13 @@ def run_plan(
         out: The folder to write; None writes nothing.
         progress: Receives every step.
         notes: Sentences for the result, to which the run adds its own.
-        resume: Whether to keep the finished batches of an earlier run with the same plan and subjects.
+        resume: Whether to keep the finished batches of an earlier run with the same inputs; if one of them
+            has changed, all is done anew, and a note says which.
+        overlap: Which photographs are among the attacker's public faces; None where there are none.
 
     Raises:
         InputError: If the folder cannot be written, another run writes it, or not even one image fits into
-            memory; with `resume`, if the earlier run was another one.
+            memory.
     """
     if resume and out is None:
         raise InputError("resume: expected the folder of an earlier run, got none; give out")
@@ -77,6 +82,7 @@ def run_plan(
         start = time.monotonic()
         floor = to_crop_size(to_uint8(attacker.knowledge.mean_face)[None])[0]
         journal = Journal(folder, lambda: _identity(attacker, plan, subjects, judge, command))
+        anew = _anew(journal.changed)
         records, batches, interrupted = (
             Records(judge, floor, folder),
             Batches(attacker, plan, subjects, progress),
@@ -111,7 +117,8 @@ def run_plan(
             "environment": environment(attacker.device, attacker.dtype),
             "seconds": round(time.monotonic() - start, 2),
             "interrupted": interrupted,
-            "notes": [*notes, *plan.notes, *batches.notes],
+            "overlap": None if overlap is None else overlap.describe(),
+            "notes": [*anew, *notes, *plan.notes, *batches.notes],
             "summary": summarise(
                 [Verdict(**sample["judge"]) for sample in samples],
                 [sample["input"] for sample in samples],
@@ -134,33 +141,35 @@ def run_plan(
     )
 
 
+def _subjects_digest(subjects: Sequence[Subject]) -> str:
+    """Return a digest of subjects, one by one, since a file of templates may have millions."""
+    digest = hashlib.sha256()
+    for subject in subjects:
+        digest.update(content_digest(replace(subject, picture=None)).encode())
+    return digest.hexdigest()
+
+
+def _anew(changed: Sequence[str]) -> list[str]:
+    """Return, and log, a sentence about the inputs that changed since a run that was to go on."""
+    if not changed:
+        return []
+    note = f"Started anew, as this changed since the run that was stopped: {', '.join(changed)}."
+    _log.warning(note)
+    return [note]
+
+
 def _identity(
     attacker: BatchAttacker, plan: AttackPlan, subjects: Sequence[Subject], judge: Judge, command: str
 ) -> dict[str, Any]:
-    """Return what decides the images of a run and how they are judged, as JSON."""
-    digest = hashlib.sha256()
-    for subject in subjects:
-        digest.update(repr((subject.name, subject.label, subject.key, subject.stem)).encode())
-        digest.update(subject.template.numpy().tobytes())
-        for real in (subject.reference.source, subject.reference.second):
-            digest.update(b"none" if real is None else np.asarray(real).tobytes())
+    """Return what decides the images of a run and how they are judged, by its content, as JSON."""
+    calibration = shipped_calibration()
     return {
         "command": command,
         "plan": plan.describe(),
-        "attacked": describe_model(attacker.recogniser),
-        "knowledge": _knowledge_digest(attacker.knowledge),
-        "subjects": digest.hexdigest(),
+        "attacked network": network_digest(attacker.recogniser),
+        "public-face statistics": content_digest(attacker.knowledge),
+        "photographs, templates or classes": _subjects_digest(subjects),
         "judge": judge.name,
+        "judge's calibration": content_digest(calibration),
         "environment": environment(attacker.device, attacker.dtype),
     }
-
-
-def _knowledge_digest(knowledge: Knowledge) -> str:
-    """Return a digest of the mean face and the measured statistics, which images begin with."""
-    digest = hashlib.sha256(knowledge.mean_face.detach().cpu().numpy().tobytes())
-    statistics = knowledge.statistics
-    if statistics is not None:
-        digest.update(f"{statistics.model_name} {statistics.images}".encode())
-        for layer in statistics.layers:
-            digest.update(layer.mean.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()

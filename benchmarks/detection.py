@@ -3,7 +3,8 @@
     python -m benchmarks.detection PHOTOGRAPHS [--sample 300] [--turned 20] [--missed align.json]
 
 PHOTOGRAPHS has one folder for each identity, such as LFW. Each row says how many faces were found at the
-right place and the right way up, with the 95 % interval of Clopper and Pearson, and the time of one photograph.
+right place and the right way up, with the 95 % interval of Clopper and Pearson, and the time of one
+photograph.
 """
 
 import argparse

@@ -30,3 +30,8 @@ def choose(names: Sequence[str], count: int, seed: int) -> list[str]:
 def single_photographs(names: Iterable[str], folders: Mapping[str, Sequence[Path]]) -> list[Path]:
     """Return the photographs of people with a single one: public faces, since nobody attacks them."""
     return [folders[name][0] for name in names if len(folders.get(name, ())) == 1]
+
+
+def without_reserved(paths: Iterable[Path], reserved: Mapping[str, str]) -> list[Path]:
+    """Return the photographs, each in a folder of its person's name, but for the reserved one of a person."""
+    return [path for path in paths if reserved.get(path.parent.name) != path.name]

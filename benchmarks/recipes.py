@@ -11,6 +11,7 @@ again; --out has the table (table.md), its figures (figures.json) and all recipe
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -114,7 +115,9 @@ def kept_pictures(
     result = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))
     # Where memory was short, batches were smaller than planned.
     expected = json.loads(json.dumps(plan.describe())) | {"batch_size": result["plan"]["batch_size"]}
-    photographs = [str(path) for path in panel.photographs]
+    # Results name photographs below the folder that all of them are in.
+    root = os.path.commonpath([path.parent for path in panel.photographs])
+    photographs = [path.relative_to(root).as_posix() for path in panel.photographs]
     of_this = (expected, photographs, attacker.recogniser.source.sha256)
     if of_this != (result["plan"], result["inputs"]["photographs"], result["attacked"]["sha256"]):
         raise InputError(

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from recognition.errors import InputError, one_line
 from recognition.files import printable, read_bytes, shorten
-from recognition.image_formats import SUFFIXES, decoders, full_scale, missing_decoder, to_eight_bits
+from recognition.image_formats import FORMATS, SUFFIXES, decoders, full_scale, missing_decoder, to_eight_bits
 
 #: Size of the largest photograph that is decoded, in pixels; cameras have up to 100 megapixels.
 MAX_PIXELS = 100_000_000
@@ -81,7 +81,7 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
     Raises:
         InputError: If it is not an image, is damaged, or is too large.
     """
-    with _one_line_errors(data, name, max_pixels):
+    with _one_line_errors(name, data, max_pixels):
         image = Image.open(io.BytesIO(data), formats=decoders(data))
         _check_size(image, data, name, max_pixels)
         return _decode(image, close=True)
@@ -97,7 +97,7 @@ def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
         InputError: As `read_image` does.
     """
     data = read_bytes(path, "a photograph", MAX_IMAGE_BYTES)
-    with _one_line_errors(data, os.fspath(path), MAX_PIXELS):
+    with _one_line_errors(os.fspath(path), data, MAX_PIXELS):
         image = Image.open(io.BytesIO(data), formats=decoders(data))
         _check_size(image, data, os.fspath(path), MAX_PIXELS)
         size = image.size
@@ -106,7 +106,7 @@ def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _one_line_errors(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
+def _one_line_errors(name: str, data: bytes, max_pixels: int) -> Iterator[None]:
     """Turn whatever Pillow raises on an image into an InputError, and hide its warnings."""
     try:
         with warnings.catch_warnings():
@@ -118,7 +118,7 @@ def _one_line_errors(data: bytes, name: str, max_pixels: int) -> Iterator[None]:
         if missing is not None:
             raise InputError(f"{name}: {missing}") from None
         raise InputError(
-            f"{name}: expected an image ({', '.join(decoders(data))}), got something else; convert it first"
+            f"{name}: expected an image ({', '.join(FORMATS)}), got something else; convert it first"
         ) from None
     except Image.DecompressionBombError:
         raise InputError(

@@ -77,6 +77,8 @@ def assemble(
         "people": {
             "attacked": len(findings.names),
             "avoided": findings.avoided,
+            "notes": list(findings.notes),
+            "overlap": None if findings.overlap is None else findings.overlap.describe(),
             "skipped": [{"pseudonym": pseudonym(name), "reason": why} for name, why, _ in findings.skipped],
         },
         "judges": judges,

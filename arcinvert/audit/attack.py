@@ -17,6 +17,7 @@ from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.result import Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.plan import AttackPlan
 from arcinvert.recipes import TargetKind
 from arcinvert.subjects import class_label
@@ -68,6 +69,16 @@ class NetworkAttack:
     def recogniser(self) -> Recogniser:
         """The attacked network."""
         return self._attacker.recogniser
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the attacker knows besides the network."""
+        return self._attacker.knowledge
+
+    @property
+    def pending_steps(self) -> int:
+        """Optimiser steps that the next batch takes to prepare the initialisation."""
+        return self._attacker.attacks.of(self.plan).initialisation.pending_steps
 
     @property
     def mean_face(self) -> NDArray[np.uint8]:
@@ -160,9 +171,10 @@ class NetworkAttack:
             source=network.source,
             output=network.output,
         )
-        return NetworkAttack(
-            self._attacker_on(changed, self._attacker.knowledge.statistics), self.plan, self._options
-        )
+        attacker = self._attacker_on(changed, self._attacker.knowledge.statistics)
+        # The weights are the same, and so is the mean face that is found in them.
+        attacker.attacks.reuse(self._attacker.attacks)
+        return NetworkAttack(attacker, self.plan, self._options)
 
     def against_network_defence(self, hardened: Recogniser, measured: MeasuredStatistics) -> "NetworkAttack":
         """Return the same attack on a hardened network that makes the same embeddings.
@@ -238,7 +250,7 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
     Raises:
         InputError: If the network or its statistics cannot be used.
     """
-    choice = ModelChoice(options.model, options.preset, options.centres, options.classes)
+    choice = ModelChoice(options.model, options.preset, options.centres, options.classes, options.subcentres)
     attacker = Attacker(
         choice if model is None else model,
         statistics=options.statistics if model is None else None,

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.content import changed_parts
 from recognition.errors import InputError
 from recognition.files import printable, read_json
 from recognition.images import atomic_path, remove_leftovers
@@ -41,14 +42,16 @@ class Cache:
 
     Args:
         folder: Made if it does not exist.
-        plan: What decides the units, as JSON; a folder of another plan is refused.
+        plan: What decides the units, by part, as JSON; units of another plan are removed.
 
     Raises:
-        InputError: If the folder cannot be written, or holds another audit.
+        InputError: If the folder cannot be written, or holds something else.
     """
 
     def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
         self.folder = folder
+        #: What has changed since the units there were made, which are gone; empty if nothing has.
+        self.changed: list[str] = []
         path = folder / _PLAN
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,13 +67,13 @@ class Cache:
             temporary.write_text(_NOTICE, encoding="utf-8")
         if path.exists():
             begun = _read_plan(path)
-            if begun["plan"] != json.loads(json.dumps(plan)):
-                raise InputError(
-                    f"{folder}: expected the work of an audit with these options and inputs, got another's; "
-                    "choose another --out, or remove it"
-                )
-            self.created = str(begun["created"])
-            return
+            self.changed = changed_parts(begun["plan"], json.loads(json.dumps(plan)))
+            if not self.changed:
+                self.created = str(begun["created"])
+                return
+            # The plan goes last: units without a plan are refused, and those of another one never used.
+            for unit in folder.glob("*.npz"):
+                unit.unlink()
         self.created = _now()
         with atomic_path(path, mode=0o600) as temporary:
             temporary.write_text(json.dumps({"created": self.created, "plan": plan}, indent=1))
@@ -186,7 +189,7 @@ def _check_folder(folder: Path, plan: Path) -> None:
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
         content = read_json(path, "the plan of an audit")
-        return {"created": content["created"], "plan": content["plan"]}
+        return {"created": content["created"], "plan": dict(content["plan"])}
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
             f"{path}: expected the plan of an audit, got a damaged file; remove its folder, or choose "

@@ -24,13 +24,16 @@ class Cohort:
 
     Args:
         attacked: Each attacked identity with its photographs.
-        calibration: Photographs of people outside the attack, each with its identity.
+        calibration: Photographs of people outside the attack, each with its identity; empty if there are too
+            few of them.
         avoided: How many people are left out because a network of the audit is known to have trained on them.
+        notes: Sentences about how the attack was fitted to the people that there are.
     """
 
     attacked: dict[str, list[Path]]
     calibration: list[tuple[Path, str]]
     avoided: int
+    notes: tuple[str, ...] = ()
 
 
 def sample_identities(
@@ -42,8 +45,9 @@ def sample_identities(
     trained: frozenset[str] = frozenset(),
     only: frozenset[str] | None = None,
     calibration: dict[str, list[Path]] | None = None,
+    keep_outside: bool = False,
 ) -> Cohort:
-    """Draw by a seed who is attacked; the others calibrate.
+    """Draw by a seed who is attacked; the others calibrate, if they are enough.
 
     People that trained a network of the audit are left out where enough others are there.
 
@@ -56,9 +60,10 @@ def sample_identities(
         trained: Identities that a network of the audit is known to have trained on.
         only: Those that can be attacked at all, such as a network's classes, whoever trained on them.
         calibration: Other people to calibrate on, in place of the rest of `identities`.
+        keep_outside: Whether fewer than `people` are attacked where too few would be outside: half of them.
 
     Raises:
-        InputError: If nobody can be attacked, or too few people are outside the attack.
+        InputError: If nobody can be attacked, or `calibration` has too few people.
     """
     several = [name for name in sorted(identities) if len(identities[name]) >= 2]
     if only is None:
@@ -72,23 +77,58 @@ def sample_identities(
             "audit: expected identities with two photographs each (one for the template, one for the judges)"
             f"{among}, found none; add photographs"
         )
-    order = np.random.default_rng(seed).permutation(len(eligible))
-    chosen = sorted(eligible[index] for index in order[:people])
+    wanted = len(eligible) if people is None else min(people, len(eligible))
     pool = calibration if calibration is not None else identities
+    halved = keep_outside and calibration is None and len(identities) - wanted < MINIMUM_OUTSIDE
+    if halved:
+        wanted = max(1, min(wanted, len(identities) // 2))
+    order = np.random.default_rng(seed).permutation(len(eligible))
+    chosen = sorted(eligible[index] for index in order[:wanted])
     outside = [name for name in sorted(pool) if name not in set(chosen)]
     strangers = [name for name in outside if name not in trained]
     avoided = 0
     if len(strangers) >= MINIMUM_OUTSIDE:
         avoided, outside = len(outside) - len(strangers), strangers
-    if len(outside) < MINIMUM_OUTSIDE:
-        raise InputError(
-            f"audit: expected at least {MINIMUM_OUTSIDE} people outside the attack to calibrate the judges "
-            f"on, got {len(outside)}; give others with --calibration DIR, or attack fewer with --people"
+    notes = []
+    if halved:
+        notes.append(
+            f"Half of the {len(identities)} people are attacked, so that others are left to calibrate the "
+            "judges by."
         )
+    elif people is not None and wanted < people:
+        notes.append(_fewer(identities, several, eligible, people))
+    if len(outside) < MINIMUM_OUTSIDE:
+        if calibration is not None:
+            raise InputError(
+                f"calibration: expected at least {MINIMUM_OUTSIDE} people outside the attack to calibrate "
+                f"the judges on, got {len(outside)}; add others, or leave --calibration out"
+            )
+        notes.append(
+            f"With {len(outside)} people outside the attack the judges cannot be calibrated on them: shipped "
+            "thresholds serve where a judge has them."
+        )
+        outside = []
     return Cohort(
         {name: identities[name] for name in chosen},
         _calibration(pool, outside, calibration_images, seed),
         avoided,
+        tuple(notes),
+    )
+
+
+def _fewer(
+    identities: dict[str, list[Path]], several: Sequence[str], eligible: Sequence[str], people: int
+) -> str:
+    """Return why fewer people are attacked than were wanted."""
+    reasons = {
+        "with a single photograph": len(identities) - len(several),
+        "who trained a network of the audit or are no class or template of it": len(several) - len(eligible),
+    }
+    listed = " and ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
+    return (
+        f"Attacked: {len(eligible)} people in place of {people}, as the folder has {len(identities)}"
+        + (f", {listed}" if listed else "")
+        + "."
     )
 
 

@@ -33,6 +33,10 @@ from recognition.metrics.thresholds import DecisionThreshold, Nonmated, estimate
 
 #: False match rates of the curves.
 CURVE_FMRS = tuple(float(rate) for rate in np.logspace(-4, -1, 25))
+#: Why a rate is refused where the shipped thresholds serve.
+_NOT_SHIPPED = (
+    "FMR {:g}: expected people outside the attack to calibrate by, got too few, and no threshold is shipped"
+)
 #: Bins of the histograms.
 BINS = 40
 
@@ -53,6 +57,7 @@ class VerifierEvidence:
             known.
         source_is_template: Whether it is known, so that Type I can be judged.
         transformed: Reconstructions after each transform, by its name.
+        shipped: Thresholds that come with the package, for where the calibration supports none.
         chosen: Shape (people,), the index of each person's sample that is most similar to the target in the
             attacked network; None takes the first.
     """
@@ -67,6 +72,7 @@ class VerifierEvidence:
     source: Array
     source_is_template: bool = True
     transformed: Mapping[str, Array] = field(default_factory=dict)
+    shipped: tuple[DecisionThreshold, ...] = ()
     chosen: NDArray[np.integer] | None = None
 
     @property
@@ -108,7 +114,7 @@ class Evaluation:
     Args:
         figures: All figures, as JSON.
         thresholds: The thresholds of the false match rates that are supported, by the rates as texts.
-        nonmated: Similarities of pairs of different people.
+        nonmated: Similarities of pairs of different people: outside the attack, or else those attacked.
     """
 
     figures: dict[str, Any]
@@ -126,6 +132,10 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
     compared = compare_all(evidence.calibration, evidence.calibration, evidence.labels, evidence.metric)
     nonmated = compared.nonmated.similarities
     calibrated = calibrate(compared.nonmated, fmrs)
+    thresholds_from = "calibration"
+    if evidence.shipped and all(one.threshold is None for one in calibrated):
+        calibrated, thresholds_from = _shipped(evidence.shipped, fmrs), "shipped"
+    strangers = nonmated if len(evidence.labels) else _among_attacked(evidence)
     thresholds = {f"{one.fmr:g}": one.threshold for one in calibrated if one.threshold is not None}
     similarities = {
         "type_2": _mean(evidence.type_2),
@@ -139,8 +149,11 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
             "photographs": len(evidence.labels),
             "mated": len(compared.mated),
             "nonmated": len(nonmated),
+            "thresholds_from": thresholds_from,
         },
-        "thresholds": [_described(entry, compared) for entry in calibrated],
+        "thresholds": [
+            _described(entry, compared if thresholds_from == "calibration" else None) for entry in calibrated
+        ],
         "sar": {fmr: _acceptance(evidence, threshold) for fmr, threshold in thresholds.items()},
         "similarities": similarities,
         "gap_closed": gap_figure(
@@ -150,9 +163,25 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
         "robustness": _robustness(evidence, thresholds),
         "curve": _curve(evidence, compared.nonmated),
         "roc": _roc(compared),
-        "histogram": _histogram(evidence, nonmated),
+        "histogram": _histogram(evidence, strangers),
     }
-    return Evaluation(figures, thresholds, nonmated)
+    return Evaluation(figures, thresholds, strangers)
+
+
+def _among_attacked(evidence: VerifierEvidence) -> Array:
+    """Return similarities of photographs of different attacked people, where there are no other people."""
+    people = np.tile(np.arange(len(evidence.second)), 2)
+    photographs = np.concatenate([evidence.source, evidence.second])
+    return compare_all(photographs, photographs, people, evidence.metric).nonmated.similarities
+
+
+def _shipped(thresholds: Sequence[DecisionThreshold], fmrs: Sequence[float]) -> list[Calibrated]:
+    """Return the shipped threshold of each false match rate, refused where none is."""
+    known = {f"{one.fmr:g}": one for one in thresholds}
+    return [
+        Calibrated(fmr, known.get(f"{fmr:g}"), None if f"{fmr:g}" in known else _NOT_SHIPPED.format(fmr))
+        for fmr in fmrs
+    ]
 
 
 def gap_figure(gap: Estimate | None) -> dict[str, Any] | None:
@@ -160,19 +189,21 @@ def gap_figure(gap: Estimate | None) -> dict[str, Any] | None:
     return None if gap is None else asdict(gap)
 
 
-def _described(entry: Calibrated, compared: Comparisons) -> dict[str, Any]:
-    """Return a threshold with the error rates of real photographs at it."""
+def _described(entry: Calibrated, compared: Comparisons | None) -> dict[str, Any]:
+    """Return a threshold with the error rates of real photographs at it, where it was calibrated on them."""
     threshold = entry.threshold
-    tar = None
-    if threshold is not None and len(compared.mated):
-        tar = asdict(estimate_acceptance(compared.mated, compared.owners, threshold))
+    realised = tar = None
+    if threshold is not None and compared is not None:
+        realised = asdict(compared.nonmated.fmr(threshold.value))
+        if len(compared.mated):
+            tar = asdict(estimate_acceptance(compared.mated, compared.owners, threshold))
     return {
         "fmr": entry.fmr,
         "refused": entry.refused,
         "threshold": None if threshold is None else threshold.value,
         "threshold_low": None if threshold is None else threshold.low,
         "threshold_high": None if threshold is None else threshold.high,
-        "realised_fmr": None if threshold is None else asdict(compared.nonmated.fmr(threshold.value)),
+        "realised_fmr": realised,
         "tar": tar,
     }
 

@@ -13,7 +13,9 @@ from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.comparison import Comparison, Row
 from arcinvert.audit.evidence import VerifierEvidence
 from arcinvert.audit.inputs import LIBRARIES, AuditInputs
+from arcinvert.audit.overlap import AuditOverlap
 from arcinvert.audit.pipeline import Enrolled, Pipeline, joined
+from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, labels_of
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.perceptual import find_lpips
@@ -40,6 +42,8 @@ class Findings:
         attack: What the attack says of itself, as JSON.
         rows: The table of defences.
         libraries: Versions of libraries.
+        notes: Sentences about what the figures rest on.
+        overlap: Who of those attacked is among the public faces; None if the attack uses none of them.
     """
 
     names: list[str]
@@ -57,10 +61,16 @@ class Findings:
     attack: dict[str, Any]
     rows: list[Row]
     libraries: dict[str, str]
+    notes: tuple[str, ...]
+    overlap: AuditOverlap | None
 
 
 def gather_findings(
-    pipeline: Pipeline, cohort: Cohort | None, enrolled: Enrolled, calibration: CalibrationUnit
+    pipeline: Pipeline,
+    cohort: Cohort | None,
+    enrolled: Enrolled,
+    calibration: CalibrationUnit,
+    overlap: AuditOverlap | None,
 ) -> Findings:
     """Attack everybody, compare the defences, and return what was found.
 
@@ -69,6 +79,7 @@ def gather_findings(
         cohort: The people; None without photographs.
         enrolled: Those attacked.
         calibration: Those outside the attack.
+        overlap: Who is among the attacker's public faces.
     """
     inputs = pipeline.inputs
     lpips, lpips_reason = find_lpips()
@@ -107,7 +118,19 @@ def gather_findings(
         attack=inputs.attack.describe(),
         rows=rows,
         libraries={name: version(name) for name in LIBRARIES},
+        notes=_notes(inputs, cohort, overlap),
+        overlap=overlap,
     )
+
+
+def _notes(inputs: AuditInputs, cohort: Cohort | None, overlap: AuditOverlap | None) -> tuple[str, ...]:
+    notes = [*(cohort.notes if cohort else ()), *(overlap.notes() if overlap else ())]
+    if inputs.options.target == "centres":
+        notes.append(
+            "The network was trained on those attacked. As far as it was on the very photographs that the "
+            "judges compare with, the figures called Type II are of Type I."
+        )
+    return tuple(notes)
 
 
 def _skipped(
@@ -140,11 +163,12 @@ def _evidence(
 ) -> VerifierEvidence:
     """Return the evidence of one verifier; `pick` takes its part of embeddings."""
     source, second = enrolled.embeddings(pick)
+    nobody = np.zeros((0, second.shape[1]))
     transformed = {name: pick(embeddings) for name, embeddings in found.transformed.items()}
     return VerifierEvidence(
         name=verifier.name,
         metric=verifier.metric,
-        calibration=_some(calibration.embeddings, pick),
+        calibration=nobody if calibration.embeddings is None else _some(calibration.embeddings, pick),
         labels=labels_of(calibration.names),
         second=second,
         floor=verifier.embed([inputs.attack.mean_face])[0],
@@ -152,6 +176,7 @@ def _evidence(
         source=source,
         source_is_template=inputs.template_known,
         transformed={name: part for name, part in transformed.items() if part is not None},
+        shipped=shipped_thresholds(verifier),
         chosen=found.similarity.argmax(1),
     )
 

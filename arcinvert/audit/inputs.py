@@ -1,9 +1,9 @@
 """What an audit works on, opened and checked once: networks, judges, photographs, templates, defences."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,39 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from arcinvert.attacked import network_digest
 from arcinvert.audit.attack import NetworkAttack, load_attack
 from arcinvert.audit.cohort import Cohort, Crop, sample_identities
 from arcinvert.audit.defences import make_defences
 from arcinvert.audit.defences.base import Defence
 from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.templates import TemplateTable, read_templates
+from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge
+from arcinvert.knowledge.public_photographs import PhotographKey
 from arcinvert.subjects import class_centres, class_label, template_of
 from recognition.checkpoint import sha256
-from recognition.config import to_json
+from recognition.config import kinds, to_json
+from recognition.content import content_digest
 from recognition.data.faces import at_size
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
 from recognition.loading import BUNDLED, bundled_path
+from recognition.perceptual_hash import BYTES
 from recognition.recogniser import Recogniser
 
 #: Options that change the report and not the work: with others the work that is there goes on.
-_REPORT_ONLY = ("max_sar", "policy_fmr", "policy_bound", "fmr", "pictures", "key_file", "subgroups")
+_REPORT_ONLY = (
+    "max_sar",
+    "policy_fmr",
+    "policy_bound",
+    "fmr",
+    "pictures",
+    "key_file",
+    "subgroups",
+    "allow_overlap",
+)
 LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx", "fpdf2")
 
 
@@ -45,6 +60,7 @@ class AuditInputs:
         photographs: Identity to photographs; empty without them.
         calibration: Other people to calibrate on; None for those of `photographs` who are not attacked.
         defences: Which defences are compared.
+        people_given: Whether the number of people was given, and is not the budget's.
     """
 
     options: AuditOptions
@@ -55,6 +71,7 @@ class AuditInputs:
     photographs: dict[str, list[Path]]
     calibration: dict[str, list[Path]] | None
     defences: tuple[Defence, ...]
+    people_given: bool = False
 
     @property
     def recogniser(self) -> Recogniser:
@@ -73,7 +90,7 @@ class AuditInputs:
             people: How many to attack; None attacks all.
 
         Raises:
-            InputError: If nobody can be attacked, or too few people are outside the attack.
+            InputError: If nobody can be attacked, or nobody is outside the attack although somebody must be.
         """
         if not self.photographs:
             return None
@@ -85,7 +102,7 @@ class AuditInputs:
             only = frozenset(self.table.identities)
         networks = [self.attacked, *(judge for judge in self.judges if isinstance(judge, RecogniserJudge))]
         trained = frozenset(name for network in networks for name in network.recogniser.class_names or ())
-        return sample_identities(
+        cohort = sample_identities(
             self.photographs,
             people=people,
             calibration_images=self.options.calibration_images or 0,
@@ -93,7 +110,15 @@ class AuditInputs:
             trained=trained,
             only=only,
             calibration=self.calibration,
+            keep_outside=not self.people_given
+            and (bool(self.defences) or not all(shipped_thresholds(judge) for judge in self.judges)),
         )
+        if not cohort.calibration and self.defences:
+            raise InputError(
+                "defences: expected people outside the attack, whose templates the attacker has, got none; "
+                "give others with --calibration DIR, or attack fewer with --people"
+            )
+        return cohort
 
     def table_rows(self, people: int | None) -> int:
         """Return how many templates of the database are attacked without photographs."""
@@ -114,23 +139,47 @@ class AuditInputs:
 
     def fingerprint(self) -> dict[str, Any]:
         """Return everything that decides the work on disk, as JSON."""
-        options = {k: v for k, v in to_json(self.options).items() if k not in _REPORT_ONLY}
-        files = [model for model in self.options.variant_models().values() if Path(model).is_file()]
-        if self.options.statistics is not None:
-            files.append(str(self.options.statistics))
+        # The content of files counts, and not where they are.
+        left_out = {*_REPORT_ONLY, *(name for name, kind in kinds(AuditOptions).items() if kind.base is Path)}
+        table, described = self.table, self.attack.describe()
         return {
-            "options": options,
+            "options": {name: one for name, one in to_json(self.options).items() if name not in left_out},
             "plan": self.attack.plan.describe(),
-            "attacked": self.recogniser.source.sha256,
-            "judges": [[judge.name, judge.describe()["sha256"]] for judge in self.judges],
-            "photographs": _listing(self.photographs),
-            "calibration": _listing(self.calibration or {}),
-            "templates": None
-            if self.table is None
-            else hashlib.sha256(self.table.templates.tobytes()).hexdigest(),
-            "files": {path: sha256(path) for path in files},
-            "libraries": {name: version(name) for name in LIBRARIES},
+            "attacked network": network_digest(self.recogniser),
+            "public-face statistics": content_digest(self.attack.knowledge),
+            "judges": {judge.name: _judge_digest(judge) for judge in self.judges},
+            "judges' calibration": content_digest(
+                shipped_calibration(), [shipped_thresholds(judge) for judge in self.judges]
+            ),
+            "photographs": self._listing(self.photographs),
+            "calibration photographs": self._listing(self.calibration or {}),
+            "templates": None if table is None else content_digest(table.identities, table.templates),
+            "variants": {
+                name: _variant_digest(self.options, model)
+                for name, model in self.options.variant_models().items()
+            },
+            "libraries": {name: _version(name) for name in (*LIBRARIES, "lpips")},
+            "environment": described["environment"],
         }
+
+    @cached_property
+    def contents(self) -> dict[Path, str]:
+        """SHA-256 of every photograph; empty for one that cannot be read, which its reader will report."""
+        folders = [*self.photographs.values(), *(self.calibration or {}).values()]
+        return {path: _sha256(path) for paths in folders for path in paths}
+
+    def keys_of(self, people: Mapping[str, Sequence[Path]]) -> Iterator[PhotographKey]:
+        """Yield what identifies the files of people's photographs, without their perceptual hashes."""
+        nothing = np.zeros((0, BYTES), np.uint8)
+        for name, paths in people.items():
+            for path in paths:
+                yield PhotographKey(f"{name}/{path.name}", self.contents[path] or None, nothing)
+
+    def _listing(self, folders: Mapping[str, Sequence[Path]]) -> str:
+        """Return a digest of which photographs there are, and of their content."""
+        return content_digest(
+            [[name, path.name, self.contents[path]] for name in folders for path in folders[name]]
+        )
 
 
 def open_inputs(options: AuditOptions) -> AuditInputs:
@@ -139,6 +188,7 @@ def open_inputs(options: AuditOptions) -> AuditInputs:
     Raises:
         InputError: If something given cannot be used.
     """
+    people_given = options.people is not None
     options = options.with_budget()
     defences = tuple(make_defences(options.defences))
     attack = load_attack(options)
@@ -153,6 +203,7 @@ def open_inputs(options: AuditOptions) -> AuditInputs:
         photographs=photographs,
         calibration=read_folders(options.calibration) if options.calibration else None,
         defences=defences,
+        people_given=people_given,
     )
 
 
@@ -205,15 +256,28 @@ def _open_judges(options: AuditOptions, attacked: Recogniser) -> tuple[Judge, ..
     return judges
 
 
-def _listing(folders: dict[str, list[Path]]) -> str:
-    """Return a digest of which photographs there are, and of their sizes."""
-    lines = (f"{name}/{path.name} {_size(path)}" for name in folders for path in folders[name])
-    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+def _judge_digest(judge: Judge) -> str:
+    """Return a digest of a judge's network; of dlib's, which comes with a library, of what is known of it."""
+    if isinstance(judge, RecogniserJudge):
+        return network_digest(judge.recogniser)
+    return content_digest(judge.describe())
 
 
-def _size(path: Path) -> int:
-    """Return the size of a file; -1 if it is gone or a link to nothing, which its reader will report."""
+def _variant_digest(options: AuditOptions, model: str) -> str:
+    """Return a digest of a variant's network and of what is known of public faces for it."""
+    attack = load_attack(options, model)
+    return content_digest(network_digest(attack.recogniser), attack.knowledge)
+
+
+def _sha256(path: Path) -> str:
     try:
-        return path.stat().st_size
-    except OSError:
-        return -1
+        return sha256(path)
+    except (InputError, OSError):
+        return ""
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -50,6 +50,12 @@ class AuditOptions:
     classes: int | None = option(
         help="the number of class centres that the network must have", group=_NETWORK, minimum=1
     )
+    subcentres: int | None = option(
+        help="the number of sub-centres of each class in the file of --centres, which lists them class by "
+        "class",
+        group=_NETWORK,
+        minimum=1,
+    )
     statistics: Path | None = option(
         help="the file of public-face knowledge that 'arcinvert calibrate' wrote, if it is not beside the "
         "model",
@@ -99,6 +105,12 @@ class AuditOptions:
         "skip",
         help="what an unreadable image, or a row of the database without a usable template, does: it is "
         "reported and skipped, or stops the audit",
+        group=_INPUTS,
+    )
+    allow_overlap: bool = option(
+        False,
+        help="audit people who are among the attacker's public faces too, and report how many; without it "
+        "they are refused",
         group=_INPUTS,
     )
     target: Target = option(

@@ -28,6 +28,7 @@ from arcinvert.audit.units import (
 )
 from arcinvert.evaluation.perceptual import Distance, ssim
 from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.public_photographs import PhotographKey, photograph_key
 from recognition.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -66,11 +67,13 @@ class Enrolled:
         names: Shape (people,).
         templates: Shape (people, dim), what is attacked.
         units: The units that they are in, without crops.
+        photograph_keys: What identifies the photographs of each that are used, by their faces.
     """
 
     names: Names
     templates: NDArray[np.float32]
     units: tuple[PeopleUnit, ...]
+    photograph_keys: tuple[PhotographKey, ...] = ()
 
     def place(self, index: int) -> tuple[int, int]:
         """Return in which unit, and in which row of it, a person is."""
@@ -112,6 +115,8 @@ class Pipeline:
     def calibrate(self, cohort: Cohort | None) -> CalibrationUnit:
         """Return the embeddings of the photographs outside the attack.
 
+        Without any, the unit has no embeddings.
+
         Raises:
             InputError: If there is no face in any of them.
         """
@@ -123,7 +128,7 @@ class Pipeline:
             units.append(self.cache.get_or_compute(key, CalibrationUnit, partial(self._calibration, part)))
             _log.info("calibration photographs: %d of %d", min(begin + CHUNK, len(entries)), len(entries))
         found = [unit.embeddings for unit in units if unit.embeddings is not None]
-        if self.inputs.judges and not found:
+        if entries and self.inputs.judges and not found:
             raise InputError(
                 "audit: expected faces in the calibration photographs, found none in any; give others with "
                 "--calibration DIR"
@@ -165,12 +170,14 @@ class Pipeline:
                 raise InputError("audit: expected photographs or templates, got none; give --images DIR")
             names, templates = texts(table.identities[:count]), table.templates[:count]
             return Enrolled(names, templates, ())
-        units = []
+        units: list[PeopleUnit] = []
+        keys: list[PhotographKey] = []
         attacked = list(cohort.attacked)
         for number, begin in enumerate(range(0, len(attacked), CHUNK)):
             part = attacked[begin : begin + CHUNK]
             make = partial(self._people, cohort, part)
             unit = self.cache.get_or_compute(f"people-{number:05d}", PeopleUnit, make)
+            keys += _photograph_keys(unit)
             units.append(unit.without_crops())
             _log.info("people: %d of %d", min(begin + CHUNK, len(attacked)), len(attacked))
         names = texts([str(name) for unit in units for name in unit.names])
@@ -178,7 +185,8 @@ class Pipeline:
             raise InputError(
                 "audit: expected faces in the photographs of those attacked, found none in any; give others"
             )
-        return Enrolled(names, np.concatenate([unit.templates for unit in units]), tuple(units))
+        templates = np.concatenate([unit.templates for unit in units])
+        return Enrolled(names, templates, tuple(units), tuple(keys))
 
     def _people(self, cohort: Cohort, names: Sequence[str]) -> PeopleUnit:
         reader = self.reader()
@@ -243,7 +251,10 @@ class Pipeline:
             judged: Makes a unit of a batch's reconstructions and the slice of people that they are of.
         """
         units = []
-        for number, part in enumerate(batches(len(names), attack.plan.samples)):
+        parts = batches(len(names), attack.plan.samples)
+        if all(self.cache.has(attack_key(title, number)) for number in range(len(parts))):
+            self.counter.advance(attack.pending_steps)
+        for number, part in enumerate(parts):
 
             def make(number: int = number, part: slice = part) -> AttackUnit:
                 found = attack.invert(names[part], templates[part], number, self.counter.advance)
@@ -307,6 +318,16 @@ class Pipeline:
             tuple(judge.embed(crops) for judge in self.inputs.judges),
             self.inputs.attacked.embed(crops) if attacked else None,
         )
+
+
+def _photograph_keys(unit: PeopleUnit) -> list[PhotographKey]:
+    """Return what identifies the photographs that the templates and the judges' references came from."""
+    return [
+        photograph_key(f"{name}, {which} photograph", crop)
+        for crops, which in ((unit.source, "first"), (unit.second, "last"))
+        if crops is not None
+        for name, crop in zip(unit.names.tolist(), crops, strict=True)
+    ]
 
 
 def attack_key(title: str, number: int) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arcinvert.audit.attack import BATCH, batches
-from arcinvert.audit.defences.base import Defence, TemplateDefence
+from arcinvert.audit.defences.base import Defence, NetworkDefence, TemplateDefence
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.audit.robustness import TRANSFORMS
 
@@ -32,6 +32,7 @@ class AuditPlan:
         compared: On how many identities defences are compared.
         seconds_per_step: Measured seconds of one step of a full batch.
         seconds: Estimated seconds of the whole audit.
+        notes: Sentences about how the attack was fitted to the people that there are.
     """
 
     network: str
@@ -45,6 +46,7 @@ class AuditPlan:
     compared: int
     seconds_per_step: float
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def lines(self, out: Path) -> list[str]:
         """Return the plan as sentences.
@@ -59,6 +61,7 @@ class AuditPlan:
             f"{self.seconds_per_step:.2f} s for a step of {BATCH} images",
             f"Judges: {', '.join(self.judges) or 'none, as there are no photographs'}",
             f"Calibrated on: {self.calibration} photographs of people outside the attack",
+            *self.notes,
             f"Defences compared on {self.compared} identities: {', '.join(self.rows) or 'none'}",
             f"Time: about {self.seconds / 60:.0f} minutes; a stopped audit goes on from {out}-work",
             f"Writes: {out}/report.html, report.pdf, report.md, audit.json",
@@ -98,6 +101,7 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float) -> AuditPlan:
         compared=compared,
         seconds_per_step=seconds_per_step,
         seconds=seconds,
+        notes=cohort.notes if cohort else (),
     )
 
 
@@ -143,4 +147,12 @@ def total_steps(inputs: AuditInputs, attacked: int) -> int:
         # The audit's own attack is the baseline if everybody is compared.
         whole = len(names) - alike - (compared == attacked)
         count += whole * len(batches(compared, plan.samples)) + alike * len(batches(1, plan.samples))
-    return plan.preparation_steps + plan.steps_per_batch * count
+    return plan.preparation_steps * _preparations(inputs) + plan.steps_per_batch * count
+
+
+def _preparations(inputs: AuditInputs) -> int:
+    """Return how many networks the initialisation is prepared for: the attacked one, and others of rows."""
+    if not row_names(inputs):
+        return 1
+    hardened = sum(isinstance(defence, NetworkDefence) for defence in inputs.defences)
+    return 1 + hardened + len(inputs.options.variant_models())

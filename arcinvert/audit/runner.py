@@ -11,6 +11,7 @@ from arcinvert.audit.cache import Cache
 from arcinvert.audit.findings import gather_findings
 from arcinvert.audit.inputs import AuditInputs, open_inputs
 from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.overlap import find_audit_overlap
 from arcinvert.audit.pictures import choose_pictures
 from arcinvert.audit.pipeline import Pipeline, Progress, StepCounter
 from arcinvert.audit.plan import AuditPlan, affordable_people, plan_audit, total_steps
@@ -38,7 +39,8 @@ def run_audit(
 ) -> dict[str, Any]:
     """Audit, write the report, and return the content of audit.json.
 
-    What is on disk from an earlier run with the same options and inputs is not done again.
+    What is on disk from an earlier run with the same options and inputs is not done again. If one of them has
+    changed, all is, and the log says which.
 
     Args:
         options: Everything that decides the audit.
@@ -65,6 +67,10 @@ def run_audit(
         if not os.access(out, os.W_OK | os.X_OK):
             raise InputError(f"{printable(out)}: cannot be written (no permission); choose another --out")
         cache = Cache(work_folder(out), inputs.fingerprint())
+        if cache.changed:
+            _log.warning(
+                "started anew, as this changed since the audit was stopped: %s", ", ".join(cache.changed)
+            )
         result = _carry_out(inputs, cache, out, progress)
         if not keep_work:
             cache.remove()
@@ -88,8 +94,9 @@ def _carry_out(inputs: AuditInputs, cache: Cache, out: Path, progress: Progress)
     pipeline = Pipeline(inputs, cache, StepCounter(progress))
     calibration = pipeline.calibrate(cohort)
     enrolled = pipeline.enrol(cohort, people)
+    overlap = find_audit_overlap(inputs, cohort, enrolled)
     pipeline.counter.total = total_steps(inputs, len(enrolled.names))
-    findings = gather_findings(pipeline, cohort, enrolled, calibration)
+    findings = gather_findings(pipeline, cohort, enrolled, calibration, overlap)
     keys.write([*findings.names, *(name for name, _, _ in findings.skipped)])
     for _, reason, where in findings.skipped[:_SHOWN]:
         _log.warning("left out: %s (%s)", printable(where), reason)

@@ -69,6 +69,16 @@ def add_photos_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_allow_overlap(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that allows attacked photographs among the public faces."""
+    parser.add_argument(
+        "--allow-overlap",
+        action="store_true",
+        help="attack photographs that are among the attacker's public faces too, and report them; without it "
+        "they are refused",
+    )
+
+
 def attack_arguments(given: argparse.Namespace) -> dict[str, Any]:
     """Return the given options of the attack; bad values are refused before a network is loaded.
 
@@ -118,16 +128,21 @@ class AttackProgress(DeferredProgressBar):
     def __init__(self) -> None:
         super().__init__()
         self._read = 0.0
+        # Torch is loaded when a bar is made, and not for --help.
+        from arcinvert.inversion.progress import RunProgress
+
+        self._progress = RunProgress()
 
     def __call__(self, step: "Step") -> None:
-        bar = self.bar(step.batches * step.steps, "invert")
-        # Where memory is short there are more batches, and a step may follow an earlier one.
-        bar.total = step.batches * step.steps
+        done, steps = self._progress.of(step)
+        bar = self.bar(steps, "invert")
+        # Where memory is short there are more batches.
+        bar.total = steps
         now = time.monotonic()
         if now - self._read >= self.INTERVAL or step.number == step.steps:
             self._read = now
             bar.set_postfix({name: f"{value:.3f}" for name, value in step.losses.items()}, refresh=False)
-        bar.update((step.batch - 1) * step.steps + step.number - bar.n)
+        bar.update(done - bar.n)
 
 
 def print_run(run: "Run") -> None:

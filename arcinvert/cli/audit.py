@@ -145,6 +145,8 @@ def _carry_out(options: AuditOptions, given: argparse.Namespace) -> int:
             return INTERRUPTED
     for sentence in result["answer"]["sentences"]:
         print(sentence)
+    for note in result["people"]["notes"]:
+        print(note)
     key = options.key_file or key_file(out)
     print(f"Wrote {out}/ (report.html, report.pdf, report.md, audit.json); names are in {key}")
     if given.keep_work:

@@ -6,6 +6,7 @@ from typing import Any
 
 from arcinvert.cli.attacks import (
     AttackProgress,
+    add_allow_overlap,
     add_attack_arguments,
     add_photos_argument,
     attack_arguments,
@@ -31,6 +32,7 @@ def add_parser(commands: Any) -> None:
     )
     add_strict(parser)
     add_photos_argument(parser)
+    add_allow_overlap(parser)
     add_attack_arguments(parser)
     parser.set_defaults(run=_run)
 
@@ -45,6 +47,7 @@ def _run(given: argparse.Namespace) -> int:
             photos=given.photos,
             out=out_folder(given, Path(given.photographs[0]).stem),
             resume=given.resume,
+            allow_overlap=given.allow_overlap,
             progress=progress,
             **options,
         )

@@ -9,23 +9,27 @@ from arcinvert.cli import (
     audit,
     calibrate,
     classes,
+    demo,
     export,
     from_embedding,
     from_image,
     generate,
     harden,
     inspect,
+    learn,
     models,
 )
 from recognition.terminal import Parser, run_command
 
 #: The commands of this package, in the order in which `--help` lists them.
 COMMANDS: tuple[ModuleType, ...] = (
+    demo,
     generate,
     from_image,
     from_embedding,
     classes,
     calibrate,
+    learn,
     audit,
     harden,
     inspect,

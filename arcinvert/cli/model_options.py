@@ -45,6 +45,13 @@ class ModelOptions:
     classes: int | None = option(
         help="the number of class centres that there must be", group=_GROUP, minimum=1
     )
+    subcentres: int | None = option(
+        help="the number of sub-centres of each class in the file of --centres, which lists them class by "
+        "class",
+        group=_GROUP,
+        metavar="K",
+        minimum=1,
+    )
     output: str | None = option(
         help="which output is the embedding, of a network with several: an ONNX graph's name of it, a key, "
         "or a number from 0",
@@ -53,6 +60,11 @@ class ModelOptions:
     )
     statistics: str | None = option(
         help="the file of 'arcinvert calibrate'; by default the one beside the network, if there is one",
+        group=_GROUP,
+        metavar="FILE",
+    )
+    decoder: str | None = option(
+        help="the file of 'arcinvert learn'; by default the one beside the network, if there is one",
         group=_GROUP,
         metavar="FILE",
     )
@@ -74,7 +86,9 @@ class ModelOptions:
 
     def choice(self) -> "str | ModelChoice":
         """Return what `recognition.loading.load` takes."""
-        if all(value is None for value in (self.preset, self.centres, self.classes, self.output)):
+        if all(
+            value is None for value in (self.preset, self.centres, self.classes, self.subcentres, self.output)
+        ):
             return self.model
         from recognition.loading import ModelChoice
 
@@ -83,6 +97,7 @@ class ModelOptions:
             preset=self.preset,
             centres=self.centres,
             classes=self.classes,
+            subcentres=self.subcentres,
             output=self.output,
         )
 
@@ -97,6 +112,7 @@ class ModelOptions:
         return Attacker(
             self.choice(),
             statistics=self.statistics,
+            decoder=self.decoder,
             device=self.device,
             precision=self.precision,
             calibrate=self.calibrate,

@@ -21,9 +21,11 @@ class Reference:
     """What a person's reconstructions are compared with; each part may be missing.
 
     Args:
-        source: Shape (128,), judge embedding of the very photograph that the template came from (Type I).
+        source: Shape (128,), judge embedding of the very photograph that the template came from, or of one of
+            those that trained the class (Type I).
         second: Shape (128,), judge embedding of another photograph of the person (Type II).
-        ceiling: Judge similarity of two real photographs of the person, one of them `second`.
+        ceiling: Judge similarity of two real photographs of the person, one of them `second`, or `source`
+            where there is no `second`.
     """
 
     source: NDArray[np.float64] | None = None

@@ -18,15 +18,22 @@ class StepCounter:
         on_step: Receives every step; None ignores them.
         batch: The batch's number from 1.
         batches: The number of batches.
+        preparation: How many of the steps prepare the initialisation.
     """
 
     def __init__(
-        self, steps: int, on_step: OnStep | None = None, *, batch: int = 1, batches: int = 1
+        self,
+        steps: int,
+        on_step: OnStep | None = None,
+        *,
+        batch: int = 1,
+        batches: int = 1,
+        preparation: int = 0,
     ) -> None:
         self.steps = steps
         self.number = 0
         self._on_step = on_step
-        self._batch, self._batches = batch, batches
+        self._batch, self._batches, self._preparation = batch, batches, preparation
 
     def advance(self, losses: Mapping[str, float], images: Callable[[], Tensor]) -> None:
         """Count one step and report it.
@@ -36,8 +43,32 @@ class StepCounter:
         """
         self.number += 1
         if self._on_step is not None:
-            self._on_step(Step(self.number, self.steps, losses, images, self._batch, self._batches))
+            self._on_step(
+                Step(self.number, self.steps, losses, images, self._batch, self._batches, self._preparation)
+            )
 
     def skip(self, steps: int) -> None:
         """Count steps that are left out because the optimisation stops early."""
         self.number += steps
+
+
+class RunProgress:
+    """Counts the steps of a run over its batches, of which the first one may prepare the initialisation."""
+
+    def __init__(self) -> None:
+        self._before = 0
+        self._latest: Step | None = None
+
+    def of(self, step: Step) -> tuple[int, int]:
+        """Return the number of steps done in the whole run, and how many there are, at one of its steps.
+
+        Batches before the first one that is reported count as done, as by an earlier run.
+        """
+        each = step.steps - step.preparation
+        if self._latest is None:
+            self._before = (step.batch - 1) * each
+        elif self._latest.batch != step.batch:
+            self._before += self._latest.steps
+        self._latest = step
+        rest = (step.batches - step.batch) * each
+        return self._before + step.number, self._before + step.steps + rest

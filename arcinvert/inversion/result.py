@@ -51,6 +51,7 @@ class Step:
             until it is called, and is valid during the callback only.
         batch: The batch's number from 1.
         batches: The number of batches.
+        preparation: How many of the batch's steps prepare the initialisation, which no later batch repeats.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Step:
     images: Callable[[], Tensor] = field(repr=False, compare=False)
     batch: int = 1
     batches: int = 1
+    preparation: int = 0
 
 
 @dataclass(frozen=True)

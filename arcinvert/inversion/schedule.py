@@ -53,13 +53,15 @@ def plan_stages(
     """Return the schedule of one stage, or of a stage at low resolution and one at full resolution.
 
     Args:
-        steps: The number of steps of all stages.
+        steps: The number of steps of all stages; without any there is one stage that takes none.
         learning_rate: The highest learning rate of each stage.
         warm_up: The fraction of all steps in which the rate rises, in each stage.
         low_resolution: The fraction of all steps at half the size; at least one step is at full size.
         average: The fraction of all steps, the last ones, whose images are averaged for the result.
         early_stopping: See `Schedule`.
     """
+    if not steps:
+        return (Schedule(0, learning_rate),)
     first = min(round(steps * low_resolution), steps - 1)
     return tuple(
         Schedule(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
+from arcinvert.knowledge.public_photographs import PublicPhotographs
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.errors import InputError
 
@@ -101,6 +102,7 @@ class MeasuredStatistics:
         regression: The linear map from templates to faces; None where there were too few faces.
         faces: Whose faces the statistics of activations rest on.
         template_faces: Whose faces nearest neighbours and regression rest on.
+        photographs: Which photographs the faces are of; None where that is not known.
     """
 
     layers: tuple[LayerMoments, ...]
@@ -111,6 +113,12 @@ class MeasuredStatistics:
     regression: FaceRegression | None = None
     faces: FaceKind = "public faces"
     template_faces: FaceKind = "public faces"
+    photographs: PublicPhotographs | None = None
+
+    @property
+    def of_nobody(self) -> bool:
+        """Whether all faces were made, so that no attacked person can be among them."""
+        return self.faces == self.template_faces == "synthetic faces"
 
     @property
     def maps(self) -> tuple[LayerMoments, ...]:

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.measure import measure
+from arcinvert.knowledge.public_photographs import PhotographCollector
 from arcinvert.knowledge.statistics_file import default_path, save_statistics
 from arcinvert.knowledge.synthetic_faces import COUNT, SEED, draw_faces
+from recognition.checkpoint import sha256
 from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.image_formats import SUFFIXES
@@ -78,8 +80,13 @@ def calibrate(
         )
     else:
         paths = _draw(Path(images), faces or PHOTOGRAPHS)
-        batches = (batch.to(target) for batch in _batches(paths, recogniser.input_size, progress, left_out))
+        listed = PhotographCollector()
+        batches = (
+            batch.to(target)
+            for batch in _batches(paths, recogniser.input_size, progress, left_out, Path(images), listed)
+        )
         statistics = measure(recogniser, batches, pattern=layers, keep_faces=keep_faces)
+        statistics = replace(statistics, photographs=listed.result())
     save_statistics(path, statistics)
     return path, statistics
 
@@ -133,16 +140,23 @@ def _batches(
     size: int,
     progress: Callable[[int, int], None],
     left_out: Callable[[Path], None],
+    root: Path,
+    listed: PhotographCollector,
 ) -> Iterator[Tensor]:
-    """Yield the faces of the photographs in batches; damaged ones and those without a face are left out."""
+    """Yield the faces of the photographs in batches; damaged ones and those without a face are left out.
+
+    Those that are measured are added to `listed`, as of the person whose name their folder below `root` has.
+    """
     batch: list[Tensor] = []
     for number, path in enumerate(paths, 1):
         progress(number, len(paths))
         try:
-            batch.append(to_tensor(read_face(path, size)))
+            crop = read_face(path, size)
         except InputError:
             left_out(path)
             continue
+        listed.add(sha256(path), crop, None if path.parent == root else path.parent.name)
+        batch.append(to_tensor(crop))
         if len(batch) == EMBEDDING_BATCH:
             yield torch.stack(batch)
             batch = []

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.decoder import FaceDecoder
+from arcinvert.knowledge.decoder_file import find_decoder
 from arcinvert.knowledge.first_use import switched_off, synthetic_statistics
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FACES_PER_DIMENSION, FaceRegression
@@ -27,6 +29,7 @@ class Knowledge:
         mean_face_source: Whose faces they are.
         statistics: What was measured with this network on public or synthetic faces; None if nothing was.
         notes: Sentences about what is missing and why.
+        decoder: What 'arcinvert learn' trained for this network; None if it did not.
     """
 
     level: KnowledgeName
@@ -34,6 +37,7 @@ class Knowledge:
     mean_face_source: str
     statistics: MeasuredStatistics | None = None
     notes: tuple[str, ...] = ()
+    decoder: FaceDecoder | None = None
 
     @property
     def nearest_neighbours(self) -> NearestNeighbours | None:
@@ -49,7 +53,7 @@ class Knowledge:
         """Return what an attacker at a level knows of this."""
         if level == "public-faces":
             return replace(self, level=level)
-        return replace(self, level=level, statistics=None, notes=())
+        return replace(self, level=level, statistics=None, notes=(), decoder=None)
 
     def with_synthetic_faces(self, recogniser: Recogniser) -> "Knowledge":
         """Return this with what synthetic faces say about a network that was not measured.
@@ -74,16 +78,30 @@ class Knowledge:
             "dimension of its templates), or use --initialisation mean-face --regression-blend 0"
         )
 
+    def decoder_missing(self, name: str) -> str | None:
+        """Return what the decoder lacks, for an error message; None if there is one."""
+        if self.decoder is not None:
+            return None
+        return (
+            f"expected a decoder of templates of {name}, found none; train it (arcinvert learn --model MODEL "
+            "--images FACES), or use another"
+        )
 
-def load_knowledge(recogniser: Recogniser, statistics: str | os.PathLike[str] | None = None) -> Knowledge:
+
+def load_knowledge(
+    recogniser: Recogniser,
+    statistics: str | os.PathLike[str] | None = None,
+    decoder: str | os.PathLike[str] | None = None,
+) -> Knowledge:
     """Load what is known of public faces for a recogniser.
 
     Args:
         recogniser: The attacked network.
         statistics: The file of 'arcinvert calibrate'; None takes the one beside the network, if there is one.
+        decoder: The file of 'arcinvert learn', likewise.
 
     Raises:
-        InputError: If the file is damaged or another network's.
+        InputError: If a file is damaged or another network's.
     """
     source = recogniser.source
     if source.format == FORMAT:
@@ -91,4 +109,10 @@ def load_knowledge(recogniser: Recogniser, statistics: str | os.PathLike[str] | 
     else:
         face = load_extra(str(bundled_path()), "mean_face")
         faces = "training faces of the bundled network (LFW)"
-    return Knowledge("public-faces", face, faces, find_statistics(recogniser, statistics))
+    return Knowledge(
+        "public-faces",
+        face,
+        faces,
+        find_statistics(recogniser, statistics),
+        find_decoder(recogniser, decoder),
+    )

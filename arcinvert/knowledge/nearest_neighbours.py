@@ -21,6 +21,14 @@ from arcinvert.knowledge.whitening import Whitening, whitening_of
 COEFFICIENTS = 300
 #: How many neighbours are averaged: in the first restart, and in others, which so differ.
 NEAREST = (10, 3, 40)
+#: Least cosine similarity of a template to that of the same photograph, compressed again at JPEG quality 50,
+#: of the bundled network; templates of others reach 0.95 at most (`python -m benchmarks.duplicates`).
+SAME_TEMPLATE = 0.96
+#: Of the public faces' cosines to their nearest other one, the share that must be lower: other networks may
+#: find all faces alike.
+_ALIKE = 0.99
+#: Public faces among which that is measured.
+_SAMPLE = 512
 #: A neighbour that is nearer by this cosine similarity has e times the weight.
 TEMPERATURE = 0.1
 
@@ -47,9 +55,46 @@ class NearestNeighbours:
         if not (finite and together and self.pca_coefficients.shape[1:] == (COEFFICIENTS,)):
             raise ValueError("nearest neighbours")
 
+    def has_template(self, templates: Tensor) -> Tensor:
+        """Return whether templates, (n, dim), unit norm, are nearly those of public faces, shape (n,).
+
+        Such a template is of the same photograph, or of the same person.
+        """
+        known = self.templates.float()
+        highest = [(part.float() @ known.T).amax(1) for part in templates.cpu().split(_SAMPLE)]
+        return torch.cat(highest) > self._highest_of_others
+
+    @functools.cached_property
+    def _highest_of_others(self) -> float:
+        """The cosine similarity that a template of none of these people hardly exceeds."""
+        known = self.templates.float()
+        cosines = known[:_SAMPLE] @ known.T
+        rows = torch.arange(len(cosines))
+        cosines[rows, rows] = -1.0
+        return max(SAME_TEMPLATE, float(cosines.amax(1).quantile(_ALIKE)))
+
     @functools.cached_property
     def _whitening(self) -> Whitening:
         return whitening_of(self.templates.float())
+
+    def nearest(
+        self, templates: Tensor, count: int, *, whiten: bool = True, without_itself: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return the indices of the nearest faces and their weights, each of shape (batch, count).
+
+        Args:
+            templates: Shape (batch, dim), unit norm.
+            count: How many; fewer where there are fewer faces.
+            whiten: Find them by whitened templates; plain cosines find those of like sex and light first.
+            without_itself: Leave out the very nearest, which a template of these faces is itself.
+        """
+        known = self.templates.to(templates)
+        if whiten:
+            whitening = self._whitening.to(templates)
+            templates, known = whitening(templates), whitening(known)
+        first = int(without_itself)
+        found = (templates @ known.T).topk(min(count + first, len(self)), dim=1)
+        return found.indices[:, first:], F.softmax(found.values[:, first:] / TEMPERATURE, dim=1)
 
     def mean_faces(self, templates: Tensor, nearest: int = NEAREST[0], *, whiten: bool = True) -> Tensor:
         """Return symmetric mean faces of the neighbours, shape (batch, 3, s, s) in [0, 1].
@@ -59,13 +104,7 @@ class NearestNeighbours:
             nearest: How many neighbours are averaged.
             whiten: Find them by whitened templates; plain cosines find those of like sex and light first.
         """
-        known = self.templates.to(templates)
-        if whiten:
-            whitening = self._whitening.to(templates)
-            templates, known = whitening(templates), whitening(known)
-        cosines = templates @ known.T
-        values, indices = cosines.topk(min(nearest, len(self)), dim=1)
-        weights = F.softmax(values / TEMPERATURE, dim=1)
+        indices, weights = self.nearest(templates, nearest, whiten=whiten)
         coefficients = (weights[..., None] * self.pca_coefficients[indices].to(templates)).sum(1)
         faces = faces_of(coefficients)
         return ((faces + faces.flip(-1)) / 2).clamp(0, 1)

@@ -14,13 +14,15 @@ A safetensors file with
     regression/template, regression/pca_coefficients, regression/matrix
                                 float16, see `FaceRegression`
     regression/count            () int64
+    photographs/salt, photographs/digests, photographs/hashes, photographs/people
+                                uint8, see `PublicPhotographs`
     metadata                    format, model_sha256, model_name, images, faces (`public faces` or
                                 `synthetic faces`), and layers: a JSON list of {"name", "side", "axis"} in
                                 the network's order
 
 NAME is the module's name in the recogniser, `side` whether its input or its output is observed, `axis` that
-of the channels. Readers ignore further tensors, and read files without maps, nearest neighbours or a
-regression.
+of the channels. Readers ignore further tensors, and read files without maps, nearest neighbours, a
+regression or a list of photographs.
 """
 
 import json
@@ -41,6 +43,7 @@ from arcinvert.knowledge.activation_statistics import (
     MeasuredStatistics,
 )
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
+from arcinvert.knowledge.public_photographs import PublicPhotographs
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.checkpoint import check_header
 from recognition.errors import InputError, one_line
@@ -53,6 +56,7 @@ FORMAT = "arcinvert-statistics-3"
 #: The suffix of a statistics file that lies beside its network.
 SUFFIX = ".statistics.safetensors"
 _NEIGHBOUR_PARTS = ("templates", "pca_coefficients")
+_PHOTOGRAPH_PARTS = ("salt", "digests", "hashes", "people")
 _REGRESSION_PARTS = ("template", "pca_coefficients", "matrix")
 #: Keeps a channel that is constant finite in its own units.
 _SMALLEST_DEVIATION = 1e-6
@@ -77,6 +81,8 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
     if (regression := statistics.regression) is not None:
         tensors |= {f"regression/{part}": getattr(regression, part) for part in _REGRESSION_PARTS}
         tensors["regression/count"] = torch.tensor(regression.count)
+    if (photographs := statistics.photographs) is not None:
+        tensors |= {f"photographs/{part}": getattr(photographs, part) for part in _PHOTOGRAPH_PARTS}
     metadata = {
         "format": FORMAT,
         "model_sha256": statistics.model_sha256,
@@ -122,7 +128,7 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         _read_layer(file, ActivationSite(entry["name"], entry["side"], entry["axis"]))
         for entry in parse_json(metadata["layers"])
     )
-    neighbours, regression = None, None
+    neighbours, regression, photographs = None, None, None
     if any(key.startswith("nearest_neighbours/") for key in file.keys()):  # noqa: SIM118  (not a dictionary)
         neighbours = NearestNeighbours(
             *(file.get_tensor(f"nearest_neighbours/{part}") for part in _NEIGHBOUR_PARTS)
@@ -133,6 +139,11 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         count = int(file.get_tensor("regression/count"))
         regression = FaceRegression(template, coefficients, matrix, count)
         regression.validate()
+    if any(key.startswith("photographs/") for key in file.keys()):  # noqa: SIM118
+        photographs = PublicPhotographs(
+            *(file.get_tensor(f"photographs/{part}") for part in _PHOTOGRAPH_PARTS)
+        )
+        photographs.validate()
     return MeasuredStatistics(
         layers,
         metadata.get("model_sha256", ""),
@@ -142,6 +153,7 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         regression,
         _face_kind(metadata),
         _face_kind(metadata),
+        photographs,
     )
 
 

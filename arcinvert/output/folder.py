@@ -1,6 +1,7 @@
 """The folder of a run: images, a contact sheet and result.json, written completely or not at all."""
 
 import contextlib
+import filecmp
 import json
 import os
 import re
@@ -124,7 +125,7 @@ def _kept(work: Path, error: InputError) -> InputError:
 def _same_journal(work: Path, out: Path) -> bool:
     """Return whether a folder that was copied to go on from has nothing new."""
     try:
-        return (work / JOURNAL_NAME).stat().st_size == (out / JOURNAL_NAME).stat().st_size
+        return filecmp.cmp(work / JOURNAL_NAME, out / JOURNAL_NAME, shallow=False)
     except OSError:
         return False
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recognition.content import changed_parts
 from recognition.errors import InputError
 from recognition.files import parse_json, read_bytes
 
@@ -35,17 +36,20 @@ class Journal:
     """One line of JSON for the run, and one for each finished batch.
 
     Args:
-        folder: Where the images of the run are, and the journal; None keeps no journal.
-        run: Returns what decides the images, as JSON.
+        folder: Where the images of the run are, and the journal; None keeps no journal. What is in it of
+            another run is removed.
+        run: Returns what decides the images, by part, as JSON.
 
     Raises:
-        InputError: If the folder has the journal of another run, or it cannot be written.
+        InputError: If the folder cannot be written.
     """
 
     def __init__(self, folder: Path | None, run: Callable[[], Mapping[str, Any]]) -> None:
         self._path = None if folder is None else folder / JOURNAL_NAME
         #: The batches that an earlier run has finished.
         self.finished: list[FinishedBatch] = []
+        #: What has changed since an earlier run, all of which is done anew; empty if nothing has.
+        self.changed: list[str] = []
         if self._path is None:
             return
         if self._path.exists():
@@ -75,11 +79,13 @@ class Journal:
             if content is None:
                 break
             if not begun:
-                if content != run:
-                    raise InputError(
-                        "resume: expected the same command, inputs, options and machine as in the run that "
-                        "was stopped, got others; repeat its command line, or leave --resume out"
-                    )
+                self.changed = changed_parts(content, run)
+                if self.changed:
+                    # Images of two attacks in one result would be neither's.
+                    for written in path.parent.iterdir():
+                        written.unlink()
+                    kept = 0
+                    break
                 begun = True
             else:
                 batch = _batch_of(content, path.parent)
@@ -87,9 +93,11 @@ class Journal:
                     break
                 self.finished.append(batch)
             kept += len(line)
-        with path.open("r+b") as file:
-            file.truncate(kept)
+        if kept:
+            with path.open("r+b") as file:
+                file.truncate(kept)
         if not begun:
+            path.unlink(missing_ok=True)
             _append(path, run)
 
 

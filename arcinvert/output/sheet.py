@@ -41,18 +41,22 @@ def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.
         shown: Its samples, all or the first.
         floor: The mean face, uint8 HWC.
     """
-    people: dict[str, list[Shown]] = {}
-    for one in shown:
-        people.setdefault(one.name, []).append(one)
-    with_photographs = any(one.picture is not None for one in shown)
-    rows = [_row(of_person, floor, with_photographs=with_photographs) for of_person in people.values()]
     source = "class centres" if any(one.label is not None for one in shown) else "templates"
     return contact_sheet(
         f"Faces from {source} of {result['attacked']['name']}",
         _in_plain_words(result["samples"], shown=len(shown)),
-        rows,
+        sheet_rows(shown, floor),
         _method(result),
     )
+
+
+def sheet_rows(shown: Sequence[Shown], floor: NDArray[np.uint8]) -> list[Row]:
+    """Return the rows of a sheet, one for each identity; see `run_sheet`."""
+    people: dict[str, list[Shown]] = {}
+    for one in shown:
+        people.setdefault(one.name, []).append(one)
+    with_photographs = any(one.picture is not None for one in shown)
+    return [_row(of_person, floor, with_photographs=with_photographs) for of_person in people.values()]
 
 
 def summary_line(summary: dict[str, Any]) -> str:
@@ -127,7 +131,7 @@ def _method(result: dict[str, Any]) -> str:
 
 def _row(person: Sequence[Shown], floor: NDArray[np.uint8], *, with_photographs: bool) -> Row:
     first = person[0]
-    notes = [] if first.label is None else [f"class {first.label}"]
+    notes = ["from a template" if first.label is None else f"from the centre of class {first.label}"]
     if known := seen_in(first.sample["class_photographs"]):
         notes.append(f"{known} in the training")
     tiles = []

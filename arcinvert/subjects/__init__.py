@@ -1,6 +1,12 @@
 """Subjects: the identities to attack, from classes, photographs, crops or templates."""
 
-from arcinvert.subjects.classes import class_centres, class_label, class_subjects
+from arcinvert.subjects.classes import (
+    class_centres,
+    class_label,
+    class_subjects,
+    training_notes,
+    training_photographs,
+)
 from arcinvert.subjects.names import plain_name
 from arcinvert.subjects.photographs import crop_subjects, face_subject, photograph_subjects, template_of
 from arcinvert.subjects.references import class_list_digest, shipped_references
@@ -20,4 +26,6 @@ __all__ = [
     "plain_name",
     "shipped_references",
     "template_of",
+    "training_notes",
+    "training_photographs",
 ]

@@ -12,11 +12,20 @@ from torch import Tensor
 from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
+from arcinvert.output.verdicts import display_name
 from arcinvert.subjects.names import find_name
-from arcinvert.subjects.references import other_crops, reference_of, shipped_references
+from arcinvert.subjects.references import (
+    OtherPhotograph,
+    other_photographs,
+    reference_of,
+    shipped_references,
+)
 from arcinvert.subjects.subject import Subject, shown
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
+
+#: Classes that a run's notes describe one by one.
+_NOTED = 4
 
 
 def class_centres(recogniser: Recogniser) -> Tensor:
@@ -98,15 +107,19 @@ def class_subjects(
     if not wanted:
         raise InputError("generate: expected a class id or a class name, got none")
     subjects: list[Subject] = []
+    shipped = shipped_references(recogniser.class_names or ())
+    counts = training_photographs(recogniser)
     for label in dict.fromkeys(class_label(recogniser, one) for one in wanted):
         centres = class_centres(recogniser)
         name = recogniser.class_names[label] if recogniser.class_names else f"class {label}"
         picture: NDArray[np.uint8] | None = None
+        others: list[OtherPhotograph] = []
         if photos is not None:
-            crops = other_crops(Path(photos) / name, 2)
-            reference, picture = reference_of(judge, None, crops), crops[0] if crops else None
+            others = other_photographs(Path(photos) / name, 2)
+            reference = reference_of(judge, None, [one.crop for one in others])
+            picture = others[0].crop if others else None
         else:
-            reference = shipped_references(recogniser.class_names or ()).get(name, Reference())
+            reference = shipped[name].reference if name in shipped else Reference()
         subject = Subject(
             name,
             label,
@@ -114,7 +127,55 @@ def class_subjects(
             reference,
             picture,
             stem=f"class{label}",
-            photographs=recogniser.class_photographs[label] if recogniser.class_photographs else None,
+            photographs=counts[label] if counts else None,
+            photograph_keys=tuple(one.key for one in others),
         )
         subjects.append(shown(subject, len(subjects)))
     return subjects
+
+
+def training_photographs(recogniser: Recogniser) -> tuple[int, ...] | None:
+    """Return how many photographs of each class trained the network, in the order of the classes.
+
+    The result is None if neither its file nor the shipped references say so.
+    """
+    if recogniser.class_photographs:
+        return recogniser.class_photographs
+    names = recogniser.class_names or ()
+    shipped = shipped_references(names)
+    return tuple(shipped[name].trained_on for name in names) if shipped else None
+
+
+def training_notes(subjects: Sequence[Subject], *, photos: bool) -> list[str]:
+    """Return how many photographs trained each attacked class, and what the judge compares with.
+
+    The first `_NOTED` classes have a sentence each; of more, one sentence counts those judged by Type I.
+
+    Args:
+        subjects: Classes.
+        photos: Whether the judge compares with photographs that the user gave.
+    """
+    known = [subject for subject in subjects if subject.photographs is not None]
+    notes = [f"{_trained(subject)}; {_compared(subject, photos=photos)}" for subject in known[:_NOTED]]
+    if len(known) > _NOTED:
+        type_1 = sum(subject.reference.source is not None for subject in known)
+        notes.append(
+            f"Of {len(known):,} classes, {type_1:,} are judged by a photograph that trained the network "
+            "(Type I); result.json says for each image how many did (class_photographs)."
+        )
+    return notes
+
+
+def _trained(subject: Subject) -> str:
+    count = subject.photographs or 0
+    name = display_name(subject.name, subject.label)
+    return f"Class {subject.label}: {name}, trained on {count:,} photograph{'' if count == 1 else 's'}"
+
+
+def _compared(subject: Subject, *, photos: bool) -> str:
+    if photos:
+        return "the judge compares with --photos, which is Type II only if they did not train the network."
+    if subject.reference.source is None:
+        return "the judge compares with another one, kept out of training (Type II)."
+    those = "that same photograph" if subject.photographs == 1 else "one of them"
+    return f"the judge compares with {those} (Type I)."

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from arcinvert.arguments import whole_number
 from arcinvert.evaluation.judges import Judge
-from arcinvert.subjects.references import folder_of, other_crops, reference_of
+from arcinvert.knowledge.public_photographs import photograph_key
+from arcinvert.subjects.references import OtherPhotograph, folder_of, other_photographs, reference_of
 from arcinvert.subjects.subject import Subject, shown
 from recognition.checkpoint import sha256
 from recognition.data.faces import at_size
@@ -83,7 +84,7 @@ def photograph_subjects(
             refused = refused or error
             left_out.append(_left_out(given, names[number], error))
             continue
-        others: list[NDArray[np.uint8]] = []
+        others: list[OtherPhotograph] = []
         if photos is not None:
             if not isinstance(given, str | os.PathLike):
                 raise InputError(
@@ -91,7 +92,7 @@ def photograph_subjects(
                 )
             path = Path(given)
             folder = folder_of(path, Path(photos), single=len(distinct) == 1)
-            others = other_crops(folder, 1, besides=path)
+            others = other_photographs(folder, 1, besides=path)
         subject = face_subject(
             recogniser, pixels, found, judge, name=names[number], others=others, digest=digest
         )
@@ -206,6 +207,7 @@ def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subj
             sha256=digest,
             stem=Path(names[number]).stem,
             key=digest,
+            photograph_keys=(photograph_key(names[number], crop, digest),),
         )
         subjects.append(shown(subject, number))
     return subjects
@@ -218,7 +220,7 @@ def face_subject(
     judge: Judge,
     *,
     name: str,
-    others: Sequence[NDArray[np.uint8]] = (),
+    others: Sequence[OtherPhotograph] = (),
     digest: str | None = None,
 ) -> Subject:
     """Return the subject of one face in a photograph.
@@ -229,7 +231,7 @@ def face_subject(
         face: The face in it.
         judge: Embeds the crops.
         name: The name in results.
-        others: Aligned crops of other photographs of the person, for the judge.
+        others: Other photographs of the person, for the judge.
         digest: SHA-256 of the photograph's file; random numbers follow from it, wherever the file is.
     """
     crop = crop_at(photograph, face)
@@ -237,11 +239,12 @@ def face_subject(
         name=name,
         label=None,
         template=template_of(recogniser, crop_at(photograph, face, recogniser.input_size)),
-        reference=reference_of(judge, crop, others),
+        reference=reference_of(judge, crop, [one.crop for one in others]),
         picture=crop,
         sha256=digest,
         stem=Path(name).stem,
         key=digest or "",
+        photograph_keys=(photograph_key(name, crop, digest), *(one.key for one in others)),
     )
 
 

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from safetensors import safe_open
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.scores import Reference
 from arcinvert.evaluation.similarity import similarity
+from arcinvert.knowledge.public_photographs import PhotographKey, photograph_key
+from recognition.checkpoint import sha256
 from recognition.data.faces import read_face
 from recognition.errors import InputError, NoFaceError
 from recognition.files import printable
@@ -22,9 +25,23 @@ from recognition.images import list_images
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class ClassReference:
+    """What is shipped for one class.
+
+    Args:
+        reference: What the judge compares with: Type I (`source`) if the photograph is one of those that
+            trained the network, which the class centre came from; Type II (`second`) if it was kept out.
+        trained_on: How many photographs of the class trained the network.
+    """
+
+    reference: Reference
+    trained_on: int
+
+
 @functools.cache
-def shipped_references(class_names: tuple[str, ...]) -> dict[str, Reference]:
-    """Return judge embeddings of one photograph of each class, shipped for the bundled network's classes.
+def shipped_references(class_names: tuple[str, ...]) -> dict[str, ClassReference]:
+    """Return the judge's reference of each class, shipped for the bundled network's classes.
 
     With them a machine without the photographs can judge what it made. Empty for other lists of classes.
     """
@@ -34,12 +51,18 @@ def shipped_references(class_names: tuple[str, ...]) -> dict[str, Reference]:
     with safe_open(path, framework="np") as file:
         if (file.metadata() or {}).get("classes_sha256") != class_list_digest(class_names):
             return {}
-        embeddings = file.get_tensor("embeddings").astype(np.float64)
-        ceilings = file.get_tensor("ceilings").astype(np.float64)
+        parts = [file.get_tensor(name) for name in ("embeddings", "ceilings", "trained_on", "held_out")]
     return {
-        name: Reference(second=embedding, ceiling=None if np.isnan(ceiling) else float(ceiling))
-        for name, embedding, ceiling in zip(class_names, embeddings, ceilings, strict=True)
+        name: ClassReference(
+            _shipped(embedding.astype(np.float64), float(ceiling), held_out=bool(held_out)), int(trained_on)
+        )
+        for name, embedding, ceiling, trained_on, held_out in zip(class_names, *parts, strict=True)
     }
+
+
+def _shipped(embedding: NDArray[np.float64], ceiling: float, *, held_out: bool) -> Reference:
+    known = None if np.isnan(ceiling) else ceiling
+    return Reference(second=embedding, ceiling=known) if held_out else Reference(embedding, None, known)
 
 
 def class_list_digest(class_names: Sequence[str]) -> str:
@@ -88,14 +111,22 @@ def folder_of(path: Path, photos: Path, *, single: bool) -> Path:
     )
 
 
-def other_crops(folder: Path, limit: int, *, besides: Path | None = None) -> list[NDArray[np.uint8]]:
-    """Return aligned crops of a person's photographs that have a face, the last by name first.
+@dataclass(frozen=True)
+class OtherPhotograph:
+    """Another photograph of a person: its aligned face, uint8 112x112x3, and what identifies it."""
+
+    crop: NDArray[np.uint8]
+    key: PhotographKey
+
+
+def other_photographs(folder: Path, limit: int, *, besides: Path | None = None) -> list[OtherPhotograph]:
+    """Return a person's photographs that have a face, the last by name first.
 
     Those without a face, or that cannot be read, are left out.
 
     Args:
         folder: The person's photographs.
-        limit: The largest number of crops.
+        limit: The largest number of photographs.
         besides: A photograph to leave out.
 
     Raises:
@@ -106,14 +137,17 @@ def other_crops(folder: Path, limit: int, *, besides: Path | None = None) -> lis
             f"{folder}: expected a folder of the person's photographs, found none; check --photos"
         )
     own = besides.resolve() if besides else None
-    crops: list[NDArray[np.uint8]] = []
+    found: list[OtherPhotograph] = []
     for path in reversed(list_images(folder)):
-        if len(crops) == limit or path.resolve() == own:
+        if len(found) == limit or path.resolve() == own:
             continue
         try:
-            crops.append(read_face(path))
+            crop = read_face(path)
+            found.append(
+                OtherPhotograph(crop, photograph_key(f"{folder.name}/{path.name}", crop, sha256(path)))
+            )
         except NoFaceError:
             continue
         except InputError as error:
             _log.warning("left out: %s", printable(str(error)))
-    return crops
+    return found

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcinvert.evaluation.scores import Reference
+from arcinvert.knowledge.public_photographs import PhotographKey
 from arcinvert.output.contact_sheet import SHEET_IDENTITIES
 
 
@@ -25,6 +26,8 @@ class Subject:
         photographs: The number of photographs of the class that the network was trained on; None if it is not
             known, and in open-set attacks.
         key: What its random numbers follow from, besides the seed; empty for the name.
+        photograph_keys: What identifies the photographs that the template and the reference came from, as far
+            as they are known.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Subject:
     stem: str = ""
     key: str = ""
     photographs: int | None = None
+    photograph_keys: tuple[PhotographKey, ...] = ()
 
 
 def shown(subject: Subject, number: int) -> Subject:

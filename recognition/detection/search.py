@@ -32,6 +32,8 @@ SURE_SCORE = 0.5
 SURE_CONFIDENCE = 0.9
 #: Longer side in pixels to which a photograph is enlarged or shrunk when small faces are asked for.
 SMALL_FACES_SIDE = 3072
+#: Most that a photograph is enlarged for them: faces of 27 pixels become as large as the detector's smallest.
+LARGEST_ENLARGEMENT = 3.0
 #: Longest side in pixels in which a face is searched for that was not found otherwise.
 LARGEST_SIDE = 6144
 #: Turns of a photograph that are tried, in eighths of a circle: the usual ones of cameras first.
@@ -133,10 +135,12 @@ def _best_score(faces: list[Face]) -> float:
 
 
 def _small_faces(photograph: NDArray[np.uint8]) -> list[Face]:
-    scale = SMALL_FACES_SIDE / max(photograph.shape[:2])
+    scale = min(LARGEST_ENLARGEMENT, SMALL_FACES_SIDE / max(photograph.shape[:2]))
     size = (round(photograph.shape[1] * scale), round(photograph.shape[0] * scale))
     how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-    return _unscaled(hog_faces(np.asarray(Image.fromarray(photograph).resize(size, how))), scale)
+    found = hog_faces(np.asarray(Image.fromarray(photograph).resize(size, how)))
+    # An enlarged photograph has patterns at the size of faces, which have low scores.
+    return _unscaled([face for face in found if face.score >= SURE_SCORE], scale)
 
 
 def _unscaled(faces: list[Face], scale: float) -> list[Face]:

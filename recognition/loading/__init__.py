@@ -78,12 +78,14 @@ def _add_centres(recogniser: Recogniser, choice: ModelChoice, dim: int) -> None:
 
         names = recogniser.class_names
         classes = choice.classes or (len(names) if names else None)
-        centres, own = read_centres(choice.centres, recogniser, dim, classes)
+        centres, own = read_centres(choice.centres, recogniser, dim, classes, choice.subcentres)
         # Other centres of the same classes keep the names that came with the network.
         recogniser.class_names = own or (names if names and len(names) == len(centres) else None)
         if own is not None or len(recogniser.class_photographs or ()) != len(centres):
             recogniser.class_photographs = None
         recogniser.centres = F.normalize(centres)
+    elif choice.subcentres is not None:
+        raise InputError("subcentres: expected a file of class centres with it, got none; give --centres")
     if choice.classes is None:
         return
     if recogniser.centres is None:

@@ -236,7 +236,11 @@ def _read(path: Path) -> Any:
 
 
 def read_centres(
-    source: str | os.PathLike[str], recogniser: Recogniser, dim: int, classes: int | None = None
+    source: str | os.PathLike[str],
+    recogniser: Recogniser,
+    dim: int,
+    classes: int | None = None,
+    subcentres: int | None = None,
 ) -> tuple[Tensor, tuple[str, ...] | None]:
     """Return class centres, shape (classes, dim), and the names of the classes if the source has them.
 
@@ -247,6 +251,7 @@ def read_centres(
         dim: Number of dimensions of an embedding.
         classes: The number of classes, which shows how many sub-centres each of them has in a file; None if
             it is not known.
+        subcentres: The number of sub-centres of each class in a file; None leaves it to `classes`.
 
     Raises:
         InputError: If there are no centres, the file is a backbone, they have another dimension,
@@ -255,13 +260,32 @@ def read_centres(
     path = Path(source)
     if path.is_file():
         centres = _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim)
-        return without_subcentres(centres, classes), None
+        return without_subcentres(centres, _classes(path, centres, classes, subcentres)), None
     if not path.is_dir():
         raise InputError(f"{path}: expected class centres or photographs, found no such file; check the path")
     shards = sorted(file for file in path.iterdir() if file.is_file() and _RANK.fullmatch(file.name))
     if shards:
-        return without_subcentres(_read_shards(shards_beside(shards[0]), dim), classes), None
+        centres = _read_shards(shards_beside(shards[0]), dim)
+        return without_subcentres(centres, _classes(path, centres, classes, subcentres)), None
+    if subcentres is not None:
+        raise InputError(f"subcentres: expected a file of class centres with it, got photographs in {path}")
     return centres_of_photographs(path, recogniser)
+
+
+def _classes(path: Path, centres: Tensor, classes: int | None, subcentres: int | None) -> int | None:
+    """Return the number of classes, of rows that are sub-centres of each if their number is given.
+
+    Raises:
+        InputError: If the rows cannot be so many of each class.
+    """
+    if subcentres is None:
+        return classes
+    if not 1 <= subcentres <= _MAX_SUBCENTRES or len(centres) % subcentres:
+        raise InputError(
+            f"{path}: expected a multiple of {subcentres} rows for --subcentres {subcentres}, at most "
+            f"{_MAX_SUBCENTRES}, got {len(centres):,} rows; give the number of sub-centres of each class"
+        )
+    return len(centres) // subcentres
 
 
 def centres_of_photographs(

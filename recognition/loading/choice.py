@@ -16,6 +16,8 @@ class ModelChoice:
         centres: A file of class centres, a folder of shards of them, or a folder with one folder of
             photographs per identity. None means the centres that come with the model.
         classes: The number of class centres that there must be, as a check; None checks nothing.
+        subcentres: The number of sub-centres of each class in a file of centres, whose rows list them class
+            by class. None means one, unless `classes` shows that there are more.
         output: The name of the output that is the embedding, of a network with several: of an ONNX graph's
             output, a key of a dict, or a number from 0. None takes the only one of shape (batch, dim).
     """
@@ -24,6 +26,7 @@ class ModelChoice:
     preset: str | None = None
     centres: str | os.PathLike[str] | None = None
     classes: int | None = None
+    subcentres: int | None = None
     output: str | None = None
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from recognition.errors import InputError
@@ -28,6 +29,10 @@ class TensorBoardLogger:
         """Write values of a step by their names."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
+
+    def write_picture(self, step: int, name: str, picture: Tensor) -> None:
+        """Write a picture of a step, (3, h, w) in [0, 1]."""
+        self._writer.add_image(name, picture, step)
 
     def flush(self) -> None:
         """Write all events to the file."""

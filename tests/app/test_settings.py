@@ -13,6 +13,7 @@ from recognition.loading import BUNDLED
 def test_networks_come_from_the_folder_alone(tmp_path: Path, tiny_model: Path) -> None:
     (tmp_path / "b.onnx").write_bytes(b"")
     (tmp_path / "b.onnx.statistics.safetensors").write_bytes(b"")
+    (tmp_path / "b.onnx.decoder.safetensors").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("")
     settings = Settings(models=tmp_path)
     assert settings.model_names() == [BUNDLED, "b.onnx"]

@@ -11,12 +11,14 @@ import torch.nn.functional as F
 
 from arcinvert import Attacker, InputError
 from arcinvert.inversion.parametrisations.face_pca import FacePCA
+from arcinvert.knowledge.decoder_file import find_decoder, save_decoder
 from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.nearest_neighbours import NEAREST
 from arcinvert.knowledge.regression import FACES_PER_DIMENSION
 from arcinvert.knowledge.statistics_file import default_path, find_statistics, save_statistics
 from recognition.images import resized, to_tensor, to_uint8
 from recognition.loading import load
+from tests.arcinvert.inversion.initialisation.knowledge import random_decoder
 from tests.arcinvert.support import leave_out_judge, shorten_preparation
 
 
@@ -196,3 +198,67 @@ def test_positions_are_measured_ones_and_channels_the_networks_own(
     save_statistics(file, replace(statistics, layers=without_maps))
     with pytest.raises(InputError, match=message):
         Attacker(tiny_model, device="cpu", statistics=file).plan("template", penalty=weights)
+
+
+@pytest.fixture(scope="module")
+def decoded(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of a small decoder of the tiny network's templates."""
+    file = tmp_path_factory.mktemp("decoded") / "decoder.safetensors"
+    recogniser = load(tiny_model)
+    save_decoder(file, random_decoder(32), model_sha256=recogniser.source.sha256, model_name="tiny")
+    return file
+
+
+def test_a_decoder_alone_is_one_pass_without_noise(tiny_model: Path, decoded: Path) -> None:
+    attacker = Attacker(tiny_model, device="cpu", decoder=decoded)
+    counted: list[int] = []
+    run = attacker.generate(
+        [0, 1],
+        initialisation="decoder",
+        steps=0,
+        samples=2,
+        progress=lambda step: counted.append(step.number),
+    )
+    plan = run.result["plan"]
+    assert (plan["steps"], plan["restarts"], plan["parametrisation"]) == (0, 1, "pixels")
+    assert plan["regression_blend"] == 0
+    assert run.result["attacker_knowledge"]["decoder"] == "60 faces of nobody"
+    assert counted == []
+    recogniser = load(tiny_model)
+    decoder = find_decoder(recogniser, decoded)
+    assert decoder is not None
+    assert recogniser.centres is not None
+    expected = to_uint8(decoder.decoded(F.normalize(recogniser.centres[:2]), 112))
+    for number, image in enumerate(run.images):
+        assert np.abs(image.astype(int) - expected[number // 2]).max() <= 1
+    assert [sample["steps"] for sample in run.samples] == [0] * 4
+
+
+def test_a_decoder_is_an_initialisation_and_a_parametrisation(tiny_model: Path, decoded: Path) -> None:
+    attacker = Attacker(tiny_model, device="cpu", decoder=decoded)
+    for options in ({"initialisation": "decoder"}, {"parametrisation": "decoder"}):
+        run = attacker.generate(0, steps=2, **options)
+        plan = run.result["plan"]
+        assert {name: plan[name] for name in options} == options
+        assert plan["knowledge_used"]["decoder"] == "60 faces of nobody"
+        assert ("code-prior" in plan["penalties"]) == ("parametrisation" in options)
+    # As both, the first image is the decoder's but for the noise.
+    first = attacker.generate(0, steps=1, initialisation="decoder", parametrisation="decoder")
+    assert first.images[0].shape == (112, 112, 3)
+
+
+@pytest.mark.parametrize("name", ["initialisation", "parametrisation"])
+def test_a_decoder_that_nobody_trained_is_refused(attacker: Attacker, name: str) -> None:
+    message = rf"^{name}: expected a decoder of templates of tiny, found none; train it \(arcinvert learn"
+    with pytest.raises(InputError, match=message):
+        attacker.plan("template", **{name: "decoder"})
+
+
+def test_by_the_weights_alone_there_is_no_decoder(tiny_model: Path, decoded: Path) -> None:
+    attacker = Attacker(tiny_model, device="cpu", decoder=decoded)
+    with pytest.raises(InputError, match=r"^decoder: expected none with knowledge of the weights alone"):
+        attacker.plan("template", knowledge="weights")
+    without = Attacker(tiny_model, device="cpu")
+    for name in ("initialisation", "parametrisation"):
+        with pytest.raises(InputError, match=rf"^{name}: expected one that is made of no faces"):
+            without.plan("template", knowledge="weights", **{name: "decoder"})

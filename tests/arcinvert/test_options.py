@@ -20,7 +20,7 @@ from recognition.errors import InputError
     [
         {"samples": 0},
         {"samples": True},
-        {"steps": 0},
+        {"steps": -1},
         {"steps": -5},
         {"steps": 1.5},
         {"batch_size": 0},

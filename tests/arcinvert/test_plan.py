@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import arcinvert.plan as plan_module
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty, resolve
 from recognition.errors import InputError
@@ -36,6 +37,7 @@ DEFAULT = AttackPlan(
     initialisation="mean-face",
     parametrisation="face-pca",
     regression_blend=0.0,
+    skin_tone=False,
     loss="arcface",
     loss_scale=16.0,
     loss_margin=1.0,
@@ -121,6 +123,24 @@ def test_with_a_regression_half_of_a_classs_image_is_its_face() -> None:
     assert plan("template", faces=knowledge) == replace(expected, **OF_TEMPLATES, regression_blend=0.0)
     assert plan("template", faces=knowledge, regression_blend=0.25).regression_blend == 0.25
     assert plan("class", faces=knowledge, regression_blend=0.0).regression_blend == 0.0
+
+
+def test_skin_tone_follows_neighbours_where_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = known(neighbours=True)
+    assert not plan("template", faces=few).skin_tone
+    with pytest.raises(
+        InputError, match=r"skin_tone: expected at least 500 public faces .*, found 60; embed"
+    ):
+        plan("template", faces=few, skin_tone=True)
+    monkeypatch.setattr(plan_module, "FEWEST_FACES", 60)
+    assert plan("template", faces=few).skin_tone
+    assert not plan("template", faces=few, skin_tone=False).skin_tone
+    assert few.statistics is not None
+    synthetic = replace(few, statistics=replace(few.statistics, template_faces="synthetic faces"))
+    assert not plan("template", faces=synthetic).skin_tone
+    other = plan("template", faces=few, initialisation="mean-face", skin_tone=True)
+    assert other.knowledge_used["nearest_neighbours"] == "60 public faces"
+    assert not plan("template", faces=few, recipe="paper").skin_tone
 
 
 def test_with_nearest_neighbours_there_are_three_restarts_and_weaker_augmentation() -> None:

@@ -60,6 +60,12 @@ from tests.arcinvert.plans import CALIBRATE, plan
         ),
         (
             "class",
+            {"knowledge": "weights", "skin_tone": True},
+            "skin_tone: expected no with knowledge of the weights alone, got yes: tones are those of public "
+            "faces",
+        ),
+        (
+            "class",
             {"recipe": "paper", "knowledge": "public-faces"},
             "knowledge: expected weights for recipe paper, got 'public-faces'",
         ),

@@ -31,6 +31,7 @@ RESULT_FIELDS = {
     "seconds",
     "interrupted",
     "notes",
+    "overlap",
     "summary",
     "samples",
 }

@@ -1,17 +1,21 @@
 """Runs that go on where an earlier one was killed or interrupted, and two runs in one folder."""
 
+import copy
 import errno
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from arcinvert import Attacker, InputError, Step, records
+from arcinvert.evaluation.calibration import shipped_calibration
 from recognition.images import read_image, write_png
 from recognition.lock import locked
 from tests.arcinvert.support import file_names, interrupt_in, leave_out_judge, read_result
@@ -101,17 +105,75 @@ def test_a_killed_run_goes_on_behind_its_last_whole_line(attacker: Attacker, tmp
     assert file_names(tmp_path) == ["out", "whole"]
 
 
-def test_another_plan_is_not_resumed(attacker: Attacker, tmp_path: Path) -> None:
+def anew(out: Path) -> str:
+    """The note of a result that was to go on and was started anew."""
+    return next((note for note in read_result(out)["notes"] if note.startswith("Started anew")), "")
+
+
+def test_another_plan_starts_anew(attacker: Attacker, tmp_path: Path) -> None:
+    generate(attacker, tmp_path / "whole", seed=1)
     generate(attacker, tmp_path / "out", progress=interrupt_in(3))
-    before = (tmp_path / "out" / "result.json").read_bytes()
-    for changed in ({"seed": 1}, {"steps": 2}):
-        with pytest.raises(InputError, match="resume: expected the same command"):
-            generate(attacker, tmp_path / "out", resume=True, **changed)
-        assert (tmp_path / "out" / "result.json").read_bytes() == before
-        assert file_names(tmp_path) == ["out"]
-    # Without it, everything is done anew.
-    assert generate(attacker, tmp_path / "out", seed=1) == [1, 2, 3, 4]
-    assert "progress.jsonl" not in file_names(tmp_path / "out")
+    assert generate(attacker, tmp_path / "out", resume=True, seed=1) == [1, 2, 3, 4]
+    assert_equal(tmp_path / "out", tmp_path / "whole")
+    assert anew(tmp_path / "out").endswith("stopped: plan (seed).")
+    assert file_names(tmp_path) == ["out", "whole"]
+    # Stopped again, what the earlier run of another plan had finished stays as it was.
+    generate(attacker, tmp_path / "out", progress=interrupt_in(3))
+    with pytest.raises(KeyboardInterrupt):
+        generate(attacker, tmp_path / "out", resume=True, seed=1, progress=interrupt_in(1))
+    assert len(read_result(tmp_path / "out")["samples"]) == 2
+
+
+def test_every_changed_input_starts_anew(
+    attacker: Attacker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    templates = np.random.default_rng(0).normal(size=(3, 32))
+    options: dict[str, Any] = {"steps": 1, "batch_size": 1, "out": tmp_path / "out"}
+
+    def notice(changed: Attacker, rows: Any = templates) -> str:
+        """Stop a run after two batches, and return the note of another one that goes on."""
+        attacker.from_embedding(templates, progress=interrupt_in(3), **options)
+        changed.from_embedding(rows, resume=True, **options)
+        return anew(tmp_path / "out")
+
+    assert notice(attacker) == ""
+    assert notice(attacker, templates + np.eye(3, 32)).endswith("photographs, templates or classes.")
+    network = copy.deepcopy(attacker.recogniser)
+    # The file's hash stays, as of a network from a torch module.
+    with torch.no_grad():
+        next(network.parameters()).mul_(1.001)
+    assert "attacked network" in notice(Attacker(network, device="cpu", knowledge=attacker.knowledge))
+    known = replace(attacker.knowledge, mean_face=attacker.knowledge.mean_face * 0.99)
+    other = Attacker(attacker.recogniser, device="cpu", knowledge=known)
+    assert notice(other).endswith("public-face statistics.")
+    with monkeypatch.context() as patch:
+        other_warp = shipped_calibration() | {"matrix": [[1.5, 0, 0], [0, 1.5, 0]]}
+        patch.setattr("arcinvert.runner.shipped_calibration", lambda: other_warp)
+        attacker.from_embedding(templates, progress=interrupt_in(3), **options)
+    attacker.from_embedding(templates, resume=True, **options)
+    assert anew(tmp_path / "out").endswith("stopped: judge's calibration.")
+    with monkeypatch.context() as patch:
+        patch.setattr("arcinvert.attacked.version", lambda name: "9.9")
+        attacker.from_embedding(templates, progress=interrupt_in(3), **options)
+    attacker.from_embedding(templates, resume=True, **options)
+    assert "environment (libraries (arcinvert, torch" in anew(tmp_path / "out")
+
+
+def test_a_changed_photograph_starts_anew(attacker: Attacker, tmp_path: Path, photograph: Path) -> None:
+    pictures = [tmp_path / "a" / "one.png", tmp_path / "a" / "two.png"]
+    pictures[0].parent.mkdir()
+    whole = read_image(photograph)
+    for number, path in enumerate(pictures):
+        write_png(path, whole - np.uint8(number) * (whole > 0))
+    options: dict[str, Any] = {"steps": 1, "batch_size": 1, "out": tmp_path / "out"}
+    attacker.from_image(pictures, progress=interrupt_in(2), **options)
+    # One level of one corner pixel, far from the face: neither template nor reference changes.
+    whole[0, 0, 0] ^= 1
+    write_png(pictures[0], whole)
+    seen: list[int] = []
+    attacker.from_image(pictures, resume=True, progress=lambda step: seen.append(step.batch), **options)
+    assert seen == [1, 2]
+    assert anew(tmp_path / "out").endswith("photographs, templates or classes.")
 
 
 def test_leftovers_of_a_killed_run_are_removed(attacker: Attacker, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from safetensors.torch import save_file
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.report import read_audit
 from arcinvert.audit.templates import read_templates
+from arcinvert.knowledge.decoder_file import find_decoder, save_decoder
 from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.statistics_file import load_statistics, save_statistics
 from arcinvert.subjects.templates import TemplateSubjects
@@ -48,6 +49,7 @@ from recognition.training.log import TrainingLog
 from recognition.training.options import TrainingOptions
 from recognition.training.skipped import skipped_before
 from recognition.training.state import read_state, write_state
+from tests.arcinvert.inversion.initialisation.knowledge import random_decoder
 from tests.fuzz.mutations import (
     Mutation,
     mutate,
@@ -154,6 +156,23 @@ def _statistics_bytes(folder: Path) -> list[bytes]:
     images = torch.rand(8, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     save_statistics(folder / "s.safetensors", measure(recogniser, [images], pattern=None, keep_faces=True))
     return [(folder / "s.safetensors").read_bytes()]
+
+
+def _decoded_network() -> Recogniser:
+    layers = torch.nn.Sequential(torch.nn.AvgPool2d(28), torch.nn.Flatten(), torch.nn.Linear(48, 4))
+    return Recogniser(layers, name="small").freeze()
+
+
+def _decoder_bytes(folder: Path) -> list[bytes]:
+    decoder = random_decoder(4)
+    save_decoder(folder / "d.safetensors", decoder, model_sha256="", model_name="small")
+    return [(folder / "d.safetensors").read_bytes()]
+
+
+def _read_decoder(path: Path) -> None:
+    decoder = find_decoder(_decoded_network(), path)
+    assert decoder is not None
+    decoder.decoded(torch.eye(4), 112)
 
 
 def _saved(array: np.ndarray) -> bytes:
@@ -344,6 +363,7 @@ READERS: dict[str, Reader] = {
     "state": Reader(".pt", _state_bytes, _read_state, mutate_members),
     "onnx": Reader(".onnx", _onnx_bytes, load),
     "statistics": Reader(".safetensors", _statistics_bytes, load_statistics, mutate_safetensors),
+    "decoder": Reader(".safetensors", _decoder_bytes, _read_decoder, mutate_safetensors),
     "npy": Reader(".npy", _npy_bytes, _read_npy),
     "image": Reader(".jpg", _image_bytes, read_image, mutate_png),
     "film": Reader(".mp4", _film_bytes, _read_film),

@@ -52,7 +52,7 @@ def _audit(folder: Path) -> Scenario:
         "audit",
         (
             *("audit", "--images", _people(folder), "--model", _model(folder / "tiny.safetensors", 0)),
-            *("--judges", _model(folder / "judge.safetensors", 1), "--people", "6", "--samples", "4"),
+            *("--judges", _model(folder / "judge.safetensors", 1), "--people", "8", "--samples", "4"),
             *("--steps", "2", "--calibration-images", "12", "--fmr", "0.1", "--policy-fmr", "0.1"),
             *("--device", "cpu", "--out", "{out}"),
         ),

@@ -49,12 +49,12 @@ def read_parquet(path: Path, dim: int, *, template_column: str, id_column: str) 
         _check_types(path, schema, template_column, id_column)
         cells = _is_cells(schema.field(template_column).type)
         budget = _check_sizes(path, metadata, template_column, dim, cells=cells)
+        _check_pages(path, metadata, (template_column, id_column))
         # A column of equal BLOBs stays as small in memory as it is in the file.
         dictionary = [template_column] if cells else []
         with pyarrow.parquet.ParquetFile(
             path, metadata=metadata, read_dictionary=dictionary, **limits
         ) as file:
-            _check_pages(path, file.metadata, (template_column, id_column))
             for batch in file.iter_batches(
                 batch_size=BLOCK_ROWS, columns=[template_column, id_column], use_threads=False
             ):

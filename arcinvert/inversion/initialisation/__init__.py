@@ -19,6 +19,9 @@ INITIALISATIONS: "Registry[type[Initialisation]]" = Registry(
             f"{_HERE}.nearest_neighbours:NearestNeighbourFaces",
             "the mean of the public faces whose templates are the most similar",
         ),
+        "decoder": Entry(
+            f"{_HERE}.decoder:DecodedFaces", "the face that a learned decoder makes of the template"
+        ),
         "regression": Entry(
             f"{_HERE}.regression:RegressionFaces", "the face that a linear map predicts from the template"
         ),

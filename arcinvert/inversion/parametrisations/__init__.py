@@ -18,6 +18,9 @@ PARAMETRISATIONS: "Registry[type[Parametrisation]]" = Registry(
         "face-pca": Entry(
             f"{_HERE}.face_pca:FacePCA", "coefficients along the principal components of faces"
         ),
+        "decoder": Entry(
+            f"{_HERE}.decoder:DecodedCodes", "face PCA coefficients and the codes of a learned decoder"
+        ),
         "pixels": Entry(f"{_HERE}.pixels:Pixels", "the pixels themselves"),
         "fourier": Entry(f"{_HERE}.fourier:Fourier", "Fourier coefficients, scaled as in photographs"),
     },

@@ -6,6 +6,8 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
+from arcinvert.knowledge.knowledge import Knowledge
+
 
 class AugmentationStrength(NamedTuple):
     """Strength of the augmentation: shift in pixels, change of size, dropped fraction of features."""
@@ -41,9 +43,32 @@ class Parametrisation(ABC):
     of_public_faces: ClassVar[bool] = False
     #: Whether `pca_coefficients` exist.
     has_coefficients: ClassVar[bool] = False
+    #: Whether `offsets` exist.
+    has_offsets: ClassVar[bool] = False
+
+    @classmethod
+    def missing(cls, knowledge: Knowledge, name: str) -> str | None:
+        """Return what it lacks, as `expected ..., found ...; what to do`; None if nothing.
+
+        Args:
+            knowledge: What the attacker knows.
+            name: The attacked network's name.
+        """
+        return None
 
     @abstractmethod
     def __init__(self, start: Tensor) -> None: ...
+
+    @classmethod
+    def build(cls, start: Tensor, templates: Tensor, knowledge: Knowledge) -> "Parametrisation":
+        """Return the parametrisation of initial images.
+
+        Args:
+            start: The initial images, shape (batch, 3, h, w) in [0, 1].
+            templates: The templates, shape (batch, dim), unit norm.
+            knowledge: What the attacker knows, in which nothing is missing.
+        """
+        return cls(start)
 
     @property
     @abstractmethod
@@ -53,6 +78,11 @@ class Parametrisation(ABC):
     @abstractmethod
     def images(self) -> Tensor:
         """Return the images, (batch, 3, h, w), with gradients to the leaves; may leave [0, 1] slightly."""
+
+    @property
+    def offsets(self) -> Tensor | None:
+        """Offsets of a decoder's codes, (batch, levels, dim), in standard deviations; None for others."""
+        return None
 
     @property
     def pca_coefficients(self) -> Tensor | None:

@@ -1,5 +1,7 @@
 """Images of half the size, enlarged: coarse structure comes before fine structure."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,18 +16,22 @@ class LowResolution(Parametrisation):
 
     Args:
         start: The initial images, of the full size.
-        inner: What represents the small images.
+        inner: Makes what represents the small images, of small initial images.
 
     Source: Yin et al., arXiv:1912.08795: at half the resolution first, in its published settings.
     """
 
-    def __init__(self, start: Tensor, inner: type[Parametrisation]) -> None:
+    def __init__(self, start: Tensor, inner: Callable[[Tensor], Parametrisation]) -> None:
         self._size = list(start.shape[-2:])
         self._inner = inner(F.avg_pool2d(start.detach(), 2))
 
     @property
     def parameters(self) -> list[Tensor]:
         return self._inner.parameters
+
+    @property
+    def offsets(self) -> Tensor | None:
+        return self._inner.offsets
 
     @property
     def pca_coefficients(self) -> Tensor | None:

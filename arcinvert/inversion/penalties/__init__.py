@@ -25,6 +25,9 @@ PENALTIES: "Registry[type[Penalty]]" = Registry(
         ),
         "l2-norm": Entry(f"{_HERE}.deepinversion_image:ImageNorm", "Euclidean norm of the image"),
         "pca-prior": Entry(f"{_HERE}.pca_prior:PCAPrior", "Gaussian prior on the face PCA coefficients"),
+        "code-prior": Entry(
+            f"{_HERE}.code_prior:CodePrior", "Gaussian prior on the offsets of a decoder's codes"
+        ),
         "bn": Entry(
             f"{_HERE}.bn_relative:RelativeStatistics",
             "batch statistics against BatchNorm's, in units of the training faces' spread",

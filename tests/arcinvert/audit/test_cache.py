@@ -82,10 +82,16 @@ def test_leftovers_of_a_kill_are_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "plan.json"]
 
 
-def test_another_plan_is_refused(tmp_path: Path) -> None:
-    Cache(tmp_path, {"steps": 1})
-    with pytest.raises(InputError, match=r"another's; choose another --out"):
-        Cache(tmp_path, {"steps": 2})
+def test_units_of_another_plan_are_made_anew(tmp_path: Path) -> None:
+    plan = {"options": {"steps": 1, "seed": 0}, "photographs": "ab"}
+    Cache(tmp_path, plan).get_or_compute("one", Whole, unit)
+    assert Cache(tmp_path, plan).changed == []
+    assert Cache(tmp_path, plan).has("one")
+    again = Cache(tmp_path, {"options": {"steps": 2, "seed": 0}, "photographs": "cd"})
+    assert again.changed == ["options (steps)", "photographs"]
+    assert not again.has("one")
+    # A kill between the units' removal and the new plan leaves units of no other plan.
+    assert Cache(tmp_path, plan).changed == again.changed
     (tmp_path / "plan.json").write_text("{")
     with pytest.raises(InputError, match="damaged"):
         Cache(tmp_path, {"steps": 1})

@@ -55,10 +55,40 @@ def test_other_people_may_calibrate() -> None:
 def test_too_few_people() -> None:
     with pytest.raises(InputError, match="two photographs each"):
         sample_identities({"a": [Path("a")]}, people=None, calibration_images=9, seed=0)
-    with pytest.raises(InputError, match="at least 3 people outside the attack"):
-        sample_identities(
-            {n: [Path("1"), Path("2")] for n in "abcd"}, people=None, calibration_images=9, seed=0
-        )
+    others = {name: [Path(f"{name}.png")] for name in "xy"}
+    with pytest.raises(InputError, match=r"^calibration: expected at least 3 people outside.*got 2"):
+        sample_identities(FOLDERS, people=4, calibration_images=9, seed=0, calibration=others)
+
+
+def test_with_nobody_outside_everybody_wanted_is_attacked() -> None:
+    few = {name: [Path("1"), Path("2")] for name in "abcd"}
+    cohort = sample_identities(few, people=20, calibration_images=9, seed=0)
+    assert sorted(cohort.attacked) == list("abcd")
+    assert cohort.calibration == []
+    assert cohort.notes == (
+        "Attacked: 4 people in place of 20, as the folder has 4.",
+        "With 0 people outside the attack the judges cannot be calibrated on them: shipped thresholds serve "
+        "where a judge has them.",
+    )
+    # A judge without shipped thresholds needs somebody.
+    halved = sample_identities(few, people=20, calibration_images=9, seed=0, keep_outside=True)
+    assert len(halved.attacked) == 2
+    assert halved.notes[0].startswith("Half of the 4 people are attacked")
+    eight = {name: [Path("1"), Path("2")] for name in "abcdefgh"}
+    halved = sample_identities(eight, people=20, calibration_images=9, seed=0, keep_outside=True)
+    assert (len(halved.attacked), len({name for _, name in halved.calibration})) == (4, 4)
+    assert len(halved.notes) == 1
+
+
+def test_why_fewer_are_attacked() -> None:
+    trained = frozenset(name for name in FOLDERS if name < "p36")
+    cohort = sample_identities(FOLDERS, people=6, calibration_images=30, seed=0, trained=trained)
+    # Of p36 to p39, one has a single photograph.
+    assert sorted(cohort.attacked) == ["p37", "p38", "p39"]
+    assert cohort.notes == (
+        "Attacked: 3 people in place of 6, as the folder has 40, 10 with a single photograph and 27 who "
+        "trained a network of the audit or are no class or template of it.",
+    )
 
 
 @pytest.fixture

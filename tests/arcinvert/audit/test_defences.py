@@ -29,11 +29,13 @@ def templates() -> NDArray[np.float64]:
     return unit_norm(np.random.default_rng(0).normal(size=(8, DIM)))
 
 
-def labelled(people: int = 150, each: int = 2) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def labelled(
+    people: int = 150, each: int = 2, noise: float = 0.5
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     generator = np.random.default_rng(1)
     centres = generator.normal(size=(people, DIM))
     labels = np.repeat(np.arange(people), each)
-    return unit_norm(centres[labels] + 0.5 * generator.normal(size=(len(labels), DIM))), labels
+    return unit_norm(centres[labels] + noise * generator.normal(size=(len(labels), DIM))), labels
 
 
 @pytest.mark.parametrize("name", TEMPLATE_DEFENCES)
@@ -207,7 +209,7 @@ def test_cost() -> None:
 
 
 def test_scores_are_rounded_before_they_are_judged() -> None:
-    embeddings, labels = labelled()
+    embeddings, labels = labelled(noise=1.2)
     rounded = np.round(embeddings @ embeddings.T, 1)
     first, second = np.triu_indices(len(labels), 1)
     same = labels[first] == labels[second]

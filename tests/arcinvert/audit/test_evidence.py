@@ -1,13 +1,13 @@
 """A judge's figures on synthetic attacks whose truth is known."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from arcinvert.audit.evidence import attacked_gap, evaluate_verifier, risks
 from arcinvert.evaluation.similarity import similarity
-from recognition.metrics.thresholds import estimate_acceptance
+from recognition.metrics.thresholds import DecisionThreshold, estimate_acceptance
 from tests.arcinvert.audit.synthetic import evidence
 
 FMRS = (1e-2, 1e-3, 1e-4)
@@ -91,6 +91,31 @@ def test_the_gap_to_the_attacked_network() -> None:
     # Nobody of 50 changes: a rise of more than 1 - 0.025^(1/50) can be ruled out.
     assert itself["0.001"]["value"] == 0.0
     assert itself["0.001"]["high"] == -itself["0.001"]["low"] == pytest.approx(1 - 0.025 ** (1 / 50))
+
+
+def test_shipped_thresholds_serve_where_too_few_people_calibrate() -> None:
+    one = evidence(people=12, rate=1.0, seed=2)
+    shipped = tuple(DecisionThreshold(fmr, *[0.4 + 0.1 * place] * 3) for place, fmr in enumerate(FMRS[:2]))
+    nobody = replace(one, calibration=np.zeros((0, 64)), labels=np.zeros(0, int), shipped=shipped)
+    found = evaluate_verifier(nobody, FMRS)
+    assert found.thresholds == {"0.01": shipped[0], "0.001": shipped[1]}
+    assert found.figures["calibration"]["thresholds_from"] == "shipped"
+    assert "no threshold is shipped" in found.figures["thresholds"][2]["refused"]
+    accepted = similarity(one.reconstructions, one.second[:, None], "cosine") > 0.5
+    assert found.figures["sar"]["0.001"]["type_2"]["value"] == accepted.mean()
+    assert found.figures["rank"]["gallery"] == 12
+    # Without other people there is no curve, and those attacked are each other's strangers.
+    assert found.figures["curve"] == found.figures["roc"] == []
+    first, second = np.concatenate([one.source, one.second]), np.tile(np.arange(12), 2)
+    pairs = [first[i] @ first[j] for i in range(24) for j in range(i) if second[i] != second[j]]
+    assert np.sort(found.nonmated) == pytest.approx(np.sort(pairs))
+    # A calibration that supports a rate counts, and the shipped thresholds do not.
+    enough = evaluate_verifier(replace(one, shipped=shipped), FMRS)
+    assert enough.figures["calibration"]["thresholds_from"] == "calibration"
+    assert enough.thresholds["0.01"] != shipped[0]
+    # Three people give no rate: shipped thresholds serve then too.
+    three = replace(one, calibration=one.calibration[:6], labels=one.labels[:6], shipped=shipped)
+    assert evaluate_verifier(three, FMRS).thresholds == found.thresholds
 
 
 def test_several_samples_by_hand() -> None:

@@ -74,6 +74,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
         "low_resolution": 0.5,
         "average": 0.5,
         "regression_blend": 0.0,
+        "skin_tone": False,
         "restarts": 2,
         "flip": False,
         "shift": 1,

@@ -119,7 +119,9 @@ def test_a_parametrisation(attacker: Attacker) -> None:
     assert [stage.low_resolution for stage in plan.stages] == [True, False]
     (image,) = run.images
     assert (image == image[..., :1]).all()
-    with pytest.raises(InputError, match=r"^parametrisation: expected one of face-pca, pixels, fourier"):
+    with pytest.raises(
+        InputError, match=r"^parametrisation: expected one of face-pca, decoder, pixels, fourier"
+    ):
         AttackOptions(parametrisation="toy")
 
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from arcinvert import Attacker, Step, StopInversion
+from arcinvert.attack import Task
 from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.early_stopping import WINDOW
-from arcinvert.inversion.progress import StepCounter
+from arcinvert.inversion.progress import RunProgress, StepCounter
 from arcinvert.subjects.subject import Subject
 from tests.arcinvert.inversion.networks import SIZE, recogniser_with_statistics
 
@@ -96,6 +97,25 @@ def test_the_preparation_is_counted_in_the_first_batch_alone(
         )
         reported.append(numbers)
     assert reported == [[(n, 5) for n in range(1, 6)], [(1, 2), (2, 2)]]
+
+
+@pytest.mark.usefixtures("_short_preparation")
+def test_a_run_counts_the_preparation_once(attacker: Attacker, subjects: list[Subject]) -> None:
+    plan = attacker.plan("class", knowledge="weights", steps=2, restarts=1)
+    tasks = [Task(subject, 0) for subject in subjects]
+    progress, reported = RunProgress(), []
+
+    def on_step(step: Step) -> None:
+        reported.append(progress.of(step))
+
+    for batch in range(3):
+        attacker.run_batch(tasks, plan, batch=batch, batches=3, on_step=on_step)
+    # Three steps of the preparation, and two of each batch.
+    assert reported == [(number, 9) for number in range(1, 10)]
+    # A run that goes on with its third batch of three.
+    again, reported = RunProgress(), []
+    attacker.run_batch(tasks, plan, batch=2, batches=3, on_step=lambda step: reported.append(again.of(step)))
+    assert reported == [(5, 6), (6, 6)]
 
 
 @pytest.mark.usefixtures("_short_preparation")

@@ -65,6 +65,12 @@ def test_lengths(steps: int, low_resolution: float, expected: list[tuple[int, bo
     assert lengths(plan_stages(steps, 0.1, warm_up=0.5, low_resolution=low_resolution)) == expected
 
 
+def test_without_steps_there_is_one_stage_that_takes_none() -> None:
+    for low_resolution in (0.0, 0.5):
+        stages = plan_stages(0, 0.1, warm_up=0.05, low_resolution=low_resolution)
+        assert [(stage.steps, stage.low_resolution) for stage in stages] == [(0, False)]
+
+
 def test_one_stage_is_the_schedule_alone() -> None:
     (stage,) = plan_stages(250, 0.05, warm_up=0.05, low_resolution=0, early_stopping=0.1)
     assert stage == Schedule(250, 0.05, warm_up=0.05, early_stopping=0.1)

@@ -189,6 +189,19 @@ def test_subcentres_are_reduced_to_the_longest_one_of_each_class(form, state, tm
     torch.testing.assert_close(recogniser.centres, longest)
     if form != "three axes":
         assert len(load(ModelChoice(model, centres=source)).centres) == 33
+        # The number of each serves where that of the classes is not known.
+        recogniser = load(ModelChoice(model, centres=source, subcentres=3))
+        torch.testing.assert_close(recogniser.centres, longest)
+        with pytest.raises(InputError, match=r"multiple of 4 rows for --subcentres 4.*got 33 rows"):
+            load(ModelChoice(model, centres=source, subcentres=4))
+        with pytest.raises(InputError, match=r"expected 33 class centres, got 11"):
+            load(ModelChoice(model, centres=source, classes=33, subcentres=3))
+
+
+def test_subcentres_need_a_file_of_centres(state, tmp_path):
+    model = save(tmp_path / "backbone.pth", state)
+    with pytest.raises(InputError, match=r"^subcentres: expected a file of class centres.*--centres$"):
+        load(ModelChoice(model, subcentres=3))
 
 
 def test_subcentres_of_equal_length_give_their_mean_direction(state, tmp_path):

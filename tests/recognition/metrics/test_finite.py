@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from recognition.errors import InputError
+from recognition.metrics.accuracy import ten_fold_accuracy
 from recognition.metrics.angles import measure_angles
 from recognition.metrics.finite import check_finite
 from recognition.metrics.identification import fnir_at_fpir, identify, ranks, search
 from recognition.metrics.thresholds import Nonmated, estimate_fmr, threshold_at_rate
-from recognition.metrics.verification import roc, tar_at_fmr, ten_fold_accuracy, verify
+from recognition.metrics.verification import roc, tar_at_fmr, verify
 
 LABELS = np.repeat(np.arange(30), 3)
 

@@ -27,6 +27,7 @@ def blocks(result: dict[str, Any]) -> list[Block]:
         "Robustness is measured after JPEG compression at quality 50, Gaussian blur of 1.5 pixels, and a "
         "crop that removes 10 % of each side.",
     ]
+    items += people["notes"]
     if people["avoided"]:
         items.append(
             "People whose photographs trained the attacked network or a judge were left out of the "

@@ -11,17 +11,19 @@ import torch
 from torch import Tensor, nn
 
 from arcinvert.inversion.parametrisations.base import Parametrisation
+from arcinvert.inversion.parametrisations.decoder import DecodedCodes
 from arcinvert.inversion.parametrisations.face_pca import FacePCA
 from arcinvert.inversion.parametrisations.pixels import Pixels
 from arcinvert.inversion.penalties import PENALTIES
 from arcinvert.inversion.penalties.base import Penalty, Setting
 from recognition.recogniser import Preprocessing, Recogniser
-from tests.arcinvert.inversion.networks import hooked_modules
+from tests.arcinvert.inversion.initialisation.knowledge import full_knowledge
+from tests.arcinvert.inversion.networks import hooked_modules, templates
 from tests.arcinvert.inversion.penalties.networks import maps_of, small_network, some_faces, some_images
 
 #: Penalties by what they need; all others do with a network and pixels.
 MEASURED = {"bn-per-position"}
-PARAMETRISED = {"pca-prior": FacePCA}
+PARAMETRISED = {"pca-prior": FacePCA, "code-prior": DecodedCodes}
 #: Penalties of the batch as a whole, whose value for an image depends on the others.
 OF_THE_BATCH = {"tv-norm", "bn", "bn-per-image", "bn-per-position", "bn-arcface", "bn-deepinversion"}
 #: Penalties whose least value is not that of uniform grey.
@@ -50,7 +52,12 @@ def setting(name: str) -> Setting:
 def attached(name: str, images: Tensor) -> Iterator[tuple[Recogniser, Parametrisation, Penalty]]:
     """Attach a penalty to a network and to a parametrisation that starts from images."""
     given = setting(name)
-    parametrisation = given.parametrisation(images)
+    of_one = templates(1).to(images).expand(len(images), -1)
+    parametrisation = given.parametrisation.build(images, of_one, full_knowledge())
+    if parametrisation.offsets is not None:
+        # They begin at zero, where they cost nothing.
+        with torch.no_grad():
+            parametrisation.offsets.add_(images.mean((1, 2, 3))[:, None, None])
     penalty = PENALTIES[name].build(given)
     with penalty.attached(given.recogniser, parametrisation):
         yield given.recogniser, parametrisation, penalty
@@ -90,7 +97,7 @@ def test_gradcheck(name: str) -> None:
             network(shown)
             return penalty(shown)
 
-        (leaf,) = parametrisation.parameters
+        leaf = parametrisation.parameters[-1]
         (slope,) = torch.autograd.grad(penalties().sum(), leaf)
         assert slope.isfinite().all()
         assert slope.abs().sum() > 0

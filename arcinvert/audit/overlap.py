@@ -1,0 +1,98 @@
+"""Whether those attacked are among the attacker's public faces: by photograph, by name, and by template."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from arcinvert.audit.cohort import Cohort
+from arcinvert.audit.inputs import AuditInputs
+from arcinvert.audit.pipeline import Enrolled
+from arcinvert.knowledge.public_photographs import Overlap, find_overlap
+from recognition.errors import InputError
+
+
+@dataclass(frozen=True)
+class AuditOverlap:
+    """What of an audit's people is among the attacker's public faces.
+
+    Args:
+        listed: By photograph and by name, as far as the statistics file has a list.
+        templates: People whose template is more similar to one of a public face than public faces are to each
+            other.
+    """
+
+    listed: Overlap
+    templates: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Return counts as JSON: a report has no names."""
+        return {
+            "checked": self.listed.checked,
+            "photographs": len(self.listed.photographs),
+            "people": len(self.listed.people),
+            "templates": len(self.templates),
+        }
+
+    def notes(self) -> list[str]:
+        """Return sentences for the report, without names."""
+        found = []
+        if not self.listed.checked:
+            found.append(self.listed.sentence())
+        if counts := self._counts():
+            found.append(
+                f"Overlap: among the attacker's public faces are {counts}. The figures are those of an "
+                "attacker who has these faces already, and are too high for any other."
+            )
+        return found
+
+    def refuse(self) -> None:
+        """Raise the error of an audit that does not allow an overlap, if there is one.
+
+        Raises:
+            InputError: If those attacked are among the public faces.
+        """
+        if counts := self._counts():
+            names = (*self.listed.photographs, *self.listed.people, *self.templates)
+            raise InputError(
+                f"overlap: expected public faces of other people, got {counts} among them (the first: "
+                f"{names[0]}); calibrate on others, attack others, or report it with --allow-overlap"
+            )
+
+    def _counts(self) -> str:
+        kinds = {
+            "{} of the attacked photographs": self.listed.photographs,
+            "{} of the attacked people by name": self.listed.people,
+            "{} of the attacked people by template": self.templates,
+        }
+        return ", ".join(text.format(len(names)) for text, names in kinds.items() if names)
+
+
+def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enrolled) -> AuditOverlap | None:
+    """Return what of the attacked people is among the public faces; None if the attack uses none.
+
+    Raises:
+        InputError: If any of them is, and the options do not allow it.
+    """
+    statistics = inputs.attack.knowledge.statistics
+    if statistics is None or not inputs.attack.plan.uses_public_faces or statistics.of_nobody:
+        return None
+    names = enrolled.names.tolist()
+    attacked = cohort.attacked if cohort else {}
+    keys = [*inputs.keys_of(attacked), *enrolled.photograph_keys]
+    listed = find_overlap(statistics.photographs, keys, names)
+    known = statistics.nearest_neighbours
+    near: tuple[str, ...] = ()
+    if known is not None and inputs.options.target == "templates" and len(names):
+        found = known.has_template(torch.from_numpy(enrolled.templates).float())
+        own = [
+            unit.source_embeddings.attacked for unit in enrolled.units if unit.source_embeddings is not None
+        ]
+        parts = [torch.from_numpy(part).float() for part in own if part is not None]
+        if parts and sum(map(len, parts)) == len(names):
+            found = found | known.has_template(torch.cat(parts))
+        near = tuple(name for name, one in zip(names, found.tolist(), strict=True) if one)
+    overlap = AuditOverlap(listed, near)
+    if not inputs.options.allow_overlap:
+        overlap.refuse()
+    return overlap

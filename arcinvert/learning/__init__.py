@@ -1,0 +1,1 @@
+"""Learning: the training of a decoder from templates to faces with the attacked network."""

@@ -1,0 +1,36 @@
+"""The rows of the decoder's table: each is planned as it says."""
+
+import pytest
+
+from arcinvert.plan import DECODER_DEFAULTS
+from benchmarks.decoder import ROWS, options_of
+from tests.arcinvert.plans import known, plan
+
+
+class Given:
+    seed, steps = 3, 7
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_each_row_is_planned_as_it_says(name: str) -> None:
+    made = plan("template", faces=known(regression=True), **options_of(name, Given()))  # type: ignore[arg-type]
+    assert made.seed == 3
+    assert made.steps == (0 if name.endswith("alone") else 7)
+    initialisation = (
+        "decoder"
+        if name in ("decoder alone", "decoder as initialisation", "decoder as both")
+        else ("regression")
+    )
+    assert made.initialisation == initialisation
+    decoded = name in ("decoder as parametrisation", "decoder as both")
+    assert made.parametrisation == (
+        "pixels" if name.endswith("alone") else "decoder" if decoded else "face-pca"
+    )
+    assert ("decoder" in made.knowledge_used) == ("decoder" in name)
+
+
+def test_the_default_uses_what_the_table_chose() -> None:
+    assert not DECODER_DEFAULTS - {"initialisation", "parametrisation"}
+    made = plan("template", faces=known(regression=True))
+    assert (made.initialisation == "decoder") == ("initialisation" in DECODER_DEFAULTS)
+    assert (made.parametrisation == "decoder") == ("parametrisation" in DECODER_DEFAULTS)
