@@ -114,5 +114,5 @@ def load_knowledge(
         face,
         faces,
         find_statistics(recogniser, statistics),
-        find_decoder(recogniser, decoder),
+        decoder=find_decoder(recogniser, decoder),
     )

@@ -11,7 +11,8 @@ from torch import Tensor
 from arcinvert.knowledge.synthetic_faces import COUNT, draw_faces
 from recognition.data.faces import read_face
 from recognition.errors import InputError
-from recognition.images import SUFFIXES, resized
+from recognition.image_formats import SUFFIXES
+from recognition.images import resized
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 
 #: Receives the number of faces that are done, and of all.

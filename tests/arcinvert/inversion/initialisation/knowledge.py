@@ -38,7 +38,7 @@ def full_knowledge(dim: int = DIM, faces: int = 60) -> Knowledge:
     matrix = torch.randn(dim, count, generator=generator)
     regression = FaceRegression(torch.zeros(dim), torch.zeros(count), matrix, faces)
     statistics = MeasuredStatistics((), "", "made up", faces, neighbours, regression)
-    return Knowledge("public-faces", mean_face(), "made up", statistics, random_decoder(dim))
+    return Knowledge("public-faces", mean_face(), "made up", statistics, decoder=random_decoder(dim))
 
 
 def random_decoder(dim: int = DIM, channels: tuple[int, ...] = (4, 3)) -> FaceDecoder:
