@@ -122,7 +122,7 @@ def test_many_identities_are_drawn_in_blocks(monkeypatch):
 
 @pytest.mark.parametrize("people", [12, 40])
 def test_intervals_of_means_and_ratios_hold_the_truth(people, monkeypatch):
-    monkeypatch.setattr(intervals, "REPLICATES", 250)
+    monkeypatch.setattr(intervals, "REPLICATES", 1000)
     generator = np.random.default_rng(people)
     held = {"symmetrical": 0, "skewed": 0, "ratio": 0, "difference": 0}
     for _ in range(400):
