@@ -29,7 +29,7 @@ def answer_sentences(result: dict[str, Any]) -> list[str]:
     if low > sar["mean_face"]["value"]:
         can = "can be turned into faces that another recogniser accepts"
     elif share > sar["mean_face"]["value"]:
-        can = "may be turned into faces that another recogniser accepts, though these are too few people to tell"
+        can = "may be turned into faces that another recogniser accepts, but these are too few people to tell"
     else:
         can = "were not shown to be turned into faces that another recogniser accepts"
     return [
