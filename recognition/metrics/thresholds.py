@@ -15,7 +15,7 @@ from recognition.errors import InputError
 from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, Identities, estimate
 from recognition.metrics.shares import CONFIDENCE, exact_interval, student_quantile
-from recognition.metrics.similarities import count_nonmated, nonmated_similarities
+from recognition.metrics.similarities import NonmatedHistogram, count_nonmated, nonmated_similarities
 
 Array = NDArray[np.floating[Any]]
 
@@ -131,6 +131,23 @@ def estimate_fmr(embeddings: Array, labels: NDArray[np.integer[Any]], threshold:
         accepted[person] = np.add.reduceat((own @ ordered.T > threshold).sum(0), firsts)
     ends = np.nonzero(np.triu(accepted, 1))
     return _estimate_rate(ends, accepted[ends], images, count_nonmated(labels))
+
+
+def ranked_threshold(
+    histogram: NonmatedHistogram, fmr: float, value: float, realised: Estimate
+) -> DecisionThreshold:
+    """Return a threshold with its interval, as `Nonmated.threshold` does, of a histogram of all pairs.
+
+    Args:
+        histogram: The similarities of all pairs of two people.
+        fmr: The false match rate that the threshold is for.
+        value: The threshold.
+        realised: The false match rate at it.
+    """
+    last = histogram.pairs - 1
+    ranks = [min(allowed_above(histogram.pairs, rate), last) for rate in (realised.high, realised.low)]
+    low, high = (ranked.value for ranked in histogram.ranks(ranks))
+    return DecisionThreshold(fmr, value, min(low, value), max(high, value))
 
 
 def _estimate_rate(

@@ -16,13 +16,13 @@ from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate
 from recognition.metrics.similarities import NonmatedHistogram, count_nonmated, pair_similarities
 from recognition.metrics.thresholds import (
-    DecisionThreshold,
     Nonmated,
     allowed_above,
     cross_comparisons,
     estimate_acceptance,
     estimate_fmr,
     fewest_people,
+    ranked_threshold,
     require_people,
     threshold_at_rate,
 )
@@ -335,7 +335,10 @@ def verify(
         owners = labels[pairs.indices[pairs.mated, 0]]
         for point in points:
             found = estimate_fmr(embeddings, labels, point.threshold)
-            threshold = _decision(kept, point, found)
+            if isinstance(kept, Nonmated):
+                threshold = kept.threshold(point.fmr)
+            else:
+                threshold = ranked_threshold(kept, point.fmr, point.threshold, found)
             tar_estimates.append(estimate_acceptance(mated, owners, threshold, pooled=True))
             fmr_estimates.append(found)
     return Verification(
@@ -352,18 +355,6 @@ def verify(
         tar_estimates=tuple(tar_estimates),
         fmr_estimates=tuple(fmr_estimates),
     )
-
-
-def _decision(
-    kept: Nonmated | NonmatedHistogram, point: OperatingPoint, found: Estimate
-) -> DecisionThreshold:
-    """Return an operating point's threshold with its interval."""
-    if isinstance(kept, Nonmated):
-        return kept.threshold(point.fmr)
-    value, last = point.threshold, kept.pairs - 1
-    most, least = (min(allowed_above(kept.pairs, rate), last) for rate in (found.high, found.low))
-    low, high = (ranked.value for ranked in kept.ranks([most, least]))
-    return DecisionThreshold(point.fmr, value, min(low, value), max(high, value))
 
 
 def describe_verification(metrics: Verification) -> dict[str, Any]:

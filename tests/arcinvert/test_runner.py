@@ -36,6 +36,7 @@ RESULT_FIELDS = {
     "samples",
 }
 SAMPLE_FIELDS = {
+    "class_photographs",
     "image",
     "input",
     "input_sha256",

@@ -28,7 +28,7 @@ def test_held_out_people_are_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def entry(name: str, key: str | None, differences: dict[str, str]) -> dict[str, Any]:
     """One row of audit.json, as far as the section reads it."""
-    figure = {"value": 0.5, "low": 0.25, "high": 0.75}
+    figure = {"value": 0.5, "low": 0.25, "high": 0.75, "identities": 7, "comparisons": 7}
     return {
         "defence": name,
         "key": key,

@@ -74,19 +74,19 @@ def test_a_defence_changes_the_training_in_itself_alone(defence: str) -> None:
 
 def test_accepted_pairs_of_each_person(tiny_model: Path, tmp_path: Path, monkeypatch) -> None:
     generator = np.random.default_rng(0)
-    centres = generator.normal(size=(70, 16))
-    rows = np.repeat(centres, 2, 0) + 0.01 * generator.normal(size=(140, 16))
+    centres = generator.normal(size=(150, 16))
+    rows = np.repeat(centres, 2, 0) + 0.01 * generator.normal(size=(300, 16))
     # The first person's photographs show two people.
     rows[1] = generator.normal(size=16)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    held_out = {f"{number:02d}": [tmp_path / "a", tmp_path / "b"] for number in range(70)}
+    held_out = {f"{number:03d}": [tmp_path / "a", tmp_path / "b"] for number in range(150)}
     monkeypatch.setattr(trained, "embed_files", lambda *_: rows)
     monkeypatch.setattr(trained, "load_recogniser", lambda *_: None)
     found = accepted_by_person(tmp_path / "model.safetensors", held_out)
-    assert found.pop("00") == 0
+    assert found.pop("000") == 0
     assert set(found.values()) == {1.0}
     monkeypatch.setattr(trained, "embed_files", None)
-    assert accepted_by_person(tmp_path / "model.safetensors", held_out)["00"] == 0
+    assert accepted_by_person(tmp_path / "model.safetensors", held_out)["000"] == 0
 
 
 def test_the_whole_command(tmp_path: Path, monkeypatch, capsys) -> None:

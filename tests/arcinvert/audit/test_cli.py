@@ -76,7 +76,7 @@ def test_photographs_that_are_left_out(
     assert run(*command) == 3
     error = capsys.readouterr().err
     skipped = json.loads((tmp_path / "out" / "audit.json").read_text())["people"]["skipped"]
-    assert f"warning: {len(skipped)} photographs were left out" in error
+    assert f"warning: {len(skipped)} photographs or rows of the database were left out" in error
     assert f"left out: {broken}" in error
     assert run(*command[:-1]) == 0
 

@@ -67,11 +67,11 @@ def test_with_nobody_left_the_shipped_thresholds_serve(people: int, tiny_model: 
 
 
 def test_with_others_left_they_calibrate(tiny_model: Path, tmp_path: Path) -> None:
-    result = audit(60, tiny_model, tmp_path)
+    result = audit(70, tiny_model, tmp_path)
     (judge,) = result["judges"]
     assert result["people"]["attacked"] == 20
     assert judge["calibration"]["thresholds_from"] == "calibration"
-    assert judge["calibration"]["identities"] == 40
+    assert judge["calibration"]["identities"] == 50
     assert result["people"]["notes"] == []
 
 
