@@ -29,7 +29,7 @@ WRONG_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "steps-fraction": ({"steps": 1.5}, "steps: expected a whole number, got 1.5"),
     "steps-text": ({"steps": "x"}, "steps: expected a whole number, got 'x'"),
     "steps-bool": ({"steps": True}, "steps: expected a whole number, got True"),
-    "steps-zero": ({"steps": 0}, "steps: expected a whole number from 1 up, got 0"),
+    "steps-negative": ({"steps": -1}, "steps: expected a whole number from 0 up, got -1"),
     "steps-list": ({"steps": [3]}, "steps: expected a whole number, got [3]"),
     "samples-zero": ({"samples": 0}, "samples: expected a whole number from 1 up, got 0"),
     "samples-none": ({"samples": None}, "samples: expected a whole number, got None"),

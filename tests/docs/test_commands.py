@@ -137,7 +137,8 @@ def test_options_in_the_text_exist() -> None:
     for source in (ROOT / "benchmarks").glob("*.py"):
         known |= options_in(source.read_text(encoding="utf-8"))
     known |= options_in((ROOT / ".ci" / "docs_commands.py").read_text(encoding="utf-8"))
-    known |= options_in((ROOT / "tests" / "fuzz" / "__main__.py").read_text(encoding="utf-8"))
+    for command in ("fuzz", "kills"):
+        known |= options_in((ROOT / "tests" / command / "__main__.py").read_text(encoding="utf-8"))
     for page in PAGES:
         text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         mentioned = set().union(*map(options_in, re.findall(r"`([^`]+)`", text)))

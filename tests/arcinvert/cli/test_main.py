@@ -62,7 +62,7 @@ BAD_INPUT: dict[str, tuple[list[str], Callable[[Path, Path], Path], str]] = {
     "missing-photos": (["from-image", "PHOTO", "--photos", "FILE"], missing("gone"), "expected a folder"),
     "class-id": (["generate", "--class-id", "5"], missing("-"), "class id: expected 0 to 4, got 5"),
     "negative-class-id": (["generate", "--class-id", "-1"], missing("-"), "expected 0 to 4, got -1"),
-    "class-name": (["generate", "--class-name", "Ann Abel"], missing("-"), "the nearest is 'Ann Able'"),
+    "class-name": (["generate", "--class-name", "Ann Abel"], missing("-"), "the nearest: 'Ann Able'"),
     "no-class": (["generate"], missing("-"), "generate: expected --class-id or --class-name, got neither"),
     "no-class-photos": ([*CLASS, "--photos", "FILE"], missing("gone"), "--photos"),
     "missing-model": ([*CLASS, "--model", "FILE"], missing("gone.pt"), "no such file"),

@@ -13,6 +13,8 @@ from arcinvert.inversion.augmentation import Augmentation
 from arcinvert.inversion.early_stopping import WINDOW
 from arcinvert.inversion.engine import invert
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.inversion.parametrisations.base import Parametrisation
+from arcinvert.inversion.parametrisations.decoder import DecodedCodes
 from arcinvert.inversion.parametrisations.pixels import Pixels
 from arcinvert.inversion.penalties import WeightedPenalty
 from arcinvert.inversion.penalties.base import Penalty
@@ -27,6 +29,7 @@ from arcinvert.inversion.targets.arcface import ClassTarget
 from arcinvert.inversion.targets.base import Target
 from arcinvert.inversion.targets.cosine import CosineTarget
 from arcinvert.inversion.targets.euclidean import EuclideanTarget
+from tests.arcinvert.inversion.initialisation.knowledge import random_decoder
 from tests.arcinvert.inversion.networks import (
     SIZE,
     NoTarget,
@@ -38,6 +41,13 @@ from tests.arcinvert.inversion.networks import (
 )
 
 VARIATION = WeightedPenalty("tv", 1.0, TotalVariation())
+
+
+def parametrised(name: str, images: torch.Tensor) -> Parametrisation:
+    """Return a parametrisation of initial images, with a decoder for the one that takes it."""
+    if name == "decoder":
+        return DecodedCodes(images, random_decoder(), templates(len(images)))
+    return PARAMETRISATIONS[name](images)
 
 
 def with_statistics(weight: float = 1.0) -> WeightedPenalty:
@@ -57,7 +67,7 @@ def test_a_linear_recogniser_is_inverted(parametrisation: str, loss: str) -> Non
         "cosine": CosineTarget(wanted),
         "euclidean": EuclideanTarget(wanted),
     }[loss]
-    inversion = invert(recogniser, target, PARAMETRISATIONS[parametrisation](start()), Schedule(steps=80))
+    inversion = invert(recogniser, target, parametrised(parametrisation, start()), Schedule(steps=80))
     reached = F.cosine_similarity(recogniser(inversion.images), wanted)
     before = F.cosine_similarity(recogniser(start()), wanted)
     assert float(before.mean()) < 0.5
@@ -135,7 +145,7 @@ def test_the_loop_reads_nothing_of_the_device(parametrisation: str, loss: str, s
             ClassTarget(recogniser.centres, labels, scale=64.0, margin=0.5)
             if loss == "arcface"
             else CosineTarget(templates().to("meta")),
-            PARAMETRISATIONS[parametrisation](start().to("meta")),
+            parametrised(parametrisation, start().to("meta")),
             Schedule(steps=3, average=0.9, early_stopping=0.1),
             augmentation=Augmentation(
                 flip=True, shift=2, scale=scale, feature_dropout=0.2, generator=torch.Generator()
@@ -208,7 +218,7 @@ def test_the_same_seed_gives_the_same_bits(parametrisation: str) -> None:
         return invert(
             recogniser_with_statistics(),
             CosineTarget(templates()),
-            PARAMETRISATIONS[parametrisation](start()),
+            parametrised(parametrisation, start()),
             Schedule(steps=6),
             augmentation=Augmentation(flip=True, shift=2, generator=torch.Generator().manual_seed(seed)),
             penalties=[VARIATION, with_statistics(0.1)],

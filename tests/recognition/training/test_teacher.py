@@ -104,8 +104,7 @@ def test_a_student_with_a_head_has_centres_and_notes_its_teacher(people, teacher
 
 def test_class_centres_start_as_the_mean_directions_of_the_teachers_embeddings(people, teacher, tmp_path):
     trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
-    trainer.prepare(tmp_path)
-    trainer.close()
+    trainer.prepare_teacher(tmp_path, resumed=False)
     embeddings, labels = trainer.teacher.embed().numpy(), trainer.data.labels
     for label in np.unique(labels):
         mean = np.mean([row for row, own in zip(embeddings, labels, strict=True) if own == label], axis=0)
