@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.tabs.audit import example, read_report
 from recognition.images import write_png
 from tests.app.conftest import Server, Visitor
 
@@ -159,7 +160,10 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
         seen.append(visitor.page.locator("#report-section").inner_text())
     assert len(set(seen)) == 5
     # The page draws the section before it marks its button.
-    visitor.page.wait_for_function("() => document.querySelector('#section input:checked').value == 'Faces'")
+    visitor.page.wait_for_function(
+        "title => document.querySelector('#section input:checked').value == title",
+        arg=list(read_report(example()))[4],
+    )
 
 
 def test_margins_move(visitor: Visitor) -> None:
