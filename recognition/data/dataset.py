@@ -20,11 +20,20 @@ def augmentation(kind: Augmentation = "full") -> v2.Transform:
     """Return the training augmentation of float CHW images in [0, 1].
 
     Args:
-        kind: `flip` mirrors half of the images, as the ArcFace papers do; `full` adds the distortions that a
-            small data set needs.
+        kind: `flip` mirrors half of the images, as the ArcFace papers do; `mild` adds small changes of
+            position, size and colour, which leave a teacher's embedding valid; `full` adds larger ones and
+            erased areas, which a small data set needs.
     """
     if kind == "flip":
         return v2.RandomHorizontalFlip()
+    if kind == "mild":
+        return v2.Compose(
+            [
+                v2.RandomHorizontalFlip(),
+                v2.RandomAffine(5, (0.03, 0.03), (0.95, 1.05), interpolation=v2.InterpolationMode.BILINEAR),
+                v2.ColorJitter(0.2, 0.2, 0.2),
+            ]
+        )
     return v2.Compose(
         [
             v2.RandomHorizontalFlip(),

@@ -144,7 +144,8 @@ class TrainingOptions:
     )
     augmentation: Augmentation = option(
         "full",
-        help="Random changes of the training images; flip is the horizontal flip of the ArcFace papers",
+        help="Random changes of the training images; flip is the horizontal flip of the ArcFace papers, mild "
+        "suits a teacher, whose embeddings are of the unchanged images",
         group=_DATA,
     )
     seed: int = option(

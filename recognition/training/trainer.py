@@ -120,7 +120,9 @@ class Trainer:
         if self.teacher is None:
             return
         self.teacher.embed(out)
-        if not resumed and has_one_centre_per_class(self.head):
+        # Centres of a warm start have been trained already.
+        warm = self.started_from.get("centres", False)
+        if not resumed and not warm and has_one_centre_per_class(self.head):
             centres = self.teacher.class_centres(self.data.labels)
             # A class without a readable photograph keeps its random centre.
             known = centres.any(1)

@@ -53,6 +53,20 @@ def test_items_without_a_seed_are_the_images(samples):
         assert torch.equal(image, to_tensor(read_image(path)))
 
 
+def test_mild_augmentation_changes_less_than_the_full_one(samples):
+    plain = AlignedFaces(samples)[2][0]
+    change = {}
+    for kind in ("mild", "full"):
+        dataset = AlignedFaces([samples[2]] * 40, seed=1, augment=kind)
+        # The mirror image is part of both.
+        changes = [
+            min(float((image - one).abs().mean()) for one in (plain, plain.flip(-1)))
+            for image in (dataset[index][0] for index in range(40))
+        ]
+        change[kind] = np.mean(changes)
+    assert 0.005 < change["mild"] < 0.7 * change["full"]
+
+
 def test_an_item_depends_on_seed_epoch_and_index_alone(samples):
     # The same file twice, so that the items differ in their index only.
     dataset = AlignedFaces([samples[0], samples[0]], seed=7)

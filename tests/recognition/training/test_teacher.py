@@ -112,6 +112,12 @@ def test_class_centres_start_as_the_mean_directions_of_the_teachers_embeddings(p
         torch.testing.assert_close(trainer.head.centres[label].detach(), expected, atol=1e-5, rtol=0)
 
 
+def test_trained_centres_of_a_warm_start_are_kept(people, teacher, tmp_path):
+    trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher, start_from=teacher)
+    trainer.prepare_teacher(tmp_path, resumed=False)
+    torch.testing.assert_close(trainer.head.centres.detach(), load(teacher).centres)
+
+
 def test_a_resumed_student_is_the_uninterrupted_one(people, teacher, tmp_path):
     whole = run(people, tmp_path / "whole", STUDENT, teacher=teacher)
     run(people, tmp_path / "parts", STUDENT, teacher=teacher, stop_after=1)
