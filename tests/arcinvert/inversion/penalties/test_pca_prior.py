@@ -37,7 +37,7 @@ def test_pixels_have_no_coefficients() -> None:
     penalty = PCAPrior()
     with (
         penalty.attached(recogniser, Pixels(start())),
-        pytest.raises(InputError, match=r"^pca-prior: expected a parametrisation with PCA coefficients"),
+        pytest.raises(InputError, match=r"^penalty: expected a parametrisation with PCA coefficients"),
     ):
         penalty(start())
     with pytest.raises(InputError, match=r"^pca-prior: "):
