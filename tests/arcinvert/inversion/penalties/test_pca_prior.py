@@ -40,5 +40,5 @@ def test_pixels_have_no_coefficients() -> None:
         pytest.raises(InputError, match=r"^penalty: expected a parametrisation with PCA coefficients"),
     ):
         penalty(start())
-    with pytest.raises(InputError, match=r"^pca-prior: "):
+    with pytest.raises(InputError, match=r"^penalty: "):
         penalty(start())
