@@ -13,13 +13,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.people import single_photographs
+from recognition.checkpoint import write_safetensors
 from recognition.data.dataset import read_aligned
 from recognition.data.folders import read_folders
-from recognition.images import atomic_path
 from recognition.loading import load
 
 #: The side of a component in pixels, since finer detail is noise in them; and their number.
@@ -65,8 +64,7 @@ def main() -> None:
         "parity": (1 - 2 * (order >= COUNT).to(torch.int8)),
         "deviations": variances[order].sqrt(),
     }
-    with atomic_path("arcinvert/data/face_pca.safetensors") as temporary:
-        save_file(tensors, temporary)
+    write_safetensors("arcinvert/data/face_pca.safetensors", tensors)
     share = float(variances[order].sum() / faces.square().sum() * len(faces))
     print(f"{COUNT} components of {len(paths)} faces hold {share:.3f} of their variance")
 

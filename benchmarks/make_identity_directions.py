@@ -17,13 +17,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from arcinvert.knowledge.face_pca import load_face_pca, pca_coefficients_of
+from recognition.checkpoint import write_safetensors
 from recognition.data.dataset import read_aligned
 from recognition.data.folders import read_folders
-from recognition.images import atomic_path
 from recognition.loading import load
 
 #: The coefficients, the first ones, that directions are made of, and the number of directions.
@@ -85,8 +84,7 @@ def main() -> None:
     symmetric = (components == components.flip(-1)).flatten(1).all(1)
     variances, directions = symmetric_directions(covariance, symmetric, DIRECTIONS)
     tensors = {"variances": variances.float(), "directions": directions.half()}
-    with atomic_path(OUT) as temporary:
-        save_file(tensors, temporary, {"people": str(count)})
+    write_safetensors(OUT, tensors, {"people": str(count)})
     print(f"{DIRECTIONS} directions of {count} people, variances {variances[0]:.2f} to {variances[-1]:.2f}")
 
 

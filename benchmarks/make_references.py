@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import class_list_digest
-from recognition.checkpoint import load_notes
+from recognition.checkpoint import load_notes, write_safetensors
 from recognition.data.folders import read_folders
-from recognition.images import atomic_path, read_image
+from recognition.images import read_image
 from recognition.loading import load
 
 #: The file in the package.
@@ -51,8 +51,7 @@ def main() -> None:
         tensors = {name: kept[name] for name in ("embeddings", "ceilings")} | counts
     else:
         tensors = judged(names, folders) | counts
-    with atomic_path(PATH) as temporary:
-        save_file(tensors, temporary, {"classes_sha256": class_list_digest(names)})
+    write_safetensors(PATH, tensors, {"classes_sha256": class_list_digest(names)})
     print(
         f"{len(names)} classes, {int(tensors['ceilings'].isfinite().sum())} with a second photograph, "
         f"{int((counts['trained_on'] == 1).sum())} trained on one photograph, "

@@ -10,14 +10,11 @@ anew from the folder. `--references` orders the judge's references of the same c
 import argparse
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from arcinvert.subjects import class_list_digest
-from recognition.checkpoint import load_notes, load_recogniser, read_safetensors
+from recognition.checkpoint import load_notes, load_recogniser, read_safetensors, write_safetensors
 from recognition.class_order import order_classes
 from recognition.data.folders import read_folders, split_identities
 from recognition.errors import InputError
-from recognition.images import atomic_path
 from recognition.terminal import Parser, run_command
 
 
@@ -55,12 +52,11 @@ def order_references(path: Path, before: tuple[str, ...], order: list[int]) -> N
     if metadata.get("classes_sha256") != class_list_digest(before):
         raise InputError(f"{path}: expected references of the network's classes, got those of others")
     digest = class_list_digest([before[index] for index in order])
-    with atomic_path(path) as temporary:
-        save_file(
-            {key: value[order].contiguous() for key, value in tensors.items()},
-            temporary,
-            metadata | {"classes_sha256": digest},
-        )
+    write_safetensors(
+        path,
+        {key: value[order].contiguous() for key, value in tensors.items()},
+        metadata | {"classes_sha256": digest},
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from recognition.backbones import build_backbone
@@ -78,13 +79,7 @@ def save_recogniser(
         "margin": repr(recogniser.margin),
         "notes": json.dumps(notes or {}),
     }
-    with atomic_path(path) as temporary:
-        try:
-            save_file(stored, temporary, metadata)
-        except SafetensorError as error:
-            raise InputError(
-                f"{path}: cannot be written ({one_line(error)}); free some space or choose another folder"
-            ) from None
+    write_safetensors(path, stored, metadata)
 
 
 def load_recogniser(path: str | os.PathLike[str]) -> Recogniser:
@@ -172,6 +167,27 @@ def load_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: damaged notes ({one_line(error)}); get an intact copy") from None
+
+
+def write_safetensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as safetensors, whole or not at all.
+
+    The library's own writer makes a temporary file beside the given one, which a killed process leaves behind
+    and which only its owner can read, so the bytes are written here.
+
+    Args:
+        path: The file to write.
+        tensors: The tensors by their names.
+        metadata: Texts by their names.
+
+    Raises:
+        InputError: If the folder cannot be written or the disk is full.
+    """
+    content = save(dict(tensors), None if metadata is None else dict(metadata))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def read_safetensors(

@@ -4,12 +4,9 @@ import json
 import os
 from collections.abc import Mapping
 
-from safetensors.torch import save_file
-
-from recognition.checkpoint import load_recogniser, read_safetensors
+from recognition.checkpoint import load_recogniser, read_safetensors, write_safetensors
 from recognition.data.folders import by_photographs
 from recognition.errors import InputError
-from recognition.images import atomic_path
 
 #: Tensors of a network's file with one row for each class.
 _PER_CLASS = ("centres", "extra.subcentres")
@@ -50,6 +47,5 @@ def order_classes(
             tensors[key] = tensors[key][order].contiguous()
     metadata["class_names"] = json.dumps(ordered)
     metadata["class_photographs"] = json.dumps([photographs[name] for name in ordered])
-    with atomic_path(out) as temporary:
-        save_file(tensors, temporary, metadata)
+    write_safetensors(out, tensors, metadata)
     return order

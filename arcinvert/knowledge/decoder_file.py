@@ -14,18 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.face_pca import load_face_pca
 from arcinvert.knowledge.regression import FaceRegression
 from arcinvert.knowledge.whitening import Whitening
-from recognition.checkpoint import read_safetensors
+from recognition.checkpoint import read_safetensors, write_safetensors
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json
-from recognition.images import atomic_path
 from recognition.recogniser import Recogniser
 
 #: The format of the files; the number rises when old readers would misread new files.
@@ -68,13 +65,7 @@ def save_decoder(
         "faces": decoder.faces,
         "notes": json.dumps(notes or {}),
     }
-    with atomic_path(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata)
-        except SafetensorError as error:
-            raise InputError(
-                f"{path}: cannot be written ({one_line(error)}); free some space or choose another folder"
-            ) from None
+    write_safetensors(path, tensors, metadata)
 
 
 def find_decoder(recogniser: Recogniser, path: str | os.PathLike[str] | None = None) -> FaceDecoder | None:

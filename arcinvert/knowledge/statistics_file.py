@@ -32,8 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import Tensor
 
 from arcinvert.knowledge.activation_statistics import (
@@ -45,10 +44,9 @@ from arcinvert.knowledge.activation_statistics import (
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.public_photographs import PublicPhotographs
 from arcinvert.knowledge.regression import FaceRegression
-from recognition.checkpoint import check_header
+from recognition.checkpoint import check_header, write_safetensors
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json
-from recognition.images import atomic_path
 from recognition.recogniser import Recogniser
 
 #: The format of the files; the number rises when old readers would misread new files.
@@ -91,13 +89,7 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         "faces": statistics.faces,
         "layers": json.dumps([asdict(layer.site) for layer in statistics.layers]),
     }
-    with atomic_path(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata)
-        except SafetensorError as error:
-            raise InputError(
-                f"{path}: cannot be written ({one_line(error)}); free some space or choose another folder"
-            ) from None
+    write_safetensors(path, tensors, metadata)
 
 
 def load_statistics(path: str | os.PathLike[str]) -> MeasuredStatistics:

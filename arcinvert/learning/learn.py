@@ -9,7 +9,6 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -19,9 +18,9 @@ from arcinvert.knowledge.decoder_file import default_path, save_decoder
 from arcinvert.learning.faces import OnFace, TrainingFaces, templates_of
 from arcinvert.learning.options import LearningOptions
 from arcinvert.learning.trainer import DecoderTrainer, StepLosses
-from recognition.checkpoint import read_safetensors
+from recognition.checkpoint import read_safetensors, write_safetensors
 from recognition.errors import InputError, one_line
-from recognition.images import atomic_path, remove_leftovers, to_uint8, write_png
+from recognition.images import remove_leftovers, to_uint8, write_png
 from recognition.recogniser import Recogniser
 from recognition.runtime import peak_memory
 from recognition.training.state import read_state, write_state
@@ -279,6 +278,5 @@ def _cached_templates(
         if metadata == key and "templates" in tensors:
             return tensors["templates"]
     templates = templates_of(recogniser, faces, dtype=dtype, progress=progress)
-    with atomic_path(path) as temporary:
-        save_file({"templates": templates}, temporary, key)
+    write_safetensors(path, {"templates": templates}, key)
     return templates

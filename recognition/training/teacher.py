@@ -13,11 +13,10 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from torch import Tensor
 
+from recognition.checkpoint import write_safetensors
 from recognition.errors import InputError
-from recognition.images import atomic_path
 from recognition.loading import load
 from recognition.training.batches import TrainingData
 from recognition.training.options import TrainingOptions
@@ -84,8 +83,8 @@ class Teacher:
                 cached = np.zeros((len(keys), found.shape[1]), dtype=np.float32)
                 cached[readable] = found
                 if folder is not None:
-                    with atomic_path(folder / CACHE) as temporary:
-                        save_file({"embeddings": cached}, temporary, {"digest": digest.hexdigest()})
+                    tensors = {"embeddings": torch.from_numpy(cached)}
+                    write_safetensors(folder / CACHE, tensors, {"digest": digest.hexdigest()})
             self._embeddings = torch.from_numpy(cached).to(self._device)
         return self._embeddings
 

@@ -13,8 +13,10 @@ from recognition.checkpoint import (
     load_extra,
     load_notes,
     load_recogniser,
+    read_safetensors,
     save_recogniser,
     sha256,
+    write_safetensors,
 )
 from recognition.errors import InputError
 from recognition.recogniser import Preprocessing, Recogniser, Source
@@ -196,3 +198,16 @@ def test_class_names_that_do_not_fit_the_centres_are_refused(tmp_path):
     damaged = rewrite(path, tmp_path / "damaged.safetensors", class_names=json.dumps(["a", "b"]))
     with pytest.raises(InputError, match="damaged network file"):
         load_recogniser(damaged)
+
+
+def test_a_file_has_the_permissions_of_others_and_the_tensors_that_were_given(tmp_path):
+    tensors = {"a": torch.arange(3.0), "b": torch.ones(2, 2, dtype=torch.float16)}
+    write_safetensors(tmp_path / "file.safetensors", tensors, {"key": "value"})
+    (tmp_path / "other").write_bytes(b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.safetensors", "other"]
+    # The umask decides, as of every other file.
+    assert (tmp_path / "file.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+    found, metadata = read_safetensors(tmp_path / "file.safetensors")
+    assert metadata == {"key": "value"}
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)

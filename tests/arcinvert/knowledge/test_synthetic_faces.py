@@ -74,7 +74,8 @@ def test_coefficients_have_the_variances_of_people() -> None:
 
 def test_no_face_is_nearer_to_a_person_than_strangers_are(judge: Judge) -> None:
     references = shipped_references(load().class_names or ())
-    known = np.stack([one.second for one in references.values() if one.second is not None])
+    photographs = [one.reference for one in references.values()]
+    known = np.stack([one.source if one.second is None else one.second for one in photographs])
     crops = to_crop_size(to_uint8(torch.cat(list(itertools.islice(draw_faces(24, size=112), 1)))))
     distances = np.linalg.norm(judge.embed(list(crops))[:, None] - known, axis=-1)
     for point in thresholds():
