@@ -20,8 +20,9 @@ def test_from_image(
     assert result["inputs"]["photographs"] == [photograph.name]
     assert result["summary"]["kind"] == "type_2"
     printed = capsys.readouterr().out
-    assert "Type II, 1 identities" in printed
-    heads, line, *_ = printed.splitlines()
+    assert "Type II, 1 identity" in printed
+    # A plain line on the person and an empty one come first.
+    _, _, heads, line, *_ = printed.splitlines()
     cells = line.split()
     sample = result["samples"][0]
     verdict = sample["judge"]
