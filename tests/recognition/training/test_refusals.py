@@ -68,7 +68,7 @@ def test_an_output_that_is_no_folder_is_refused(people, tmp_path):
         ({"image_size": 31}, "image_size: expected a whole number from 32 to 112, got 31"),
         ({"schedule": "step"}, "schedule: expected one of cosine, polynomial, got 'step'"),
         ({"label_smoothing": 1.0}, "label_smoothing: expected a finite number above -1 to below 1, got 1.0"),
-        ({"augmentation": "none"}, "augmentation: expected one of full, flip, got 'none'"),
+        ({"augmentation": "none"}, "augmentation: expected one of full, mild, flip, got 'none'"),
         ({"warm_up": 1.0}, "warm_up: expected a finite number from 0 to below 1, got 1"),
         ({"accumulate": 4}, "accumulate: expected a divisor of the batch size 6, got 4"),
         ({"accumulate": 0}, "accumulate: expected a whole number from 1 up, got 0"),
