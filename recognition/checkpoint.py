@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from recognition.backbones import build_backbone
+from recognition.backbones.undrawn import undrawn_weights
 from recognition.errors import InputError, one_line
 from recognition.files import MAX_WEIGHTS, open_regular, parse_json
 from recognition.images import atomic_path
@@ -109,7 +110,7 @@ def _build(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Recogniser:
     architecture = dict(parse_json(metadata["architecture"]))
     options = dict(architecture)
     # Takes no memory until the file's tensors are assigned, whatever size the file declares.
-    with torch.device("meta"):
+    with undrawn_weights():
         backbone = build_backbone(options.pop("network"), **options)
     preprocessing = Preprocessing(**parse_json(metadata["preprocessing"]))
     if preprocessing.input_size > MAX_INPUT_SIZE:

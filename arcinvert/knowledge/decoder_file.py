@@ -20,6 +20,7 @@ from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.face_pca import load_face_pca
 from arcinvert.knowledge.regression import FaceRegression
 from arcinvert.knowledge.whitening import Whitening
+from recognition.backbones.undrawn import undrawn_weights
 from recognition.checkpoint import read_safetensors, write_safetensors
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json
@@ -105,7 +106,7 @@ def _build(tensors: dict[str, Tensor], metadata: dict[str, str], dim: int) -> Fa
     channels = tuple(int(one) for one in parse_json(metadata["channels"]))
     coefficients = len(load_face_pca()[2])
     # Takes no memory until the file's tensors are assigned, whatever size the file declares.
-    with torch.device("meta"):
+    with undrawn_weights():
         regression = FaceRegression(
             torch.zeros(dim), torch.zeros(coefficients), torch.zeros(dim, coefficients), 0
         )

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from recognition.backbones.undrawn import undrawn_weights
 from recognition.errors import InputError, one_line
 from recognition.loading.families.base import Family, Network
 from recognition.loading.state_dicts import State, assign_weights
@@ -60,7 +60,7 @@ def recognise(
         raise InputError(_unknown(state, path, families))
     state = dict(state)
     # On the meta device a declared width takes no memory until the file's tensors are assigned.
-    with torch.device("meta"):
+    with undrawn_weights():
         try:
             network = family.build(state, path)
         except (ArithmeticError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
