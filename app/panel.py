@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from arcinvert import Attacker, InputError, Run
 from arcinvert.evaluation.calibration import thresholds
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
+from arcinvert.output.verdicts import one_in
 
 from .context import Context, attempt, on_change
 from .controls import JobControls, seed_field
 from .html import figure, progress, row
 from .jobs import Frame, Job
 from .results import cards, downloads, finished
-from .scores import rate_text
 from .settings import MAX_SAMPLES, MAX_STEPS
 
 #: Runs an attack within a job, with options of `AttackOptions`.
@@ -66,7 +66,7 @@ class AttackPanel:
         self._controls = JobControls(context, "Start")
         self._live = gr.HTML()
         self._fmr = gr.Radio(
-            [(f"{rate_text(threshold.fmr)} strangers", threshold.fmr) for threshold in thresholds()],
+            [(f"{one_in(threshold.fmr)} strangers", threshold.fmr) for threshold in thresholds()],
             value=thresholds()[0].fmr,
             label="The judge's threshold accepts",
             info="Stricter systems accept fewer strangers",

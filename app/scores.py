@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from arcinvert.evaluation.calibration import Histogram, Threshold
+from arcinvert.output.verdicts import one_in
 
 from .svg import DIFFERENT, RECONSTRUCTION, SAME, Axis, frame, path, steps, text
 
@@ -26,11 +27,6 @@ def decisive(verdict: dict[str, Any]) -> tuple[float | None, float | None]:
     return verdict["type_1"], verdict["floor_type_1"]
 
 
-def rate_text(fmr: float) -> str:
-    """Return a false match rate (FMR) as `1 in N`."""
-    return f"1 in {round(1 / fmr):,}"
-
-
 def meaning(verdict: dict[str, Any], threshold: Threshold) -> str:
     """Return the meaning of a verdict in one or two sentences."""
     value, floor = decisive(verdict)
@@ -42,7 +38,7 @@ def meaning(verdict: dict[str, Any], threshold: Threshold) -> str:
         if verdict["type_2"] is not None
         else "the photograph that the template came from"
     )
-    rate = f"at a threshold that {rate_text(threshold.fmr)} pairs of different people pass"
+    rate = f"at a threshold that {one_in(threshold.fmr)} pairs of different people pass"
     if value > threshold.similarity:
         return (
             f"A recogniser that was not attacked takes this picture and {against} for the same person, "
@@ -65,7 +61,7 @@ def similarity_plot(verdict: dict[str, Any], threshold: Threshold, histogram: Hi
     marks = [
         (
             threshold.similarity,
-            f"threshold {threshold.similarity:.2f}: {rate_text(threshold.fmr)} pass",
+            f"threshold {threshold.similarity:.2f}: {one_in(threshold.fmr)} pass",
             _LONG,
         )
     ]
