@@ -10,12 +10,14 @@ from recognition.loading import BUNDLED
 
 from . import resources
 from .context import Context, attempt, on_change
+from .controls import accept_any_number
 from .html import note
-from .settings import Settings
 from .tabs import audit, compare, identity, learn, photograph
 
-#: Age at which uploaded files that were never used are deleted, seconds.
-UNUSED_SECONDS = 60
+#: Age at which uploaded files that were never used are deleted, and how often they are looked for, seconds.
+UNUSED_SECONDS, CLEANING_SECONDS = 30, 10
+#: Most calls of handlers that wait in Gradio's queue.
+MAX_EVENTS = 200
 
 
 def look() -> dict[str, Any]:
@@ -50,13 +52,13 @@ def describe(context: Context, name: str) -> str:
     return described or message
 
 
-def build_page(settings: Settings) -> gr.Blocks:
+def build_page(context: Context) -> gr.Blocks:
     """Return the page, ready to launch."""
-    context = Context(settings)
+    settings = context.settings
     with gr.Blocks(
         title="arcinvert: what a face recogniser gives away",
         analytics_enabled=False,
-        delete_cache=(UNUSED_SECONDS, UNUSED_SECONDS),
+        delete_cache=(CLEANING_SECONDS, UNUSED_SECONDS),
     ) as page:
         gr.Markdown(
             "# arcinvert\nWhat does a face recogniser give away? Use this page only for networks and people "
@@ -87,5 +89,7 @@ def build_page(settings: Settings) -> gr.Blocks:
             context.jobs.abandon(request.session_hash)
 
         page.unload(leave)
-    page.queue(max_size=settings.queue, default_concurrency_limit=1)
+    accept_any_number(page)
+    # The jobs have a queue of their own, and the light handlers do not fill this one.
+    page.queue(max_size=MAX_EVENTS, default_concurrency_limit=1)
     return page

@@ -15,9 +15,9 @@ from arcinvert.output.verdicts import one_in
 from .context import Context, attempt, on_change
 from .controls import JobControls, seed_field
 from .html import figure, progress, row
-from .jobs import Frame, Job
+from .jobs import Frame, Job, Progress
 from .results import cards, downloads, finished
-from .settings import MAX_SAMPLES, MAX_STEPS
+from .settings import MAX_SAMPLES, MAX_SEED, MAX_STEPS
 
 #: Runs an attack within a job, with options of `AttackOptions`.
 Attack = Callable[..., Run]
@@ -110,11 +110,13 @@ class AttackPanel:
             self._state: None,
         }
         job = self._context.jobs.start(request.session_hash, work, limit=self._context.settings.time_limit)
-        for frame in job.frames():
-            yield {
+        yield from self._controls.follow(
+            job,
+            lambda frame: {
                 self._live: faces(frame),
                 self._controls.status: progress(frame.step, frame.steps, step_text(frame)),
-            }
+            },
+        )
         shown, message = attempt(lambda: self._results(job, rate, given))
         yield {self._live: ""} | self._controls.idle(message) | (shown or {})
 
@@ -129,17 +131,19 @@ class AttackPanel:
         }
 
 
-def checked(samples: float, steps: float, seed: float | None) -> dict[str, int]:
+def checked(samples: float | None, steps: float | None, seed: float | None) -> dict[str, int]:
     """Return the options of an attack, within what this server allows.
 
     Raises:
         InputError: If one is out of its range.
     """
-    for name, value, most in (("samples", samples, MAX_SAMPLES), ("steps", steps, MAX_STEPS)):
-        if not 1 <= value <= most:
-            raise InputError(f"{name}: expected 1 to {most}, got {value:g}")
-    if seed is None:
-        raise InputError("seed: expected a whole number from 0 up, got nothing")
+    for name, value, most in (("Samples", samples, MAX_SAMPLES), ("Steps", steps, MAX_STEPS)):
+        if value is None or not 1 <= value <= most:
+            got = "nothing" if value is None else f"{value:g}"
+            raise InputError(f"{name}: expected a number from 1 to {most}, got {got}")
+    if samples is None or steps is None or seed is None or not 0 <= seed <= MAX_SEED or seed % 1:
+        got = "nothing" if seed is None else f"{seed:g}"
+        raise InputError(f"Seed: expected a whole number from 0 up, got {got}")
     return {"samples": int(samples), "steps": int(steps), "seed": int(seed)}
 
 
@@ -156,6 +160,6 @@ def faces(frame: Frame) -> str:
     )
 
 
-def step_text(frame: Frame) -> str:
-    """Return a frame's step and the time left."""
+def step_text(frame: Progress) -> str:
+    """Return the step and the time left."""
     return f"Step {frame.step} of {frame.steps}, about {frame.seconds_left:.0f} s left"

@@ -9,7 +9,7 @@ from ..comparison import Comparison, recipe_list, side_by_side, verdicts
 from ..context import Context, attempt, on_change
 from ..controls import JobControls, seed_field
 from ..html import note, progress, status
-from ..jobs import Job
+from ..jobs import Frame, Job
 from ..panel import STATE_SECONDS, checked, step_text
 from ..recipes import VARIANTS
 from .identity import identity_attack
@@ -89,17 +89,24 @@ class ComparePanel:
             self._state: None,
         }
         job = self._context.jobs.start(
-            request.session_hash, work, limit=self._context.settings.time_limit, every=comparison.every
+            request.session_hash,
+            work,
+            limit=self._context.settings.time_limit,
+            every=comparison.every,
+            parts=len(VARIANTS),
         )
-        for frame in job.frames():
+
+        def show(frame: Frame) -> dict[Any, Any]:
             comparison.pictures[frame.part][frame.step] = frame.images[0]
             title = VARIANTS[frame.part].title
             words = f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: {step_text(frame)}"
             done = frame.part * frame.steps + frame.step
-            yield {
+            return {
                 self._controls.status: progress(done, len(VARIANTS) * frame.steps, words),
                 self._pictures: side_by_side(comparison, frame.step if frame.part == 0 else comparison.last),
             }
+
+        yield from self._controls.follow(job, show)
         results, trouble = attempt(lambda: self._results(job, comparison))
         yield results or self._controls.idle(trouble) | {self._pictures: ""}
 
