@@ -9,6 +9,7 @@ from arcinvert import Attacker, InputError
 from .attackers import Attackers
 from .html import problem
 from .jobs import Abandoned, Jobs
+from .kept import KeptResults
 from .settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Context:
         self.settings = settings
         self.attackers = Attackers(settings.device)
         self.jobs = Jobs()
+        self.kept = KeptResults()
 
     def attacker(self, name: str) -> Attacker:
         """Return the loaded network of a name on the page.

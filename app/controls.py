@@ -27,12 +27,13 @@ class JobControls:
     Args:
         context: The server's context.
         label: The text of the start button.
+        elem_id: Its identifier in the document.
     """
 
-    def __init__(self, context: Context, label: str) -> None:
+    def __init__(self, context: Context, label: str, elem_id: str) -> None:
         self._context = context
         with gr.Row():
-            self.start = gr.Button(label, variant="primary")
+            self.start = gr.Button(label, variant="primary", elem_id=elem_id, elem_classes="ai-start")
             self.stop = gr.Button("Stop and keep the result so far", interactive=False)
         self.status = gr.HTML()
 
