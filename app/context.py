@@ -9,6 +9,7 @@ from arcinvert import Attacker, InputError
 from .attackers import Attackers
 from .html import problem, status
 from .jobs import Abandoned, Jobs
+from .kept import KeptResults
 from .settings import Settings
 from .visitors import Visitors
 
@@ -31,6 +32,7 @@ class Context:
         self.attackers = Attackers(settings.device)
         listening = (lambda session: True) if visitors is None else visitors.listening
         self.jobs = Jobs(listening, most=settings.queue)
+        self.kept = KeptResults()
 
     def attacker(self, name: str) -> Attacker:
         """Return the loaded network of a name on the page.

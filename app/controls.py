@@ -32,13 +32,14 @@ class JobControls:
     Args:
         context: The server's context.
         label: The text of the start button.
+        elem_id: Its identifier in the document.
         stop: The text of the stop button while the job runs.
     """
 
-    def __init__(self, context: Context, label: str, *, stop: str = KEEP) -> None:
+    def __init__(self, context: Context, label: str, elem_id: str, *, stop: str = KEEP) -> None:
         self._context, self._stop = context, stop
         with gr.Row():
-            self.start = gr.Button(label, variant="primary")
+            self.start = gr.Button(label, variant="primary", elem_id=elem_id, elem_classes="ai-start")
             self.stop = gr.Button(stop, interactive=False)
         # The element stays while its content changes, so that screen readers read the changes.
         self.status = gr.HTML(js_on_load="element.setAttribute('aria-live', 'polite')")

@@ -34,17 +34,40 @@ def picture(image: NDArray[np.uint8], alt: str, *, lossless: bool = True) -> str
     return f'<img src="{uri}" alt="{escape(alt)}" title="{escape(alt)}">'
 
 
-def figure(image: NDArray[np.uint8], alt: str, caption: str, *, lossless: bool = True) -> str:
-    """Return a picture with a caption; the caption is text."""
-    return (
-        f'<figure class="ai-face">{picture(image, alt, lossless=lossless)}'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+def figure(
+    image: NDArray[np.uint8] | str, alt: str, caption: str, *, badge: str = "", lossless: bool = True
+) -> str:
+    """Return a picture with a caption.
+
+    Args:
+        image: uint8 HWC, or a data URI.
+        alt: What screen readers say.
+        caption: Text below the picture.
+        badge: HTML before the caption.
+        lossless: Whether an array is embedded as PNG, or else as JPEG.
+    """
+    shown = (
+        f'<img src="{escape(image)}" alt="{escape(alt)}">'
+        if isinstance(image, str)
+        else picture(image, alt, lossless=lossless)
     )
+    words = f"<figcaption>{badge}<span>{escape(caption)}</span></figcaption>"
+    return f'<figure class="ai-face">{shown}{words}</figure>'
 
 
-def row(parts: Iterable[str]) -> str:
-    """Return parts side by side, as many as fit."""
-    return f'<div class="ai-row">{"".join(parts)}</div>'
+def details(summary: str, body: str) -> str:
+    """Return a closed section that opens by its summary; the summary is text, the body HTML."""
+    return f'<details class="ai-details"><summary>{escape(summary)}</summary>{body}</details>'
+
+
+def faces_row(parts: Iterable[str], *, live: bool = False) -> str:
+    """Return large faces side by side, as many as fit.
+
+    Args:
+        parts: Figures.
+        live: Whether they are the frames of an attack that runs; the page scrolls to the first.
+    """
+    return f'<div class="ai-faces{" ai-live" if live else ""}">{"".join(parts)}</div>'
 
 
 def note(text: str) -> str:

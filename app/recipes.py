@@ -35,8 +35,8 @@ VARIANTS = (
     Variant(
         "weights only",
         "as arcinvert, without any public faces; the mean face is computed from the network first, which "
-        "takes further steps, and the attack is started three times",
-        {"knowledge": "weights"},
+        "is part of the work, and the attack is started once",
+        {"knowledge": "weights", "restarts": 1},
     ),
     _recipe("paper"),
     _recipe("deepinversion"),

@@ -12,7 +12,7 @@ from arcinvert.audit.report import read_audit, sections
 from .. import resources
 from ..context import Context, attempt, on_change
 from ..html import note
-from ..panel import STATE_SECONDS
+from ..settings import STATE_SECONDS
 from ..upload import Upload, report_input
 
 #: The report of an audit of eight held-out people of LFW, by pseudonyms.
