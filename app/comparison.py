@@ -15,10 +15,11 @@ from arcinvert.recipes import TargetKind
 
 from .badges import plain_badge, verdict_badge
 from .html import data_uri, encode, note, table
-from .jobs import Frame, Job
+from .jobs import Job
 from .panel import Attack
 from .recipes import VARIANTS
 from .scores import decisive
+from .updates import Frame
 
 #: Pictures that are kept of each recipe.
 KEPT = 20

@@ -8,7 +8,8 @@ import gradio as gr
 
 from .context import Context
 from .html import progress, status
-from .jobs import Job, Started, Waiting
+from .jobs import Job
+from .updates import Started, Waiting
 
 #: The texts of the stop button while a job waits, and while it runs.
 CANCEL, KEEP = "Cancel", "Stop and keep the result so far"

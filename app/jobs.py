@@ -6,15 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from arcinvert import InputError, Step, StopInversion
 from arcinvert.inversion.progress import RunProgress
 from recognition.images import to_uint8
+
+from .updates import Frame, Progress, Started, Update, Waiting
 
 #: Seconds between two frames. With more frames the browser would be busier than the attack.
 FRAME_INTERVAL = 0.4
@@ -37,60 +35,8 @@ class Abandoned(Exception):  # noqa: N818  (nothing went wrong)
     """The result is no longer needed; the text, if there is one, says why."""
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A job in the queue.
-
-    Args:
-        before: The number of jobs before it, with the one that runs.
-        seconds: The estimated number of seconds until it starts, rounded to 5.
-    """
-
-    before: int
-    seconds: int
-
-
-@dataclass(frozen=True)
-class Started:
-    """A job that has left the queue, and has not made a step yet."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The state of a job after a step.
-
-    Args:
-        step: The number of the step, from 1.
-        steps: The number of steps.
-        seconds: The seconds since the first step began.
-    """
-
-    step: int
-    steps: int
-    seconds: float
-
-    @property
-    def seconds_left(self) -> float:
-        """The estimated number of seconds until the last step."""
-        return self.seconds / self.step * (self.steps - self.step)
-
-
-@dataclass(frozen=True)
-class Frame(Progress):
-    """The state of an attack after a step.
-
-    Args:
-        images: The images so far, uint8 NHWC.
-        part: The number of the attack within the job, from 0.
-    """
-
-    images: NDArray[np.uint8]
-    part: int = 0
-
-
 #: What a job does: it gets the job, and passes `Job.progress` to the attack.
 Work = Callable[["Job"], Any]
-Update = Waiting | Started | Progress
 
 
 class Job:

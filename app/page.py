@@ -95,11 +95,20 @@ def build_page(context: Context) -> gr.Blocks:
             with gr.Tab("Audit", id="audit") as places["audit"]:
                 audit.build(context)
             with gr.Tab("Learn", id="learn") as places["learn"]:
-                learn.build(context)
+                attack = learn.build(context)
         about = gr.HTML()
         on_change(model.change, lambda name: describe(context, name), [model], [about])
         comparison.connect(places["compare"])
         start.connect(tabs, model, people.wanted, photographs)
+        attack.click(
+            lambda: gr.Tabs(selected="identity"),
+            None,
+            [tabs],
+            js="() => { scrollTo(0, 0); return []; }",
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
         _connect_address(context, page, tabs, places, model, people, photographs)
         on_change(page.load, people.list_classes, *people.listing)
         on_change(page.load, lambda name: describe(context, name), [model], [about])

@@ -16,9 +16,10 @@ from .context import Context, attempt
 from .controls import JobControls, seed_field
 from .film import Film
 from .html import faces_row, figure, progress
-from .jobs import Frame, Job, Progress
+from .jobs import Job
 from .results import MEAN_FACE_ALT, MEAN_FACE_CAPTION, Shown, downloads, finished, result_view
 from .settings import MAX_SAMPLES, MAX_SEED, MAX_STEPS
+from .updates import Frame, Progress
 
 #: Runs an attack within a job, with options of `AttackOptions`.
 Attack = Callable[..., Run]

@@ -36,7 +36,58 @@
     films.querySelector("output").textContent = at;
   };
 
+  /* Turns the strokes and centres of the trainings to where they are at a step. */
+  const turn = (view, data, step) => {
+    let frame = 0;
+    while (frame + 2 < data.steps.length && data.steps[frame + 1] <= step) frame++;
+    const share = (step - data.steps[frame]) / (data.steps[frame + 1] - data.steps[frame]);
+    view.querySelectorAll(".ai-toy").forEach((figure, number) => {
+      for (const [name, angles] of [["face", data.toys[number].faces], ["centre", data.toys[number].centres]])
+        figure.querySelectorAll("." + name).forEach((mark, place) => {
+          const from = angles[frame][place], way = ((angles[frame + 1][place] - from + 540) % 360) - 180;
+          const angle = from + share * way;
+          mark.setAttribute("transform", `rotate(${-angle})`);
+          /* The numbers of the centres stay upright. */
+          const number = mark.querySelector("g");
+          if (number) number.setAttribute("transform", number.getAttribute("transform").replace(/rotate.*/, `rotate(${angle})`));
+        });
+    });
+    view.querySelector("output").textContent = Math.round(step);
+  };
+
   window.arcinvert = {
+    /* Connects the trainings of the Learn tab; they play once when they are first seen, unless motion is unwanted. */
+    toys: element => {
+      const view = element.querySelector(".ai-toys"), data = JSON.parse(view.dataset.toys);
+      const button = view.querySelector("button"), slider = view.querySelector("input");
+      const last = Number(slider.max);
+      let playing = 0;
+      const stop = () => { playing = 0; button.textContent = "Play"; };
+      const play = () => {
+        const run = playing = performance.now();
+        button.textContent = "Pause";
+        if (Number(slider.value) >= last) slider.value = 0;
+        const begin = Number(slider.value);
+        const tick = now => {
+          if (playing !== run || !view.isConnected) return;
+          const step = Math.min(last, begin + Math.max(0, now - run) * last / 4000);
+          slider.value = step;
+          turn(view, data, step);
+          if (step >= last) return stop();
+          requestAnimationFrame(tick);
+        };
+        requestAnimationFrame(tick);
+      };
+      button.addEventListener("click", () => playing ? stop() : play());
+      slider.addEventListener("input", () => { stop(); turn(view, data, Number(slider.value)); });
+      if (calm()) return;
+      const seen = new IntersectionObserver(entries => {
+        if (!entries.some(entry => entry.isIntersecting)) return;
+        seen.disconnect();
+        play();
+      });
+      seen.observe(view);
+    },
     /* The address and the key of the latest result, for the handler that restores them. */
     place: () => [location.search, sessionStorage.getItem(RESULT) || ""],
     remember: (name, value) => {

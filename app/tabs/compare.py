@@ -9,10 +9,11 @@ from ..comparison import Comparison, equal_work, films, recipe_list, verdicts
 from ..context import Context, attempt, on_change
 from ..controls import JobControls, seed_field
 from ..html import details, note, progress, status
-from ..jobs import Frame, Job
+from ..jobs import Job
 from ..panel import checked, step_text
 from ..recipes import VARIANTS
 from ..speed import rounded, seconds_per_step
+from ..updates import Frame
 from .identity import identity_attack
 from .photograph import Chosen, photograph_attack
 
@@ -78,7 +79,9 @@ class CompareTab:
             each = seconds_per_step(self._context.attacker(name))
             passes = work or 0
             total = rounded(each * passes * len(VARIANTS))
-            return note(f"{len(VARIANTS)} recipes of {passes:.0f} passes each: {total} in all on this machine.")
+            return note(
+                f"{len(VARIANTS)} recipes of {passes:.0f} passes each: {total} in all on this machine."
+            )
 
         estimated, message = attempt(estimate)
         return estimated or message

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from app import jobs as module
-from app.jobs import CANCELLED, REPLACED, Abandoned, Frame, Job, Jobs, Progress, Started, Waiting
+from app.jobs import CANCELLED, REPLACED, Abandoned, Job, Jobs
+from app.updates import Frame, Progress, Started, Waiting
 from arcinvert import InputError, Step, StopInversion
 
 #: So long that it does not end by itself, even on a slow machine.
