@@ -7,15 +7,14 @@ from typing import Any, TypeVar
 from arcinvert import Attacker, InputError
 
 from .attackers import Attackers
-from .html import problem
+from .html import problem, status
 from .jobs import Abandoned, Jobs
 from .kept import KeptResults
 from .settings import Settings
+from .visitors import Visitors
 
 _log = logging.getLogger(__name__)
 
-#: The handlers of attacks share this name in Gradio's queue: one attack runs at a time, whoever started it.
-ATTACKS = "attacks"
 #: The number of calls of a light handler that run at once.
 LIGHT_CALLS = 8
 
@@ -25,12 +24,14 @@ class Context:
 
     Args:
         settings: The server's options.
+        visitors: Who is connected; without it everybody counts as connected.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, visitors: Visitors | None = None) -> None:
         self.settings = settings
         self.attackers = Attackers(settings.device)
-        self.jobs = Jobs()
+        listening = (lambda session: True) if visitors is None else visitors.listening
+        self.jobs = Jobs(listening, most=settings.queue)
         self.kept = KeptResults()
 
     def attacker(self, name: str) -> Attacker:
@@ -51,9 +52,9 @@ def attempt(work: Callable[[], Result]) -> tuple[Result | None, str]:
         return work(), ""
     except InputError as error:
         return None, problem(str(error))
-    except Abandoned:
-        # The visitor has left: there is nothing to show, and nothing went wrong.
-        return None, ""
+    except Abandoned as end:
+        # Nothing went wrong: the visitor has cancelled or left.
+        return None, status(str(end)) if str(end) else ""
     except Exception:
         # The server keeps running for the other visitors; the details go to its log.
         _log.exception("a handler failed")

@@ -85,10 +85,18 @@ def status(text: str) -> str:
     return f'<p class="ai-status" role="status">{escape(text)}</p>'
 
 
-def progress(done: int, total: int, text: str) -> str:
-    """Return a progress bar with a text."""
+def progress(done: int, total: int, text: str, *, announced: bool = False) -> str:
+    """Return a progress bar with a text.
+
+    Args:
+        done: What is done.
+        total: Of how much.
+        text: The text beside the bar.
+        announced: Whether screen readers read the text; at each step that would be too much.
+    """
+    live = "" if announced else ' aria-live="off"'
     return (
-        f'<div class="ai-progress"><progress value="{done}" max="{total}" aria-label="Progress">'
+        f'<div class="ai-progress"{live}><progress value="{done}" max="{total}" aria-label="Progress">'
         f"</progress><span>{escape(text)}</span></div>"
     )
 

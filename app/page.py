@@ -11,17 +11,19 @@ from recognition.loading import BUNDLED
 from . import resources
 from .address import PLACE, read_place, remember, remember_tab
 from .context import Context, attempt, on_change
+from .controls import accept_any_number
 from .html import note
 from .opening import shipped_opening
-from .settings import Settings
 from .tabs import audit, learn
 from .tabs.compare import CompareTab
 from .tabs.identity import IdentityTab
 from .tabs.photograph import PhotographTab
 from .tabs.start import StartTab
 
-#: Age at which uploaded files that were never used are deleted, seconds.
-UNUSED_SECONDS = 60
+#: Age at which uploaded files that were never used are deleted, and how often they are looked for, seconds.
+UNUSED_SECONDS, CLEANING_SECONDS = 30, 10
+#: Most calls of handlers that wait in Gradio's queue.
+MAX_EVENTS = 200
 HEADER = (
     '<header class="ai-header"><h1>What does a face recogniser give away?</h1><p>Use this page only for '
     "networks and people that you are allowed to examine: <b>images of people need their consent.</b></p>"
@@ -62,13 +64,13 @@ def describe(context: Context, name: str) -> str:
     return described or message
 
 
-def build_page(settings: Settings) -> gr.Blocks:
+def build_page(context: Context) -> gr.Blocks:
     """Return the page, ready to launch."""
-    context, opening = Context(settings), shipped_opening()
+    settings, opening = context.settings, shipped_opening()
     with gr.Blocks(
         title="arcinvert: what a face recogniser gives away",
         analytics_enabled=False,
-        delete_cache=(UNUSED_SECONDS, UNUSED_SECONDS),
+        delete_cache=(CLEANING_SECONDS, UNUSED_SECONDS),
     ) as page:
         gr.HTML(HEADER)
         networks = settings.model_names()
@@ -106,7 +108,9 @@ def build_page(settings: Settings) -> gr.Blocks:
             context.jobs.abandon(request.session_hash)
 
         page.unload(leave)
-    page.queue(max_size=settings.queue, default_concurrency_limit=1)
+    accept_any_number(page)
+    # The jobs have a queue of their own, and the light handlers do not fill this one.
+    page.queue(max_size=MAX_EVENTS, default_concurrency_limit=1)
     return page
 
 

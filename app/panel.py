@@ -16,9 +16,9 @@ from .context import Context, attempt
 from .controls import JobControls, seed_field
 from .film import Film
 from .html import faces_row, figure, progress
-from .jobs import Frame, Job
+from .jobs import Frame, Job, Progress
 from .results import MEAN_FACE_ALT, MEAN_FACE_CAPTION, Shown, downloads, finished, result_view
-from .settings import MAX_SAMPLES, MAX_STEPS
+from .settings import MAX_SAMPLES, MAX_SEED, MAX_STEPS
 
 #: Runs an attack within a job, with options of `AttackOptions`.
 Attack = Callable[..., Run]
@@ -107,15 +107,17 @@ class AttackPanel:
 
         yield self._controls.busy() | {self._live: "", self._result: "", self._files: ""}
         job = self._context.jobs.start(request.session_hash, work, limit=self._context.settings.time_limit)
-        film, mean_face = Film(), None
-        for frame in job.frames():
+        film = Film()
+
+        def step(frame: Frame) -> dict[Any, Any]:
             film.add(frame.images)
-            if mean_face is None:
-                mean_face = to_uint8(self._context.attacker(name).knowledge.mean_face)
-            yield {
+            mean_face = to_uint8(self._context.attacker(name).knowledge.mean_face)
+            return {
                 self._live: faces(frame, mean_face),
                 self._controls.status: progress(frame.step, frame.steps, step_text(frame)),
             }
+
+        yield from self._controls.follow(job, step)
         shown, message = attempt(lambda: self._finish(job, name, film, given))
         updates = self._controls.idle(message) | {self._live: ""}
         if shown is not None:
@@ -139,17 +141,19 @@ class AttackPanel:
         return [finished(shown), "", view, downloads(shown)]
 
 
-def checked(samples: float, steps: float, seed: float | None) -> dict[str, int]:
+def checked(samples: float | None, steps: float | None, seed: float | None) -> dict[str, int]:
     """Return the options of an attack, within what this server allows.
 
     Raises:
         InputError: If one is out of its range.
     """
-    for name, value, most in (("samples", samples, MAX_SAMPLES), ("steps", steps, MAX_STEPS)):
-        if not 1 <= value <= most:
-            raise InputError(f"{name}: expected 1 to {most}, got {value:g}")
-    if seed is None:
-        raise InputError("seed: expected a whole number from 0 up, got nothing")
+    for name, value, most in (("Samples", samples, MAX_SAMPLES), ("Steps", steps, MAX_STEPS)):
+        if value is None or not 1 <= value <= most:
+            got = "nothing" if value is None else f"{value:g}"
+            raise InputError(f"{name}: expected a number from 1 to {most}, got {got}")
+    if samples is None or steps is None or seed is None or not 0 <= seed <= MAX_SEED or seed % 1:
+        got = "nothing" if seed is None else f"{seed:g}"
+        raise InputError(f"Seed: expected a whole number from 0 up, got {got}")
     return {"samples": int(samples), "steps": int(steps), "seed": int(seed)}
 
 
@@ -169,6 +173,6 @@ def faces(frame: Frame, mean_face: NDArray[np.uint8]) -> str:
     return faces_row(figures, live=True)
 
 
-def step_text(frame: Frame) -> str:
-    """Return a frame's step and the time left."""
+def step_text(frame: Progress) -> str:
+    """Return the step and the time left."""
     return f"Step {frame.step} of {frame.steps}, about {frame.seconds_left:.0f} s left"

@@ -16,6 +16,8 @@ MAX_SAMPLES = 8
 MAX_STEPS = 500
 #: Seconds that Gradio keeps the state of a visitor who has left.
 STATE_SECONDS = 3600
+#: Largest seed: a number that the browser, too, writes exactly.
+MAX_SEED = 2**53 - 1
 #: Endings of files that can be chosen as a network.
 MODEL_SUFFIXES = frozenset({".safetensors", ".pt", ".pth", ".onnx"})
 

@@ -61,7 +61,9 @@ def take(file: Any) -> Upload:
         with path.open("rb") as opened:
             return Upload(Path(file.orig_name or path.name).name, opened.read(MAX_UPLOAD + 1))
     except OSError:
-        raise gr.Error("The upload is incomplete. Please choose the file again.") from None
+        raise gr.Error(
+            "The upload is incomplete. Please choose the file again.", print_exception=False
+        ) from None
     finally:
         delete(path)
 

@@ -9,7 +9,7 @@ from ..comparison import Comparison, equal_work, films, recipe_list, verdicts
 from ..context import Context, attempt, on_change
 from ..controls import JobControls, seed_field
 from ..html import details, note, progress, status
-from ..jobs import Job
+from ..jobs import Frame, Job
 from ..panel import checked, step_text
 from ..recipes import VARIANTS
 from ..speed import rounded, seconds_per_step
@@ -73,11 +73,12 @@ class CompareTab:
         """Estimate the time when the tab is chosen."""
         on_change(tab.select, self._estimated, [self._model, self._work], [self._estimate])
 
-    def _estimated(self, name: str, work: float) -> str:
+    def _estimated(self, name: str, work: float | None) -> str:
         def estimate() -> str:
             each = seconds_per_step(self._context.attacker(name))
-            total = rounded(each * work * len(VARIANTS))
-            return note(f"{len(VARIANTS)} recipes of {work:.0f} passes each: {total} in all on this machine.")
+            passes = work or 0
+            total = rounded(each * passes * len(VARIANTS))
+            return note(f"{len(VARIANTS)} recipes of {passes:.0f} passes each: {total} in all on this machine.")
 
         estimated, message = attempt(estimate)
         return estimated or message
@@ -89,10 +90,10 @@ class CompareTab:
         target: str,
         identity: str | None,
         photograph: Chosen | None,
-        work: float,
+        work: float | None,
         seed: float | None,
     ) -> Iterator[dict[Any, Any]]:
-        comparison = Comparison(int(work))
+        comparison = Comparison(int(work or 0))
 
         def compare(job: Job) -> None:
             options = checked(1, work, seed)
@@ -111,17 +112,24 @@ class CompareTab:
 
         yield self._controls.busy() | {self._films: "", self._verdicts: ""}
         job = self._context.jobs.start(
-            request.session_hash, compare, limit=self._context.settings.time_limit, every=comparison.every
+            request.session_hash,
+            compare,
+            limit=self._context.settings.time_limit,
+            every=comparison.every,
+            parts=len(VARIANTS),
         )
-        for frame in job.frames():
+
+        def show(frame: Frame) -> dict[Any, Any]:
             comparison.add(frame)
             title = VARIANTS[frame.part].title
             words = f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: {step_text(frame)}"
             done = frame.part * frame.steps + frame.step
-            yield {
+            return {
                 self._controls.status: progress(done, len(VARIANTS) * frame.steps, words),
                 self._films: films(comparison, scrub=False),
             }
+
+        yield from self._controls.follow(job, show)
         results, trouble = attempt(lambda: self._results(job, comparison))
         yield results or self._controls.idle(trouble) | {self._films: ""}
 
