@@ -1,7 +1,7 @@
 """The state of the page in its address: tab, network, person and seed.
 
-An address can be shared. No result is in it: the browser keeps the key of the visitor's own latest one, as
-long as its window is open.
+An address can be shared. No result is in it: the browser keeps the key of the visitor's own latest one
+as long as its window is open.
 """
 
 from dataclasses import dataclass

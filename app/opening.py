@@ -104,23 +104,29 @@ def shipped_opening() -> Opening:
 
 def sentence(opening: Opening) -> str:
     """Return what the opening shows, in plain English."""
-    example = opening.example
-    numbers = len(example.template)
-    made = (
-        f"A face recogniser reduced a photograph of {example.name} to {numbers} numbers, which many people "
-        "think are harmless. From these numbers alone a computer made the face on the right"
-    )
-    accepted = sum(is_accepted(one.judge) for one in opening.people)
-    if is_accepted(example.judge):
-        rate = one_in(min(float(rate) for rate, passed in example.judge["accepted"].items() if passed))
-        return (
-            f"{made}, and another recogniser takes the two for the same person, at a threshold that {rate} "
-            "pairs of strangers pass."
-        )
+    numbers = len(opening.example.template)
     return (
-        f"{made}. Another recogniser does not take the two for the same person; of the {len(opening.people)} "
-        f"faces below, which the same network gave away, it accepts {accepted}."
+        f"A face recogniser turned this photograph into {numbers} numbers. From the numbers alone, a "
+        "computer made the face at the end of the row."
     )
+
+
+def verdict_sentence(opening: Opening) -> str:
+    """Return what another recogniser takes the opening's faces for, in plain English."""
+    judge, people = opening.example.judge, opening.people
+    accepted = sum(is_accepted(one.judge) for one in people)
+    if is_accepted(judge):
+        rate = one_in(min(float(rate) for rate, passed in judge["accepted"].items() if passed))
+        first = (
+            "Another recogniser, which had no part in it, takes the two for the same person, at a threshold "
+            f"that {rate} pairs of strangers pass. So it does"
+        )
+    else:
+        first = (
+            "Another recogniser, which had no part in it, does not take the two for the same person this "
+            "time. It does"
+        )
+    return f"{first} with {accepted} of the {len(people)} faces below, which the same network gave away."
 
 
 def example_view(opening: Opening) -> str:
@@ -149,11 +155,15 @@ def example_view(opening: Opening) -> str:
         figure(
             example.reconstruction,
             f"A face made from the template of {example.name}",
-            "Made from the numbers alone",
+            "Made of the numbers alone",
             badge=plain_badge("4. Reconstruction") + verdict_badge(example.judge),
         ),
     ]
-    return f'<p class="ai-headline">{escape(sentence(opening))}</p>{faces_row(figures)}'
+    return (
+        f'<p class="ai-headline">{escape(sentence(opening))}</p>'
+        f'<div class="ai-hero">{faces_row(figures)}</div>'
+        f'<p class="ai-after">{escape(verdict_sentence(opening))}</p>'
+    )
 
 
 def people_view(opening: Opening) -> str:
@@ -167,7 +177,12 @@ def people_view(opening: Opening) -> str:
             f'<img src="{escape(person.reconstruction)}" alt="">'
             f"<b>{escape(name)}</b><span>{escape(seen)}</span>{verdict_badge(person.judge)}</button>"
         )
-    return f'<div class="ai-people">{"".join(cards)}</div>'
+    return (
+        '<h2 class="ai-title">Try it with somebody whom the network was trained on</h2>'
+        '<p class="ai-note">No photograph is needed: a network that was trained to recognise people keeps '
+        "what it knows of each of them in its weights. Choose one to see it happen.</p>"
+        f'<div class="ai-people">{"".join(cards)}</div>'
+    )
 
 
 def placeholder(opening: Opening) -> str:

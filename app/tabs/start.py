@@ -29,11 +29,6 @@ class StartTab:
 
     def __init__(self, opening: Opening) -> None:
         gr.HTML(example_view(opening))
-        gr.HTML(
-            '<h2 class="ai-title">Try it with somebody whom the network was trained on</h2>'
-            '<p class="ai-note">No photograph is needed: a network that was trained to recognise people '
-            "keeps what it knows of each of them in its weights. Choose one to see it happen.</p>"
-        )
         self._people = gr.HTML(people_view(opening), js_on_load=_CLICKED, elem_id="people")
         gr.HTML('<h2 class="ai-title">Or with a photograph of your own</h2>')
         self._upload = photograph_input(
