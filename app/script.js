@@ -31,7 +31,7 @@
       let frame = 0;
       while (frame + 1 < steps.length && steps[frame + 1] <= at) frame++;
       film.querySelector("img").style.transform = `translateX(${(-100 * frame) / steps.length}%)`;
-      film.querySelector(".ai-at").textContent = `after ${steps[frame]} passes`;
+      film.querySelector(".ai-at").textContent = `pass ${steps[frame]}`;
     });
     films.querySelector("output").textContent = at;
   };
