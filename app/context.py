@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from arcinvert import Attacker, InputError
@@ -25,10 +26,13 @@ class Context:
     Args:
         settings: The server's options.
         visitors: Who is connected; without it everybody counts as connected.
+        folder: For files that exist as long as a job runs; None for the system's folder.
     """
 
-    def __init__(self, settings: Settings, visitors: Visitors | None = None) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: Settings, visitors: Visitors | None = None, folder: Path | None = None
+    ) -> None:
+        self.settings, self.folder = settings, folder
         self.attackers = Attackers(settings.device)
         listening = (lambda session: True) if visitors is None else visitors.listening
         self.jobs = Jobs(listening, most=settings.queue)

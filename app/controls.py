@@ -35,10 +35,19 @@ class JobControls:
         label: The text of the start button.
         elem_id: Its identifier in the document.
         stop: The text of the stop button while the job runs.
+        loading: What happens before the first step.
     """
 
-    def __init__(self, context: Context, label: str, elem_id: str, *, stop: str = KEEP) -> None:
-        self._context, self._stop = context, stop
+    def __init__(
+        self,
+        context: Context,
+        label: str,
+        elem_id: str,
+        *,
+        stop: str = KEEP,
+        loading: str = "Loading the network",
+    ) -> None:
+        self._context, self._stop, self._loading = context, stop, loading
         with gr.Row():
             self.start = gr.Button(label, variant="primary", elem_id=elem_id, elem_classes="ai-start")
             self.stop = gr.Button(stop, interactive=False)
@@ -75,7 +84,7 @@ class JobControls:
                 case Started():
                     yield {
                         self.stop: gr.Button(self._stop, interactive=True),
-                        self.status: progress(0, 1, "Loading the network", announced=True),
+                        self.status: progress(0, 1, self._loading, announced=True),
                     }
                 case _:
                     yield show(update)

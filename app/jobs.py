@@ -47,6 +47,7 @@ class Job:
         limit: The number of seconds after which the work is stopped.
         every: The largest number of steps between two frames; 0 leaves it to the time.
         parts: The number of attacks that the work makes.
+        stoppable: Whether the work has a result when it is stopped half-way; otherwise it is cancelled.
         session: The visitor's session.
         jobs: The queue that the job is in.
     """
@@ -58,11 +59,12 @@ class Job:
         limit: float,
         every: int = 0,
         parts: int = 1,
+        stoppable: bool = True,
         session: str = "",
         jobs: "Jobs",
     ) -> None:
         self._work, self._limit, self._every, self._parts = work, limit, every, parts
-        self._jobs = jobs
+        self._jobs, self._stoppable = jobs, stoppable
         self.session = session
         #: When the visitor's browser listened last.
         self.heard = time.monotonic()
@@ -89,7 +91,7 @@ class Job:
 
     def stop(self) -> None:
         """End the job after the current step, and keep the result so far; one that waits is cancelled."""
-        if self.started:
+        if self.started and self._stoppable:
             self._stop.set()
         else:
             self.abandon(CANCELLED)
@@ -170,16 +172,12 @@ class Job:
             raise StopInversion
 
     def advance(self, done: int, steps: int) -> None:
-        """Receive the number of steps done of work that makes no pictures; it cannot be stopped half-way.
+        """Receive the number of steps done of work that makes no pictures.
 
         Raises:
             Abandoned: If the job is abandoned, or the time is over.
         """
         now = self._check()
-        if self.timed_out:
-            raise Abandoned(
-                f"This takes longer than the {self._limit:g} seconds that the server allows. Choose less."
-            )
         if done and (done in (1, steps) or now - self._last_frame > FRAME_INTERVAL):
             self._show(Progress(done, steps, now - self._part_begin), now)
 
@@ -212,6 +210,10 @@ class Job:
         now = time.monotonic()
         if now - self._begin > self._limit:
             self.timed_out = True
+            if not self._stoppable:
+                raise Abandoned(
+                    f"This takes longer than the {self._limit:g} seconds that the server allows. Choose less."
+                )
             self.stop()
         return now
 
@@ -241,7 +243,16 @@ class Jobs:
         self._worker: threading.Thread | None = None
         self._closed = False
 
-    def start(self, session: str | None, work: Work, *, limit: float, every: int = 0, parts: int = 1) -> Job:
+    def start(
+        self,
+        session: str | None,
+        work: Work,
+        *,
+        limit: float,
+        every: int = 0,
+        parts: int = 1,
+        stoppable: bool = True,
+    ) -> Job:
         """Start a job; the visitor's earlier job, if there is one, is abandoned.
 
         If too many jobs wait, or the server ends, the job ends at once with an `InputError`.
@@ -252,11 +263,20 @@ class Jobs:
             limit: The number of seconds after which the work is stopped.
             every: The largest number of steps between two frames; 0 leaves it to the time.
             parts: The number of attacks that the work makes.
+            stoppable: Whether the work has a result when it is stopped half-way.
         """
         key = session or ""
         self.abandon(key, REPLACED)
         with self._condition:
-            job = Job(work, limit=limit, every=every, parts=parts, session=key, jobs=self)
+            job = Job(
+                work,
+                limit=limit,
+                every=every,
+                parts=parts,
+                stoppable=stoppable,
+                session=key,
+                jobs=self,
+            )
             if self._closed or not self._make_room():
                 full = f"There are already {self._most} visitors before you. Try again in a few minutes."
                 job.finish(error=InputError("The server is ending." if self._closed else full))

@@ -14,7 +14,8 @@ from .context import Context, attempt, on_change
 from .controls import accept_any_number
 from .html import note
 from .opening import shipped_opening
-from .tabs import audit, learn
+from .tabs import learn
+from .tabs.audit import AuditTab
 from .tabs.compare import CompareTab
 from .tabs.identity import IdentityTab
 from .tabs.photograph import PhotographTab
@@ -93,7 +94,7 @@ def build_page(context: Context) -> gr.Blocks:
             with gr.Tab("Compare recipes", id="compare") as places["compare"]:
                 comparison = CompareTab(context, model, people.wanted, photographs.state)
             with gr.Tab("Audit", id="audit") as places["audit"]:
-                audit.build(context)
+                AuditTab(context, model)
             with gr.Tab("Learn", id="learn") as places["learn"]:
                 attack = learn.build(context)
         about = gr.HTML()

@@ -105,12 +105,12 @@ def serve(settings: Settings) -> int:
     # As with Ctrl-C, the uploads are deleted below.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        return _launch(settings, password)
+        return _launch(settings, password, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _launch(settings: Settings, password: str) -> int:
+def _launch(settings: Settings, password: str, folder: Path) -> int:
     from recognition.runtime import choose_device, keep_freed_memory
     from recognition.terminal import quiet_warnings
 
@@ -125,7 +125,7 @@ def _launch(settings: Settings, password: str) -> int:
     from .page import build_page, look
 
     visitors = Visitors()
-    context = Context(settings, visitors)
+    context = Context(settings, visitors, folder)
     page = build_page(context)
     middleware = [Middleware(Headers)]
     if not settings.share:

@@ -36,6 +36,11 @@ class Settings:
         group="server",
         metavar="DIR",
     )
+    images: Path | None = option(
+        help="a folder of photographs, with one folder for each person, that visitors can audit",
+        group="server",
+        metavar="DIR",
+    )
     device: DeviceName = option(
         "auto", help="the device that computes; auto is CUDA, then MPS, then the CPU", group="server"
     )
@@ -59,6 +64,8 @@ class Settings:
         check(self)
         if self.models is not None and not self.models.is_dir():
             raise InputError(f"models: expected a folder of networks, found none at {self.models}")
+        if self.images is not None and not self.images.is_dir():
+            raise InputError(f"images: expected a folder of photographs, found none at {self.images}")
 
     def model_names(self) -> list[str]:
         """Return the names of the networks that can be chosen now, the bundled one first."""

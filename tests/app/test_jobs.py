@@ -258,7 +258,7 @@ def test_work_without_pictures_shows_its_steps_and_ends_at_the_limit(jobs: Jobs)
             time.sleep(0.001)
             job.advance(done, ENDLESS)
 
-    job = jobs.start("a", work, limit=0.05)
+    job = jobs.start("a", work, limit=0.05, stoppable=False)
     seen = list(job.updates())
     assert any(isinstance(update, Progress) and update.step == 1 for update in seen)
     with pytest.raises(Abandoned, match=r"longer than the 0\.05 seconds"):
