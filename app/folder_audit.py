@@ -136,7 +136,7 @@ def figures_view(result: dict[str, Any]) -> str:
     return (
         f'<p class="ai-headline"><b>{sentence}</b> Their faces were made from what the recogniser '
         "stores, and another recogniser, which was not attacked, took them for the person, at a threshold "
-        f'that '{passing} pairs of strangers pass.{drawn}</p><div class="ai-figures" role="img" '
+        f'that {passing} pairs of strangers pass.{drawn}</p><div class="ai-figures" role="img" '
         f'aria-label="{escape(sentence)}">{marks}</div>'
     )
 

@@ -96,6 +96,12 @@
       history.replaceState(null, "", "?" + query);
       return [];
     },
+    /* Presses a button of a tab that was just opened, once Gradio has drawn it. */
+    press: (id, patience = 100) => {
+      const button = document.getElementById(id);
+      if (button && button.offsetParent && !button.disabled) button.click();
+      else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1), 100);
+    },
     scrub: slider => show(slider.closest(".ai-films"), Number(slider.value)),
     play: button => {
       const films = button.closest(".ai-films"), slider = films.querySelector("input");
