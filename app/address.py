@@ -7,10 +7,12 @@ as long as its window is open.
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
+from .settings import MAX_SEED
+
 #: JavaScript: the address and the key of the latest result.
 PLACE = "() => window.arcinvert.place()"
-#: Characters of a value that are read, and the largest seed, which JavaScript represents exactly.
-_LONGEST, _LARGEST_SEED = 200, 2**53 - 1
+#: Characters of a value that are read.
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ def read_place(query: str, tabs: list[str], networks: list[str]) -> Place:
     """
     values = {name: found[0][:_LONGEST] for name, found in parse_qs(query.removeprefix("?")).items()}
     tab, network, seed = values.get("tab"), values.get("network"), values.get("seed", "")
-    usable = seed.isascii() and seed.isdecimal() and int(seed) <= _LARGEST_SEED
+    usable = seed.isascii() and seed.isdecimal() and int(seed) <= MAX_SEED
     return Place(
         tab if tab in tabs else None,
         network if network in networks else None,

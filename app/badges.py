@@ -56,9 +56,12 @@ def headline(verdicts: Sequence[Mapping[str, Any]]) -> str:
         return "These faces cannot be judged: there is no photograph of the person to compare them with."
     count, accepted = len(judged), sum(map(is_accepted, judged))
     rate = one_in(max(float(rate) for rate in judged[0]["accepted"]))
-    which = {(1, 0): "does not take this face", (1, 1): "takes this face"}.get(
-        (count, accepted), f"takes {accepted or 'none'} of these {count} faces"
-    )
+    if count == 1:
+        which = "takes this face" if accepted else "does not take this face"
+    elif accepted == count:
+        which = f"takes all {count} of these faces"
+    else:
+        which = f"takes {accepted or 'none'} of these {count} faces"
     sentence = (
         f"A face recogniser that had no part in this {which} for the person, "
         f"at a threshold that {rate} pairs of strangers pass."

@@ -118,7 +118,7 @@ def films(comparison: Comparison, *, scrub: bool) -> str:
             f'<figure class="ai-face" data-steps="{" ".join(map(str, kept))}"><div class="ai-window">'
             f'<img src="{uri}" alt="{escape(title)}: the reconstruction" '
             f'style="width:{100 * len(kept)}%;transform:translateX({shift}%)"></div>'
-            f'<figcaption>{badge}<b>{escape(title)}</b><span class="ai-at">after {kept[-1]} passes</span>'
+            f'<figcaption>{badge}<b>{escape(title)}</b><span class="ai-at">pass {kept[-1]}</span>'
             "</figcaption></figure>"
         )
     controls = _scrubber(comparison.work) if scrub else ""

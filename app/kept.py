@@ -8,7 +8,7 @@ from typing import Any
 
 #: Seconds that a result is kept, and the number of results that are.
 KEPT_SECONDS = 3600.0
-MOST_KEPT = 16
+MOST_KEPT = 8
 
 
 @dataclass(frozen=True)

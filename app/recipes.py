@@ -34,9 +34,8 @@ VARIANTS = (
     ),
     Variant(
         "weights only",
-        "as arcinvert, without any public faces; the mean face is computed from the network first, which "
-        "is part of the work, and the attack is started once",
-        {"knowledge": "weights", "restarts": 1},
+        "as arcinvert, without any public faces, from noise",
+        {"knowledge": "weights", "initialisation": "noise", "restarts": 1},
     ),
     _recipe("paper"),
     _recipe("deepinversion"),

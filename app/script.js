@@ -31,7 +31,7 @@
       let frame = 0;
       while (frame + 1 < steps.length && steps[frame + 1] <= at) frame++;
       film.querySelector("img").style.transform = `translateX(${(-100 * frame) / steps.length}%)`;
-      film.querySelector(".ai-at").textContent = `after ${steps[frame]} passes`;
+      film.querySelector(".ai-at").textContent = `pass ${steps[frame]}`;
     });
     films.querySelector("output").textContent = at;
   };
@@ -95,6 +95,12 @@
       query.set(name, value);
       history.replaceState(null, "", "?" + query);
       return [];
+    },
+    /* Presses a button of a tab that was just opened, once Gradio has drawn it. */
+    press: (id, patience = 100) => {
+      const button = document.getElementById(id);
+      if (button && button.offsetParent && !button.disabled) button.click();
+      else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1), 100);
     },
     scrub: slider => show(slider.closest(".ai-films"), Number(slider.value)),
     play: button => {

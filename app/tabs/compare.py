@@ -17,8 +17,8 @@ from ..updates import Frame
 from .identity import identity_attack
 from .photograph import Chosen, photograph_attack
 
-#: Passes that each recipe gets: least, at first, and most. The weights alone need 120 before the first step.
-LEAST_WORK, DEFAULT_WORK, MOST_WORK = 140, 200, 500
+#: Passes that each recipe gets: least, at first, and most.
+LEAST_WORK, DEFAULT_WORK, MOST_WORK = 2, 60, 200
 CLASS, PHOTOGRAPH = "The identity chosen on its tab", "The photograph chosen on its tab"
 
 
@@ -53,7 +53,7 @@ class CompareTab:
                         LEAST_WORK,
                         MOST_WORK,
                         DEFAULT_WORK,
-                        step=10,
+                        step=1,
                         label="Passes",
                         info="Passes through the network, for each recipe",
                     )

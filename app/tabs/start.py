@@ -17,7 +17,7 @@ _CLICKED = (
     "if (button) trigger('click', {person: button.dataset.person}); });"
 )
 #: Starts the attack on the tab of identities.
-_START = "() => document.getElementById('start-identity').click()"
+_START = "() => { window.arcinvert.press('start-identity'); return []; }"
 
 
 class StartTab:
