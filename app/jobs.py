@@ -73,6 +73,7 @@ class Job:
         self._begin = self._part_begin = self._last_frame = 0.0
         self._part, self._steps = 0, RunProgress()
         self._newest: Progress | None = None
+        self._first: int | None = None
         self._why = ""
         self._result: Any = None
         self._error: BaseException | None = None
@@ -178,8 +179,12 @@ class Job:
             Abandoned: If the job is abandoned, or the time is over.
         """
         now = self._check()
-        if done and (done in (1, steps) or now - self._last_frame > FRAME_INTERVAL):
-            self._show(Progress(done, steps, now - self._part_begin), now)
+        if self._first is None:
+            # What came before the first step says nothing about the time of the others.
+            self._first, self._part_begin = done, now
+        elif done == steps or now - self._last_frame > FRAME_INTERVAL:
+            each = (now - self._part_begin) / max(1, done - self._first)
+            self._show(Progress(done, steps, each * done), now)
 
     def run(self) -> None:
         """Do the work in this thread."""

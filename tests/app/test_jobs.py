@@ -252,14 +252,19 @@ def test_batches_are_counted_through(jobs: Jobs) -> None:
     assert [(frame.step, frame.steps) for frame in seen] == [(number, 6) for number in range(1, 7)]
 
 
-def test_work_without_pictures_shows_its_steps_and_ends_at_the_limit(jobs: Jobs) -> None:
+def test_work_without_pictures_shows_its_steps_and_ends_at_the_limit(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def work(job: Job) -> None:
+        monkeypatch.setattr(module, "FRAME_INTERVAL", 0.0)
         for done in range(1, ENDLESS):
             time.sleep(0.001)
             job.advance(done, ENDLESS)
 
     job = jobs.start("a", work, limit=0.05, stoppable=False)
     seen = list(job.updates())
-    assert any(isinstance(update, Progress) and update.step == 1 for update in seen)
+    shown = [update for update in seen if isinstance(update, Progress)]
+    assert all(0 < update.seconds / update.step < 1 for update in shown)
+    assert shown[0].steps == ENDLESS
     with pytest.raises(Abandoned, match=r"longer than the 0\.05 seconds"):
         job.result()
