@@ -55,9 +55,10 @@ def figure(
     return f'<figure class="ai-face">{shown}{words}</figure>'
 
 
-def details(summary: str, body: str) -> str:
-    """Return a closed section that opens by its summary; the summary is text, the body HTML."""
-    return f'<details class="ai-details"><summary>{escape(summary)}</summary>{body}</details>'
+def details(summary: str, body: str, *, is_open: bool = False) -> str:
+    """Return a section that opens and closes by its summary; the summary is text, the body HTML."""
+    state = " open" if is_open else ""
+    return f'<details class="ai-details"{state}><summary>{escape(summary)}</summary>{body}</details>'
 
 
 def faces_row(parts: Iterable[str], *, live: bool = False) -> str:

@@ -120,9 +120,10 @@ def build_page(context: Context) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
-        _connect_address(context, page, tabs, places, model, people, photographs)
-        on_change(page.load, people.list_classes, *people.listing)
-        on_change(page.load, lambda name: describe(context, name), [model], [about])
+        restored = _connect_address(context, page, tabs, places, model, people, photographs)
+        # Afterwards: with the network of the address, and without replacing the person.
+        on_change(restored.then, people.list_classes, *people.listing)
+        on_change(restored.then, lambda name: describe(context, name), [model], [about])
 
         def leave(request: gr.Request) -> None:
             context.jobs.abandon(request.session_hash)
@@ -142,8 +143,11 @@ def _connect_address(
     model: gr.Dropdown,
     people: IdentityTab,
     photographs: PhotographTab,
-) -> None:
-    """Write the state into the address, and restore it and the latest result when the page is loaded."""
+) -> Any:
+    """Write the state into the address, restore it and the latest result when the page is loaded.
+
+    Return the event of the restoration.
+    """
     query, key = gr.Textbox(visible=False), gr.Textbox(visible=False)
     panels = (people.panel, photographs.panel)
 
@@ -166,7 +170,7 @@ def _connect_address(
         return updates or {model: gr.Dropdown()}
 
     results = [output for panel in panels for output in panel.result_outputs]
-    page.load(
+    restored = page.load(
         restore,
         [query, key],
         [tabs, model, people.wanted, *(panel.seed for panel in panels), *results],
@@ -183,3 +187,4 @@ def _connect_address(
         *(("seed", one.seed) for one in panels),
     ):
         control.change(None, [control], None, js=remember(name), api_visibility="private")
+    return restored

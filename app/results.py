@@ -47,17 +47,14 @@ def result_view(shown: Shown) -> str:
     run = shown.run
     verdicts = [sample["judge"] for sample in run.samples]
     figures = [figure(shown.mean_face, MEAN_FACE_ALT, MEAN_FACE_CAPTION, badge=plain_badge("shows nobody"))]
-    if shown.original is not None:
-        alt = "The photograph that the template came from"
-        figures.insert(0, figure(shown.original, alt, "Photograph", badge=plain_badge("the original")))
     for number, (image, verdict) in enumerate(zip(run.images, verdicts, strict=True), 1):
         alt = f"Reconstruction {number}, a synthetic face"
         figures.append(figure(image, alt, f"Reconstruction {number}", badge=verdict_badge(verdict)))
     slider = "" if shown.original is None else before_and_after(shown.original, run.images[0])
+    plot = similarity_plot(verdicts, thresholds(), histogram())
     return (
         f'<p class="ai-headline">{escape(headline(verdicts))}</p>'
-        f"{faces_row(figures)}{slider}"
-        f"{similarity_plot(verdicts, thresholds(), histogram())}"
+        f'{faces_row(figures)}<div class="ai-pair">{slider}{plot}</div>'
         f"{details('What do these numbers mean?', _numbers(run))}"
     )
 
@@ -67,7 +64,7 @@ def before_and_after(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> str
     return (
         '<figure class="ai-slider" style="--at:50%"><div>'
         f"{picture(after, 'Reconstruction 1, below the photograph')}"
-        f"{picture(before, 'The photograph, on top of the reconstruction')}<i></i></div>"
+        f"{picture(before, 'The photograph that the template came from')}<i></i></div>"
         '<input type="range" min="0" max="100" value="50" aria-label="How much of the photograph is shown, '
         "in per cent\" oninput=\"this.parentNode.style.setProperty('--at', this.value + '%')\">"
         "<figcaption><span>Photograph</span><span>Reconstruction 1</span></figcaption></figure>"

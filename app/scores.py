@@ -10,9 +10,9 @@ from .svg import DIFFERENT, RECONSTRUCTION, SAME, Axis, frame, path, steps, text
 
 #: The range of similarities in the plot, and its size, pixels.
 _SIMILARITY = Axis("similarity by the judge", -0.1, 0.9, (0.0, 0.2, 0.4, 0.6, 0.8))
-_WIDTH, _LEFT, _RIGHT, _HEIGHT = 560, 12, 548, 92
+_WIDTH, _LEFT, _RIGHT, _HEIGHT = 420, 10, 410, 92
 #: Where the names of the two distributions stand, in similarity.
-_DIFFERENT_AT, _SAME_AT = 0.08, 0.68
+_DIFFERENT_AT, _SAME_AT = 0.1, 0.66
 #: Size of the number of a reconstruction, pixels: closer ones stand above each other.
 _MARK_WIDTH, _MARK_HEIGHT = 18, 17
 #: Dashes of thresholds and of the other marks.
@@ -40,13 +40,13 @@ def similarity_plot(
     _, floor = decisive(verdicts[0])
     ceiling = verdicts[0]["ceiling"]
     marks = [
-        (one.similarity, f"threshold {one.similarity:.2f}: {one_in(one.fmr)} strangers pass", _LONG)
+        (one.similarity, f"{one_in(one.fmr)} strangers pass: {one.similarity:.2f}", _LONG)
         for one in thresholds
     ]
     if floor is not None:
-        marks.append((floor, f"floor {floor:.2f}: the mean face", _SHORT))
+        marks.append((floor, f"floor, the mean face: {floor:.2f}", _SHORT))
     if ceiling is not None:
-        marks.append((ceiling, f"ceiling {ceiling:.2f}: a real photograph", _SHORT))
+        marks.append((ceiling, f"ceiling, a real photograph: {ceiling:.2f}", _SHORT))
     rows = mark_rows([None if value is None else _place(value) for value in values])
     # Numbers of reconstructions stand above the curves, in as many rows as they need.
     top = 22 + _MARK_HEIGHT * max((row + 1 for row in rows if row is not None), default=0)

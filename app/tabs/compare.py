@@ -61,7 +61,7 @@ class CompareTab:
             with gr.Column(elem_classes="ai-results"):
                 self._films = gr.HTML(elem_id="side-by-side")
                 self._verdicts = gr.HTML()
-                gr.HTML(details("The five recipes", recipe_list()))
+                gr.HTML(details("The five recipes", recipe_list(), is_open=True))
         self._controls.connect(
             self._run,
             [model, target, wanted, photograph, self._work, seed],

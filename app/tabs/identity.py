@@ -58,6 +58,22 @@ def _plain(name: str) -> str:
     return name.replace("_", " ").casefold()
 
 
+def still_chosen(chosen: str | None, choices: Sequence[str]) -> str | None:
+    """Return which of a network's identities is chosen, after the list was loaded or has changed.
+
+    Args:
+        chosen: The choice until now: an entry of the list, a number, or a name.
+        choices: The new list, whose first entry is chosen if the choice is not in it.
+    """
+    text = (chosen or "").strip()
+    if text in choices:
+        return text
+    if text.isdecimal() and int(text) < len(choices):
+        return choices[int(text)]
+    named = (choice for choice in choices if _plain(choice.partition(": ")[2]) == _plain(text))
+    return next(named, next(iter(choices), None))
+
+
 def identity_attack(attacker: Attacker, chosen: str | None) -> Attack:
     """Return the attack on a class of a network.
 
@@ -117,8 +133,11 @@ class IdentityTab:
     def list_classes(self, name: str, chosen: str | None) -> tuple[Any, str]:
         """Return the identities of a network, of which the chosen one stays chosen if it is there."""
         found, trouble = self._listed(name)
-        value = chosen if chosen in found else next(iter(found), None)
-        return gr.Dropdown(choices=found, value=value), trouble
+        still = still_chosen(chosen, found)
+        # While a network is loaded the visitor may choose somebody else, who is kept if nothing is set here.
+        return (
+            gr.Dropdown(choices=found) if still == chosen else gr.Dropdown(choices=found, value=still)
+        ), trouble
 
     def _pick(self, name: str) -> tuple[Any, str]:
         found, trouble = self._listed(name)

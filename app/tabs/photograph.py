@@ -125,7 +125,7 @@ class PhotographTab:
         with gr.Row(elem_classes="ai-columns"):
             with gr.Column(elem_classes="ai-controls"):
                 self._upload = photograph_input(
-                    label="Photograph: choose a file, paste one, or take one",
+                    label="Photograph",
                     sources=["upload", "clipboard", "webcam"],
                     height=200,
                     buttons=[],

@@ -32,7 +32,7 @@ class StartTab:
         self._people = gr.HTML(people_view(opening), js_on_load=_CLICKED, elem_id="people")
         gr.HTML('<h2 class="ai-title">Or with a photograph of your own</h2>')
         self._upload = photograph_input(
-            label="Photograph of you, or of somebody who agrees: choose a file, paste one, or take one",
+            label="Photograph of you, or of somebody who agrees",
             sources=["upload", "clipboard", "webcam"],
             height=200,
             buttons=[],

@@ -34,17 +34,17 @@ def test_marks_are_drawn_at_their_similarities() -> None:
     threshold = Threshold(0.01, 0.4, 0.35, 0.45, 0.01, 0.9, 100, 50, 10)
     both = [verdict(type_2=0.9, floor_type_2=-0.1, ceiling=0.65), verdict(type_2=0.4, floor_type_2=-0.1)]
     plot = similarity_plot(both, [threshold], known)
-    # The axis goes from -0.1 at 12 to 0.9 at 548 pixels.
+    # The axis goes from -0.1 at 10 to 0.9 at 410 pixels.
     dashed = [float(x) for x in re.findall(r'x1="([\d.]+)" x2="\1" [^>]*stroke-dasharray', plot)]
-    assert dashed == [280.0, 12.0, 414.0]
-    assert re.findall(r'<path d="M([\d.]+),', plot) == ["543.0", "275.0"]
-    assert "reconstruction 1 at 0.90, reconstruction 2 at 0.40, threshold 0.40: 1 in 100" in plot
-    assert "floor -0.10" in plot
+    assert dashed == [210.0, 10.0, 310.0]
+    assert re.findall(r'<path d="M([\d.]+),', plot) == ["405.0", "205.0"]
+    assert "reconstruction 1 at 0.90, reconstruction 2 at 0.40, 1 in 100 strangers pass: 0.40" in plot
+    assert "floor, the mean face: -0.10" in plot
 
 
 def test_a_plot_without_a_photograph_to_compare_with() -> None:
     plot = similarity_plot([verdict()], thresholds(), histogram())
-    assert "no photograph to compare with, threshold" in plot
+    assert "no photograph to compare with, 1 in 100" in plot
     assert "<path" not in plot
 
 
