@@ -185,7 +185,10 @@ def test_bad_uploads_get_a_message_and_the_page_keeps_working(
     assert "an animation of 3 frames" in visitor.see(".ai-note:has-text('animation')").inner_text()
     (tmp_path / "large.png").write_bytes(b"\0" * 20_000_001)
     upload(visitor, tmp_path / "large.png")
-    visitor.page.get_by_text(re.compile("maximum.* size|too large", re.IGNORECASE)).first.wait_for()
+    # The message takes the place of what was there.
+    assert "large.png: expected at most 20 MB" in visitor.see(".ai-problem").inner_text()
+    assert visitor.page.locator(".ai-photo:visible").count() == 0
+    assert files_below(server.uploads) == []
 
 
 def test_recipes_side_by_side(visitor: Visitor) -> None:
@@ -219,6 +222,12 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
     assert "got '<b>something</b>'" in visitor.see(".ai-problem").inner_text()
     visitor.button("Open the example report").click()
     visitor.see("#report-section .verdict")
+    assert visitor.see("#report-answer .ai-headline").inner_text().startswith("2 of 20 people")
+    assert visitor.page.locator("#report-answer .ai-figure.marked").count() == 2
+    with visitor.page.expect_download() as download:
+        visitor.page.locator("a[download='report.pdf']").click()
+    download.value.save_as(tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF-")
     seen = [visitor.page.locator("#report-section").inner_text()]
     for _ in range(4):
         visitor.button("Next section").click()
@@ -230,7 +239,7 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
     # The page draws the section before it marks its button.
     visitor.page.wait_for_function(
         "title => document.querySelector('#section input:checked').value == title",
-        arg=list(read_report(example()))[4],
+        arg=list(read_report(example()).sections)[4],
     )
 
 
@@ -239,9 +248,29 @@ def test_margins_move(visitor: Visitor) -> None:
     assert "up to 30.7 degrees" in visitor.see("#decision .ai-note").inner_text()
     visitor.page.get_by_label("softmax, no margin").check()
     visitor.see("#decision .ai-note:has-text('up to 45.0 degrees')")
-    visitor.button("Train a small network").click()
-    visitor.see(".ai-toy")
-    assert visitor.page.locator(".ai-toy").count() == 2
+    visitor.button("Train it with this margin").click()
+    visitor.see("#toy .ai-toy")
+    assert visitor.page.locator("#toy .ai-toy").count() == 2
+
+
+def test_the_trainings_move_and_lead_to_an_attack(visitor: Visitor) -> None:
+    visitor.page.emulate_media(reduced_motion="reduce")
+    visitor.tab("Learn")
+    strokes = visitor.page.locator("#toys .face")
+    visitor.see("#toys svg")
+    at_the_end = strokes.first.get_attribute("transform")
+    slider = visitor.see("#toys input")
+    slider.fill("0")
+    assert strokes.first.get_attribute("transform") != at_the_end
+    assert visitor.page.locator("#toys output").inner_text() == "0"
+    visitor.see("#toys button").click()
+    visitor.page.wait_for_function("document.querySelector('#toys output').textContent == '200'")
+    turned = strokes.first.get_attribute("transform")
+    assert [float(angle) % 360 for angle in re.findall(r"-?[\d.]+", f"{turned} {at_the_end}")] == [
+        pytest.approx(float(re.findall(r"-?[\d.]+", str(at_the_end))[0]) % 360)
+    ] * 2
+    visitor.button("Now attack it").click()
+    visitor.see("#start-identity")
 
 
 def test_two_visitors_and_a_closed_tab(chromium: Any, server: Server, visitor: Visitor) -> None:
@@ -263,7 +292,11 @@ def test_two_visitors_and_a_closed_tab(chromium: Any, server: Server, visitor: V
     visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 2)
     visitor.button("Reconstruct").click()
-    visitor.page.wait_for_timeout(1500)
+    assert re.search(r"^1 visitor before you, about \d+ s$", visitor.see(".ai-status").inner_text())
+    visitor.button("Cancel").click()
+    visitor.see(".ai-status:has-text('Cancelled.')")
+    visitor.button("Reconstruct").click()
+    visitor.see(".ai-status:has-text('1 visitor before you')")
     assert visitor.page.locator(".ai-live, [data-result]").count() == 0
     other.close()
     visitor.see("[data-result]")
@@ -280,7 +313,7 @@ def test_a_network_that_has_gone(visitor: Visitor, server: Server) -> None:
     tiny.unlink()
     try:
         visitor.button("Reconstruct").click()
-        assert "which is not there" in visitor.see(".ai-problem").inner_text()
+        assert "no longer on the server" in visitor.see(".ai-problem").inner_text()
     finally:
         tiny.write_bytes(kept)
     visitor.advanced()
