@@ -13,6 +13,7 @@ from .jobs import Abandoned, Jobs
 from .kept import KeptResults
 from .settings import Settings
 from .visitors import Visitors
+from .wording import for_page
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def attempt(work: Callable[[], Result]) -> tuple[Result | None, str]:
     try:
         return work(), ""
     except InputError as error:
-        return None, problem(str(error))
+        return None, problem(for_page(str(error)))
     except Abandoned as end:
         # Nothing went wrong: the visitor has cancelled or left.
         return None, status(str(end)) if str(end) else ""

@@ -107,7 +107,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> 
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
     return (
-        f'<p class="ai-note">{escape(caption)}</p><div class="ai-table">'
+        f'<p class="ai-note">{escape(caption)}</p>'
+        f'<div class="ai-table" tabindex="0" role="region" aria-label="{escape(caption)}">'
         f'<table aria-label="{escape(caption)}">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
