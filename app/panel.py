@@ -70,6 +70,7 @@ class AttackPanel:
 
     def place_results(self, placeholder: str) -> None:
         """Lay out where the faces appear, with HTML that is shown until there are any."""
+        self._placeholder = placeholder
         self._live = gr.HTML(placeholder)
         self._result = gr.HTML()
         self._files = gr.HTML()
@@ -106,7 +107,7 @@ class AttackPanel:
             attacker: Attacker = self._context.attacker(name)
             return self._prepare(attacker, *given)(job, **options)
 
-        yield self._controls.busy() | {self._live: "", self._result: "", self._files: ""}
+        yield self._controls.busy() | {self._live: self._placeholder, self._result: "", self._files: ""}
         job = self._context.jobs.start(request.session_hash, work, limit=self._context.settings.time_limit)
         film = Film()
 

@@ -97,7 +97,7 @@
       return [];
     },
     /* Presses a button of a tab that was just opened, once Gradio has drawn it. */
-    press: (id, patience = 100) => {
+    press: (id, patience = 600) => {
       const button = document.getElementById(id);
       if (button && button.offsetParent && !button.disabled) button.click();
       else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1), 100);
