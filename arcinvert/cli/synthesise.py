@@ -47,7 +47,7 @@ def _run(given: argparse.Namespace) -> int:
     options = SynthesisOptions(**gather(SynthesisOptions, given))
     shard, model = _shard(given.shard), model_options(given)
     from arcinvert.synthesis.synthesise import synthesise
-    from recognition.runtime import keep_freed_memory
+    from recognition.runtime import choose_device, keep_freed_memory, peak_memory
 
     keep_freed_memory()
     left_out: list[Path] = []
@@ -66,16 +66,17 @@ def _run(given: argparse.Namespace) -> int:
             progress=progress,
             left_out=left_out.append,
         )
-    card, cost = made.card, made.card["cost"]
+    card = made.card
     state = "complete" if card["complete"] else f"of {options.identities:,}, the others are not made yet"
     print(f"{given.out}: {card['pictures']:,} pictures of {card['identities']:,} identities ({state})")
     if made.pictures:
         rate = made.pictures / made.seconds
+        memory = peak_memory(choose_device(model.device))
         whole = options.identities * options.per_identity
         print(
             f"{made.pictures:,} pictures in {made.seconds:.0f} s, {rate:.2f} images/s; "
             f"{whole / rate / 3600:.2f} hours for the whole set of {whole:,}, peak "
-            f"memory {cost['peak_memory'] / 2**30:.2f} GiB"
+            f"memory {memory / 2**30:.2f} GiB"
         )
     if (privacy := card["privacy"]) is not None:
         nearer = privacy["pictures_nearer_than_stated"]

@@ -36,7 +36,8 @@ def card_text(card: dict[str, Any]) -> str:
         f"{_whose(made['spread'])}. A picture is an aligned face, 112x112 pixels, that was optimised so that "
         f"the network's template of it is near a target, {made['within']['degrees']:g} degrees from the "
         f"identity on average ({made['within']['source']}). Start face, target, light, position and "
-        f"mirroring are random within an identity. Optimiser steps: {card['plan']['steps']}; seed: {options['seed']}.",
+        f"mirroring are random within an identity. Optimiser steps: {card['plan']['steps']}; seed: "
+        f"{options['seed']}.",
         "",
         "## What it is made of",
         "",
@@ -47,7 +48,6 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         *_identities(card),
         *_privacy(card["privacy"]),
-        *_cost(card["cost"]),
         _USE,
     ]
     return "\n".join(lines)
@@ -116,18 +116,6 @@ def _quantiles(privacy: dict[str, Any]) -> list[str]:
 def _row(name: str, people: str, angles: dict[str, Any]) -> str:
     cells = [f"{angles['smallest']:.1f}", *(f"{value:.1f}" for value in angles["quantiles"].values())]
     return f"| {name} (n = {angles['count']:,}) | {people} | {' | '.join(cells)} |"
-
-
-def _cost(cost: dict[str, Any] | None) -> list[str]:
-    if cost is None:
-        return []
-    return [
-        "## Cost",
-        "",
-        f"{cost['images_per_second']:.2f} images/s, {cost['hours_of_whole_set']:.2f} hours for the whole set "
-        f"by one such run, {cost['peak_memory'] / 2**30:.2f} GiB of memory at most.",
-        "",
-    ]
 
 
 def _share(share: dict[str, Any]) -> str:

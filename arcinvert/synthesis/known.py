@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -144,4 +143,4 @@ def _within(templates: Tensor, people: list[Path]) -> tuple[float | None, int]:
         return None, 0
     others = F.normalize(sums[labels] - wide)[several]
     cosines = (others * wide[several]).sum(1).clamp(-1, 1)
-    return float(np.degrees(torch.arccos(cosines).mean())), int(several.sum())
+    return float(torch.rad2deg(torch.arccos(cosines)).mean()), int(several.sum())

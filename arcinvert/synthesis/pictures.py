@@ -1,7 +1,7 @@
 """The pictures of a synthetic set, batch by batch: inversion of each identity's varied targets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from arcinvert.synthesis.identities import Spread
 from arcinvert.synthesis.options import SynthesisOptions
 from arcinvert.synthesis.variation import VariedFaces, finished, targets
 from recognition.detection.alignment import ALIGNED_SIZE
+from recognition.errors import InputError
 from recognition.images import resized
 from recognition.seeds import derive_seed
 
@@ -47,7 +48,6 @@ def plan_pictures(attacker: Attacker, options: SynthesisOptions) -> AttackPlan:
         InputError: If the network cannot be attacked so.
     """
     from_faces = options.knowledge == "public-faces"
-    # Asked for by name, so that a network without statistics is measured first.
     asked = AttackOptions(
         knowledge=options.knowledge,
         seed=options.seed,
@@ -55,9 +55,16 @@ def plan_pictures(attacker: Attacker, options: SynthesisOptions) -> AttackPlan:
         steps=options.steps if options.steps is not None or not from_faces else STEPS,
         restarts=1,
         regression_blend=0.0,
-        initialisation="regression" if from_faces else None,
     )
-    return attacker.resolved(asked, "template")
+    # Measures a network that was not measured.
+    plan = attacker.resolved(asked, "template")
+    if not from_faces:
+        return plan
+    lacking = attacker.knowledge.regression_missing(attacker.recogniser.name)
+    if lacking and not plan.steps:
+        raise InputError(f"steps: expected at least 1 without a regression, got 0; {lacking}")
+    start = "mean-face" if lacking else "regression"
+    return attacker.resolved(replace(asked, initialisation=start), "template")
 
 
 class Pictures:
@@ -81,10 +88,9 @@ class Pictures:
     ) -> None:
         self._attacker, self._options, self._spread, self._within = attacker, options, spread, within
         self.plan = plan
+        face = INITIALISATIONS[plan.initialisation]()
         self._initialisation: Initialisation = (
-            VariedFaces(options.variation)
-            if options.knowledge == "public-faces"
-            else INITIALISATIONS[plan.initialisation]()
+            VariedFaces(face, options.variation) if options.knowledge == "public-faces" else face
         )
         self._attack = Attack(
             attacker.recogniser,

@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,13 +156,7 @@ class SetFolder:
 
     def batches(self) -> dict[int, dict[str, Any]]:
         """Return the finished batches of all parts by their number."""
-        return {line["batch"]: line for line in self._lines() if "batch" in line}
-
-    def runs(self) -> list[dict[str, Any]]:
-        """Return what the runs of all parts that made pictures and ended have noted of themselves."""
-        return [line["run"] for line in self._lines() if "run" in line]
-
-    def _lines(self) -> Iterator[dict[str, Any]]:
+        found: dict[int, dict[str, Any]] = {}
         for path in sorted(self.path.iterdir()):
             if not _JOURNAL.fullmatch(path.name):
                 continue
@@ -172,8 +166,9 @@ class SetFolder:
                     content = parse_json(line.decode()) if line.endswith(b"\n") else None
                 except ValueError:
                     content = None
-                if isinstance(content, dict):
-                    yield content
+                if isinstance(content, dict) and "batch" in content:
+                    found[content["batch"]] = content
+        return found
 
     def _journal(self, shard: Shard) -> Path:
         return self.path / f"{shard.name}.jsonl"

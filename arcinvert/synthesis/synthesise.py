@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from arcinvert.attacked import environment, network_digest
+from arcinvert.attacked import network_digest
 from arcinvert.attacker import Attacker
 from arcinvert.synthesis.card import SetCard, write_card
 from arcinvert.synthesis.identities import choose_spread, draw_identities
@@ -23,7 +23,6 @@ from recognition.config import to_json
 from recognition.content import content_digest
 from recognition.images import to_uint8
 from recognition.lock import locked
-from recognition.runtime import peak_memory
 
 #: Receives the number of pictures of this part that are done, and of all.
 OnPicture = Callable[[int, int], None]
@@ -145,7 +144,7 @@ def synthesise(
         "plan": plan.describe(),
     }
     folder = SetFolder(Path(out), decides, options.output)
-    card = SetCard(options, plan, recogniser, people, directions, spread.source, within, source, folder.path)
+    card = SetCard(options, plan, attacker, people, directions, spread.source, within, source)
     with locked(folder.path / part.name):
         folder.mend(part)
         folder.save_directions(directions)
@@ -156,8 +155,6 @@ def synthesise(
         except KeyboardInterrupt:
             interrupted = True
         seconds = time.monotonic() - begin
-        if run.made:
-            folder.append(part, {"run": _cost(attacker, part, run.made, seconds)})
         described = write_card(card, folder)
     return Synthesis(described, run.made, seconds, interrupted)
 
@@ -169,16 +166,6 @@ def _within(options: SynthesisOptions, people: KnownPeople) -> tuple[float, str]
     if people.within is not None:
         return people.within, f"measured on {people.within_photographs} photographs of the people given"
     return WITHIN, "the default"
-
-
-def _cost(attacker: Attacker, shard: Shard, made: int, seconds: float) -> dict[str, Any]:
-    return {
-        "shard": f"{shard.number}/{shard.count}",
-        "pictures": made,
-        "seconds": round(seconds, 2),
-        "peak_memory": peak_memory(attacker.device),
-        "environment": environment(attacker.device, attacker.dtype),
-    }
 
 
 class _Run:
@@ -217,7 +204,7 @@ class _Run:
 
     def _make(self, batch: int, numbers: list[PictureNumber]) -> None:
         """Make, write and measure one batch, and note it in the journal."""
-        size, images = self._options.batch_size, []
+        size, images, start = self._options.batch_size, [], time.monotonic()
         for number, begin in enumerate(range(0, len(numbers), size)):
             chosen = numbers[begin : begin + size]
             directions = self._directions[[one.identity for one in chosen]]
@@ -236,7 +223,8 @@ class _Run:
             )
             for place, identity in enumerate(self._batches.identities(batch))
         ]
-        self._folder.append(self._shard, {"batch": batch, "identities": measured})
+        seconds = round(time.monotonic() - start, 3)
+        self._folder.append(self._shard, {"batch": batch, "identities": measured, "seconds": seconds})
         self.made += len(numbers)
 
 

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcinvert.inversion.initialisation.base import InitialisationRequest, gaussian
-from arcinvert.inversion.initialisation.regression import RegressionFaces
+from arcinvert.inversion.initialisation.base import Initialisation, InitialisationRequest, gaussian
 from arcinvert.knowledge.face_pca import faces_of, load_face_pca, pca_coefficients_of
 from arcinvert.knowledge.synthetic_faces import load_identity_directions
 from arcinvert.synthesis.identities import Spread
@@ -57,15 +56,19 @@ def targets(
     return F.normalize(angle.cos() * directions + angle.sin() * side).float(), degrees
 
 
-class VariedFaces(RegressionFaces):
-    """The regression's face, with random coefficients along directions that do not tell people apart.
+class VariedFaces(Initialisation):
+    """Another initialisation's face, with random coefficients along directions that do not tell people apart.
 
     Args:
-        variation: The strength; 0 is the regression's face.
+        face: The initialisation.
+        variation: The strength; 0 leaves its face as it is.
     """
 
-    def __init__(self, variation: float) -> None:
-        self._variation = variation
+    def __init__(self, face: Initialisation, variation: float) -> None:
+        self._face, self._variation = face, variation
+
+    def faces(self, templates: Tensor, request: InitialisationRequest, restart: int) -> Tensor:
+        return self._face.faces(templates, request, restart)
 
     def images(
         self, templates: Tensor, request: InitialisationRequest, *, seeds: Sequence[int], restart: int = 0
