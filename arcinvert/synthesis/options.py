@@ -50,7 +50,7 @@ class SynthesisOptions:
     )
     within: float | None = option(
         help="the mean angle of a picture's target to its identity, in degrees; without it, that of the "
-        "people with several photographs in --known, or else 30",
+        "people with several photographs in --known, or else 35",
         group=_PICTURES,
         minimum=0,
         maximum=75,

@@ -109,7 +109,7 @@ def test_the_card_says_how_and_from_what(out: Path, card: dict[str, Any]) -> Non
     assert made["spread"] == "6 class centres"
     assert made["knowledge"]["level"] == "synthetic-faces"
     assert made["knowledge"]["regression"] == "64 synthetic faces"
-    assert made["within"] == {"degrees": 30.0, "source": "the default"}
+    assert made["within"] == {"degrees": 35.0, "source": "the default"}
     assert card["options"]["identities"] == 6
     text = (out / "README.md").read_text()
     for part in (

@@ -10,7 +10,8 @@ import torch
 from arcinvert import InputError
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.synthesis.known import known_people
-from recognition.images import read_image, resized, to_tensor, write_png
+from recognition.data.faces import read_face
+from recognition.images import to_tensor, write_png
 from tests.arcinvert.synthesis.networks import CLASSES, DIM, small_attacker
 
 
@@ -55,7 +56,7 @@ def test_a_folder_gives_templates_and_the_angle_within_a_person(people: Path) ->
     assert found.sources == {"faces given": 6}
     rows: dict[str, list[np.ndarray]] = {}
     for path in sorted(people.rglob("*.png")):
-        image = resized(to_tensor(read_image(path))[None], 16)
+        image = to_tensor(read_face(path, 16))[None]
         with torch.no_grad():
             both = attacker.recogniser(torch.cat([image, image.flip(-1)])).double().sum(0).numpy()
         rows.setdefault(path.parent.name, []).append(both / np.linalg.norm(both))
@@ -68,10 +69,10 @@ def test_a_folder_gives_templates_and_the_angle_within_a_person(people: Path) ->
             if rest:
                 other = np.mean(rest, 0)
                 angles.append(np.degrees(np.arccos(one @ other / np.linalg.norm(other))))
-    assert found.within == pytest.approx(np.mean(angles), abs=0.5)
+    assert found.within == pytest.approx(np.mean(angles), abs=1e-3)
     assert found.within_photographs == len(angles) == 5
     assert found.stranger_source == "people given"
-    np.testing.assert_allclose(found.strangers, means, atol=0.02)
+    np.testing.assert_allclose(found.strangers, means, atol=1e-5)
 
 
 def test_a_folder_without_a_face_is_refused(tmp_path: Path) -> None:
