@@ -21,14 +21,14 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75)
 STRANGERS = 2000
 
 
-def measure_identity(
+def measure_identities(
     recogniser: Recogniser,
     images: Sequence[NDArray[np.uint8]],
-    identity: int,
+    identities: Sequence[int],
     directions: Tensor,
     known: KnownPeople,
-) -> dict[str, Any]:
-    """Return what the network finds of one identity's pictures, as JSON.
+) -> list[dict[str, Any]]:
+    """Return what the network finds of the pictures of several identities, as JSON, one entry for each.
 
     It is `own`, each picture's cosine similarity to its identity; `rank_1`, how many pictures are nearer to
     it than to any other identity; and the highest cosine similarity of the pictures' mean template to a known
@@ -36,9 +36,9 @@ def measure_identity(
 
     Args:
         recogniser: The network.
-        images: The pictures, uint8 RGB.
-        identity: The identity's number.
-        directions: All identities, unit norm, shape (identities, dim).
+        images: The pictures, uint8 RGB, identity by identity, as many of each.
+        identities: The identities' numbers.
+        directions: All identities, unit norm, float64, shape (identities, dim).
         known: Known people.
     """
     tensors = [to_tensor(image) for image in images]
@@ -47,20 +47,24 @@ def measure_identity(
         for begin in range(0, len(tensors), EMBEDDING_BATCH)
     )
     templates = torch.from_numpy(embed(recogniser, batches, flip="none")).double()
-    mean = F.normalize(templates.mean(0, keepdim=True))
-    own = templates @ directions[identity]
-    others = torch.cat([directions[:identity], directions[identity + 1 :]])
-    return {
-        "identity": identity,
-        "own": [round(float(cosine), 6) for cosine in own],
-        "rank_1": int((own > nearest_cosines(templates, others)).sum()),
-        "known": _highest(mean, known.templates),
-        "stranger": _highest(mean, known.strangers),
-    }
-
-
-def _highest(template: Tensor, others: Tensor) -> float | None:
-    return round(float(nearest_cosines(template, others)), 6) if len(others) else None
+    templates = templates.unflatten(0, (len(identities), -1))
+    means = F.normalize(templates.mean(1))
+    to_known, to_strangers = nearest_cosines(means, known.templates), nearest_cosines(means, known.strangers)
+    found = []
+    for place, identity in enumerate(identities):
+        cosines = templates[place] @ directions.T
+        own = cosines[:, identity].clone()
+        cosines[:, identity] = -1
+        found.append(
+            {
+                "identity": identity,
+                "own": [round(float(cosine), 6) for cosine in own],
+                "rank_1": int((own > cosines.amax(1)).sum()),
+                "known": round(float(to_known[place]), 6) if len(known.templates) else None,
+                "stranger": round(float(to_strangers[place]), 6) if len(known.strangers) else None,
+            }
+        )
+    return found
 
 
 def degrees(cosines: Any) -> NDArray[np.float64]:
@@ -92,7 +96,7 @@ def privacy(
     """Return how near the identities are to known people, beside how near strangers are; None without people.
 
     Args:
-        measured: `measure_identity` of each finished identity.
+        measured: `measure_identities` of each finished identity.
         directions: All identities, unit norm, float64, shape (identities, dim).
         known: Known people.
         known_angle: The stated angle, degrees.
@@ -119,8 +123,9 @@ def _to_reference(
         return None
     picked = torch.linspace(0, len(people) - 1, min(len(people), STRANGERS)).round().long()
     nearest = []
+    wide = people.double()
     for part in picked.split(EMBEDDING_BATCH):
-        cosines = people[part].double() @ people.double().T
+        cosines = wide[part] @ wide.T
         cosines[torch.arange(len(part)), part] = -1
         nearest.append(cosines.amax(1))
     return {

@@ -15,7 +15,7 @@ from arcinvert.attacker import Attacker
 from arcinvert.synthesis.card import SetCard, write_card
 from arcinvert.synthesis.identities import choose_spread, draw_identities
 from arcinvert.synthesis.known import WITHIN, KnownPeople, known_people
-from arcinvert.synthesis.measure import measure_identity
+from arcinvert.synthesis.measure import measure_identities
 from arcinvert.synthesis.options import Shard, SynthesisOptions
 from arcinvert.synthesis.pictures import PictureNumber, Pictures, plan_pictures
 from arcinvert.synthesis.set_folder import TAR_PICTURES, SetFolder
@@ -212,17 +212,13 @@ class _Run:
             images += list(to_uint8(self._pictures.make(directions, chosen, batch=number)))
         for one, image in zip(numbers, images, strict=True):
             self._folder.write(self._shard, one.identity, one.picture, image)
-        each = self._options.per_identity
-        measured = [
-            measure_identity(
-                self._attacker.recogniser,
-                images[place * each : (place + 1) * each],
-                identity,
-                self._directions,
-                self._people,
-            )
-            for place, identity in enumerate(self._batches.identities(batch))
-        ]
+        measured = measure_identities(
+            self._attacker.recogniser,
+            images,
+            self._batches.identities(batch),
+            self._directions,
+            self._people,
+        )
         seconds = round(time.monotonic() - start, 3)
         self._folder.append(self._shard, {"batch": batch, "identities": measured, "seconds": seconds})
         self.made += len(numbers)

@@ -50,7 +50,7 @@ def _from_embedding(folder: Path) -> Scenario:
 def _synthesise(folder: Path) -> Scenario:
     model = _model(folder / "tiny.safetensors", 0)
     arguments = ("--identities", "8", "--per-identity", "2", "--batch-size", "2", "--steps", "1")
-    apart = ("--angle", "30", "--known-angle", "30", "--device", "cpu")
+    apart = ("--angle", "30", "--known-angle", "30", "--device", "cpu", "--no-calibrate")
     return Scenario("synthesise", ("synthesise", "--model", model, *arguments, *apart, "--out", "{out}"))
 
 

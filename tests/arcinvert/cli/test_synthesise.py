@@ -53,7 +53,7 @@ def test_ctrl_c_keeps_what_is_finished(
     def interrupted(*given: Any, **more: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "measure_identity", interrupted)
+    monkeypatch.setattr(module, "measure_identities", interrupted)
     code = run("synthesise", "--model", tiny_model, *SMALL, "--device", "cpu", "--out", tmp_path / "set")
     assert code == 130
     assert "finished pictures are kept; the same command goes on" in capsys.readouterr().err
