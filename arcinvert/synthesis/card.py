@@ -10,6 +10,7 @@ from arcinvert.attacker import Attacker
 from arcinvert.output.folder import write_json
 from arcinvert.plan import AttackPlan
 from arcinvert.synthesis.card_text import card_text
+from arcinvert.synthesis.judged import JudgedPeople
 from arcinvert.synthesis.known import KnownPeople
 from arcinvert.synthesis.measure import apart, pictures_of_identities, privacy
 from arcinvert.synthesis.options import SynthesisOptions
@@ -31,6 +32,7 @@ class SetCard:
         plan: Every decision about the attack.
         attacker: The network and what is known of faces.
         known: Known people.
+        judged: Known people by the judge; None if it is not used.
         directions: All identities, unit norm, float64, shape (identities, dim).
         spread: Whose templates the identities are drawn by.
         within: The mean angle of a picture's target to its identity, degrees.
@@ -41,6 +43,7 @@ class SetCard:
     plan: AttackPlan
     attacker: Attacker
     known: KnownPeople
+    judged: JudgedPeople | None
     directions: Tensor
     spread: str
     within: float
@@ -78,10 +81,17 @@ def describe_set(card: SetCard, folder: SetFolder) -> dict[str, Any]:
         "plan": plan.describe(),
         "identities_apart": apart(card.directions, options.angle),
         "privacy": privacy(measured, card.directions, card.known, options.known_angle),
+        "judged": _judged(measured, card.judged),
         "pictures_of_identities": pictures_of_identities(measured) if measured else None,
         "cost": describe_cost(list(batches.values())),
         "environment": environment(card.attacker.device, card.attacker.dtype),
     }
+
+
+def _judged(measured: list[dict[str, Any]], people: JudgedPeople | None) -> dict[str, Any] | None:
+    if people is None or not measured:
+        return None
+    return people.describe([one["judged"] for one in measured])
 
 
 def describe_cost(batches: list[dict[str, Any]]) -> dict[str, float] | None:

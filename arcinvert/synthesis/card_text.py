@@ -48,6 +48,7 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         *_identities(card),
         *_privacy(card["privacy"]),
+        *_judged(card["judged"]),
         _USE,
     ]
     return "\n".join(lines)
@@ -107,6 +108,30 @@ def _privacy(privacy: dict[str, Any] | None) -> list[str]:
             _row("**strangers**: these people, to another of them", people, reference["strangers"]),
         ]
     return [*lines, ""]
+
+
+def _judged(judged: dict[str, Any] | None) -> list[str]:
+    if judged is None:
+        return []
+    names = list(judged["pictures"]["quantiles"])
+    rows = [
+        f"| {name} (n = {one['count']:,}) | "
+        + " | ".join(f"{value:.3f}" for value in one["quantiles"].values())
+        + f" | {one['highest']:.3f} |"
+        for name, one in (
+            ("one picture of each identity", judged["pictures"]),
+            ("**strangers**: known people, to another of them", judged["strangers"]),
+        )
+    ]
+    return [
+        f"Similarity ({judged['judge']['similarity']}) to the nearest of {judged['people']:,} known people, "
+        f"by {judged['judge']['name']}, a network that was not inverted:",
+        "",
+        "| of | " + " | ".join(f"{float(q):.0%}" for q in names) + " | highest |",
+        "|---|" + "---|" * (1 + len(names)),
+        *rows,
+        "",
+    ]
 
 
 def _quantiles(privacy: dict[str, Any]) -> list[str]:

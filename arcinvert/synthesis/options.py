@@ -77,6 +77,12 @@ class SynthesisOptions:
         "components of faces and what was measured on faces, weights uses nothing of faces",
         group=_PICTURES,
     )
+    judge: bool = option(
+        False,
+        help="compare one picture of each identity also by a network that was not inverted, with shipped "
+        "references of the classes and the people of --known",
+        group=_RUN,
+    )
     output: FormatName = option(
         "folder",
         help="how pictures are written: a folder for each identity, or WebDataset's tar files",

@@ -14,6 +14,7 @@ from arcinvert.attacked import network_digest
 from arcinvert.attacker import Attacker
 from arcinvert.synthesis.card import SetCard, write_card
 from arcinvert.synthesis.identities import choose_spread, draw_identities
+from arcinvert.synthesis.judged import JudgedPeople, judged_people
 from arcinvert.synthesis.known import WITHIN, KnownPeople, known_people
 from arcinvert.synthesis.measure import measure_identities
 from arcinvert.synthesis.options import Shard, SynthesisOptions
@@ -125,6 +126,7 @@ def synthesise(
     plan = plan_pictures(attacker, options)
     recogniser, knowledge = attacker.recogniser, attacker.knowledge.at(options.knowledge)
     people = known_people(recogniser, attacker.knowledge, known, left_out)
+    judged = judged_people(attacker.judge, recogniser, known) if options.judge else None
     spread = choose_spread(options.spread, recogniser, knowledge)
     within, source = _within(options, people)
     directions = draw_identities(
@@ -144,11 +146,11 @@ def synthesise(
         "plan": plan.describe(),
     }
     folder = SetFolder(Path(out), decides, options.output)
-    card = SetCard(options, plan, attacker, people, directions, spread.source, within, source)
+    card = SetCard(options, plan, attacker, people, judged, directions, spread.source, within, source)
     with locked(folder.path / part.name):
         folder.mend(part)
         folder.save_directions(directions)
-        run = _Run(attacker, options, folder, part, pictures, people, directions)
+        run = _Run(attacker, options, folder, part, pictures, people, judged, directions)
         interrupted, begin = False, time.monotonic()
         try:
             run.run(progress)
@@ -179,10 +181,12 @@ class _Run:
         shard: Shard,
         pictures: Pictures,
         people: KnownPeople,
+        judged: JudgedPeople | None,
         directions: Tensor,
     ) -> None:
         self._attacker, self._options, self._folder, self._shard = attacker, options, folder, shard
-        self._pictures, self._people, self._directions = pictures, people, directions
+        self._pictures, self._people, self._judged = pictures, people, judged
+        self._directions = directions
         self._batches = Batches(options)
         #: The number of pictures made.
         self.made = 0
@@ -219,6 +223,10 @@ class _Run:
             self._directions,
             self._people,
         )
+        if self._judged is not None:
+            first = images[:: self._options.per_identity]
+            for entry, similarity in zip(measured, self._judged.nearest(first), strict=True):
+                entry["judged"] = similarity
         seconds = round(time.monotonic() - start, 3)
         self._folder.append(self._shard, {"batch": batch, "identities": measured, "seconds": seconds})
         self.made += len(numbers)

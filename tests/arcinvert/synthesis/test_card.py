@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
-from arcinvert import Attacker
+from arcinvert import Attacker, InputError
 from arcinvert.synthesis.card import describe_cost
 from arcinvert.synthesis.card_text import card_text
 from arcinvert.synthesis.synthesise import synthesise
@@ -139,3 +139,47 @@ def test_cost_is_what_the_batches_took() -> None:
     batches = [{"identities": [identity] * 2, "seconds": 1.5}, {"identities": [identity], "seconds": 0.5}]
     assert describe_cost(batches) == {"seconds": 2.0, "images_per_second": 3.0}
     assert describe_cost([]) is None
+
+
+class Brightness:
+    """A judge whose embedding is the mean colour."""
+
+    name = "brightness"
+    metric = "euclidean"
+
+    def embed(self, crops: Any) -> np.ndarray:
+        return np.array([np.asarray(crop).mean((0, 1)) / 255 for crop in crops])
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "similarity": "1 - Euclidean distance"}
+
+
+def test_the_judges_figures_are_those_of_the_pictures(tmp_path: Path) -> None:
+    attacker = small_attacker()
+    attacker.judge = Brightness()  # type: ignore[assignment]
+    colours = np.random.default_rng(0).integers(0, 256, (4, 3))
+    for number, colour in enumerate(colours):
+        (tmp_path / "known" / str(number)).mkdir(parents=True)
+        crop = Image.fromarray(np.broadcast_to(colour.astype(np.uint8), (112, 112, 3)).copy())
+        crop.save(tmp_path / "known" / str(number) / "face.png")
+    chosen = options(identities=3, steps=1, known_angle=0.0, judge=True)
+    out = tmp_path / "set"
+    found = synthesise(attacker, chosen, out, known=tmp_path / "known").card["judged"]
+    people = colours / 255
+    pictures = [np.asarray(Image.open(out / "faces" / f"{number:06d}" / "000.png")) for number in range(3)]
+    nearest = [
+        max(1 - np.linalg.norm(one.mean((0, 1)) / 255 - person) for person in people) for one in pictures
+    ]
+    strangers = [
+        max(1 - np.linalg.norm(people[one] - people[other]) for other in range(4) if other != one)
+        for one in range(4)
+    ]
+    assert (found["people"], found["judge"]["name"]) == (4, "brightness")
+    for name, wanted in (("pictures", nearest), ("strangers", strangers)):
+        assert found[name]["count"] == len(wanted)
+        assert found[name]["highest"] == pytest.approx(max(wanted), abs=1e-4)
+        assert found[name]["quantiles"]["0.5"] == pytest.approx(np.median(wanted), abs=1e-4)
+    text = (out / "README.md").read_text()
+    assert "to the nearest of 4 known people, by brightness, a network that was not inverted" in text
+    with pytest.raises(InputError, match="judge: expected photographs of at least two known people, found 0"):
+        synthesise(attacker, chosen, tmp_path / "other")
