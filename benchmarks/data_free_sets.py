@@ -116,7 +116,8 @@ def _made(name: str, setting: Setting, folder: Path) -> tuple[list[dict[str, str
     cost = setting.out / "cost" / f"{name}-set.json"
     if name in KINDS:
         _, seconds = spend(cost, lambda: draw(name, setting.scale.drawn, folder))
-        return rows_in(folder), seconds
+        # Each face is of another nobody.
+        return [{**row, "identity": row["file"]} for row in rows_in(folder)], seconds
     attacker, measuring = attacker_of(setting, measured=name != "weights")
     options = synthesis_options(name, setting.scale)
     _, seconds = spend(cost, lambda: synthesise(attacker, options, folder))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import data_free_sets
+from benchmarks import data_free, data_free_sets
 from benchmarks.data_free import check_setting, student_options, table
 from benchmarks.data_free_sets import SCALES, Scale, Setting, make_set, real_faces, rows_in, spend
 from benchmarks.drawn_faces import KINDS, detail, draw
@@ -17,6 +17,7 @@ from recognition.checkpoint import load_notes
 from recognition.data.sources import read_list
 from recognition.images import read_image, write_png
 from recognition.loading import bundled_path, load
+from recognition.recogniser import Recogniser
 
 SCALE: Scale = replace(SCALES["quick"], identities=2, per_identity=2, weights_steps=1, drawn=3, real=128)
 
@@ -130,6 +131,34 @@ def test_the_table_compares_with_the_teacher() -> None:
     assert lines[-2] == "| the teacher itself | - | 0.800 [0.700, 0.900] | 1 | 0.050 | - | - | - |"
     assert lines[-1] == "| real | 1,200 | 0.600 [0.700, 0.900] | 0.75 | 0.050 | 10 | 20 | 31 |"
     assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_student_is_trained_once_and_knows_its_teacher(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {"tar_at_fmr_0.001": 0.6, "tar_interval_0.001": [0.5, 0.7], "eer": 0.1}
+    measured: list[str] = []
+
+    def measure(recogniser: Recogniser, aligned: Path) -> dict[str, Any]:
+        measured.append(recogniser.name)
+        return figures
+
+    monkeypatch.setattr(data_free, "measured", measure)
+    student = replace(SCALE.student, width=1 / 16, image_size=32, start_size=32, batch_size=2)
+    small = replace(setting, scale=replace(SCALE, steps=3, student=student))
+    found = data_free.run_set("mosaic", small)
+    # A batch of two of three faces: an epoch of one step.
+    assert (found["faces"], found["epochs"]) == (3, 3)
+    assert found["tar_at_fmr_0.001"] == 0.6
+    assert found["training"] > 0
+    notes = load_notes(setting.out / "students" / "mosaic" / "model.safetensors")
+    assert load(setting.teacher).source.sha256 in json.dumps(notes)
+    assert data_free.run_set("mosaic", small) == found
+    assert len(measured) == 1
+    labels = data_free.run_set("labels", small)
+    trained = load(setting.out / "students" / "labels" / "model.safetensors")
+    assert trained.centres is not None
+    assert labels["faces"] == 4
 
 
 def test_results_of_another_scale_are_refused(setting: Setting) -> None:
