@@ -20,7 +20,7 @@ from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.templates import TemplateTable, read_templates
 from arcinvert.evaluation.calibration import shipped_calibration
-from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge
+from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge, related
 from arcinvert.knowledge.public_photographs import PhotographKey
 from arcinvert.subjects import class_centres, class_label, template_of
 from recognition.checkpoint import sha256

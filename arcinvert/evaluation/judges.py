@@ -131,11 +131,11 @@ class RecogniserJudge:
 
 
 def related(judge: Judge, attacked: Recogniser) -> bool:
-    """Return whether a judge is the attacked network, or one of them learned from the other or from the same one.
+    """Return whether a judge would repeat what the attacked network says.
 
-    Such a judge would repeat what the attacked network says. It is decided by the files' hashes and what the
-    files say about teachers and initial weights. All bundled networks are related: they have learned from the
-    same photographs.
+    That is so if it is the attacked network, if one of the two learned from the other, or both from a third
+    one, by their files' hashes and what the files say of teachers and initial weights. All bundled networks
+    are related: they have learned from the same photographs.
     """
     if not isinstance(judge, RecogniserJudge):
         return False

@@ -123,8 +123,8 @@ def _open(choice: ModelChoice) -> Recogniser:
             return factories.open_factory(text)
     if not is_file(path):
         raise InputError(
-            f"{path}: expected a model file or a bundled network's name ({', '.join(NETWORKS)}), found no such file; "
-            "check the path"
+            f"{path}: expected a model file or a bundled network's name ({', '.join(NETWORKS)}), found no "
+            "such file; check the path"
         )
     ending = path.suffix.lower()
     if ending not in FORMATS:
