@@ -102,7 +102,12 @@
       if (button && button.offsetParent && !button.disabled) button.click();
       else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1), 100);
     },
-    scrub: slider => show(slider.closest(".ai-films"), Number(slider.value)),
+    scrub: slider => {
+      const films = slider.closest(".ai-films");
+      delete films.dataset.playing;
+      films.querySelector("button").textContent = "Play";
+      show(films, Number(slider.value));
+    },
     play: button => {
       const films = button.closest(".ai-films"), slider = films.querySelector("input");
       const most = Number(slider.max), wasPlaying = films.dataset.playing;

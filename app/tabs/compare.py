@@ -40,7 +40,8 @@ class CompareTab:
             note(
                 "One target, five recipes, and the same work for each. They differ in what they know besides "
                 "the network's weights. Without statistics of faces or public faces, an attack finds noise "
-                "that the network takes for the person."
+                "that the network takes for the person. The two published recipes were made for many more "
+                "passes."
             )
         )
         with gr.Row(elem_classes="ai-columns"):

@@ -37,7 +37,7 @@ def test_the_page_opens_with_a_finished_result(visitor: Visitor) -> None:
     for box in [picture.bounding_box() for picture in pictures.all()]:
         assert min(box["width"], box["height"]) >= 224
     assert "From the numbers alone" in visitor.see(".ai-headline").inner_text()
-    assert visitor.see(".ai-hero svg").get_attribute("aria-label").startswith("The template: 256 numbers")
+    assert visitor.see(".ai-hero svg").get_attribute("aria-label").startswith("The template: 128 numbers")
     people = visitor.page.locator("#people button")
     assert people.count() == 8
     assert "photographs" in people.first.inner_text()
@@ -136,7 +136,7 @@ def test_a_photograph(visitor: Visitor, server: Server, portrait: Path) -> None:
     visitor.page.get_by_label("Face 1, the largest").check()
     upload(visitor, portrait)
     visitor.see(".ai-photo img[alt*='portrait.png']")
-    assert "256 numbers" in visitor.see(".ai-leaves").inner_text()
+    assert "128 numbers" in visitor.see(".ai-leaves").inner_text()
     visitor.page.locator("#which-face").wait_for(state="hidden")
     # From here on it is only in the server's memory.
     assert files_below(server.uploads) == []

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from app.comparison import Comparison, equal_work, films, recipe_list, verdicts
-from app.jobs import Frame, Job
 from app.recipes import VARIANTS
+from app.updates import Frame
 from arcinvert import Attacker, AttackOptions, InputError
 from arcinvert.recipes import RECIPES, TargetKind
 
@@ -100,19 +100,20 @@ def test_a_comparison_runs_every_recipe_until_it_is_stopped() -> None:
     parts: list[int] = []
     job: Any = SimpleNamespace(begin_part=parts.append, stopped=False)
 
-    def attack(job: Job, **options: Any) -> Any:
+    def attack(job: Any, **options: Any) -> Any:
         given.append(options)
-        job.stopped = len(given) == 5  # type: ignore[misc]  (the second recipe of the second comparison)
+        # The second recipe of the second comparison.
+        job.stopped = len(given) == 5
         return len(given)
 
     whole = Comparison(3)
     whole.run(job, attack, [{"steps": 1}, {"steps": 2}, {"steps": 3}])
     assert given == [{"steps": 1}, {"steps": 2}, {"steps": 3}]
     assert parts == [0, 1, 2]
-    assert whole.runs == [1, 2, 3]
+    assert list[Any](whole.runs) == [1, 2, 3]
     stopped = Comparison(3)
     stopped.run(job, attack, [{}, {}, {}])
-    assert stopped.runs == [4, 5]
+    assert list[Any](stopped.runs) == [4, 5]
     assert len(stopped.pictures) == 2
 
 

@@ -1,6 +1,7 @@
 """The film of an attack."""
 
 import io
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ def grey(value: int, samples: int = 2) -> NDArray[np.uint8]:
     return np.full((samples, 8, 8, 3), value, np.uint8)
 
 
-def read(film: Film) -> Image.Image:
+def read(film: Film) -> Any:
     data = film.encode()
     assert data is not None
     return Image.open(io.BytesIO(data))
