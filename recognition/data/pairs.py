@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from recognition.errors import InputError
@@ -11,7 +12,9 @@ from recognition.files import parse_integer, read_text
 Pair = tuple[Path, Path, bool, int]
 
 
-def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) -> tuple[list[Pair], int]:
+def read_pairs(
+    path: str | os.PathLike[str], identities: Mapping[str, Sequence[Path]]
+) -> tuple[list[Pair], int]:
     """Return the pairs of a list, and the number of pairs left out because an image is missing.
 
     The first line has the number of folds and of pairs of each kind in a fold; the others are `name n1 n2`

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.data.dataset import labelled
 from recognition.data.embedding import embed_readable
+from recognition.data.keys import labelled
 from recognition.data.pairs import read_pairs
 from recognition.data.sources import open_source
 from recognition.errors import InputError
@@ -82,7 +82,7 @@ def embed_identities(
         kept = {name: paths for name, paths in source.identities.items() if only is None or name in only}
         if not kept:
             raise InputError(f"{data}: expected the held-out identities of the model, found none of them")
-        samples, names = labelled(kept), sorted(kept)
+        samples, names = list(labelled(kept)), sorted(kept)
     target = choose_device(device)
     embeddings, readable = embed_readable(
         recogniser.to(target),

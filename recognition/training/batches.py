@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from recognition.data.dataset import AlignedFaces, epoch_order, labelled
+from recognition.data.dataset import AlignedFaces, epoch_order
 from recognition.data.embedding import embed_files, embed_readable
 from recognition.data.folders import Split, by_photographs, split_identities
+from recognition.data.keys import labelled
 from recognition.data.sources import open_source
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
@@ -26,6 +27,9 @@ from recognition.training.skipped import SkippedFaces
 
 #: Faces one after another that cannot be read, after which a training ends: a whole disk is gone then.
 _MOST_IN_A_ROW = 100
+#: Most images that the mean face is of: reading millions takes hours, and the standard error of a pixel of
+#: these is below half a grey level, since pixels have a standard deviation below 0.5.
+_MOST_AVERAGED = 50_000
 #: Stands for the number of a face where there is none that can be read.
 _NONE = -1
 
@@ -34,7 +38,7 @@ class TrainingData:
     """Aligned faces, split into training and held-out identities, and their batches.
 
     Args:
-        data: A folder per identity, or a list (see `recognition.data.sources`).
+        data: A folder per identity, a list, or files with many faces (see `recognition.data.sources`).
         options: Seed, batch size, number of held-out identities and augmentation.
         workers: Processes that read images; 0 reads them in this process.
         keep_images: Whether decoded images stay in memory, 37 kB each.
@@ -63,19 +67,21 @@ class TrainingData:
         self.read = source.read
         split = split_identities(source.identities, held_out=options.held_out, seed=options.seed)
         self.skipped = SkippedFaces(data if data.is_dir() else data.parent, on_unreadable, skipped)
+        self.skipped.leave_out(source.unlisted)
         self.split = self.skipped.readable(split, source.check)
         photographs = {name: len(paths) for name, paths in self.split.train.items()}
         #: Names of the classes in their order, and the number of training photographs of each.
         self.class_names = tuple(by_photographs(photographs))
         self.class_photographs = tuple(photographs[name] for name in self.class_names)
+        samples = labelled(self.split.train, self.class_names)
+        self.labels = samples.labels
         self.dataset = AlignedFaces(
-            labelled(self.split.train, self.class_names),
+            samples,
             seed=options.seed,
             read=source.read,
             augment=options.augmentation,
             keep=keep_images,
         )
-        self.labels = np.array([label for _, label in self.dataset.samples])
         #: Number of whole batches in an epoch.
         self.steps_per_epoch = len(self.dataset) // options.batch_size
         if self.steps_per_epoch < 1:
@@ -87,8 +93,11 @@ class TrainingData:
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of the names and labels of all training images."""
-        lines = [f"{label} {self.skipped.name(key)}" for key, label in self.dataset.samples]
-        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+        digest = hashlib.sha256()
+        for number, (key, label) in enumerate(self.dataset.samples):
+            line = f"{label} {self.skipped.name(key)}"
+            digest.update(("\n" * (number > 0) + line).encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield the batches of an epoch: images, (batch, 3, 112, 112) in [0, 1], labels and indices,
@@ -117,7 +126,7 @@ class TrainingData:
         loader = DataLoader(
             _Replaced(self.dataset, 1 if self.skipped.on_unreadable == "stop" else _MOST_IN_A_ROW),
             batch_size=self.options.batch_size,
-            sampler=order.tolist(),
+            sampler=_Order(order),
             num_workers=self.workers,
             drop_last=True,
         )
@@ -168,7 +177,7 @@ class TrainingData:
         self.skipped.add(key for key, sound in zip(keys, readable, strict=True) if not sound)
         return embeddings, readable
 
-    def held_out(self) -> list[tuple[Path, int]]:
+    def held_out(self) -> Sequence[tuple[Path, int]]:
         """Return the keys and labels of the held-out identities' images."""
         return labelled(self.split.held_out)
 
@@ -176,11 +185,14 @@ class TrainingData:
     def mean_face(self) -> Tensor:
         """Mean of the training images and their mirror images, (3, image_size, image_size) in [0, 1].
 
-        Images that cannot be read are left out.
+        Of more than `_MOST_AVERAGED` images it is the mean of as many of them, evenly spaced. Images that
+        cannot be read are left out.
         """
         total: Tensor | float = 0.0
         count = 0
-        for key, _ in self.dataset.samples:
+        step = -(-len(self.dataset) // _MOST_AVERAGED)
+        for number in range(0, len(self.dataset), step):
+            key = self.dataset.samples[number][0]
             try:
                 total = total + self.read(key).double()
             except InputError:
@@ -194,6 +206,23 @@ class TrainingData:
     def describe_split(self) -> dict[str, Any]:
         """Return the split as it is written beside the network."""
         return describe_split(self.split, self.options.seed)
+
+
+class _Order(Sampler[int]):
+    """The numbers of the faces in the order in which an epoch visits them.
+
+    Args:
+        order: Shape (faces,).
+    """
+
+    def __init__(self, order: NDArray[np.int64]) -> None:
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[int]:
+        return map(int, self._order)
 
 
 class _Replaced(Dataset[tuple[Tensor, int, int]]):

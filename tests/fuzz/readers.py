@@ -35,8 +35,8 @@ from recognition.backbones.ir_body import BodyIResNet
 from recognition.bundled import calibration_path
 from recognition.checkpoint import load_notes, save_recogniser
 from recognition.config.sources import read_toml
+from recognition.data.lists import read_list
 from recognition.data.pairs import read_pairs
-from recognition.data.sources import read_list
 from recognition.detection.tracking import track
 from recognition.images import read_image
 from recognition.loading import load

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.parquet_pages import largest_page
+from recognition.data.parquet_pages import largest_page
 from arcinvert.audit.templates.rows import (
     BLOCK_ROWS,
     MAX_ROWS,
