@@ -10,7 +10,6 @@ in a file. Each part runs in a process of its own, so that its peak memory is it
 
 import argparse
 import io
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from recognition.data.sources import open_source
@@ -25,11 +25,12 @@ from recognition.data.writers import write_records
 from recognition.metrics.distractors import describe_distractors, identify_among, read_distractors
 from recognition.metrics.pair_lists import describe_pairs
 from recognition.metrics.template_protocol import Templates, verify_templates
+from recognition.runtime import peak_memory
 
 #: Different images of a set: their content does not matter, and making them takes longer than writing them.
 _IMAGES = 64
 #: Templates of one person in the protocols, and the length of the noise on each beside that of the person.
-_PER_PERSON, _NOISE = 5, 0.8
+_PER_PERSON, _NOISE = 5, 2.0
 #: Templates that are written at once.
 _CHUNK = 20_000
 
@@ -81,13 +82,14 @@ def _records(options: argparse.Namespace) -> None:
 def _protocols(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "distractors.npy")
-        shape = (options.distractors, options.dim)
-        table = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        header = {"descr": "<f4", "fortran_order": False, "shape": (options.distractors, options.dim)}
         generator = np.random.default_rng(1)
-        for begin in range(0, options.distractors, _CHUNK):
-            rows = min(_CHUNK, options.distractors - begin)
-            table[begin : begin + rows] = generator.standard_normal((rows, options.dim), dtype=np.float32)
-        del table
+        # Not mapped: a process that is started counts the pages of the one that starts it.
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for begin in range(0, options.distractors, _CHUNK):
+                rows = min(_CHUNK, options.distractors - begin)
+                generator.standard_normal((rows, options.dim), dtype=np.float32).tofile(file)
         _part("pairs", path, options)
         _part("distractors", path, options)
 
@@ -161,7 +163,7 @@ def _since(begun: float) -> str:
 
 
 def _cost(begun: float) -> str:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    memory = peak_memory(torch.device("cpu")) / 2**30
     return f"{_since(begun)} ({time.process_time():.1f} s of CPU with the start), {memory:.2f} GiB at most"
 
 

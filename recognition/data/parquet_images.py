@@ -70,6 +70,11 @@ class ParquetFaces:
         rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
         self._firsts = np.cumsum([0, *rows])
 
+    @property
+    def groups_in_memory(self) -> tuple[int, ...]:
+        """Numbers of the row groups whose images are in memory."""
+        return tuple(self._groups)
+
     def _damaged(self, error: Exception) -> InputError:
         return InputError(
             f"{printable(self.path)}: damaged, or no Parquet of images ({one_line(error)}); get an intact "

@@ -50,6 +50,7 @@ def write_records(folder: Path, identities: Identities) -> int:
     Raises:
         InputError: If a file cannot be written, or there are too many faces for a set.
     """
+    _make(folder)
     names: list[str] = []
     ranges: list[tuple[int, int]] = []
     with (
