@@ -15,6 +15,7 @@ recognition/arcface_torch/dataset.py and src/data/face2rec2.py.
 import functools
 import os
 import struct
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,9 @@ def _damaged(name: str, found: str) -> InputError:
 def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the numbers of the records, rising, and where each begins, in bytes."""
     try:
-        with open_regular(path, "the index of a record file", _MAX_INDEX) as file:
+        with open_regular(path, "the index of a record file", _MAX_INDEX) as file, warnings.catch_warnings():
+            # numpy warns of a file without lines.
+            warnings.simplefilter("ignore")
             table = np.loadtxt(file, dtype=np.int64, comments=None, ndmin=2, encoding="utf-8")
     except InputError:
         raise
