@@ -68,11 +68,14 @@ def embed_identities(
     if pairs is not None:
         listed, missing = read_pairs(pairs, source.identities)
         needed = sorted({path for first, second, _, _ in listed for path in (first, second)})
+        shown = set(needed)
+        name_of = {key: name for name, keys in source.identities.items() for key in keys if key in shown}
         if missing:
             _LOGGER.warning("%d pairs are left out: a photograph of theirs was not aligned", missing)
         number = {path: index for index, path in enumerate(needed)}
-        names = sorted({path.parent.name for path in needed})
-        samples = [(path, names.index(path.parent.name)) for path in needed]
+        names = sorted(set(name_of.values()))
+        place_of = {name: place for place, name in enumerate(names)}
+        samples = [(path, place_of[name_of[path]]) for path in needed]
         chosen = Pairs(
             np.array([(number[first], number[second]) for first, second, _, _ in listed]),
             np.array([mated for _, _, mated, _ in listed]),

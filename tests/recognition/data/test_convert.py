@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from recognition.data.convert import convert, convert_pairs
+from recognition.data.encoded import read_encoded
 from recognition.data.lists import read_list, write_list
+from recognition.data.pairs import read_pairs
 from recognition.data.sources import open_source
 from recognition.data.verification_sets import open_verification_set
 from recognition.data.writers import WRITERS
@@ -59,6 +61,23 @@ def test_what_cannot_be_read_is_left_out_or_stops(people, tmp_path):
     assert convert(tmp_path / "people", tmp_path / "set", "records") == (27, [broken])
     with pytest.raises(InputError, match="expected an empty folder, got one with files"):
         convert(tmp_path / "people", tmp_path / "set", "shards")
+
+
+def test_pair_lists_name_faces_inside_files_by_their_place(people, tmp_path):
+    lines = [
+        "2\t1",
+        "Person_00\t1\t2",
+        "Person_00\t1\tPerson_01\t2",
+        "Person_02\t2\t1",
+        "Person_02\t1\tPerson_03\t2",
+    ]
+    (tmp_path / "pairs.txt").write_text("\n".join(lines))
+    convert(people, tmp_path / "set", "records")
+    expected = read_pairs(tmp_path / "pairs.txt", open_source(people).identities)[0]
+    found = read_pairs(tmp_path / "pairs.txt", open_source(tmp_path / "set").identities)[0]
+    for one, other in zip(expected, found, strict=True):
+        assert one[2:] == other[2:]
+        assert [read_encoded(key) for key in one[:2]] == [read_encoded(key) for key in other[:2]]
 
 
 def test_pairs_become_a_verification_set(people, tmp_path):
