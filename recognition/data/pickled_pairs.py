@@ -276,9 +276,12 @@ def spans_of(items: list[Any]) -> list[Span]:
     Raises:
         ValueError: If it has something else.
     """
-    found = [item.content if isinstance(item, _Array) else item for item in items]
-    if not all(isinstance(item, Span) and not isinstance(item, _Short) for item in found):
-        raise ValueError("something else in place of an image")
+    found: list[Span] = []
+    for item in items:
+        span = item.content if isinstance(item, _Array) else item
+        if not isinstance(span, Span) or isinstance(span, _Short):
+            raise ValueError("something else in place of an image")
+        found.append(span)
     return found
 
 
