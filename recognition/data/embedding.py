@@ -109,22 +109,10 @@ def embed_readable(
         InputError: If none of them can be read, with the first one's error.
     """
     readable = np.zeros(len(keys), dtype=np.bool_)
-    errors: list[InputError] = []
-
-    def batches() -> Iterator[Tensor]:
-        batch: list[Tensor] = []
-        for number, key in enumerate(tqdm(keys, desc="embed", unit="image", disable=not progress)):
-            try:
-                batch.append(read(key))
-                readable[number] = True
-            except InputError as error:
-                errors.append(error)
-            if len(batch) == EMBEDDING_BATCH:
-                yield torch.stack(batch)
-                batch = []
-        if batch:
-            yield torch.stack(batch)
-        if errors and not readable.any():
-            raise errors[0]
-
-    return embed(recogniser, batches(), dtype=dtype, flip=flip), readable
+    rows = []
+    for numbers, block in embed_blocks(
+        recogniser, keys, read=read, left_out=[], dtype=dtype, flip=flip, progress=progress
+    ):
+        readable[numbers] = True
+        rows.append(block)
+    return np.concatenate(rows), readable

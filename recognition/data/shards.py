@@ -157,7 +157,6 @@ def _faces(shard: Path) -> Iterator[tuple[int, str]]:
                     elif ending in ("cls", "json"):
                         text = _text(archive, member, shard)
                         face.identity = text.strip() if ending == "cls" else _field(text, face, shard)
-            _check_end(shard, file.tell(), member_end=archive.offset)
         except InputError:
             raise
         except Exception as error:
@@ -169,16 +168,6 @@ def _faces(shard: Path) -> Iterator[tuple[int, str]]:
             ) from None
     if face.offset is not None:
         yield face.offset, _identity_of(face, shard)
-
-
-def _check_end(shard: Path, position: int, *, member_end: int) -> None:
-    """Check that the last member of a shard is whole: tarfile skips over data that are missing."""
-    size = shard.stat().st_size
-    if member_end > size:
-        raise InputError(
-            f"{printable(shard)}: truncated: has {size:,} bytes of at least {member_end:,}; get an intact "
-            f"copy"
-        )
 
 
 def _text(archive: tarfile.TarFile, member: tarfile.TarInfo, shard: Path) -> str:

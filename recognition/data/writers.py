@@ -6,7 +6,7 @@ import struct
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
@@ -154,7 +154,7 @@ def write_shards(folder: Path, identities: Identities, *, faces: int = _SHARD) -
             atomic_path(folder / f"faces-{number:06d}.tar") as temporary,
             tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as archive,
         ):
-            for name, image in _chained(part, islice(rows, faces - 1)):
+            for name, image in chain(part, islice(rows, faces - 1)):
                 # The names of all faces are different, and those of one face follow each other.
                 for ending, content in ((suffix_of(image), image), (".cls", name.encode("utf-8", "replace"))):
                     member = tarfile.TarInfo(f"{count:09d}{ending}")
@@ -162,13 +162,6 @@ def write_shards(folder: Path, identities: Identities, *, faces: int = _SHARD) -
                     archive.addfile(member, BytesIO(content))
                 count += 1
     return count
-
-
-def _chained(
-    first: list[tuple[str, bytes]], others: Iterable[tuple[str, bytes]]
-) -> Iterable[tuple[str, bytes]]:
-    yield from first
-    yield from others
 
 
 def write_parquet(path: Path, identities: Identities) -> int:

@@ -20,6 +20,7 @@ from scipy.special import gammaln
 from recognition.errors import InputError
 from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, estimate
+from recognition.metrics.similarities import pair_similarities
 
 Array = NDArray[np.floating[Any]]
 #: Distractors that are compared at once.
@@ -75,7 +76,7 @@ def identify_among(
     if not len(probe):
         raise InputError("probes: expected people with two images or more, got none; use another set")
     # Equal faces must not win by the rounding of one of two ways of multiplying.
-    own = (probes[probe].astype(np.float32) * probes[mate]).sum(1) - _ROUNDING
+    own = pair_similarities(probes, np.stack([probe, mate], axis=1)) - _ROUNDING
     total = 0
     better = np.zeros(len(probe), dtype=np.int64)
     # The pairs of each probe follow each other: where they begin, and the lowest of their similarities.

@@ -30,7 +30,7 @@ class LabelledEmbeddings:
         labels: Shape (images,), indices of `names`.
         names: Name of each identity.
         pairs: Pairs of these images, if a pair list was given.
-        left_out: Files that could not be read.
+        left_out: Keys of what could not be read.
     """
 
     embeddings: NDArray[np.float32]
@@ -99,7 +99,10 @@ def embed_identities(
         np.array([label for _, label in samples])[readable],
         tuple(names),
         None if chosen is None else _pairs_of(chosen, readable),
-        tuple(path for (path, _), read in zip(samples, readable, strict=True) if not read),
+        (
+            *source.unlisted,
+            *(path for (path, _), read in zip(samples, readable, strict=True) if not read),
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recognition.data.dataset import read_aligned
-from recognition.data.embedding import embed_blocks
+from recognition.data.embedding import embed_blocks, embed_readable
 from recognition.data.faces import read_face
 from recognition.data.keys import labelled
 from recognition.data.sources import open_source
@@ -106,24 +106,12 @@ def _embed(
     The embedding of a face that cannot be read is zero.
     """
     placed, dtype = computation.on(recogniser)
-    left_out: list[Path] = []
-    readable = np.zeros(len(keys), dtype=np.bool_)
-    found: NDArray[np.float32] | None = None
-    for numbers, block in embed_blocks(
-        placed,
-        keys,
-        read=read_aligned,
-        left_out=left_out,
-        dtype=dtype,
-        flip=computation.flip,
-        progress=computation.progress,
-    ):
-        if found is None:
-            found = np.zeros((len(keys), block.shape[1]), dtype=np.float32)
-        found[numbers], readable[numbers] = block, True
-    if found is None:
-        raise InputError("faces: expected one at least, got none")
-    return found, readable, left_out
+    rows, readable = embed_readable(
+        placed, keys, dtype=dtype, flip=computation.flip, progress=computation.progress
+    )
+    embeddings = np.zeros((len(keys), rows.shape[1]), dtype=np.float32)
+    embeddings[readable] = rows
+    return embeddings, readable, [keys[number] for number in np.flatnonzero(~readable)]
 
 
 def evaluate_films(
@@ -228,14 +216,17 @@ def evaluate_distractors(
     Raises:
         InputError: If faces of either kind cannot be used, or are too few.
     """
-    identities = open_source(probes).identities
+    source = open_source(probes)
     chosen = {
-        name: keys for name, keys in identities.items() if len(keys) > 1 and (only is None or name in only)
+        name: keys
+        for name, keys in source.identities.items()
+        if len(keys) > 1 and (only is None or name in only)
     }
     if not chosen:
         raise InputError(f"{os.fspath(probes)}: expected people with two images or more, found none")
     samples = labelled(chosen)
     embeddings, readable, left_out = _embed(recogniser, samples.keys, computation)
+    left_out += source.unlisted
     path = Path(distractors)
     blocks = (
         read_distractors(path, embeddings.shape[1])
@@ -250,7 +241,9 @@ def _blocks(
     recogniser: Recogniser, path: Path, left_out: list[Path], computation: Computation
 ) -> Iterator[NDArray[np.float32]]:
     placed, dtype = computation.on(recogniser)
-    keys = labelled(open_source(path).identities).keys
+    source = open_source(path)
+    left_out += source.unlisted
+    keys = labelled(source.identities).keys
     for _, block in embed_blocks(
         placed,
         keys,

@@ -142,7 +142,7 @@ def _centres(
     samples = LabelledKeys([part if images is None else part[:images] for part in parts])
     # The images of an identity are one medium of its template: their mean.
     sums = TemplateSums(samples.labels, np.zeros(len(samples), dtype=np.int64))
-    left_out: list[Path] = []
+    left_out = [key for source in sources for key in source.unlisted]
     for numbers, block in embed_blocks(
         recogniser,
         samples.keys,
