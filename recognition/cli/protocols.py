@@ -43,7 +43,10 @@ def add_parsers(measures: Any) -> None:
     )
     films.add_argument("folder", metavar="FRAMES", help="Folders PERSON/FILM with frames in them")
     films.add_argument(
-        "--pairs", metavar="FILE", required=True, help="The list of pairs: fold, film, film, 0 or 1"
+        "--pairs",
+        metavar="FILE",
+        required=True,
+        help="The list of pairs (splits.txt): fold, number, film, film, 0 or 1",
     )
     films.add_argument("--frames", metavar="N", type=int, help="Most frames of a film (default: all)")
     _add_computation(films)

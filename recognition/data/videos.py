@@ -1,12 +1,11 @@
 """Films as sets of frames, and pair lists of films, as YouTube Faces (YTF) has them.
 
-The frames of film 3 of a person are the images in the folder `Person/3`. A list has in each line, separated
-by
-commas: the fold, from 1; both films, as `Person/3`; and 1 if they show one person, else 0. Further columns
-and a header are passed over.
+The frames of film 3 of a person are the images in the folder `Person/3`. A list (`splits.txt`) has in each
+line, separated by commas: the fold, from 1; the number of the pair; both films, as `Person/3`; and 1 if they
+show one person, else 0. Further columns and a header are passed over.
 
 Source: Wolf, Hassner and Maoz, Face recognition in unconstrained videos with matched background similarity,
-CVPR 2011, section 3.
+CVPR 2011, section 3; the columns as OpenBR reads them, plugins/youtube.cpp.
 """
 
 import os
@@ -53,11 +52,11 @@ def read_film_pairs(path: str | os.PathLike[str]) -> list[FilmPair]:
         if not line.strip() or (number == 1 and not fields[0].isdecimal()):
             continue
         try:
-            fold, mated = parse_integer(fields[0]), parse_integer(fields[3])
-            first, second = (name.strip("/") for name in fields[1:3])
+            fold, mated = parse_integer(fields[0]), parse_integer(fields[4])
+            first, second = (name.strip("/") for name in fields[2:4])
         except (ValueError, IndexError):
             raise InputError(
-                f"{path}: expected a fold, two films and 0 or 1 in line {number}, got {line[:80]!r}"
+                f"{path}: expected a fold, a number, two films and 0 or 1 in line {number}, got {line[:80]!r}"
             ) from None
         if mated not in (0, 1) or fold < 1:
             raise InputError(

@@ -171,5 +171,5 @@ TEXTS: dict[str, tuple[bytes, Callable[[Path], object]]] = {
     ),
     "ijb-pairs": (b"10 11 0\n10 10 1\n11 12 0\n", read_template_pairs),
     "ijb-people": (b"TEMPLATE_ID,SUBJECT_ID,FILENAME\n10,7,a.png\n10,7,b.png\n11,8,c.png\n", read_people),
-    "films": (b"split, first, second, same\n1, A/0, A/1, 1\n2, A/0, B/1, 0\n", read_film_pairs),
+    "films": (b"split, pair, first, second, same\n1, 1, A/0, A/1, 1\n2, 1, A/0, B/1, 0\n", read_film_pairs),
 }

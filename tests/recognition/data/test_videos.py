@@ -20,8 +20,8 @@ def test_frames_are_listed_by_film(tmp_path):
 
 
 def test_pairs_are_read_with_or_without_header(tmp_path):
-    rows = "1, Ann/0, Ann/2, 1\n2, Ann/0 , Bob/1/, 0\n"
-    for header in ("", "split number, first name, second name, is same\n"):
+    rows = "1, 1, Ann/0, Ann/2, 1\n2, 1, Ann/0 , Bob/1/, 0, extra\n"
+    for header in ("", "split number, pair number, first name, second name, is same name\n"):
         (tmp_path / "splits.txt").write_text(header + rows)
         assert read_film_pairs(tmp_path / "splits.txt") == [
             ("Ann/0", "Ann/2", True, 0),
@@ -32,10 +32,10 @@ def test_pairs_are_read_with_or_without_header(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1, Ann/0, Ann/2\n", "expected a fold, two films and 0 or 1 in line 1"),
-        ("1, Ann/0, Ann/2, x\n", "expected a fold, two films and 0 or 1 in line 1"),
-        ("1, A/0, A/1, 1\n0, A/0, B/0, 0\n", "expected a fold from 1, and 0 or 1, in line 2"),
-        ("1, A/0, A/1, 1\n1, A/0, B/0, 0\n", "in at least 2 folds, found 2 pairs"),
+        ("1, 1, Ann/0, Ann/2\n", "expected a fold, a number, two films and 0 or 1 in line 1"),
+        ("1, 1, Ann/0, Ann/2, x\n", "expected a fold, a number, two films and 0 or 1 in line 1"),
+        ("1, 1, A/0, A/1, 1\n0, 2, A/0, B/0, 0\n", "expected a fold from 1, and 0 or 1, in line 2"),
+        ("1, 1, A/0, A/1, 1\n1, 2, A/0, B/0, 0\n", "in at least 2 folds, found 2 pairs"),
         ("", "found 0 pairs"),
     ],
 )

@@ -94,15 +94,17 @@ def test_films_are_means_of_their_frames(network, tmp_path):
         for number, frame in enumerate(frames):
             (tmp_path / "films" / name / f"{number}.png").write_bytes(frame)
     rows = [
-        f"{fold}, {first}, {second}, {mated}"
+        f"{fold}, {number}, {first}, {second}, {mated}"
         for fold in (1, 2)
-        for first, second, mated in (
-            ("Ann/0", "Ann/1", 1),
-            ("Bob/0", "Bob/1", 1),
-            ("Ann/0", "Bob/0", 0),
-            ("Ann/0", "Bob/1", 0),
-            ("Ann/0", "Cat/0", 0),
-            ("Ann/0", "Dan/0", 0),
+        for number, (first, second, mated) in enumerate(
+            (
+                ("Ann/0", "Ann/1", 1),
+                ("Bob/0", "Bob/1", 1),
+                ("Ann/0", "Bob/0", 0),
+                ("Ann/0", "Bob/1", 0),
+                ("Ann/0", "Cat/0", 0),
+                ("Ann/0", "Dan/0", 0),
+            )
         )
     ]
     (tmp_path / "splits.txt").write_text("\n".join(rows))
