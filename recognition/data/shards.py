@@ -141,8 +141,8 @@ def _faces(shard: Path) -> Iterator[tuple[int, str]]:
         try:
             with tarfile.open(fileobj=file, mode="r:", errorlevel=2) as archive:
                 while (member := archive.next()) is not None:
-                    # tarfile keeps each member, without an end.
-                    archive.members = []
+                    # tarfile keeps each member, without an end, in a list that its annotations leave out.
+                    archive.members = []  # type: ignore[attr-defined]
                     if not member.isreg():
                         continue
                     folder, _, base = member.name.rpartition("/")

@@ -170,7 +170,8 @@ def evaluate_films(
     kept = [pair for pair in listed if pair[0] in number and pair[1] in number]
     if not kept:
         raise InputError(f"{pairs}: expected pairs of films with a face in them, found none")
-    first, second = (np.array([number[pair[side]] for pair in kept]) for side in (0, 1))
+    first = np.array([number[name] for name, _, _, _ in kept])
+    second = np.array([number[name] for _, name, _, _ in kept])
     _, people = np.unique([name.partition("/")[0] for name in names], return_inverse=True)
     wanted = PairList(
         first,
