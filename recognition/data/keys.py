@@ -44,15 +44,17 @@ class LabelledKeys(Sequence[tuple[Path, int]]):
     """All keys of some identities with the index of the identity, as one sequence that holds no key.
 
     Args:
-        identities: Keys of each identity, in the order of their indices.
+        identities: Keys of each identity.
+        indices: The index of each; None numbers them from 0.
     """
 
-    def __init__(self, identities: Sequence[Sequence[Path]]) -> None:
+    def __init__(self, identities: Sequence[Sequence[Path]], indices: Sequence[int] | None = None) -> None:
         self._identities = list(identities)
+        self._indices = list(range(len(self._identities)) if indices is None else indices)
         sizes = np.array([len(keys) for keys in self._identities], dtype=np.int64)
         self._ends = np.cumsum(sizes)
         #: Shape (faces,), the index of each face's identity.
-        self.labels: NDArray[np.int64] = np.repeat(np.arange(len(sizes)), sizes)
+        self.labels: NDArray[np.int64] = np.repeat(np.array(self._indices, dtype=np.int64), sizes)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -64,13 +66,15 @@ class LabelledKeys(Sequence[tuple[Path, int]]):
     def __getitem__(self, index: int | slice) -> tuple[Path, int] | list[tuple[Path, int]]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        label = int(self.labels[index])
-        keys = self._identities[label]
-        # Counted from the identity's end, which is right for negative indices too.
-        return keys[index % len(self) - int(self._ends[label])], label
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        place = index % len(self)
+        identity = int(np.searchsorted(self._ends, place, side="right"))
+        # Counted from the identity's end.
+        return self._identities[identity][place - int(self._ends[identity])], int(self.labels[place])
 
     def __iter__(self) -> Iterator[tuple[Path, int]]:
-        for label, keys in enumerate(self._identities):
+        for label, keys in zip(self._indices, self._identities, strict=True):
             for key in keys:
                 yield key, label
 

@@ -7,7 +7,7 @@ other files one more entry of `recognition.data.encoded.CONTAINERS`.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -15,11 +15,13 @@ from torch import Tensor
 from recognition.data.dataset import read_aligned
 from recognition.data.faces import check_aligned
 from recognition.data.folders import read_folders
+from recognition.data.keys import labelled
 from recognition.data.lists import read_list
 from recognition.data.parquet_images import list_parquet
 from recognition.data.records import RECORDS, list_records
 from recognition.data.shards import list_shards
 from recognition.errors import InputError
+from recognition.images import SUFFIXES
 
 Listing = tuple[Mapping[str, Sequence[Path]], Mapping[Path, InputError]]
 
@@ -54,6 +56,24 @@ def open_source(path: str | os.PathLike[str]) -> FaceSource:
     ending = _ending_inside(path) if path.is_dir() else path.suffix.lower()
     identities, unlisted = SOURCES.get(ending, _folders)(path)
     return FaceSource(identities, check=check_aligned, unlisted=unlisted)
+
+
+def open_unlabelled(path: str | os.PathLike[str]) -> FaceSource:
+    """Return aligned faces whose identities do not count, as those of one identity without a name.
+
+    They are those of a folder and all folders below it, or of anything else that `open_source` takes.
+
+    Raises:
+        InputError: If there are no faces.
+    """
+    path = Path(path)
+    if not path.is_dir() or _ending_inside(path):
+        source = open_source(path)
+        return replace(source, identities={"": labelled(source.identities).keys})
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{path}: expected a folder of aligned faces, found no image; check the path")
+    return FaceSource({"": files}, check=check_aligned)
 
 
 def _ending_inside(folder: Path) -> str:

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from recognition.data.dataset import AlignedFaces, epoch_order
 from recognition.data.embedding import embed_files, embed_readable
 from recognition.data.folders import Split, by_photographs, split_identities
-from recognition.data.keys import labelled
-from recognition.data.sources import open_source
+from recognition.data.keys import LabelledKeys, labelled
+from recognition.data.sources import FaceSource, open_source, open_unlabelled
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
 from recognition.images import resized
@@ -32,6 +32,8 @@ _MOST_IN_A_ROW = 100
 _MOST_AVERAGED = 50_000
 #: Stands for the number of a face where there is none that can be read.
 _NONE = -1
+#: Label of a face that the teacher alone labels.
+UNLABELLED = -1
 
 
 class TrainingData:
@@ -44,6 +46,7 @@ class TrainingData:
         keep_images: Whether decoded images stay in memory, 37 kB each.
         on_unreadable: Whether faces that cannot be read are skipped or end the training.
         skipped: Names of faces that an earlier part of this training skipped; None checks all files.
+        unlabelled: More training faces (see `open_unlabelled`), whose label is `UNLABELLED`.
 
     Raises:
         InputError: If there is no data, or less than one batch of it, or an argument is out of range.
@@ -58,22 +61,29 @@ class TrainingData:
         keep_images: bool = False,
         on_unreadable: OnUnreadable = "skip",
         skipped: Iterable[str] | None = None,
+        unlabelled: Path | None = None,
     ) -> None:
         if workers < 0:
             raise InputError(f"workers: expected 0 or more processes, got {workers}")
         self.options = options
         self.workers = workers
         source = open_source(data)
+        more = FaceSource({}) if unlabelled is None else open_unlabelled(unlabelled)
         self.read = source.read
         split = split_identities(source.identities, held_out=options.held_out, seed=options.seed)
         self.skipped = SkippedFaces(data if data.is_dir() else data.parent, on_unreadable, skipped)
-        self.skipped.leave_out(source.unlisted)
+        self.skipped.leave_out({**source.unlisted, **more.unlisted})
         self.split = self.skipped.readable(split, source.check)
+        extra = [self.skipped.readable_keys(keys, more.check) for keys in more.identities.values()]
         photographs = {name: len(paths) for name, paths in self.split.train.items()}
         #: Names of the classes in their order, and the number of training photographs of each.
         self.class_names = tuple(by_photographs(photographs))
         self.class_photographs = tuple(photographs[name] for name in self.class_names)
-        samples = labelled(self.split.train, self.class_names)
+        samples = LabelledKeys(
+            [*(self.split.train[name] for name in self.class_names), *extra],
+            [*range(len(self.class_names)), *(UNLABELLED for _ in extra)],
+        )
+        #: Shape (images,), class indices of the training images, `UNLABELLED` for those without.
         self.labels = samples.labels
         self.dataset = AlignedFaces(
             samples,
@@ -82,6 +92,8 @@ class TrainingData:
             augment=options.augmentation,
             keep=keep_images,
         )
+        #: Number of training images without a class.
+        self.unlabelled = int((self.labels == UNLABELLED).sum())
         #: Number of whole batches in an epoch.
         self.steps_per_epoch = len(self.dataset) // options.batch_size
         if self.steps_per_epoch < 1:
@@ -183,15 +195,15 @@ class TrainingData:
 
     @functools.cached_property
     def mean_face(self) -> Tensor:
-        """Mean of the training images and their mirror images, (3, image_size, image_size) in [0, 1].
+        """Mean of the labelled training images and their mirror images.
 
-        Of more than `_MOST_AVERAGED` images it is the mean of as many of them, evenly spaced. Images that
-        cannot be read are left out.
+        Its shape is (3, image_size, image_size), in [0, 1]. Of more than `_MOST_AVERAGED` images it is the
+        mean of about as many of them, evenly spaced. Images that cannot be read are left out.
         """
         total: Tensor | float = 0.0
         count = 0
-        step = -(-len(self.dataset) // _MOST_AVERAGED)
-        for number in range(0, len(self.dataset), step):
+        numbers = np.flatnonzero(self.labels != UNLABELLED)
+        for number in numbers[:: 1 + len(numbers) // (_MOST_AVERAGED + 1)].tolist():
             key = self.dataset.samples[number][0]
             try:
                 total = total + self.read(key).double()
@@ -206,6 +218,55 @@ class TrainingData:
     def describe_split(self) -> dict[str, Any]:
         """Return the split as it is written beside the network."""
         return describe_split(self.split, self.options.seed)
+
+
+class _Order(Sampler[int]):
+    """The numbers of the faces in the order in which an epoch visits them.
+
+    Args:
+        order: Shape (faces,).
+    """
+
+    def __init__(self, order: NDArray[np.int64]) -> None:
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[int]:
+        return map(int, self._order)
+
+
+class _Replaced(Dataset[tuple[Tensor, int, int]]):
+    """Faces, of which one that cannot be read is replaced by the next that can, beside that one's number.
+
+    A process that reads images cannot count what it replaces, but the process that trains can compare the
+    numbers.
+
+    Args:
+        faces: The faces.
+        tries: How many faces one after another are tried; with none of them the number is `_NONE`.
+    """
+
+    def __init__(self, faces: AlignedFaces, tries: int) -> None:
+        self._faces, self._tries = faces, tries
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
+        for number in range(index, index + self._tries):
+            used = number % len(self._faces)
+            try:
+                return (*self._faces[used], used)
+            except InputError:
+                continue
+        return torch.zeros(3, ALIGNED_SIZE, ALIGNED_SIZE), self._faces.samples[index][1], _NONE
+
+
+def describe_split(self) -> dict[str, Any]:
+    """Return the split as it is written beside the network."""
+    return describe_split(self.split, self.options.seed)
 
 
 class _Order(Sampler[int]):

@@ -81,11 +81,6 @@ class SkippedFaces:
         count = sum(len(keys) for part in parts for keys in part.values())
         keys = (key for part in parts for keys in part.values() for key in keys)
         first = self._check_all(keys, count, check) if self._check else None
-        if first is not None and self.on_unreadable == "stop":
-            raise InputError(
-                f"{len(self._before)} of {count} faces cannot be read, such as {first}; replace or "
-                "remove them, or use --on-unreadable skip"
-            )
         train, held_out = (
             {name: kept for name, files in part.items() if (kept := self._kept(files))} for part in parts
         )
@@ -93,16 +88,35 @@ class SkippedFaces:
             raise first
         return Split(train, held_out, split.reserved)
 
+    def readable_keys(self, keys: Sequence[Path], check: Callable[[Path], None]) -> Sequence[Path]:
+        """Return those of some faces that can be read.
+
+        Args:
+            keys: The faces.
+            check: Raises an InputError if a face cannot be read.
+
+        Raises:
+            InputError: If there is one and the training is to stop.
+        """
+        if self._check and keys:
+            self._check_all(iter(keys), len(keys), check)
+        return self._kept(keys)
+
     def _check_all(
         self, keys: Iterator[Path], count: int, check: Callable[[Path], None]
     ) -> InputError | None:
-        first = None
+        first, found = None, len(self._before)
         for key in tqdm(keys, desc="check", unit="image", total=count):
             try:
                 check(key)
             except InputError as error:
                 first = first or error
                 self._before.add(self.name(key))
+        if first is not None and self.on_unreadable == "stop":
+            raise InputError(
+                f"{len(self._before) - found} of {count} faces cannot be read, such as {first}; "
+                "replace or remove them, or use --on-unreadable skip"
+            )
         return first
 
     def _kept(self, keys: Sequence[Path]) -> Sequence[Path]:
