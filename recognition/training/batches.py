@@ -198,7 +198,7 @@ class TrainingData:
         """Mean of the labelled training images and their mirror images.
 
         Its shape is (3, image_size, image_size), in [0, 1]. Of more than `_MOST_AVERAGED` images it is the
-        mean of about as many of them, evenly spaced. Images that cannot be read are left out.
+        mean of at most as many of them, evenly spaced. Images that cannot be read are left out.
         """
         total: Tensor | float = 0.0
         count = 0
@@ -218,55 +218,6 @@ class TrainingData:
     def describe_split(self) -> dict[str, Any]:
         """Return the split as it is written beside the network."""
         return describe_split(self.split, self.options.seed)
-
-
-class _Order(Sampler[int]):
-    """The numbers of the faces in the order in which an epoch visits them.
-
-    Args:
-        order: Shape (faces,).
-    """
-
-    def __init__(self, order: NDArray[np.int64]) -> None:
-        self._order = order
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def __iter__(self) -> Iterator[int]:
-        return map(int, self._order)
-
-
-class _Replaced(Dataset[tuple[Tensor, int, int]]):
-    """Faces, of which one that cannot be read is replaced by the next that can, beside that one's number.
-
-    A process that reads images cannot count what it replaces, but the process that trains can compare the
-    numbers.
-
-    Args:
-        faces: The faces.
-        tries: How many faces one after another are tried; with none of them the number is `_NONE`.
-    """
-
-    def __init__(self, faces: AlignedFaces, tries: int) -> None:
-        self._faces, self._tries = faces, tries
-
-    def __len__(self) -> int:
-        return len(self._faces)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
-        for number in range(index, index + self._tries):
-            used = number % len(self._faces)
-            try:
-                return (*self._faces[used], used)
-            except InputError:
-                continue
-        return torch.zeros(3, ALIGNED_SIZE, ALIGNED_SIZE), self._faces.samples[index][1], _NONE
-
-
-def describe_split(self) -> dict[str, Any]:
-    """Return the split as it is written beside the network."""
-    return describe_split(self.split, self.options.seed)
 
 
 class _Order(Sampler[int]):
