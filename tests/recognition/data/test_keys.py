@@ -37,6 +37,13 @@ def test_labelled_keys_are_as_a_list_of_all():
     assert list(again) == expected
 
 
+def test_labels_may_be_given():
+    samples = LabelledKeys([[], NumberedKeys(REC, range(2)), [Path("x")]], [4, 7, -1])
+    expected = [(REC / "0", 7), (REC / "1", 7), (Path("x"), -1)]
+    assert list(samples) == [samples[0], samples[1], samples[-1]] == expected
+    assert samples.labels.tolist() == [7, 7, -1]
+
+
 def test_a_million_keys_have_no_object_each():
     samples = LabelledKeys([NumberedKeys(REC, range(n, n + 1000)) for n in range(0, 1_000_000, 1000)])
     # The labels are the only thing that has a value for each face.
