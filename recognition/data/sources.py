@@ -21,7 +21,7 @@ from recognition.data.parquet_images import list_parquet
 from recognition.data.records import RECORDS, list_records
 from recognition.data.shards import list_shards
 from recognition.errors import InputError
-from recognition.images import SUFFIXES
+from recognition.image_formats import SUFFIXES
 
 Listing = tuple[Mapping[str, Sequence[Path]], Mapping[Path, InputError]]
 
