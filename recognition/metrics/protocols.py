@@ -111,7 +111,7 @@ def _embed(
     )
     embeddings = np.zeros((len(keys), rows.shape[1]), dtype=np.float32)
     embeddings[readable] = rows
-    return embeddings, readable, [keys[number] for number in np.flatnonzero(~readable)]
+    return embeddings, readable, [keys[number] for number in np.flatnonzero(~readable).tolist()]
 
 
 def evaluate_films(
