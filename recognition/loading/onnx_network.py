@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from recognition.errors import InputError, one_line
+from recognition.loading.conversions import of_operators
 from recognition.loading.limits import MAX_LIVE_ACTIVATIONS, Budget, meta_state, on_meta, size_guard
 from recognition.loading.onnx_layers import BUILDERS, gemm, prelu
 from recognition.loading.onnx_operators import FUNCTIONS
@@ -237,7 +238,7 @@ class OnnxNetwork(nn.Module):
 def _traced(
     name: str, constants: dict[str, Tensor], values: dict[str, Tensor], *, keep: bool
 ) -> Tensor | None:
-    """Return an input for the trace: a constant with its values if they are to be kept, or its shape alone."""
+    """Return an input for the trace; of a floating-point constant its shape alone, unless it is kept."""
     if name in values:
         return values[name]
     value = constants[name] if name else None
@@ -265,7 +266,7 @@ def _nodes(model: Any, budget: Budget) -> list[Node]:
         }
     )
     if unknown:
-        raise InputError(f"no converter for the operators {', '.join(unknown)}")
+        raise InputError(f"no converter for the operators {', '.join(unknown)}; {of_operators(unknown)}")
     made = [
         Node(
             node.op_type,

@@ -306,13 +306,13 @@ def test_every_operator_is_tested():
 
 def test_all_operators_without_a_converter_are_named():
     nodes = [node("Det", "x", "a"), node("NonZero", "a", "b"), node("Det", "b", "y")]
-    with pytest.raises(InputError, match=r"no converter for the operators Det, NonZero$"):
+    with pytest.raises(InputError, match=r"no converter for the operators Det, NonZero; simplify it"):
         OnnxNetwork(model_of(nodes, {}, 13), size=SIDE, fixed_batch=None, channels_last=False, file_bytes=0)
 
 
 def test_operators_of_other_domains_are_named_with_their_domain():
     made = helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")
-    with pytest.raises(InputError, match=r"operators com\.microsoft\.Gelu$"):
+    with pytest.raises(InputError, match=r"operators com\.microsoft\.Gelu; give the file from before"):
         OnnxNetwork(model_of([made], {}, 13), size=SIDE, fixed_batch=None, channels_last=False, file_bytes=0)
 
 
