@@ -9,7 +9,7 @@ from pathlib import Path
 from recognition.detection.alignment import ALIGNED_SIZE
 
 #: Names of files that a shell and Python take as they are, between any quotes.
-_PLAIN = re.compile(r"[\w.@+=-][\w.@+= -]*")
+_PLAIN = re.compile(r"[\w.@+=][\w.@+=-]*")
 _IMAGES = f"3, {ALIGNED_SIZE}, {ALIGNED_SIZE}"
 #: Operators of onnxruntime's integer arithmetic, in which dynamic quantisation and its older format end.
 _INTEGER = re.compile(

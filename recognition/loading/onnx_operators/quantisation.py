@@ -16,7 +16,7 @@ _QUANTISED = (torch.uint8, torch.int8, torch.uint16, torch.int16)
 
 
 def _along(node: Node, parameter: Tensor, value: Tensor) -> Tensor:
-    """Return a scale or zero point, one, per axis or per block, in a shape that broadcasts over the values."""
+    """Return a scale or zero point, of all, an axis or blocks, in a shape that broadcasts over the values."""
     parameter = parameter.to(value.device, torch.float32)
     if parameter.numel() == 1:
         return parameter.reshape(())
