@@ -151,8 +151,9 @@ def of_ending(path: Path) -> str:
         f"'{onnx}', dynamic=True, dynamic_input_shapes=[('batch', {_IMAGES})])"
     )
     pickled = python(
-        f"import pickle, torch; torch.save({{key: torch.as_tensor(one) for key, one in pickle.load("
-        f"open('{name}', 'rb'), encoding='latin1').items()}}, '{name_of(path, '.pth')}')"
+        f"import pathlib, pickle, torch; arrays = pickle.loads(pathlib.Path('{name}').read_bytes(), "
+        "encoding='latin1'); torch.save({key: torch.as_tensor(one) for key, one in arrays.items()}, "
+        f"'{name_of(path, '.pth')}')"
     )
     paddle = (
         f"paddle2onnx --model_dir . --model_filename {name_of(path, '.pdmodel')} --params_filename "

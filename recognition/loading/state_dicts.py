@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from recognition import checkpoint
 from recognition.errors import InputError, one_line
 from recognition.files import is_file
-from recognition.loading.conversions import dense_refusal, name_of, one_state
+from recognition.loading.conversions import dense_refusal, export, name_of, one_state
 from recognition.loading.torch_files import read_torch_file
 
 State = dict[str, Tensor]
@@ -151,7 +151,10 @@ def _checked(loaded: Any, path: Path) -> State:
             f"{_listed(others)}; save the weights alone: torch.save(network.state_dict(), '{saved}')"
         )
     if len(loaded) > MAX_TENSORS:
-        raise InputError(f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}")
+        raise InputError(
+            f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}; export the network to ONNX "
+            f"where its code is: {export(path)}"
+        )
     if any(value.layout != torch.strided or value.is_quantized for value in loaded.values()):
         raise InputError(dense_refusal(path))
     if any(value.is_meta or value.is_nested for value in loaded.values()):

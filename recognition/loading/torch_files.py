@@ -19,7 +19,13 @@ from torch import Tensor
 from recognition.errors import InputError, is_out_of_memory, one_line
 from recognition.files import MAX_WEIGHTS, check_regular, open_regular
 from recognition.images import atomic_path
-from recognition.loading.conversions import compressed, exported_refusal, pickle_refusal, torchscript_refusal
+from recognition.loading.conversions import (
+    compressed,
+    dense_refusal,
+    exported_refusal,
+    pickle_refusal,
+    torchscript_refusal,
+)
 
 #: Packages of the classes that training frameworks store in checkpoints beside the weights. Their content is
 #: read into plain dicts; the classes are not imported.
@@ -34,11 +40,13 @@ _MAX_IGNORED_CLASSES = 64
 #: `FloatTensor`, which allocate as much as a number in the file says.
 _NEEDED = re.compile(
     r"collections (OrderedDict|Counter|defaultdict)|__builtin__ set|builtins set"
-    r"|torch\._utils _rebuild_(tensor(_v[23])?|parameter(_with_state)?|qtensor|sparse_tensor)"
+    r"|torch\._utils _rebuild_(tensor(_v[23])?|parameter(_with_state)?)"
     r"|torch\._tensor _rebuild_from_type_v2|torch\.nn\.parameter Parameter|torch\.serialization _get_layout"
     r"|torch (Size|device|per_(tensor|channel)_\w+|b?float\w*|u?int\w*|complex\w*|q\w+|bool|\w+Storage)"
     r"|torch\.storage \w+Storage"
 )
+#: Functions that quantised and sparse tensors need.
+_NOT_DENSE = re.compile(r"torch\._utils _rebuild_(qtensor|sparse\w*)")
 #: Most operations of a file's pickles; the checkpoint of a training of IResNet-200 has 100,000.
 _MAX_OPERATIONS = 2_000_000
 #: The first bytes of an archive. Source: PKWARE's APPNOTE.TXT.
@@ -182,6 +190,8 @@ def _check_pickles(file: IO[bytes], count: int, path: Path) -> None:
                 raise InputError(
                     f"{path}: expected a torch file of at most {_MAX_OPERATIONS:,} operations, got more"
                 )
+            if operation.name == "GLOBAL" and _NOT_DENSE.fullmatch(str(argument)):
+                raise InputError(dense_refusal(path))
             if operation.name != "GLOBAL" or _NEEDED.fullmatch(str(argument)):
                 continue
             if not _IGNORED_CLASSES.match(str(argument).replace(" ", ".")):

@@ -71,6 +71,11 @@ def of_arcface_torch() -> list[Layout]:
         (
             "ms1mv3_r2060/backbone.pth",
             bare(layouts.iresnet((3, 128, 640, 3))),
+            Refused("expected at most 10,000 tensors", "torch.onnx.export("),
+        ),
+        (
+            "backbone.pth of 74 layers",
+            bare(layouts.iresnet((3, 6, 24, 3))),
             Refused("expected an IResNet of one of the layouts", FACTORY),
         ),
         (

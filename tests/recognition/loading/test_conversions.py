@@ -75,13 +75,13 @@ def _fixed_batch(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _operator(name: str, domain: str = "") -> Callable[[Path], None]:
+def _operator(name: str, domain: str = "", *more: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         model = linear_model()
         if domain:
             model.opset_import.append(helper.make_opsetid(domain, 1))
-        model.graph.node.append(helper.make_node(name, ["y"], ["other"], domain=domain))
-        model.graph.output[0].CopyFrom(helper.make_tensor_value_info("other", TensorProto.FLOAT, None))
+        model.graph.node.append(helper.make_node(name, ["y"], ["other", *more], domain=domain))
+        model.graph.output[0].CopyFrom(helper.make_tensor_value_info("other", TensorProto.FLOAT, ("b", 4)))
         onnx.save(model, path)
 
     return write
@@ -107,14 +107,18 @@ REFUSED: list[tuple[str, Callable[[Path], None], str]] = [
     ("fixed.onnx", _fixed_batch, "dynamic_axes={'x': {0: 'batch'}}"),
     ("operator.onnx", _operator("Det"), "python -m onnxsim IN.onnx OUT.onnx"),
     ("fused.onnx", _operator("FusedGemm", "com.microsoft"), "from before it was optimised"),
-    ("integer.onnx", _operator("DynamicQuantizeLinear"), "quant_format=QuantFormat.QDQ"),
+    (
+        "integer.onnx",
+        _operator("DynamicQuantizeLinear", "", "scale", "point"),
+        "quant_format=QuantFormat.QDQ",
+    ),
     ("qlinear.onnx", _operator("QLinearAdd", "com.microsoft"), "quant_format=QuantFormat.QDQ"),
     ("network.h5", _bytes, "tf2onnx.convert.from_keras(keras.models.load_model('network.h5')"),
     ("network.keras", _bytes, "output_path='network.onnx')"),
     ("network.pb", _bytes, "python -m tf2onnx.convert --graphdef network.pb"),
     ("network.tflite", _bytes, "python -m tf2onnx.convert --tflite network.tflite"),
     ("model-0000.params", _bytes, "'model-symbol.json', 'model-0000.params'"),
-    ("resnet50_ft_weight.pkl", _bytes, "pickle.load(open('resnet50_ft_weight.pkl', 'rb')"),
+    ("resnet50_ft_weight.pkl", _bytes, "pickle.loads(pathlib.Path('resnet50_ft_weight.pkl').read_bytes()"),
     ("network.pdparams", _bytes, "--model_filename network.pdmodel"),
     ("network.caffemodel", _bytes, "--prototxt network.prototxt"),
     ("network.mlmodel", _bytes, "convert it to ONNX with the framework that wrote it"),
