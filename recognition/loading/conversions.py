@@ -99,6 +99,11 @@ def compressed(path: Path) -> str:
     )
 
 
+def own_code(path: Path) -> str:
+    """Return how a network is loaded by its project's own code."""
+    return f"give the code that builds it as package.module:factory@{path.name}"
+
+
 def export(path: Path) -> str:
     """Return the command that exports a network where its code is."""
     return python(

@@ -152,8 +152,8 @@ def _checked(loaded: Any, path: Path) -> State:
         )
     if len(loaded) > MAX_TENSORS:
         raise InputError(
-            f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}; export the network to ONNX "
-            f"where its code is: {export(path)}"
+            f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}; export the network to "
+            f"ONNX where its code is: {export(path)}"
         )
     if any(value.layout != torch.strided or value.is_quantized for value in loaded.values()):
         raise InputError(dense_refusal(path))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recognition.backbones.undrawn import undrawn_weights
 from recognition.errors import InputError, one_line
-from recognition.loading.conversions import export
+from recognition.loading.conversions import export, own_code
 from recognition.loading.families.base import Family, Network
 from recognition.loading.state_dicts import State, assign_weights
 from recognition.registry import Entry, Registry
@@ -61,7 +61,15 @@ def recognise(
     family = next((one for one in families.values() if one.matches(state, marks)), None)
     if family is None:
         raise InputError(_unknown(state, path, families))
-    state = dict(state)
+    try:
+        return _with_weights(family, dict(state), path)
+    except InputError as error:
+        # Whatever differs from the family's networks, the project's own code builds it.
+        raise InputError(f"{error}; {own_code(path)}") from None
+
+
+def _with_weights(family: Family, state: State, path: Path) -> tuple[Network, Tensor | None]:
+    """Return the network of a family with a state dict's weights, and its class weights."""
     # On the meta device a declared width takes no memory until the file's tensors are assigned.
     with undrawn_weights():
         try:
@@ -86,6 +94,6 @@ def _unknown(state: State, path: Path, families: Mapping[str, Family]) -> str:
         remark = ""
     return (
         f"{path}: expected the state dict of {', '.join(families)}, got {len(state)} tensors, the first "
-        f"{next(iter(state), '')!r}{remark}; give the code that builds it as "
-        f"package.module:factory@{path.name}, or export the network to ONNX where its code is: {export(path)}"
+        f"{next(iter(state), '')!r}{remark}; {own_code(path)}, or export the network to "
+        f"ONNX where its code is: {export(path)}"
     )

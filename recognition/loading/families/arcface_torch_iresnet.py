@@ -23,10 +23,7 @@ def build(state: State, path: Path) -> Network:
     depth = next((depth for depth, layout in DEPTHS.items() if layout == units), None)
     if depth is None:
         known = ", ".join(f"{layout} ({depth})" for depth, layout in DEPTHS.items())
-        raise InputError(
-            f"{path}: expected an IResNet of one of the layouts {known}, got {units}; give the code that builds "
-            f"it as package.module:factory@{path.name}"
-        )
+        raise InputError(f"{path}: expected an IResNet of one of the layouts {known}, got {units}")
     channels, embedding_size = rows(state, "conv1.weight", path, 4), rows(state, "fc.weight", path, 2)
     if (inputs := state["fc.weight"].shape[1]) != channels * 8 * LAST_MAP_SIZE**2:
         raise InputError(

@@ -13,6 +13,7 @@ from recognition.loading.families import recognise
 from recognition.loading.families.base import Network
 from recognition.loading.limits import meta_state
 from recognition.loading.state_dicts import Weights, find_weights
+from tests.recognition.loading import layouts
 from tests.recognition.loading.layout_row import Layout, Loaded, Refused
 from tests.recognition.loading.layout_table import LAYOUTS, table
 
@@ -64,6 +65,27 @@ def test_a_public_file_is_refused_with_what_to_do(row):
     assert row.expected.advice in message
     assert message.startswith(f"{path_of(row)}: ")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("shapes", "changes", "reason"),
+    [
+        (layouts.iresnet(layouts.DEPTHS[18]), {"fc.weight": (512, 512 * 49 // 4)}, "112x112 images"),
+        (layouts.vit(256, 1), {"pos_embed": (1, 49, 256)}, "expected a vision transformer"),
+        (layouts.sphere20(), {"fc5.weight": (512, 512 * 49)}, "112x96 images"),
+        (layouts.bottlenecks(), {"linear7.conv.weight": (512, 1, 6, 5)}, "112x112 or 112x96 images"),
+        (layouts.resnet_face(True), {"fc5.weight": (512, 512 * 49)}, "128x128 images"),
+        (layouts.mobilefacenet("linear"), {"conv_6_sep.bn.weight": (9,)}, "do not fit"),
+        (layouts.ir_body((1, 1, 1, 1)), {"body.0.res_layer.1.weight": (9, 9, 3, 3)}, "do not fit"),
+    ],
+    ids=["iresnet", "vit", "sphere", "bottlenecks", "grey", "mobilefacenet", "body"],
+)
+def test_a_network_that_differs_from_its_family_can_be_built_by_its_own_code(shapes, changes, reason):
+    state = layouts.tensors({**shapes, **changes})
+    with pytest.raises(InputError, match=reason) as caught:
+        recognise(state, Path("network.pth"))
+    assert str(caught.value).endswith("give the code that builds it as package.module:factory@network.pth")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_page_shows_the_whole_table():
