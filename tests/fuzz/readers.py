@@ -342,7 +342,6 @@ READERS: dict[str, Reader] = {
     "pt": Reader(".pt", _torch_bytes, load, mutate_members),
     "legacy-pt": Reader(".pth", functools.partial(_torch_bytes, legacy=True), load),
     "networks": Reader(".bin", network_bytes, load, mutate_members),
-    "foreign": Reader(".h5", lambda _: [b"of another framework"], load),
     "state": Reader(".pt", _state_bytes, _read_state, mutate_members),
     "onnx": Reader(".onnx", onnx_bytes, load),
     "statistics": Reader(".safetensors", _statistics_bytes, load_statistics, mutate_safetensors),
