@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch.nn.functional as F
 
-from recognition.bundled import BUNDLED, bundled_path
+from recognition.bundled import BUNDLED, NETWORKS, UNDISTILLED, bundled_path
 from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError
 from recognition.files import is_file
@@ -22,7 +22,17 @@ from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import Recogniser
 from recognition.registry import Entry, Registry
 
-__all__ = ["BUNDLED", "FORMATS", "PRESETS", "ModelChoice", "bundled_path", "load", "parse_preset"]
+__all__ = [
+    "BUNDLED",
+    "FORMATS",
+    "NETWORKS",
+    "PRESETS",
+    "UNDISTILLED",
+    "ModelChoice",
+    "bundled_path",
+    "load",
+    "parse_preset",
+]
 
 #: Most files of a folder that an error message lists.
 _MAX_LISTED = 5
@@ -104,9 +114,9 @@ def _add_centres(recogniser: Recogniser, choice: ModelChoice, dim: int) -> None:
 
 def _open(choice: ModelChoice) -> Recogniser:
     text = str(choice.model)
-    if text == BUNDLED:
-        recogniser = load_recogniser(bundled_path())
-        recogniser.name = BUNDLED
+    if text in NETWORKS:
+        recogniser = load_recogniser(bundled_path(text))
+        recogniser.name = text
         return recogniser
     path = Path(text)
     if ":" in text and not is_file(path):
@@ -120,8 +130,8 @@ def _open(choice: ModelChoice) -> Recogniser:
         raise InputError(f"{path}: expected a model file, got a folder; give one of its files: {listed}")
     if not is_file(path):
         raise InputError(
-            f"{path}: expected a model file or the bundled network's name ({BUNDLED}), found no such file; "
-            "check the path"
+            f"{path}: expected a model file or a bundled network's name ({', '.join(NETWORKS)}), found no "
+            "such file; check the path"
         )
     ending = path.suffix.lower()
     if ending not in FORMATS:
