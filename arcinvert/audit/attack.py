@@ -250,7 +250,14 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
     Raises:
         InputError: If the network or its statistics cannot be used.
     """
-    choice = ModelChoice(options.model, options.preset, options.centres, options.classes, options.subcentres)
+    choice = ModelChoice(
+        options.model,
+        preset=options.preset,
+        centres=options.centres,
+        classes=options.classes,
+        subcentres=options.subcentres,
+        output=options.output,
+    )
     attacker = Attacker(
         choice if model is None else model,
         statistics=options.statistics if model is None else None,

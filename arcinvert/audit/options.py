@@ -55,6 +55,12 @@ class AuditOptions:
         group=_NETWORK,
         minimum=1,
     )
+    output: str | None = option(
+        help="which output is the embedding, of a network with several: an ONNX graph's name of it, a key, "
+        "or a number from 0",
+        group=_NETWORK,
+        metavar="NAME",
+    )
     statistics: Path | None = option(
         help="the file of public-face knowledge that 'arcinvert calibrate' wrote, if it is not beside the "
         "model",

@@ -15,11 +15,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pyarrow
 import pyarrow.parquet
 import torch
-from onnx import helper
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -60,7 +58,7 @@ from tests.fuzz.mutations import (
     mutate_png,
     mutate_safetensors,
 )
-from tests.recognition.loading.files import linear_model
+from tests.fuzz.networks import network_bytes, onnx_bytes
 
 _ARCHITECTURE = {"network": "mobilefacenet", "width": 1 / 64, "embedding_size": 2}
 _IDENTITY = {"options": {"seed": 0}}
@@ -133,23 +131,6 @@ def _state_bytes(folder: Path) -> list[bytes]:
 
 def _read_state(path: Path) -> None:
     read_state(path, identity=_IDENTITY)
-
-
-def _onnx_bytes(_: Path) -> list[bytes]:
-    plain = linear_model()
-    called = linear_model()
-    doubling = [helper.make_node("Add", ["a", "a"], ["b"])]
-    function = helper.make_function("own", "Twice", ["a"], ["b"], doubling, [helper.make_opsetid("", 13)])
-    called.functions.append(function)
-    called.opset_import.append(helper.make_opsetid("own", 1))
-    called.graph.node.insert(0, helper.make_node("Twice", ["x"], ["twice"], domain="own"))
-    called.graph.node[1].input[0] = "twice"
-    shaped = onnx.helper.make_node("ConstantOfShape", ["sizes"], ["zeros"])
-    computed = linear_model()
-    computed.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1, 4]), "sizes"))
-    computed.graph.node[1].output[0] = "product"
-    computed.graph.node.extend([shaped, helper.make_node("Add", ["product", "zeros"], ["y"])])
-    return [model.SerializeToString() for model in (plain, called, computed)]
 
 
 def _statistics_bytes(folder: Path) -> list[bytes]:
@@ -365,8 +346,9 @@ READERS: dict[str, Reader] = {
     "safetensors": Reader(".safetensors", _safetensors_bytes, load, mutate_safetensors),
     "pt": Reader(".pt", _torch_bytes, load, mutate_members),
     "legacy-pt": Reader(".pth", functools.partial(_torch_bytes, legacy=True), load),
+    "networks": Reader(".bin", network_bytes, load, mutate_members),
     "state": Reader(".pt", _state_bytes, _read_state, mutate_members),
-    "onnx": Reader(".onnx", _onnx_bytes, load),
+    "onnx": Reader(".onnx", onnx_bytes, load),
     "statistics": Reader(".safetensors", _statistics_bytes, load_statistics, mutate_safetensors),
     "decoder": Reader(".safetensors", _decoder_bytes, _read_decoder, mutate_safetensors),
     "npy": Reader(".npy", _npy_bytes, _read_npy),
