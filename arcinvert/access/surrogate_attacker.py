@@ -78,7 +78,7 @@ class SurrogateAttacker:
             found = fit_map(embeddings[:exact], answers)
             recogniser = MappedRecogniser(self._own, found, name=f"{self._own.name} as {box.name}")
             templates = np.concatenate([answers, found(embeddings[exact:])])
-            self._map = {"faces": found.faces, "explained_variance": round(found.explained, 4)}
+            self._map = {"faces": found.faces, "explained_variance": round(float(found.explained), 4)}
         else:
             self._model = TemplateModel(embeddings)
             self._whitened = self._model.whitened(embeddings)
