@@ -83,9 +83,12 @@ class Row:
         kind = self.run.result["access"]["kind"]
         names = [sample["input"] for sample in self.run.samples]
         if kind == "decisions":
-            opinions = self.run.result["access"]["own_opinion"]
-            accepted = [one["answer"] for one in opinions if one["answer"] is not None]
-            return ["-", _estimated(np.array(accepted, dtype=float), names[: len(accepted)])]
+            opinions = [one["answer"] for one in self.run.result["access"]["own_opinion"]]
+            known = [row for row, answer in enumerate(opinions) if answer is not None]
+            if not known:
+                return ["-", "-"]
+            accepted = np.array([opinions[row] for row in known]) == 1
+            return ["-", _estimated(accepted, [names[row] for row in known])]
         own = np.array([sample["attacked_similarity"] for sample in self.run.samples])
         return [_estimated(own, names), _estimated(own >= self.accepted, names)]
 

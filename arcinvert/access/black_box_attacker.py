@@ -186,7 +186,7 @@ class BlackBoxAttacker:
             for subject in subjects:
                 self.target.enrol(people[subject.name], subject.template.double().numpy())
         # What was measured on the surrogate is part of its knowledge, in all attacks alike.
-        self._own.resolved(options, "template")
+        self._own.plan("template")
         faces = self._faces(options.seed)
         surrogate = SurrogateAttacker(
             self.target.box, self._own, faces, self.options, samples=options.samples, seed=options.seed
@@ -225,7 +225,7 @@ class BlackBoxAttacker:
             self._own.judge,
             command=command,
             inputs=inputs,
-            options=to_json(options) | to_json(self.options),
+            options=to_json(options) | self._shown_options(),
             out=out,
             progress=progress,
             notes=sentences,
@@ -233,6 +233,14 @@ class BlackBoxAttacker:
             attacked=self.target.description,
             access=access,
         )
+
+    def _shown_options(self) -> dict[str, Any]:
+        """Return the options of the access for the result, without where files are on this machine."""
+        found = to_json(self.options) | {
+            "surrogate": last_part(self.options.surrogate),
+            "public_faces": last_part(self.options.public_faces),
+        }
+        return found | {"black_box": self.target.box.name if self.options.black_box else None}
 
     def _faces(self, seed: int) -> PublicFaces:
         return load_faces(self.options.public_faces, self.options.faces, seed=seed)

@@ -5,15 +5,16 @@ asked for. The answer is `{"embedding": [...]}`, `{"score": X}` or `{"match": tr
 """
 
 import base64
+import http.client
 import io
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from arcinvert.access.black_box import Answer, Ask, Charge, Images
@@ -45,13 +46,24 @@ def http_ask(url: str, answer: Answer, *, wait: Callable[[float], None] = time.s
     Raises:
         InputError: If it is no such address.
     """
-    if not url.startswith(("http://", "https://")):
-        raise InputError(f"black box: expected an address that begins with http:// or https://, got {url!r}")
+    try:
+        host = urllib.parse.urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not url.startswith(("http://", "https://")) or not host:
+        raise InputError(f"black box: expected an address such as https://host/path, got {url!r}")
 
     def ask(images: Images, person: str, charge: Charge) -> Any:
-        return np.array([_answer(url, image, person, answer, charge, wait) for image in images])
+        return [_answer(url, image, person, answer, charge, wait) for image in images]
 
     return ask
+
+
+def shown_address(url: str) -> str:
+    """Return an address for messages and results: without user, password and query, which may be secrets."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def png_base64(image: Images) -> str:
@@ -79,13 +91,17 @@ def _answer(
             asked = _seconds(error.headers.get("Retry-After"))
             error.close()
             if error.code not in _TRY_AGAIN:
-                raise InputError(f"{url}: expected an answer, got {reason}; check the address") from None
-        except (urllib.error.URLError, OSError) as error:
+                raise InputError(
+                    f"{shown_address(url)}: expected an answer, got {reason}; check the address"
+                ) from None
+        except (http.client.HTTPException, OSError) as error:
             reason = one_line(error)
         if attempt + 1 < ATTEMPTS:
             wait(min(pause if asked is None else asked, LONGEST_WAIT))
             pause *= 2
-    raise InputError(f"{url}: expected an answer in {ATTEMPTS} attempts, got none ({reason}); try later")
+    raise InputError(
+        f"{shown_address(url)}: expected an answer in {ATTEMPTS} attempts, got none ({reason}); try later"
+    )
 
 
 def _post(url: str, body: bytes) -> bytes:
@@ -101,9 +117,11 @@ def _value(data: bytes, answer: Answer, url: str) -> Any:
         if len(data) > _MAX_ANSWER:
             raise ValueError
         value = json.loads(data)[key]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{url}: expected JSON with {key!r}, got something else; check --access") from None
-    return [float(number) for number in value] if isinstance(value, list) else float(value)
+        return [float(number) for number in value] if isinstance(value, list) else float(value)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(
+            f"{shown_address(url)}: expected JSON with {key!r}, got something else; check --access"
+        ) from None
 
 
 def _seconds(text: str | None) -> float | None:

@@ -23,7 +23,7 @@ from arcinvert.access.black_box import (
     function_ask,
     local_ask,
 )
-from arcinvert.access.http_client import http_ask
+from arcinvert.access.http_client import http_ask, shown_address
 from arcinvert.access.meter import QueryMeter
 from arcinvert.access.options import AccessOptions
 from arcinvert.attacked import Model, as_recogniser, describe_model
@@ -68,12 +68,13 @@ def open_target(options: AccessOptions, model: Model, meter: QueryMeter) -> Targ
         raise InputError("access: expected embeddings, scores or decisions of a black box, got weights")
     if options.black_box is None:
         return local_target(as_recogniser(model), options, options.access, meter)
-    if options.black_box.startswith(("http://", "https://")):
-        ask = http_ask(options.black_box, options.access)
+    name = options.black_box
+    if name.startswith(("http://", "https://")):
+        ask, name = http_ask(name, options.access), shown_address(name)
     else:
-        ask = function_ask(_function(options.black_box), options.access)
-    box = BlackBox(ask, options.access, meter, name=options.black_box)
-    return Target(box, {"name": options.black_box, "sha256": "", "architecture": {}, "classes": None})
+        ask = function_ask(_function(name), options.access)
+    box = BlackBox(ask, options.access, meter, name=name)
+    return Target(box, {"name": name, "sha256": "", "architecture": {}, "classes": None})
 
 
 def local_target(recogniser: Recogniser, options: AccessOptions, answer: Answer, meter: QueryMeter) -> Target:

@@ -98,7 +98,7 @@ def load_black_box_attack(options: AuditOptions) -> BlackBoxAttack:
     )
     wanted = attack_options(options)
     # What was measured on the surrogate is part of its knowledge, in all attacks alike.
-    own.plan("template", **wanted)
+    own.plan("template")
     side = SurrogateAttacker(
         target.box,
         own,

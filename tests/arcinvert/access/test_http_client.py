@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arcinvert.access.black_box import Answer, BlackBox, comparing_ask, local_ask
-from arcinvert.access.http_client import ATTEMPTS, http_ask
+from arcinvert.access.http_client import ATTEMPTS, http_ask, shown_address
 from arcinvert.access.meter import BudgetSpentError, QueryMeter
 from arcinvert.access.reference_server import ReferenceServer
 from recognition.errors import InputError
@@ -94,7 +94,14 @@ def test_another_kind_of_answer_is_reported() -> None:
         box_of(server, "scores", QueryMeter()).query(IMAGES[:1], "test")
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/", "host:80"])
+def test_secrets_of_an_address_are_not_shown() -> None:
+    shown = shown_address("https://ann:secret@host.example:8443/v1/verify?key=secret#part")
+    assert shown == "https://host.example:8443/v1/verify"
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://host/", "host:80", "http://[::", "http:///path"]
+)
 def test_other_addresses_are_refused(url: str) -> None:
-    with pytest.raises(InputError, match="begins with http"):
+    with pytest.raises(InputError, match="black box: expected an address such as"):
         http_ask(url, "scores")
