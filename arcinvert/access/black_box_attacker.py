@@ -77,7 +77,7 @@ class BlackBoxAttacker:
         calibrate: bool = True,
     ) -> None:
         self.options = options
-        self.meter = QueryMeter(options.budget)
+        self.meter = QueryMeter(options.query_budget)
         self.target: Target = open_target(options, model, self.meter)
         self._own = Attacker(options.surrogate, device=device, precision=precision, calibrate=calibrate)
 

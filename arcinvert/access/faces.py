@@ -59,7 +59,8 @@ def load_faces(folder: Path | None, count: int, *, seed: int) -> PublicFaces:
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of faces, found none; check --public-faces")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    listed, crops = PhotographCollector(), []
+    listed = PhotographCollector()
+    crops: list[NDArray[np.uint8]] = []
     for index in np.random.default_rng(derive_seed(seed, "public faces")).permutation(len(paths)):
         if len(crops) == count:
             break

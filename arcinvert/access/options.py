@@ -103,7 +103,7 @@ class AccessOptions:
             raise InputError("refine: expected embeddings or scores, got decisions, which have no direction")
 
     @property
-    def budget(self) -> int:
+    def query_budget(self) -> int:
         """The most images that are shown for each attacked person."""
         return self.queries if self.queries is not None else QUERIES[self.access]
 
@@ -118,10 +118,10 @@ class AccessOptions:
         Raises:
             InputError: If none are left.
         """
-        left = self.budget - samples * (self.refine + 1) - (self.access == "embeddings")
+        left = self.query_budget - samples * (self.refine + 1) - (self.access == "embeddings")
         if left < 1:
             raise InputError(
                 f"queries: expected more than {samples * (self.refine + 1)} for {samples} images of a "
-                f"person, got {self.budget}; raise --queries, or lower --refine or --samples"
+                f"person, got {self.query_budget}; raise --queries, or lower --refine or --samples"
             )
         return left

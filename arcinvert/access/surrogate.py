@@ -101,6 +101,9 @@ class MappedRecogniser(Recogniser):
         name: The name in reports.
     """
 
+    matrix: Tensor
+    offset: Tensor
+
     def __init__(self, surrogate: Recogniser, between: EmbeddingMap, *, name: str) -> None:
         super().__init__(
             surrogate.backbone,
@@ -118,7 +121,7 @@ class MappedRecogniser(Recogniser):
         return F.normalize(own @ self.matrix + self.offset)
 
     @property
-    def embedding_size(self) -> int:  # type: ignore[override]
+    def embedding_size(self) -> int:
         """Number of dimensions of an embedding of the black box."""
         return int(self.matrix.shape[1])
 

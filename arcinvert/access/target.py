@@ -129,4 +129,4 @@ def _function(text: str) -> Callable[..., Any]:
         sys.path.remove(here)
     if not callable(found):
         raise InputError(f"black box: expected a function, {text} is {type(found).__name__}")
-    return found  # type: ignore[no-any-return]
+    return found

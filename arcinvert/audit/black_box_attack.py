@@ -88,7 +88,7 @@ def load_black_box_attack(options: AuditOptions) -> BlackBoxAttack:
     """
     choice = ModelChoice(options.model, options.preset, options.centres, options.classes, options.subcentres)
     attacked = as_recogniser(choice).to(choose_device(options.device))
-    meter = QueryMeter(options.access_options().budget)
+    meter = QueryMeter(options.query_budget)
     target = open_target(options.access_options(), attacked, meter)
     own = Attacker(
         options.surrogate,

@@ -9,7 +9,7 @@ from recognition.errors import InputError
 
 
 def test_budgets() -> None:
-    assert [AccessOptions(access=one).budget for one in ("embeddings", "scores", "decisions")] == [
+    assert [AccessOptions(access=one).query_budget for one in ("embeddings", "scores", "decisions")] == [
         1000,
         100,
         5000,
