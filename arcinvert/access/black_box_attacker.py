@@ -216,6 +216,7 @@ class BlackBoxAttacker:
 
         def access() -> dict[str, Any]:
             sentences.append(_NOTE.format(count=self.meter.count, most=self.meter.spent()))
+            sentences.append(surrogate.opinion())
             return surrogate.describe()
 
         return run_plan(

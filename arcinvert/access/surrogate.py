@@ -76,7 +76,8 @@ def fit_map(given: Answers, wanted: Answers) -> EmbeddingMap:
             errors[index] += float(((given[left_out] @ matrix + offset - wanted[left_out]) ** 2).sum())
     best = int(errors.argmin())
     matrix, offset = _ridges(given, wanted)[best]
-    return EmbeddingMap(matrix, offset, 1 - errors[best] / max(total, np.finfo(float).tiny), len(given))
+    explained = 1 - float(errors[best]) / max(total, np.finfo(np.float64).tiny)
+    return EmbeddingMap(matrix, offset, explained, len(given))
 
 
 def _ridges(given: Answers, wanted: Answers) -> list[tuple[Answers, Answers]]:

@@ -20,6 +20,7 @@ from arcinvert.access.options import AccessOptions
 from arcinvert.access.refine import check_package, refine
 from arcinvert.access.scores import estimate_by_scores
 from arcinvert.access.surrogate import (
+    FEWEST_FACES,
     MappedRecogniser,
     embedded,
     embedded_faces,
@@ -78,7 +79,14 @@ class SurrogateAttacker:
             found = fit_map(embeddings[:exact], answers)
             recogniser = MappedRecogniser(self._own, found, name=f"{self._own.name} as {box.name}")
             templates = np.concatenate([answers, found(embeddings[exact:])])
-            self._map = {"faces": found.faces, "explained_variance": round(float(found.explained), 4)}
+            self._map = {
+                "faces": found.faces,
+                "explained_variance": round(found.explained, 4),
+                "curve": [
+                    [count, round(fit_map(embeddings[:count], answers[:count]).explained, 4)]
+                    for count in curve_points(exact, FEWEST_FACES)
+                ],
+            }
         else:
             self._model = TemplateModel(embeddings)
             self._whitened = self._model.whitened(embeddings)
@@ -134,6 +142,9 @@ class SurrogateAttacker:
         report = {
             "shown": len(found.shown),
             "highest_score": float(found.answers.max()),
+            "curve": [
+                [count, float(found.answers[:count].max())] for count in curve_points(len(found.answers), 1)
+            ],
             "explained_variance": found.estimate.explained,
         }
         return found.estimate.template, report
@@ -223,6 +234,17 @@ class SurrogateAttacker:
         except BudgetSpentError:
             return image, None
 
+    def opinion(self) -> str:
+        """Return a sentence about what the black box itself says of the images."""
+        answers = [one["answer"] for one in self._opinions if one["answer"] is not None]
+        if not answers:
+            return "The black box was not asked about the images, as no query was left."
+        mean, kind = float(np.mean(answers)), self._options.access
+        said = (
+            f"accepts {mean:.0%} of" if kind == "decisions" else f"gives a mean similarity of {mean:.3f} to"
+        )
+        return f"The black box itself {said} {len(answers)} images, which says little about others."
+
     def describe(self) -> dict[str, Any]:
         """Return what was asked, learned and answered, as JSON."""
         return {
@@ -234,6 +256,19 @@ class SurrogateAttacker:
             "people": list(self._people.values()),
             "own_opinion": self._opinions,
         }
+
+
+def curve_points(count: int, fewest: int) -> list[int]:
+    """Return numbers of queries at which a curve is reported: the last is `count`, each twice the one before.
+
+    Args:
+        count: All queries.
+        fewest: The fewest of a point.
+    """
+    points = [count]
+    while points[0] // 2 >= fewest:
+        points.insert(0, points[0] // 2)
+    return points
 
 
 #: Returns the name of a task's person in the black box.

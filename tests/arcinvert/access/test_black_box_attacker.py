@@ -82,7 +82,14 @@ def test_the_budget_is_kept_and_reported(target: Recogniser, tiny_model: Path, a
     assert found["kind"] == access
     assert run.result["attacked"]["name"] == "target"
     assert found["surrogate"]["name"] == "tiny"
-    assert f"asked {queries['count']} times" in run.result["notes"][-1]
+    assert f"asked {queries['count']} times" in run.result["notes"][-2]
+    assert run.result["notes"][-1].startswith("The black box itself ")
+    assert run.result["notes"][-1].endswith("2 images, which says little about others.")
+    if access == "embeddings":
+        assert [count for count, _ in found["map"]["curve"]] == [19, 38]
+    if access == "scores":
+        (*_, (last, highest)) = found["people"][0]["curve"]
+        assert (last, highest) == (23, found["people"][0]["highest_score"])
     json.dumps(run.result)
 
 

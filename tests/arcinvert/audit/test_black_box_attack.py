@@ -33,9 +33,9 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def options(target: Path, surrogate: Path, **more: Any) -> AuditOptions:
+def options(model: Path, surrogate: Path, **more: Any) -> AuditOptions:
     chosen: dict[str, Any] = {
-        "model": str(target),
+        "model": str(model),
         "surrogate": str(surrogate),
         "templates": Path("templates.npy"),
         "queries": 30,
