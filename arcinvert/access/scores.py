@@ -1,20 +1,20 @@
-"""A person's template from scores against it: faces are chosen by what earlier scores say."""
+"""A person's template from scores against it: faces are chosen by what earlier scores leave open."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arcinvert.access.black_box import Answers
 from arcinvert.access.meter import BudgetSpentError
-from arcinvert.access.template_model import TemplateEstimate, TemplateModel
-from recognition.seeds import derive_seed
+from arcinvert.access.template_model import EXPLAINED_AT_FIRST, TemplateEstimate, TemplateModel
 
-#: The share of the scores that are asked of faces drawn at random, and the number of rounds of the others.
-_FIRST, _ROUNDS = 0.5, 4
+#: The rounds in which faces are shown; after each, the noise of the scores is estimated anew.
+_ROUNDS = 4
 
 #: Returns the scores, (n,), of faces by their indices; raises `BudgetSpentError` where there is no more room.
-AskScores = Callable[[np.ndarray], Answers]
+AskScores = Callable[[NDArray[np.intp]], Answers]
 
 
 @dataclass(frozen=True)
@@ -28,53 +28,44 @@ class Answered:
     """
 
     estimate: TemplateEstimate
-    shown: np.ndarray
+    shown: NDArray[np.intp]
     answers: Answers
 
 
 def estimate_by_scores(
-    model: TemplateModel,
-    whitened: Answers,
-    ask: AskScores,
-    budget: int,
-    *,
-    seed: int,
-    person: str,
-    decimals: int | None = None,
+    model: TemplateModel, whitened: Answers, ask: AskScores, budget: int, *, decimals: int | None = None
 ) -> Answered:
-    """Show faces, the later ones chosen by the scores of the earlier ones, and return what the scores say.
+    """Show the faces that say the most, and return what their scores say of the person.
 
-    Half of the faces are drawn at random. The others are those whose expected score is the highest: they are
-    the nearest to the person, where a score says the most about what tells the person from alike people.
+    Each face is the one whose score reduces the variance of the template the most, given all that were shown
+    before it and how noisy their scores were.
 
     Args:
         model: The model of scores.
         whitened: Shape (faces, dim), of all faces that can be shown.
         ask: Shows faces.
         budget: How many faces are shown at most.
-        seed: The seed of the draw.
-        person: The person's name, which the draw follows from too.
         decimals: The decimals that scores are rounded to; None for none.
 
     Raises:
-        BudgetSpentError: If there is no room for a single score.
+        BudgetSpentError: If there is no room for a single round.
+
+    Source: the choice, A-optimality, Chaloner and Verdinelli, "Bayesian experimental design", Statistical
+        Science 10(3), 1995.
     """
-    generator = np.random.default_rng(derive_seed(seed, "scores", person))
-    order = generator.permutation(len(whitened))
-    budget = min(budget, len(whitened))
-    first = max(1, round(_FIRST * budget))
-    shown = order[:first]
-    answers = ask(shown)
-    for size in _sizes(budget - first):
-        estimate = model.from_scores(whitened[shown], answers, decimals)
-        rest = np.setdiff1d(order, shown)
-        best = rest[np.argsort(-estimate.predicted(whitened[rest]), kind="stable")[:size]]
+    shown, answers = np.zeros(0, np.intp), np.zeros(0)
+    explained = EXPLAINED_AT_FIRST
+    for size in _sizes(min(budget, len(whitened))):
+        chosen = model.most_informative(whitened, shown, size, explained)
         try:
-            answers = np.append(answers, ask(best))
+            answers = np.append(answers, ask(chosen))
         except BudgetSpentError:
             # Retries took what was left.
+            if not len(shown):
+                raise
             break
-        shown = np.append(shown, best)
+        shown = np.append(shown, chosen)
+        explained = model.from_scores(whitened[shown], answers, decimals).explained
     return Answered(model.from_scores(whitened[shown], answers, decimals), shown, answers)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from arcinvert.access.black_box import Answers, BlackBox
@@ -119,15 +120,13 @@ class SurrogateAttacker:
                 raise InputError("template: expected one with --access embeddings, got none")
             return template
         found, report = (
-            self._by_scores(person, name)
-            if self._options.access == "scores"
-            else self._by_decisions(person, name)
+            self._by_scores(person) if self._options.access == "scores" else self._by_decisions(person, name)
         )
         self._people[person] = {"input": name} | report
         return F.normalize(torch.from_numpy(found).float(), dim=0)
 
-    def _by_scores(self, person: str, name: str) -> tuple[Answers, dict[str, Any]]:
-        def ask(rows: np.ndarray) -> Answers:
+    def _by_scores(self, person: str) -> tuple[Answers, dict[str, Any]]:
+        def ask(rows: NDArray[np.intp]) -> Answers:
             return self._box.query(self._faces.images(self._box.size, rows), "scores", person=person)
 
         found = estimate_by_scores(
@@ -135,8 +134,6 @@ class SurrogateAttacker:
             self._whitened,
             ask,
             self._budget,
-            seed=self._seed,
-            person=name,
             decimals=self._options.decimals,
         )
         report = {

@@ -13,6 +13,7 @@ propagation where intervals are.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arcinvert.access.black_box import Answers
 from arcinvert.knowledge.template_posterior import known_intervals, known_values
@@ -26,8 +27,8 @@ _WHITENING = 1.0
 _SCORE_OFFSET, _THRESHOLD_OFFSET = 0.1, 3.0
 #: Shares of the variance of scores that the surrogate may explain, of which the most likely one is taken.
 _EXPLAINED = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97)
-#: That share where decisions do not determine it.
-_EXPLAINED_BY_DECISIONS = 0.5
+#: That share before there are scores, and where decisions do not determine it.
+EXPLAINED_AT_FIRST = 0.5
 #: Scores rounded to so few decimals are intervals; finer rounding counts as noise.
 _COARSE = 1
 
@@ -111,6 +112,35 @@ class TemplateModel:
             found = known_values(prior, rows, scores[None], noise + rounding)[0]
         return self._estimate(found, strength, chosen)
 
+    def most_informative(
+        self, whitened: Answers, shown: NDArray[np.intp], count: int, explained: float
+    ) -> NDArray[np.intp]:
+        """Return the faces to show next, each the one whose score reduces the template's variance the most.
+
+        The variance is that of the whitened template, summed over its dimensions. It does not depend on the
+        scores themselves, but on which faces were shown, and on how noisy scores are.
+
+        Args:
+            whitened: Shape (faces, dim), of all faces.
+            shown: The indices of those that were shown.
+            count: How many are wanted; fewer where fewer are left.
+            explained: The share of the variance of scores that the surrogate explains, above 0.
+        """
+        typical = max(float(np.einsum("nd,de,ne->n", whitened, self._prior, whitened).mean()), 1e-12)
+        noise = (1 - explained) / explained * typical
+        # Rows of `spread` are the covariance of the template times a face.
+        spread = whitened @ self._prior
+        free = np.ones(len(whitened), bool)
+        chosen: list[int] = []
+        for row in [*shown.tolist(), *[None] * min(count, len(whitened) - len(shown))]:
+            variance = (spread * whitened).sum(1) + noise
+            if row is None:
+                row = int(np.where(free, (spread**2).sum(1) / variance, -1).argmax())
+                chosen.append(row)
+            free[row] = False
+            spread = spread - np.outer(spread @ whitened[row], spread[row]) / variance[row]
+        return np.array(chosen, dtype=np.intp)
+
     def from_decisions(
         self, whitened: Answers, accepted: Answers, boundary: Answers | None = None
     ) -> TemplateEstimate:
@@ -125,15 +155,15 @@ class TemplateModel:
         rows = _with_ones(np.concatenate([whitened, boundary]))
         typical = max(float(np.einsum("nd,de,ne->n", whitened, self._prior, whitened).mean()), 1e-12)
         # Scores are known up to their scale: their standard deviation is taken as 1.
-        strength = np.sqrt(_EXPLAINED_BY_DECISIONS / typical)
-        noise = np.full(len(rows), 1 - _EXPLAINED_BY_DECISIONS)
+        strength = np.sqrt(EXPLAINED_AT_FIRST / typical)
+        noise = np.full(len(rows), 1 - EXPLAINED_AT_FIRST)
         yes = accepted > 0.5
         edge = np.zeros(len(boundary))
         low = np.concatenate([np.where(yes, 0.0, -np.inf), edge - 1e-3])
         high = np.concatenate([np.where(yes, np.inf, 0.0), edge + 1e-3])
         prior = self._with_offset(strength, -_THRESHOLD_OFFSET, 1.0)
         found = known_intervals(prior, rows, low[None], high[None], noise=noise)[0]
-        return self._estimate(found, strength, _EXPLAINED_BY_DECISIONS)
+        return self._estimate(found, strength, EXPLAINED_AT_FIRST)
 
     def _with_offset(self, strength: float, mean: float, deviation: float) -> TemplatePrior:
         """Return the prior of weights and offset together."""
