@@ -189,10 +189,9 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     photographs = people(options.photos, options.people, tuning=options.tuning)
-    print(
-        "| access | queries | retries | Type II | SAR at 1e-2 | SAR at 1e-3 | own similarity | own accepts |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    heads = ("access", "queries", "retries", "Type II", "SAR at 1e-2", "SAR at 1e-3")
+    print(f"| {' | '.join((*heads, 'target: similarity', 'target: accepted'))} |")
+    print("|---" * (len(heads) + 2) + "|")
     last: Run | None = None
     for row in rows(options, photographs):
         print(f"| {row.name} | {' | '.join(row.cells())} |", flush=True)
