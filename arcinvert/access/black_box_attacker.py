@@ -56,7 +56,7 @@ class BlackBoxAttacker:
             `Attacker`.
         device: Where networks run.
         precision: The floating-point type of the attack.
-        calibrate: Whether a surrogate without a file of statistics is measured first.
+        calibrate: Whether a surrogate without BatchNorm and without a file of statistics is measured first.
 
     Raises:
         InputError: If something given cannot be used.
@@ -185,8 +185,6 @@ class BlackBoxAttacker:
         if self.target.enrol is not None:
             for subject in subjects:
                 self.target.enrol(people[subject.name], subject.template.double().numpy())
-        # What was measured on the surrogate is part of its knowledge, in all attacks alike.
-        self._own.plan("template")
         faces = self._faces(options.seed)
         surrogate = SurrogateAttacker(
             self.target.box, self._own, faces, self.options, samples=options.samples, seed=options.seed

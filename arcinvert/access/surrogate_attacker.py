@@ -35,6 +35,7 @@ from arcinvert.attacked import describe_model
 from arcinvert.attacker import Attacker
 from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
+from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.plan import AttackPlan
 from recognition.errors import InputError
 from recognition.images import resized, to_tensor, to_uint8
@@ -70,6 +71,9 @@ class SurrogateAttacker:
             check_package()
         self._box, self._faces, self._options, self._seed = box, faces, options, seed
         self._own = own.recogniser
+        if not statistics_layers(self._own):
+            # Without BatchNorm, what was measured on synthetic faces is all that is known of activations.
+            own.plan("template")
         self._budget = options.for_estimate(samples)
         embeddings = embedded_faces(self._own, faces)
         self._map: dict[str, Any] | None = None

@@ -97,8 +97,6 @@ def load_black_box_attack(options: AuditOptions) -> BlackBoxAttack:
         calibrate=options.calibrate,
     )
     wanted = attack_options(options)
-    # What was measured on the surrogate is part of its knowledge, in all attacks alike.
-    own.plan("template")
     side = SurrogateAttacker(
         target.box,
         own,
