@@ -6,8 +6,19 @@ from recognition.errors import InputError
 SHARED = ""
 
 
-class BudgetSpentError(Exception):
-    """More images would be shown than the budget allows; nothing of this query was sent."""
+class BudgetSpentError(InputError):
+    """More images would be shown than the budget allows; nothing of this query was sent.
+
+    Args:
+        wanted: How many images were to be shown.
+        left: How many may still be shown.
+    """
+
+    def __init__(self, wanted: int, left: int) -> None:
+        super().__init__(
+            f"queries: expected room for {wanted} more images, got {left}; raise --queries, or try again "
+            "where attempts failed"
+        )
 
 
 class QueryMeter:
@@ -67,9 +78,7 @@ class QueryMeter:
         """
         left = self.left(person)
         if left is not None and images > left:
-            raise BudgetSpentError(
-                f"queries: {images} more were wanted where {left} of {self.budget} are left"
-            )
+            raise BudgetSpentError(images, left)
         self._shown[purpose] = self._shown.get(purpose, 0) + images
         self._people[person] = self._people.get(person, 0) + images
         self.retries += images if again else 0

@@ -156,9 +156,7 @@ class SurrogateAttacker:
         def ask(images: Tensor) -> Answers:
             nonlocal left
             if len(images) > left:
-                raise BudgetSpentError(
-                    f"queries: {len(images)} more wanted, {left} are left for the estimate"
-                )
+                raise BudgetSpentError(len(images), left)
             left -= len(images)
             return self._box.query(images, "decisions", person=person)
 

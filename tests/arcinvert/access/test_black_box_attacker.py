@@ -156,6 +156,19 @@ def test_scores_of_a_server_with_failures(target: Recogniser, tiny_model: Path, 
     assert run.result["access"]["people"][0]["highest_score"] <= 1
 
 
+def test_a_server_that_only_fails_is_one_line(
+    target: Recogniser, tiny_model: Path, photograph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arcinvert.access.http_client.FIRST_WAIT", 0.0)
+    monkeypatch.setattr("arcinvert.access.http_client.ATTEMPTS", 50)
+    ask = comparing_ask(embedding_function(target), {})
+    with ReferenceServer(ask, "scores", failures=1.0) as server:
+        chosen = options(tiny_model, "scores", black_box=server.url)
+        with pytest.raises(InputError, match="queries: expected room for 1 more images, got 0"):
+            BlackBoxAttacker(chosen, device="cpu").from_image(photograph, **SHORT)
+        assert server.requests == 24
+
+
 def test_a_person_elsewhere_is_one(tiny_model: Path, photograph: Path) -> None:
     chosen = options(tiny_model, "scores", black_box="http://127.0.0.1:9/")
     attacker = BlackBoxAttacker(chosen, device="cpu")

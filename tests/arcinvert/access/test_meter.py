@@ -18,7 +18,7 @@ def test_shared_images_count_for_each_person() -> None:
 def test_nothing_is_counted_beyond_the_budget() -> None:
     meter = QueryMeter(10)
     meter.charge(8, "scores", person="ann")
-    with pytest.raises(BudgetSpentError, match="3 more were wanted where 2 of 10 are left"):
+    with pytest.raises(BudgetSpentError, match="queries: expected room for 3 more images, got 2"):
         meter.charge(3, "scores", person="ann")
     with pytest.raises(BudgetSpentError):
         # It would count for Ann, too.

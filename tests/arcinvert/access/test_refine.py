@@ -22,7 +22,7 @@ class Nearness:
 
     def __call__(self, images: Tensor) -> NDArray[np.float64]:
         if len(images) > self.left:
-            raise BudgetSpentError
+            raise BudgetSpentError(len(images), self.left)
         self.left -= len(images)
         distances = (pca_coefficients_of(images, COEFFICIENTS) - self.wanted).square().sum(1)
         return np.asarray((-distances / COEFFICIENTS).double().numpy())

@@ -139,7 +139,7 @@ def test_a_budget_that_ends_early_keeps_what_was_answered(model: TemplateModel, 
     def ask(rows: NDArray[np.intp]) -> Floats:
         nonlocal left
         if len(rows) > left:
-            raise BudgetSpentError
+            raise BudgetSpentError(len(rows), left)
         left -= len(rows)
         return scores[rows]
 
@@ -183,7 +183,7 @@ class _World:
 
     def ask(self, images: torch.Tensor) -> Floats:
         if len(images) > self.left:
-            raise BudgetSpentError
+            raise BudgetSpentError(len(images), self.left)
         self.left -= len(images)
         scores = scores_of(self.model, self.embed(images), self.template)
         return np.asarray((scores >= self.threshold).astype(float))
