@@ -80,17 +80,19 @@ class Row:
         return [shown, retries, _cell(summary["similarity"]), *sar, *self._own()]
 
     def _own(self) -> list[str]:
-        kind = self.run.result["access"]["kind"]
+        access = self.run.result["access"]
         names = [sample["input"] for sample in self.run.samples]
-        if kind == "decisions":
-            opinions = [one["answer"] for one in self.run.result["access"]["own_opinion"]]
-            known = [row for row, answer in enumerate(opinions) if answer is not None]
-            if not known:
-                return ["-", "-"]
-            accepted = np.array([opinions[row] for row in known]) == 1
-            return ["-", _estimated(accepted, [names[row] for row in known])]
-        own = np.array([sample["attacked_similarity"] for sample in self.run.samples])
-        return [_estimated(own, names), _estimated(own >= self.accepted, names)]
+        if access["kind"] == "weights":
+            answers = [sample["attacked_similarity"] for sample in self.run.samples]
+        else:
+            answers = [one["answer"] for one in access["own_opinion"]]
+        known = [row for row, answer in enumerate(answers) if answer is not None]
+        if not known:
+            return ["-", "-"]
+        own, whose = np.array([answers[row] for row in known]), [names[row] for row in known]
+        if access["kind"] == "decisions":
+            return ["-", _estimated(own == 1, whose)]
+        return [_estimated(own, whose), _estimated(own >= self.accepted, whose)]
 
 
 def people(photos: Path, count: int, *, tuning: bool) -> list[Path]:

@@ -43,6 +43,8 @@ class QueryMeter:
         self._people: dict[str, int] = {}
         #: Images that had to be sent again; they are among those counted.
         self.retries = 0
+        #: Images of each person that are kept for later: until it is lowered, they cannot be spent.
+        self.reserved = 0
 
     @property
     def count(self) -> int:
@@ -61,8 +63,8 @@ class QueryMeter:
         return shared + max((one for name, one in self._people.items() if name != SHARED), default=0)
 
     def left(self, person: str = SHARED) -> int | None:
-        """Return how many images may still be shown for a person, or for all; None without a budget."""
-        return None if self.budget is None else self.budget - self.spent(person)
+        """Return how many images may be shown now for a person, or for all; None without a budget."""
+        return None if self.budget is None else max(0, self.budget - self.reserved - self.spent(person))
 
     def charge(self, images: int, purpose: str, *, person: str = SHARED, again: bool = False) -> None:
         """Count images before they are sent.

@@ -75,6 +75,9 @@ class SurrogateAttacker:
             # Without BatchNorm, what was measured on synthetic faces is all that is known of activations.
             own.plan("template")
         self._budget = options.for_estimate(samples)
+        # Attempts that fail must not take what the finished images need.
+        self._reserve = samples * (options.refine + 1)
+        box.meter.reserved = self._reserve
         embeddings = embedded_faces(self._own, faces)
         self._map: dict[str, Any] | None = None
         recogniser, templates, exact = self._own, embeddings, len(faces)
@@ -119,6 +122,7 @@ class SurrogateAttacker:
             template: The person's template in the space of the black box, which leaked; None where only
                 scores or decisions are known.
         """
+        self._box.meter.reserved = self._reserve
         if self._options.access == "embeddings":
             if template is None:
                 raise InputError("template: expected one with --access embeddings, got none")
@@ -205,6 +209,7 @@ class SurrogateAttacker:
             on_step: Receives every step.
         """
         found = self.attacker.run_batch(tasks, plan, batch=batch, batches=batches, on_step=on_step)
+        self._box.meter.reserved = 0
         images, similarity = [], found.similarity.clone()
         for row, (task, person) in enumerate(zip(tasks, people, strict=True)):
             image, value = self._finished(found.images[row], task, person)
@@ -242,7 +247,9 @@ class SurrogateAttacker:
         said = (
             f"accepts {mean:.0%} of" if kind == "decisions" else f"gives a mean similarity of {mean:.3f} to"
         )
-        return f"The black box itself {said} {len(answers)} images, which says little about others."
+        rest = len(self._opinions) - len(answers)
+        more = f" For {rest} images no query was left: their similarity is the surrogate's." if rest else ""
+        return f"The black box itself {said} {len(answers)} images, which says little about others.{more}"
 
     def describe(self) -> dict[str, Any]:
         """Return what was asked, learned and answered, as JSON."""

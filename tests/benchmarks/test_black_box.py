@@ -53,7 +53,7 @@ def run_of(kind: str, similarities: list[float], answers: list[float | None]) ->
 
 
 def test_a_row_has_the_targets_own_opinion_apart() -> None:
-    row = black_box.Row("scores", run_of("scores", [0.2, 0.4, 0.4, 0.6], []), accepted=0.3)
+    row = black_box.Row("scores", run_of("scores", [0.9] * 5, [0.2, 0.4, None, 0.4, 0.6]), accepted=0.3)
     queries, retries, *judged, similarity, accepted = row.cells()
     assert (queries, retries) == ("1,000", "7")
     assert judged == ["0.500 [0.250, 0.750]"] * 3

@@ -27,6 +27,19 @@ def test_nothing_is_counted_beyond_the_budget() -> None:
     assert meter.spent("ann") == meter.count == 10
 
 
+def test_what_is_reserved_cannot_be_spent() -> None:
+    meter = QueryMeter(10)
+    meter.reserved = 3
+    meter.charge(5, "public faces")
+    assert meter.left("ann") == 2
+    with pytest.raises(BudgetSpentError):
+        meter.charge(3, "scores", person="ann")
+    meter.charge(2, "scores", person="ann")
+    meter.reserved = 0
+    meter.charge(3, "results", person="ann")
+    assert meter.left("ann") == 0
+
+
 def test_retries_are_images_shown() -> None:
     meter = QueryMeter()
     meter.charge(1, "scores", person="ann")
