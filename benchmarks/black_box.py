@@ -13,7 +13,8 @@ false match rates (FMR), with 95 % intervals over people. The target's own opini
 the attack raises, and says little. The floor is the mean face, the ceiling a photograph.
 
 A surrogate that was distilled from the target is no stranger to it: its rows are an upper bound of what the
-attack reaches. Settings are tuned with `--tuning`, on people that the bundled network was trained on.
+attack reaches. The default surrogate is a student of the default target; `--surrogate lfw-iresnet18` is not.
+Settings are tuned with `--tuning`, on people that the bundled network was trained on.
 """
 
 import argparse
