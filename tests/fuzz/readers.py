@@ -170,7 +170,7 @@ def _npy_bytes(_: Path) -> list[bytes]:
 
 def _read_npy(path: Path) -> None:
     network: Any = SimpleNamespace(embedding_size=2)
-    list(TemplateSubjects(network, path))
+    list(TemplateSubjects(network.embedding_size, path))
     read_centres(path, network, 2)
 
 
