@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from recognition.errors import InputError
 
 if TYPE_CHECKING:
+    from arcinvert.access.black_box_attacker import BlackBoxAttacker
+    from arcinvert.access.options import AccessOptions
     from arcinvert.api import from_crops, from_embedding, from_image, generate
     from arcinvert.attacker import Attacker
     from arcinvert.inversion.result import Step, StopInversion
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 
 __version__ = _version("arcinvert")
 __all__ = [
+    "AccessOptions",
     "AttackOptions",
     "Attacker",
+    "BlackBoxAttacker",
     "InputError",
     "Run",
     "Step",
@@ -36,8 +40,10 @@ __all__ = [
 ]
 #: Where each name is; torch takes seconds to import, and `arcinvert --help` does not need it.
 _HOMES = {
+    "AccessOptions": "arcinvert.access.options",
     "AttackOptions": "arcinvert.options",
     "Attacker": "arcinvert.attacker",
+    "BlackBoxAttacker": "arcinvert.access.black_box_attacker",
     "Run": "arcinvert.run",
     "Step": "arcinvert.inversion.result",
     "StopInversion": "arcinvert.inversion.result",

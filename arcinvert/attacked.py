@@ -60,9 +60,9 @@ def describe_model(recogniser: Recogniser) -> dict[str, Any]:
 
 
 def network_digest(recogniser: Recogniser) -> str:
-    """Return the SHA-256 of all that decides what a network computes: weights, centres and preprocessing."""
+    """Return the SHA-256 of what decides a network's results: weights, centres, preprocessing and output."""
     names = None if recogniser.class_names is None else list(recogniser.class_names)
-    settings = (recogniser.scale, recogniser.margin, names)
+    settings = (recogniser.scale, recogniser.margin, names, recogniser.output)
     return content_digest(describe_model(recogniser), settings, recogniser)
 
 

@@ -148,8 +148,8 @@ class Attacker:
         chosen = _checked(options, out, progress, photos)
         wanted = wanted_classes(class_id, class_name)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
-        inputs = {"classes": wanted, "photos": _name(photos)}
-        notes = training_notes(subjects, photos=photos is not None) + _without_type_2(subjects, photos)
+        inputs = {"classes": wanted, "photos": last_part(photos)}
+        notes = training_notes(subjects, photos=photos is not None) + without_type_2(subjects, photos)
         return _run(self, "generate", subjects, chosen, inputs, out, resume, progress, notes, True)
 
     @takes(AttackOptions)
@@ -191,9 +191,9 @@ class Attacker:
             "photographs": [subject.name for subject in subjects],
             "left_out": [{"photograph": one.name, "reason": one.reason} for one in left_out],
             "face": face,
-            "photos": _name(photos),
+            "photos": last_part(photos),
         }
-        notes = _without_type_2(subjects, photos) + _number_left_out(left_out)
+        notes = without_type_2(subjects, photos) + number_left_out(left_out)
         return _run(self, "from-image", subjects, chosen, inputs, out, resume, progress, notes, allow_overlap)
 
     @takes(AttackOptions)
@@ -248,8 +248,8 @@ class Attacker:
             InputError: If something given cannot be used.
         """
         chosen = _checked(options, out, progress)
-        subjects = TemplateSubjects(self.recogniser, templates)
-        inputs = {"templates": _name(templates) if isinstance(templates, str | os.PathLike) else "in memory"}
+        subjects = TemplateSubjects(self.recogniser.embedding_size, templates)
+        inputs = {"templates": name_of(templates)}
         return _run(self, "from-embedding", subjects, chosen, inputs, out, resume, progress)
 
     def reconstruct(
@@ -309,7 +309,7 @@ def _run(
     allow_overlap: bool | None = None,
 ) -> Run:
     plan = attacker.resolved(options, "class" if command == "generate" else "template")
-    overlap = None if allow_overlap is None else _overlap(attacker, plan, subjects, allowed=allow_overlap)
+    overlap = None if allow_overlap is None else overlap_of(attacker, plan, subjects, allowed=allow_overlap)
     return run_plan(
         attacker,
         plan,
@@ -326,12 +326,12 @@ def _run(
     )
 
 
-def _number_left_out(left_out: Sequence[LeftOut]) -> list[str]:
+def number_left_out(left_out: Sequence[LeftOut]) -> list[str]:
     """Return a sentence about the photographs that were left out, if there are any."""
     return [f"Photographs left out as unreadable or without a face: {len(left_out)}."] if left_out else []
 
 
-def _overlap(
+def overlap_of(
     attacker: Attacker, plan: AttackPlan, subjects: Sequence[Subject], *, allowed: bool
 ) -> Overlap | None:
     """Return which of the subjects are among the public faces of the attacker's statistics file.
@@ -367,9 +367,14 @@ def attack_options(options: dict[str, Any]) -> AttackOptions:
     return AttackOptions(**options)
 
 
-def _name(path: str | os.PathLike[str] | None) -> str | None:
+def last_part(path: str | os.PathLike[str] | None) -> str | None:
     """Return the last part of a path: where it is on this machine does not belong into results."""
     return None if path is None else Path(path).resolve().name
+
+
+def name_of(templates: Any) -> str | None:
+    """Return what results call templates of a file, or in memory."""
+    return last_part(templates) if isinstance(templates, str | os.PathLike) else "in memory"
 
 
 def _checked(options: dict[str, Any], out: Any, progress: Any, photos: Any = None) -> AttackOptions:
@@ -380,12 +385,13 @@ def _checked(options: dict[str, Any], out: Any, progress: Any, photos: Any = Non
     return attack_options(options)
 
 
-def _without_type_2(subjects: Sequence[Subject], photos: str | os.PathLike[str] | None) -> list[str]:
+def without_type_2(subjects: Sequence[Subject], photos: str | os.PathLike[str] | None) -> list[str]:
     """Return a sentence about those whose folder of photographs was given and has no face."""
     names = [subject.name for subject in subjects if subject.reference.second is None]
     if photos is None or not names:
         return []
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
     return [
-        f"No face in the photographs of {', '.join(names[:3])}{more} in {_name(photos)}: without a Type II."
+        f"No face in the photographs of {', '.join(names[:3])}{more} in {last_part(photos)}: without a "
+        "Type II."
     ]

@@ -18,7 +18,7 @@ class Inspection:
 
     Args:
         facts: What it is, by short names, in the order in which they are printed.
-        check: The check on real faces; None if it was not made.
+        check: The check on faces; None if it was not made.
     """
 
     facts: dict[str, str]
@@ -36,7 +36,7 @@ def inspect(
     Args:
         model: The network.
         images: A folder of one folder for each identity, with photographs or aligned crops, for the check;
-            None makes no check.
+            with None, synthetic people compare the readings that the network's file leaves open, if any.
         pairs: A list in LFW's format of pairs of these images; None draws people with two images.
 
     Raises:
@@ -45,9 +45,8 @@ def inspect(
     if images is None and pairs is not None:
         raise InputError("inspect: expected --images with --pairs, the folder that the pairs are in")
     recogniser = load(model)
-    return Inspection(
-        _facts(recogniser), None if images is None else self_check(recogniser, images, pairs=pairs)
-    )
+    checked = images is not None or recogniser.source.readings
+    return Inspection(_facts(recogniser), self_check(recogniser, images, pairs=pairs) if checked else None)
 
 
 def _facts(recogniser: Recogniser) -> dict[str, str]:
@@ -94,8 +93,9 @@ def describe(inspection: Inspection) -> list[str]:
     check = inspection.check
     if check is None:
         return [*lines, "self-check: not made; give --images, a folder of one folder for each identity"]
+    faces = "on synthetic faces, " if check.synthetic else ""
     lines.append(
-        f"self-check: mean similarity {check.mated:.3f} mated, {check.nonmated:.3f} nonmated, "
+        f"self-check: {faces}mean similarity {check.mated:.3f} mated, {check.nonmated:.3f} nonmated, "
         f"{check.separation:.2f} standard deviations apart ({check.pairs[0]} and {check.pairs[1]} pairs)"
     )
     if check.readings:
@@ -105,6 +105,8 @@ def describe(inspection: Inspection) -> list[str]:
 
 
 def _conclusion(check: SelfCheck) -> str:
+    if check.synthetic:
+        return _between_readings(check)
     if check.suggestion is not None:
         return (
             f"not understood: --preset {check.suggestion} separates people better "
@@ -115,6 +117,21 @@ def _conclusion(check: SelfCheck) -> str:
     if check.readings:
         return f"understood: of the readings, {next(iter(check.readings))}, the assumed one, separates best"
     return "understood: no other channel order or scale separates people better"
+
+
+def _between_readings(check: SelfCheck) -> str:
+    """Return what synthetic people show: which reading is better, and not whether a network is good."""
+    if check.suggestion is not None:
+        return (
+            f"ambiguous: --preset {check.suggestion} separates synthetic people better "
+            f"({check.suggested_separation:.2f} standard deviations); try it; --images checks it"
+        )
+    if check.decided:
+        return (
+            f"likely: of the readings, {next(iter(check.readings))}, the assumed one, separates synthetic "
+            "people best; --images checks it"
+        )
+    return "undecided: the readings separate synthetic people alike; --images decides"
 
 
 def as_json(inspection: Inspection) -> dict[str, Any]:

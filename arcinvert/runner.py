@@ -5,7 +5,7 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +50,8 @@ def run_plan(
     notes: Sequence[str] = (),
     resume: bool = False,
     overlap: Overlap | None = None,
+    attacked: dict[str, Any] | None = None,
+    access: Callable[[], dict[str, Any]] | None = None,
 ) -> Run:
     """Attack the subjects, judge and describe the images, and write everything, completely or not at all.
 
@@ -70,6 +72,9 @@ def run_plan(
         resume: Whether to keep the finished batches of an earlier run with the same inputs; if one of them
             has changed, all is done anew, and a note says which.
         overlap: Which photographs are among the attacker's public faces; None where there are none.
+        attacked: What the attacked network is, for the result; None describes the attacker's.
+        access: Returns, after the last batch, how the attacked network was accessed; None where it was by its
+            weights.
 
     Raises:
         InputError: If the folder cannot be written, another run writes it, or not even one image fits into
@@ -109,7 +114,8 @@ def run_plan(
             "inputs": inputs,
             "options": options,
             "plan": plan.describe() | {"batch_size": batches.size},
-            "attacked": describe_model(attacker.recogniser),
+            "attacked": attacked or describe_model(attacker.recogniser),
+            "access": {"kind": "weights"} if access is None else access(),
             "attacker_knowledge": {"level": plan.knowledge} | plan.knowledge_used,
             "judge": {
                 key: value for key, value in shipped_calibration().items() if key not in NOT_IN_RESULTS

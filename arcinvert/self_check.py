@@ -1,7 +1,7 @@
-"""A check on real faces: does a network tell people apart, and would another preprocessing do better?
+"""A check on labelled faces: does a network tell people apart, and would another preprocessing do better?
 
 A wrong channel order or scale does not stop a network from working: it only makes it worse. On labelled faces
-it shows.
+it shows. Where a file leaves several readings open, synthetic people are enough to compare these.
 """
 
 import itertools
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from arcinvert.knowledge.synthetic_faces import draw_people
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.data.pairs import Pair, read_pairs
@@ -25,6 +26,8 @@ from recognition.recogniser import EMBEDDING_BATCH, Preprocessing, Recogniser
 #: The number of people, with two photographs each, and the seed of their draw.
 _PEOPLE = 20
 _SEED = 0
+#: The number of synthetic people, with two photographs each.
+_SYNTHETIC = 24
 #: The largest number of listed pairs of each kind.
 _PAIRS = 200
 #: Another preprocessing is suggested if its separation is higher by this factor. On two strong networks the
@@ -36,7 +39,7 @@ _SEPARATES = 1.5
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """Similarities on real faces.
+    """Similarities on labelled faces.
 
     Args:
         mated: The mean cosine similarity of pairs of one person.
@@ -48,6 +51,7 @@ class SelfCheck:
         suggested_separation: The highest separation of any preset.
         readings: The separation under each value of `--preset` between which the file does not decide, the
             assumed one first; empty if the file decides.
+        synthetic: Whether the faces are synthetic. Then only the readings are compared.
     """
 
     mated: float
@@ -57,11 +61,18 @@ class SelfCheck:
     suggestion: str | None
     suggested_separation: float
     readings: dict[str, float] = field(default_factory=dict)
+    synthetic: bool = False
 
     @property
     def understood(self) -> bool:
         """Whether the network tells people apart, and no other preprocessing does so clearly better."""
         return self.suggestion is None and self.separation >= _SEPARATES
+
+    @property
+    def decided(self) -> bool:
+        """Whether the assumed reading separates these people clearly better than each other one."""
+        others = list(self.readings.values())[1:]
+        return all(self.separation > _BETTER * one for one in others)
 
 
 @dataclass(frozen=True)
@@ -83,25 +94,32 @@ class _Separation:
 
 
 def self_check(
-    recogniser: Recogniser, images: str | os.PathLike[str], *, pairs: str | os.PathLike[str] | None = None
+    recogniser: Recogniser,
+    images: str | os.PathLike[str] | None = None,
+    *,
+    pairs: str | os.PathLike[str] | None = None,
 ) -> SelfCheck:
-    """Compare mated with nonmated similarities under the assumed preprocessing and under every preset.
+    """Compare mated with nonmated similarities under the assumed preprocessing and under others.
+
+    The others are those that the network's file leaves open and, with images, every preset.
 
     Args:
         recogniser: The network, on the CPU.
-        images: A folder of one folder for each identity, with photographs or aligned crops.
+        images: A folder of one folder for each identity, with photographs or aligned crops; None draws
+            synthetic people.
         pairs: A list in LFW's format of pairs of these images; None draws people with two images.
 
     Raises:
         InputError: If there are no two people with two faces each, or too few usable pairs.
     """
-    people = read_folders(images)
-    if pairs is None:
-        comparisons = _drawn(recogniser, people, images)
-    else:
-        comparisons = _listed(recogniser, read_pairs(pairs, people)[0])
     assumed = recogniser.preprocessing
-    candidates = _candidates(assumed)
+    if images is None:
+        comparisons, candidates = _synthetic(recogniser), {"assumed": assumed}
+    else:
+        people = read_folders(images)
+        listed = None if pairs is None else read_pairs(pairs, people)[0]
+        comparisons = _drawn(recogniser, people, images) if listed is None else _listed(recogniser, listed)
+        candidates = _candidates(assumed)
     readings = {
         name: replace(parse_preset(name, assumed), input_size=assumed.input_size)
         for name in recogniser.source.readings
@@ -117,9 +135,9 @@ def self_check(
     own, highest = found["assumed"], found[best].separation
     suggestion = _preset_text(candidates[best]) if highest > _BETTER * own.separation else None
     if suggestion is None and readings:
-        # The file leaves these open, so that a small difference between them decides.
+        # The file leaves these open, so that on photographs a small difference between them decides.
         nearest = max(readings, key=lambda name: found[name].separation)
-        if found[nearest].separation > own.separation:
+        if found[nearest].separation > own.separation * (_BETTER if images is None else 1):
             suggestion, highest = nearest, found[nearest].separation
     return SelfCheck(
         mated=own.mated,
@@ -129,6 +147,7 @@ def self_check(
         suggestion=suggestion,
         suggested_separation=highest,
         readings={name: found[name].separation for name in readings},
+        synthetic=images is None,
     )
 
 
@@ -172,10 +191,24 @@ def _separation(recogniser: Recogniser, comparisons: _Comparisons) -> _Separatio
     )
 
 
+def _synthetic(recogniser: Recogniser) -> _Comparisons:
+    """Draw synthetic people with two photographs: the pairs are those of `_drawn`."""
+    faces = draw_people(_SYNTHETIC, 2, size=recogniser.input_size)
+    return _pairs_of_two(faces)
+
+
+def _pairs_of_two(faces: Tensor) -> _Comparisons:
+    """Pair two faces of each person: all pairs of one person, and of two people's first and second."""
+    count = len(faces) // 2
+    mated = np.arange(2 * count).reshape(count, 2)
+    nonmated = np.array([(2 * i, 2 * j + 1) for i in range(count) for j in range(count) if i != j])
+    return _Comparisons(faces, mated, nonmated)
+
+
 def _drawn(
     recogniser: Recogniser, people: dict[str, list[Path]], images: str | os.PathLike[str]
 ) -> _Comparisons:
-    """Draw people with two faces: all pairs of one person, and of two people's first and second."""
+    """Draw people with two faces."""
     names = [name for name, paths in people.items() if len(paths) >= 2]
     order = np.random.default_rng(_SEED).permutation(len(names))
     faces: list[Tensor] = []
@@ -190,9 +223,7 @@ def _drawn(
         raise InputError(
             f"{images}: expected at least two people with two photographs with a face each, got {count}"
         )
-    mated = np.arange(2 * count).reshape(count, 2)
-    nonmated = np.array([(2 * i, 2 * j + 1) for i in range(count) for j in range(count) if i != j])
-    return _Comparisons(torch.stack(faces), mated, nonmated)
+    return _pairs_of_two(torch.stack(faces))
 
 
 def _listed(recogniser: Recogniser, listed: list[Pair]) -> _Comparisons:

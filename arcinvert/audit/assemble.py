@@ -103,15 +103,23 @@ def _threat_model(findings: Findings, options: AuditOptions) -> Json:
     knowledge, plan = findings.attack["knowledge"], findings.attack["plan"]
     held = "class centres" if options.target == "centres" else "templates"
     known = "nothing else" if knowledge["level"] == "weights" else knowledge["level"].replace("-", " ")
+    access = findings.attack["access"]
+    if access["kind"] == "weights":
+        has = f"holds the {held} and the network's weights"
+    else:
+        most = access["queries"]["most_for_one_person"]
+        asks = f"the network for {access['kind']}, of {most:,} images at most for each person"
+        has = f"holds the {held}, and asks {asks}" if access["kind"] == "embeddings" else f"asks {asks}"
     return {
         "held": held,
         "network": findings.network["name"],
         "level": knowledge["level"],
         "knowledge": knowledge,
+        "access": access,
         "budget": options.budget,
         "samples": plan["samples"],
         "steps": plan["steps"],
-        "claim": f"An attacker holds the {held} and the network's weights, and knows {known}. A stronger "
+        "claim": f"An attacker {has}, and knows {known}. A stronger "
         "attack may find more: these figures bound the risk from below.",
     }
 

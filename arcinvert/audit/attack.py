@@ -15,7 +15,7 @@ from arcinvert.attacker import Attacker
 from arcinvert.audit.options import AuditOptions
 from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.scores import Reference
-from arcinvert.inversion.result import Step, StopInversion
+from arcinvert.inversion.result import Inversion, Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.plan import AttackPlan
@@ -85,6 +85,10 @@ class NetworkAttack:
         """The mean face of the attacker's knowledge, uint8 (112, 112, 3): what knowing nobody gives."""
         return np.asarray(to_crop_size(to_uint8(self._attacker.knowledge.mean_face)[None])[0])
 
+    def access(self) -> dict[str, Any]:
+        """Return what the attacker has of the network, as JSON; what was asked for where that is answers."""
+        return {"kind": "weights"}
+
     def describe(self) -> dict[str, Any]:
         """Return plan, used knowledge and environment, as JSON."""
         found = environment(self._attacker.device, self._attacker.dtype)
@@ -117,9 +121,7 @@ class NetworkAttack:
             for row, (name, template) in enumerate(zip(names, templates, strict=True))
         ]
         try:
-            found = self._attacker.reconstruct(
-                subjects, self.plan, on_step=None if on_step is None else lambda _: on_step()
-            )
+            found = self._reconstruct(subjects, on_step, number)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -133,6 +135,12 @@ class NetworkAttack:
             images.reshape(*shape, *images.shape[1:]),
             np.array(found.similarity.tolist()).reshape(shape),
             np.array([face_detected(image) for image in images]).reshape(shape),
+        )
+
+    def _reconstruct(self, subjects: Sequence[Subject], on_step: OnStep | None, number: int) -> Inversion:
+        """Return the inversion of the batch of this number."""
+        return self._attacker.reconstruct(
+            subjects, self.plan, on_step=None if on_step is None else lambda _: on_step()
         )
 
     def _subject(self, name: str, template: NDArray[np.floating[Any]], key: str) -> Subject:
@@ -224,7 +232,7 @@ class NetworkAttack:
                 raise StopInversion
 
         rows = max(1, BATCH // self.plan.samples)
-        templates = np.random.default_rng(0).normal(size=(rows, self.recogniser.embedding_size))
+        templates = np.random.default_rng(0).normal(size=(rows, self._attacker.recogniser.embedding_size))
         subjects = [
             Subject(f"batch0.npy[{row}]", None, _unit_norm(template), Reference(), stem=str(row))
             for row, template in enumerate(templates)
@@ -250,7 +258,14 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
     Raises:
         InputError: If the network or its statistics cannot be used.
     """
-    choice = ModelChoice(options.model, options.preset, options.centres, options.classes, options.subcentres)
+    choice = ModelChoice(
+        options.model,
+        preset=options.preset,
+        centres=options.centres,
+        classes=options.classes,
+        subcentres=options.subcentres,
+        output=options.output,
+    )
     attacker = Attacker(
         choice if model is None else model,
         statistics=options.statistics if model is None else None,

@@ -115,7 +115,7 @@ def gather_findings(
             "classes": None if network.centres is None else len(network.centres),
             "dimensions": network.embedding_size,
         },
-        attack=inputs.attack.describe(),
+        attack=inputs.attack.describe() | {"access": inputs.attack.access()},
         rows=rows,
         libraries={name: version(name) for name in LIBRARIES},
         notes=_notes(inputs, cohort, overlap),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from arcinvert.attacked import network_digest
 from arcinvert.audit.attack import NetworkAttack, load_attack
+from arcinvert.audit.black_box_attack import load_black_box_attack
 from arcinvert.audit.cohort import Cohort, Crop, sample_identities
 from arcinvert.audit.defences import make_defences
 from arcinvert.audit.defences.base import Defence
@@ -191,7 +192,7 @@ def open_inputs(options: AuditOptions) -> AuditInputs:
     people_given = options.people is not None
     options = options.with_budget()
     defences = tuple(make_defences(options.defences))
-    attack = load_attack(options)
+    attack = load_attack(options) if options.access == "weights" else load_black_box_attack(options)
     folder = options.images or options.photos
     photographs = read_folders(folder) if folder else {}
     return AuditInputs(

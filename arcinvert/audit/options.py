@@ -1,12 +1,13 @@
 """Everything that decides an audit; free of torch, so that the command line can list it at once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from arcinvert.access.options import AccessOptions
 from arcinvert.options import AttackOptions
 from recognition.bundled import BUNDLED
-from recognition.config import check, option
+from recognition.config import option
 from recognition.errors import InputError
 from recognition.options import DeviceName, Precision
 
@@ -34,8 +35,8 @@ _JUDGES, _POLICY, _DEFENCES, _REPORT = "judges", "policy", "defences", "report"
 
 
 @dataclass(frozen=True)
-class AuditOptions:
-    """The options of an audit. None means that an option is not given.
+class AuditOptions(AccessOptions):
+    """The options of an audit, with those of the access to the network. None means "not given".
 
     Raises:
         InputError: If a value is out of its range, or the inputs do not go together.
@@ -54,6 +55,12 @@ class AuditOptions:
         "class",
         group=_NETWORK,
         minimum=1,
+    )
+    output: str | None = option(
+        help="which output is the embedding, of a network with several: an ONNX graph's name of it, a key, "
+        "or a number from 0",
+        group=_NETWORK,
+        metavar="NAME",
     )
     statistics: Path | None = option(
         help="the file of public-face knowledge that 'arcinvert calibrate' wrote, if it is not beside the "
@@ -192,9 +199,33 @@ class AuditOptions:
     )
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
+        self._check_access()
         self._check_inputs()
         self._check_policy()
+
+    def _check_access(self) -> None:
+        if self.access == "weights":
+            return
+        if self.black_box is not None:
+            raise InputError("black_box: expected a network as --model in an audit, got a system elsewhere")
+        if self.target == "centres":
+            raise InputError(f"target: expected templates with --access {self.access}, got centres")
+        for name in ("defences", "variants", "statistics"):
+            if getattr(self, name):
+                raise InputError(
+                    f"{name}: expected none with --access {self.access}; audit them by the weights"
+                )
+        if self.attack is not None and (
+            self.attack.knowledge == "weights" or self.attack.recipe != "arcinvert"
+        ):
+            raise InputError(
+                "attack: expected the recipe arcinvert and public faces with a black box, got others"
+            )
+
+    def access_options(self) -> AccessOptions:
+        """Return the options of the access alone."""
+        return AccessOptions(**{entry.name: getattr(self, entry.name) for entry in fields(AccessOptions)})
 
     def _check_inputs(self) -> None:
         if (self.images is None) == (self.templates is None):

@@ -15,7 +15,8 @@ def shown_options(options: AuditOptions) -> dict[str, Any]:
     for name, kind in kinds(AuditOptions).items():
         if kind.base is Path and shown[name] is not None:
             shown[name] = file_name(shown[name])
-    shown["model"] = model_name(options.model)
+    for name in ("model", "surrogate"):
+        shown[name] = model_name(getattr(options, name))
     if options.judges is not None:
         shown["judges"] = [model_name(judge) for judge in options.judges]
     shown["variants"] = [f"{name}={model_name(model)}" for name, model in options.variant_models().items()]

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arcinvert.cli.model_options import ModelOptions, add_model_arguments
+from arcinvert.access.options import AccessOptions
+from arcinvert.cli.model_options import ModelOptions, add_model_arguments, black_box_attacker
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import RECIPES, preset
 from recognition.config import add_arguments, gather
+from recognition.errors import InputError
 from recognition.files import safe_name
 from recognition.terminal import INTERRUPTED, DeferredProgressBar
 
 if TYPE_CHECKING:
+    from arcinvert.access.black_box_attacker import BlackBoxAttacker
     from arcinvert.attacker import Attacker
     from arcinvert.inversion.result import Step
     from arcinvert.run import Run
@@ -97,12 +100,41 @@ def load_attacker(given: argparse.Namespace) -> "Attacker":
         InputError: If it cannot be loaded.
     """
     options = ModelOptions(**gather(ModelOptions, given))
+    _prepare_process()
+    return options.attacker()
+
+
+def access_options(given: argparse.Namespace) -> AccessOptions:
+    """Return how the attacked network is accessed; bad values are refused before a network is loaded.
+
+    Raises:
+        InputError: If a value is out of its range, or a black box is to be resumed.
+    """
+    options = AccessOptions(**gather(AccessOptions, given))
+    if options.access != "weights" and given.resume:
+        raise InputError(
+            f"resume: expected --access weights, got {options.access}: answers are not kept; leave it out"
+        )
+    return options
+
+
+def load_black_box_attacker(given: argparse.Namespace, access: AccessOptions) -> "BlackBoxAttacker":
+    """Load the network of parsed arguments, or what answers in its place, as a black box.
+
+    Raises:
+        InputError: If it cannot be loaded.
+    """
+    options = ModelOptions(**gather(ModelOptions, given))
+    _prepare_process()
+    return black_box_attacker(options, access)
+
+
+def _prepare_process() -> None:
     from recognition.runtime import keep_freed_memory
     from recognition.terminal import quiet_warnings
 
     keep_freed_memory()
     quiet_warnings()
-    return options.attacker()
 
 
 def out_folder(given: argparse.Namespace, first: object) -> Path:

@@ -114,7 +114,7 @@ def _code_of_file(given: argparse.Namespace) -> list[str]:
     if given.config is None:
         return []
     values = read_toml(AuditOptions, given.config)
-    named = [values.get("model")] if not hasattr(given, "model") else []
+    named = [values.get(name) for name in ("model", "surrogate") if not hasattr(given, name)]
     named += values.get("judges") or () if not hasattr(given, "judges") else ()
     if not hasattr(given, "variants"):
         named += [str(one).partition("=")[2] for one in values.get("variants") or ()]

@@ -4,14 +4,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from arcinvert.access.options import AccessOptions
 from arcinvert.cli.attacks import (
     AttackProgress,
+    access_options,
     add_attack_arguments,
     attack_arguments,
     finish,
     load_attacker,
+    load_black_box_attacker,
     out_folder,
 )
+from recognition.config import add_arguments
 
 
 def add_parser(commands: Any) -> None:
@@ -20,19 +24,22 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "templates", metavar="FILE.npy", help="one template, shape (dim,), or several, shape (n, dim)"
     )
+    add_arguments(parser, AccessOptions)
     add_attack_arguments(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(given: argparse.Namespace) -> int:
     options = attack_arguments(given)
+    access = access_options(given)
+    out = out_folder(given, Path(given.templates).stem)
+    if access.access != "weights":
+        black_box = load_black_box_attacker(given, access)
+        with AttackProgress() as progress:
+            return finish(black_box.from_embedding(given.templates, out=out, progress=progress, **options))
     attacker = load_attacker(given)
     with AttackProgress() as progress:
         run = attacker.from_embedding(
-            given.templates,
-            out=out_folder(given, Path(given.templates).stem),
-            resume=given.resume,
-            progress=progress,
-            **options,
+            given.templates, out=out, resume=given.resume, progress=progress, **options
         )
     return finish(run)

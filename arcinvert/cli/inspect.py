@@ -16,7 +16,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--images",
         metavar="DIR",
-        help="a folder of one folder for each identity, for the check; 20 people with two images suffice",
+        help="a folder of one folder for each identity, for the check; 20 people with two images suffice; "
+        "without it, synthetic people compare the readings of a file that is ambiguous",
     )
     parser.add_argument("--pairs", metavar="FILE", help="pairs of these images in LFW's format")
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of lines")

@@ -4,11 +4,14 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from arcinvert.access.options import AccessOptions
 from recognition.bundled import BUNDLED
 from recognition.config import add_arguments, check, gather, option
+from recognition.errors import InputError
 from recognition.options import DeviceName, Precision
 
 if TYPE_CHECKING:
+    from arcinvert.access.black_box_attacker import BlackBoxAttacker
     from arcinvert.attacker import Attacker
     from recognition.loading import ModelChoice
 
@@ -25,7 +28,7 @@ class ModelOptions:
 
     model: str = option(
         BUNDLED,
-        help="the network: the bundled one, a file (.safetensors, .pt, .pth, .ckpt, .onnx), "
+        help="the network: the bundled one, a file (.safetensors, .pt, .pth, .ckpt, .bin, .onnx), "
         "package.module:factory[@weights], timm:NAME@weights or torchvision:NAME@weights",
         group=_GROUP,
         metavar="MODEL",
@@ -122,6 +125,26 @@ class ModelOptions:
 def add_model_arguments(parser: argparse.ArgumentParser, *exclude: str) -> None:
     """Add the arguments of `ModelOptions`, without those that a command does not have."""
     add_arguments(parser, ModelOptions, exclude=exclude)
+
+
+def black_box_attacker(options: ModelOptions, access: AccessOptions) -> "BlackBoxAttacker":
+    """Load an attacker of the network as a black box.
+
+    Raises:
+        InputError: If it cannot be loaded, or options are given that only its weights would allow.
+    """
+    for name in ("statistics", "decoder"):
+        if (given := getattr(options, name)) is not None:
+            raise InputError(f"{name}: expected none with --access {access.access}, got {given}")
+    from arcinvert.access.black_box_attacker import BlackBoxAttacker
+
+    return BlackBoxAttacker(
+        access,
+        options.choice(),
+        device=options.device,
+        precision=options.precision,
+        calibrate=options.calibrate,
+    )
 
 
 def model_options(given: argparse.Namespace, **values: Any) -> ModelOptions:

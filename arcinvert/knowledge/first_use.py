@@ -83,7 +83,8 @@ def cached_path(recogniser: Recogniser) -> Path | None:
     decides = {
         "model": recogniser.source.sha256,
         "preprocessing": vars(recogniser.preprocessing),
-        "output": recogniser.output,
+        # The output of an ONNX graph is chosen when the graph is converted.
+        "output": recogniser.source.architecture.get("output", recogniser.output),
         "faces": {"version": VERSION, "count": COUNT, "seed": SEED},
         "format": FORMAT,
     }

@@ -33,6 +33,8 @@ PEOPLE_VARIANCE = 1.5
 #: The standard deviation along all other symmetric directions, in units of that of photographs. Without them
 #: faces are blurred.
 OTHER_DEVIATION = 0.6
+#: The same along antisymmetric directions, pose and light from the side, between photographs of one person.
+TURNED_DEVIATION = 0.3
 
 
 @functools.cache
@@ -53,6 +55,35 @@ def draw_coefficients(count: int, generator: torch.Generator) -> Tensor:
     # The directions of people have their own variances in place of the others'.
     first += (people - first @ directions.T) @ directions
     return coefficients
+
+
+def draw_people(people: int, photographs: int, *, size: int, seed: int = SEED) -> Tensor:
+    """Return several synthetic photographs of each of several synthetic people.
+
+    Photographs of one person agree along the directions of people, and differ along all others, pose and
+    light among them.
+
+    Args:
+        people: The number of people.
+        photographs: The number of photographs of each.
+        size: The side of an image in pixels.
+        seed: The seed of the faces.
+
+    Returns:
+        Images in [0, 1], shape (people * photographs, 3, size, size), person by person.
+    """
+    components = load_face_pca()[1]
+    variances, directions = load_identity_directions()
+    generator = torch.Generator().manual_seed(derive_seed(seed, "synthetic people"))
+    symmetric = (components == components.flip(-1)).flatten(1).all(1)
+    deviations = torch.where(symmetric, OTHER_DEVIATION, TURNED_DEVIATION)
+    persons = (
+        torch.randn(people, 1, len(variances), generator=generator) * (PEOPLE_VARIANCE * variances).sqrt()
+    )
+    coefficients = torch.randn(people, photographs, len(components), generator=generator) * deviations
+    first = coefficients[..., : directions.shape[1]]
+    first += (persons - first @ directions.T) @ directions
+    return resized(faces_of(coefficients.flatten(0, 1)).clamp(0, 1), size)
 
 
 def draw_faces(count: int = COUNT, *, size: int, seed: int = SEED) -> Iterator[Tensor]:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -25,7 +25,24 @@ from recognition.detection.search import find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.files import printable
 from recognition.images import read_image, to_tensor, upright_rgb
-from recognition.recogniser import Recogniser
+
+
+class Embedder(Protocol):
+    """What makes templates of crops: a `Recogniser`, or a black box that enrols people."""
+
+    @property
+    def input_size(self) -> int:
+        """Side of the crops in pixels."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where the crops go."""
+        ...
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """Return unit-norm templates, (batch, dim), of crops, (batch, 3, size, size) in [0, 1]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ class LeftOut:
 
 
 def photograph_subjects(
-    recogniser: Recogniser,
+    recogniser: Embedder,
     photographs: Sequence[Any],
     judge: Judge,
     *,
@@ -173,7 +190,7 @@ def _as_pixels(given: Any, what: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(given)
 
 
-def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subject]:
+def crop_subjects(recogniser: Embedder, crops: Any, judge: Judge) -> list[Subject]:
     """Return subjects of an open-set attack from crops that are aligned already.
 
     Args:
@@ -214,7 +231,7 @@ def crop_subjects(recogniser: Recogniser, crops: Any, judge: Judge) -> list[Subj
 
 
 def face_subject(
-    recogniser: Recogniser,
+    recogniser: Embedder,
     photograph: NDArray[np.uint8],
     face: Face,
     judge: Judge,
@@ -249,6 +266,6 @@ def face_subject(
 
 
 @torch.no_grad()
-def template_of(recogniser: Recogniser, crop: NDArray[np.uint8]) -> Tensor:
+def template_of(recogniser: Embedder, crop: NDArray[np.uint8]) -> Tensor:
     """Return the template of one aligned crop of the network's input size, unit norm, (dim,), on the CPU."""
     return recogniser(to_tensor(crop)[None].to(recogniser.device))[0].cpu()

@@ -15,7 +15,6 @@ from arcinvert.subjects.subject import Subject
 from recognition.checkpoint import sha256
 from recognition.errors import InputError, one_line
 from recognition.files import check_regular, printable
-from recognition.recogniser import Recogniser
 
 #: Largest file of templates in bytes: sixteen million templates of 512 float32 numbers have 32 GB.
 _MAX_BYTES = 64 << 30
@@ -29,15 +28,14 @@ class TemplateSubjects(Sequence[Subject]):
     A file stays where it is: each template is read when it is asked for.
 
     Args:
-        recogniser: The attacked network.
+        dim: Dimensions of the attacked network's templates.
         templates: A .npy file, an array or a tensor, shape (dim,) or (n, dim), of any positive norm.
 
     Raises:
         InputError: If it is something else, has another dimension, or has NaN, infinite or zero templates.
     """
 
-    def __init__(self, recogniser: Recogniser, templates: Any) -> None:
-        dim = recogniser.embedding_size
+    def __init__(self, dim: int, templates: Any) -> None:
         if isinstance(templates, str | os.PathLike):
             path = Path(templates)
             self._name, self._stem = path.name, path.stem

@@ -17,6 +17,7 @@ from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError
 from recognition.files import is_file
 from recognition.loading.choice import ModelChoice
+from recognition.loading.conversions import of_ending
 from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import Recogniser
 from recognition.registry import Entry, Registry
@@ -33,6 +34,8 @@ __all__ = [
     "parse_preset",
 ]
 
+#: Most files of a folder that an error message lists.
+_MAX_LISTED = 5
 #: Readers by the ending of a file's name. A reader takes the path and the choice, and returns a Recogniser.
 FORMATS: Registry[Callable[[Path, ModelChoice], Recogniser]] = Registry(
     "ending",
@@ -42,7 +45,7 @@ FORMATS: Registry[Callable[[Path, ModelChoice], Recogniser]] = Registry(
         ),
         ".onnx": Entry("recognition.loading.onnx_files:open_onnx", "a graph"),
         **dict.fromkeys(
-            (".pt", ".pth", ".ckpt", ".tar"),
+            (".pt", ".pth", ".ckpt", ".tar", ".bin"),
             Entry("recognition.loading.weight_files:open_torch", "a state dict of torch.save"),
         ),
         ".pt2": Entry("recognition.loading.weight_files:refuse_exported", "a torch.export program, refused"),
@@ -55,8 +58,8 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
 
     Args:
         model: The bundled network's name; a file: this project's .safetensors, a state dict (.safetensors,
-            .pt, .pth, .ckpt, .tar) of a known family, or .onnx; `package.module:factory[@weights]`, which
-            runs that code; or a `ModelChoice` of one of these with a preset or class centres.
+            .pt, .pth, .ckpt, .tar, .bin) of a known family, or .onnx; `package.module:factory[@weights]`,
+            which runs that code; or a `ModelChoice` of one of these with a preset or class centres.
 
     Raises:
         InputError: If the file does not exist, is of another kind, is damaged, or is not safe to read.
@@ -121,6 +124,10 @@ def _open(choice: ModelChoice) -> Recogniser:
 
         if factories.is_factory(text):
             return factories.open_factory(text)
+    if path.is_dir():
+        files = [file.name for file in sorted(path.iterdir()) if file.suffix.lower() in FORMATS]
+        listed = ", ".join(files[:_MAX_LISTED]) or f"none with an ending of {', '.join(FORMATS)}"
+        raise InputError(f"{path}: expected a model file, got a folder; give one of its files: {listed}")
     if not is_file(path):
         raise InputError(
             f"{path}: expected a model file or a bundled network's name ({', '.join(NETWORKS)}), found no "
@@ -129,6 +136,7 @@ def _open(choice: ModelChoice) -> Recogniser:
     ending = path.suffix.lower()
     if ending not in FORMATS:
         raise InputError(
-            f"{path}: expected a model file ({', '.join(FORMATS)}), got the ending {path.suffix or 'none'!r}"
+            f"{path}: expected a model file ({', '.join(FORMATS)}), got the ending "
+            f"{path.suffix or 'none'!r}; {of_ending(path)}"
         )
     return FORMATS[ending](path, choice)

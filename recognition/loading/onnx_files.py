@@ -12,6 +12,7 @@ from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json, read_bytes
 from recognition.loading.choice import ModelChoice
+from recognition.loading.conversions import export, one_file, part
 from recognition.loading.networks.inputs import CentreCrop, Grey
 from recognition.loading.onnx_checks import check_calls, has_external_data
 from recognition.loading.onnx_network import OnnxNetwork
@@ -72,7 +73,9 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
         raise InputError(f"{path}: {error}; get an intact copy") from None
     if is_open and size is None:
         reason += f"; the file leaves the size open, {side} was the first that fits"
-    architecture = {"network": "onnx", "nodes": len(model.graph.node)}
+    architecture: dict[str, Any] = {"network": "onnx", "nodes": len(model.graph.node)}
+    if len(model.graph.output) > 1:
+        architecture["output"] = output
     return Recogniser(
         _adapted(network, given, side),
         name=path.stem,
@@ -92,8 +95,8 @@ def _parse(path: Path) -> tuple[Any, int]:
         del data
         if has_external_data(model):
             raise InputError(
-                "expected its weights in it, got external data in other files; save it in one "
-                "(onnx.save(onnx.load(path), one_path))"
+                "expected its weights in it, got external data in other files; put them into one: "
+                f"{one_file(path)}"
             )
         check_calls(model, size)
         onnx.checker.check_model(model)
@@ -135,7 +138,8 @@ def _input_of(model: Any, path: Path) -> _Input:
     ):
         raise InputError(
             f"{path}: expected one image input (batch, 3, height, width), got {len(inputs)} inputs, "
-            f"the first {shape}; export the face recogniser alone"
+            f"the first {shape}; export the face recogniser alone, or take it out of the graph: "
+            f"{part(path, 'INPUT', 'OUTPUT')}"
         )
     given = _Input(shape, inputs[0].type.tensor_type.elem_type)
     if given.columns > given.rows > 0:
@@ -218,10 +222,10 @@ def _check_batches(network: OnnxNetwork, shape: tuple[int, ...], path: Path) -> 
         # torch raises many types on shapes that do not fit, all of them about the graph.
         raise InputError(
             f"{path}: was exported for a fixed batch and does not run with another ({one_line(error)}); "
-            "export it with a dynamic batch"
+            f"export it with a dynamic batch: {export(path)}"
         ) from None
     if not close:
         raise InputError(
             f"{path}: was exported for a fixed batch, and mixes the images of others; export it with a "
-            "dynamic batch"
+            f"dynamic batch: {export(path)}"
         )

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognition.errors import InputError
+from recognition.loading.limits import check_elements
 from recognition.loading.onnx_operators.base import Node
 from recognition.loading.onnx_operators.feature_maps import pool_padding
 
@@ -61,6 +62,80 @@ def _conv(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) 
     if weight is None or weight.ndim != 4 or len(shape) != 4:
         raise InputError(f"Conv {node.name}: expected a two-dimensional convolution with weights of its own")
     return OnnxConv2d(node, weight, constants[2] if len(constants) > 2 else None)
+
+
+class OnnxConvTranspose2d(nn.ConvTranspose2d):
+    """A transposed convolution with ONNX's padding and output sizes.
+
+    Args:
+        node: The node with the convolution's attributes.
+        weight: Shape (inputs, outputs / groups, rows, columns).
+        bias: Shape (outputs,), or None.
+        sides: Rows and columns of the input.
+
+    Raises:
+        InputError: If the number of groups does not divide the inputs, or an output side is below 1.
+    """
+
+    def __init__(self, node: Node, weight: Tensor, bias: Tensor | None, sides: Sequence[int]) -> None:
+        groups = node.get("group", 1)
+        if groups < 1 or weight.shape[0] % groups:
+            raise InputError(f"ConvTranspose: expected a divisor of {weight.shape[0]} groups, got {groups}")
+        with torch.device("meta"):
+            super().__init__(
+                weight.shape[0],
+                weight.shape[1] * groups,
+                (weight.shape[2], weight.shape[3]),
+                stride=tuple(node.get("strides") or (1, 1)),
+                dilation=tuple(node.get("dilations") or (1, 1)),
+                groups=groups,
+                bias=bias is not None,
+            )
+        self.weight = nn.Parameter(weight)
+        if bias is not None:
+            self.bias = nn.Parameter(bias)
+        #: What is added to (or, negative, cut from) the complete output, in torch's order.
+        self._margins = [margin for axis in (1, 0) for margin in self._margins_of(node, axis, sides[axis])]
+
+    def _margins_of(self, node: Node, axis: int, size: int) -> tuple[int, int]:
+        stride, extent = self.stride[axis], (self.kernel_size[axis] - 1) * self.dilation[axis] + 1
+        more = (node.get("output_padding") or (0, 0))[axis]
+        automatic = node.get("auto_pad", "NOTSET")
+        complete = stride * (size - 1) + extent
+        target = (node.get("output_shape") or (0, 0))[-2:][axis]
+        if not target and automatic in ("SAME_UPPER", "SAME_LOWER"):
+            # A kernel smaller than its stride gives fewer rows, as in onnxruntime.
+            target = min(size * stride, complete + more)
+        if target:
+            total = max(0, complete + more - target)
+            before = total // 2 if automatic == "SAME_UPPER" else total - total // 2
+            after = total - before
+            more = max(more, target - complete)
+        else:
+            pads = node.get("pads") or (0, 0, 0, 0)
+            before, after = (0, 0) if automatic == "VALID" else (pads[axis], pads[axis + 2])
+        if complete + more - before - after < 1:
+            raise InputError(f"ConvTranspose: expected an output, got {complete + more - before - after}")
+        check_elements((complete + abs(more),) * 2, "ConvTranspose")
+        return -before, more - after
+
+    def forward(self, features: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Return the output; its size follows from the node."""
+        complete = F.conv_transpose2d(
+            features, self.weight, None, self.stride, 0, 0, self.groups, self.dilation
+        )
+        output = F.pad(complete, self._margins)
+        return output if self.bias is None else output + self.bias[:, None, None]
+
+
+def _conv_transpose(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
+    weight = constants[1]
+    if weight is None or weight.ndim != 4 or len(shape) != 4:
+        raise InputError(
+            f"ConvTranspose {node.name}: expected a two-dimensional convolution with weights of its own"
+        )
+    bias = constants[2] if len(constants) > 2 else None
+    return OnnxConvTranspose2d(node, weight, bias, shape[2:])
 
 
 def _batch_norm(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) -> nn.Module | None:
@@ -152,6 +227,7 @@ def _group_norm(node: Node, constants: Sequence[Tensor | None], shape: Sequence[
 BUILDERS: dict[str, Builder] = {
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Gemm": _gemm,
     "GroupNormalization": _group_norm,
     "LayerNormalization": _layer_norm,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from recognition.errors import InputError, one_line
+from recognition.loading.conversions import of_operators
 from recognition.loading.limits import MAX_LIVE_ACTIVATIONS, Budget, meta_state, on_meta, size_guard
 from recognition.loading.onnx_layers import BUILDERS, gemm, prelu
 from recognition.loading.onnx_operators import FUNCTIONS
@@ -42,11 +43,13 @@ class _Step:
     Args:
         node: The node that is computed.
         layer: Name of its layer in `layers`, or None if it is a function.
+        of_shapes: Whether its inputs follow from shapes alone, so that it is computed on the CPU.
         last_use: Names of the values that no later step reads.
     """
 
     node: Node
     layer: str | None
+    of_shapes: bool = False
     last_use: tuple[str, ...] = ()
 
 
@@ -86,7 +89,7 @@ class OnnxNetwork(nn.Module):
         self.input_name: str
         #: Buffers of floating-point constants by name; as buffers they move with the network to a device.
         self._floats: dict[str, str] = {}
-        #: Integer constants by name, such as shapes, which stay on the CPU.
+        #: Constants by name that stay on the CPU: integers, such as shapes, and what is computed with them.
         self._sizes: dict[str, Tensor] = {}
         self._steps: list[_Step] = []
         graph = model.graph
@@ -154,6 +157,7 @@ class OnnxNetwork(nn.Module):
         builder = BUILDERS.get(node.operator)
         first = values.get(node.inputs[0])
         layer = None if builder is None or first is None else builder(node, given, first.shape)
+        of_shapes = False
         if layer is not None:
             name = f"{len(self._steps):04}_{re.sub(r'[^0-9A-Za-z_]+', '_', node.name) or node.operator}"
             self.layers[name] = layer.eval()
@@ -162,19 +166,11 @@ class OnnxNetwork(nn.Module):
             name = None
             if node.operator not in _ALL_FUNCTIONS:
                 raise InputError(f"node {node.operator} {node.name!r}: expected weights stored in the file")
-            outputs = self._run(node, [self._meta_value(node, one, constants, values) for one in node.inputs])
-        self._steps.append(_Step(node, name))
+            of_shapes = not any(name in values and values[name].is_meta for name in node.inputs)
+            keep = of_shapes or node.operator in _NEED_VALUES
+            outputs = self._run(node, [_traced(one, constants, values, keep=keep) for one in node.inputs])
+        self._steps.append(_Step(node, name, of_shapes))
         values.update(zip(node.outputs, outputs, strict=False))
-
-    def _meta_value(
-        self, node: Node, name: str, constants: dict[str, Tensor], values: dict[str, Tensor]
-    ) -> Tensor | None:
-        if name in values:
-            return values[name]
-        value = constants[name] if name else None
-        if value is None or not value.is_floating_point() or node.operator in _NEED_VALUES:
-            return value
-        return on_meta(value)
 
     def _store_constants(self, constants: dict[str, Tensor], budget: Budget) -> None:
         """Store the constants that functions read, and find the last step that reads each value."""
@@ -183,7 +179,7 @@ class OnnxNetwork(nn.Module):
         for step in reversed(self._steps):
             names = step.node.inputs[:1] if step.layer else step.node.inputs
             for name in names:
-                if name in constants and constants[name].is_floating_point():
+                if name in constants and constants[name].is_floating_point() and not step.of_shapes:
                     self._floats.setdefault(name, f"constant_{len(self._floats):04}")
                 elif name in constants:
                     self._sizes[name] = constants[name]
@@ -224,18 +220,29 @@ class OnnxNetwork(nn.Module):
             if step.layer is not None:
                 outputs = (self.layers[step.layer](values[step.node.inputs[0]]),)
             else:
-                outputs = self._run(step.node, [self._value(name, values) for name in step.node.inputs])
+                given = [self._value(name, values, step.of_shapes) for name in step.node.inputs]
+                outputs = self._run(step.node, given)
             values.update(zip(step.node.outputs, outputs, strict=False))
             for name in step.last_use:
                 del values[name]
         return values[self._output]
 
-    def _value(self, name: str, values: dict[str, Tensor]) -> Tensor | None:
+    def _value(self, name: str, values: dict[str, Tensor], of_shapes: bool = False) -> Tensor | None:
         if name in values:
             return values[name]
-        if name in self._floats:
+        if name in self._floats and not of_shapes:
             return self.get_buffer(self._floats[name])
         return self._sizes[name] if name else None
+
+
+def _traced(
+    name: str, constants: dict[str, Tensor], values: dict[str, Tensor], *, keep: bool
+) -> Tensor | None:
+    """Return an input for the trace; of a floating-point constant its shape alone, unless it is kept."""
+    if name in values:
+        return values[name]
+    value = constants[name] if name else None
+    return value if keep or value is None or not value.is_floating_point() else on_meta(value)
 
 
 def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
@@ -259,7 +266,7 @@ def _nodes(model: Any, budget: Budget) -> list[Node]:
         }
     )
     if unknown:
-        raise InputError(f"no converter for the operators {', '.join(unknown)}")
+        raise InputError(f"no converter for the operators {', '.join(unknown)}; {of_operators(unknown)}")
     made = [
         Node(
             node.op_type,

@@ -27,6 +27,10 @@ _UP_SIGNED, _UP = 100.0, 200.0
 #: Factors of ImageNet's standard deviations after (x + 1) / 2, and how much a factor may differ from them.
 _IMAGENET = (0.5 / 0.229, 0.5 / 0.224, 0.5 / 0.225)
 _TOLERANCE = 0.03
+#: Operators that change a value by rounding alone, both together.
+_QUANTISATION = ("QuantizeLinear", "DequantizeLinear")
+#: Largest quantised value of an input that is at most 1, or 2.6 with ImageNet's mean and standard deviation.
+_QUANTISED = 8.0
 #: Largest residual of a bias explained by a mean that was folded into it, relative to the bias.
 _FOLDED = 1e-2
 
@@ -83,6 +87,27 @@ def read_range(
     """
     if integer_input:
         return Reading("zero-to-255", "the graph takes integers")
+    reading = _of_constants(network, channels_last=channels_last, channels=channels)
+    return (_of_quantisation(network) or reading) if reading.preset is None else reading
+
+
+def _of_quantisation(network: OnnxNetwork) -> Reading | None:
+    """Return the range that a graph quantises its input in; None if it does not begin with that."""
+    node, _, constants = next(network.operations())
+    if node.operator != "QuantizeLinear" or constants[1] is None or constants[1].numel() != 1:
+        return None
+    given = constants[2] if len(constants) > 2 else None
+    point = torch.tensor(0, dtype=torch.uint8) if given is None else given
+    limits, scale = torch.iinfo(point.dtype), float(constants[1])
+    low, high = ((limit - int(point)) * scale for limit in (limits.min, limits.max))
+    words = f"it quantises its input from {low:.4g} to {high:.4g}"
+    if high > _QUANTISED:
+        return Reading("zero-to-255", words)
+    return Reading("zero-to-one" if low > -_SMALL * high else "insightface", words)
+
+
+def _of_constants(network: OnnxNetwork, *, channels_last: bool, channels: int) -> Reading:
+    """Return the reading of the constants with which a graph begins."""
     ones = torch.ones(channels)
     known = {network.input_name: _Affine(ones, 0 * ones, 3 if channels_last else 1)}
     for node, layer, constants in network.operations():
@@ -111,7 +136,8 @@ def _outputs(
         return _of_arithmetic(node, constants, known)
     if value is None:
         return None
-    if node.operator in ("Identity", "Cast", "CastLike", "Dropout", "Clip"):
+    # A value that is quantised and dequantised is nearly the same.
+    if node.operator in ("Identity", "Cast", "CastLike", "Dropout", "Clip", *_QUANTISATION):
         return [value]
     if node.operator == "Neg":
         return [replace(value, scale=-value.scale, offset=-value.offset)]

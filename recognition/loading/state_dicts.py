@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from recognition import checkpoint
 from recognition.errors import InputError, one_line
 from recognition.files import is_file
+from recognition.loading.conversions import dense_refusal, export, name_of, one_state
 from recognition.loading.torch_files import read_torch_file
 
 State = dict[str, Tensor]
@@ -123,9 +124,8 @@ def _only_state(loaded: dict[Any, Any], path: Path) -> str | None:
     keys = [key for key, value in loaded.items() if isinstance(key, str) and is_state(value)]
     if len(keys) > 1:
         raise InputError(
-            f"{path}: expected one state dict, got {_listed(keys)}; save the network's alone: python -c "
-            f"\"import torch; torch.save(torch.load('{path.name}', map_location='cpu', weights_only=True)"
-            f"['{keys[0]}'], '{path.stem}-network.pth')\""
+            f"{path}: expected one state dict, got {_listed(keys)}; save the network's alone: "
+            f"{one_state(path, keys[0])}"
         )
     return keys[0] if keys else None
 
@@ -139,20 +139,24 @@ def _checked(loaded: Any, path: Path) -> State:
     if not isinstance(loaded, dict) or not loaded:
         raise InputError(
             f"{path}: expected a state dict, got {type(loaded).__name__}; save the network's weights alone: "
-            f"torch.save(network.state_dict(), '{path.stem}.pth')"
+            f"torch.save(network.state_dict(), '{name_of(path, '.pth')}')"
         )
     others = [
         key for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, Tensor)
     ]
     if others:
+        saved = name_of(path, ".pth")
         raise InputError(
             f"{path}: expected a state dict of named tensors, got other values in it under "
-            f"{_listed(others)}; save the weights alone: torch.save(network.state_dict(), '{path.stem}.pth')"
+            f"{_listed(others)}; save the weights alone: torch.save(network.state_dict(), '{saved}')"
         )
     if len(loaded) > MAX_TENSORS:
-        raise InputError(f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}")
+        raise InputError(
+            f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}; export the network to "
+            f"ONNX where its code is: {export(path)}"
+        )
     if any(value.layout != torch.strided or value.is_quantized for value in loaded.values()):
-        raise InputError(f"{path}: expected dense tensors, got sparse or quantised ones; export it to ONNX")
+        raise InputError(dense_refusal(path))
     if any(value.is_meta or value.is_nested for value in loaded.values()):
         raise InputError(f"{path}: expected tensors with values, got others; get an intact copy")
     return {key: value.float() if value.is_floating_point() else value for key, value in loaded.items()}

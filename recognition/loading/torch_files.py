@@ -16,10 +16,16 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
-from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, is_out_of_memory, one_line
 from recognition.files import MAX_WEIGHTS, check_regular, open_regular
 from recognition.images import atomic_path
+from recognition.loading.conversions import (
+    compressed,
+    dense_refusal,
+    exported_refusal,
+    pickle_refusal,
+    torchscript_refusal,
+)
 
 #: Packages of the classes that training frameworks store in checkpoints beside the weights. Their content is
 #: read into plain dicts; the classes are not imported.
@@ -34,11 +40,13 @@ _MAX_IGNORED_CLASSES = 64
 #: `FloatTensor`, which allocate as much as a number in the file says.
 _NEEDED = re.compile(
     r"collections (OrderedDict|Counter|defaultdict)|__builtin__ set|builtins set"
-    r"|torch\._utils _rebuild_(tensor(_v[23])?|parameter(_with_state)?|qtensor|sparse_tensor)"
+    r"|torch\._utils _rebuild_(tensor(_v[23])?|parameter(_with_state)?)"
     r"|torch\._tensor _rebuild_from_type_v2|torch\.nn\.parameter Parameter|torch\.serialization _get_layout"
     r"|torch (Size|device|per_(tensor|channel)_\w+|b?float\w*|u?int\w*|complex\w*|q\w+|bool|\w+Storage)"
     r"|torch\.storage \w+Storage"
 )
+#: Functions that quantised and sparse tensors need.
+_NOT_DENSE = re.compile(r"torch\._utils _rebuild_(qtensor|sparse\w*)")
 #: Most operations of a file's pickles; the checkpoint of a training of IResNet-200 has 100,000.
 _MAX_OPERATIONS = 2_000_000
 #: The first bytes of an archive. Source: PKWARE's APPNOTE.TXT.
@@ -95,10 +103,7 @@ def read_torch_file(path: Path) -> Any:
     except InputError:
         raise
     except pickle.UnpicklingError:
-        raise InputError(
-            f"{path}: expected plain tensors, got a file whose loading could run code (or no torch file); "
-            "save its state_dict() alone, or convert it to safetensors where you trust it"
-        ) from None
+        raise InputError(pickle_refusal(path)) from None
     except Exception as error:
         # A damaged pickle stream may raise anything.
         raise InputError(
@@ -144,7 +149,10 @@ def _check_archive(path: Path) -> bool:
                     f"{path}: expected a torch file of at most {_MAX_MEMBERS:,} members, got {len(entries):,}"
                 )
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise InputError(f"{path}: expected a torch file, got a compressed archive; save it anew")
+                raise InputError(
+                    f"{path}: expected a torch file, got a compressed archive; save it anew: "
+                    f"{compressed(path)}"
+                )
             # Members that overlap hold more than the file, and would be read again and again.
             if (held := sum(entry.file_size for entry in entries)) > path.stat().st_size:
                 raise InputError(
@@ -182,33 +190,12 @@ def _check_pickles(file: IO[bytes], count: int, path: Path) -> None:
                 raise InputError(
                     f"{path}: expected a torch file of at most {_MAX_OPERATIONS:,} operations, got more"
                 )
+            if operation.name == "GLOBAL" and _NOT_DENSE.fullmatch(str(argument)):
+                raise InputError(dense_refusal(path))
             if operation.name != "GLOBAL" or _NEEDED.fullmatch(str(argument)):
                 continue
             if not _IGNORED_CLASSES.match(str(argument).replace(" ", ".")):
                 raise pickle.UnpicklingError
-
-
-def torchscript_refusal(path: Path) -> str:
-    """Return the error message for a TorchScript file.
-
-    Its code may write files, and torch warns against loading untrusted ones.
-    """
-    return (
-        f"{path}: expected weights or ONNX, got a TorchScript program, which can run code; where you trust "
-        f"it, convert it: python -c \"import torch; torch.onnx.export(torch.jit.load('{path.name}'), "
-        f"(torch.zeros(2, 3, {ALIGNED_SIZE}, {ALIGNED_SIZE}),), '{path.stem}.onnx', dynamo=False, "
-        "dynamic_axes={'x': {0: 'batch'}}, input_names=['x'])\""
-    )
-
-
-def exported_refusal(path: Path) -> str:
-    """Return the error message for a torch.export file, which torch.export.load may unpickle."""
-    return (
-        f"{path}: expected weights or ONNX, got a torch.export program, whose loading can run code; where "
-        f'you trust it, convert it: python -c "import torch; '
-        f"torch.onnx.export(torch.export.load('{path.name}'), "
-        f"f='{path.stem}.onnx', dynamo=True, external_data=False)\" (needs onnxscript)"
-    )
 
 
 def _tensors(value: Any, seen: set[int], depth: int = 0) -> Iterator[Tensor]:

@@ -9,9 +9,10 @@ from recognition.checkpoint import FORMAT, check_header, load_recogniser, sha256
 from recognition.errors import InputError
 from recognition.loading.centres import as_rows, centres_of_training, head_weights
 from recognition.loading.choice import ModelChoice
+from recognition.loading.conversions import exported_refusal
 from recognition.loading.families import recognise
 from recognition.loading.state_dicts import Weights, find_weights, read_weights
-from recognition.loading.torch_files import exported_refusal, read_torch_file
+from recognition.loading.torch_files import read_torch_file
 from recognition.recogniser import Recogniser, Source
 
 

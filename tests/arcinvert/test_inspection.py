@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from arcinvert.inspection import Inspection, as_json, describe, inspect
+from arcinvert.knowledge.synthetic_faces import draw_people
 from arcinvert.self_check import SelfCheck, self_check
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor
@@ -124,6 +125,45 @@ def test_the_check_decides_between_a_files_readings(assumed: str, right: bool, c
     lines = describe(Inspection({}, check))
     assert lines[-2].startswith(f"readings:   {texts[0]} {check.separation:.2f}, {texts[1]} ")
     assert lines[-1].startswith(f"understood: of the readings, {texts[0]}" if right else "not understood: ")
+
+
+def test_without_images_synthetic_people_compare_the_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    recogniser = load("own_colours:make")
+    recogniser.source = replace(recogniser.source, readings=("insightface", "adaface"))
+    monkeypatch.setattr("arcinvert.inspection.load", lambda _: recogniser)
+    inspection = inspect("own_colours:make")
+    check = inspection.check
+    assert check is not None
+    assert check.synthetic
+    assert check.pairs == (24, 24 * 23)
+    # The pairs, from the faces themselves.
+    faces = draw_people(24, 2, size=recogniser.input_size)
+    with torch.no_grad():
+        embeddings = recogniser(faces).double().numpy()
+    cosines = embeddings @ embeddings.T
+    mated = [cosines[2 * one, 2 * one + 1] for one in range(24)]
+    nonmated = [cosines[2 * one, 2 * other + 1] for one in range(24) for other in range(24) if one != other]
+    assert (check.mated, check.nonmated) == pytest.approx((np.mean(mated), np.mean(nonmated)))
+    assert tuple(check.readings) == ("insightface", "adaface")
+    lines = describe(inspection)
+    assert lines[-3].startswith("self-check: on synthetic faces, mean similarity ")
+    assert lines[-2].startswith("readings:   insightface ")
+
+
+def test_what_synthetic_people_show() -> None:
+    def last(assumed: float, other: float, suggestion: str | None = None) -> str:
+        readings = {"insightface": assumed, "adaface": other}
+        better = max(assumed, other)
+        check = SelfCheck(0.7, 0.1, assumed, (24, 552), suggestion, better, readings, synthetic=True)
+        return describe(Inspection({}, check))[-1]
+
+    assert last(3.0, 3.2, "adaface").startswith(
+        "ambiguous: --preset adaface separates synthetic people better (3.20"
+    )
+    assert last(3.2, 3.0).startswith("likely: of the readings, insightface, the assumed one, separates")
+    # A twentieth decides, a hundredth does not.
+    assert last(3.03, 3.0) == last(3.0, 3.03)
+    assert last(3.0, 3.03) == "undecided: the readings separate synthetic people alike; --images decides"
 
 
 def test_a_small_difference_decides_between_readings() -> None:

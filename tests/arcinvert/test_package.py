@@ -34,8 +34,10 @@ def test_the_version_is_that_of_the_distribution() -> None:
 
 def test_the_package_exports_little_and_all_of_it_is_there() -> None:
     assert set(arcinvert.__all__) == {
+        "AccessOptions",
         "AttackOptions",
         "Attacker",
+        "BlackBoxAttacker",
         "InputError",
         "Run",
         "Step",

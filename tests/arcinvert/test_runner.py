@@ -18,6 +18,7 @@ from tests.arcinvert.support import STEPS, cosine_of, file_names, leave_out_judg
 
 #: Fields of result.json, as the documentation lists them.
 RESULT_FIELDS = {
+    "access",
     "schema",
     "created",
     "command",

@@ -15,11 +15,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pyarrow
 import pyarrow.parquet
 import torch
-from onnx import helper
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -35,8 +33,8 @@ from recognition.backbones.ir_body import BodyIResNet
 from recognition.bundled import UNDISTILLED, calibration_path
 from recognition.checkpoint import load_notes, save_recogniser
 from recognition.config.sources import read_toml
+from recognition.data.lists import read_list
 from recognition.data.pairs import read_pairs
-from recognition.data.sources import read_list
 from recognition.detection.tracking import track
 from recognition.images import read_image
 from recognition.loading import load
@@ -50,6 +48,7 @@ from recognition.training.options import TrainingOptions
 from recognition.training.skipped import skipped_before
 from recognition.training.state import read_state, write_state
 from tests.arcinvert.inversion.initialisation.knowledge import random_decoder
+from tests.fuzz import sets
 from tests.fuzz.mutations import (
     Mutation,
     mutate,
@@ -59,7 +58,7 @@ from tests.fuzz.mutations import (
     mutate_png,
     mutate_safetensors,
 )
-from tests.recognition.loading.files import linear_model
+from tests.fuzz.networks import network_bytes, onnx_bytes
 
 _ARCHITECTURE = {"network": "mobilefacenet", "width": 1 / 64, "embedding_size": 2}
 _IDENTITY = {"options": {"seed": 0}}
@@ -134,23 +133,6 @@ def _read_state(path: Path) -> None:
     read_state(path, identity=_IDENTITY)
 
 
-def _onnx_bytes(_: Path) -> list[bytes]:
-    plain = linear_model()
-    called = linear_model()
-    doubling = [helper.make_node("Add", ["a", "a"], ["b"])]
-    function = helper.make_function("own", "Twice", ["a"], ["b"], doubling, [helper.make_opsetid("", 13)])
-    called.functions.append(function)
-    called.opset_import.append(helper.make_opsetid("own", 1))
-    called.graph.node.insert(0, helper.make_node("Twice", ["x"], ["twice"], domain="own"))
-    called.graph.node[1].input[0] = "twice"
-    shaped = onnx.helper.make_node("ConstantOfShape", ["sizes"], ["zeros"])
-    computed = linear_model()
-    computed.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1, 4]), "sizes"))
-    computed.graph.node[1].output[0] = "product"
-    computed.graph.node.extend([shaped, helper.make_node("Add", ["product", "zeros"], ["y"])])
-    return [model.SerializeToString() for model in (plain, called, computed)]
-
-
 def _statistics_bytes(folder: Path) -> list[bytes]:
     recogniser = _own(folder).freeze()
     images = torch.rand(8, 3, 112, 112, generator=torch.Generator().manual_seed(0))
@@ -188,7 +170,7 @@ def _npy_bytes(_: Path) -> list[bytes]:
 
 def _read_npy(path: Path) -> None:
     network: Any = SimpleNamespace(embedding_size=2)
-    list(TemplateSubjects(network, path))
+    list(TemplateSubjects(network.embedding_size, path))
     read_centres(path, network, 2)
 
 
@@ -355,13 +337,18 @@ def _audit_json_bytes(_: Path) -> list[bytes]:
     return [(Path(__file__).parents[2] / "app" / "data" / "audit.json").read_bytes()]
 
 
+def _text_bytes(text: bytes, _: Path) -> list[bytes]:
+    return [text]
+
+
 READERS: dict[str, Reader] = {
     "own": Reader(".safetensors", _own_bytes, _read_own, mutate_safetensors),
     "safetensors": Reader(".safetensors", _safetensors_bytes, load, mutate_safetensors),
     "pt": Reader(".pt", _torch_bytes, load, mutate_members),
     "legacy-pt": Reader(".pth", functools.partial(_torch_bytes, legacy=True), load),
+    "networks": Reader(".bin", network_bytes, load, mutate_members),
     "state": Reader(".pt", _state_bytes, _read_state, mutate_members),
-    "onnx": Reader(".onnx", _onnx_bytes, load),
+    "onnx": Reader(".onnx", onnx_bytes, load),
     "statistics": Reader(".safetensors", _statistics_bytes, load_statistics, mutate_safetensors),
     "decoder": Reader(".safetensors", _decoder_bytes, _read_decoder, mutate_safetensors),
     "npy": Reader(".npy", _npy_bytes, _read_npy),
@@ -380,4 +367,13 @@ READERS: dict[str, Reader] = {
     "faiss": Reader(".faiss", _faiss_bytes, _read_table),
     "audit-toml": Reader(".toml", _audit_toml_bytes, _read_audit_toml, mutate_lines),
     "audit-json": Reader(".json", _audit_json_bytes, read_audit, mutate_json),
+    "records": Reader(".rec", sets.record_bytes, sets.read_records),
+    "record-index": Reader(".idx", sets.index_bytes, sets.read_index, mutate_lines),
+    "shard": Reader(".tar", sets.shard_bytes, sets.read_all),
+    "image-parquet": Reader(".parquet", sets.image_parquet_bytes, sets.read_all),
+    "verification-set": Reader(".bin", sets.verification_set_bytes, sets.read_verification_set),
+    **{
+        name: Reader(".txt", functools.partial(_text_bytes, text), read, mutate_lines)
+        for name, (text, read) in sets.TEXTS.items()
+    },
 }

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.template_prior import fit_prior
 from arcinvert.recipes import KnowledgeName
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, for_each_key, unit_norm
-from arcinvert.audit.defences.posterior import known_intervals
-from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.audit.defences.projection import Projection
 from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.template_posterior import known_intervals
+from arcinvert.knowledge.template_prior import fit_prior
 
 
 class BioHashing(Projection):

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
-from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.template_prior import fit_prior
 from recognition.errors import InputError
 
 #: Templates drawn from the prior.

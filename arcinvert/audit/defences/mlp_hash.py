@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
-from arcinvert.audit.defences.posterior import known_intervals
-from arcinvert.audit.defences.prior import TemplatePrior, fit_prior
 from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.template_posterior import known_intervals
+from arcinvert.knowledge.template_prior import TemplatePrior, fit_prior
 
 #: Hidden layers, and their width in multiples of the template's dimensions.
 _LAYERS, _WIDTH = 3, 2

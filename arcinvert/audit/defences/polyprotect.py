@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
 from arcinvert.audit.defences.polyprotect_keyless import estimate_without_key
-from arcinvert.audit.defences.prior import TemplatePrior, fit_prior
 from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.template_prior import TemplatePrior, fit_prior
 
 #: The adversary's steps, the share of each that is taken, and the change of a number at which they end.
 _STEPS, _SHARE, _TOLERANCE = 60, 0.5, 1e-6

@@ -8,9 +8,9 @@ to be tried; under the prior, the right position makes the record far more likel
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.defences.posterior import known_values
-from arcinvert.audit.defences.prior import TemplatePrior
 from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.template_posterior import known_values
+from arcinvert.knowledge.template_prior import TemplatePrior
 
 #: The coefficients of the term of exponent 2 that are tried, of either sign: it is all of the noise.
 _SECOND = (3, 8, 15, 25, 35, 45)

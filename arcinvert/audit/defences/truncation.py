@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
-from arcinvert.audit.defences.posterior import known_directions
-from arcinvert.audit.defences.prior import fit_prior
 from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.template_posterior import known_directions
+from arcinvert.knowledge.template_prior import fit_prior
 
 
 class Truncation(TemplateDefence):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recognition.backbones.undrawn import undrawn_weights
 from recognition.errors import InputError, one_line
+from recognition.loading.conversions import export, own_code
 from recognition.loading.families.base import Family, Network
 from recognition.loading.state_dicts import State, assign_weights
 from recognition.registry import Entry, Registry
@@ -30,12 +31,14 @@ FAMILIES: Registry[Family] = Registry(
         "AdaFace IResNet": Entry(f"{_HERE}.adaface:FAMILY", "mk-minchul/AdaFace"),
         "TFace IResNet": Entry(f"{_HERE}.tface:IRESNET", "Tencent/TFace"),
         "TFace MobileFaceNet": Entry(f"{_HERE}.tface:MOBILEFACENET", "Tencent/TFace"),
+        "TFace MobileFaceNet with GNAP": Entry(f"{_HERE}.tface:MOBILEFACENET_GNAP", "Tencent/TFace"),
         "FaceX-Zoo IResNet": Entry(f"{_HERE}.facex_zoo:IRESNET", "JDAI-CV/FaceX-Zoo"),
         "FaceX-Zoo MobileFaceNet": Entry(f"{_HERE}.facex_zoo:MOBILEFACENET", "JDAI-CV/FaceX-Zoo"),
         "CurricularFace IResNet": Entry(f"{_HERE}.curricularface:FAMILY", "HuangYG123/CurricularFace"),
         "InsightFace_Pytorch IResNet": Entry(f"{_HERE}.insightface_pytorch:FAMILY", "TreB1eN"),
         "InsightFace_Pytorch MobileFaceNet": Entry(f"{_HERE}.insightface_pytorch:MOBILEFACENET", "TreB1eN"),
         "MobileFaceNet_Pytorch": Entry(f"{_HERE}.mobilefacenet_pytorch:FAMILY", "Xiaoccer"),
+        "sphereface_pytorch": Entry(f"{_HERE}.sphereface_pytorch:FAMILY", "clcarwin/sphereface_pytorch"),
         "facenet-pytorch InceptionResnetV1": Entry(f"{_HERE}.facenet_pytorch:FAMILY", "timesler"),
     },
 )
@@ -58,7 +61,15 @@ def recognise(
     family = next((one for one in families.values() if one.matches(state, marks)), None)
     if family is None:
         raise InputError(_unknown(state, path, families))
-    state = dict(state)
+    try:
+        return _with_weights(family, dict(state), path)
+    except InputError as error:
+        # Whatever differs from the family's networks, the project's own code builds it.
+        raise InputError(f"{error}; {own_code(path)}") from None
+
+
+def _with_weights(family: Family, state: State, path: Path) -> tuple[Network, Tensor | None]:
+    """Return the network of a family with a state dict's weights, and its class weights."""
     # On the meta device a declared width takes no memory until the file's tensors are assigned.
     with undrawn_weights():
         try:
@@ -81,12 +92,8 @@ def _unknown(state: State, path: Path, families: Mapping[str, Family]) -> str:
         remark = "; if it is the head of a training, give it as --centres beside the backbone"
     else:
         remark = ""
-    command = (
-        'python -c "import torch; torch.onnx.export(network.eval(), torch.zeros(2, 3, 112, 112), '
-        f"'{path.stem}.onnx', input_names=['x'], dynamic_axes={{'x': {{0: 'batch'}}}}, dynamo=False)\""
-    )
     return (
         f"{path}: expected the state dict of {', '.join(families)}, got {len(state)} tensors, the first "
-        f"{next(iter(state), '')!r}{remark}; give the code that builds it as "
-        f"package.module:factory@{path.name}, or export the network to ONNX where its code is: {command}"
+        f"{next(iter(state), '')!r}{remark}; {own_code(path)}, or export the network to "
+        f"ONNX where its code is: {export(path)}"
     )

@@ -1,6 +1,7 @@
 """IResNets of arcface_torch (`backbone.pth`, `model.pt`, `checkpoint_gpu_0.pt`).
 
-Claim: RGB, (value - 127.5) / 127.5, 112x112 pixels.
+Claim: RGB, (value - 127.5) / 127.5, 112x112 pixels. So do ElasticFace and CR-FIQA, whose training code is
+based on it; CR-FIQA's files have a layer of image quality, `qs`, beside the embedding, which is left out.
 Source: deepinsight/insightface, recognition/arcface_torch/inference.py, which converts OpenCV's BGR to RGB,
 divides by 255, subtracts 0.5 and divides by 0.5.
 """
@@ -35,6 +36,7 @@ def build(state: State, path: Path) -> Network:
         {"network": f"iresnet{depth}", **options},
         PRESETS["insightface"],
         "arcface_torch trains on RGB, (value - 127.5) / 127.5",
+        head_prefixes=("qs.",),
     )
 
 

@@ -23,8 +23,7 @@ def build(state: State, path: Path) -> Network:
     if tuple(state["pos_embed"].shape) != (1, patches, dim) or dim % HEADS:
         raise InputError(
             f"{path}: expected a vision transformer for {ALIGNED_SIZE}x{ALIGNED_SIZE} images and {HEADS} "
-            f"heads, got patches of {patch} pixels and positions {tuple(state['pos_embed'].shape)}; give the "
-            f"code that builds it as package.module:factory@{path.name}"
+            f"heads, got patches of {patch} pixels and positions {tuple(state['pos_embed'].shape)}"
         )
     options = {
         "dim": dim,

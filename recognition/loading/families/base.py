@@ -114,8 +114,7 @@ def body_network(state: State, path: Path, *, inner_norm: bool) -> tuple[BodyIRe
     if side * side * channels != inputs or not 1 <= side <= _MAX_MAP:
         raise InputError(
             f"{path}: expected a network for square images ({channels} inputs of its last layer for each "
-            f"of s*s positions), got {inputs}; give the code that builds it as "
-            f"package.module:factory@{path.name}"
+            f"of s*s positions), got {inputs}"
         )
     network.output_layer[3] = nn.Linear(inputs, options["embedding_size"])
     return network, options, side * _SHRINKING
@@ -136,7 +135,7 @@ def body_options(state: State, path: Path, *, inner_norm: bool) -> dict[str, Any
     if "body.0.res_layer.7.weight" in state:
         raise InputError(
             f"{path}: expected units of two convolutions, got bottlenecks of three, as IR-152 and IR-200 of "
-            f"TFace have; give the code that builds it as package.module:factory@{path.name}"
+            "TFace have"
         )
     count = count_numbers(state, r"body\.(\d+)\.")
     outputs = [rows(state, f"body.{unit}.res_layer.{second}.weight", path, 4) for unit in range(count)]

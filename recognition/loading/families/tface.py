@@ -31,9 +31,12 @@ def build_iresnet(state: State, path: Path) -> Network:
 
 def build_mobilefacenet(state: State, path: Path) -> Network:
     """Return the MobileFaceNet of a state dict; all sizes follow from its shapes."""
+    key = "output_layer.bn.running_mean"
+    if key not in state:
+        key = "output_layer.bn2.running_mean"
     return Network(
         mobilefacenet(state),
-        {"network": "mobilefacenet", "embedding_size": rows(state, "output_layer.linear.weight", path, 2)},
+        {"network": "mobilefacenet", "embedding_size": rows(state, key, path, 1)},
         PRESETS["insightface"],
         "TFace trains on RGB, (value - 127.5) / 127.5",
     )
@@ -43,3 +46,5 @@ IRESNET = Family(
     ("input_layer.0.weight", "body.0.res_layer.0.weight", "body.0.res_layer.2.running_mean"), build_iresnet
 )
 MOBILEFACENET = Family(("conv2_dw.conv.weight", "output_layer.linear.weight"), build_mobilefacenet)
+#: With global norm-aware pooling (GNAP) in place of a depthwise convolution, as cavaface's too.
+MOBILEFACENET_GNAP = Family(("conv2_dw.conv.weight", "output_layer.bn1.running_mean"), build_mobilefacenet)

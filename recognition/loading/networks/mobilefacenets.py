@@ -9,6 +9,7 @@ deepinsight/insightface, recognition/arcface_torch/backbones/mobilefacenet.py (`
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from recognition.backbones.mobilefacenet import ConvUnit, DepthwiseUnit, GlobalDepthwise, ResidualUnits
@@ -79,8 +80,31 @@ def _depthwise(state: State, prefix: str, stride: int, kind: type[nn.Sequential]
     )
 
 
+class NormAwarePooling(nn.Module):
+    """Global norm-aware pooling (GNAP): a mean over positions, each scaled to the mean norm of all of them.
+
+    TFace's and cavaface's code takes the mean norm over a whole batch, so that images change each other. Here
+    it is that of the image itself, which is what their code gives for a batch of one.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(channels, affine=False)
+        self.bn2 = nn.BatchNorm1d(channels, affine=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return embeddings, (batch, channels), of feature maps, (batch, channels, h, w)."""
+        features = self.bn1(features)
+        norms = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+        scaled = features * (norms.mean((2, 3), keepdim=True) / norms)
+        return self.bn2(scaled.mean((2, 3)))
+
+
 def mobilefacenet(state: State) -> nn.Sequential:
-    """Return the network of InsightFace_Pytorch and FaceX-Zoo (`linear`, `bn`) or TFace (`output_layer`)."""
+    """Return the network of InsightFace_Pytorch and FaceX-Zoo (`linear`, `bn`) or TFace (`output_layer`).
+
+    The last layers are a global depthwise convolution and a linear layer, or `NormAwarePooling`.
+    """
     parts: list[tuple[str, nn.Module]] = [
         ("conv1", unit(state, "conv1", 2, 1)),
         ("conv2_dw", unit(state, "conv2_dw", 1, 1)),
@@ -91,6 +115,9 @@ def mobilefacenet(state: State) -> nn.Sequential:
         blocks = [_depthwise(state, f"{residual}.model.{number}", 1, Added) for number in range(units)]
         parts.append((residual, nn.Sequential(OrderedDict(model=nn.Sequential(*blocks)))))
     parts.append(("conv_6_sep", unit(state, "conv_6_sep")))
+    if "output_layer.bn1.running_mean" in state:
+        channels = shape(state, "output_layer.bn1.running_mean", 1)[0]
+        return nn.Sequential(OrderedDict([*parts, ("output_layer", NormAwarePooling(channels))]))
     nested = "output_layer.linear.weight" in state
     prefix = "output_layer." if nested else ""
     outputs, inputs = shape(state, f"{prefix}linear.weight", 2)

@@ -5,7 +5,8 @@ from recognition.loading.onnx_operators.base import Node
 
 _POOL = "auto_pad ceil_mode kernel_shape pads strides dilations"
 #: Names of attributes by operator, separated by spaces; operators that are not listed have none.
-_IMPLEMENTED = {
+IMPLEMENTED = {
+    "AffineGrid": "align_corners",
     "ArgMax": "axis keepdims select_last_index",
     "ArgMin": "axis keepdims select_last_index",
     "AveragePool": f"{_POOL} count_include_pad",
@@ -18,19 +19,27 @@ _IMPLEMENTED = {
     "Constant": "value value_float value_floats value_int value_ints",
     "ConstantOfShape": "value",
     "Conv": "auto_pad dilations group kernel_shape pads strides",
+    "ConvTranspose": "auto_pad dilations group kernel_shape output_padding output_shape pads strides",
     "CumSum": "exclusive reverse",
+    "DequantizeLinear": "axis block_size output_dtype",
     "DepthToSpace": "blocksize mode",
     "Dropout": "ratio seed is_test",
     "Einsum": "equation",
     "Elu": "alpha",
+    "EyeLike": "dtype k",
     "Flatten": "axis",
     "Gather": "axis",
     "GatherElements": "axis",
+    "GatherND": "batch_dims",
     "Gelu": "approximate",
     "Gemm": "alpha beta transA transB",
+    "GlobalLpPool": "p",
+    "GridSample": "align_corners mode padding_mode",
     "GroupNormalization": "epsilon num_groups stash_type",
+    "Hardmax": "axis",
     "HardSigmoid": "alpha beta",
     "InstanceNormalization": "epsilon",
+    "IsInf": "detect_negative detect_positive",
     "LayerNormalization": "axis epsilon stash_type",
     "LeakyRelu": "alpha",
     "LogSoftmax": "axis",
@@ -39,19 +48,28 @@ _IMPLEMENTED = {
     "LRN": "alpha beta bias size",
     # The order of storage is that of the second output, the indices.
     "MaxPool": f"{_POOL} storage_order",
+    "MeanVarianceNormalization": "axes",
     "Mod": "fmod",
+    "OneHot": "axis",
     "Pad": "mode pads value",
+    # The precision is that of the division, which is float32 here.
+    "QuantizeLinear": "axis block_size output_dtype precision saturate",
     "Reshape": "allowzero",
     "Resize": "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside "
     "extrapolation_value keep_aspect_ratio_policy mode nearest_mode scales",
     "RMSNormalization": "axis epsilon stash_type",
+    "ScatterElements": "axis reduction",
+    "ScatterND": "reduction",
     "Selu": "alpha gamma",
     "Shape": "start end",
+    "Shrink": "bias lambd",
     "Slice": "starts ends axes",
     "Softmax": "axis",
     "SpaceToDepth": "blocksize",
     "Split": "axis split num_outputs",
     "Squeeze": "axes",
+    "Swish": "alpha",
+    "ThresholdedRelu": "alpha",
     "TopK": "axis largest sorted",
     "Transpose": "perm",
     "Trilu": "upper",
@@ -59,10 +77,10 @@ _IMPLEMENTED = {
     "Upsample": "mode scales",
     **{
         f"Reduce{name}": "axes keepdims noop_with_empty_axes"
-        for name in ("Mean", "Prod", "Sum", "Max", "Min", "L1", "L2", "SumSquare", "LogSumExp")
+        for name in ("Mean", "Prod", "Sum", "Max", "Min", "L1", "L2", "SumSquare", "LogSum", "LogSumExp")
     },
 }
-_BY_OPERATOR = {operator: frozenset(names.split()) for operator, names in _IMPLEMENTED.items()}
+_BY_OPERATOR = {operator: frozenset(names.split()) for operator, names in IMPLEMENTED.items()}
 #: Attributes with the only value that is implemented, by operator.
 _ONLY = {"BatchNormalization": {"training_mode": 0, "spatial": 1}}
 

@@ -43,6 +43,7 @@ _TYPES = {
     1: torch.float32,
     2: torch.uint8,
     3: torch.int8,
+    4: torch.uint16,
     5: torch.int16,
     6: torch.int32,
     7: torch.int64,
@@ -72,6 +73,6 @@ def integers(value: Any) -> list[int]:
 def on_one_device(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Return both values on one device; those computed from shapes are on the CPU, activations may not be."""
     if first.device != second.device:
-        target = first.device if first.ndim >= second.ndim else second.device
+        target = second.device if first.device.type == "cpu" else first.device
         return first.to(target), second.to(target)
     return first, second

@@ -48,13 +48,21 @@ def _unary(function: Callable[[Tensor], Tensor]) -> Function:
 
 _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "Abs": torch.abs,
+    "Acos": torch.acos,
+    "Acosh": torch.acosh,
+    "Asin": torch.asin,
+    "Asinh": torch.asinh,
+    "Atan": torch.atan,
+    "Atanh": torch.atanh,
     "Ceil": torch.ceil,
     "Cos": torch.cos,
+    "Cosh": torch.cosh,
     "Erf": torch.erf,
     "Exp": torch.exp,
     "Floor": torch.floor,
     "HardSwish": F.hardswish,
     "Identity": lambda value: value,
+    "IsNaN": torch.isnan,
     "Log": torch.log,
     "Mish": F.mish,
     "Neg": torch.neg,
@@ -65,9 +73,11 @@ _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "Sigmoid": torch.sigmoid,
     "Sign": torch.sign,
     "Sin": torch.sin,
+    "Sinh": torch.sinh,
     "Softplus": F.softplus,
     "Softsign": F.softsign,
     "Sqrt": torch.sqrt,
+    "Tan": torch.tan,
     "Tanh": torch.tanh,
 }
 
@@ -100,12 +110,35 @@ def _selu(node: Node, value: Tensor) -> Tensor:
     return gamma * torch.where(value > 0, value, alpha * torch.expm1(value))
 
 
+def _hardmax(node: Node, value: Tensor) -> Tensor:
+    def largest(values: Tensor, dim: int) -> Tensor:
+        return torch.zeros_like(values).scatter(dim, values.argmax(dim, keepdim=True), 1.0)
+
+    return _softmax(node, value, largest)
+
+
+def _is_infinite(node: Node, value: Tensor) -> Tensor:
+    negative = torch.isneginf(value) & bool(node.get("detect_negative", 1))
+    return negative | (torch.isposinf(value) & bool(node.get("detect_positive", 1)))
+
+
+def _shrink(node: Node, value: Tensor) -> Tensor:
+    threshold, bias = node.get("lambd", 0.5), node.get("bias", 0.0)
+    shrunk = torch.where(value > threshold, value - bias, torch.zeros_like(value))
+    return torch.where(value < -threshold, value + bias, shrunk)
+
+
+def _thresholded(node: Node, value: Tensor) -> Tensor:
+    return torch.where(value > node.get("alpha", 1.0), value, torch.zeros_like(value))
+
+
 def _reduction(function: Callable[[Tensor, tuple[int, ...], bool], Tensor]) -> Function:
     def reduce(node: Node, value: Tensor, axes: Tensor | None = None) -> Tensor:
         chosen = node.get("axes") if axes is None else integers(axes)
         if not chosen:
             if node.get("noop_with_empty_axes", 0):
-                return value
+                # Nothing is reduced, and each value is what it would be alone, such as its absolute one.
+                return function(value.unsqueeze(-1), (-1,), False)
             chosen = range(value.ndim)
         return function(value, tuple(chosen), bool(node.get("keepdims", 1)))
 
@@ -157,6 +190,11 @@ FUNCTIONS: dict[str, Function] = {
     "ArgMax": _arg(torch.argmax),
     "ArgMin": _arg(torch.argmin),
     "Clip": _clip,
+    "Hardmax": _hardmax,
+    "IsInf": _is_infinite,
+    "Shrink": _shrink,
+    "Swish": lambda node, value: value * torch.sigmoid(node.get("alpha", 1.0) * value),
+    "ThresholdedRelu": _thresholded,
     "CumSum": _cumulated,
     "Mod": _modulo,
     "ReduceProd": _reduction(_product),
@@ -184,6 +222,7 @@ FUNCTIONS: dict[str, Function] = {
     "LpNormalization": lambda node, value: F.normalize(value, node.get("p", 2), node.get("axis", -1)),
     "ReduceMean": _reduction(lambda value, axes, keep: value.mean(axes, keepdim=keep)),
     "ReduceSum": _reduction(lambda value, axes, keep: value.sum(axes, keepdim=keep)),
+    "ReduceLogSum": _reduction(lambda value, axes, keep: value.sum(axes, keepdim=keep).log()),
     "ReduceMax": _reduction(lambda value, axes, keep: value.amax(axes, keepdim=keep)),
     "ReduceMin": _reduction(lambda value, axes, keep: value.amin(axes, keepdim=keep)),
     "ReduceL1": _reduction(lambda value, axes, keep: value.abs().sum(axes, keepdim=keep)),

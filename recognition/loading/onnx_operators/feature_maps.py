@@ -150,6 +150,10 @@ def _lp_pool(node: Node, value: Tensor) -> Tensor:
     return _window_sums(node, F.pad(value, padding).abs() ** power, kernel, stride) ** (1 / power)
 
 
+def _global_lp_pool(node: Node, value: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(value, node.get("p", 2), dim=tuple(range(2, value.ndim)), keepdim=True)
+
+
 def _response_norm(node: Node, value: Tensor) -> Tensor:
     size = node.get("size")
     before = (size - 1) // 2
@@ -157,6 +161,36 @@ def _response_norm(node: Node, value: Tensor) -> Tensor:
     sums = sum(squares[:, place : place + value.shape[1]] for place in range(size))
     scale = node.get("bias", 1.0) + node.get("alpha", 1e-4) / size * sums
     return value / scale ** node.get("beta", 0.75)
+
+
+def _mean_variance_norm(node: Node, value: Tensor) -> Tensor:
+    axes = tuple(node.get("axes") or (0, 2, 3))
+    if 0 in [axis % value.ndim for axis in axes]:
+        raise InputError(
+            "MeanVarianceNormalization: expected axes without the batch, whose images would change each "
+            f"other, got {list(axes)}"
+        )
+    centred = value - value.mean(axes, keepdim=True)
+    # The specification's epsilon.
+    return centred / (centred.square().mean(axes, keepdim=True).sqrt() + 1e-9)
+
+
+def _grid_sample(node: Node, value: Tensor, grid: Tensor) -> Tensor:
+    # Operator set 16 has its own names of the modes.
+    mode = {"linear": "bilinear", "cubic": "bicubic"}.get(node.get("mode"), node.get("mode", "bilinear"))
+    if value.ndim != 4 or mode not in ("bilinear", "nearest", "bicubic"):
+        raise InputError(
+            f"GridSample: expected linear, nearest or cubic on images, got {mode} on {value.ndim} dimensions"
+        )
+    padding = node.get("padding_mode", "zeros")
+    corners = bool(node.get("align_corners", 0))
+    return F.grid_sample(value, grid, mode=mode, padding_mode=padding, align_corners=corners)
+
+
+def _affine_grid(node: Node, theta: Tensor, size: Tensor) -> Tensor:
+    sizes = integers(size)
+    check_elements([*sizes, 2], "AffineGrid")
+    return F.affine_grid(theta, sizes, align_corners=bool(node.get("align_corners", 0)))
 
 
 def _depth_to_space(node: Node, value: Tensor) -> Tensor:
@@ -177,6 +211,10 @@ def _space_to_depth(node: Node, value: Tensor) -> Tensor:
 
 #: Functions by operator.
 FUNCTIONS: dict[str, Function] = {
+    "AffineGrid": _affine_grid,
+    "GlobalLpPool": _global_lp_pool,
+    "GridSample": _grid_sample,
+    "MeanVarianceNormalization": _mean_variance_norm,
     "Pad": _pad,
     "InstanceNormalization": _instance_norm,
     "LpPool": _lp_pool,

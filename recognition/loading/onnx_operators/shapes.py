@@ -75,14 +75,6 @@ def _slice(
     return value
 
 
-def _gather(node: Node, value: Tensor, indices: Tensor) -> Tensor:
-    axis = node.get("axis", 0) % value.ndim
-    chosen = indices.to(value.device, torch.int64)
-    chosen = torch.where(chosen < 0, chosen + value.shape[axis], chosen)
-    taken = value.index_select(axis, chosen.reshape(-1))
-    return taken.reshape([*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]])
-
-
 def _expand(node: Node, value: Tensor, shape: Tensor) -> Tensor:
     target = torch.broadcast_shapes(value.shape, tuple(integers(shape)))
     check_elements(target, "Expand")
@@ -107,25 +99,6 @@ def _range(node: Node, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     return start + delta * torch.arange(count)
 
 
-def _gather_elements(node: Node, value: Tensor, indices: Tensor) -> Tensor:
-    axis = node.get("axis", 0) % value.ndim
-    chosen = indices.to(value.device, torch.int64)
-    return value.gather(axis, torch.where(chosen < 0, chosen + value.shape[axis], chosen))
-
-
-def _triangle(node: Node, value: Tensor, diagonal: Tensor | None = None) -> Tensor:
-    first = 0 if diagonal is None else int(diagonal.item())
-    return value.triu(first) if node.get("upper", 1) else value.tril(first)
-
-
-def _largest(node: Node, value: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    axis, largest = node.get("axis", -1), bool(node.get("largest", 1))
-    # Stable, so that of equal values the first one comes first, as ONNX has it.
-    values, indices = value.sort(dim=axis, descending=largest, stable=True)
-    number = int(count.item())
-    return values.narrow(axis, 0, number), indices.narrow(axis, 0, number)
-
-
 #: Functions by operator.
 FUNCTIONS: dict[str, Function] = {
     "Reshape": _reshape,
@@ -135,13 +108,9 @@ FUNCTIONS: dict[str, Function] = {
     "Concat": _concat,
     "Split": _split,
     "Slice": _slice,
-    "Gather": _gather,
     "Expand": _expand,
     "Tile": _tile,
     "ConstantOfShape": _constant_of_shape,
-    "GatherElements": _gather_elements,
-    "TopK": _largest,
-    "Trilu": _triangle,
     "Range": _range,
     "Shape": lambda node, value: torch.tensor(value.shape[node.get("start", 0) : node.get("end")]),
     "Size": lambda node, value: torch.tensor(value.numel()),

@@ -5,16 +5,22 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper
 
+from arcinvert.attacked import network_digest
 from arcinvert.audit.attack import NetworkAttack, batches, load_attack, plan_differences
 from arcinvert.audit.defences import DEFENCES
 from arcinvert.audit.defences.base import NetworkDefence, TemplateDefence
 from arcinvert.audit.defences.folded_batchnorm import FoldedBatchNorm
 from arcinvert.audit.options import AuditOptions
+from arcinvert.knowledge.first_use import cached_path
 from arcinvert.plan import AttackPlan
+from recognition.errors import InputError
 from tests.conftest import TINY_NAMES
+from tests.recognition.loading.files import linear_model
 
 pytestmark = pytest.mark.usefixtures("cheap_judge")
 
@@ -134,3 +140,22 @@ def test_the_speed_is_measured_without_the_whole_attack(attack: NetworkAttack) -
 def test_a_model_may_state_its_preprocessing(options: AuditOptions, tiny_model: Path) -> None:
     attack = load_attack(replace(options, preset="channels=BGR"))
     assert attack.recogniser.preprocessing.channels == "BGR"
+
+
+def test_a_network_with_several_outputs_is_attacked_by_the_chosen_one(
+    options: AuditOptions, tmp_path: Path
+) -> None:
+    model = linear_model()
+    model.graph.node.append(helper.make_node("Neg", ["y"], ["other"]))
+    model.graph.output.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, ("batch", 4)))
+    path = tmp_path / "two.onnx"
+    onnx.save(model, path)
+    with pytest.raises(InputError, match="give --output NAME"):
+        load_attack(replace(options, model=str(path)))
+    images = torch.rand(2, 3, 8, 8)
+    chosen = [load_attack(replace(options, model=str(path), output=name)) for name in ("y", "other")]
+    first, second = (one.recogniser(images) for one in chosen)
+    torch.testing.assert_close(first, -second)
+    # What is cached for one output is not read for the other.
+    assert network_digest(chosen[0].recogniser) != network_digest(chosen[1].recogniser)
+    assert cached_path(chosen[0].recogniser) != cached_path(chosen[1].recogniser)

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.defences.base import Adversary, unit_norm
 from arcinvert.audit.defences.mlp_hash import MlpHash
-from arcinvert.audit.defences.posterior import known_intervals
-from arcinvert.audit.defences.prior import TemplatePrior
+from arcinvert.knowledge.template_posterior import known_intervals
+from arcinvert.knowledge.template_prior import TemplatePrior
 
 Floats = NDArray[np.float64]
 

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 import torch
 
 from arcinvert.evaluation.calibration import thresholds
@@ -14,6 +15,7 @@ from arcinvert.knowledge.synthetic_faces import (
     PEOPLE_VARIANCE,
     draw_coefficients,
     draw_faces,
+    draw_people,
     load_identity_directions,
 )
 from arcinvert.subjects.references import shipped_references
@@ -81,3 +83,29 @@ def test_no_face_is_nearer_to_a_person_than_strangers_are(judge: Judge) -> None:
     for point in thresholds():
         # The share of strangers' photographs beyond the threshold is the false match rate.
         assert (1 - distances > point.similarity).mean() <= point.fmr
+
+
+def test_photographs_of_a_person_share_what_people_differ_in() -> None:
+    faces = draw_people(3, 2, size=112)
+    assert faces.shape == (6, 3, 112, 112)
+    assert 0 <= float(faces.min()) < float(faces.max()) <= 1
+    assert torch.equal(faces, draw_people(3, 2, size=112))
+    assert not torch.equal(faces, draw_people(3, 2, size=112, seed=1))
+    # Photographs of one person differ, and are turned.
+    assert not torch.allclose(faces[0], faces[1], atol=0.01)
+    assert not torch.allclose(faces[0], faces[0].flip(-1), atol=0.01)
+
+
+def test_synthetic_people_agree_along_the_directions_of_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[torch.Tensor] = []
+
+    def record(coefficients: torch.Tensor) -> torch.Tensor:
+        drawn.append(coefficients)
+        return torch.zeros(len(coefficients), 3, 8, 8)
+
+    monkeypatch.setattr("arcinvert.knowledge.synthetic_faces.faces_of", record)
+    draw_people(400, 2, size=8)
+    variances, directions = load_identity_directions()
+    places = (drawn[0][:, : directions.shape[1]] @ directions.T).reshape(400, 2, -1)
+    torch.testing.assert_close(places[:, 0], places[:, 1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(places[:, 0].var(0), PEOPLE_VARIANCE * variances, rtol=0.35, atol=0)

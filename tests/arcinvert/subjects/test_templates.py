@@ -33,7 +33,7 @@ def save_templates(path: Path, templates: NDArray) -> Path:
 def test_one_template(tiny: Recogniser, tmp_path: Path) -> None:
     template = np.arange(1.0, 33.0)
     path = save_templates(tmp_path, template)
-    (subject,) = TemplateSubjects(tiny, path)
+    (subject,) = TemplateSubjects(tiny.embedding_size, path)
     assert subject.template.dtype == torch.float32
     expected = template / np.sqrt((template**2).sum())
     assert subject.template.numpy() == pytest.approx(expected, rel=1e-6)
@@ -46,7 +46,7 @@ def test_one_template(tiny: Recogniser, tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4", "<i4", "u1"])
 def test_several_templates(tiny: Recogniser, tmp_path: Path, dtype: str) -> None:
     templates = np.random.default_rng(0).integers(1, 100, (3, 32)).astype(dtype)
-    subjects = TemplateSubjects(tiny, save_templates(tmp_path, templates))
+    subjects = TemplateSubjects(tiny.embedding_size, save_templates(tmp_path, templates))
     assert len(subjects) == 3
     assert len({subject.name for subject in subjects}) == 3
     for subject, template in zip(subjects, templates.astype(np.float64), strict=True):
@@ -57,7 +57,7 @@ def test_several_templates(tiny: Recogniser, tmp_path: Path, dtype: str) -> None
 def test_length_of_a_template_does_not_matter(tiny: Recogniser, tmp_path: Path) -> None:
     template = np.random.default_rng(0).normal(size=32)
     scaled = np.stack([template, template * 1e30, template * 1e-30, template * 1e200, template * 1e-200])
-    subjects = TemplateSubjects(tiny, save_templates(tmp_path, scaled))
+    subjects = TemplateSubjects(tiny.embedding_size, save_templates(tmp_path, scaled))
     expected = torch.tensor(template / np.linalg.norm(template), dtype=torch.float32)
     for subject in subjects:
         torch.testing.assert_close(subject.template, expected)
@@ -66,12 +66,12 @@ def test_length_of_a_template_does_not_matter(tiny: Recogniser, tmp_path: Path) 
 @pytest.mark.parametrize("shape", [(31,), (2, 33), (2, 2, 32), (), (0,), (32, 1)])
 def test_wrong_dimension(tiny: Recogniser, tmp_path: Path, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="expected templates of 32 numbers"):
-        TemplateSubjects(tiny, save_templates(tmp_path, np.ones(shape)))
+        TemplateSubjects(tiny.embedding_size, save_templates(tmp_path, np.ones(shape)))
 
 
 def test_no_templates(tiny: Recogniser, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one"):
-        TemplateSubjects(tiny, save_templates(tmp_path, np.ones((0, 32))))
+        TemplateSubjects(tiny.embedding_size, save_templates(tmp_path, np.ones((0, 32))))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -79,27 +79,27 @@ def test_not_finite(tiny: Recogniser, tmp_path: Path, value: float) -> None:
     templates = np.ones((3, 32))
     templates[1, 5] = value
     with pytest.raises(InputError, match=r"finite.*number 1"):
-        TemplateSubjects(tiny, save_templates(tmp_path, templates))
+        TemplateSubjects(tiny.embedding_size, save_templates(tmp_path, templates))
 
 
 def test_zero_template(tiny: Recogniser, tmp_path: Path) -> None:
     templates = np.ones((3, 32))
     templates[2] = 0
     with pytest.raises(InputError, match=r"zero.*number 2"):
-        TemplateSubjects(tiny, save_templates(tmp_path, templates))
+        TemplateSubjects(tiny.embedding_size, save_templates(tmp_path, templates))
 
 
 @pytest.mark.parametrize("dtype", ["c8", "U4", "?", "M8[s]"])
 def test_no_real_numbers(tiny: Recogniser, tmp_path: Path, dtype: str) -> None:
     with pytest.raises(InputError, match="real numbers"):
-        TemplateSubjects(tiny, save_templates(tmp_path, np.ones(32, dtype="i8").astype(dtype)))
+        TemplateSubjects(tiny.embedding_size, save_templates(tmp_path, np.ones(32, dtype="i8").astype(dtype)))
 
 
 def test_pickled_objects_are_refused_unread(tiny: Recogniser, tmp_path: Path) -> None:
     trace = tmp_path / "was-run"
     path = save_templates(tmp_path, np.array([Bomb(trace)], dtype=object))
     with pytest.raises(InputError, match=r"templates\.npy: expected a \.npy file of numbers"):
-        TemplateSubjects(tiny, path)
+        TemplateSubjects(tiny.embedding_size, path)
     assert not trace.exists()
     # The same file does run when it is unpickled, so the refusal is what kept it from it.
     np.load(path, allow_pickle=True)
@@ -144,20 +144,20 @@ def test_files_that_are_something_else(tiny: Recogniser, tmp_path: Path, content
     path = tmp_path / "templates.npy"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"templates\.npy: expected"):
-        TemplateSubjects(tiny, path)
+        TemplateSubjects(tiny.embedding_size, path)
 
 
 def test_an_archive_is_refused(tiny: Recogniser, tmp_path: Path) -> None:
     np.savez(tmp_path / "templates.npz", np.ones(32))
     with pytest.raises(InputError, match=r"templates\.npz: expected"):
-        TemplateSubjects(tiny, tmp_path / "templates.npz")
+        TemplateSubjects(tiny.embedding_size, tmp_path / "templates.npz")
 
 
 def test_missing_templates(tiny: Recogniser, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        TemplateSubjects(tiny, tmp_path / "nowhere.npy")
+        TemplateSubjects(tiny.embedding_size, tmp_path / "nowhere.npy")
     with pytest.raises(InputError, match="expected"):
-        TemplateSubjects(tiny, tmp_path)
+        TemplateSubjects(tiny.embedding_size, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["array", "tensor", "half", "row"])
@@ -169,7 +169,7 @@ def test_templates_in_memory(tiny: Recogniser, kind: str) -> None:
         "half": torch.from_numpy(template).half(),
         "row": template[None],
     }
-    (subject,) = TemplateSubjects(tiny, given[kind])
+    (subject,) = TemplateSubjects(tiny.embedding_size, given[kind])
     expected = template / np.linalg.norm(template)
     assert subject.template.numpy() == pytest.approx(expected, abs=1e-3)
     assert (subject.name, subject.stem) == ("template[0]", "template")
@@ -177,7 +177,7 @@ def test_templates_in_memory(tiny: Recogniser, kind: str) -> None:
 
 
 def test_templates_by_slices(tiny: Recogniser) -> None:
-    subjects = TemplateSubjects(tiny, np.random.default_rng(0).normal(size=(5, 32)))
+    subjects = TemplateSubjects(tiny.embedding_size, np.random.default_rng(0).normal(size=(5, 32)))
     assert [subject.name for subject in subjects[1:4:2]] == ["template[1]", "template[3]"]
     assert subjects[-1].name == "template[4]"
     with pytest.raises(IndexError):

@@ -54,8 +54,11 @@ def depthwise(state: State, prefix: str, inputs: int, outputs: int, hidden: int)
     conv_bn(state, f"{prefix}.project", hidden, outputs, 1, slopes=False)
 
 
-def mobilefacenet_state(*, nested: bool, dim: int = 8, kernel=7) -> State:
-    """Return tensors under the names of InsightFace_Pytorch and FaceX-Zoo, or TFace (`nested`)."""
+def mobilefacenet_state(*, nested: bool, dim: int = 8, kernel=7, pooled: bool = False) -> State:
+    """Return tensors under the names of InsightFace_Pytorch and FaceX-Zoo, or TFace (`nested`).
+
+    With `pooled` the last layers are global norm-aware pooling (GNAP).
+    """
     state: State = {}
     conv_bn(state, "conv1", 3, 4, 3)
     conv_bn(state, "conv2_dw", 4, 4, 3, depthwise=True)
@@ -67,6 +70,10 @@ def mobilefacenet_state(*, nested: bool, dim: int = 8, kernel=7) -> State:
         for number in range(units):
             depthwise(state, f"{name}.model.{number}", outputs, outputs, 2 * outputs)
     conv_bn(state, "conv_6_sep", 6, 16, 1)
+    if pooled:
+        batch_norm(state, "output_layer.bn1", 16, affine=False)
+        batch_norm(state, "output_layer.bn2", 16, affine=False)
+        return state
     last = "output_layer." if nested else ""
     conv_bn(state, f"{last}conv_6_dw", 16, 16, kernel, depthwise=True, slopes=False)
     state[f"{last}linear.weight"] = torch.randn(dim, 16)
@@ -86,8 +93,14 @@ def mobilefacenet(state: State, images: Tensor) -> Tensor:
         values = block(strided, values, 2)
         for number in range(len({key.split(".")[2] for key in state if key.startswith(f"{name}.model.")})):
             values = values + block(f"{name}.model.{number}", values, 1)
+    values = convolved(state, "conv_6_sep", values)
+    if "output_layer.bn1.running_mean" in state:
+        values = normed(state, "output_layer.bn1", values)
+        norms = values.square().sum(1, keepdim=True).sqrt()
+        values = values * torch.stack([one.mean() for one in norms])[:, None, None, None] / norms
+        return normed(state, "output_layer.bn2", values.mean(3).mean(2))
     last = "output_layer." if "output_layer.linear.weight" in state else ""
-    values = convolved(state, f"{last}conv_6_dw", convolved(state, "conv_6_sep", values)).flatten(1)
+    values = convolved(state, f"{last}conv_6_dw", values).flatten(1)
     return normed(state, f"{last}bn", values @ state[f"{last}linear.weight"].T)
 
 
@@ -306,3 +319,35 @@ def grey(state: State, images: Tensor) -> Tensor:
         values = F.prelu(values + shortcut, slopes)
     values = normed(state, "bn4", values).flatten(1) @ state["fc5.weight"].T + state["fc5.bias"]
     return normed(state, "bn5", values)
+
+
+def sphere_state(layers=(3, 5, 1, 3), channels=(2, 3, 4, 5), dim: int = 8, classes: int = 6) -> State:
+    """Return tensors under the names of sphereface_pytorch, with few channels."""
+    state: State = {}
+    inputs = 3
+    for stage, (count, outputs) in enumerate(zip(layers, channels, strict=True), 1):
+        for number in range(1, count + 1):
+            state[f"conv{stage}_{number}.weight"] = torch.randn(outputs, inputs, 3, 3) / (9 * inputs) ** 0.5
+            state[f"conv{stage}_{number}.bias"] = 0.1 * torch.randn(outputs)
+            state[f"relu{stage}_{number}.weight"] = 0.25 + 0.1 * torch.randn(outputs)
+            inputs = outputs
+    state["fc5.weight"] = torch.randn(dim, 7 * 6 * inputs) / 20
+    state["fc5.bias"] = 0.1 * torch.randn(dim)
+    state["fc6.weight"] = torch.randn(dim, classes)
+    return state
+
+
+def sphere(state: State, values: Tensor) -> Tensor:
+    """Compute the embeddings of `sphere_state`, of images of 112x96 pixels."""
+
+    def unit(name: str, values: Tensor, stride: int = 1) -> Tensor:
+        weight, bias = state[f"conv{name}.weight"], state[f"conv{name}.bias"]
+        return F.prelu(F.conv2d(values, weight, bias, stride, 1), state[f"relu{name}.weight"])
+
+    for stage in range(1, 5):
+        values = unit(f"{stage}_1", values, 2)
+        number = 2
+        while f"conv{stage}_{number}.weight" in state:
+            values = values + unit(f"{stage}_{number + 1}", unit(f"{stage}_{number}", values))
+            number += 2
+    return F.linear(values.flatten(1), state["fc5.weight"], state["fc5.bias"])

@@ -12,9 +12,11 @@ from tests.recognition.loading.files import tiny_backbone
 
 
 def test_an_unknown_ending_is_refused(tmp_path):
-    path = tmp_path / "network.bin"
+    path = tmp_path / "network.weights"
     path.write_bytes(b"")
-    with pytest.raises(InputError, match=r"expected a model file \(\.safetensors, .*got the ending .*\.bin"):
+    with pytest.raises(
+        InputError, match=r"expected a model file \(\.safetensors, .*got the ending .*\.weights"
+    ):
         load(path)
 
 
@@ -23,7 +25,7 @@ def test_a_missing_file_is_refused(tmp_path):
         InputError, match=rf"bundled network's name \({', '.join(NETWORKS)}\), found no such file"
     ):
         load(tmp_path / "none.onnx")
-    with pytest.raises(InputError, match="found no such file"):
+    with pytest.raises(InputError, match="got a folder; give one of its files: none with an ending of"):
         load(tmp_path)
 
 

@@ -33,7 +33,7 @@ def run(model: onnx.ModelProto) -> np.ndarray | None:
 
 def converted(model: onnx.ModelProto) -> np.ndarray:
     network = OnnxNetwork(model, size=SIDE, fixed_batch=None, channels_last=False, file_bytes=0).eval()
-    return network(torch.from_numpy(IMAGES)).numpy()
+    return network(torch.from_numpy(IMAGES)).detach().numpy()
 
 
 def resize_model(scales=None, sizes=None, opset=19, roi=(), **attributes) -> onnx.ModelProto:

@@ -76,6 +76,46 @@ def pictures(astronaut) -> torch.Tensor:
     return torch.cat([noise, face[None]])
 
 
+def quantised(path: Path, images: torch.Tensor) -> Path:
+    """Write an int8 export of an ONNX file, calibrated on images, in the format of QuantizeLinear."""
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+
+    class Reader(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches = iter([{"x": (2 * image[None] - 1).numpy()} for image in images])
+
+        def get_next(self) -> dict | None:
+            return next(self.batches, None)
+
+    out = path.with_name("int8.onnx")
+    quantize_static(path, out, Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
+    return out
+
+
+def test_an_int8_export_is_loaded_with_gradients(pictures, tmp_path):
+    convolutions = nn.Conv2d(3, 4, 3, 4, 1), nn.PReLU(4), nn.Conv2d(4, 8, 3, 4, 1), nn.ReLU()
+    network = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(392, 8)).eval()
+    plain = tmp_path / "plain.onnx"
+    plain.write_bytes(export(network, current=False, fixed=False, folded=True))
+    path = quantised(plain, pictures)
+    assert {"QuantizeLinear", "DequantizeLinear"} <= {node.op_type for node in onnx.load(path).graph.node}
+    recogniser, original = load(path), load(plain)
+    assert recogniser.preprocessing == original.preprocessing
+    options = onnxruntime.SessionOptions()
+    # Otherwise onnxruntime computes with integers, which overflow on processors without VNNI.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    (expected,) = onnxruntime.InferenceSession(path, options).run(None, {"x": (2 * pictures - 1).numpy()})
+    torch.testing.assert_close(
+        recogniser(pictures), F.normalize(torch.from_numpy(expected)), atol=TOLERANCE, rtol=0
+    )
+    gradients = []
+    for one in (recogniser, original):
+        images = pictures.clone().requires_grad_()
+        (one(images)[:, 0].sum()).backward()
+        gradients.append(images.grad.flatten())
+    assert F.cosine_similarity(*gradients, dim=0) > 0.9
+
+
 @pytest.mark.parametrize(
     ("current", "fixed", "folded"),
     [(False, False, True), (False, True, False), (True, False, False), (True, True, True)],

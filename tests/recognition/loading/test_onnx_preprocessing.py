@@ -250,3 +250,46 @@ def test_the_embedding_among_a_graphs_outputs_is_found_or_chosen(tmp_path):
     torch.testing.assert_close(chosen[0], -chosen[1])
     with pytest.raises(InputError, match="give --output NAME"):
         load(ModelChoice(path, output="none"))
+
+
+def quantising(scale: float, point: np.ndarray, *after: onnx.NodeProto) -> onnx.ModelProto:
+    """Return a graph that quantises its input, and may normalise it after that, from `d` to `n`."""
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "point"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "point"], ["d"]),
+        *(after or [helper.make_node("Identity", ["d"], ["n"])]),
+        helper.make_node("Flatten", ["n"], ["f"]),
+        helper.make_node("Gemm", ["f", "w"], ["y"]),
+    ]
+    weights = {"scale": np.array(scale), "w": CHANCE.normal(size=(192, 4)), "grey": np.array(127.5)}
+    model = graph_model(nodes, weights)
+    model.graph.initializer.append(numpy_helper.from_array(point, "point"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("scale", "point", "preset"),
+    [
+        (2 / 255, np.array(128, np.uint8), "insightface"),
+        (1 / 127, np.array(0, np.int8), "insightface"),
+        (1 / 255, np.array(0, np.uint8), "zero-to-one"),
+        (0.98 / 255, np.array(-128, np.int8), "zero-to-one"),
+        (1.0, np.array(0, np.uint8), "zero-to-255"),
+        (0.9, np.array(-128, np.int8), "zero-to-255"),
+    ],
+)
+def test_a_graph_that_quantises_its_input_takes_the_range_that_it_quantises(scale, point, preset, tmp_path):
+    path = tmp_path / "int8.onnx"
+    onnx.save(quantising(scale, point), path)
+    recogniser = load(path)
+    expected = PRESETS[preset]
+    assert (recogniser.preprocessing.mean, recogniser.preprocessing.std) == (expected.mean, expected.std)
+    assert "it quantises its input from" in recogniser.source.reason
+
+
+def test_a_graph_that_normalises_what_it_quantised_takes_the_range_of_its_constants(tmp_path):
+    after = helper.make_node("Sub", ["d", "grey"], ["n"])
+    onnx.save(quantising(1.0, np.array(0, np.uint8), after), tmp_path / "int8.onnx")
+    recogniser = load(tmp_path / "int8.onnx")
+    assert recogniser.preprocessing.std == PRESETS["zero-to-255"].std
+    assert "make 0 of 127.5" in recogniser.source.reason

@@ -63,6 +63,27 @@ def test_tfaces_mobilefacenet_takes_rgb(images, tmp_path):
     check(state, lambda x: public.mobilefacenet(state, x), RGB, images, tmp_path, reason="TFace")
 
 
+def test_norm_aware_pooling_takes_each_image_alone(images, tmp_path):
+    state = public.mobilefacenet_state(nested=True, pooled=True)
+    recogniser = check(state, lambda x: public.mobilefacenet(state, x), RGB, images, tmp_path)
+    alone = torch.cat([recogniser(image[None]) for image in images])
+    torch.testing.assert_close(recogniser(images), alone, atol=1e-5, rtol=0)
+
+
+def test_spherefaces_network_takes_bgr_of_the_middle_columns(images, tmp_path):
+    state = public.sphere_state()
+    recogniser = check(
+        state, lambda x: public.sphere(state, x[..., 8:104]), PRESETS["facex-zoo"], images, tmp_path
+    )
+    torch.testing.assert_close(recogniser.centres, F.normalize(state["fc6.weight"].T))
+
+
+def test_a_layer_of_image_quality_beside_the_embedding_is_left_out(images, tmp_path):
+    backbone = tiny_backbone()
+    content = state_of(backbone) | {"qs.weight": torch.randn(1, 8), "qs.bias": torch.randn(1)}
+    assert check(content, backbone, RGB, images, tmp_path).centres is None
+
+
 def test_xiaoccers_mobilefacenet_takes_the_middle_columns(images, tmp_path):
     state = public.bottlenecks_state()
     standard = PRESETS["facenet"]

@@ -9,8 +9,7 @@ import math
 import numpy as np
 import torch
 
-from arcinvert.audit.defences.prior import TemplatePrior
-from arcinvert.evaluation.similarity import Array
+from arcinvert.knowledge.template_prior import Array, TemplatePrior
 
 #: The quadrature over the unknown scale: its points, and how many standard deviations they reach.
 _POINTS, _REACH = 401, 9.0

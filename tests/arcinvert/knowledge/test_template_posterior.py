@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.defences.base import Adversary, unit_norm
 from arcinvert.audit.defences.polyprotect import PolyProtect
-from arcinvert.audit.defences.posterior import known_directions, known_intervals, known_values
-from arcinvert.audit.defences.prior import TemplatePrior, fit_prior
+from arcinvert.knowledge.template_posterior import known_directions, known_intervals, known_values
+from arcinvert.knowledge.template_prior import TemplatePrior, fit_prior
 
 Floats = NDArray[np.float64]
 

@@ -1,10 +1,12 @@
 """What an adversary expects of a template before it sees any: a Gaussian fitted to public faces."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from arcinvert.evaluation.similarity import Array
+Array = NDArray[np.floating[Any]]
 
 #: Folds of the cross-validation that chooses the shrinkage; twice as many faces are the fewest that are used.
 _FOLDS = 5

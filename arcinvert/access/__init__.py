@@ -1,0 +1,1 @@
+"""What an attacker may ask of a recogniser: embeddings, scores against one person, or decisions."""

@@ -1,0 +1,204 @@
+"""A surrogate network in the embedding space of a black box.
+
+The black box embeds public faces that the attacker has, and the attacker's own network embeds them too. A
+ridge regression from its embeddings to those of the black box makes of the attacker's network a surrogate
+whose outputs are compared with stolen templates directly, and which has gradients.
+
+Source: linear maps between the embeddings of face networks, McNeely-White, Sattelberg, Blanchard and
+Beveridge, "Canonical face embeddings", IEEE TBIOM 4(2), 2022.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcinvert.access.black_box import Answers, BlackBox
+from arcinvert.access.faces import PublicFaces
+from arcinvert.access.meter import BudgetSpentError
+from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.nearest_neighbours import NeighbourCollector
+from arcinvert.knowledge.regression import RegressionSums
+from recognition.errors import InputError
+from recognition.recogniser import EMBEDDING_BATCH, Recogniser
+
+#: Shares of the mean variance that are added to the variances of the surrogate's embeddings, from which the
+#: one with the least error on faces that were left out is chosen, in so many folds.
+_RIDGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+_FOLDS = 5
+#: The fewest faces that a map is fitted on.
+FEWEST_FACES = 2 * _FOLDS
+
+
+@dataclass(frozen=True)
+class EmbeddingMap:
+    """An affine map between embedding spaces.
+
+    Args:
+        matrix: Shape (from, to).
+        offset: Shape (to,).
+        explained: The share of the variance of the black box's embeddings that the map explains on faces that
+            were left out of its fit.
+        faces: The number of faces that it was fitted on.
+    """
+
+    matrix: Answers
+    offset: Answers
+    explained: float
+    faces: int
+
+    def __call__(self, embeddings: Answers) -> Answers:
+        """Return mapped embeddings, (n, to), of (n, from); not of unit norm."""
+        return np.asarray(embeddings @ self.matrix + self.offset)
+
+
+def fit_map(given: Answers, wanted: Answers) -> EmbeddingMap:
+    """Return the ridge regression from one network's embeddings to another's, of the same faces.
+
+    Args:
+        given: Shape (faces, from), with at least `FEWEST_FACES` faces.
+        wanted: Shape (faces, to).
+
+    Source: Hoerl and Kennard, Technometrics 12(1), 1970; the ridge is chosen by cross-validation.
+    """
+    fold = np.arange(len(given)) % _FOLDS
+    errors = np.zeros(len(_RIDGES))
+    total = 0.0
+    for number in range(_FOLDS):
+        kept, left_out = fold != number, fold == number
+        mean = wanted[kept].mean(0)
+        total += float(((wanted[left_out] - mean) ** 2).sum())
+        for index, (matrix, offset) in enumerate(_ridges(given[kept], wanted[kept])):
+            errors[index] += float(((given[left_out] @ matrix + offset - wanted[left_out]) ** 2).sum())
+    best = int(errors.argmin())
+    matrix, offset = _ridges(given, wanted)[best]
+    explained = 1 - float(errors[best]) / max(total, np.finfo(np.float64).tiny)
+    return EmbeddingMap(matrix, offset, explained, len(given))
+
+
+def _ridges(given: Answers, wanted: Answers) -> list[tuple[Answers, Answers]]:
+    """Return matrix and offset for each of the ridges."""
+    mean, wanted_mean = given.mean(0), wanted.mean(0)
+    values, vectors = np.linalg.eigh(np.cov(given.T, ddof=0).reshape(given.shape[1], -1))
+    products = vectors.T @ ((given - mean).T @ (wanted - wanted_mean)) / len(given)
+    found = []
+    for ridge in _RIDGES:
+        scaled = products / (np.maximum(values, 0) + ridge * max(values.mean(), 1e-12))[:, None]
+        matrix = vectors @ scaled
+        found.append((matrix, wanted_mean - mean @ matrix))
+    return found
+
+
+class MappedRecogniser(Recogniser):
+    """The attacker's network with a map behind its embeddings.
+
+    Args:
+        surrogate: The attacker's network, frozen.
+        between: The map to the embedding space of the black box.
+        name: The name in reports.
+    """
+
+    matrix: Tensor
+    offset: Tensor
+
+    def __init__(self, surrogate: Recogniser, between: EmbeddingMap, *, name: str) -> None:
+        super().__init__(
+            surrogate.backbone,
+            name=name,
+            preprocessing=surrogate.preprocessing,
+            source=surrogate.source,
+            output=surrogate.output,
+        )
+        self.register_buffer("matrix", torch.from_numpy(between.matrix).float())
+        self.register_buffer("offset", torch.from_numpy(between.offset).float())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return unit-norm embeddings in the space of the black box, (batch, dim), of images in [0, 1]."""
+        own = super().forward(images)
+        return F.normalize(own @ self.matrix + self.offset)
+
+    @property
+    def embedding_size(self) -> int:
+        """Number of dimensions of an embedding of the black box."""
+        return int(self.matrix.shape[1])
+
+
+@torch.no_grad()
+def embedded(recogniser: Recogniser, images: Tensor) -> Answers:
+    """Return a local network's embeddings of images of its input size, (n, dim)."""
+    found = [
+        recogniser(part.to(recogniser.device)).double().cpu().numpy()
+        for part in images.split(EMBEDDING_BATCH)
+    ]
+    return np.concatenate(found)
+
+
+def embedded_faces(recogniser: Recogniser, faces: PublicFaces) -> Answers:
+    """Return a local network's embeddings of public faces, (faces, dim)."""
+    size = recogniser.input_size
+    return np.concatenate([embedded(recogniser, faces.images(size, rows)) for rows in in_batches(len(faces))])
+
+
+def queried(box: BlackBox, faces: PublicFaces, count: int) -> Answers:
+    """Return the black box's embeddings of the first faces, (n, dim), n at most `count`, each shown once.
+
+    There are fewer where retries took what was left of the budget.
+
+    Raises:
+        InputError: If there are fewer than `FEWEST_FACES`.
+    """
+    found: list[Answers] = []
+    try:
+        for rows in in_batches(min(count, len(faces))):
+            found.append(box.query(faces.images(box.size, rows), "public faces"))
+    except BudgetSpentError:
+        pass
+    answered = sum(map(len, found))
+    if answered < FEWEST_FACES:
+        raise InputError(
+            f"queries: expected {FEWEST_FACES} public faces that the black box embeds, got {answered}; raise "
+            "--queries, or give more --public-faces"
+        )
+    return np.concatenate(found)
+
+
+def in_batches(count: int) -> Iterator[slice]:
+    """Yield slices of `count` images, each of a batch."""
+    for begin in range(0, count, EMBEDDING_BATCH):
+        yield slice(begin, min(begin + EMBEDDING_BATCH, count))
+
+
+def with_faces(
+    knowledge: Knowledge, recogniser: Recogniser, faces: PublicFaces, templates: Answers, *, exact: int
+) -> Knowledge:
+    """Return what is known of a surrogate, with public faces and their templates in its space.
+
+    Args:
+        knowledge: What is known of the surrogate, of which statistics of activations are kept.
+        recogniser: The surrogate.
+        faces: The faces.
+        templates: Shape (faces, dim).
+        exact: How many of the templates, the first ones, are exact, so that the regression is fitted on them.
+    """
+    rows = F.normalize(torch.from_numpy(templates)).float()
+    neighbours, sums = NeighbourCollector(), RegressionSums()
+    for part in in_batches(len(faces)):
+        images = faces.images(faces.crops.shape[1], part)
+        neighbours.add(rows[part], rows[part], images)
+        known = max(0, min(part.stop, exact) - part.start)
+        if known:
+            sums.add(rows[part][:known], images[:known])
+    found = knowledge.statistics or MeasuredStatistics((), recogniser.source.sha256, recogniser.name, 0)
+    statistics = replace(
+        found,
+        nearest_neighbours=neighbours.result(),
+        regression=sums.fit(),
+        faces=found.faces if found.layers else faces.kind,
+        template_faces=faces.kind,
+        photographs=faces.photographs,
+    )
+    return replace(knowledge, statistics=statistics, decoder=None)

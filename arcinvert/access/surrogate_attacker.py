@@ -1,0 +1,309 @@
+"""The attacker's side: what is learned by queries, and the inversion on a surrogate.
+
+Nothing here has the attacked network. What is known of it are the answers of a `BlackBox`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arcinvert.access.black_box import Answers, BlackBox
+from arcinvert.access.decisions import DecisionAttack
+from arcinvert.access.faces import PublicFaces
+from arcinvert.access.meter import BudgetSpentError
+from arcinvert.access.options import AccessOptions
+from arcinvert.access.refine import check_package, refine
+from arcinvert.access.scores import estimate_by_scores
+from arcinvert.access.surrogate import (
+    FEWEST_FACES,
+    MappedRecogniser,
+    embedded,
+    embedded_faces,
+    fit_map,
+    queried,
+    with_faces,
+)
+from arcinvert.access.template_model import TemplateModel
+from arcinvert.attack import Task
+from arcinvert.attacked import describe_model
+from arcinvert.attacker import Attacker
+from arcinvert.inversion.progress import OnStep
+from arcinvert.inversion.result import Inversion
+from arcinvert.knowledge.activation_statistics import statistics_layers
+from arcinvert.plan import AttackPlan
+from recognition.errors import InputError
+from recognition.images import resized, to_tensor, to_uint8
+from recognition.recogniser import Recogniser
+
+
+class SurrogateAttacker:
+    """Learns about people by queries, and inverts what was learned on a surrogate.
+
+    Args:
+        box: What may be asked.
+        own: The attacker's own network, loaded, with what is known of it.
+        faces: The attacker's public faces.
+        options: What may be asked, and how often.
+        samples: The images of each person.
+        seed: The seed of all draws.
+
+    Raises:
+        InputError: If too few faces are answered, or a package is missing.
+    """
+
+    def __init__(
+        self,
+        box: BlackBox,
+        own: Attacker,
+        faces: PublicFaces,
+        options: AccessOptions,
+        *,
+        samples: int,
+        seed: int,
+    ) -> None:
+        if options.refine:
+            check_package()
+        self._box, self._faces, self._options, self._seed = box, faces, options, seed
+        self._own = own.recogniser
+        if not statistics_layers(self._own):
+            # Without BatchNorm, what was measured on synthetic faces is all that is known of activations.
+            own.plan("template")
+        self._budget = options.for_estimate(samples)
+        # Attempts that fail must not take what the finished images need.
+        self._reserve = samples * (options.refine + 1)
+        box.meter.reserved = self._reserve
+        embeddings = embedded_faces(self._own, faces)
+        self._map: dict[str, Any] | None = None
+        recogniser, templates, exact = self._own, embeddings, len(faces)
+        if options.access == "embeddings":
+            answers = queried(box, faces, self._budget)
+            exact = len(answers)
+            found = fit_map(embeddings[:exact], answers)
+            recogniser = MappedRecogniser(self._own, found, name=f"{self._own.name} as {box.name}")
+            templates = np.concatenate([answers, found(embeddings[exact:])])
+            self._map = {
+                "faces": found.faces,
+                "explained_variance": round(found.explained, 4),
+                "curve": [
+                    [count, round(fit_map(embeddings[:count], answers[:count]).explained, 4)]
+                    for count in curve_points(exact, FEWEST_FACES)
+                ],
+            }
+        else:
+            self._model = TemplateModel(embeddings)
+            self._whitened = self._model.whitened(embeddings)
+            self._embeddings = embeddings
+        self.attacker = Attacker(
+            recogniser.freeze(),
+            device=own.device.type,  # type: ignore[arg-type]
+            precision="float32" if own.dtype == torch.float32 else "bfloat16",
+            knowledge=with_faces(own.knowledge, recogniser, faces, templates, exact=exact),
+        )
+        self._people: dict[str, dict[str, Any]] = {}
+        self._opinions: list[dict[str, Any]] = []
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """The surrogate, in the space of the templates that are inverted."""
+        return self.attacker.recogniser
+
+    def estimate(self, person: str, name: str, template: Tensor | None) -> Tensor:
+        """Return a person's template in the surrogate's space, (dim,), unit norm.
+
+        Args:
+            person: The person's name in the black box.
+            name: What results call the person; draws follow from it.
+            template: The person's template in the space of the black box, which leaked; None where only
+                scores or decisions are known.
+        """
+        self._box.meter.reserved = self._reserve
+        if self._options.access == "embeddings":
+            if template is None:
+                raise InputError("template: expected one with --access embeddings, got none")
+            return template
+        found, report = (
+            self._by_scores(person) if self._options.access == "scores" else self._by_decisions(person, name)
+        )
+        self._people[person] = {"input": name} | report
+        return F.normalize(torch.from_numpy(found).float(), dim=0)
+
+    def _by_scores(self, person: str) -> tuple[Answers, dict[str, Any]]:
+        def ask(rows: NDArray[np.intp]) -> Answers:
+            return self._box.query(self._faces.images(self._box.size, rows), "scores", person=person)
+
+        found = estimate_by_scores(
+            self._model,
+            self._whitened,
+            ask,
+            self._budget,
+            decimals=self._options.decimals,
+        )
+        report = {
+            "shown": len(found.shown),
+            "highest_score": float(found.answers.max()),
+            "curve": [
+                [count, float(found.answers[:count].max())] for count in curve_points(len(found.answers), 1)
+            ],
+            "explained_variance": found.estimate.explained,
+        }
+        return found.estimate.template, report
+
+    def _by_decisions(self, person: str, name: str) -> tuple[Answers, dict[str, Any]]:
+        left = self._budget
+
+        def ask(images: Tensor) -> Answers:
+            nonlocal left
+            if len(images) > left:
+                raise BudgetSpentError(len(images), left)
+            left -= len(images)
+            return self._box.query(images, "decisions", person=person)
+
+        def embed(images: Tensor) -> Answers:
+            return embedded(self._own, resized(images, self._own.input_size))
+
+        found = DecisionAttack(
+            self._model,
+            lambda rows: self._faces.images(self._box.size, rows),
+            self._embeddings,
+            ask,
+            embed,
+            seed=self._seed,
+            person=name,
+        ).run()
+        report = {
+            "shown": self._budget - left,
+            "until_accepted": found.until_accepted,
+            "on_the_boundary": found.boundary,
+        }
+        if found.estimate is None:
+            # All were refused: nothing is known but that the person is like nobody.
+            return self._embeddings.mean(0), report
+        return found.estimate.template, report
+
+    def run_batch(
+        self,
+        tasks: Sequence[Task],
+        plan: AttackPlan,
+        people: Sequence[str],
+        *,
+        batch: int,
+        batches: int,
+        on_step: OnStep | None,
+    ) -> Inversion:
+        """Return the inversion of one batch, refined and with the black box's own opinion.
+
+        Where the black box gives numbers, the similarity of each image is that number.
+
+        Args:
+            tasks: The images to make.
+            plan: Every decision about the attack.
+            people: The name of each task's person in the black box.
+            batch: The batch's number from 0.
+            batches: The number of batches.
+            on_step: Receives every step.
+        """
+        found = self.attacker.run_batch(tasks, plan, batch=batch, batches=batches, on_step=on_step)
+        self._box.meter.reserved = 0
+        images, similarity = [], found.similarity.clone()
+        for row, (task, person) in enumerate(zip(tasks, people, strict=True)):
+            image, value = self._finished(found.images[row], task, person)
+            images.append(image)
+            entry = {"input": task.subject.name, "sample": task.sample, "answer": value}
+            self._opinions.append(entry)
+            if value is not None and self._options.access != "decisions":
+                similarity[row] = value
+        return replace(found, images=torch.stack(images), similarity=similarity)
+
+    def _finished(self, image: Tensor, task: Task, person: str) -> tuple[Tensor, float | None]:
+        """Return an image after its refinement, and what the black box says of it; None without room."""
+        template = task.subject.template.double().numpy()
+
+        def ask(images: Tensor, purpose: str = "refinement") -> Answers:
+            answers = self._box.query(resized(images, self._box.size), purpose, person=person)
+            return np.asarray(answers @ template) if self._options.access == "embeddings" else answers
+
+        if self._options.refine:
+            name = f"{task.subject.name} {task.sample}"
+            image = refine(image, ask, self._options.refine, seed=self._seed, person=name)
+        # What is shown, and what is written, has eight bits.
+        image = to_tensor(to_uint8(image))
+        try:
+            return image, float(ask(image[None], "results")[0])
+        except BudgetSpentError:
+            return image, None
+
+    def opinion(self) -> str:
+        """Return a sentence about what the black box itself says of the images."""
+        answers = [one["answer"] for one in self._opinions if one["answer"] is not None]
+        if not answers:
+            return "The black box was not asked about the images, as no query was left."
+        mean, kind = float(np.mean(answers)), self._options.access
+        said = (
+            f"accepts {mean:.0%} of" if kind == "decisions" else f"gives a mean similarity of {mean:.3f} to"
+        )
+        rest = len(self._opinions) - len(answers)
+        more = f" For {rest} images no query was left: their similarity is the surrogate's." if rest else ""
+        return f"The black box itself {said} {len(answers)} images, which says little about others.{more}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what was asked, learned and answered, as JSON."""
+        return {
+            "kind": self._options.access,
+            "queries": self._box.meter.describe(),
+            "surrogate": describe_model(self._own),
+            "map": self._map,
+            "faces": {"count": len(self._faces), "kind": self._faces.kind},
+            "people": list(self._people.values()),
+            "own_opinion": self._opinions,
+        }
+
+
+def curve_points(count: int, fewest: int) -> list[int]:
+    """Return numbers of queries at which a curve is reported: the last is `count`, each twice the one before.
+
+    Args:
+        count: All queries.
+        fewest: The fewest of a point.
+    """
+    points = [count]
+    while points[0] // 2 >= fewest:
+        points.insert(0, points[0] // 2)
+    return points
+
+
+#: Returns the name of a task's person in the black box.
+PersonOf = Callable[[Task], str]
+
+
+class BatchesOnSurrogate:
+    """What a run needs of an attacker, with the black box behind it.
+
+    Args:
+        surrogate: The attacker's side.
+        person_of: Returns the name of a task's person in the black box.
+    """
+
+    def __init__(self, surrogate: SurrogateAttacker, person_of: PersonOf) -> None:
+        inner = surrogate.attacker
+        self.recogniser, self.knowledge = inner.recogniser, inner.knowledge
+        self.device, self.dtype = inner.device, inner.dtype
+        self._surrogate, self._person_of = surrogate, person_of
+
+    def run_batch(
+        self,
+        tasks: Sequence[Task],
+        plan: AttackPlan,
+        *,
+        batch: int,
+        batches: int,
+        on_step: OnStep | None,
+    ) -> Inversion:
+        """Return the inversion of one batch."""
+        people = [self._person_of(task) for task in tasks]
+        return self._surrogate.run_batch(tasks, plan, people, batch=batch, batches=batches, on_step=on_step)

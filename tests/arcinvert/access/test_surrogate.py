@@ -1,0 +1,99 @@
+"""The map between embedding spaces, and the surrogate behind it."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from arcinvert.access.black_box import BlackBox, embedding_function, local_ask
+from arcinvert.access.faces import PublicFaces
+from arcinvert.access.meter import QueryMeter
+from arcinvert.access.surrogate import (
+    EmbeddingMap,
+    MappedRecogniser,
+    embedded_faces,
+    fit_map,
+    queried,
+    with_faces,
+)
+from arcinvert.knowledge.knowledge import Knowledge
+from recognition.errors import InputError
+from recognition.recogniser import Recogniser
+
+
+def faces(count: int, size: int = 112) -> PublicFaces:
+    """Return images of noise as faces."""
+    crops = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    return PublicFaces(crops, "public faces")
+
+
+def test_an_affine_map_is_recovered() -> None:
+    draw = np.random.default_rng(0)
+    given = draw.normal(size=(400, 6))
+    matrix, offset = draw.normal(size=(6, 4)), draw.normal(size=4)
+    found = fit_map(given, given @ matrix + offset)
+    np.testing.assert_allclose(found.matrix, matrix, atol=0.02)
+    np.testing.assert_allclose(found.offset, offset, atol=0.02)
+    assert found.explained > 0.999
+    assert found.faces == 400
+    np.testing.assert_allclose(found(given[:3]), given[:3] @ matrix + offset, atol=0.05)
+
+
+def test_a_fit_equals_ridge_regression_by_the_normal_equations() -> None:
+    draw = np.random.default_rng(1)
+    given, wanted = draw.normal(size=(60, 5)), draw.normal(size=(60, 3))
+    found = fit_map(given, wanted)
+    mean = given.mean(0)
+    covariance = (given - mean).T @ (given - mean) / 60
+    # Noise: the strongest ridge has the least error on faces that were left out, and explains nothing.
+    ridge = 3.0 * np.trace(covariance) / 5
+    products = (given - mean).T @ (wanted - wanted.mean(0)) / 60
+    expected = np.linalg.solve(covariance + ridge * np.eye(5), products)
+    np.testing.assert_allclose(found.matrix, expected, atol=1e-10)
+    assert found.explained < 0.05
+
+
+def test_a_mapped_recogniser_is_the_surrogate_then_the_map(tiny: Recogniser) -> None:
+    draw = np.random.default_rng(0)
+    between = EmbeddingMap(draw.normal(size=(32, 7)), draw.normal(size=7), 0.5, 10)
+    mapped = MappedRecogniser(tiny, between, name="mapped").freeze()
+    images = torch.rand(2, 3, 112, 112, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    found = mapped(images)
+    own = tiny(images).detach().double().numpy()
+    expected = F.normalize(torch.from_numpy(own @ between.matrix + between.offset)).float()
+    torch.testing.assert_close(found.detach(), expected, atol=1e-5, rtol=0)
+    assert mapped.embedding_size == 7
+    found.sum().backward()
+    assert images.grad is not None
+    assert images.grad.abs().sum() > 0
+    # The names of layers are those of the surrogate, by which its statistics are found.
+    assert {name for name, _ in tiny.named_modules()} == {name for name, _ in mapped.named_modules()}
+
+
+def test_each_face_is_shown_once_and_no_more_than_asked(tiny: Recogniser) -> None:
+    meter = QueryMeter(1000)
+    box = BlackBox(local_ask(embedding_function(tiny)), "embeddings", meter, name="tiny")
+    answers = queried(box, faces(20), 15)
+    assert meter.count == len(answers) == 15
+    np.testing.assert_allclose(answers, embedded_faces(tiny, faces(20))[:15], atol=1e-5)
+
+
+def test_too_few_faces_are_refused(tiny: Recogniser) -> None:
+    box = BlackBox(local_ask(embedding_function(tiny)), "embeddings", QueryMeter(8), name="tiny")
+    with pytest.raises(InputError, match="queries: expected 10 public faces"):
+        queried(box, faces(20), 20)
+
+
+def test_faces_are_known_with_their_templates(tiny: Recogniser) -> None:
+    shown = faces(12)
+    templates = np.random.default_rng(0).normal(size=(12, 32)) * 3
+    knowledge = Knowledge("public-faces", torch.zeros(3, 112, 112), "nobody")
+    found = with_faces(knowledge, tiny, shown, templates, exact=6)
+    neighbours = found.nearest_neighbours
+    assert neighbours is not None
+    unit = templates / np.linalg.norm(templates, axis=1, keepdims=True)
+    np.testing.assert_allclose(neighbours.templates.float().numpy(), unit, atol=2e-3)
+    # Six faces are too few for a regression on 32 dimensions.
+    assert found.regression is None
+    assert found.statistics is not None
+    assert found.statistics.template_faces == "public faces"

@@ -1,0 +1,223 @@
+"""Templates from scores and decisions, where scores are linear in the surrogate's embeddings."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from arcinvert.access.decisions import DecisionAttack
+from arcinvert.access.meter import BudgetSpentError
+from arcinvert.access.scores import estimate_by_scores
+from arcinvert.access.template_model import TemplateModel
+
+Floats = NDArray[np.float64]
+DIM = 12
+
+
+def unit(rows: Floats) -> Floats:
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True))
+
+
+@pytest.fixture(scope="module")
+def public() -> Floats:
+    """Embeddings of public faces, of another variance in each direction."""
+    draw = np.random.default_rng(0)
+    return unit(draw.normal(size=(400, DIM)) * np.linspace(0.5, 2, DIM) + 0.3)
+
+
+@pytest.fixture(scope="module")
+def model(public: Floats) -> TemplateModel:
+    return TemplateModel(public)
+
+
+def person(number: int) -> Floats:
+    """Return the embedding of somebody like the public."""
+    draw = np.random.default_rng(100 + number)
+    return unit(draw.normal(size=DIM) * np.linspace(0.5, 2, DIM) + 0.3)
+
+
+def scores_of(model: TemplateModel, shown: Floats, template: Floats) -> Floats:
+    """Return scores by the model: linear in whitened embeddings, with an offset and a strength."""
+    whitened = model.whitened(np.concatenate([shown, template[None]]))
+    return np.asarray(0.05 + 0.03 * whitened[:-1] @ whitened[-1])
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_exact_scores_give_the_template(model: TemplateModel, public: Floats, number: int) -> None:
+    template = person(number)
+    found = model.from_scores(model.whitened(public), scores_of(model, public, template))
+    assert found.template @ template > 0.99
+    assert found.explained == 0.97
+    np.testing.assert_allclose(
+        found.predicted(model.whitened(public)), scores_of(model, public, template), atol=0.01
+    )
+
+
+def test_scores_equal_the_posterior_of_the_linear_model(model: TemplateModel, public: Floats) -> None:
+    """The same estimate as by the normal equations of ridge regression, at the chosen strength."""
+    shown = public[:40]
+    template = person(0)
+    scores = scores_of(model, shown, template) + np.random.default_rng(0).normal(size=40) * 0.02
+    whitened = model.whitened(shown)
+    found = model.from_scores(whitened, scores)
+    centred = model.whitened(public)
+    prior = np.cov(centred.T)
+    typical = float(np.einsum("nd,de,ne->n", whitened, prior, whitened).mean())
+    strength = found.explained * scores.var() / typical
+    rows = np.concatenate([whitened, np.ones((40, 1))], 1)
+    covariance = np.zeros((DIM + 1, DIM + 1))
+    covariance[:DIM, :DIM], covariance[DIM, DIM] = strength * prior, 0.01
+    precision = np.linalg.inv(covariance) + rows.T @ rows / ((1 - found.explained) * scores.var())
+    missing = scores - scores.mean()
+    weights = np.linalg.solve(precision, rows.T @ missing / ((1 - found.explained) * scores.var()))
+    assert unit(weights[:DIM]) @ unit(found.weights) > 0.999
+
+
+def test_one_decimal_says_less_but_its_interval_is_used(model: TemplateModel, public: Floats) -> None:
+    template, rows = person(1), model.whitened(public)
+    # So strong that scores fill several steps of a tenth.
+    exact = 10 * scores_of(model, public, template)
+    rounded = np.round(exact, 1)
+    whole, coarse = (
+        model.from_scores(rows, given, decimals) for given, decimals in ((exact, None), (rounded, 1))
+    )
+    assert 0.95 < coarse.template @ template <= whole.template @ template + 1e-3
+
+
+def test_scores_of_one_value_say_nothing(model: TemplateModel, public: Floats) -> None:
+    found = model.from_scores(model.whitened(public[:20]), np.zeros(20), 1)
+    mean = unit(public.mean(0))
+    assert np.isfinite(found.template).all()
+    assert found.template @ mean > 0.9
+
+
+def test_the_chosen_face_is_the_one_that_says_most(model: TemplateModel, public: Floats) -> None:
+    """Against brute force: the trace of the posterior covariance after each possible next face."""
+    whitened = model.whitened(public[:30])
+    prior = np.cov(model.whitened(public).T)
+    explained, shown = 0.4, np.array([3, 8])
+    noise = (1 - explained) / explained * float(np.einsum("nd,de,ne->n", whitened, prior, whitened).mean())
+
+    def trace(rows: list[int]) -> float:
+        precision = np.linalg.inv(prior) + whitened[rows].T @ whitened[rows] / noise
+        return float(np.trace(np.linalg.inv(precision)))
+
+    rows = shown.tolist()
+    for found in model.most_informative(whitened, shown, 4, explained).tolist():
+        left = [one for one in range(30) if one not in rows]
+        best = min(left, key=lambda one: trace([*rows, one]))
+        assert trace([*rows, found]) == pytest.approx(trace([*rows, best]), rel=1e-3)
+        rows.append(found)
+    assert len(set(rows)) == 6
+
+
+def test_chosen_faces_stay_in_the_budget_and_find_the_person(model: TemplateModel, public: Floats) -> None:
+    template, whitened = person(2), model.whitened(public)
+    scores = scores_of(model, public, template)
+    asked: list[int] = []
+
+    def ask(rows: NDArray[np.intp]) -> Floats:
+        asked.extend(rows.tolist())
+        return scores[rows]
+
+    found = estimate_by_scores(model, whitened, ask, 30)
+    assert len(asked) == len(set(asked)) == 30
+    assert found.shown.tolist() == asked
+    assert found.estimate.template @ template > 0.98
+
+
+def test_no_more_faces_are_shown_than_there_are(model: TemplateModel, public: Floats) -> None:
+    scores = scores_of(model, public, person(0))
+    found = estimate_by_scores(model, model.whitened(public[:25]), lambda rows: scores[rows], 100)
+    assert sorted(found.shown.tolist()) == list(range(25))
+
+
+def test_a_budget_that_ends_early_keeps_what_was_answered(model: TemplateModel, public: Floats) -> None:
+    scores = scores_of(model, public, person(0))
+    left = 20
+
+    def ask(rows: NDArray[np.intp]) -> Floats:
+        nonlocal left
+        if len(rows) > left:
+            raise BudgetSpentError(len(rows), left)
+        left -= len(rows)
+        return scores[rows]
+
+    found = estimate_by_scores(model, model.whitened(public), ask, 30)
+    assert 0 < len(found.answers) == len(found.shown) <= 20
+    left = 0
+    with pytest.raises(BudgetSpentError):
+        estimate_by_scores(model, model.whitened(public), ask, 30)
+
+
+def test_decisions_with_the_boundary_give_the_direction(model: TemplateModel, public: Floats) -> None:
+    template = person(0)
+    whitened = model.whitened(public)
+    scores = scores_of(model, public, template)
+    threshold = float(np.quantile(scores, 0.95))
+    accepted = (scores >= threshold).astype(float)
+    found = model.from_decisions(whitened[:200], accepted[:200])
+    # Moved along the person's direction until their score is the threshold.
+    direction = model.whitened(template[None])[0]
+    boundary = whitened[200:] - np.outer(
+        (scores[200:] - threshold) / 0.03 / (direction @ direction), direction
+    )
+    better = model.from_decisions(whitened[:200], accepted[:200], boundary)
+    assert found.template @ template > 0.5
+    assert better.template @ template > max(0.9, found.template @ template)
+
+
+class _World:
+    """Images of one row of numbers each, whose embeddings are these numbers: everything is linear."""
+
+    def __init__(self, model: TemplateModel, public: Floats, template: Floats, share: float) -> None:
+        self.model, self.public, self.template = model, public, template
+        self.threshold = float(np.quantile(scores_of(model, public, template), 1 - share))
+        self.left = 0
+
+    def images(self, rows: NDArray[np.integer]) -> torch.Tensor:
+        return torch.from_numpy(self.public[rows])[:, None, None]
+
+    def embed(self, images: torch.Tensor) -> Floats:
+        return np.asarray(images[:, 0, 0].numpy())
+
+    def ask(self, images: torch.Tensor) -> Floats:
+        if len(images) > self.left:
+            raise BudgetSpentError(len(images), self.left)
+        self.left -= len(images)
+        scores = scores_of(self.model, self.embed(images), self.template)
+        return np.asarray((scores >= self.threshold).astype(float))
+
+    def attack(self, budget: int, seed: int = 0) -> DecisionAttack:
+        self.left = budget
+        return DecisionAttack(
+            self.model, self.images, self.public, self.ask, self.embed, seed=seed, person="ann"
+        )
+
+
+def test_an_attack_by_decisions_finds_the_person(model: TemplateModel, public: Floats) -> None:
+    template = person(1)
+    world = _World(model, public, template, share=0.02)
+    found = world.attack(2000).run()
+    assert found.estimate is not None
+    assert found.boundary > 100
+    assert found.estimate.template @ template > 0.8
+    assert 0 <= world.left < 2000
+    again = world.attack(2000).run()
+    assert again.estimate is not None
+    np.testing.assert_array_equal(again.estimate.template, found.estimate.template)
+
+
+def test_where_all_are_refused_nothing_is_estimated(model: TemplateModel, public: Floats) -> None:
+    world = _World(model, public, person(0), share=0.02)
+    world.threshold = 1e9
+    assert world.attack(10_000).run().estimate is None
+    # Each face was shown once.
+    assert world.left == 10_000 - len(public)
+
+
+def test_where_all_are_accepted_the_attack_ends(model: TemplateModel, public: Floats) -> None:
+    world = _World(model, public, person(0), share=0.02)
+    world.threshold = -1e9
+    found = world.attack(10_000).run()
+    assert found.boundary == 0

@@ -1,0 +1,86 @@
+"""An audit's attack on a black box: the audit has the network, the attacker's side has not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from arcinvert.audit.black_box_attack import load_black_box_attack
+from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.shown import shown_options
+from recognition.backbones import build_backbone
+from recognition.checkpoint import save_recogniser
+from recognition.errors import InputError
+from recognition.recogniser import Recogniser, Source
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of another tiny network than the surrogate, with other dimensions."""
+    architecture: dict[str, Any] = {"network": "iresnet18", "width": 1 / 16, "embedding_size": 24}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        backbone = build_backbone("iresnet18", width=1 / 16, embedding_size=24)
+        backbone.train()
+        for _ in range(5):
+            backbone(2 * torch.rand(8, 3, 112, 112) - 1)
+    path = tmp_path_factory.mktemp("target") / "target.safetensors"
+    network = Recogniser(backbone.eval(), name="target", source=Source(architecture=architecture))
+    save_recogniser(path, network, extra={"mean_face": torch.full((3, 112, 112), 0.5)}, notes={})
+    return path
+
+
+def options(model: Path, surrogate: Path, **more: Any) -> AuditOptions:
+    chosen: dict[str, Any] = {
+        "model": str(model),
+        "surrogate": str(surrogate),
+        "templates": Path("templates.npy"),
+        "queries": 30,
+        "faces": 30,
+        "steps": 1,
+        "device": "cpu",
+        "calibrate": False,
+    }
+    return AuditOptions(**(chosen | more)).with_budget()
+
+
+@pytest.mark.parametrize("access", ["embeddings", "scores"])
+def test_the_attack_asks_and_the_audit_has_the_network(target: Path, tiny_model: Path, access: str) -> None:
+    attack = load_black_box_attack(options(target, tiny_model, access=access, samples=1))
+    assert attack.recogniser.name == "target"
+    templates = np.random.default_rng(0).normal(size=(2, 24))
+    steps: list[int] = []
+    found = attack.invert(["ann", "bob"], templates, 0, lambda: steps.append(1))
+    assert found.images.shape == (2, 1, 112, 112, 3)
+    assert len(steps) == 1
+    described = json.loads(json.dumps(attack.access()))
+    assert described["kind"] == access
+    assert described["queries"]["most_for_one_person"] <= 30
+    # The similarity is the attacked network's own opinion of the image, as in an audit by the weights.
+    with torch.no_grad():
+        images = torch.from_numpy(found.images[:, 0]).movedim(-1, 1).float() / 255
+        own = attack.recogniser(images).double().numpy()
+    unit = templates / np.linalg.norm(templates, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.similarity[:, 0], (own * unit).sum(1), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"defences": ("noise",)}, "defences: expected none with --access scores"),
+        ({"black_box": "http://host/"}, "black_box: expected a network as --model"),
+        ({"templates": None, "images": Path("people"), "target": "centres"}, "target: expected templates"),
+    ],
+)
+def test_what_needs_the_weights_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        options(Path("model.onnx"), Path("own.onnx"), access="scores", **given)
+
+
+def test_a_report_does_not_say_where_the_surrogate_is(target: Path, tiny_model: Path) -> None:
+    shown = shown_options(options(target, tiny_model, access="scores"))
+    assert shown["surrogate"] == tiny_model.name
+    assert shown["access"] == "scores"
