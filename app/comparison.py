@@ -1,19 +1,25 @@
-"""A comparison of recipes: their pictures by step, and the verdicts on the last ones."""
+"""A comparison of recipes with equal work: films side by side, and the verdicts on the last pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert import Run
+from arcinvert import Attacker, InputError, Run
 from arcinvert.evaluation.calibration import thresholds
+from arcinvert.output.verdicts import one_in
+from arcinvert.recipes import TargetKind
 
-from .html import figure, row, table
+from .badges import plain_badge, verdict_badge
+from .html import data_uri, encode, note, table
 from .jobs import Job
 from .panel import Attack
 from .recipes import VARIANTS
 from .scores import decisive
+from .updates import Frame
 
 #: Pictures that are kept of each recipe.
 KEPT = 20
@@ -24,44 +30,108 @@ class Comparison:
     """What a comparison has made.
 
     Args:
-        steps: The steps that were chosen.
-        pictures: The pictures of each recipe that was started, uint8 HWC by step, in the order of `VARIANTS`.
+        work: The passes through the network that each recipe gets.
+        pictures: The pictures of each recipe that was started, uint8 HWC by pass, in the order of `VARIANTS`.
         runs: The runs of the recipes that have ended, in the same order.
     """
 
-    steps: int
+    work: int
     pictures: list[dict[int, NDArray[np.uint8]]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
 
     @property
     def every(self) -> int:
-        """The number of steps between two pictures that are kept."""
-        return max(1, self.steps // KEPT)
+        """The number of passes between two pictures that are kept."""
+        return max(1, self.work // KEPT)
 
-    @property
-    def last(self) -> int:
-        """The last step of which there is a picture."""
-        return max((step for pictures in self.pictures for step in pictures), default=1)
+    def add(self, frame: Frame) -> None:
+        """Keep the picture of a frame, by the passes that it took.
 
-    def run(self, job: Job, attack: Attack, options: dict[str, int]) -> None:
-        """Run the recipes one after the other, until the job is stopped."""
-        for part, variant in enumerate(VARIANTS):
+        A preparation that an earlier attack on the network has made is not repeated, but it counts.
+        """
+        self.pictures[frame.part][frame.step + self.work - frame.steps] = frame.images[0]
+
+    def run(self, job: Job, attack: Attack, options: Sequence[dict[str, Any]]) -> None:
+        """Run the recipes one after the other, until the job is stopped.
+
+        Args:
+            job: The job.
+            attack: Attacks the target.
+            options: The options of each recipe.
+        """
+        for part, given in enumerate(options):
             job.begin_part(part)
             self.pictures.append({})
-            self.runs.append(attack(job, **options, **variant.options))
+            self.runs.append(attack(job, **given))
             if job.stopped:
                 return
 
 
-def side_by_side(comparison: Comparison, step: int) -> str:
-    """Return the picture of each recipe at a step: the last one that was kept until then."""
+def equal_work(attacker: Attacker, target: TargetKind, work: int) -> list[dict[str, Any]]:
+    """Return the options of each recipe with which it takes the same number of passes through the network.
+
+    Restarts and the preparation of an initialisation are part of the work.
+
+    Args:
+        attacker: The network.
+        target: What is attacked.
+        work: The passes that each recipe gets.
+
+    Raises:
+        InputError: If that is less than a recipe's preparation takes.
+    """
+    options = []
+    for variant in VARIANTS:
+        plan = attacker.plan(target, steps=work, **variant.options)
+        steps = (work - plan.preparation_steps) // plan.restarts
+        if steps < 1:
+            raise InputError(
+                f"Passes: expected more than {plan.preparation_steps}, got {work}; the recipe "
+                f"'{variant.title}' needs as many before its first step"
+            )
+        options.append(variant.options | {"steps": steps})
+    return options
+
+
+def films(comparison: Comparison, *, scrub: bool) -> str:
+    """Return the pictures of the recipes side by side.
+
+    Args:
+        comparison: What has been made so far.
+        scrub: Whether all pictures are embedded, with one slider and one play button for all recipes, or the
+            newest alone.
+    """
     shown = []
-    for variant, pictures in zip(VARIANTS, comparison.pictures, strict=False):
-        at = max((kept for kept in pictures if kept <= step), default=min(pictures, default=0))
-        if at:
-            alt = f"{variant.title}: the reconstruction after {at} steps"
-            shown.append(figure(pictures[at], alt, f"{variant.title}, step {at}"))
-    return row(shown)
+    for part, pictures in enumerate(comparison.pictures):
+        if not pictures:
+            continue
+        title, steps = VARIANTS[part].title, sorted(pictures)
+        badge = plain_badge("runs" if part >= len(comparison.runs) else "done")
+        if part < len(comparison.runs):
+            badge = verdict_badge(comparison.runs[part].samples[0]["judge"])
+        kept = steps if scrub else steps[-1:]
+        strip = np.concatenate([pictures[step] for step in kept], axis=1)
+        uri = data_uri(*encode(strip, lossless=False))
+        # One picture of all frames side by side, of which the script moves one into the window.
+        shift = -100 * (len(kept) - 1) / len(kept)
+        shown.append(
+            f'<figure class="ai-face" data-steps="{" ".join(map(str, kept))}"><div class="ai-window">'
+            f'<img src="{uri}" alt="{escape(title)}: the reconstruction" '
+            f'style="width:{100 * len(kept)}%;transform:translateX({shift}%)"></div>'
+            f'<figcaption>{badge}<b>{escape(title)}</b><span class="ai-at">pass {kept[-1]}</span>'
+            "</figcaption></figure>"
+        )
+    controls = _scrubber(comparison.work) if scrub else ""
+    live = "" if scrub else " ai-live"
+    return f'<div class="ai-films">{controls}<div class="ai-faces{live}">{"".join(shown)}</div></div>'
+
+
+def _scrubber(work: int) -> str:
+    return (
+        '<div class="ai-scrubber"><button type="button" onclick="arcinvert.play(this)">Play</button>'
+        f'<input type="range" min="0" max="{work}" value="{work}" aria-label="Passes through the network" '
+        f'oninput="arcinvert.scrub(this)"><span><output>{work}</output> of {work} passes</span></div>'
+    )
 
 
 def verdicts(comparison: Comparison) -> str:
@@ -70,19 +140,18 @@ def verdicts(comparison: Comparison) -> str:
     for variant, run in zip(VARIANTS, comparison.runs, strict=False):
         sample = run.samples[0]
         value, floor = decisive(sample["judge"])
-        verdict = "not judged"
-        if value is not None and floor is not None:
-            passed = [rate for rate, accepted in sample["judge"]["accepted"].items() if accepted]
-            accepted = f"accepted at FMR {min(passed, key=float)}" if passed else "rejected"
-            verdict = f"{value:.2f} (floor {floor:.2f}): {accepted}"
+        judged = "unknown" if value is None or floor is None else f"{value:.2f} (floor {floor:.2f})"
         face = "yes" if sample["judge"]["face_detected"] else "no"
-        rows.append((variant.title, verdict, face, f"{sample['attacked_similarity']:.2f}"))
-    accepts = ", ".join(f"{one.similarity:.2f} at FMR {one.fmr:g}" for one in thresholds())
+        rows.append((variant.title, face, judged, f"{sample['attacked_similarity']:.2f}"))
+    accepts = ", ".join(f"{one.similarity:.2f} ({one_in(one.fmr)} strangers)" for one in thresholds())
     return table(
-        ("Recipe", "Judge", "Face found", "Attacked network"),
+        ("Recipe", "Face found", "Judge", "Attacked network"),
         rows,
-        f"Similarities of the last pictures. The judge's thresholds are {accepts}; FMR is the false match "
-        "rate, the share of pairs of different people that pass. One person and one sample prove little.",
+        f"Similarities of the last pictures. The judge accepts from {accepts}.",
+    ) + note(
+        "Noise can fool a network: the attacked one rates a picture of no face as highly as a face, and even "
+        "a judge may accept noise now and then. A picture in which no face is found therefore counts as not "
+        "accepted. One person and one sample prove little."
     )
 
 

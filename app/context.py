@@ -2,19 +2,21 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from arcinvert import Attacker, InputError
 
 from .attackers import Attackers
-from .html import problem
+from .html import problem, status
 from .jobs import Abandoned, Jobs
+from .kept import KeptResults
 from .settings import Settings
+from .visitors import Visitors
+from .wording import for_page
 
 _log = logging.getLogger(__name__)
 
-#: The handlers of attacks share this name in Gradio's queue: one attack runs at a time, whoever started it.
-ATTACKS = "attacks"
 #: The number of calls of a light handler that run at once.
 LIGHT_CALLS = 8
 
@@ -24,12 +26,18 @@ class Context:
 
     Args:
         settings: The server's options.
+        visitors: Who is connected; without it everybody counts as connected.
+        folder: For files that exist as long as a job runs; None for the system's folder.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: Settings, visitors: Visitors | None = None, folder: Path | None = None
+    ) -> None:
+        self.settings, self.folder = settings, folder
         self.attackers = Attackers(settings.device)
-        self.jobs = Jobs()
+        listening = (lambda session: True) if visitors is None else visitors.listening
+        self.jobs = Jobs(listening, most=settings.queue)
+        self.kept = KeptResults()
 
     def attacker(self, name: str) -> Attacker:
         """Return the loaded network of a name on the page.
@@ -48,10 +56,10 @@ def attempt(work: Callable[[], Result]) -> tuple[Result | None, str]:
     try:
         return work(), ""
     except InputError as error:
-        return None, problem(str(error))
-    except Abandoned:
-        # The visitor has left: there is nothing to show, and nothing went wrong.
-        return None, ""
+        return None, problem(for_page(str(error)))
+    except Abandoned as end:
+        # Nothing went wrong: the visitor has cancelled or left.
+        return None, status(str(end)) if str(end) else ""
     except Exception:
         # The server keeps running for the other visitors; the details go to its log.
         _log.exception("a handler failed")

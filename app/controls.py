@@ -1,12 +1,18 @@
 """Controls that several tabs have."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
-from .context import ATTACKS, Context
-from .html import progress
+from .context import Context
+from .html import progress, status
+from .jobs import Job
+from .updates import Started, Waiting
+
+#: The texts of the stop button while a job waits, and while it runs.
+CANCEL, KEEP = "Cancel", "Stop and keep the result so far"
 
 
 def seed_field() -> gr.Number:
@@ -22,35 +28,66 @@ def seed_field() -> gr.Number:
 
 
 class JobControls:
-    """The buttons that start and stop a job, and the line below them that shows its progress.
+    """The buttons that start and stop a job, and the line below them that shows its place and progress.
 
     Args:
         context: The server's context.
         label: The text of the start button.
+        elem_id: Its identifier in the document.
+        stop: The text of the stop button while the job runs.
+        loading: What happens before the first step.
     """
 
-    def __init__(self, context: Context, label: str) -> None:
-        self._context = context
+    def __init__(
+        self,
+        context: Context,
+        label: str,
+        elem_id: str,
+        *,
+        stop: str = KEEP,
+        loading: str = "Loading the network",
+    ) -> None:
+        self._context, self._stop, self._loading = context, stop, loading
         with gr.Row():
-            self.start = gr.Button(label, variant="primary")
-            self.stop = gr.Button("Stop and keep the result so far", interactive=False)
-        self.status = gr.HTML()
+            self.start = gr.Button(label, variant="primary", elem_id=elem_id, elem_classes="ai-start")
+            self.stop = gr.Button(stop, interactive=False, elem_classes="ai-stop")
+        # The element stays while its content changes, so that screen readers read the changes.
+        self.status = gr.HTML(js_on_load="element.setAttribute('aria-live', 'polite')")
 
     def busy(self) -> dict[Any, Any]:
         """Return the updates for the time before a job's first step."""
         return {
             self.start: gr.Button(interactive=False),
-            self.stop: gr.Button(interactive=True),
-            self.status: progress(0, 1, "Loading the network"),
+            self.stop: gr.Button(CANCEL, interactive=True),
+            self.status: status("One moment"),
         }
 
     def idle(self, message: str) -> dict[Any, Any]:
         """Return the updates for the time after a job."""
         return {
             self.start: gr.Button(interactive=True),
-            self.stop: gr.Button(interactive=False),
+            self.stop: gr.Button(self._stop, interactive=False),
             self.status: message,
         }
+
+    def follow(self, job: Job, show: Callable[[Any], dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
+        """Yield the updates of a job from the queue to its last step.
+
+        Args:
+            job: The job.
+            show: Returns the updates of a step, a `Frame` or a `Progress`.
+        """
+        for update in job.updates():
+            match update:
+                case Waiting():
+                    yield {self.status: status(place_text(update))}
+                case Started():
+                    yield {
+                        self.stop: gr.Button(self._stop, interactive=True),
+                        self.status: progress(0, 1, self._loading, announced=True),
+                    }
+                case _:
+                    yield show(update)
 
     def connect(self, run: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Connect the buttons.
@@ -64,10 +101,9 @@ class JobControls:
             run,
             list(inputs),
             [self.start, self.stop, self.status, *outputs],
-            concurrency_id=ATTACKS,
-            concurrency_limit=1,
-            show_progress="minimal",
-            show_progress_on=[self.status],
+            # `Jobs` runs one at a time; here nobody waits, so that all visitors read their place at once.
+            concurrency_limit=None,
+            show_progress="hidden",
             trigger_mode="once",
             api_visibility="private",
         )
@@ -76,3 +112,39 @@ class JobControls:
             self._context.jobs.stop(request.session_hash)
 
         self.stop.click(end, None, None, queue=False, api_visibility="private")
+
+
+def place_text(place: Waiting) -> str:
+    """Return a place in the queue in words."""
+    visitors = "1 visitor" if place.before == 1 else f"{place.before} visitors"
+    return f"{visitors} before you, about {place.seconds} s"
+
+
+def accept_any_number(page: gr.Blocks) -> None:
+    """Hand numbers out of a control's range to the handlers, which answer in words of the page.
+
+    Gradio would refuse them with a traceback in the server's log. Methods are replaced, not overridden, for
+    the reason given in `upload`.
+    """
+    for block in page.blocks.values():
+        if isinstance(block, gr.Number | gr.Slider):
+            block.preprocess = as_number
+        elif isinstance(block, gr.Dropdown | gr.Radio):
+            block.preprocess = _quietly(block.preprocess)
+
+
+def as_number(value: Any) -> float | None:
+    """Return a value as a finite number; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def _quietly(preprocess: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        try:
+            return preprocess(value)
+        except gr.Error as error:
+            raise gr.Error(error.message, print_exception=False) from None
+
+    return read

@@ -34,17 +34,41 @@ def picture(image: NDArray[np.uint8], alt: str, *, lossless: bool = True) -> str
     return f'<img src="{uri}" alt="{escape(alt)}" title="{escape(alt)}">'
 
 
-def figure(image: NDArray[np.uint8], alt: str, caption: str, *, lossless: bool = True) -> str:
-    """Return a picture with a caption; the caption is text."""
-    return (
-        f'<figure class="ai-face">{picture(image, alt, lossless=lossless)}'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
+def figure(
+    image: NDArray[np.uint8] | str, alt: str, caption: str, *, badge: str = "", lossless: bool = True
+) -> str:
+    """Return a picture with a caption.
+
+    Args:
+        image: uint8 HWC, or a data URI.
+        alt: What screen readers say.
+        caption: Text below the picture.
+        badge: HTML before the caption.
+        lossless: Whether an array is embedded as PNG, or else as JPEG.
+    """
+    shown = (
+        f'<img src="{escape(image)}" alt="{escape(alt)}">'
+        if isinstance(image, str)
+        else picture(image, alt, lossless=lossless)
     )
+    words = f"<figcaption>{badge}<span>{escape(caption)}</span></figcaption>"
+    return f'<figure class="ai-face">{shown}{words}</figure>'
 
 
-def row(parts: Iterable[str]) -> str:
-    """Return parts side by side, as many as fit."""
-    return f'<div class="ai-row">{"".join(parts)}</div>'
+def details(summary: str, body: str, *, is_open: bool = False) -> str:
+    """Return a section that opens and closes by its summary; the summary is text, the body HTML."""
+    state = " open" if is_open else ""
+    return f'<details class="ai-details"{state}><summary>{escape(summary)}</summary>{body}</details>'
+
+
+def faces_row(parts: Iterable[str], *, live: bool = False) -> str:
+    """Return large faces side by side, as many as fit.
+
+    Args:
+        parts: Figures.
+        live: Whether they are the frames of an attack that runs; the page scrolls to the first.
+    """
+    return f'<div class="ai-faces{" ai-live" if live else ""}">{"".join(parts)}</div>'
 
 
 def note(text: str) -> str:
@@ -62,10 +86,18 @@ def status(text: str) -> str:
     return f'<p class="ai-status" role="status">{escape(text)}</p>'
 
 
-def progress(done: int, total: int, text: str) -> str:
-    """Return a progress bar with a text."""
+def progress(done: int, total: int, text: str, *, announced: bool = False) -> str:
+    """Return a progress bar with a text.
+
+    Args:
+        done: What is done.
+        total: Of how much.
+        text: The text beside the bar.
+        announced: Whether screen readers read the text; at each step that would be too much.
+    """
+    live = "" if announced else ' aria-live="off"'
     return (
-        f'<div class="ai-progress"><progress value="{done}" max="{total}" aria-label="Progress">'
+        f'<div class="ai-progress"{live}><progress value="{done}" max="{total}" aria-label="Progress">'
         f"</progress><span>{escape(text)}</span></div>"
     )
 
@@ -75,7 +107,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> 
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
     return (
-        f'<p class="ai-note">{escape(caption)}</p><div class="ai-table">'
+        f'<p class="ai-note">{escape(caption)}</p>'
+        f'<div class="ai-table" tabindex="0" role="region" aria-label="{escape(caption)}">'
         f'<table aria-label="{escape(caption)}">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -1,28 +1,15 @@
-"""What the Learn tab computes: curves of margins, decision boundaries, and a toy in two dimensions."""
+"""What the Learn tab computes: curves of margins and decision boundaries."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recognition.errors import InputError
 from recognition.heads.margins import additive_angular_margin
-
-#: Sizes of the toy: identities, photographs of each, numbers of a photograph, hidden units.
-IDENTITIES = 8
-PHOTOGRAPHS = 24
-PIXELS = 16
-HIDDEN = 64
-#: Standard deviation of a photograph around its identity's mean; the mean has length 1.
-SPREAD = 0.3
-#: The toy's training: steps, the learning rate of Adam, and the fraction of steps in which the margin grows.
-STEPS = 200
-LEARNING_RATE = 5e-3
-WARM_UP = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,9 +33,9 @@ class Margin:
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
-            ("m1", self.m1, 0.5, 4.0),
-            ("m2", self.m2, 0.0, math.pi / 2),
-            ("m3", self.m3, 0.0, 1.0),
+            ("m₁", self.m1, 0.5, 4.0),
+            ("m₂", self.m2, 0.0, math.pi / 2),
+            ("m₃", self.m3, 0.0, 1.0),
         ):
             if not least <= value <= most:
                 raise InputError(f"{name}: expected {least:g} to {most:.4g}, got {value}")
@@ -71,9 +58,9 @@ class Margin:
 #: The margins of the papers, by name.
 MARGINS: dict[str, Margin] = {
     "softmax, no margin": Margin(),
-    "SphereFace, m1 = 1.35": Margin(m1=1.35),
-    "CosFace, m3 = 0.35": Margin(m3=0.35),
-    "ArcFace, m2 = 0.5": Margin(m2=0.5),
+    "SphereFace, m₁ = 1.35": Margin(m1=1.35),
+    "CosFace, m₃ = 0.35": Margin(m3=0.35),
+    "ArcFace, m₂ = 0.5": Margin(m2=0.5),
     "CM1, combined 1, 0.3, 0.2": Margin(1.0, 0.3, 0.2),
     "CM2, combined 0.9, 0.4, 0.15": Margin(0.9, 0.4, 0.15),
 }
@@ -111,83 +98,3 @@ def probabilities(
     other = scale * np.cos(np.radians(between - degrees))
     # The logistic function by tanh, which does not overflow.
     return 0.5 * (1 + np.tanh((own - other) / 2))
-
-
-@dataclass(frozen=True)
-class Toy:
-    """A trained toy.
-
-    Args:
-        embeddings: Shape (identities * photographs, 2), unit norm.
-        labels: Shape (identities * photographs,).
-        centres: Shape (identities, 2), unit norm.
-        within: The mean angle of an embedding to its identity's centre, degrees.
-        between: The mean over identities of the smallest angle to another centre, degrees.
-        correct: The fraction of the embeddings that are nearest to their own centre.
-    """
-
-    embeddings: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    centres: NDArray[np.float64]
-    within: float
-    between: float
-    correct: float
-
-
-def train_toy(margin: Margin, scale: float, *, seed: int = 0) -> Toy:
-    """Train a small network with two-dimensional embeddings on eight synthetic identities, in about a second.
-
-    The same arguments give the same result.
-
-    Args:
-        margin: The margin of the loss.
-        scale: The scale s of the logits, positive.
-        seed: The seed of all random numbers.
-
-    Raises:
-        InputError: If the scale is out of its range.
-
-    Source: the toy of Deng et al., arXiv:1801.07698, figure 3, with points around eight means in place of
-    photographs.
-    """
-    if not 0 < scale < math.inf:
-        raise InputError(f"scale: expected a positive number, got {scale}")
-    generator = torch.Generator().manual_seed(seed)
-    means = F.normalize(torch.randn(IDENTITIES, PIXELS, generator=generator))
-    labels = torch.arange(IDENTITIES).repeat_interleave(PHOTOGRAPHS)
-    photographs = means[labels] + SPREAD * torch.randn(len(labels), PIXELS, generator=generator)
-    sizes = ((PIXELS, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 2))
-    # The generator is local, since several toys may be trained at once.
-    weights = [
-        (torch.randn(size, generator=generator) * math.sqrt(2 / size[0])).requires_grad_() for size in sizes
-    ]
-    head = torch.randn(IDENTITIES, 2, generator=generator, requires_grad=True)
-    optimiser = torch.optim.Adam([*weights, head], lr=LEARNING_RATE)
-
-    def embed() -> Tensor:
-        hidden = F.silu(F.silu(photographs @ weights[0]) @ weights[1])
-        return F.normalize(hidden @ weights[2])
-
-    for step in range(STEPS):
-        grown = min(1.0, step / (WARM_UP * STEPS))
-        # With the full margin from the first step, most points would stay on the wrong side.
-        now = Margin(1 + grown * (margin.m1 - 1), grown * margin.m2, grown * margin.m3)
-        cosines = F.linear(embed(), F.normalize(head))
-        targets = now(cosines.gather(1, labels[:, None]))
-        loss = F.cross_entropy(scale * cosines.scatter(1, labels[:, None], targets), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    with torch.no_grad():
-        embeddings, centres = embed().double(), F.normalize(head).double()
-    cosines = (embeddings @ centres.T).clamp(-1, 1)
-    own = cosines.gather(1, labels[:, None])[:, 0]
-    others = (centres @ centres.T).clamp(-1, 1) - 2 * torch.eye(IDENTITIES)
-    return Toy(
-        embeddings.numpy(),
-        labels.numpy(),
-        centres.numpy(),
-        within=float(torch.rad2deg(torch.acos(own)).mean()),
-        between=float(torch.rad2deg(torch.acos(others.max(1).values)).mean()),
-        correct=float((cosines.argmax(1) == labels).double().mean()),
-    )

@@ -9,13 +9,27 @@ from arcinvert.audit.report import SECTION_STYLE
 from recognition.loading import BUNDLED
 
 from . import resources
+from .address import PLACE, read_place, remember, remember_tab
 from .context import Context, attempt, on_change
+from .controls import accept_any_number
 from .html import note
-from .settings import Settings
-from .tabs import audit, compare, identity, learn, photograph
+from .opening import shipped_opening
+from .tabs import learn
+from .tabs.audit import AuditTab
+from .tabs.compare import CompareTab
+from .tabs.identity import IdentityTab
+from .tabs.photograph import PhotographTab
+from .tabs.start import StartTab
 
-#: Age at which uploaded files that were never used are deleted, seconds.
-UNUSED_SECONDS = 60
+#: Age at which uploaded files that were never used are deleted, and how often they are looked for, seconds.
+UNUSED_SECONDS, CLEANING_SECONDS = 30, 10
+#: Most calls of handlers that wait in Gradio's queue.
+MAX_EVENTS = 200
+HEADER = (
+    '<header class="ai-header"><h1>What does a face recogniser give away?</h1><p>Use this page only for '
+    "networks and people that you are allowed to examine: <b>images of people need their consent.</b></p>"
+    "</header>"
+)
 
 
 def look() -> dict[str, Any]:
@@ -31,8 +45,19 @@ def look() -> dict[str, Any]:
         body_text_color_subdued_dark="*neutral_300",
         block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_300",
+        # White on the theme's own blue has a contrast of 3.7, and 4.5 is needed.
+        color_accent="*primary_700",
+        slider_color="*primary_700",
+        slider_color_dark="*primary_400",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_600",
     )
-    return {"theme": theme, "css": resources.style() + SECTION_STYLE}
+    script = f"<script>{resources.script()}</script>"
+    return {"theme": theme, "css": resources.style() + SECTION_STYLE, "head": script}
 
 
 def describe(context: Context, name: str) -> str:
@@ -44,48 +69,122 @@ def describe(context: Context, name: str) -> str:
         classes = (
             "no class centres" if recogniser.centres is None else f"{len(recogniser.centres):,} identities"
         )
-        return note(f"{recogniser.name}: {classes}. Attacks run on {attacker.device}.")
+        return note(f"The attacked network: {recogniser.name}, {classes}. Attacks run on {attacker.device}.")
 
     described, message = attempt(work)
     return described or message
 
 
-def build_page(settings: Settings) -> gr.Blocks:
+def build_page(context: Context) -> gr.Blocks:
     """Return the page, ready to launch."""
-    context = Context(settings)
+    settings, opening = context.settings, shipped_opening()
     with gr.Blocks(
         title="arcinvert: what a face recogniser gives away",
         analytics_enabled=False,
-        delete_cache=(UNUSED_SECONDS, UNUSED_SECONDS),
+        delete_cache=(CLEANING_SECONDS, UNUSED_SECONDS),
     ) as page:
-        gr.Markdown(
-            "# arcinvert\nWhat does a face recogniser give away? Use this page only for networks and people "
-            "that you are allowed to examine: **images of people need their consent.**"
-        )
+        gr.HTML(HEADER)
+        networks = settings.model_names()
         model = gr.Dropdown(
-            settings.model_names(),
+            networks,
             value=BUNDLED,
             label="Network",
             info="The network that is attacked",
+            visible=len(networks) > 1,
             elem_id="network",
         )
-        about = gr.HTML(describe(context, BUNDLED))
+        with gr.Tabs() as tabs:
+            with gr.Tab("See it", id="start") as tab:
+                places = {"start": tab}
+                start = StartTab(opening)
+            with gr.Tab("From an identity", id="identity") as places["identity"]:
+                people = IdentityTab(context, model, opening)
+            with gr.Tab("From a photograph", id="photograph") as places["photograph"]:
+                photographs = PhotographTab(context, model, opening)
+            with gr.Tab("Compare recipes", id="compare") as places["compare"]:
+                comparison = CompareTab(context, model, people.wanted, photographs.state)
+            with gr.Tab("Audit", id="audit") as places["audit"]:
+                AuditTab(context, model)
+            with gr.Tab("Learn", id="learn") as places["learn"]:
+                attack = learn.build(context)
+        about = gr.HTML()
         on_change(model.change, lambda name: describe(context, name), [model], [about])
-        with gr.Tabs():
-            with gr.Tab("From an identity", id="identity"):
-                wanted = identity.build(context, model)
-            with gr.Tab("From a photograph", id="photograph"):
-                chosen = photograph.build(context, model)
-            with gr.Tab("Compare recipes", id="compare"):
-                compare.build(context, model, wanted, chosen)
-            with gr.Tab("Audit", id="audit"):
-                audit.build(context)
-            with gr.Tab("Learn", id="learn"):
-                learn.build(context)
+        comparison.connect(places["compare"])
+        start.connect(tabs, model, people.wanted, photographs)
+        attack.click(
+            lambda: gr.Tabs(selected="identity"),
+            None,
+            [tabs],
+            js="() => { scrollTo(0, 0); return []; }",
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        restored = _connect_address(context, page, tabs, places, model, people, photographs)
+        # Afterwards: with the network of the address, and without replacing the person.
+        on_change(restored.then, people.list_classes, *people.listing)
+        on_change(restored.then, lambda name: describe(context, name), [model], [about])
 
         def leave(request: gr.Request) -> None:
             context.jobs.abandon(request.session_hash)
 
         page.unload(leave)
-    page.queue(max_size=settings.queue, default_concurrency_limit=1)
+    accept_any_number(page)
+    # The jobs have a queue of their own, and the light handlers do not fill this one.
+    page.queue(max_size=MAX_EVENTS, default_concurrency_limit=1)
     return page
+
+
+def _connect_address(
+    context: Context,
+    page: gr.Blocks,
+    tabs: gr.Tabs,
+    places: dict[str, gr.Tab],
+    model: gr.Dropdown,
+    people: IdentityTab,
+    photographs: PhotographTab,
+) -> Any:
+    """Write the state into the address, restore it and the latest result when the page is loaded.
+
+    Return the event of the restoration.
+    """
+    query, key = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    panels = (people.panel, photographs.panel)
+
+    def restore(query: str | None, key: str | None) -> dict[Any, Any]:
+        place = read_place(query or "", list(places), context.settings.model_names())
+        updates: dict[Any, Any] = {}
+        if place.tab is not None:
+            updates[tabs] = gr.Tabs(selected=place.tab)
+        if place.network is not None:
+            updates[model] = place.network
+        if place.person is not None:
+            updates[people.wanted] = place.person
+        if place.seed is not None:
+            updates |= {panel.seed: place.seed for panel in panels}
+        kept = context.kept.get(key or "")
+        for panel in panels:
+            if kept is not None and kept.tab == panel.name:
+                updates |= dict(zip(panel.result_outputs, panel.show(kept.shown, key or ""), strict=True))
+        # Gradio expects an update of something.
+        return updates or {model: gr.Dropdown()}
+
+    results = [output for panel in panels for output in panel.result_outputs]
+    restored = page.load(
+        restore,
+        [query, key],
+        [tabs, model, people.wanted, *(panel.seed for panel in panels), *results],
+        js=PLACE,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    for name, tab in places.items():
+        tab.select(None, None, None, js=remember_tab(name), api_visibility="private")
+    for name, control in (
+        ("network", model),
+        ("person", people.wanted),
+        *(("seed", one.seed) for one in panels),
+    ):
+        control.change(None, [control], None, js=remember(name), api_visibility="private")
+    return restored

@@ -1,4 +1,4 @@
-"""What two tabs share: the options of an attack, the faces as they appear, and the scores."""
+"""What two tabs share: the options of an attack, the faces as they appear, and the result."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -8,35 +8,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert import Attacker, InputError, Run
-from arcinvert.evaluation.calibration import thresholds
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
-from arcinvert.output.verdicts import one_in
+from recognition.images import to_uint8
 
-from .context import Context, attempt, on_change
+from .badges import plain_badge
+from .context import Context, attempt
 from .controls import JobControls, seed_field
-from .html import figure, progress, row
-from .jobs import Frame, Job
-from .results import cards, downloads, finished
-from .settings import MAX_SAMPLES, MAX_STEPS
+from .film import Film
+from .html import faces_row, figure, progress
+from .jobs import Job
+from .results import MEAN_FACE_ALT, MEAN_FACE_CAPTION, Shown, downloads, finished, result_view
+from .settings import MAX_SAMPLES, MAX_SEED, MAX_STEPS
+from .updates import Frame, Progress
 
 #: Runs an attack within a job, with options of `AttackOptions`.
 Attack = Callable[..., Run]
 #: Makes an `Attack` of the network's attacker and the values of the tab's inputs.
 Prepare = Callable[..., Attack]
 
-#: Seconds that Gradio keeps the state of a visitor who has left.
-STATE_SECONDS = 3600
-_DEFAULT_SAMPLES = 4
+#: With the mean face, three samples fill a row of large faces.
+_DEFAULT_SAMPLES = 3
 _DEFAULT_STEPS = PARAMETRISATIONS["face-pca"].steps
 
 
 class AttackPanel:
-    """Lays out the controls and results of an attack, and connects them.
+    """The controls and results of an attack, laid out side by side.
+
+    Create it where the controls are, call `place_results` where the results are, then `connect`.
 
     Args:
         context: The server's context.
-        model: The control with the network's name.
-        targets: The tab's inputs that say what is attacked.
+        name: The tab's name in the address.
+        label: The text of the start button.
         prepare: Makes the attack of the attacker and the targets' values.
         original: Returns the picture to show beside the results, uint8 HWC, of the targets' values.
     """
@@ -44,14 +47,15 @@ class AttackPanel:
     def __init__(
         self,
         context: Context,
-        model: gr.Dropdown,
-        targets: Sequence[Any],
+        name: str,
+        label: str,
         prepare: Prepare,
         original: Callable[..., NDArray[np.uint8] | None] = lambda *given: None,
     ) -> None:
-        self._context, self._prepare, self._original = context, prepare, original
-        with gr.Row():
-            samples = gr.Slider(
+        self._context, self.name, self._prepare, self._original = context, name, prepare, original
+        self._controls = JobControls(context, label, elem_id=f"start-{name}")
+        with gr.Accordion("Advanced", open=False, elem_classes="ai-advanced"):
+            self._samples = gr.Slider(
                 1,
                 MAX_SAMPLES,
                 _DEFAULT_SAMPLES,
@@ -59,32 +63,34 @@ class AttackPanel:
                 label="Samples",
                 info="The number of reconstructions",
             )
-            steps = gr.Slider(
+            self._steps = gr.Slider(
                 1, MAX_STEPS, _DEFAULT_STEPS, step=1, label="Steps", info="More steps take longer"
             )
-            seed = seed_field()
-        self._controls = JobControls(context, "Start")
-        self._live = gr.HTML()
-        self._fmr = gr.Radio(
-            [(f"{one_in(threshold.fmr)} strangers", threshold.fmr) for threshold in thresholds()],
-            value=thresholds()[0].fmr,
-            label="The judge's threshold accepts",
-            info="Stricter systems accept fewer strangers",
-            visible=False,
-        )
-        self._scores = gr.HTML()
+            self.seed = seed_field()
+
+    def place_results(self, placeholder: str) -> None:
+        """Lay out where the faces appear, with HTML that is shown until there are any."""
+        self._placeholder = placeholder
+        self._live = gr.HTML(placeholder)
+        self._result = gr.HTML()
         self._files = gr.HTML()
-        self._state: gr.State = gr.State(time_to_live=STATE_SECONDS)
+
+    @property
+    def result_outputs(self) -> list[Any]:
+        """The outputs of `show`."""
+        return [self._controls.status, self._live, self._result, self._files]
+
+    def connect(self, model: gr.Dropdown, targets: Sequence[Any]) -> None:
+        """Connect the buttons.
+
+        Args:
+            model: The control with the network's name.
+            targets: The tab's inputs that say what is attacked.
+        """
         self._controls.connect(
             self._run,
-            [model, samples, steps, seed, self._fmr, *targets],
-            [self._live, self._scores, self._files, self._fmr, self._state],
-        )
-        on_change(
-            self._fmr.input,
-            lambda rate, kept: cards(kept[0], rate, kept[1]) if kept else "",
-            [self._fmr, self._state],
-            [self._scores],
+            [model, self._samples, self._steps, self.seed, *targets],
+            [self._live, self._result, self._files],
         )
 
     def _run(
@@ -94,7 +100,6 @@ class AttackPanel:
         samples: float,
         steps: float,
         seed: float | None,
-        rate: float,
         *given: Any,
     ) -> Iterator[dict[Any, Any]]:
         def work(job: Job) -> Run:
@@ -102,60 +107,74 @@ class AttackPanel:
             attacker: Attacker = self._context.attacker(name)
             return self._prepare(attacker, *given)(job, **options)
 
-        yield self._controls.busy() | {
-            self._live: "",
-            self._scores: "",
-            self._files: "",
-            self._fmr: gr.Radio(visible=False),
-            self._state: None,
-        }
+        yield self._controls.busy() | {self._live: self._placeholder, self._result: "", self._files: ""}
         job = self._context.jobs.start(request.session_hash, work, limit=self._context.settings.time_limit)
-        for frame in job.frames():
-            yield {
-                self._live: faces(frame),
+        film = Film()
+
+        def step(frame: Frame) -> dict[Any, Any]:
+            film.add(frame.images)
+            mean_face = to_uint8(self._context.attacker(name).knowledge.mean_face)
+            return {
+                self._live: faces(frame, mean_face),
                 self._controls.status: progress(frame.step, frame.steps, step_text(frame)),
             }
-        shown, message = attempt(lambda: self._results(job, rate, given))
-        yield {self._live: ""} | self._controls.idle(message) | (shown or {})
 
-    def _results(self, job: Job, rate: float, given: Sequence[Any]) -> dict[Any, Any]:
-        run, original = job.result(), self._original(*given)
-        return {
-            self._controls.status: finished(run, timed_out=job.timed_out),
-            self._scores: cards(run, rate, original),
-            self._files: downloads(run),
-            self._fmr: gr.Radio(visible=True),
-            self._state: (run, original),
-        }
+        yield from self._controls.follow(job, step)
+        shown, message = attempt(lambda: self._finish(job, name, film, given))
+        updates = self._controls.idle(message) | {self._live: ""}
+        if shown is not None:
+            key = self._context.kept.keep(self.name, shown)
+            updates |= dict(zip(self.result_outputs, self.show(shown, key), strict=True))
+        yield updates
+
+    def _finish(self, job: Job, name: str, film: Film, given: Sequence[Any]) -> Shown:
+        run = job.result()
+        mean_face = to_uint8(self._context.attacker(name).knowledge.mean_face)
+        return Shown(run, mean_face, self._original(*given), film.encode(), timed_out=job.timed_out)
+
+    def show(self, shown: Shown, key: str) -> list[str]:
+        """Return the values of `result_outputs` for a finished attack.
+
+        Args:
+            shown: The attack.
+            key: Its key among the kept results; the page's script finds it in the HTML.
+        """
+        view = f'<div data-result="{key}">{result_view(shown)}</div>'
+        return [finished(shown), "", view, downloads(shown)]
 
 
-def checked(samples: float, steps: float, seed: float | None) -> dict[str, int]:
+def checked(samples: float | None, steps: float | None, seed: float | None) -> dict[str, int]:
     """Return the options of an attack, within what this server allows.
 
     Raises:
         InputError: If one is out of its range.
     """
-    for name, value, most in (("samples", samples, MAX_SAMPLES), ("steps", steps, MAX_STEPS)):
-        if not 1 <= value <= most:
-            raise InputError(f"{name}: expected 1 to {most}, got {value:g}")
-    if seed is None:
-        raise InputError("seed: expected a whole number from 0 up, got nothing")
+    for name, value, most in (("Samples", samples, MAX_SAMPLES), ("Steps", steps, MAX_STEPS)):
+        if value is None or not 1 <= value <= most:
+            got = "nothing" if value is None else f"{value:g}"
+            raise InputError(f"{name}: expected a number from 1 to {most}, got {got}")
+    if samples is None or steps is None or seed is None or not 0 <= seed <= MAX_SEED or seed % 1:
+        got = "nothing" if seed is None else f"{seed:g}"
+        raise InputError(f"Seed: expected a whole number from 0 up, got {got}")
     return {"samples": int(samples), "steps": int(steps), "seed": int(seed)}
 
 
-def faces(frame: Frame) -> str:
-    """Return the images of a frame."""
-    return row(
+def faces(frame: Frame, mean_face: NDArray[np.uint8]) -> str:
+    """Return the images of a frame beside the mean face, uint8 HWC."""
+    figures = [figure(mean_face, MEAN_FACE_ALT, MEAN_FACE_CAPTION, lossless=False)]
+    figures += [
         figure(
             image,
-            f"Reconstruction {number + 1} after {frame.step} of {frame.steps} steps",
-            f"step {frame.step}",
+            f"Reconstruction {number} after {frame.step} of {frame.steps} steps",
+            f"Reconstruction {number}",
+            badge=plain_badge(f"step {frame.step}"),
             lossless=False,
         )
-        for number, image in enumerate(frame.images)
-    )
+        for number, image in enumerate(frame.images, 1)
+    ]
+    return faces_row(figures, live=True)
 
 
-def step_text(frame: Frame) -> str:
-    """Return a frame's step and the time left."""
+def step_text(frame: Progress) -> str:
+    """Return the step and the time left."""
     return f"Step {frame.step} of {frame.steps}, about {frame.seconds_left:.0f} s left"

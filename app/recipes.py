@@ -34,9 +34,8 @@ VARIANTS = (
     ),
     Variant(
         "weights only",
-        "as arcinvert, without any public faces; the mean face is computed from the network first, which "
-        "takes further steps, and the attack is started three times",
-        {"knowledge": "weights"},
+        "as arcinvert, without any public faces, from noise",
+        {"knowledge": "weights", "initialisation": "noise", "restarts": 1},
     ),
     _recipe("paper"),
     _recipe("deepinversion"),

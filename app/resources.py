@@ -11,3 +11,8 @@ def data(name: str) -> bytes:
 def style() -> str:
     """Return the style sheet of the page."""
     return (files(__package__) / "style.css").read_text(encoding="utf-8")
+
+
+def script() -> str:
+    """Return the script of the page."""
+    return (files(__package__) / "script.js").read_text(encoding="utf-8")

@@ -1,8 +1,7 @@
-"""Verdicts of the judge for readers: a plot among pairs of real photographs, and a sentence."""
+"""Verdicts of the judge for readers: one plot of all reconstructions among pairs of real photographs."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from arcinvert.evaluation.calibration import Histogram, Threshold
 from arcinvert.output.verdicts import one_in
@@ -11,79 +10,89 @@ from .svg import DIFFERENT, RECONSTRUCTION, SAME, Axis, frame, path, steps, text
 
 #: The range of similarities in the plot, and its size, pixels.
 _SIMILARITY = Axis("similarity by the judge", -0.1, 0.9, (0.0, 0.2, 0.4, 0.6, 0.8))
-_WIDTH, _LEFT, _RIGHT, _TOP, _BASE = 380, 10, 370, 24, 110
+_WIDTH, _LEFT, _RIGHT, _HEIGHT = 420, 10, 410, 92
 #: Where the names of the two distributions stand, in similarity.
-_DIFFERENT_AT, _SAME_AT = 0.12, 0.66
-#: Half the width of the label of the reconstruction, pixels.
-_LABEL = 84
-#: Dashes of the threshold and of the other marks.
+_DIFFERENT_AT, _SAME_AT = 0.1, 0.66
+#: Size of the number of a reconstruction, pixels: closer ones stand above each other.
+_MARK_WIDTH, _MARK_HEIGHT = 18, 17
+#: Dashes of thresholds and of the other marks.
 _LONG, _SHORT = "8 3", "2 2"
 
 
-def decisive(verdict: dict[str, Any]) -> tuple[float | None, float | None]:
+def decisive(verdict: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """Return the similarity that decides, with its floor: Type II where there is one, else Type I."""
     if verdict["type_2"] is not None:
         return verdict["type_2"], verdict["floor_type_2"]
     return verdict["type_1"], verdict["floor_type_1"]
 
 
-def meaning(verdict: dict[str, Any], threshold: Threshold) -> str:
-    """Return the meaning of a verdict in one or two sentences."""
-    value, floor = decisive(verdict)
-    face = "" if verdict["face_detected"] else " The detector finds no face in the picture."
-    if value is None:
-        return "This cannot be judged: there is no photograph of the person to compare with." + face
-    against = (
-        "another photograph of the person"
-        if verdict["type_2"] is not None
-        else "the photograph that the template came from"
-    )
-    rate = f"at a threshold that {one_in(threshold.fmr)} pairs of different people pass"
-    if value > threshold.similarity:
-        return (
-            f"A recogniser that was not attacked takes this picture and {against} for the same person, "
-            f"{rate}.{face}"
-        )
-    nearer = (
-        "The picture is closer to the person than the mean face is."
-        if floor is not None and value > floor
-        else "The picture is no closer to the person than the mean face is."
-    )
-    return (
-        f"A recogniser that was not attacked does not take this picture and {against} for the same person, "
-        f"{rate}. {nearer}" + face
-    )
+def similarity_plot(
+    verdicts: Sequence[Mapping[str, Any]], thresholds: Sequence[Threshold], histogram: Histogram
+) -> str:
+    """Return a plot of one person's reconstructions among pairs of strangers and pairs of one person.
 
-
-def similarity_plot(verdict: dict[str, Any], threshold: Threshold, histogram: Histogram) -> str:
-    """Return a plot of a reconstruction among pairs of different people and pairs of one person."""
-    value, floor = decisive(verdict)
+    Args:
+        verdicts: The verdicts on the reconstructions, numbered from 1 in the plot; at least one.
+        thresholds: The judge's.
+        histogram: The judge's similarities of pairs of photographs.
+    """
+    values = [value for value, _ in map(decisive, verdicts)]
+    _, floor = decisive(verdicts[0])
+    ceiling = verdicts[0]["ceiling"]
     marks = [
-        (
-            threshold.similarity,
-            f"threshold {threshold.similarity:.2f}: {one_in(threshold.fmr)} pass",
-            _LONG,
-        )
+        (one.similarity, f"{one_in(one.fmr)} strangers pass: {one.similarity:.2f}", _LONG)
+        for one in thresholds
     ]
     if floor is not None:
-        marks.append((floor, f"floor {floor:.2f}: the mean face", _SHORT))
-    if verdict["ceiling"] is not None:
-        marks.append((verdict["ceiling"], f"ceiling {verdict['ceiling']:.2f}: a real photograph", _SHORT))
-    parts = [_distributions(histogram), _axis(), *(_mark(number, *mark) for number, mark in enumerate(marks))]
-    described = "no photograph to compare with"
-    if value is not None:
-        described = f"this reconstruction at {value:.2f}"
-        parts.append(_reconstruction(value))
-    listed = ", ".join([described, *(words for _, words, _ in marks)])
+        marks.append((floor, f"floor, the mean face: {floor:.2f}", _SHORT))
+    if ceiling is not None:
+        marks.append((ceiling, f"ceiling, a real photograph: {ceiling:.2f}", _SHORT))
+    rows = mark_rows([None if value is None else _place(value) for value in values])
+    # Numbers of reconstructions stand above the curves, in as many rows as they need.
+    top = 22 + _MARK_HEIGHT * max((row + 1 for row in rows if row is not None), default=0)
+    base = top + _HEIGHT
+    parts = [
+        _distributions(histogram, top, base),
+        _axis(base),
+        *(_mark(number, *mark, top, base) for number, mark in enumerate(marks)),
+    ]
+    described = []
+    for number, (value, row) in enumerate(zip(values, rows, strict=True), 1):
+        if value is not None and row is not None:
+            described.append(f"reconstruction {number} at {value:.2f}")
+            parts.append(_reconstruction(number, value, top - _MARK_HEIGHT * row, base))
+    if described:
+        parts.append(text(_LEFT, 13, "the reconstructions by number", anchor="start", style="label"))
+    listed = ", ".join([*(described or ["no photograph to compare with"]), *(words for _, words, _ in marks)])
     title = f"Similarity by the judge, between pairs of different people and pairs of one person: {listed}"
-    return frame(_WIDTH, _BASE + 26 + 18 * len(marks), title, "".join(parts))
+    return frame(_WIDTH, base + 26 + 18 * len(marks), title, "".join(parts))
+
+
+def mark_rows(places: Sequence[float | None]) -> list[int | None]:
+    """Return the row of each number, from 0 at the curves up, so that none covers another.
+
+    Args:
+        places: Where each number stands, pixels; None has no row.
+    """
+    rows: list[int | None] = []
+    for number, place in enumerate(places):
+        if place is None:
+            rows.append(None)
+            continue
+        taken = {
+            row
+            for other, row in zip(places[:number], rows, strict=True)
+            if other is not None and row is not None and abs(other - place) < _MARK_WIDTH
+        }
+        rows.append(next(row for row in range(len(places)) if row not in taken))
+    return rows
 
 
 def _place(similarity: float) -> float:
     return float(_SIMILARITY.place(similarity, _LEFT, _RIGHT))
 
 
-def _distributions(histogram: Histogram) -> str:
+def _distributions(histogram: Histogram, top: float, base: float) -> str:
     peak = max(histogram.nonmated.max(), histogram.mated.max())
     parts = []
     for shares, colour, name, at in (
@@ -95,48 +104,36 @@ def _distributions(histogram: Histogram) -> str:
         parts.append(
             path(
                 _SIMILARITY.place(x[inside], _LEFT, _RIGHT),
-                _BASE - y[inside] * (_BASE - _TOP - 12),
+                base - y[inside] * (base - top - 12),
                 attributes=f'fill="{colour}" fill-opacity="0.3" stroke="{colour}" stroke-width="1"',
                 close=True,
             )
         )
-        parts.append(text(_place(at), _BASE - 8, name, style="inside"))
+        parts.append(text(_place(at), base - 8, name, style="inside"))
     return "".join(parts)
 
 
-def _axis() -> str:
-    ticks = "".join(text(_place(tick), _BASE + 15, f"{tick:.1f}") for tick in _SIMILARITY.ticks)
-    return f'<line class="axis" x1="{_LEFT}" x2="{_RIGHT}" y1="{_BASE}" y2="{_BASE}"/>{ticks}'
+def _axis(base: float) -> str:
+    ticks = "".join(text(_place(tick), base + 15, f"{tick:.1f}") for tick in _SIMILARITY.ticks)
+    return f'<line class="axis" x1="{_LEFT}" x2="{_RIGHT}" y1="{base}" y2="{base}"/>{ticks}'
 
 
-def _mark(number: int, similarity: float, words: str, dash: str) -> str:
+def _mark(number: int, similarity: float, words: str, dash: str, top: float, base: float) -> str:
     """Return a dashed line with its text in a row of its own below the axis."""
-    place, low = _place(similarity), _BASE + 36 + 18 * number
-    top = _TOP if dash == _LONG else _BASE - 24
+    place, low = _place(similarity), base + 36 + 18 * number
     line = (
-        f'<line class="axis" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{low - 4}" '
-        f'stroke-dasharray="{dash}"/>'
+        f'<line class="axis" x1="{place:.1f}" x2="{place:.1f}" y1="{top if dash == _LONG else base - 24}" '
+        f'y2="{low - 4}" stroke-dasharray="{dash}"/>'
     )
     if place < _WIDTH / 2:
         return line + text(place + 5, low, words, anchor="start")
     return line + text(place - 5, low, words, anchor="end")
 
 
-def _reconstruction(value: float) -> str:
+def _reconstruction(number: int, value: float, top: float, base: float) -> str:
     place = _place(value)
-    near = float(np.clip(place, _LEFT + _LABEL, _RIGHT - _LABEL))
     return (
-        f'<path d="M{place - 7:.1f},{_TOP - 4} h14 l-7,10 z" fill="{RECONSTRUCTION}"/>'
-        f'<line x1="{place:.1f}" x2="{place:.1f}" y1="{_TOP}" y2="{_BASE}" stroke="{RECONSTRUCTION}" '
-        'stroke-width="2.5"/>' + text(near, 13, f"this reconstruction {value:.2f}", style="label")
-    )
-
-
-def attacked_similarity(similarity: float) -> str:
-    """Return the similarity by the attacked network, set apart from the judge's."""
-    clipped = min(max(similarity, 0.0), 1.0)
-    return (
-        '<p class="ai-own">Cosine similarity by the attacked network: '
-        f'<meter min="0" max="1" value="{clipped:.3f}" aria-label="Cosine similarity"></meter> '
-        f"<b>{similarity:.2f}</b>. The picture was optimised for this number, so it proves nothing.</p>"
+        f'<line x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{base}" stroke="{RECONSTRUCTION}" '
+        f'stroke-width="2"/><path d="M{place - 5:.1f},{top - 4} h10 l-5,8 z" fill="{RECONSTRUCTION}"/>'
+        + text(place, top - 7, str(number), style="label")
     )

@@ -6,18 +6,23 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from recognition.errors import InputError
 
 from .settings import MAX_UPLOAD, Settings
+from .visitors import Application, Message, Visitors, WatchStreams, start_sweeping
 
 #: The environment variable with the password of a shared page. Other users of the machine can see options.
 PASSWORD = "ARCINVERT_APP_PASSWORD"  # noqa: S105  (the name of a variable)
 USER = "arcinvert"
 ADDRESS = "127.0.0.1"
+#: Largest upload that is received, bytes. One that is larger than `MAX_UPLOAD` is then refused with a message
+#: in its place; Gradio's own message would leave an earlier one beside it.
+MAX_RECEIVED = 3 * MAX_UPLOAD
+#: Threads for handlers.
+THREADS = 40
 #: What the page can load: itself, and what it contains. Gradio needs inline and evaluated scripts.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -26,17 +31,14 @@ POLICY = (
     "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 )
 
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-
 
 class Headers:
     """Adds the policy to each response, so that the browser sends no request to other servers."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+    def __init__(self, app: Application) -> None:
         self._app = app
 
-    async def __call__(self, scope: Message, receive: Any, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [
@@ -103,12 +105,12 @@ def serve(settings: Settings) -> int:
     # As with Ctrl-C, the uploads are deleted below.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        return _launch(settings, password)
+        return _launch(settings, password, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _launch(settings: Settings, password: str) -> int:
+def _launch(settings: Settings, password: str, folder: Path) -> int:
     from recognition.runtime import choose_device, keep_freed_memory
     from recognition.terminal import quiet_warnings
 
@@ -118,13 +120,18 @@ def _launch(settings: Settings, password: str) -> int:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+    from .context import Context
+    from .guard import RefuseAddresses
     from .page import build_page, look
 
-    page = build_page(settings)
+    visitors = Visitors()
+    context = Context(settings, visitors, folder)
+    page = build_page(context)
     middleware = [Middleware(Headers)]
     if not settings.share:
         # Refuses pages of others whose host name was pointed to this machine.
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=[ADDRESS, "localhost"]))
+    middleware += [Middleware(RefuseAddresses), Middleware(WatchStreams, visitors=visitors)]
     _, address, public = page.launch(
         **look(),
         server_name=ADDRESS,
@@ -132,7 +139,9 @@ def _launch(settings: Settings, password: str) -> int:
         share=settings.share,
         auth=(USER, password) if password else None,
         inbrowser=settings.open,
-        max_file_size=MAX_UPLOAD,
+        max_file_size=MAX_RECEIVED,
+        # Each job in the queue keeps a thread waiting; these are besides.
+        max_threads=THREADS + settings.queue,
         app_kwargs={"middleware": middleware},
         prevent_thread_lock=True,
         quiet=True,
@@ -143,5 +152,12 @@ def _launch(settings: Settings, password: str) -> int:
     )
     print(f"arcinvert app: {address}" + (f" and {public}" if settings.share else ""), flush=True)
     print("Ctrl-C ends it.", flush=True)
-    page.block_thread()
+    end_sweeping = start_sweeping(page.state_holder, visitors)
+    try:
+        page.block_thread()
+    finally:
+        end_sweeping()
+        # Python must not end while a thread computes.
+        context.jobs.close()
+        page.close(verbose=False)
     return 0

@@ -14,6 +14,10 @@ MAX_PIXELS = 50_000_000
 #: Most samples, which are optimised in one batch, and most steps of an attack.
 MAX_SAMPLES = 8
 MAX_STEPS = 500
+#: Seconds that Gradio keeps the state of a visitor who has left.
+STATE_SECONDS = 3600
+#: Largest seed: a number that the browser, too, writes exactly.
+MAX_SEED = 2**53 - 1
 #: Endings of files that can be chosen as a network.
 MODEL_SUFFIXES = frozenset({".safetensors", ".pt", ".pth", ".onnx"})
 
@@ -29,6 +33,11 @@ class Settings:
     port: int = option(7860, help="the port of 127.0.0.1", group="server", minimum=1, maximum=65_535)
     models: Path | None = option(
         help="a folder of networks that visitors can choose besides the bundled one",
+        group="server",
+        metavar="DIR",
+    )
+    images: Path | None = option(
+        help="a folder of photographs, with one folder for each person, that visitors can audit",
         group="server",
         metavar="DIR",
     )
@@ -55,6 +64,8 @@ class Settings:
         check(self)
         if self.models is not None and not self.models.is_dir():
             raise InputError(f"models: expected a folder of networks, found none at {self.models}")
+        if self.images is not None and not self.images.is_dir():
+            raise InputError(f"images: expected a folder of photographs, found none at {self.images}")
 
     def model_names(self) -> list[str]:
         """Return the names of the networks that can be chosen now, the bundled ones first."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.detection.alignment import Face
-from recognition.detection.search import find_faces
+from recognition.detection.search import SURE_SCORE, find_faces
 from recognition.errors import InputError
 from recognition.images import decode_image, frame_count
 
@@ -61,7 +61,9 @@ def take(file: Any) -> Upload:
         with path.open("rb") as opened:
             return Upload(Path(file.orig_name or path.name).name, opened.read(MAX_UPLOAD + 1))
     except OSError:
-        raise gr.Error("The upload is incomplete. Please choose the file again.") from None
+        raise gr.Error(
+            "The upload is incomplete. Please choose the file again.", print_exception=False
+        ) from None
     finally:
         delete(path)
 
@@ -80,7 +82,7 @@ class Photograph:
     Args:
         name: The file's name on the visitor's machine.
         pixels: uint8 HWC, RGB.
-        faces: The faces found in it, the largest first; at least one.
+        faces: The faces found in it that visitors can choose, the largest first; at least one.
         note: A sentence for the visitor; empty if there is nothing to say.
     """
 
@@ -101,7 +103,7 @@ def decode(upload: Upload) -> Photograph:
             f"{upload.name}: expected at most {MAX_UPLOAD // 10**6} MB, got more; choose a smaller file"
         )
     pixels = decode_image(upload.data, name=upload.name, max_pixels=MAX_PIXELS)
-    faces = find_faces(pixels)
+    faces = sure_faces(find_faces(pixels))
     if not faces:
         raise InputError(
             f"{upload.name}: expected a face, the detector found none; choose a clear frontal photograph"
@@ -109,3 +111,11 @@ def decode(upload: Upload) -> Photograph:
     frames = frame_count(upload.data)
     note = f"The file is an animation of {frames} frames; the first frame is used." if frames > 1 else ""
     return Photograph(upload.name, pixels, faces, note)
+
+
+def sure_faces(faces: list[Face]) -> list[Face]:
+    """Return the faces of which the detector is sure, or all if it is sure of none.
+
+    Beside a sure face, an unsure one is mostly something else, such as an emblem on a sleeve.
+    """
+    return [face for face in faces if face.score >= SURE_SCORE] or faces

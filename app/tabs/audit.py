@@ -1,6 +1,7 @@
-"""The Audit tab: reads the report of `arcinvert audit`."""
+"""The Audit tab: audits the folder that the server's owner offers, and reads reports of `arcinvert audit`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -8,18 +9,47 @@ import gradio as gr
 
 from arcinvert import InputError
 from arcinvert.audit.report import read_audit, sections
+from recognition.options import DeviceName
 
 from .. import resources
 from ..context import Context, attempt, on_change
-from ..html import note
-from ..panel import STATE_SECONDS
+from ..controls import CANCEL, JobControls, seed_field
+from ..folder_audit import (
+    DEFAULT_PEOPLE,
+    LEAST_PEOPLE,
+    MOST_PEOPLE,
+    audit_folder,
+    command,
+    figures_view,
+    folder_options,
+    report_files,
+)
+from ..html import note, progress, status
+from ..jobs import Job
+from ..settings import STATE_SECONDS
+from ..updates import Progress
 from ..upload import Upload, report_input
 
-#: The report of an audit of eight held-out people of LFW, by pseudonyms.
+#: The report of an audit of held-out people of LFW, by pseudonyms.
 EXAMPLE = "audit.json"
 #: The section that shows the pictures of the report's HTML file, which audit.json does not contain.
 PICTURES = "Pictures"
 _HTML_SUFFIXES = (".html", ".htm")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report as it is shown.
+
+    Args:
+        answer: The answer as figures, HTML.
+        sections: The sections as HTML, by title.
+        files: The files to download, HTML.
+    """
+
+    answer: str
+    sections: dict[str, str]
+    files: str
 
 
 def example() -> list[Upload]:
@@ -27,8 +57,8 @@ def example() -> list[Upload]:
     return [Upload(EXAMPLE, resources.data(EXAMPLE))]
 
 
-def read_report(uploads: Sequence[Upload]) -> dict[str, str]:
-    """Return the sections of a report as HTML, by title.
+def read_report(uploads: Sequence[Upload]) -> Report:
+    """Return a report from its files.
 
     Args:
         uploads: The report's audit.json, and its HTML file if its pictures are to be shown.
@@ -39,11 +69,24 @@ def read_report(uploads: Sequence[Upload]) -> dict[str, str]:
     pages = [upload for upload in uploads if upload.name.lower().endswith(_HTML_SUFFIXES)]
     others = [upload for upload in uploads if upload not in pages]
     if len(others) != 1 or len(pages) > 1:
-        raise InputError("report: expected one audit.json, and at most one HTML file; choose them again")
-    found = sections(read_audit(others[0].data, name=others[0].name))
-    shown = {title: f'<div class="audit-report">{html}</div>' for title, html in found.items()}
-    shown[PICTURES] = _pictures(pages)
-    return shown
+        raise InputError("Report: expected one audit.json, and at most one HTML file; choose them again")
+    result = read_audit(others[0].data, name=others[0].name)
+    shown = show_report(result)
+    return Report(shown.answer, shown.sections | {PICTURES: _pictures(pages)}, shown.files)
+
+
+def show_report(result: dict[str, Any], repeat: str = "") -> Report:
+    """Return a report from the content of its audit.json.
+
+    Args:
+        result: The content.
+        repeat: The command that repeats the audit; empty if it was made elsewhere.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    found = {title: f'<div class="audit-report">{html}</div>' for title, html in sections(result).items()}
+    return Report(figures_view(result), found, report_files(result, repeat))
 
 
 def _pictures(pages: Sequence[Upload]) -> str:
@@ -59,51 +102,163 @@ def _pictures(pages: Sequence[Upload]) -> str:
     )
 
 
-def build(context: Context) -> None:
-    """Lay out the tab."""
-    gr.HTML(
-        note(
-            "An audit measures how many of the templates or class centres that you hold can be turned into "
-            "faces that a recogniser accepts. The command 'arcinvert audit' makes one. Open its audit.json "
-            "here, together with its HTML file if the report has pictures."
-        )
+def _first_view() -> str:
+    """Return what the tab shows before a report is opened: the answer of the example."""
+    return note("The answer of the example report:") + figures_view(
+        read_audit(example()[0].data, name=EXAMPLE)
     )
-    with gr.Row():
-        upload = report_input(
-            label="audit.json, and the report's HTML file",
-            file_types=[".json", ".html"],
-            height=150,
-            elem_id="report",
-        )
-        use_example = gr.Button("Open the example report", min_width=160)
-    section = gr.Radio([], label="Section", visible=False, elem_id="section")
-    shown = gr.HTML(elem_id="report-section")
-    onward = gr.Button("Next section", visible=False)
-    state: gr.State = gr.State(time_to_live=STATE_SECONDS)
 
-    def receive(files: list[Upload] | None) -> dict[Any, Any]:
-        if not files:
-            return {upload: None}
-        found, message = attempt(lambda: read_report(files))
-        titles = list(found or {})
+
+class AuditTab:
+    """Lays out the tab, and connects it.
+
+    Args:
+        context: The server's context.
+        model: The control with the network's name.
+    """
+
+    def __init__(self, context: Context, model: gr.Dropdown) -> None:
+        self._context = context
+        gr.HTML(
+            note(
+                "How many of the people whose templates a recogniser stores could be recognised from them? "
+                "An audit makes a face from each template, lets another recogniser judge, and writes a "
+                "report."
+            )
+        )
+        with gr.Row(elem_classes="ai-columns"):
+            with gr.Column(elem_classes="ai-controls"):
+                self._lay_out_start(model)
+                gr.HTML(
+                    '<h2 class="ai-title">Open a report</h2>'
+                    + note("Choose its audit.json, and its HTML file too if it was made with pictures.")
+                )
+                upload = report_input(
+                    label="Report",
+                    file_types=[".json", ".html"],
+                    height=150,
+                    elem_id="report",
+                )
+                use_example = gr.Button("Open the example report")
+            with gr.Column(elem_classes="ai-results"):
+                self._answer = gr.HTML(_first_view(), elem_id="report-answer")
+                self._files = gr.HTML()
+                self._section = gr.Radio([], label="Section", visible=False, elem_id="section")
+                self._shown = gr.HTML(elem_id="report-section")
+                self._onward = gr.Button("Next section", visible=False)
+                self._state: gr.State = gr.State(time_to_live=STATE_SECONDS)
+        self._outputs = [self._answer, self._files, self._section, self._shown, self._onward, self._state]
+        if self._controls is not None:
+            self._controls.connect(self._run, [model, self._people, self._seed], self._outputs)
+        self._connect(upload, use_example)
+
+    def _lay_out_start(self, model: gr.Dropdown) -> None:
+        self._controls: JobControls | None = None
+        folder = self._context.settings.images
+        title = '<h2 class="ai-title">Start an audit</h2>'
+        if folder is None:
+            gr.HTML(
+                title
+                + note(
+                    "The owner of this server offers no photographs to audit. Whoever starts it with "
+                    "'arcinvert app --images DIR' offers a folder with one folder for each person."
+                )
+            )
+            return
+        gr.HTML(title + note(f"The owner of this server offers the photographs in '{folder.name}'."))
+        self._people = gr.Slider(
+            LEAST_PEOPLE,
+            MOST_PEOPLE,
+            DEFAULT_PEOPLE,
+            step=1,
+            label="People",
+            info="Drawn from the folder; more take longer",
+            elem_id="audit-people",
+        )
+        with gr.Accordion("Advanced", open=False):
+            self._seed = seed_field()
+        self._controls = JobControls(
+            self._context,
+            "Start the audit",
+            "start-audit",
+            stop=CANCEL,
+            loading="Reading the network and the photographs",
+        )
+
+    def _run(
+        self, request: gr.Request, name: str, people: float | None, seed: float | None
+    ) -> Iterator[dict[Any, Any]]:
+        controls, settings = self._controls, self._context.settings
+        assert controls is not None  # noqa: S101  (only then is this connected)
+
+        def work(job: Job) -> Report:
+            if settings.images is None or not settings.images.is_dir():
+                raise InputError(
+                    "Photographs: expected the folder of this server, which is not there any more"
+                )
+            device: DeviceName = settings.device
+            options = folder_options(settings.images, settings.model(name), people, seed, device=device)
+            result = audit_folder(job, options, self._context.folder)
+            return show_report(result, command(options))
+
+        yield controls.busy() | self._cleared()
+        job = self._context.jobs.start(request.session_hash, work, limit=settings.time_limit, stoppable=False)
+
+        def show(done: Progress) -> dict[Any, Any]:
+            text = f"Step {done.step} of {done.steps}, about {done.seconds_left:.0f} s left"
+            return {controls.status: progress(done.step, done.steps, text)}
+
+        yield from controls.follow(job, show)
+        report, message = attempt(job.result)
+        if report is None:
+            yield controls.idle(message)
+        else:
+            yield controls.idle(status("Done. Nothing of the audit is kept on the server.")) | self._show(
+                report
+            )
+
+    def _cleared(self) -> dict[Any, Any]:
         return {
-            upload: None,
-            section: gr.Radio(choices=titles, value=titles[0] if titles else None, visible=bool(titles)),
-            shown: found[titles[0]] if found else message,
-            onward: gr.Button(visible=bool(titles)),
-            state: found,
+            self._answer: "",
+            self._files: "",
+            self._section: gr.Radio(choices=[], visible=False),
+            self._shown: "",
+            self._onward: gr.Button(visible=False),
+            self._state: None,
         }
 
-    def show(title: str, found: dict[str, str] | None) -> str:
-        return found[title] if found else ""
+    def _show(self, report: Report) -> dict[Any, Any]:
+        titles = list(report.sections)
+        return {
+            self._answer: report.answer,
+            self._files: report.files,
+            self._section: gr.Radio(choices=titles, value=titles[0], visible=True),
+            self._shown: report.sections[titles[0]],
+            self._onward: gr.Button(visible=True),
+            self._state: report.sections,
+        }
 
-    def advance(title: str, found: dict[str, str] | None) -> tuple[str, str]:
-        titles = list(found or {title: ""})
-        following = titles[(titles.index(title) + 1) % len(titles)]
-        return following, show(following, found)
+    def _connect(self, upload: gr.File, use_example: gr.Button) -> None:
+        def receive(files: list[Upload] | None) -> dict[Any, Any]:
+            if not files:
+                return {upload: None}
+            report, message = attempt(lambda: read_report(files))
+            if report is None:
+                return {upload: None} | self._cleared() | {self._answer: message}
+            return {upload: None} | self._show(report)
 
-    outputs = [upload, section, shown, onward, state]
-    on_change(upload.upload, receive, [upload], outputs)
-    on_change(use_example.click, lambda: receive(example()), [], outputs)
-    on_change(section.input, show, [section, state], [shown])
-    on_change(onward.click, advance, [section, state], [section, shown])
+        def show(title: str, found: dict[str, str] | None) -> str:
+            return found.get(title, "") if found else ""
+
+        def advance(title: str | None, found: dict[str, str] | None) -> tuple[Any, str]:
+            titles = list(found or {})
+            if not titles:
+                return gr.Radio(), ""
+            following = titles[(titles.index(title) + 1) % len(titles)] if title in titles else titles[0]
+            return following, show(following, found)
+
+        outputs = [upload, *self._outputs]
+        on_change(upload.upload, receive, [upload], outputs)
+        on_change(use_example.click, lambda: receive(example()), [], outputs)
+        on_change(self._section.input, show, [self._section, self._state], [self._shown])
+        on_change(self._onward.click, advance, [self._section, self._state], [self._section, self._shown])

@@ -1,27 +1,28 @@
-"""The tab that compares recipes: one target, several recipes side by side, by step."""
+"""The tab that compares recipes: one target, several recipes side by side, with equal work."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from ..comparison import Comparison, recipe_list, side_by_side, verdicts
+from ..comparison import Comparison, equal_work, films, recipe_list, verdicts
 from ..context import Context, attempt, on_change
 from ..controls import JobControls, seed_field
-from ..html import note, progress, status
+from ..html import details, note, progress, status
 from ..jobs import Job
-from ..panel import STATE_SECONDS, checked, step_text
+from ..panel import checked, step_text
 from ..recipes import VARIANTS
+from ..speed import rounded, seconds_per_step
+from ..updates import Frame
 from .identity import identity_attack
 from .photograph import Chosen, photograph_attack
 
-#: Most steps, and the steps at first.
-MOST_STEPS = 200
-DEFAULT_STEPS = 60
-CLASS, PHOTOGRAPH = "The identity chosen on the first tab", "The photograph chosen on the second tab"
+#: Passes that each recipe gets: least, at first, and most.
+LEAST_WORK, DEFAULT_WORK, MOST_WORK = 2, 60, 200
+CLASS, PHOTOGRAPH = "The identity chosen on its tab", "The photograph chosen on its tab"
 
 
-class ComparePanel:
+class CompareTab:
     """Lays out the tab, and connects it.
 
     Args:
@@ -34,31 +35,57 @@ class ComparePanel:
     def __init__(
         self, context: Context, model: gr.Dropdown, wanted: gr.Dropdown, photograph: gr.State
     ) -> None:
-        self._context = context
-        with gr.Row():
-            target = gr.Radio([CLASS, PHOTOGRAPH], value=CLASS, label="Target", min_width=300)
-            steps = gr.Slider(
-                1, MOST_STEPS, DEFAULT_STEPS, step=1, label="Steps", info="For each start of each recipe"
+        self._context, self._model = context, model
+        gr.HTML(
+            note(
+                "One target, five recipes, and the same work for each. They differ in what they know besides "
+                "the network's weights. Without statistics of faces or public faces, an attack finds noise "
+                "that the network takes for the person. The two published recipes were made for many more "
+                "passes."
             )
-            seed = seed_field()
-        self._controls = JobControls(context, "Start the comparison")
-        self._at = gr.Slider(
-            1, MOST_STEPS, DEFAULT_STEPS, step=1, label="Show the step", visible=False, elem_id="at-step"
         )
-        self._pictures = gr.HTML(elem_id="side-by-side")
-        self._verdicts = gr.HTML()
-        self._state: gr.State = gr.State(time_to_live=STATE_SECONDS)
+        with gr.Row(elem_classes="ai-columns"):
+            with gr.Column(elem_classes="ai-controls"):
+                target = gr.Radio([CLASS, PHOTOGRAPH], value=CLASS, label="Target")
+                self._estimate = gr.HTML(elem_id="estimate")
+                self._controls = JobControls(context, "Start the comparison", elem_id="start-compare")
+                with gr.Accordion("Advanced", open=False, elem_classes="ai-advanced"):
+                    self._work = gr.Slider(
+                        LEAST_WORK,
+                        MOST_WORK,
+                        DEFAULT_WORK,
+                        step=1,
+                        label="Passes",
+                        info="Passes through the network, for each recipe",
+                    )
+                    seed = seed_field()
+            with gr.Column(elem_classes="ai-results"):
+                self._films = gr.HTML(elem_id="side-by-side")
+                self._verdicts = gr.HTML()
+                gr.HTML(details("The five recipes", recipe_list(), is_open=True))
         self._controls.connect(
             self._run,
-            [model, target, wanted, photograph, steps, seed],
-            [self._at, self._pictures, self._verdicts, self._state],
+            [model, target, wanted, photograph, self._work, seed],
+            [self._films, self._verdicts],
         )
-        on_change(
-            self._at.change,
-            lambda step, comparison: side_by_side(comparison, step) if comparison else "",
-            [self._at, self._state],
-            [self._pictures],
-        )
+        on_change(self._work.change, self._estimated, [model, self._work], [self._estimate])
+        on_change(model.change, self._estimated, [model, self._work], [self._estimate])
+
+    def connect(self, tab: gr.Tab) -> None:
+        """Estimate the time when the tab is chosen."""
+        on_change(tab.select, self._estimated, [self._model, self._work], [self._estimate])
+
+    def _estimated(self, name: str, work: float | None) -> str:
+        def estimate() -> str:
+            each = seconds_per_step(self._context.attacker(name))
+            passes = work or 0
+            total = rounded(each * passes * len(VARIANTS))
+            return note(
+                f"{len(VARIANTS)} recipes of {passes:.0f} passes each: {total} in all on this machine."
+            )
+
+        estimated, message = attempt(estimate)
+        return estimated or message
 
     def _run(
         self,
@@ -67,41 +94,48 @@ class ComparePanel:
         target: str,
         identity: str | None,
         photograph: Chosen | None,
-        steps: float,
+        work: float | None,
         seed: float | None,
     ) -> Iterator[dict[Any, Any]]:
-        comparison = Comparison(int(steps))
+        comparison = Comparison(int(work or 0))
 
-        def work(job: Job) -> None:
-            options = checked(1, steps, seed)
+        def compare(job: Job) -> None:
+            options = checked(1, work, seed)
             attacker = self._context.attacker(name)
-            attack = (
-                photograph_attack(attacker, photograph)
-                if target == PHOTOGRAPH
-                else identity_attack(attacker, identity)
-            )
-            comparison.run(job, attack, options)
+            if target == PHOTOGRAPH:
+                attack, of_recipes = (
+                    photograph_attack(attacker, photograph),
+                    equal_work(attacker, "template", comparison.work),
+                )
+            else:
+                attack, of_recipes = (
+                    identity_attack(attacker, identity),
+                    equal_work(attacker, "class", comparison.work),
+                )
+            comparison.run(job, attack, [options | one for one in of_recipes])
 
-        yield self._controls.busy() | {
-            self._at: gr.Slider(visible=False),
-            self._pictures: "",
-            self._verdicts: "",
-            self._state: None,
-        }
+        yield self._controls.busy() | {self._films: "", self._verdicts: ""}
         job = self._context.jobs.start(
-            request.session_hash, work, limit=self._context.settings.time_limit, every=comparison.every
+            request.session_hash,
+            compare,
+            limit=self._context.settings.time_limit,
+            every=comparison.every,
+            parts=len(VARIANTS),
         )
-        for frame in job.frames():
-            comparison.pictures[frame.part][frame.step] = frame.images[0]
+
+        def show(frame: Frame) -> dict[Any, Any]:
+            comparison.add(frame)
             title = VARIANTS[frame.part].title
             words = f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: {step_text(frame)}"
             done = frame.part * frame.steps + frame.step
-            yield {
+            return {
                 self._controls.status: progress(done, len(VARIANTS) * frame.steps, words),
-                self._pictures: side_by_side(comparison, frame.step if frame.part == 0 else comparison.last),
+                self._films: films(comparison, scrub=False),
             }
+
+        yield from self._controls.follow(job, show)
         results, trouble = attempt(lambda: self._results(job, comparison))
-        yield results or self._controls.idle(trouble) | {self._pictures: ""}
+        yield results or self._controls.idle(trouble) | {self._films: ""}
 
     def _results(self, job: Job, comparison: Comparison) -> dict[Any, Any]:
         job.result()
@@ -110,27 +144,7 @@ class ComparePanel:
             end = "The time limit ended the comparison early. The result so far is kept."
         elif job.stopped:
             end = "Stopped. The result so far is kept."
-        last = comparison.last
-        message = status(f"{end} Move the slider to see the pictures of earlier steps.")
-        return self._controls.idle(message) | {
-            self._at: gr.Slider(
-                minimum=1, maximum=max(last, 2), value=last, step=1, visible=True, label="Show the step"
-            ),
-            self._pictures: side_by_side(comparison, last),
+        return self._controls.idle(status(f"{end} Play shows how each picture came about.")) | {
+            self._films: films(comparison, scrub=True),
             self._verdicts: verdicts(comparison),
-            self._state: comparison,
         }
-
-
-def build(context: Context, model: gr.Dropdown, wanted: gr.Dropdown, photograph: gr.State) -> None:
-    """Lay out the tab; see `ComparePanel`."""
-    gr.HTML(
-        note(
-            "One target, five recipes. They differ in what they know besides the network's weights: the "
-            "statistics that BatchNorm layers keep say what activations of faces are like, and public faces "
-            "say where to start. Without either, an attack finds noise that the network takes for the "
-            "person. All recipes run with the steps that you choose; the two published ones use many more."
-        )
-    )
-    gr.HTML(recipe_list())
-    ComparePanel(context, model, wanted, photograph)

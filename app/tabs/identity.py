@@ -13,12 +13,11 @@ from recognition.recogniser import Recogniser
 from ..context import Context, attempt, on_change
 from ..html import note
 from ..jobs import Job
+from ..opening import Opening, placeholder
 from ..panel import Attack, AttackPanel
 
 #: Classes that the list offers; others can be typed by number or name.
 LISTED = 10_000
-#: The class that is chosen at first, if the network has so many.
-FIRST = 123
 
 
 def class_choices(recogniser: Recogniser) -> list[str]:
@@ -59,6 +58,22 @@ def _plain(name: str) -> str:
     return name.replace("_", " ").casefold()
 
 
+def still_chosen(chosen: str | None, choices: Sequence[str]) -> str | None:
+    """Return which of a network's identities is chosen, after the list was loaded or has changed.
+
+    Args:
+        chosen: The choice until now: an entry of the list, a number, or a name.
+        choices: The new list, whose first entry is chosen if the choice is not in it.
+    """
+    text = (chosen or "").strip()
+    if text in choices:
+        return text
+    if text.isdecimal() and int(text) < len(choices):
+        return choices[int(text)]
+    named = (choice for choice in choices if _plain(choice.partition(": ")[2]) == _plain(text))
+    return next(named, next(iter(choices), None))
+
+
 def identity_attack(attacker: Attacker, chosen: str | None) -> Attack:
     """Return the attack on a class of a network.
 
@@ -75,42 +90,59 @@ def identity_attack(attacker: Attacker, chosen: str | None) -> Attack:
     return attack
 
 
-def build(context: Context, model: gr.Dropdown) -> gr.Dropdown:
-    """Lay out the tab, and return the control with the chosen identity for other tabs."""
-    gr.HTML(
-        note(
-            "A network that was trained to recognise people keeps one direction for each of them, the class "
-            "centre. This tab makes a face from that direction alone, without any photograph of the person."
+class IdentityTab:
+    """Lays out the tab, and connects it.
+
+    Args:
+        context: The server's context.
+        model: The control with the network's name.
+        opening: What the page opens with; its first person is chosen at first.
+    """
+
+    def __init__(self, context: Context, model: gr.Dropdown, opening: Opening) -> None:
+        self._context = context
+        first = opening.people[0].choice
+        gr.HTML(
+            note(
+                "A network that was trained to recognise people keeps one direction for each of them, the "
+                "class centre. This tab makes a face from that direction alone, without any photograph of "
+                "the person."
+            )
         )
-    )
-    choices = class_choices(context.attacker(context.settings.model_names()[0]).recogniser)
-    with gr.Row(equal_height=True):
-        wanted = gr.Dropdown(
-            choices,
-            value=choices[FIRST],
-            label="Identity",
-            info="Type part of a name, or a number",
-            allow_custom_value=True,
-            elem_id="identity",
-            scale=4,
-        )
-        pick = gr.Button("Pick one at random", scale=1, min_width=160)
-    message = gr.HTML()
-    AttackPanel(context, model, [wanted], identity_attack)
+        with gr.Row(elem_classes="ai-columns"):
+            with gr.Column(elem_classes="ai-controls"):
+                self.wanted = gr.Dropdown(
+                    [first],
+                    value=first,
+                    label="Identity",
+                    info="Choose, or type a name or a number",
+                    filterable=True,
+                    allow_custom_value=True,
+                    elem_id="identity",
+                )
+                pick = gr.Button("Pick one at random")
+                message = gr.HTML()
+                self.panel = AttackPanel(context, "identity", "Reconstruct the face", identity_attack)
+            with gr.Column(elem_classes="ai-results"):
+                self.panel.place_results(placeholder(opening))
+        self.panel.connect(model, [self.wanted])
+        self.listing = [model, self.wanted], [self.wanted, message]
+        on_change(model.change, self.list_classes, *self.listing)
+        on_change(pick.click, self._pick, [model], [self.wanted, message])
 
-    def listed(name: str) -> tuple[list[str], str]:
-        found, trouble = attempt(lambda: class_choices(context.attacker(name).recogniser))
-        return found or [], trouble
+    def list_classes(self, name: str, chosen: str | None) -> tuple[Any, str]:
+        """Return the identities of a network, of which the chosen one stays chosen if it is there."""
+        found, trouble = self._listed(name)
+        still = still_chosen(chosen, found)
+        # While a network is loaded the visitor may choose somebody else, who is kept if nothing is set here.
+        return (
+            gr.Dropdown(choices=found) if still == chosen else gr.Dropdown(choices=found, value=still)
+        ), trouble
 
-    def list_classes(name: str) -> tuple[Any, str]:
-        found, trouble = listed(name)
-        value = found[min(FIRST, len(found) - 1)] if found else None
-        return gr.Dropdown(choices=found, value=value), trouble
-
-    def pick_class(name: str) -> tuple[Any, str]:
-        found, trouble = listed(name)
+    def _pick(self, name: str) -> tuple[Any, str]:
+        found, trouble = self._listed(name)
         return (gr.Dropdown(value=secrets.choice(found)) if found else gr.Dropdown()), trouble
 
-    on_change(model.change, list_classes, [model], [wanted, message])
-    on_change(pick.click, pick_class, [model], [wanted, message])
-    return wanted
+    def _listed(self, name: str) -> tuple[list[str], str]:
+        found, trouble = attempt(lambda: class_choices(self._context.attacker(name).recogniser))
+        return found or [], trouble

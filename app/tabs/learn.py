@@ -6,23 +6,18 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from arcinvert import InputError
+
 from ..context import Context, attempt, on_change
 from ..html import note
-from ..learn import (
-    IDENTITIES,
-    MARGINS,
-    Margin,
-    Toy,
-    boundary,
-    probabilities,
-    target_logits,
-    train_toy,
-)
+from ..learn import MARGINS, Margin, boundary, probabilities, target_logits
 from ..svg import SERIES, Axis, Line, frame, line_chart, text
+from ..toy import SCALE, shipped_toys
+from ..toys_view import compared, toys_view
 
 #: The values at first.
-_PRESET = "ArcFace, m2 = 0.5"
-_MARGIN, _SCALE, _BETWEEN = MARGINS[_PRESET], 16, 90
+_PRESET = "ArcFace, m₂ = 0.5"
+_MARGIN, _BETWEEN = MARGINS[_PRESET], 90
 _ANGLES = np.linspace(0, 180, 361)
 
 
@@ -30,11 +25,13 @@ def curves(margin: Margin, scale: float) -> str:
     """Return a plot of the target's logit against its angle, for the chosen margin and those of papers."""
     lines = [Line("yours", _ANGLES, target_logits(margin, _ANGLES, scale), broad=True)]
     lines += [Line(name, _ANGLES, target_logits(one, _ANGLES, scale)) for name, one in MARGINS.items()]
-    ticks = tuple(scale * factor for factor in (-2, -1, 0, 1))
+    # The axis reaches the lowest curve, since a curve that is cut off would look flat there.
+    lowest = math.floor(min(float(line.y.min()) for line in lines) / scale + 1e-6)
+    ticks = tuple(scale * factor for factor in range(1, lowest - 1, -1 if lowest > -4 else -2))
     return line_chart(
         lines,
-        Axis("angle to the own centre, degrees", 0, 180, (0, 30, 60, 90, 120, 150, 180)),
-        Axis("target logit", -2 * scale, scale, ticks),
+        Axis("angle θ to the own centre, degrees", 0, 180, (0, 30, 60, 90, 120, 150, 180)),
+        Axis("target logit", lowest * scale, scale, ticks),
         f"Target logit against angle, at scale {scale:g}: a margin lowers the curve, so that the same logit "
         "needs a smaller angle",
     )
@@ -42,6 +39,8 @@ def curves(margin: Margin, scale: float) -> str:
 
 def decision(margin: Margin, scale: float, between: float) -> str:
     """Return a picture of two centres with their decision boundaries, and a plot of the probability."""
+    if not (20 <= between <= 180 and 1 <= scale <= 64):
+        raise InputError("Sliders: expected a scale from 1 to 64 and an angle from 20 to 180 degrees")
     edge = boundary(margin, between)
     circle = _two_classes(edge, between)
     way = np.linspace(0, between, 181)
@@ -50,7 +49,7 @@ def decision(margin: Margin, scale: float, between: float) -> str:
             Line("yours", way, probabilities(margin, way, between, scale), broad=True),
             Line("no margin", way, probabilities(Margin(), way, between, scale)),
         ],
-        Axis("angle to the own centre, degrees", 0, between, tuple(np.linspace(0, between, 7).round(1))),
+        Axis("angle θ to the own centre, degrees", 0, between, tuple(np.linspace(0, between, 7).round(1))),
         Axis("probability in training", 0, 1, (0, 0.25, 0.5, 0.75, 1)),
         f"Probability of the own class on the way to the other centre, at scale {scale:g}",
     )
@@ -106,95 +105,135 @@ def _two_classes(edge: float, between: float) -> str:
     return frame(size, size, title, "".join(parts))
 
 
-def toy_picture(toy: Toy, name: str) -> str:
-    """Return a picture of the toy's embeddings on the circle, one stroke each, and of the class centres."""
-    size, radius = 330, 130
-    middle = size / 2
-    parts = [f'<circle class="grid" cx="{middle}" cy="{middle}" r="{radius}" fill="none"/>']
-    for (x, y), label in zip(toy.embeddings, toy.labels, strict=True):
-        parts.append(
-            f'<line x1="{middle + 0.8 * radius * x:.1f}" y1="{middle - 0.8 * radius * y:.1f}" '
-            f'x2="{middle + radius * x:.1f}" y2="{middle - radius * y:.1f}" stroke="{SERIES[label]}" '
-            'stroke-width="1.4" stroke-opacity="0.7"/>'
-        )
-    for label, (x, y) in enumerate(toy.centres):
-        parts.append(
-            f'<line x1="{middle}" y1="{middle}" x2="{middle + 0.76 * radius * x:.1f}" '
-            f'y2="{middle - 0.76 * radius * y:.1f}" stroke="{SERIES[label]}" stroke-width="2.5"/>'
-            + text(middle + 1.1 * radius * x, middle - 1.1 * radius * y + 4, str(label + 1), style="label")
-        )
-    words = (
-        f"{name}: on average {toy.within:.1f} degrees from a face to its centre and {toy.between:.1f} "
-        f"between neighbouring centres; {toy.correct:.0%} of the faces are nearest to their own centre"
-    )
-    plot = frame(size, size, words, "".join(parts))
-    return f'<figure class="ai-toy">{plot}<figcaption>{words}</figcaption></figure>'
+def _layout() -> tuple[dict[str, gr.Slider], gr.Radio]:
+    """Lay out the controls of the margin, and return them."""
+    preset = gr.Radio(list(MARGINS), value=_PRESET, label="Margin of a paper")
+    with gr.Row():
+        sliders = {
+            "m1": gr.Slider(
+                0.5,
+                4,
+                _MARGIN.m1,
+                step=0.05,
+                label="m₁",
+                info="Multiplies θ (SphereFace). Watch the curve: it falls faster.",
+            ),
+            "m2": gr.Slider(
+                0,
+                1.5,
+                _MARGIN.m2,
+                step=0.05,
+                label="m₂",
+                info="Added to θ, in radians (ArcFace). Watch the gap between the classes: it is m₂ wide.",
+            ),
+            "m3": gr.Slider(
+                0,
+                1,
+                _MARGIN.m3,
+                step=0.05,
+                label="m₃",
+                info="Subtracted from cos θ (CosFace). Watch the curve: it is equally lower at every angle.",
+            ),
+            "scale": gr.Slider(
+                1,
+                64,
+                SCALE,
+                step=1,
+                label="s",
+                info="Multiplies all cosines. Watch the probability: its fall gets sharper.",
+            ),
+        }
+    return sliders, preset
 
 
-def toys(margin: Margin, scale: float) -> str:
-    """Return pictures of the toy trained without a margin, and with the chosen one."""
-    return (
-        '<div class="ai-two">'
-        + toy_picture(train_toy(Margin(), scale), "No margin")
-        + toy_picture(train_toy(margin, scale), "Yours")
-        + "</div>"
-        + note(
-            f"A small network learns {IDENTITIES} synthetic identities in two dimensions, with the same "
-            "initial weights on both sides. Each stroke is the embedding of a face, each number a class "
-            "centre. The margin brings the faces of an identity closer to its centre."
-        )
-    )
-
-
-def build(context: Context) -> None:
-    """Lay out the tab."""
+def build(context: Context) -> gr.Button:
+    """Lay out the tab, and return the button that leads to an attack."""
     gr.HTML(
-        note(
-            "ArcFace trains a network so that the faces of one person point in one direction. The margin "
-            "makes this harder: the cosine of the target becomes cos(m1 theta + m2) - m3, where theta is the "
-            "angle to the class centre, and the scale s multiplies all cosines. Move the sliders to see what "
-            "each does. The closer together the faces of a person lie, the more their direction reveals."
+        '<h2 class="ai-title">Five losses, one network</h2>'
+        + note(
+            "A network learns to tell eight people apart. It turns each face into a direction, here in two "
+            "dimensions. A loss that packs the faces of a person more tightly makes the direction of the "
+            "person more precise, which is good for recognition, and reveals more to an attack. Press Play "
+            "to see the training."
         )
     )
-    with gr.Row():
-        preset = gr.Radio(list(MARGINS), value=_PRESET, label="Margin of a paper")
-    with gr.Row():
-        m1 = gr.Slider(0.5, 4, _MARGIN.m1, step=0.05, label="m1", info="Multiplies the angle (SphereFace)")
-        m2 = gr.Slider(0, 1.5, _MARGIN.m2, step=0.05, label="m2", info="Radians added to the angle (ArcFace)")
-        m3 = gr.Slider(0, 1, _MARGIN.m3, step=0.05, label="m3", info="Subtracted from the cosine (CosFace)")
-        scale = gr.Slider(1, 64, _SCALE, step=1, label="s", info="Multiplies all cosines")
-    gr.Markdown("### The target logit")
-    curve = gr.HTML(curves(_MARGIN, _SCALE), elem_id="curves")
-    gr.Markdown("### The decision boundary of two classes")
-    between = gr.Slider(20, 180, _BETWEEN, step=5, label="Angle between the two centres, degrees")
-    line = gr.HTML(decision(_MARGIN, _SCALE, _BETWEEN), elem_id="decision")
-    gr.Markdown("### Eight identities in two dimensions")
-    train = gr.Button("Train a small network with this margin", variant="primary")
-    toy = gr.HTML(elem_id="toy")
-
-    def draw(m1: float, m2: float, m3: float, scale: float, between: float) -> tuple[str, str]:
-        drawn, message = attempt(
-            lambda: (curves(Margin(m1, m2, m3), scale), decision(Margin(m1, m2, m3), scale, between))
+    gr.HTML(toys_view(shipped_toys()), js_on_load="arcinvert.toys(element)", elem_id="toys")
+    gr.HTML(
+        '<h2 class="ai-title">What a margin does</h2>'
+        + note(
+            "ArcFace trains a network so that the faces of one person point in one direction. The margin "
+            "makes this harder: the cosine of the target becomes cos(m₁θ + m₂) - m₃, where θ is the angle "
+            "to the class centre, and the scale s multiplies all cosines. Move the sliders to see what each "
+            "does."
         )
+    )
+    sliders, preset = _layout()
+    gr.HTML('<h3 class="ai-title">The target logit</h3>')
+    curve = gr.HTML(curves(_MARGIN, SCALE), elem_id="curves")
+    gr.HTML('<h3 class="ai-title">The decision boundary of two classes</h3>')
+    between = gr.Slider(
+        20,
+        180,
+        _BETWEEN,
+        step=5,
+        label="Angle between the two centres, degrees",
+        info="Watch the gap as the centres come closer: m₂ keeps it as wide, m₃ makes it wider.",
+    )
+    line = gr.HTML(decision(_MARGIN, SCALE, _BETWEEN), elem_id="decision")
+    gr.HTML('<h3 class="ai-title">The same small network, with your margin</h3>')
+    train = gr.Button("Train it with this margin", variant="primary")
+    trained = gr.HTML(js_on_load="element.setAttribute('aria-live', 'polite')", elem_id="toy")
+    gr.HTML(
+        '<h2 class="ai-title">And what does such a network give away?</h2>'
+        + note(
+            "Each person whom it was trained on is one direction, and a direction can be turned into a face."
+        )
+    )
+    attack = gr.Button("Now attack it", variant="primary", elem_id="attack-it")
+    margin = [sliders[name] for name in ("m1", "m2", "m3")]
+    everything = [*margin, sliders["scale"], between]
+
+    def draw(*values: float | None) -> tuple[str, str]:
+        def work() -> tuple[str, str]:
+            m1, m2, m3, scale, angle = (_given(value) for value in values)
+            return curves(Margin(m1, m2, m3), scale), decision(Margin(m1, m2, m3), scale, angle)
+
+        drawn, message = attempt(work)
         return drawn or (message, "")
 
     def take(name: str) -> tuple[Any, ...]:
-        margin = MARGINS[name]
-        return margin.m1, margin.m2, margin.m3
+        chosen = MARGINS[name]
+        return chosen.m1, chosen.m2, chosen.m3
 
-    def learn(m1: float, m2: float, m3: float, scale: float) -> str:
-        drawn, message = attempt(lambda: toys(Margin(m1, m2, m3), scale))
+    def learn(*values: float | None) -> str:
+        def work() -> str:
+            m1, m2, m3, scale = (_given(value) for value in values)
+            return compared(Margin(m1, m2, m3), scale)
+
+        drawn, message = attempt(work)
         return drawn or message
 
-    for slider in (m1, m2, m3, scale, between):
-        on_change(slider.change, draw, [m1, m2, m3, scale, between], [curve, line])
-    on_change(preset.input, take, [preset], [m1, m2, m3])
+    for slider in everything:
+        on_change(slider.change, draw, everything, [curve, line])
+    on_change(preset.input, take, [preset], margin)
     train.click(
         learn,
-        [m1, m2, m3, scale],
-        [toy],
+        [*margin, sliders["scale"]],
+        [trained],
         concurrency_id="toys",
         concurrency_limit=1,
         trigger_mode="once",
         api_visibility="private",
     )
+    return attack
+
+
+def _given(value: float | None) -> float:
+    """Return a slider's value.
+
+    Raises:
+        InputError: If its field is empty.
+    """
+    if value is None:
+        raise InputError("Sliders: expected a number in each, got nothing in one; move it, or type a number")
+    return value

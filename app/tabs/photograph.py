@@ -10,15 +10,18 @@ from PIL import Image
 
 from arcinvert import Attacker, InputError, Run
 from arcinvert.subjects import template_of
+from recognition.data.faces import at_size
 from recognition.detection.alignment import crop_at
 from recognition.recogniser import Recogniser
 
 from .. import resources
 from ..context import Context, attempt, on_change
-from ..html import figure, note, picture, row
+from ..html import figure, note, picture
 from ..jobs import Job
-from ..panel import STATE_SECONDS, Attack, AttackPanel
-from ..settings import MAX_PIXELS, MAX_UPLOAD
+from ..opening import Opening, placeholder
+from ..panel import Attack, AttackPanel
+from ..settings import MAX_PIXELS, MAX_UPLOAD, STATE_SECONDS
+from ..strip import template_strip
 from ..upload import Photograph, Upload, decode, photograph_input
 
 #: A photograph, and the number of the chosen face from 0.
@@ -28,7 +31,11 @@ SHOWN_SIDE = 480
 #: Eileen Collins, NASA, public domain.
 EXAMPLE = "eileen-collins.jpg"
 #: A name that the handlers of photographs share, so that a late answer does not replace a later photograph.
-_IN_TURN = "photographs"
+IN_TURN = "photographs"
+LIMITS = (
+    f"Up to {MAX_UPLOAD // 10**6} MB and {MAX_PIXELS // 10**6} megapixels; "
+    "JPEG, PNG, WebP, HEIC, AVIF and others."
+)
 
 
 def example() -> Upload:
@@ -57,40 +64,18 @@ def show_photograph(photograph: Photograph, chosen: int) -> str:
     )
 
 
-def show_template(template: NDArray[np.float32]) -> str:
-    """Return a template as a strip with one coloured stripe for each number."""
-    largest = float(np.abs(template).max())
-    stripes = "".join(
-        f'<rect x="{index}" width="1.05" height="24" fill="{"#D55E00" if value > 0 else "#0072B2"}" '
-        f'fill-opacity="{abs(value) / largest:.2f}"/>'
-        for index, value in enumerate(template.tolist())
-    )
-    first = ", ".join(f"{value:.3f}" for value in template[:4])
-    title = f"The template: {len(template)} numbers, {first} and so on"
-    return (
-        f'<svg class="ai-template" viewBox="0 0 {len(template)} 24" preserveAspectRatio="none" role="img" '
-        f'aria-label="{title}"><title>{title}</title>{stripes}</svg>'
-    )
-
-
-def show_choice(photograph: Photograph, chosen: int, recogniser: Recogniser) -> str:
-    """Return the photograph, the aligned crop of the chosen face, and its template."""
-    face = photograph.faces[chosen]
-    template = template_of(recogniser, crop_at(photograph.pixels, face, recogniser.input_size)).numpy()
+def show_template(photograph: Photograph, chosen: int, recogniser: Recogniser) -> str:
+    """Return the aligned crop of the chosen face, the template of it, and what the attack gets."""
+    crop = crop_at(photograph.pixels, photograph.faces[chosen])
+    template = template_of(recogniser, at_size(crop, recogniser.input_size)).tolist()
     words = (
-        f"The attack gets only the template: {len(template)} numbers. The photograph stays in the memory of "
-        "this server for the comparison at the end; the uploaded file is already deleted."
+        f"The attack gets only the template: {len(template)} numbers, each drawn as a stripe. The photograph "
+        "stays in the memory of this server for the comparison at the end; the uploaded file is already "
+        "deleted."
     )
-    remark = note(photograph.note) if photograph.note else ""
     return (
-        row(
-            [
-                show_photograph(photograph, chosen),
-                figure(crop_at(photograph.pixels, face), "The aligned face", "crop"),
-            ]
-        )
-        + remark
-        + f'{show_template(template)}<p class="ai-leaves">{escape(words)}</p>'
+        f'<div class="ai-source">{figure(crop, "The aligned face", "The face")}'
+        f'<div>{template_strip(template)}<p class="ai-leaves">{escape(words)}</p></div></div>'
     )
 
 
@@ -102,10 +87,11 @@ def photograph_attack(attacker: Attacker, chosen: Chosen | None) -> Attack:
     """
     if chosen is None:
         raise InputError("photograph: expected one, got none; choose a file, or use the example")
-    photograph, number = chosen
+    crop = crop_at(chosen[0].pixels, chosen[0].faces[chosen[1]])
 
     def attack(job: Job, **options: Any) -> Run:
-        return attacker.from_image(photograph.pixels, face=number + 1, progress=job.progress, **options)
+        # The face that the visitor saw; a search of its own might number the faces differently.
+        return attacker.from_crops(crop, progress=job.progress, **options)
 
     return attack
 
@@ -118,78 +104,113 @@ def chosen_crop(chosen: Chosen | None) -> NDArray[np.uint8] | None:
     return crop_at(photograph.pixels, photograph.faces[number])
 
 
-def build(context: Context, model: gr.Dropdown) -> gr.State:
-    """Lay out the tab, and return the state with the photograph and the chosen face for other tabs."""
-    gr.HTML(
-        note(
-            "A recogniser turns a photograph into a template, a short list of numbers, which many people "
-            "think is harmless. Choose a photograph of yourself, or of someone who agrees, and see what the "
-            "numbers reveal."
+class PhotographTab:
+    """Lays out the tab, and connects it.
+
+    Args:
+        context: The server's context.
+        model: The control with the network's name.
+        opening: What the page opens with.
+    """
+
+    def __init__(self, context: Context, model: gr.Dropdown, opening: Opening) -> None:
+        self._context = context
+        gr.HTML(
+            note(
+                "A recogniser turns a photograph into a template, a short list of numbers, which many people "
+                "think is harmless. Choose a photograph of yourself, or of someone who agrees, and see what "
+                "the numbers reveal."
+            )
         )
-    )
-    with gr.Row():
-        with gr.Column(min_width=280):
-            upload = photograph_input(
-                label="Photograph: choose a file, paste one, or take one",
-                sources=["upload", "clipboard", "webcam"],
-                height=260,
-                buttons=[],
-                elem_id="photograph",
-            )
-            gr.HTML(
-                note(
-                    f"Up to {MAX_UPLOAD // 10**6} MB and {MAX_PIXELS // 10**6} megapixels; JPEG, PNG, WebP "
-                    "and others."
+        with gr.Row(elem_classes="ai-columns"):
+            with gr.Column(elem_classes="ai-controls"):
+                self._upload = photograph_input(
+                    label="Photograph",
+                    sources=["upload", "clipboard", "webcam"],
+                    height=200,
+                    buttons=[],
+                    elem_id="photograph",
                 )
+                use_example = gr.Button("Use the example: Eileen Collins, NASA, public domain")
+                self._shown = gr.HTML(note(LIMITS))
+                self._which = gr.Radio([], label="Which face", visible=False, elem_id="which-face")
+                self.panel = AttackPanel(
+                    context, "photograph", "Reconstruct the face", photograph_attack, chosen_crop
+                )
+            with gr.Column(elem_classes="ai-results"):
+                self._template = gr.HTML()
+                self.panel.place_results(placeholder(opening))
+        self.state: gr.State = gr.State(time_to_live=STATE_SECONDS)
+        self.panel.connect(model, [self.state])
+        self._connect(model, use_example)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The outputs of `receive`."""
+        return [self._upload, self._shown, self._template, self.state, self._which]
+
+    def _connect(self, model: gr.Dropdown, use_example: gr.Button) -> None:
+        def choose(number: int | None, name: str, kept: Chosen | None) -> tuple[Chosen | None, str, str]:
+            if kept is None or number is None:
+                return kept, note(LIMITS), ""
+            photograph, _ = kept
+            return (
+                (photograph, number),
+                show_photograph(photograph, number),
+                self._show(photograph, number, name),
             )
-            use_example = gr.Button("Use the example: Eileen Collins, NASA, public domain")
-        with gr.Column(min_width=280):
-            which = gr.Radio([], label="Which face", visible=False, elem_id="which-face")
-            shown = gr.HTML()
-    state: gr.State = gr.State(time_to_live=STATE_SECONDS)
-    _connect(context, model, upload, use_example, which, shown, state)
-    AttackPanel(context, model, [state], photograph_attack, chosen_crop)
-    return state
 
+        def show_again(name: str, kept: Chosen | None) -> str:
+            return self._show(*kept, name) if kept else ""
 
-def _connect(
-    context: Context,
-    model: gr.Dropdown,
-    upload: gr.Image,
-    use_example: gr.Button,
-    which: gr.Radio,
-    shown: gr.HTML,
-    state: gr.State,
-) -> None:
-    def receive(sent: Upload | None, name: str) -> dict[Any, Any]:
+        on_change(self._upload.input, self.receive, [self._upload, model], self.outputs, in_turn=IN_TURN)
+        on_change(
+            use_example.click,
+            lambda name: self.receive(example(), name),
+            [model],
+            self.outputs,
+            in_turn=IN_TURN,
+        )
+        on_change(
+            self._which.input,
+            choose,
+            [self._which, model, self.state],
+            [self.state, self._shown, self._template],
+            in_turn=IN_TURN,
+        )
+        on_change(model.change, show_again, [model, self.state], [self._template], in_turn=IN_TURN)
+
+    def receive(self, sent: Upload | None, name: str) -> dict[Any, Any]:
+        """Return the updates for a photograph that was sent, on this tab or on another.
+
+        Args:
+            sent: The upload; None if the control was cleared.
+            name: The network's name.
+        """
         if sent is None:
-            return {upload: None}
-
-        def work() -> tuple[Photograph, str]:
-            photograph = decode(sent)
-            return photograph, show_choice(photograph, 0, context.attacker(name).recogniser)
-
-        received, message = attempt(work)
+            return {self._upload: None}
+        received, message = attempt(lambda: decode(sent))
         if received is None:
-            return {upload: None, shown: message, state: None, which: gr.Radio(visible=False)}
-        photograph, html = received
-        return {upload: None, shown: html, state: (photograph, 0), which: _face_choices(photograph)}
+            return {
+                self._upload: None,
+                self._shown: message,
+                self._template: "",
+                self.state: None,
+                self._which: gr.Radio(visible=False),
+            }
+        return {
+            self._upload: None,
+            self._shown: show_photograph(received, 0) + (note(received.note) if received.note else ""),
+            self._template: self._show(received, 0, name),
+            self.state: (received, 0),
+            self._which: _face_choices(received),
+        }
 
-    def choose(number: int | None, name: str, kept: Chosen | None) -> tuple[Chosen | None, str]:
-        if kept is None or number is None:
-            return kept, ""
-        photograph, _ = kept
-        html, message = attempt(lambda: show_choice(photograph, number, context.attacker(name).recogniser))
-        return (photograph, number), html or message
-
-    def show_again(name: str, kept: Chosen | None) -> str:
-        return choose(kept[1], name, kept)[1] if kept else ""
-
-    outputs = [upload, shown, state, which]
-    on_change(upload.input, receive, [upload, model], outputs, in_turn=_IN_TURN)
-    on_change(use_example.click, lambda name: receive(example(), name), [model], outputs, in_turn=_IN_TURN)
-    on_change(which.input, choose, [which, model, state], [state, shown], in_turn=_IN_TURN)
-    on_change(model.change, show_again, [model, state], [shown], in_turn=_IN_TURN)
+    def _show(self, photograph: Photograph, number: int, name: str) -> str:
+        html, message = attempt(
+            lambda: show_template(photograph, number, self._context.attacker(name).recogniser)
+        )
+        return html or message
 
 
 def _face_choices(photograph: Photograph) -> gr.Radio:

@@ -64,7 +64,7 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield Server(address, models, uploads)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
         log.close()
 
 
@@ -103,7 +103,7 @@ def chromium() -> Iterator[Any]:
 class Visitor:
     """A browser window on the page, which records its requests and errors."""
 
-    def __init__(self, browser: Any, server: Server, **context: Any) -> None:
+    def __init__(self, browser: Any, server: Server, query: str = "", **context: Any) -> None:
         self.context = browser.new_context(**context)
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE * 1000)
@@ -111,14 +111,18 @@ class Visitor:
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(server.address)
-        self.button("Start").wait_for()
+        self.page.goto(server.address + query)
+        self.see(".ai-header")
 
     def tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name).click()
 
     def button(self, name: str) -> Any:
         return self.page.locator("button:visible", has_text=name)
+
+    def advanced(self) -> None:
+        """Open the options of the tab that few visitors need."""
+        self.page.locator(".ai-advanced button:visible", has_text="Advanced").click()
 
     def set_number(self, label: str, value: int) -> None:
         field = self.page.locator(f"input[type=number][aria-label*='{label}']:visible")

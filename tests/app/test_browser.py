@@ -31,20 +31,48 @@ def upload(visitor: Visitor, path: Path, where: str = "photograph") -> None:
     visitor.page.locator(f"#{where} input[type=file]").first.set_input_files(str(path))
 
 
+def test_the_page_opens_with_a_finished_result(visitor: Visitor) -> None:
+    pictures = visitor.page.locator(".ai-hero img:visible")
+    assert pictures.count() == 3
+    for box in [picture.bounding_box() for picture in pictures.all()]:
+        assert min(box["width"], box["height"]) >= 224
+    assert "From the numbers alone" in visitor.see(".ai-headline").inner_text()
+    assert visitor.see(".ai-hero svg").get_attribute("aria-label").startswith("The template: 128 numbers")
+    people = visitor.page.locator("#people button")
+    assert people.count() == 8
+    assert "photographs" in people.first.inner_text()
+    # Clicking one starts the attack on the tab of identities.
+    people.nth(2).click()
+    visitor.see(".ai-live img[alt^='Reconstruction 1 after']")
+    chosen = visitor.page.locator("#identity input").input_value()
+    assert people.nth(2).get_attribute("data-person") == chosen
+    visitor.button("Stop and keep").click()
+    visitor.see("[data-result]")
+
+
 def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.tab("From an identity")
+    visitor.advanced()
     visitor.set_number("Samples", 2)
     visitor.set_number("Steps", 3)
     visitor.page.locator("#identity input").fill("125")
     visitor.page.locator("#identity input").press("Enter")
-    visitor.button("Start").click()
-    visitor.see(".ai-card")
-    assert visitor.page.locator(".ai-card").count() == 2
+    visitor.button("Reconstruct").click()
+    visitor.see("[data-result]")
+    captions = visitor.page.locator("[data-result] .ai-faces figcaption").all_inner_texts()
+    assert [caption.rpartition("\n")[2].split(":")[0] for caption in captions] == [
+        "Mean face",
+        "Reconstruction 1",
+        "Reconstruction 2",
+    ]
     assert "Done: 2 reconstructions" in visitor.see(".ai-status").inner_text()
-    assert "recogniser that was not attacked" in visitor.see(".ai-meaning").inner_text()
-    plot = visitor.see(".ai-card svg").get_attribute("aria-label")
-    assert re.search(r"this reconstruction at -?0\.\d\d, threshold 0\.39: 1 in 100 pass, floor", plot)
-    visitor.page.get_by_label("1 in 1,000 strangers").check()
-    visitor.page.locator(".ai-card svg[aria-label*='threshold 0.46']").first.wait_for()
+    assert "recogniser that had no part" in visitor.see("[data-result] .ai-headline").inner_text()
+    plots = visitor.page.locator("[data-result] .ai-plot")
+    assert plots.count() == 1
+    marks = r"reconstruction 1 at -?0\.\d\d, reconstruction 2 at -?0\.\d\d, 1 in 100 strangers pass: 0\.39"
+    assert re.search(marks, plots.get_attribute("aria-label"))
+    visitor.page.get_by_text("What do these numbers mean?").click()
+    assert visitor.page.locator(".ai-details tbody tr:visible").count() == 2
     for image in visitor.page.locator("img:visible").all():
         assert image.get_attribute("alt")
     with visitor.page.expect_download() as download:
@@ -55,42 +83,76 @@ def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
         assert set(archive.namelist()) == {
             "result.json",
             "sheet.png",
+            "film.webp",
             "class125_sample0.png",
             "class125_sample1.png",
         }
     assert result["options"]["steps"] == 3
     assert [sample["class_id"] for sample in result["samples"]] == [125, 125]
+    # The result and the state are there again after a refresh.
+    visitor.page.reload()
+    visitor.see("[data-result]")
+    assert visitor.page.locator("[data-result] .ai-faces img").count() == 3
+    assert "tab=identity" in visitor.page.url
+    assert "person=125" in visitor.page.url
+
+
+def test_an_address_restores_the_state(chromium: Any, server: Server) -> None:
+    query = "?tab=identity&network=tiny.safetensors&person=2%3A+Cat+Charlie&seed=7"
+    someone = Visitor(chromium, server, query)
+    someone.see("#identity input")
+    someone.page.wait_for_function("document.querySelector('#identity input').value == '2: Cat Charlie'")
+    assert someone.page.locator("#network input").input_value() == "tiny.safetensors"
+    someone.advanced()
+    assert someone.page.locator("input[aria-label='Seed']:visible").input_value() == "7"
+    someone.close()
 
 
 def test_a_stopped_attack_keeps_its_result(visitor: Visitor) -> None:
+    visitor.tab("From an identity")
+    visitor.advanced()
     visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 500)
-    visitor.button("Start").click()
+    visitor.button("Reconstruct").click()
     visitor.see(".ai-face img[alt^='Reconstruction 1 after']")
     assert re.fullmatch(r"Step \d+ of 500, about \d+ s left", visitor.see(".ai-progress span").inner_text())
     visitor.button("Stop and keep").click()
-    visitor.see(".ai-card")
+    visitor.see("[data-result]")
     assert "Stopped: 1 reconstruction in" in visitor.see(".ai-status").inner_text()
-    assert visitor.button("Start").is_enabled()
+    assert visitor.button("Reconstruct").is_enabled()
 
 
 def test_a_photograph(visitor: Visitor, server: Server, portrait: Path) -> None:
     visitor.tab("From a photograph")
     visitor.button("Use the example").click()
+    visitor.see(".ai-photo img[alt*='with 1 face(s)']")
+    with Image.open(portrait) as image:
+        couple = Image.new("RGB", (2 * image.width, image.height))
+        couple.paste(image, (0, 0))
+        couple.paste(image.resize((image.width * 3 // 4, image.height * 3 // 4)), (image.width, 0))
+        couple.save(portrait.with_name("couple.avif"))
+    upload(visitor, portrait.with_name("couple.avif"))
     visitor.page.get_by_label("Face 2").check()
     visitor.page.get_by_label("Face 1, the largest").check()
     upload(visitor, portrait)
     visitor.see(".ai-photo img[alt*='portrait.png']")
-    assert "256 numbers" in visitor.see(".ai-leaves").inner_text()
+    assert "128 numbers" in visitor.see(".ai-leaves").inner_text()
     visitor.page.locator("#which-face").wait_for(state="hidden")
     # From here on it is only in the server's memory.
     assert files_below(server.uploads) == []
+    visitor.advanced()
     visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 3)
-    visitor.button("Start").click()
-    captions = visitor.see(".ai-card").locator("figcaption").all_inner_texts()
-    assert captions == ["reconstruction", "photograph"]
-    assert "the photograph that the template came from" in visitor.see(".ai-meaning").inner_text()
+    visitor.button("Reconstruct").click()
+    visitor.see("[data-result]")
+    captions = visitor.page.locator("[data-result] .ai-faces figcaption").all_inner_texts()
+    assert [caption.rpartition("\n")[2].split(":")[0] for caption in captions] == [
+        "Mean face",
+        "Reconstruction 1",
+    ]
+    slider = visitor.see(".ai-slider input")
+    slider.fill("20")
+    assert visitor.see(".ai-slider").evaluate("element => element.style.getPropertyValue('--at')") == "20%"
     assert files_below(server.uploads) == []
 
 
@@ -123,16 +185,21 @@ def test_bad_uploads_get_a_message_and_the_page_keeps_working(
     assert "an animation of 3 frames" in visitor.see(".ai-note:has-text('animation')").inner_text()
     (tmp_path / "large.png").write_bytes(b"\0" * 20_000_001)
     upload(visitor, tmp_path / "large.png")
-    visitor.page.get_by_text(re.compile("maximum.* size|too large", re.IGNORECASE)).first.wait_for()
+    # The message takes the place of what was there.
+    assert "large.png: expected at most 20 MB" in visitor.see(".ai-problem").inner_text()
+    assert visitor.page.locator(".ai-photo:visible").count() == 0
+    assert files_below(server.uploads) == []
 
 
 def test_recipes_side_by_side(visitor: Visitor) -> None:
     visitor.tab("Compare recipes")
-    visitor.set_number("Steps", 2)
+    visitor.see("#estimate p:has-text('5 recipes of 60 passes each: about')")
+    visitor.advanced()
+    visitor.set_number("Passes", 2)
+    visitor.see("#estimate p:has-text('5 recipes of 2 passes each: about')")
     visitor.button("Start the comparison").click()
-    visitor.page.locator("#at-step").wait_for()
-    names = visitor.page.locator("#side-by-side figcaption").all_inner_texts()
-    assert [name.split(",")[0] for name in names] == [
+    visitor.see(".ai-scrubber")
+    assert visitor.page.locator("#side-by-side figcaption b").all_inner_texts() == [
         "arcinvert",
         "without BatchNorm statistics",
         "weights only",
@@ -140,8 +207,12 @@ def test_recipes_side_by_side(visitor: Visitor) -> None:
         "DeepInversion",
     ]
     assert visitor.page.locator(".ai-table tbody tr:visible").count() == 5
-    visitor.set_number("Show the step", 1)
-    visitor.page.locator("#side-by-side figcaption", has_text="DeepInversion, step 1").wait_for()
+    # One slider moves all films, and one button plays them.
+    visitor.see(".ai-scrubber input").fill("1")
+    assert set(visitor.page.locator(".ai-at").all_inner_texts()) == {"pass 1"}
+    visitor.see(".ai-scrubber button").click()
+    visitor.page.wait_for_function("document.querySelector('.ai-scrubber output').textContent == '2'")
+    assert set(visitor.page.locator(".ai-at").all_inner_texts()) == {"pass 2"}
 
 
 def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
@@ -151,6 +222,12 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
     assert "got '<b>something</b>'" in visitor.see(".ai-problem").inner_text()
     visitor.button("Open the example report").click()
     visitor.see("#report-section .verdict")
+    assert visitor.see("#report-answer .ai-headline").inner_text().startswith("2 of 20 people")
+    assert visitor.page.locator("#report-answer .ai-figure.marked").count() == 2
+    with visitor.page.expect_download() as download:
+        visitor.page.locator("a[download='report.pdf']").click()
+    download.value.save_as(tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF-")
     seen = [visitor.page.locator("#report-section").inner_text()]
     for _ in range(4):
         visitor.button("Next section").click()
@@ -162,7 +239,7 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
     # The page draws the section before it marks its button.
     visitor.page.wait_for_function(
         "title => document.querySelector('#section input:checked').value == title",
-        arg=list(read_report(example()))[4],
+        arg=list(read_report(example()).sections)[4],
     )
 
 
@@ -171,16 +248,38 @@ def test_margins_move(visitor: Visitor) -> None:
     assert "up to 30.7 degrees" in visitor.see("#decision .ai-note").inner_text()
     visitor.page.get_by_label("softmax, no margin").check()
     visitor.see("#decision .ai-note:has-text('up to 45.0 degrees')")
-    visitor.button("Train a small network").click()
-    visitor.see(".ai-toy")
-    assert visitor.page.locator(".ai-toy").count() == 2
+    visitor.button("Train it with this margin").click()
+    visitor.see("#toy .ai-toy")
+    assert visitor.page.locator("#toy .ai-toy").count() == 2
+
+
+def test_the_trainings_move_and_lead_to_an_attack(visitor: Visitor) -> None:
+    visitor.page.emulate_media(reduced_motion="reduce")
+    visitor.tab("Learn")
+    strokes = visitor.page.locator("#toys .face")
+    visitor.see("#toys svg")
+    at_the_end = strokes.first.get_attribute("transform")
+    slider = visitor.see("#toys input")
+    slider.fill("0")
+    assert strokes.first.get_attribute("transform") != at_the_end
+    assert visitor.page.locator("#toys output").inner_text() == "0"
+    visitor.see("#toys button").click()
+    visitor.page.wait_for_function("document.querySelector('#toys output').textContent == '200'")
+    turned = strokes.first.get_attribute("transform")
+    assert [float(angle) % 360 for angle in re.findall(r"-?[\d.]+", f"{turned} {at_the_end}")] == [
+        pytest.approx(float(re.findall(r"-?[\d.]+", str(at_the_end))[0]) % 360)
+    ] * 2
+    visitor.button("Now attack it").click()
+    visitor.see("#start-identity")
 
 
 def test_two_visitors_and_a_closed_tab(chromium: Any, server: Server, visitor: Visitor) -> None:
     other = Visitor(chromium, server)
+    other.tab("From an identity")
+    other.advanced()
     other.set_number("Samples", 1)
     other.set_number("Steps", 500)
-    other.button("Start").click()
+    other.button("Reconstruct").click()
     other.see(".ai-face img")
     # The page answers somebody else while the job runs.
     visitor.tab("Learn")
@@ -189,31 +288,38 @@ def test_two_visitors_and_a_closed_tab(chromium: Any, server: Server, visitor: V
     assert other.see(".ai-progress").is_visible()
     # One job at a time: the second waits, until the first visitor is gone.
     visitor.tab("From an identity")
+    visitor.advanced()
     visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 2)
-    visitor.button("Start").click()
-    visitor.page.wait_for_timeout(1500)
-    assert visitor.page.locator(".ai-face, .ai-card").count() == 0
+    visitor.button("Reconstruct").click()
+    assert re.search(r"^1 visitor before you, about \d+ s$", visitor.see(".ai-status").inner_text())
+    visitor.button("Cancel").click()
+    visitor.see(".ai-status:has-text('Cancelled.')")
+    visitor.button("Reconstruct").click()
+    visitor.see(".ai-status:has-text('1 visitor before you')")
+    assert visitor.page.locator(".ai-live, [data-result]").count() == 0
     other.close()
-    visitor.see(".ai-card")
+    visitor.see("[data-result]")
 
 
 def test_a_network_that_has_gone(visitor: Visitor, server: Server) -> None:
     tiny = server.models / "tiny.safetensors"
     kept = tiny.read_bytes()
+    visitor.tab("From an identity")
     visitor.page.locator("#network input").click()
     visitor.page.get_by_role("option", name="tiny.safetensors").click()
-    visitor.see(".ai-note:has-text('tiny: 5 identities')")
-    visitor.page.wait_for_function("document.querySelector('#identity input').value == '4: Eve Easy'")
+    visitor.see(".ai-note:has-text('tiny, 5 identities')")
+    visitor.page.wait_for_function("document.querySelector('#identity input').value.startsWith('0: ')")
     tiny.unlink()
     try:
-        visitor.button("Start").click()
-        assert "which is not there" in visitor.see(".ai-problem").inner_text()
+        visitor.button("Reconstruct").click()
+        assert "no longer on the server" in visitor.see(".ai-problem").inner_text()
     finally:
         tiny.write_bytes(kept)
+    visitor.advanced()
     visitor.set_number("Steps", 2)
-    visitor.button("Start").click()
-    visitor.see(".ai-card")
+    visitor.button("Reconstruct").click()
+    visitor.see("[data-result]")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -225,10 +331,10 @@ def test_a_phone(chromium: Any, server: Server, scheme: str) -> None:
     paper = page.evaluate("getComputedStyle(document.querySelector('gradio-app')).backgroundColor")
     channels = [float(number) for number in re.findall(r"\d+", paper)[:3]]
     assert (sum(channels) / 3 > 128) == (scheme == "light")
-    # The keyboard alone reaches the button that starts.
+    # The keyboard alone reaches the people who start an attack.
     for _ in range(40):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.innerText") == "Start":
+        if page.evaluate("'person' in document.activeElement.dataset"):
             break
-    assert page.evaluate("document.activeElement.innerText") == "Start"
+    assert page.evaluate("'person' in document.activeElement.dataset")
     someone.close()

@@ -13,7 +13,7 @@ def test_bad_input_is_shown_as_an_alert() -> None:
 
     result, message = attempt(work)
     assert result is None
-    assert "expected 0 to 4, got 99 &lt;b&gt;" in message
+    assert "nobody with the number 99 &lt;b&gt;" in message
     assert 'role="alert"' in message
     assert attempt(lambda: 3) == (3, "")
 

@@ -1,4 +1,4 @@
-"""Margins, boundaries and the toy against what is known of them by hand."""
+"""Margins and boundaries against what is known of them by hand."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.learn import MARGINS, Margin, boundary, probabilities, target_logits, train_toy
+from app.learn import MARGINS, Margin, boundary, probabilities, target_logits
 from recognition.errors import InputError
 from recognition.heads.margins import arcface_logits
 
@@ -57,37 +57,15 @@ def test_probabilities_cross_one_half_at_the_boundary() -> None:
         assert at == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_margin_packs_the_toy_tighter() -> None:
-    plain, packed = train_toy(Margin(), 16), train_toy(Margin(m2=0.5), 16)
-    assert plain.embeddings.shape == (192, 2)
-    assert np.linalg.norm(packed.embeddings, axis=1) == pytest.approx(np.ones(192))
-    assert packed.within < plain.within / 2
-    assert packed.correct > 0.95
-    own = (packed.embeddings * packed.centres[packed.labels]).sum(1).clip(-1, 1)
-    assert packed.within == pytest.approx(np.degrees(np.arccos(own)).mean(), abs=1e-3)
-
-
-def test_the_toy_is_the_same_each_time() -> None:
-    torch.manual_seed(1)
-    first = train_toy(Margin(m3=0.1), 8)
-    torch.manual_seed(2)
-    assert np.array_equal(first.embeddings, train_toy(Margin(m3=0.1), 8).embeddings)
-
-
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"m1": 0.4}, "m1: expected 0.5 to 4, got 0.4"),
-        ({"m2": 1.6}, "m2: expected 0 to 1.571"),
-        ({"m3": -0.1}, "m3: expected 0 to 1"),
-        ({"m3": math.nan}, "m3: expected"),
+        ({"m1": 0.4}, "m₁: expected 0.5 to 4, got 0.4"),
+        ({"m2": 1.6}, "m₂: expected 0 to 1.571"),
+        ({"m3": -0.1}, "m₃: expected 0 to 1"),
+        ({"m3": math.nan}, "m₃: expected"),
     ],
 )
 def test_margins_out_of_range(given: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Margin(**given)
-
-
-def test_a_scale_out_of_range() -> None:
-    with pytest.raises(InputError, match="scale: expected a positive number, got 0"):
-        train_toy(Margin(), 0)

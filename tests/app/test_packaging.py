@@ -100,7 +100,8 @@ def test_the_installed_command_serves_the_page(wheel: Path, tmp_path: Path) -> N
     assert refused.stderr.startswith("error: share: expected a password")
     # Everything that the page needs is found in the wheel.
     code = "from arcinvert_app.page import build_page, look; from arcinvert_app.settings import Settings; "
-    code += "from arcinvert_app.tabs.audit import example; build_page(Settings()); "
+    code += "from arcinvert_app.context import Context; from arcinvert_app.tabs.audit import example; "
+    code += "build_page(Context(Settings())); "
     code += "assert example()[0].data and '.ai-row' in look()['css']"
     built = run("-c", code)
     assert built.returncode == 0, built.stderr

@@ -45,6 +45,19 @@ def test_gradio_writes_nothing_into_the_package() -> None:
     assert list(Path(app.__path__[0]).rglob("*.pyi")) == []
 
 
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_photographs_of_telephones(astronaut: NDArray[np.uint8], kind: str) -> None:
+    if kind == "HEIF":
+        pytest.importorskip(
+            "pillow_heif", reason="needs pillow-heif, of the extra 'app'"
+        ).register_heif_opener()
+    buffer = io.BytesIO()
+    Image.fromarray(astronaut[:260, 80:360]).save(buffer, kind, quality=90)
+    found = decode(Upload(f"me.{kind.lower()}", buffer.getvalue()))
+    assert found.pixels.shape == (260, 280, 3)
+    assert len(found.faces) == 1
+
+
 def test_photographs_are_checked_by_their_content(astronaut: NDArray[np.uint8]) -> None:
     buffer = io.BytesIO()
     Image.fromarray(astronaut[:260, 80:360]).save(buffer, "PNG")

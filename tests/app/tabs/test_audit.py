@@ -1,4 +1,4 @@
-"""Reports of audits on the page."""
+"""Reports of audits on the page, opened and made."""
 
 import json
 
@@ -10,25 +10,30 @@ from arcinvert import InputError
 
 
 def test_the_example_report() -> None:
-    shown = read_report(example())
-    report = json.loads(example()[0].data)
-    assert next(iter(shown)) == "Answer"
-    assert 'class="verdict' in shown["Answer"]
-    assert report["threat_model"]["network"] in shown["Answer"]
+    report = read_report(example())
+    content = json.loads(example()[0].data)
+    assert next(iter(report.sections)) == "Answer"
+    assert 'class="verdict' in report.sections["Answer"]
+    assert content["threat_model"]["network"] in report.sections["Answer"]
     assert all(
-        html.startswith('<div class="audit-report">') for title, html in shown.items() if title != PICTURES
+        html.startswith('<div class="audit-report">')
+        for title, html in report.sections.items()
+        if title != PICTURES
     )
-    everything = "".join(shown.values())
-    assert all(entry["pseudonym"] in everything for entry in report["identities"])
-    assert shown["Plots"].count("<svg") >= 2
+    everything = "".join(report.sections.values())
+    assert all(entry["pseudonym"] in everything for entry in content["identities"])
+    assert report.sections["Plots"].count("<svg") >= 2
+    # What it names is not the server's: no command repeats it here.
+    assert "report.pdf" in report.files
+    assert "arcinvert audit" not in report.files
 
 
 def test_pictures_of_a_report_are_isolated() -> None:
     page = Upload("report.html", b'<img src="data:,"><script>alert("x")</script>')
-    shown = read_report([*example(), page])[PICTURES]
+    shown = read_report([*example(), page]).sections[PICTURES]
     assert 'sandbox=""' in shown
     assert "<script>" not in shown
-    assert "contains no pictures" in read_report(example())[PICTURES]
+    assert "contains no pictures" in read_report(example()).sections[PICTURES]
 
 
 def damaged() -> list[Upload]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.tabs.identity import class_choices, identity_attack, wanted_class
+from app.tabs.identity import class_choices, identity_attack, still_chosen, wanted_class
 from arcinvert import Attacker, InputError
 from tests.conftest import TINY_NAMES
 
@@ -52,3 +52,21 @@ def test_a_class_is_attacked_by_name(tiny_attacker: Attacker) -> None:
     job: Any = SimpleNamespace(progress=lambda step: None)
     run = identity_attack(tiny_attacker, TINY_NAMES[2])(job, steps=1)
     assert [sample["class_id"] for sample in run.samples] == [2]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("1: Bo Brown", "1: Bo Brown"),
+        ("1", "1: Bo Brown"),
+        ("bo_brown", "1: Bo Brown"),
+        # Nobody in this network: others must not get somebody else's number by chance.
+        ("1: Somebody Else", "0: Ann Able"),
+        ("2", "0: Ann Able"),
+        ("", "0: Ann Able"),
+        (None, "0: Ann Able"),
+    ],
+)
+def test_who_stays_chosen_when_the_list_changes(chosen: str | None, expected: str) -> None:
+    assert still_chosen(chosen, ["0: Ann Able", "1: Bo Brown"]) == expected
+    assert still_chosen(chosen, []) is None

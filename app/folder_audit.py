@@ -1,0 +1,185 @@
+"""Audits of the folder of photographs that the server's owner offers, and how their result is shown."""
+
+import shlex
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.report.pdf import to_pdf
+from arcinvert.audit.report.sections import audit_blocks
+from arcinvert.audit.runner import run_audit
+from arcinvert.output.folder import json_text
+from arcinvert.output.verdicts import one_in
+from recognition.errors import InputError
+from recognition.options import DeviceName
+
+from .html import data_uri
+from .jobs import Job
+from .settings import MAX_SEED
+
+#: Fewest and most people of an audit on the page, and how many at first.
+LEAST_PEOPLE, MOST_PEOPLE, DEFAULT_PEOPLE = 2, 50, 8
+#: Photographs of other people that judges without thresholds of their own are calibrated on. More would take
+#: longer than a visitor waits.
+CALIBRATION_IMAGES = 60
+#: Most people of whom each gets a figure.
+FIGURES = 60
+
+
+def folder_options(
+    images: Path, model: str, people: float | None, seed: float | None, *, device: DeviceName = "auto"
+) -> AuditOptions:
+    """Return the options of an audit on the page.
+
+    Args:
+        images: The folder, with one folder for each person.
+        model: The network: the bundled one's name, or a file.
+        people: The number of people to attack.
+        seed: The seed of the choice of people and of the attack.
+        device: Where the attack runs.
+
+    Raises:
+        InputError: If a number is out of its range.
+    """
+    if people is None or not LEAST_PEOPLE <= people <= MOST_PEOPLE:
+        got = "nothing" if people is None else f"{people:g}"
+        raise InputError(f"People: expected a number from {LEAST_PEOPLE} to {MOST_PEOPLE}, got {got}")
+    if seed is None or not 0 <= seed <= MAX_SEED or seed % 1:
+        got = "nothing" if seed is None else f"{seed:g}"
+        raise InputError(f"Seed: expected a whole number from 0 up, got {got}")
+    return AuditOptions(
+        model=model,
+        images=images,
+        people=int(people),
+        budget="quick",
+        calibration_images=CALIBRATION_IMAGES,
+        seed=int(seed),
+        device=device,
+    )
+
+
+def audit_folder(job: Job, options: AuditOptions, private: Path | None = None) -> dict[str, Any]:
+    """Run an audit, and return the content of its audit.json. Nothing of it stays on disk.
+
+    Args:
+        job: Receives the steps, and ends the audit if it is abandoned.
+        options: The options.
+        private: The folder in which its files are written meanwhile; None for the system's.
+
+    Raises:
+        InputError: If the folder or the network cannot be used.
+    """
+    with tempfile.TemporaryDirectory(prefix="audit-", dir=private) as folder:
+        return run_audit(options, Path(folder) / "report", progress=job.advance)
+
+
+def command(options: AuditOptions) -> str:
+    """Return the command that repeats an audit. Folder and network are named without their places."""
+    assert options.images is not None  # noqa: S101  (`folder_options` sets it)
+    words = [
+        "arcinvert",
+        "audit",
+        "--images",
+        options.images.name,
+        "--model",
+        Path(options.model).name,
+        "--budget",
+        options.budget,
+        "--people",
+        str(options.people),
+        "--calibration-images",
+        str(options.calibration_images),
+        "--seed",
+        str(options.seed),
+        "--out",
+        "report",
+    ]
+    return shlex.join(words)
+
+
+def recognised(result: dict[str, Any]) -> tuple[int, int] | None:
+    """Return how many people could be recognised, and of how many; None if it was not judged.
+
+    A person counts if a reconstruction of theirs is accepted as them by the judge that accepts most, at the
+    false match rate of the report's first page.
+    """
+    rate, judges = result["answer"]["headline_fmr"], result["judges"]
+    if not judges or rate is None:
+        return None
+    worst = max(judges, key=lambda judge: judge["sar"][rate]["type_2"]["value"])["name"]
+    accepted = [entry["judges"][worst]["accepted"].get(rate) or 0 for entry in result["identities"]]
+    return sum(share > 0 for share in accepted), len(accepted)
+
+
+def figures_view(result: dict[str, Any]) -> str:
+    """Return the answer of an audit as little figures, one for each person, with a sentence.
+
+    Raises:
+        InputError: If the content is damaged.
+    """
+    try:
+        found = recognised(result)
+        rate = result["answer"]["headline_fmr"]
+        passing = None if found is None else one_in(float(rate))
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"audit.json: damaged ({type(error).__name__}); audit again") from None
+    if found is None:
+        return '<p class="ai-headline">Nobody judged whether the people could be recognised.</p>'
+    count, of = found
+    sentence = f"{count} of {of} people could be recognised."
+    shown = of if of <= FIGURES else FIGURES
+    marked = count if of <= FIGURES else round(count * FIGURES / of)
+    marks = "".join(_figure(number < marked) for number in range(shown))
+    drawn = "" if shown == of else f" Each figure stands for about {of / shown:.0f} people."
+    return (
+        f'<p class="ai-headline"><b>{sentence}</b> Their faces were made from what the recogniser '
+        "stores, and another recogniser, which was not attacked, took them for the person, at a threshold "
+        f'that {passing} pairs of strangers pass.{drawn}</p><div class="ai-figures" role="img" '
+        f'aria-label="{escape(sentence)}">{marks}</div>'
+    )
+
+
+def _figure(marked: bool) -> str:
+    """Return a person as a small picture: filled with a check mark, or an outline."""
+    kind = "marked" if marked else "plain"
+    check = '<path class="check" d="M13 34l5 6 10-13"/>' if marked else ""
+    return (
+        f'<svg class="ai-figure {kind}" viewBox="0 0 40 54" aria-hidden="true">'
+        '<circle cx="20" cy="11" r="9"/>'
+        f'<path d="M3 52V37a14 14 0 0 1 14-14h6a14 14 0 0 1 14 14v15z"/>{check}</svg>'
+    )
+
+
+def report_files(result: dict[str, Any], repeat: str = "") -> str:
+    """Return links that contain the report's files, and the command that repeats the audit.
+
+    Args:
+        result: The content of audit.json.
+        repeat: The command; empty for a report from elsewhere.
+
+    Raises:
+        InputError: If the content is damaged.
+    """
+    try:
+        title = f"report: {result['schema']}"
+        pdf = bytes(to_pdf(audit_blocks(result), title=title, created=str(result["created"])))
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"audit.json: damaged ({type(error).__name__}); audit again") from None
+    links = (
+        ("report.pdf", pdf, "application/pdf", "the report, to print or to pass on"),
+        ("audit.json", json_text(result).encode(), "application/json", "all numbers of the report"),
+    )
+    items = "".join(
+        f'<li><a class="ai-download" download="{name}" href="{data_uri(data, kind)}">Download {name}</a> '
+        f"<span>{words}</span></li>"
+        for name, data, kind, words in links
+    )
+    again = ""
+    if repeat:
+        again = (
+            '<p class="ai-note">This command repeats the audit on the server, and writes the report to a '
+            f'folder:</p><pre class="ai-command" tabindex="0"><code>{escape(repeat)}</code></pre>'
+        )
+    return f'<ul class="ai-downloads" aria-label="Downloads">{items}</ul>{again}'

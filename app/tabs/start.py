@@ -1,0 +1,68 @@
+"""The tab that the page opens with: a finished result, people to try it with, and an upload."""
+
+from typing import Any
+
+import gradio as gr
+
+from recognition.loading import BUNDLED
+
+from ..context import on_change
+from ..opening import Opening, example_view, people_view
+from ..upload import Upload, photograph_input
+from .photograph import IN_TURN, PhotographTab
+
+#: Passes the person of the button that was clicked to the handler.
+_CLICKED = (
+    "element.addEventListener('click', event => { const button = event.target.closest('[data-person]'); "
+    "if (button) trigger('click', {person: button.dataset.person}); });"
+)
+#: Starts the attack on the tab of identities.
+_START = "() => { window.arcinvert.press('start-identity'); return []; }"
+
+
+class StartTab:
+    """Lays out the tab; `connect` connects it with the tabs that it leads to.
+
+    Args:
+        opening: What was made beforehand.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        gr.HTML(example_view(opening))
+        self._people = gr.HTML(people_view(opening), js_on_load=_CLICKED, elem_id="people")
+        gr.HTML('<h2 class="ai-title">Or with a photograph of your own</h2>')
+        self._upload = photograph_input(
+            label="Photograph of you, or of somebody who agrees",
+            sources=["upload", "clipboard", "webcam"],
+            height=200,
+            buttons=[],
+            elem_id="own-photograph",
+        )
+
+    def connect(
+        self, tabs: gr.Tabs, model: gr.Dropdown, wanted: gr.Dropdown, photograph: PhotographTab
+    ) -> None:
+        """Connect the people with the tab of identities, and the upload with that of photographs.
+
+        Args:
+            tabs: The page's tabs.
+            model: The control with the network's name.
+            wanted: The control with the identity.
+            photograph: The tab of photographs.
+        """
+
+        def choose(event: gr.EventData) -> tuple[Any, ...]:
+            return gr.Tabs(selected="identity"), BUNDLED, str(event._data["person"])
+
+        chosen = self._people.click(
+            choose, None, [tabs, model, wanted], queue=False, show_progress="hidden", api_visibility="private"
+        )
+        chosen.then(None, None, None, js=_START, api_visibility="private")
+
+        def receive(sent: Upload | None, name: str) -> dict[Any, Any]:
+            if sent is None:
+                return {self._upload: None}
+            return {self._upload: None, tabs: gr.Tabs(selected="photograph")} | photograph.receive(sent, name)
+
+        outputs = [self._upload, tabs, *photograph.outputs]
+        on_change(self._upload.input, receive, [self._upload, model], outputs, in_turn=IN_TURN)

@@ -1,0 +1,60 @@
+"""What a visitor sees of a job: its place in the queue, its start, and its steps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A job in the queue.
+
+    Args:
+        before: The number of jobs before it, with the one that runs.
+        seconds: The estimated number of seconds until it starts, rounded to 5.
+    """
+
+    before: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """A job that has left the queue, and has not made a step yet."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a job after a step.
+
+    Args:
+        step: The number of the step, from 1.
+        steps: The number of steps.
+        seconds: The seconds since the first step began.
+    """
+
+    step: int
+    steps: int
+    seconds: float
+
+    @property
+    def seconds_left(self) -> float:
+        """The estimated number of seconds until the last step."""
+        return self.seconds / self.step * (self.steps - self.step)
+
+
+@dataclass(frozen=True)
+class Frame(Progress):
+    """The state of an attack after a step.
+
+    Args:
+        images: The images so far, uint8 NHWC.
+        part: The number of the attack within the job, from 0.
+    """
+
+    images: NDArray[np.uint8]
+    part: int = 0
+
+
+Update = Waiting | Started | Progress

@@ -1,0 +1,128 @@
+"""Audits of the folder that the server's owner offers."""
+
+import base64
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.folder_audit import (
+    FIGURES,
+    audit_folder,
+    command,
+    figures_view,
+    folder_options,
+    recognised,
+    report_files,
+)
+from app.jobs import Job, Jobs
+from app.updates import Progress
+from arcinvert import InputError
+from arcinvert.audit.options import AuditOptions
+from arcinvert.cli.main import build_parser
+from recognition.config import gather
+from tests.arcinvert.audit.conftest import options, other_model, people
+
+__all__ = ["options", "other_model", "people"]
+
+
+def judged(accepted: list[float], *, rate: str = "0.001", other: float = 0.0) -> dict[str, Any]:
+    """The part of an audit.json that the answer is made of, with a second judge that accepts nobody."""
+    share = sum(one > 0 for one in accepted) / len(accepted)
+    return {
+        "answer": {"headline_fmr": rate},
+        "judges": [
+            {"name": "strict", "sar": {rate: {"type_2": {"value": other}}}},
+            {"name": "lenient", "sar": {rate: {"type_2": {"value": share}}}},
+        ],
+        "identities": [
+            {"judges": {"strict": {"accepted": {rate: 0.0}}, "lenient": {"accepted": {rate: one}}}}
+            for one in accepted
+        ],
+    }
+
+
+def test_one_of_eight_as_figures() -> None:
+    result = judged([0, 0, 0.5, 0, 0, 0, 0, 0])
+    assert recognised(result) == (1, 8)
+    html = figures_view(result)
+    assert "<b>1 of 8 people could be recognised.</b>" in html
+    assert "1 in 1,000 pairs of strangers" in html
+    assert html.count("ai-figure marked") == 1
+    assert html.count("ai-figure plain") == 7
+
+
+def test_many_people_share_figures() -> None:
+    html = figures_view(judged([1.0] * 90 + [0.0] * 90))
+    assert html.count("ai-figure marked") == FIGURES / 2
+    assert "Each figure stands for about 3 people." in html
+
+
+def test_nobody_judged() -> None:
+    assert recognised({"answer": {"headline_fmr": None}, "judges": []}) is None
+    assert "Nobody judged" in figures_view({"answer": {"headline_fmr": None}, "judges": []})
+
+
+@pytest.mark.parametrize("broken", [{}, {"answer": 3, "judges": []}, {"answer": {"headline_fmr": "x"}}])
+def test_damaged_content_is_refused(broken: dict[str, Any]) -> None:
+    damaged = judged([1.0]) | broken if broken else {}
+    with pytest.raises(InputError, match="damaged"):
+        figures_view(damaged)
+
+
+@pytest.mark.parametrize(
+    ("count", "seed", "message"),
+    [
+        (1, 0, "People: expected a number from 2 to 50, got 1"),
+        (None, 0, "People: .* got nothing"),
+        (8, -1, "Seed: expected a whole number from 0 up, got -1"),
+        (8, None, "Seed: .* got nothing"),
+    ],
+)
+def test_numbers_out_of_range(count: float | None, seed: float | None, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        folder_options(tmp_path, "lfw-iresnet18", count, seed)
+
+
+def test_the_command_repeats_the_audit(tmp_path: Path) -> None:
+    images = tmp_path / "staff photographs"
+    images.mkdir()
+    made = folder_options(images, str(tmp_path / "net.onnx"), 8, 3)
+    given = build_parser().parse_args(shlex.split(command(made))[1:])
+    repeated = AuditOptions(**gather(AuditOptions, given))
+    assert str(tmp_path) not in command(made)
+    assert replace(repeated, images=images, model=made.model) == made
+
+
+def test_an_audit_leaves_nothing_behind(options: AuditOptions, tmp_path: Path) -> None:
+    jobs = Jobs()
+    job = jobs.start("a", lambda job: audit_folder(job, options, tmp_path), limit=600, stoppable=False)
+    steps = [update for update in job.updates() if isinstance(update, Progress)]
+    result = job.result()
+    assert list(tmp_path.iterdir()) == []
+    assert steps[-1].step == steps[-1].steps
+    assert result["people"]["attacked"] == 6
+    files = report_files(result, "arcinvert audit --images 'a b'")
+    found = re.search(r'download="report.pdf" href="data:application/pdf;base64,([^"]+)"', files)
+    assert found is not None
+    assert base64.b64decode(found[1]).startswith(b"%PDF-")
+    assert "<code>arcinvert audit --images &#x27;a b&#x27;</code>" in files
+    jobs.close()
+
+
+def test_a_cancelled_audit_leaves_nothing_behind(options: AuditOptions, tmp_path: Path) -> None:
+    jobs = Jobs()
+
+    def work(job: Job) -> None:
+        job.abandon("Cancelled.")
+        audit_folder(job, options, tmp_path)
+
+    job = jobs.start("a", work, limit=600)
+    assert all(not isinstance(update, Progress) for update in job.updates())
+    with pytest.raises(BaseException, match="Cancelled"):
+        job.result()
+    assert list(tmp_path.iterdir()) == []
+    jobs.close()
