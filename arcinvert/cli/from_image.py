@@ -14,6 +14,7 @@ from arcinvert.cli.attacks import (
     load_attacker,
     out_folder,
 )
+from recognition.cli.arguments import add_detector
 from recognition.terminal import add_strict, report_left_out
 
 
@@ -30,6 +31,7 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="which face of each photograph, the largest is 1 (default: 1)",
     )
+    add_detector(parser)
     add_strict(parser)
     add_photos_argument(parser)
     add_allow_overlap(parser)
@@ -44,6 +46,7 @@ def _run(given: argparse.Namespace) -> int:
         run = attacker.from_image(
             given.photographs,
             face=given.face,
+            detector=given.detector,
             photos=given.photos,
             out=out_folder(given, Path(given.photographs[0]).stem),
             resume=given.resume,
