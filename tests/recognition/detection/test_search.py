@@ -159,7 +159,7 @@ def test_an_unknown_detector_is_refused(function) -> None:
 def test_an_uncertain_face_is_kept_unless_a_turned_one_is_surer(monkeypatch: pytest.MonkeyPatch) -> None:
     photograph = np.zeros((100, 200, 3), dtype=np.uint8)
     uncertain = [at(0, 0, 50, 0.3)]
-    turned = {140: [at(0, 0, 50, 0.2, 2)], 200: [at(0, 0, 70, 0.9, 2)]}
+    turned = {140: [at(0, 0, 50, 0.2)], 200: [at(0, 0, 70, 0.9)]}
     searched = []
 
     def of_turn(image: np.ndarray, turn: int) -> list[Face]:
@@ -172,7 +172,7 @@ def test_an_uncertain_face_is_kept_unless_a_turned_one_is_surer(monkeypatch: pyt
     # All turns of a smaller copy, then those with a face.
     assert {turn for width, turn in searched if width == 140} == set(range(1, 8))
     assert [turn for width, turn in searched if width == 200] == [2]
-    turned[200] = [at(0, 0, 70, 0.4, 2)]
+    turned[200] = [at(0, 0, 70, 0.4)]
     assert search.search_further(photograph, uncertain) == uncertain
     turned[140] = []
     assert search.search_further(photograph, uncertain) == uncertain
