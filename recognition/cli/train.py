@@ -38,6 +38,12 @@ def add_parser(commands: Any) -> None:
         help="Network whose embeddings the student learns, with --teacher-weight above 0",
     )
     parser.add_argument(
+        "--unlabelled",
+        metavar="DATA",
+        help="More aligned faces, which the teacher alone labels: a folder with all folders below it, or "
+        "a list",
+    )
+    parser.add_argument(
         "--stop-after", metavar="N", type=int, help="Epoch after which to stop; a later call resumes"
     )
     parser.add_argument(
@@ -90,6 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "workers": arguments.workers,
         "start_from": arguments.start_from,
         "teacher": arguments.teacher,
+        "unlabelled": arguments.unlabelled,
         "compiled": arguments.compiled,
     }
     if arguments.dry_run:

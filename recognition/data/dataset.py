@@ -126,12 +126,13 @@ def epoch_order(
         seed: Seed of the training.
         epoch: Number of the epoch; every epoch has an order of its own.
         images_per_identity: Keeps this many images of an identity together, if it has them, so that batches
-            contain mated pairs; 0 and 1 shuffle all images.
+            contain mated pairs; 0 and 1 shuffle all images. Images with a negative label have no identity.
     """
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(labels))
     if images_per_identity < 2:
         return order
+    labels = np.where(labels < 0, -1 - np.arange(len(labels)), labels)
     # A stable sort by label keeps each identity's images in random order.
     order = order[np.argsort(labels[order], kind="stable")]
     starts = np.flatnonzero(np.diff(labels[order], prepend=-1))

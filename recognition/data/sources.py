@@ -9,7 +9,7 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +20,7 @@ from recognition.data.faces import check_aligned
 from recognition.data.folders import read_folders
 from recognition.errors import InputError, one_line
 from recognition.files import is_file, open_regular
-from recognition.images import atomic_path
+from recognition.images import SUFFIXES, atomic_path
 
 #: Columns of a list that are read; it may have more.
 FILE, IDENTITY, KEPT = "file", "identity", "kept"
@@ -50,6 +50,24 @@ def open_source(path: str | os.PathLike[str]) -> FaceSource:
         InputError: If it is neither, or has no faces.
     """
     return SOURCES.get(Path(path).suffix.lower(), _open_folders)(Path(path))
+
+
+def open_unlabelled(path: str | os.PathLike[str]) -> FaceSource:
+    """Return aligned faces whose identities do not count, as those of one identity.
+
+    They are those of a folder and all folders below it, or of anything else that `open_source` takes.
+
+    Raises:
+        InputError: If there are no faces.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        source = open_source(path)
+        return replace(source, identities={"": [key for keys in source.identities.values() for key in keys]})
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(f"{path}: expected a folder of aligned faces, found no image; check the path")
+    return FaceSource({"": files}, check=check_aligned)
 
 
 def _open_folders(path: Path) -> FaceSource:

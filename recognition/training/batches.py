@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from recognition.data.dataset import AlignedFaces, epoch_order, labelled
 from recognition.data.embedding import embed_files, embed_readable
 from recognition.data.folders import Split, by_photographs, split_identities
-from recognition.data.sources import open_source
+from recognition.data.sources import FaceSource, open_source, open_unlabelled
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
 from recognition.images import resized
@@ -28,6 +28,8 @@ from recognition.training.skipped import SkippedFaces
 _MOST_IN_A_ROW = 100
 #: Stands for the number of a face where there is none that can be read.
 _NONE = -1
+#: Label of a face that the teacher alone labels.
+UNLABELLED = -1
 
 
 class TrainingData:
@@ -40,6 +42,7 @@ class TrainingData:
         keep_images: Whether decoded images stay in memory, 37 kB each.
         on_unreadable: Whether faces that cannot be read are skipped or end the training.
         skipped: Names of faces that an earlier part of this training skipped; None checks all files.
+        unlabelled: More training faces (see `open_unlabelled`), whose label is `UNLABELLED`.
 
     Raises:
         InputError: If there is no data, or less than one batch of it, or an argument is out of range.
@@ -54,28 +57,35 @@ class TrainingData:
         keep_images: bool = False,
         on_unreadable: OnUnreadable = "skip",
         skipped: Iterable[str] | None = None,
+        unlabelled: Path | None = None,
     ) -> None:
         if workers < 0:
             raise InputError(f"workers: expected 0 or more processes, got {workers}")
         self.options = options
         self.workers = workers
         source = open_source(data)
-        self.read = source.read
+        more = FaceSource({}) if unlabelled is None else open_unlabelled(unlabelled)
+        more_keys = [key for keys in more.identities.values() for key in keys]
+        self.read = _by_source(source, more, set(more_keys)) if more_keys else source.read
         split = split_identities(source.identities, held_out=options.held_out, seed=options.seed)
         self.skipped = SkippedFaces(data if data.is_dir() else data.parent, on_unreadable, skipped)
         self.split = self.skipped.readable(split, source.check)
+        extra = self.skipped.readable_keys(more_keys, more.check)
         photographs = {name: len(paths) for name, paths in self.split.train.items()}
         #: Names of the classes in their order, and the number of training photographs of each.
         self.class_names = tuple(by_photographs(photographs))
         self.class_photographs = tuple(photographs[name] for name in self.class_names)
         self.dataset = AlignedFaces(
-            labelled(self.split.train, self.class_names),
+            [*labelled(self.split.train, self.class_names), *((key, UNLABELLED) for key in extra)],
             seed=options.seed,
             read=source.read,
             augment=options.augmentation,
             keep=keep_images,
         )
+        #: Shape (images,), class indices of the training images, `UNLABELLED` for those without.
         self.labels = np.array([label for _, label in self.dataset.samples])
+        #: Number of training images without a class.
+        self.unlabelled = int((self.labels == UNLABELLED).sum())
         #: Number of whole batches in an epoch.
         self.steps_per_epoch = len(self.dataset) // options.batch_size
         if self.steps_per_epoch < 1:
@@ -174,13 +184,15 @@ class TrainingData:
 
     @functools.cached_property
     def mean_face(self) -> Tensor:
-        """Mean of the training images and their mirror images, (3, image_size, image_size) in [0, 1].
+        """Mean of the labelled training images and their mirror images.
 
-        Images that cannot be read are left out.
+        Its shape is (3, image_size, image_size), in [0, 1]. Images that cannot be read are left out.
         """
         total: Tensor | float = 0.0
         count = 0
-        for key, _ in self.dataset.samples:
+        for key, label in self.dataset.samples:
+            if label == UNLABELLED:
+                continue
             try:
                 total = total + self.read(key).double()
             except InputError:
@@ -221,6 +233,17 @@ class _Replaced(Dataset[tuple[Tensor, int, int]]):
             except InputError:
                 continue
         return torch.zeros(3, ALIGNED_SIZE, ALIGNED_SIZE), self._faces.samples[index][1], _NONE
+
+
+def _by_source(
+    source: FaceSource, other: FaceSource, keys_of_other: Collection[Path]
+) -> Callable[[Path], Tensor]:
+    """Return a function that reads a face by its key from that of two sources which has it."""
+
+    def read(key: Path) -> Tensor:
+        return (other if key in keys_of_other else source).read(key)
+
+    return read
 
 
 def describe_split(split: Split, seed: int) -> dict[str, Any]:

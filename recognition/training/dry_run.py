@@ -45,6 +45,7 @@ def dry_run(
     start_from: str | os.PathLike[str] | None = None,
     teacher: str | os.PathLike[str] | None = None,
     compiled: bool = False,
+    unlabelled: str | os.PathLike[str] | None = None,
 ) -> DryRun:
     """Train `STEPS` steps at each image size of the training, write nothing, and estimate the cost.
 
@@ -62,6 +63,7 @@ def dry_run(
         start_from=start_from,
         teacher=teacher,
         compiled=compiled,
+        unlabelled=unlabelled,
         # The files are checked by the training itself.
         skipped=(),
     )

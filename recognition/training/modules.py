@@ -138,7 +138,7 @@ def check_pairs(modules: Modules, options: TrainingOptions, labels: NDArray[np.i
     Args:
         modules: The modules of the training.
         options: The options of the training.
-        labels: Shape (images,), class indices of the training images.
+        labels: Shape (images,), class indices of the training images; negative ones have no class.
 
     Raises:
         InputError: If no batch can hold two images of one identity.
@@ -147,7 +147,7 @@ def check_pairs(modules: Modules, options: TrainingOptions, labels: NDArray[np.i
     spec = next((spec for spec, aux_loss in specs if aux_loss.needs_pairs), None)
     if spec is None:
         return
-    if np.bincount(labels).max() < 2:
+    if np.bincount(labels[labels >= 0]).max() < 2:
         raise InputError(
             f"auxiliary loss {spec}: expected an identity with two training images, got one image each; "
             "use another loss or more images"

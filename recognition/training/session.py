@@ -133,6 +133,7 @@ class Session:
             "training": to_json(trainer.options),
             **({"started_from": trainer.started_from} if trainer.started_from else {}),
             **({"teacher": trainer.teacher.describe()} if trainer.teacher else {}),
+            **({"unlabelled_images": trainer.data.unlabelled} if trainer.data.unlabelled else {}),
             "last_epoch": self.log.entries[-1],
             "split": trainer.data.describe_split(),
         }

@@ -65,11 +65,6 @@ class SkippedFaces:
         parts = (split.train, split.held_out)
         keys = [key for part in parts for files in part.values() for key in files]
         first = self._check_all(keys, check) if self._check else None
-        if first is not None and self.on_unreadable == "stop":
-            raise InputError(
-                f"{len(self._before)} of {len(keys)} faces cannot be read, such as {first}; replace or "
-                "remove them, or use --on-unreadable skip"
-            )
         train, held_out = (
             {name: kept for name, files in part.items() if (kept := self._kept(files))} for part in parts
         )
@@ -77,14 +72,33 @@ class SkippedFaces:
             raise first
         return Split(train, held_out, split.reserved)
 
+    def readable_keys(self, keys: list[Path], check: Callable[[Path], None]) -> list[Path]:
+        """Return those of some faces that can be read.
+
+        Args:
+            keys: The faces.
+            check: Raises an InputError if a face cannot be read.
+
+        Raises:
+            InputError: If there is one and the training is to stop.
+        """
+        if self._check and keys:
+            self._check_all(keys, check)
+        return self._kept(keys)
+
     def _check_all(self, keys: list[Path], check: Callable[[Path], None]) -> InputError | None:
-        first = None
+        first, found = None, len(self._before)
         for key in tqdm(keys, desc="check", unit="image"):
             try:
                 check(key)
             except InputError as error:
                 first = first or error
                 self._before.add(self.name(key))
+        if first is not None and self.on_unreadable == "stop":
+            raise InputError(
+                f"{len(self._before) - found} of {len(keys)} faces cannot be read, such as {first}; "
+                "replace or remove them, or use --on-unreadable skip"
+            )
         return first
 
     def _kept(self, files: list[Path]) -> list[Path]:

@@ -94,11 +94,13 @@ class Teacher:
         A class without a readable photograph has a zero.
 
         Args:
-            labels: Shape (images,), class indices of the training photographs, each class at least once.
+            labels: Shape (images,), class indices of the training photographs, each class at least once;
+                photographs with a negative one are left out.
         """
-        embeddings = self.embed()
+        has_class = labels >= 0
+        embeddings = self.embed()[torch.as_tensor(has_class, device=self._device)]
         sums = embeddings.new_zeros(int(labels.max()) + 1, embeddings.shape[1])
-        sums.index_add_(0, torch.as_tensor(labels, device=self._device), embeddings)
+        sums.index_add_(0, torch.as_tensor(labels[has_class], device=self._device), embeddings)
         return F.normalize(sums)
 
     def use_placeholders(self) -> None:

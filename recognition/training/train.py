@@ -27,6 +27,7 @@ def train(
     start_from: str | os.PathLike[str] | None = None,
     teacher: str | os.PathLike[str] | None = None,
     compiled: bool = False,
+    unlabelled: str | os.PathLike[str] | None = None,
     on_unreadable: OnUnreadable = "skip",
     save_every: int | None = None,
     left_out: Callable[[list[str]], None] = lambda names: None,
@@ -55,6 +56,8 @@ def train(
         teacher: Network whose embeddings the student learns too, weighted by `options.teacher_weight`. Its
             classes' mean embeddings are then the first class centres.
         compiled: Whether torch.compile makes the network's code faster, after a minute of compilation.
+        unlabelled: More aligned faces, which the teacher alone labels: a folder and all folders below it, or
+            a list. Their identities do not count, and none of them is held out.
         on_unreadable: What happens where a face cannot be read. `skip` leaves out those that a check of all
             files finds before the first epoch, and puts others in the place of those that are found later;
             `stop` ends the training with the state saved last.
@@ -90,6 +93,7 @@ def train(
             start_from=start_from,
             teacher=teacher,
             compiled=compiled,
+            unlabelled=unlabelled,
             on_unreadable=on_unreadable,
             skipped=skipped_before(out / SKIPPED) if (out / STATE).exists() else None,
         )

@@ -20,7 +20,7 @@ from recognition.recogniser import Preprocessing, Recogniser, Source
 from recognition.runtime import choose_device, choose_dtype
 from recognition.training import schedule
 from recognition.training.angles import AngleHistogram
-from recognition.training.batches import TrainingData
+from recognition.training.batches import UNLABELLED, TrainingData
 from recognition.training.modules import build_modules, check_pairs
 from recognition.training.optimiser import Optimiser
 from recognition.training.options import TrainingOptions
@@ -45,6 +45,7 @@ class Trainer:
         on_unreadable: Whether faces that cannot be read are skipped or end the training.
         skipped: Names of faces that an earlier part of this training skipped; None checks all files.
         compiled: Whether torch.compile makes the network's code faster, after a minute of compilation.
+        unlabelled: More faces, which the teacher alone labels (see `recognition.data.sources`).
 
     Raises:
         InputError: If there is no data, an option is out of range, or `start_from` does not fit.
@@ -69,7 +70,12 @@ class Trainer:
         on_unreadable: OnUnreadable = "skip",
         skipped: Iterable[str] | None = None,
         compiled: bool = False,
+        unlabelled: str | os.PathLike[str] | None = None,
     ) -> None:
+        if unlabelled is not None and teacher is None:
+            raise InputError(
+                "unlabelled faces: expected a teacher that labels them, got none; add --teacher MODEL"
+            )
         self.options = options
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device, precision)
@@ -80,6 +86,7 @@ class Trainer:
             keep_images=keep_images,
             on_unreadable=on_unreadable,
             skipped=skipped,
+            unlabelled=None if unlabelled is None else Path(unlabelled),
         )
         torch.manual_seed(options.seed)
         self.modules = build_modules(options, len(self.data.class_names), self.device)
@@ -165,7 +172,7 @@ class Trainer:
             epoch: Number of the epoch, from 0.
             step: Number of the step in the epoch, from 0.
             images: Shape (batch_size, 3, side, side), in [0, 1], on the device.
-            labels: Shape (batch_size,), class indices, on the device.
+            labels: Shape (batch_size,), class indices or `UNLABELLED`, on the device.
             indices: Shape (batch_size,), numbers of the images in the training data, on the device.
 
         Raises:
@@ -192,11 +199,16 @@ class Trainer:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             embeddings = self._forward((images - 0.5) / 0.5)
         embeddings = embeddings.float()
-        loss, centres = self.modules.loss(images, embeddings, labels, margin_fraction)
+        loss = embeddings.new_zeros(())
+        has_class = labels != UNLABELLED
+        # A batch without unlabelled faces is not copied.
+        own = slice(None) if has_class.all() else has_class
+        if has_class.any():
+            loss, centres = self.modules.loss(images[own], embeddings[own], labels[own], margin_fraction)
+            self.angles.add(embeddings[own], labels[own], centres)
         if self.teacher is not None:
             loss = self.options.head_weight * loss
             loss = loss + self.options.teacher_weight * self.teacher.loss(embeddings, indices)
-        self.angles.add(embeddings, labels, centres)
         return loss
 
     def recogniser(self) -> Recogniser:

@@ -8,12 +8,15 @@ import torch
 import torch.nn.functional as F
 
 from recognition.checkpoint import load_notes, load_recogniser, sha256
+from recognition.data.dataset import epoch_order
 from recognition.errors import InputError
 from recognition.images import resized
 from recognition.loading import load
+from recognition.training.batches import UNLABELLED
 from recognition.training.dry_run import dry_run
 from recognition.training.teacher import CACHE, RELATION_WEIGHT, Teacher, distillation_loss
 from recognition.training.trainer import Trainer
+from tests.recognition.conftest import write_people
 from tests.recognition.training.helpers import OPTIONS, log_of, run
 
 STUDENT = dataclasses.replace(OPTIONS, teacher_weight=10.0, epochs=2)
@@ -127,6 +130,79 @@ def test_a_resumed_student_is_the_uninterrupted_one(people, teacher, tmp_path):
     assert [line["loss"] for line in log_of(whole.parent)] == [line["loss"] for line in log_of(parts.parent)]
     with pytest.raises(InputError, match="another training's"):
         run(people, tmp_path / "parts", dataclasses.replace(STUDENT, teacher_weight=1.0), teacher=teacher)
+
+
+@pytest.fixture
+def unlabelled(tmp_path):
+    """Faces of people without names that count, one of them in a folder deeper than the others."""
+    folder = write_people(tmp_path / "more", ["x", "y"], 4)
+    (folder / "x" / "deeper").mkdir()
+    (folder / "x" / "x_0001.png").rename(folder / "x" / "deeper" / "x_0001.png")
+    return folder
+
+
+def test_unlabelled_faces_are_taught_by_the_teacher_and_not_by_the_head(people, teacher, unlabelled):
+    options = dataclasses.replace(STUDENT, dropout=0.0, augmentation="flip")
+    with_more = Trainer(
+        people, options, device="cpu", precision="float32", teacher=teacher, unlabelled=unlabelled
+    )
+    without = Trainer(people, options, device="cpu", precision="float32", teacher=teacher)
+    assert with_more.data.class_names == without.data.class_names
+    assert with_more.data.class_photographs == without.data.class_photographs
+    assert with_more.data.unlabelled == 8
+    assert len(with_more.data.dataset) == len(without.data.dataset) + 8
+    torch.testing.assert_close(with_more.data.mean_face, without.data.mean_face)
+    # The teacher's embeddings of the labelled photographs and their classes are what they are without.
+    labels = with_more.data.labels
+    more, plain = with_more.teacher.embed(), without.teacher.embed()
+    torch.testing.assert_close(more[labels >= 0], plain)
+    torch.testing.assert_close(
+        with_more.teacher.class_centres(labels), without.teacher.class_centres(without.data.labels)
+    )
+    # The loss of a mixed batch is the head's of the labelled rows and the teacher's of all.
+    with_more.backbone.eval()
+    indices = torch.tensor([0, 1, len(plain), len(plain) + 7])
+    images = torch.stack(
+        [with_more.data.read(with_more.data.dataset.samples[int(one)][0]) for one in indices]
+    )
+    given = torch.as_tensor(labels)[indices]
+    assert given.tolist()[2:] == [UNLABELLED, UNLABELLED]
+    loss = with_more.loss(images, given, indices, 1.0)
+    with torch.no_grad():
+        embeddings = with_more.backbone((images - 0.5) / 0.5)
+        head = with_more.head.loss(embeddings[:2], given[:2], 1.0)
+        taught = distillation_loss(embeddings, more[indices])
+    torch.testing.assert_close(loss, options.head_weight * head + options.teacher_weight * taught)
+    # Of these four faces the angles of the two with a class are counted.
+    assert with_more.angles.counts.sum() == 2
+    alone = with_more.loss(images[2:], given[2:], indices[2:], 1.0)
+    torch.testing.assert_close(
+        alone, options.teacher_weight * distillation_loss(embeddings[2:], more[indices[2:]])
+    )
+
+
+def test_a_training_notes_its_unlabelled_faces(people, teacher, unlabelled, tmp_path):
+    options = dataclasses.replace(STUDENT, epochs=1, images_per_identity=2)
+    (unlabelled / "y" / "y_0001.png").write_bytes(b"no image")
+    path = run(people, tmp_path / "run", options, teacher=teacher, unlabelled=unlabelled)
+    assert load_notes(path)["unlabelled_images"] == 7
+    with pytest.raises(InputError, match="1 of 8 faces cannot be read"):
+        run(people, tmp_path / "stop", options, teacher=teacher, unlabelled=unlabelled, on_unreadable="stop")
+    with pytest.raises(InputError, match="unlabelled faces: expected a teacher"):
+        run(people, tmp_path / "alone", OPTIONS, unlabelled=unlabelled)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="found no image"):
+        run(people, tmp_path / "none", options, teacher=teacher, unlabelled=tmp_path / "empty")
+
+
+def test_faces_without_a_class_are_not_kept_together():
+    labels = np.array([0, 0, 1, 1] + [UNLABELLED] * 40)
+    order = epoch_order(labels, seed=0, epoch=0, images_per_identity=2)
+    assert sorted(order) == list(range(44))
+    position = {index: place for place, index in enumerate(order)}
+    assert abs(position[0] - position[1]) == abs(position[2] - position[3]) == 1
+    together = sum(abs(position[one] - position[one + 1]) == 1 for one in range(4, 43))
+    assert together < 10
 
 
 def test_a_dry_run_does_not_embed_the_data(people, teacher, monkeypatch):

@@ -1,0 +1,69 @@
+"""Mixtures of training faces, which a teacher labels in the training of the bundled network.
+
+    python -m benchmarks.mixed_faces --aligned aligned --out mixed --faces 24000
+
+Each is a weighted mean of the aligned photographs of two people whom the bundled network was trained on, with
+a weight drawn from 0.3 to 0.7, one of the two mirrored half of the time. A teacher says where a mixture
+belongs, so that a student sees more people than the photographs show (mixup as in Beyer et al., Knowledge
+distillation: a good teacher is patient and consistent, arXiv:2106.05237). The reserved photograph of each
+class is left out, and so is everybody who is held out.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from benchmarks.people import without_reserved
+from recognition.checkpoint import load_notes
+from recognition.data.faces import read_face
+from recognition.data.folders import read_folders
+from recognition.loading import bundled_path, load
+
+#: Faces in one folder.
+PER_FOLDER = 1_000
+
+
+def main() -> None:
+    """Parse the command line and write the faces."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--aligned", type=Path, required=True, help="aligned LFW: a folder of one folder for each identity"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the folder to fill")
+    parser.add_argument("--faces", type=int, default=24_000, help="the number of mixtures (default: 24000)")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the mixtures (default: 0)")
+    options = parser.parse_args()
+    names, folders = load().class_names or (), read_folders(options.aligned)
+    paths = [path for name in names for path in folders.get(name, ())]
+    paths = without_reserved(paths, load_notes(bundled_path())["split"]["reserved"])
+    if len({path.parent for path in paths}) < 2:
+        raise SystemExit(f"{options.aligned}: expected LFW's people, found none; check --aligned")
+    try:
+        options.out.mkdir(parents=True)
+    except OSError as error:
+        raise SystemExit(f"{options.out}: cannot be made ({error.strerror}); choose another --out") from None
+    for number in tqdm(range(options.faces), unit="face"):
+        folder = options.out / f"{number // PER_FOLDER:03}"
+        folder.mkdir(exist_ok=True)
+        image = mixture(paths, np.random.default_rng([options.seed, number]))
+        Image.fromarray(image).save(folder / f"{number:06}.jpg", quality=95, subsampling=0)
+    print(f"Wrote {options.faces} faces to {options.out}")
+
+
+def mixture(paths: list[Path], generator: np.random.Generator) -> np.ndarray:
+    """Return the weighted mean of the photographs of two people, uint8, shape (112, 112, 3)."""
+    first = second = paths[generator.integers(len(paths))]
+    while second.parent == first.parent:
+        second = paths[generator.integers(len(paths))]
+    one, other = (np.asarray(read_face(path, aligned=True), dtype=np.float32) for path in (first, second))
+    if generator.random() < 0.5:
+        other = other[:, ::-1]
+    weight = generator.uniform(0.3, 0.7)
+    return np.rint(weight * one + (1 - weight) * other).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main()
