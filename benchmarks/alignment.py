@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,11 @@ class Clock:
 
     seconds: dict[str, float]
 
-    def time(self, name: str, work: Callable[[], Result]) -> Result:
-        """Return the result of some work, and add its time to a name."""
+    def time(self, name: str, work: Callable[..., Result], *given: Any) -> Result:
+        """Return the result of a function of some arguments, and add its time to a name."""
         begin = time.process_time()
         try:
-            return work()
+            return work(*given)
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - begin
 
@@ -60,14 +60,14 @@ def main() -> int:
     distances, missed = [], [0, 0]
     with tempfile.TemporaryDirectory() as folder:
         for number, path in enumerate(chosen):
-            image = clock.time("read", lambda path=path: read_image(path))
-            face = clock.time("find the face", lambda image=image: _central(image))
+            image = clock.time("read", read_image, path)
+            face = clock.time("find the face", _central, image)
             if face is not None:
-                crop = clock.time("warp", lambda image=image, face=face: crop_at(image, face))
+                crop = clock.time("warp", crop_at, image, face)
                 target = Path(folder, f"{number}.png")
-                clock.time("write", lambda target=target, crop=crop: write_png(target, crop))
+                clock.time("write", write_png, target, crop)
                 target.unlink()
-            whole = clock.time("the whole photograph", lambda image=image: _central_of_all(image))
+            whole = clock.time("the whole photograph", _central_of_all, image)
             missed[0] += face is None
             missed[1] += whole is None
             if face is not None and whole is not None:
