@@ -57,16 +57,16 @@ class Settings:
             raise InputError(f"models: expected a folder of networks, found none at {self.models}")
 
     def model_names(self) -> list[str]:
-        """Return the names of the networks that can be chosen now, the bundled one first."""
+        """Return the names of the networks that can be chosen now, the bundled ones first."""
         # Both import torch, which the command line does without.
         from arcinvert.knowledge import decoder_file, statistics_file
-        from recognition.loading import BUNDLED
+        from recognition.loading import NETWORKS
 
         if self.models is None or not self.models.is_dir():
-            return [BUNDLED]
+            return [*NETWORKS]
         names = (path.name for path in self.models.iterdir() if path.suffix.lower() in MODEL_SUFFIXES)
         beside = (decoder_file.SUFFIX, statistics_file.SUFFIX)
-        return [BUNDLED, *sorted(name for name in names if not name.endswith(beside))]
+        return [*NETWORKS, *sorted(name for name in names if not name.endswith(beside))]
 
     def model(self, name: str) -> str:
         """Return what `arcinvert.Attacker` takes for a name on the page.
@@ -74,8 +74,10 @@ class Settings:
         Raises:
             InputError: If there is no network of this name, or no longer.
         """
+        from recognition.loading import NETWORKS
+
         names = self.model_names()
         # Only names in the list are accepted, so that no name leads out of the folder.
         if name not in names:
             raise InputError(f"network: expected one of {', '.join(names)}, got {name!r}, which is not there")
-        return name if self.models is None or name == names[0] else str(self.models / name)
+        return name if self.models is None or name in NETWORKS else str(self.models / name)

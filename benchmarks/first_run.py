@@ -1,9 +1,10 @@
-"""The first run's figures: closed-set on the bundled network, open-set on another project's network.
+"""The first run's figures: closed-set on the bundled network, open-set on it or on another project's network.
 
+    python -m benchmarks.first_run --photos ../shared/data/lfw/images --classes 50 --samples 1 --people 100
     python -m benchmarks.first_run --photos ../shared/data/lfw/images \\
-        --onnx ../shared/models/mobilefacenet_y1.onnx
+        --model ../shared/models/mobilefacenet_y1.onnx
 
-The ONNX network is attacked with the statistics file of 'arcinvert calibrate' beside it, if there is one.
+Another network is attacked with the statistics file of 'arcinvert calibrate' beside it, if there is one.
 People are drawn by a seed: closed-set, 16 people with a photograph kept out of training, judged by it;
 open-set, 16 held-out people that do not calibrate the judge (benchmarks/people.py). SAR is the share of
 accepted reconstructions, FMR the judge's false match rate.
@@ -26,7 +27,7 @@ from recognition.data.folders import read_folders
 from recognition.detection.search import find_face
 from recognition.errors import NoFaceError
 from recognition.images import read_image
-from recognition.loading import bundled_path
+from recognition.loading import BUNDLED, bundled_path
 from recognition.metrics.text import interval_text
 from recognition.runtime import keep_freed_memory
 
@@ -70,12 +71,12 @@ def open_set_photographs(photos: Path, count: int = PEOPLE) -> list[str]:
     return choose([str(path) for path in paths], count, SEED)
 
 
-def open_set(out: Path, photos: Path, onnx: Path, people: int) -> None:
+def open_set(out: Path, photos: Path, model: str, people: int) -> None:
     """Attack held-out people, the first photograph of each, judged by their last."""
     chosen = open_set_photographs(photos, people)
     start = time.monotonic()
-    run = Attacker(onnx).from_image(chosen, photos=photos, out=out / "open-set")
-    print_figures(f"Open-set, {onnx.name}", run, time.monotonic() - start)
+    run = Attacker(model).from_image(chosen, photos=photos, out=out / "open-set")
+    print_figures(f"Open-set, {Path(model).name}", run, time.monotonic() - start)
 
 
 def _has_face(path: Path) -> bool:
@@ -107,7 +108,9 @@ def main() -> None:
     parser.add_argument(
         "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
     )
-    parser.add_argument("--onnx", type=Path, required=True, help="the network that is attacked open-set")
+    parser.add_argument(
+        "--model", default=BUNDLED, help="the network that is attacked open-set (default: %(default)s)"
+    )
     parser.add_argument(
         "--classes", type=int, default=PEOPLE, help="the number of classes (default: %(default)s)"
     )
@@ -122,7 +125,7 @@ def main() -> None:
     keep_freed_memory()
     cold_start()
     closed_set(options.out, options.classes, options.samples)
-    open_set(options.out, options.photos, options.onnx, options.people)
+    open_set(options.out, options.photos, options.model, options.people)
 
 
 if __name__ == "__main__":

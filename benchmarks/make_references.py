@@ -37,7 +37,7 @@ def main() -> None:
         "--aligned", type=Path, required=True, help="aligned LFW: a folder of one folder for each identity"
     )
     parser.add_argument(
-        "--model", default="lfw-iresnet18", help="the network with the class names (default: %(default)s)"
+        "--model", default="lfw-distilled", help="the network with the class names (default: %(default)s)"
     )
     parser.add_argument(
         "--counts", action="store_true", help="keep the embeddings, and renew the numbers of photographs"

@@ -29,7 +29,7 @@ from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.images import to_tensor
-from recognition.loading import BUNDLED, load
+from recognition.loading import UNDISTILLED, load
 from recognition.metrics.intervals import estimate
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 from recognition.runtime import keep_freed_memory
@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="aligned LFW: a folder of one folder for each identity"
     )
-    parser.add_argument("--model", default=BUNDLED, help="the network (default: %(default)s)")
+    parser.add_argument("--model", default=UNDISTILLED, help="the network (default: %(default)s)")
     parser.add_argument(
         "--people", type=int, default=600, help="the most people of each group (default: %(default)s)"
     )

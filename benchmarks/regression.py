@@ -1,4 +1,4 @@
-"""What the regression from templates to faces adds to an attack on classes of the bundled network.
+"""What the regression from templates to faces adds to an attack on classes of lfw-iresnet18.
 
     python -m benchmarks.regression
 
@@ -17,7 +17,7 @@ from benchmarks.first_run import SEED
 from benchmarks.losses import cell
 from benchmarks.people import choose
 from recognition.checkpoint import load_notes
-from recognition.loading import bundled_path
+from recognition.loading import UNDISTILLED, bundled_path
 from recognition.runtime import keep_freed_memory
 
 #: The seed of the draw of the tuning classes, and the number of reported ones.
@@ -61,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     names = classes(options.classes, tuning=options.tuning)
-    attacker = Attacker(statistics=options.statistics)
+    attacker = Attacker(UNDISTILLED, statistics=options.statistics)
     print("| regression | Type II | SAR at 1e-2 | SAR at 1e-3 | face detected | gap closed |")
     print("|---|---|---|---|---|---|")
     for name in options.rows:

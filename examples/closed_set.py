@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--out", default="closed-set", help="folder for the images and result.json")
     given = parser.parse_args()
 
-    attacker = arcinvert.Attacker("lfw-iresnet18")
+    attacker = arcinvert.Attacker("lfw-distilled")
     run = attacker.generate(class_id=given.class_id, samples=given.samples, steps=given.steps, out=given.out)
 
     for sample in run.samples:

@@ -26,7 +26,7 @@ def main() -> None:
         photograph = Image.fromarray(astronaut())
 
     # The attack uses the photograph's template only; the photograph itself is the judge's reference.
-    attacker = arcinvert.Attacker("lfw-iresnet18")
+    attacker = arcinvert.Attacker("lfw-distilled")
     run = attacker.from_image(photograph, steps=given.steps, out=given.out)
 
     judge = run.samples[0]["judge"]

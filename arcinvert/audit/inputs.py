@@ -20,7 +20,7 @@ from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.templates import TemplateTable, read_templates
 from arcinvert.evaluation.calibration import shipped_calibration
-from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge
+from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge, related
 from arcinvert.knowledge.public_photographs import PhotographKey
 from arcinvert.subjects import class_centres, class_label, template_of
 from recognition.checkpoint import sha256
@@ -29,7 +29,7 @@ from recognition.content import content_digest
 from recognition.data.faces import at_size
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
-from recognition.loading import BUNDLED, bundled_path
+from recognition.loading import UNDISTILLED
 from recognition.perceptual_hash import BYTES
 from recognition.recogniser import Recogniser
 
@@ -246,12 +246,18 @@ def _open_judges(options: AuditOptions, attacked: Recogniser) -> tuple[Judge, ..
     digest = attacked.source.sha256
     names = options.judges
     if names is None:
-        names = (DLIB,) if sha256(str(bundled_path())) == digest else (DLIB, BUNDLED)
+        judge = make_judge(UNDISTILLED)
+        names = (DLIB,) if related(judge, attacked) else (DLIB, UNDISTILLED)
     judges = tuple(make_judge(name, device=attacked.device) for name in dict.fromkeys(names))
     for judge in judges:
         if judge.describe()["sha256"] == digest:
             raise InputError(
                 f"judges: expected networks that are not attacked, got {judge.name}, which is; name others"
+            )
+        if related(judge, attacked):
+            raise InputError(
+                f"judges: expected networks that did not learn from the attacked one, nor it from them, got "
+                f"{judge.name}; name others"
             )
     return judges
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from arcinvert.options import AttackOptions
+from recognition.bundled import BUNDLED
 from recognition.config import check, option
 from recognition.errors import InputError
 from recognition.options import DeviceName, Precision
@@ -40,9 +41,7 @@ class AuditOptions:
         InputError: If a value is out of its range, or the inputs do not go together.
     """
 
-    model: str = option(
-        "lfw-iresnet18", help="the network to attack: the bundled one or a file", group=_NETWORK
-    )
+    model: str = option(BUNDLED, help="the network to attack: a bundled one or a file", group=_NETWORK)
     preset: str | None = option(
         help="the preprocessing of the network, if its file does not say it", group=_NETWORK
     )

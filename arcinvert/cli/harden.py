@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from recognition.bundled import BUNDLED
+
 
 def add_parser(commands: Any) -> None:
     """Add the parser of `harden`."""
@@ -15,7 +17,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--model",
-        default="lfw-iresnet18",
+        default=BUNDLED,
         metavar="NAME",
         help="the network: the bundled one or a file (default: %(default)s)",
     )

@@ -18,6 +18,7 @@ from arcinvert.cli import (
     inspect,
     learn,
     models,
+    synthesise,
 )
 from recognition.terminal import Parser, run_command
 
@@ -30,6 +31,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     classes,
     calibrate,
     learn,
+    synthesise,
     audit,
     harden,
     inspect,

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.evaluation.similarity import Array, Metric
-from recognition.checkpoint import load_notes
+from recognition.checkpoint import FORMAT, load_notes, sha256
 from recognition.detection.alignment import warp
 from recognition.images import resized, to_tensor
-from recognition.loading import BUNDLED, load
+from recognition.loading import NETWORKS, bundled_path, load
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
 #: The name of dlib's recogniser among judges.
@@ -119,7 +119,7 @@ class RecogniserJudge:
             "similarity": "cosine, flip averaged",
             "network": self.recogniser.source.architecture.get("network", "unknown"),
             "sha256": self.recogniser.source.sha256,
-            "data": f"LFW, {trained}" if self.name == BUNDLED else trained,
+            "data": f"LFW, {trained}" if self.name in NETWORKS else trained,
         }
 
     def overlap(self, people: Sequence[str]) -> dict[str, Any]:
@@ -130,8 +130,34 @@ class RecogniserJudge:
         return {"known": known, "of": len(people), "why": "by the names of its classes"}
 
 
+def related(judge: Judge, attacked: Recogniser) -> bool:
+    """Return whether a judge would repeat what the attacked network says.
+
+    That is so if it is the attacked network, if one of the two learned from the other, or both from a third
+    one, by their files' hashes and what the files say of teachers and initial weights. All bundled networks
+    are related: they have learned from the same photographs.
+    """
+    if not isinstance(judge, RecogniserJudge):
+        return False
+    return not _ancestry(judge.recogniser).isdisjoint(_ancestry(attacked))
+
+
+def _ancestry(recogniser: Recogniser) -> set[str]:
+    """Return the hashes of a network's file and of the files of those that it learned from."""
+    source = recogniser.source
+    bundled = {sha256(bundled_path(name)) for name in NETWORKS}
+    # A network in memory has no file, and so no hash.
+    found = {source.sha256} - {""}
+    if source.sha256 in bundled:
+        found |= bundled
+    if source.format == FORMAT:
+        notes = load_notes(source.path)
+        found |= {notes[key]["sha256"] for key in ("teacher", "started_from") if key in notes}
+    return found
+
+
 def make_judge(name: str, *, device: torch.device | None = None) -> Judge:
-    """Return a judge by name: dlib, the bundled network's name, or a model file.
+    """Return a judge by name: dlib, a bundled network's name, or a model file.
 
     Raises:
         InputError: If there is no such model.

@@ -19,7 +19,7 @@ from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.image_formats import SUFFIXES
 from recognition.images import to_tensor
-from recognition.loading import ModelChoice, bundled_path, load
+from recognition.loading import NETWORKS, ModelChoice, bundled_path, load
 from recognition.options import DeviceName
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 from recognition.runtime import choose_device, keep_freed_memory
@@ -70,7 +70,7 @@ def calibrate(
     if path is None:
         raise InputError(f"{recogniser.name}: expected --out, for a network that is not one file")
     if images is None:
-        if out is None and recogniser.source.path == str(bundled_path()):
+        if out is None and recogniser.source.path in {str(bundled_path(name)) for name in NETWORKS}:
             raise InputError(
                 f"{recogniser.name}: expected --out with synthetic faces, since the statistics beside it are "
                 "of photographs, got none; give --out"

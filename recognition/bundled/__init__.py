@@ -1,16 +1,21 @@
-"""The bundled network: its name and the paths of its files. Imports no torch."""
+"""The bundled networks: their names and the paths of their files. Imports no torch."""
 
 from pathlib import Path
 
-#: Name of the bundled network, as `--model` takes it.
-BUNDLED = "lfw-iresnet18"
+#: The network that commands use by default: a student of a network that learned from millions of faces.
+BUNDLED = "lfw-distilled"
+#: The network that was trained on LFW's labels alone. It learned from no other network, so that it can judge
+#: reconstructions from any network but the bundled ones, and be another attacker's network.
+UNDISTILLED = "lfw-iresnet18"
+#: Names of all bundled networks, as `--model` takes them.
+NETWORKS = (BUNDLED, UNDISTILLED)
 
 
-def bundled_path() -> Path:
-    """Return the path of the bundled network's file."""
-    return Path(__file__).with_name(f"{BUNDLED}.safetensors")
+def bundled_path(name: str = BUNDLED) -> Path:
+    """Return the path of a bundled network's file."""
+    return Path(__file__).with_name(f"{name}.safetensors")
 
 
-def calibration_path() -> Path:
-    """Return the path of the bundled network's calibrated thresholds."""
-    return Path(__file__).with_name(f"{BUNDLED}.calibration.json")
+def calibration_path(name: str = BUNDLED) -> Path:
+    """Return the path of a bundled network's calibrated thresholds."""
+    return Path(__file__).with_name(f"{name}.calibration.json")

@@ -3,6 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
+from recognition.bundled import BUNDLED
 from recognition.options import Detector, DeviceName
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model`, whose default is the bundled network."""
-    parser.add_argument(
-        "--model", default="lfw-iresnet18", help="The network: the bundled one, by its name, or a file"
-    )
+    parser.add_argument("--model", default=BUNDLED, help="The network: a bundled one, by its name, or a file")
 
 
 def add_people(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch.nn.functional as F
 
-from recognition.bundled import BUNDLED, bundled_path
+from recognition.bundled import BUNDLED, NETWORKS, UNDISTILLED, bundled_path
 from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError
 from recognition.files import is_file
@@ -21,7 +21,17 @@ from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import Recogniser
 from recognition.registry import Entry, Registry
 
-__all__ = ["BUNDLED", "FORMATS", "PRESETS", "ModelChoice", "bundled_path", "load", "parse_preset"]
+__all__ = [
+    "BUNDLED",
+    "FORMATS",
+    "NETWORKS",
+    "PRESETS",
+    "UNDISTILLED",
+    "ModelChoice",
+    "bundled_path",
+    "load",
+    "parse_preset",
+]
 
 #: Readers by the ending of a file's name. A reader takes the path and the choice, and returns a Recogniser.
 FORMATS: Registry[Callable[[Path, ModelChoice], Recogniser]] = Registry(
@@ -101,9 +111,9 @@ def _add_centres(recogniser: Recogniser, choice: ModelChoice, dim: int) -> None:
 
 def _open(choice: ModelChoice) -> Recogniser:
     text = str(choice.model)
-    if text == BUNDLED:
-        recogniser = load_recogniser(bundled_path())
-        recogniser.name = BUNDLED
+    if text in NETWORKS:
+        recogniser = load_recogniser(bundled_path(text))
+        recogniser.name = text
         return recogniser
     path = Path(text)
     if ":" in text and not is_file(path):
@@ -113,8 +123,8 @@ def _open(choice: ModelChoice) -> Recogniser:
             return factories.open_factory(text)
     if not is_file(path):
         raise InputError(
-            f"{path}: expected a model file or the bundled network's name ({BUNDLED}), found no such file; "
-            "check the path"
+            f"{path}: expected a model file or a bundled network's name ({', '.join(NETWORKS)}), found no "
+            "such file; check the path"
         )
     ending = path.suffix.lower()
     if ending not in FORMATS:

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from recognition.bundled import BUNDLED, calibration_path
+from recognition.bundled import NETWORKS, calibration_path
 from recognition.errors import InputError
 from recognition.files import read_json
 from recognition.metrics.verification import OperatingPoint
@@ -92,7 +92,7 @@ def choose_verdict(
 
     Args:
         recogniser: The network.
-        calibration: The calibration's file; None means the one of the bundled network, or none.
+        calibration: The calibration's file; None means the one of a bundled network, or none.
         fmr: The false match rate whose threshold is taken from the calibration.
         threshold: A threshold in place of the calibration's; None means that it is not given.
 
@@ -108,7 +108,7 @@ def choose_verdict(
                 f"threshold: expected a similarity from -1 to 1, got {threshold:g}; give another"
             )
         return Verdict(recogniser.name, threshold)
-    if calibration is None and recogniser.name != BUNDLED:
+    if calibration is None and recogniser.name not in NETWORKS:
         return Verdict(recogniser.name)
     point = read_calibration(recogniser, calibration).at(fmr)
     return Verdict(recogniser.name, point.threshold, point)
@@ -127,15 +127,15 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
 
     Args:
         recogniser: The network.
-        path: The calibration's file; None means the one that comes with the bundled network.
+        path: The calibration's file; None means the one that comes with a bundled network.
 
     Raises:
         InputError: If there is none, or the file is of another kind or of another network.
     """
     if path is None:
-        if recogniser.name != BUNDLED:
+        if recogniser.name not in NETWORKS:
             raise no_calibration(recogniser)
-        path = calibration_path()
+        path = calibration_path(recogniser.name)
     content = read_json(path, "a file of 'evaluate verification --curve'")
     try:
         points = tuple(_point(point) for point in content["points"])

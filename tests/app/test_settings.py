@@ -7,7 +7,7 @@ import pytest
 
 from app.settings import Settings
 from arcinvert import InputError
-from recognition.loading import BUNDLED
+from recognition.loading import BUNDLED, NETWORKS
 
 
 def test_networks_come_from_the_folder_alone(tmp_path: Path, tiny_model: Path) -> None:
@@ -16,13 +16,13 @@ def test_networks_come_from_the_folder_alone(tmp_path: Path, tiny_model: Path) -
     (tmp_path / "b.onnx.decoder.safetensors").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("")
     settings = Settings(models=tmp_path)
-    assert settings.model_names() == [BUNDLED, "b.onnx"]
+    assert settings.model_names() == [*NETWORKS, "b.onnx"]
     assert settings.model("b.onnx") == str(tmp_path / "b.onnx")
     assert settings.model(BUNDLED) == BUNDLED
     for wrong in (str(tiny_model), "../b.onnx", "notes.txt", ""):
         with pytest.raises(InputError, match="which is not there"):
             settings.model(wrong)
-    assert Settings().model_names() == [BUNDLED]
+    assert Settings().model_names() == [*NETWORKS]
 
 
 @pytest.mark.parametrize(

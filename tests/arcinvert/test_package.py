@@ -73,7 +73,7 @@ def test_signatures_list_every_option(name: str) -> None:
     assert options <= set(own)
     assert options | {"model", "preprocessing", "statistics", "device", "precision"} <= set(one_shot)
     assert set(own) - {"self"} <= set(one_shot)
-    assert one_shot["model"].default == "lfw-iresnet18"
+    assert one_shot["model"].default == "lfw-distilled"
     for parameters in (own, one_shot):
         assert parameters["steps"].default is None
         assert parameters["samples"].default == 1

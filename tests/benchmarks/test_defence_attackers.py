@@ -17,7 +17,7 @@ from benchmarks.defence_attackers import (
     recovered,
     rows_of,
 )
-from recognition.loading import load
+from recognition.loading import UNDISTILLED, load
 
 #: The least cosine recovered from 60 held-out people by 250 public faces, with the key.
 BARS = {
@@ -32,7 +32,7 @@ BARS = {
     "scores:1": 0.95,
     "scores:2": 0.99,
 }
-#: The same for 20 class centres of the bundled network, which are less alike than templates.
+#: The same for 20 class centres of lfw-iresnet18, which are less alike than templates.
 CENTRE_BARS = {
     "noise:1": 0.85,
     "quantisation:1": 0.92,
@@ -84,14 +84,14 @@ def test_a_prior_never_makes_an_adversary_worse(text: str) -> None:
 
 @pytest.mark.parametrize("text", _with_slow_marks(CENTRE_BARS))
 def test_class_centres_recovered(text: str) -> None:
-    _, new, old = rows_of(make(text), centres_of(load(), people=20))[0]
+    _, new, old = rows_of(make(text), centres_of(load(UNDISTILLED), people=20))[0]
     assert new.mean() > CENTRE_BARS[text]
     assert new.mean() > old.mean()
 
 
 @pytest.mark.parametrize(("text", "bar"), [("polyprotect:2", 0.85), ("polyprotect:4", 0.90)])
 def test_polyprotect_without_its_key_hides_little_but_the_sign(text: str, bar: float) -> None:
-    defence, templates = make(text), centres_of(load(), people=20)
+    defence, templates = make(text), centres_of(load(UNDISTILLED), people=20)
     protected = defence.protect(templates.attacked, keys_of(20))
     known = Adversary(templates.public.shape[1], templates.public)
     estimates = defence.recover_without_key(protected, known)
@@ -102,7 +102,7 @@ def test_polyprotect_without_its_key_hides_little_but_the_sign(text: str, bar: f
 @pytest.mark.slow
 @pytest.mark.shared
 def test_templates_recovered(shared) -> None:
-    templates = photographed(load(), shared / "data" / "lfw" / "images")
+    templates = photographed(load(UNDISTILLED), shared / "data" / "lfw" / "images")
     assert (len(templates.attacked), len(templates.public)) == (60, 250)
     found = {text: rows_of(make(text), templates)[0][1].mean() for text in BARS}
     assert {text for text, bar in BARS.items() if found[text] < bar} == set(), found

@@ -32,7 +32,7 @@ from arcinvert.knowledge.statistics_file import load_statistics, save_statistics
 from arcinvert.subjects.templates import TemplateSubjects
 from recognition.backbones import build_backbone
 from recognition.backbones.ir_body import BodyIResNet
-from recognition.bundled import calibration_path
+from recognition.bundled import UNDISTILLED, calibration_path
 from recognition.checkpoint import load_notes, save_recogniser
 from recognition.config.sources import read_toml
 from recognition.data.pairs import read_pairs
@@ -264,14 +264,14 @@ def _read_toml(path: Path) -> None:
 
 
 def _calibration_bytes(_: Path) -> list[bytes]:
-    content = json.loads(Path(calibration_path()).read_text())
+    content = json.loads(Path(calibration_path(UNDISTILLED)).read_text())
     for name in ("far", "frr", "threshold"):
         content[name] = content[name][:5]
     return [json.dumps(content).encode()]
 
 
 def _read_calibration(path: Path) -> None:
-    digest = json.loads(Path(calibration_path()).read_text())["model"]
+    digest = json.loads(Path(calibration_path(UNDISTILLED)).read_text())["model"]
     network: Any = SimpleNamespace(name="other", source=SimpleNamespace(sha256=digest))
     draw_rocs([read_curve(path, "far")])
     read_calibration(network, path)

@@ -26,7 +26,8 @@ from safetensors import safe_open
 import arcinvert.attacker
 import arcinvert.audit.runner
 import arcinvert.knowledge.calibrate
-import arcinvert.output.sheet  # noqa: F401
+import arcinvert.output.sheet
+import arcinvert.synthesis.synthesise  # noqa: F401
 import recognition.detection.folders
 import recognition.plots.clusters
 import recognition.training.train  # noqa: F401

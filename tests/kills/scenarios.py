@@ -47,6 +47,13 @@ def _from_embedding(folder: Path) -> Scenario:
     return Scenario("from-embedding", ("from-embedding", templates, *_attack(folder), "--out", "{out}"))
 
 
+def _synthesise(folder: Path) -> Scenario:
+    model = _model(folder / "tiny.safetensors", 0)
+    arguments = ("--identities", "8", "--per-identity", "2", "--batch-size", "2", "--steps", "1")
+    apart = ("--angle", "30", "--known-angle", "30", "--device", "cpu", "--no-calibrate")
+    return Scenario("synthesise", ("synthesise", "--model", model, *arguments, *apart, "--out", "{out}"))
+
+
 def _audit(folder: Path) -> Scenario:
     return Scenario(
         "audit",
@@ -141,5 +148,6 @@ SCENARIOS: dict[str, Callable[[Path], Scenario]] = {
     "calibrate": _calibrate,
     "generate": _generate,
     "from-embedding": _from_embedding,
+    "synthesise": _synthesise,
     "audit": _audit,
 }

@@ -26,7 +26,7 @@ def test_what_is_not_given_is_left_to_the_recipe(command: tuple[str, ...]) -> No
     assert attack_arguments(given) == {}
     assert AttackOptions(**attack_arguments(given)) == AttackOptions()
     assert model_options(given) == ModelOptions()
-    assert (ModelOptions().model, ModelOptions().device) == ("lfw-iresnet18", "auto")
+    assert (ModelOptions().model, ModelOptions().device) == ("lfw-distilled", "auto")
 
 
 def interrupt_in(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:

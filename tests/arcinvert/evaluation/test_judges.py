@@ -1,5 +1,6 @@
 """The judge, its shipped calibration, and the detection of faces in crops."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ from numpy.typing import NDArray
 
 from arcinvert.evaluation.calibration import shipped_calibration, thresholds
 from arcinvert.evaluation.crops import face_detected
-from arcinvert.evaluation.judges import DlibJudge
+from arcinvert.evaluation.judges import DlibJudge, RecogniserJudge, make_judge, related
 from arcinvert.evaluation.similarity import similarity
+from recognition.checkpoint import load_recogniser, save_recogniser, sha256
 from recognition.detection.alignment import crop_at
 from recognition.detection.search import find_face
 from recognition.images import list_images, read_image
+from recognition.loading import NETWORKS, load
 
 Image = NDArray[np.uint8]
 
@@ -125,3 +128,37 @@ def test_the_judge_separates_people(shared: Path) -> None:
     assert (mated > loosest).mean() >= 0.8
     assert (shuffled > loosest).mean() <= 0.2
     assert mated.mean() > shuffled.mean() + 0.2
+
+
+def test_a_judge_that_learned_from_the_attacked_network_is_related(tiny_model: Path, tmp_path: Path) -> None:
+    teacher = load(tiny_model)
+    copied, student = tmp_path / "copy.safetensors", tmp_path / "student.safetensors"
+    apart, heir = tmp_path / "apart.safetensors", tmp_path / "heir.safetensors"
+    copied.write_bytes(tiny_model.read_bytes())
+    parent = {"name": "teacher", "sha256": sha256(tiny_model)}
+    save_recogniser(student, teacher, notes={"teacher": parent})
+    save_recogniser(heir, teacher, notes={"started_from": {**parent, "centres": True}})
+    save_recogniser(apart, teacher, notes={"teacher": {"name": "other", "sha256": "0" * 64}})
+    judges = {path: RecogniserJudge(load_recogniser(path)) for path in (copied, student, heir, apart)}
+    assert related(judges[copied], teacher)
+    assert related(judges[student], teacher)
+    assert related(judges[heir], teacher)
+    assert not related(judges[apart], teacher)
+    # In the other direction, and students of one teacher.
+    assert related(RecogniserJudge(teacher), load_recogniser(student))
+    assert related(judges[heir], load_recogniser(student))
+    assert not related(DlibJudge(), teacher)
+
+
+def test_bundled_networks_are_related_to_each_other_only(tiny_model: Path) -> None:
+    for judge in NETWORKS:
+        for attacked in NETWORKS:
+            assert related(make_judge(judge), load(attacked))
+        assert not related(make_judge(judge), load(tiny_model))
+
+
+def test_networks_in_memory_are_not_related(tiny_model: Path) -> None:
+    one, other = load(tiny_model), load(tiny_model)
+    for recogniser in (one, other):
+        recogniser.source = replace(recogniser.source, path="", sha256="", format="module")
+    assert not related(RecogniserJudge(one), other)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from recognition.errors import InputError
-from recognition.loading import BUNDLED, FORMATS, ModelChoice, bundled_path, load
+from recognition.loading import FORMATS, NETWORKS, ModelChoice, bundled_path, load
 from tests.recognition.loading.files import tiny_backbone
 
 
@@ -19,7 +19,9 @@ def test_an_unknown_ending_is_refused(tmp_path):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match=rf"bundled network's name \({BUNDLED}\), found no such file"):
+    with pytest.raises(
+        InputError, match=rf"bundled network's name \({', '.join(NETWORKS)}\), found no such file"
+    ):
         load(tmp_path / "none.onnx")
     with pytest.raises(InputError, match="found no such file"):
         load(tmp_path)
@@ -34,10 +36,17 @@ def test_a_file_of_this_project_is_loaded(tiny_model, images):
     assert torch.equal(load(renamed)(images), recogniser(images))
 
 
-def test_the_bundled_network_is_loaded_by_default():
-    recogniser = load()
-    assert recogniser.source.path == str(bundled_path())
-    assert recogniser.class_names
+def test_a_bundled_network_is_loaded_by_default():
+    assert load().name == NETWORKS[0]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bundled_networks_are_loaded_by_their_names(name):
+    recogniser = load(name)
+    assert recogniser.name == name
+    assert recogniser.source.path == str(bundled_path(name))
+    # The judge's references are of these classes in this order.
+    assert recogniser.class_names == load().class_names
     assert recogniser.centres.shape[0] == len(recogniser.class_names)
     embeddings = recogniser(torch.rand(2, 3, recogniser.input_size, recogniser.input_size))
     assert embeddings.shape == (2, recogniser.centres.shape[1])
