@@ -38,9 +38,9 @@ from tqdm import tqdm
 from benchmarks.data_free_sets import SCALES, SETS, Scale, Setting, make_set, spend
 from recognition.bundled import BUNDLED
 from recognition.checkpoint import load_notes
-from recognition.data.dataset import labelled
 from recognition.data.embedding import embed_files
 from recognition.data.folders import read_folders
+from recognition.data.keys import labelled
 from recognition.images import atomic_path
 from recognition.loading import bundled_path, load
 from recognition.metrics.verification import describe_verification, verify

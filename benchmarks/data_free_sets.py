@@ -16,7 +16,7 @@ from arcinvert.synthesis.synthesise import synthesise
 from benchmarks.drawn_faces import KINDS, draw
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
-from recognition.data.sources import read_list, write_list
+from recognition.data.lists import read_list, write_list
 from recognition.image_formats import SUFFIXES
 from recognition.images import atomic_path
 from recognition.loading import bundled_path, load

@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from benchmarks.small_trainings import People, choose_people, table_row, train_and_measure, with_head
 from recognition.checkpoint import load_recogniser
-from recognition.data.sources import open_source, write_list
+from recognition.data.lists import write_list
+from recognition.data.sources import open_source
 from recognition.images import atomic_path
 from recognition.metrics.intervals import estimate
 from recognition.training.cleaning import clean, describe_rows

@@ -47,7 +47,7 @@ from benchmarks.people import choose
 from benchmarks.small_trainings import OPTIONS, People, choose_people, table_row, train_and_measure
 from recognition.checkpoint import load_notes, sha256
 from recognition.data.folders import RESERVE_FROM
-from recognition.data.sources import write_list
+from recognition.data.lists import write_list
 from recognition.loading import ModelChoice, bundled_path, load
 from recognition.metrics.intervals import estimate
 from recognition.runtime import keep_freed_memory

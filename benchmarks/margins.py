@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.label_noise import inject
 from benchmarks.small_trainings import choose_people, table_row, train_and_measure, with_head
-from recognition.data.sources import write_list
+from recognition.data.lists import write_list
 from recognition.images import atomic_path
 
 #: Head and auxiliary losses, and the paper's accuracy on LFW, CFP-FP and AgeDB-30 in percent, if any.

@@ -15,9 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from recognition.checkpoint import load_notes, load_recogniser
-from recognition.data.dataset import labelled
 from recognition.data.embedding import embed_files
 from recognition.data.folders import read_folders
+from recognition.data.keys import labelled
 from recognition.images import atomic_path
 from recognition.loading import bundled_path
 from recognition.losses import AUXILIARY_LOSSES

@@ -36,9 +36,9 @@ from benchmarks.label_noise import inject
 from benchmarks.losses import IDENTITIES, PEOPLE, PHOTOGRAPHS, SETTINGS, TRAINING, Result, attack_once
 from benchmarks.small_trainings import People, choose_people, train_and_measure
 from recognition.checkpoint import load_recogniser
-from recognition.data.dataset import labelled
 from recognition.data.embedding import embed_files
-from recognition.data.sources import write_list
+from recognition.data.keys import labelled
+from recognition.data.lists import write_list
 from recognition.images import atomic_path
 from recognition.metrics.intervals import Estimate, estimate, estimate_ratio, identity_means
 from recognition.metrics.verification import make_pairs, verify

@@ -104,3 +104,11 @@ def to_eight_bits(image: Image.Image, white: float) -> NDArray[np.uint8]:
     """
     values = np.nan_to_num(np.asarray(image).astype(np.float64) / white * 255)
     return values.clip(0, 255).round().astype(np.uint8)
+
+
+def suffix_of(data: bytes) -> str:
+    """Return the usual ending of an image file by its first bytes; `.jpg` where they are not known."""
+    begins = {b"\x89PNG": ".png", b"BM": ".bmp", b"GIF8": ".gif", b"II*\0": ".tif", b"MM\0*": ".tif"}
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return ".webp"
+    return next((suffix for begin, suffix in begins.items() if data.startswith(begin)), ".jpg")

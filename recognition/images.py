@@ -96,10 +96,14 @@ def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
     Raises:
         InputError: As `read_image` does.
     """
-    data = read_bytes(path, "a photograph", MAX_IMAGE_BYTES)
-    with _one_line_errors(os.fspath(path), data, MAX_PIXELS):
+    return check_encoded(read_bytes(path, "a photograph", MAX_IMAGE_BYTES), name=os.fspath(path))
+
+
+def check_encoded(data: bytes, *, name: str) -> tuple[int, int]:
+    """Check the bytes of an image file as `check_image` does; `name` is the file's name in errors."""
+    with _one_line_errors(name, data, MAX_PIXELS):
         image = Image.open(io.BytesIO(data), formats=decoders(data))
-        _check_size(image, data, os.fspath(path), MAX_PIXELS)
+        _check_size(image, data, name, MAX_PIXELS)
         size = image.size
         image.verify()
         return size

@@ -15,7 +15,11 @@ STYLE: dict[str, Any] = {"formatter_class": argparse.ArgumentDefaultsHelpFormatt
 
 def add_data(parser: argparse.ArgumentParser, text: str = "The aligned faces") -> None:
     """Add the positional argument of labelled aligned faces."""
-    text = f"{text}: a folder per identity, as written by the align command, or a list in a .csv file"
+    text = (
+        f"{text}: a folder per identity, as written by the align command; a list in a .csv file; a record "
+        f"set "
+        "(its folder or .rec file); WebDataset shards (.tar); or .parquet files"
+    )
     parser.add_argument("data", metavar="ALIGNED", help=text)
 
 

@@ -36,7 +36,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from recognition.data.sources import open_source, write_list
+    from recognition.data.lists import write_list
+    from recognition.data.sources import open_source
     from recognition.errors import InputError
     from recognition.files import MAX_NAME, safe_name
     from recognition.loading import load

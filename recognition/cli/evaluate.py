@@ -2,20 +2,24 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
+from recognition.cli import protocols
 from recognition.cli.arguments import STYLE, add_people, held_out
 from recognition.terminal import add_strict, report_left_out
 
 #: The kinds of metrics; the first is the default.
-MEASURES = ("verification", "identification", "angles")
+MEASURES = ("verification", "identification", "angles", "templates", "films", "distractors")
 
 
 def add_parser(commands: Any) -> None:
     """Add the command's parsers."""
     parser = commands.add_parser(
         "evaluate",
-        help="measure a network: verification (the default), identification, angles",
+        help=(
+            "measure a network: verification (the default), identification, angles, and the field's protocols"
+        ),
         description="Compute metrics on identities that the network was not trained on. The default is "
         "verification.",
     )
@@ -73,6 +77,7 @@ def add_parser(commands: Any) -> None:
     add_people(angles)
     add_strict(angles)
     angles.set_defaults(run=_angles)
+    protocols.add_parsers(measures)
 
 
 def with_measure(arguments: list[str]) -> list[str]:
@@ -83,9 +88,12 @@ def with_measure(arguments: list[str]) -> list[str]:
 
 
 def _verification(options: argparse.Namespace) -> int:
+    if Path(options.data).suffix.lower() == ".bin":
+        return protocols.verification_set(options)
     from recognition.loading import load
+    from recognition.metrics.curves import describe_curve
     from recognition.metrics.evaluate import embed_identities
-    from recognition.metrics.verification import describe_curve, describe_verification, verify
+    from recognition.metrics.verification import describe_verification, verify
 
     recogniser = load(options.model)
     only = held_out(recogniser, options.all or options.pairs is not None)

@@ -88,8 +88,8 @@ def _toy(options: argparse.Namespace) -> "Figure":
     import torch
 
     from recognition.cli.arguments import held_out
-    from recognition.data.dataset import labelled
     from recognition.data.embedding import embed_files
+    from recognition.data.keys import labelled
     from recognition.data.sources import open_source
     from recognition.errors import InputError
     from recognition.loading import load

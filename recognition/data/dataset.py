@@ -77,7 +77,7 @@ class AlignedFaces(Dataset[tuple[Tensor, int]]):
         augment: Augmentation = "full",
         keep: bool = False,
     ) -> None:
-        self.samples = list(samples)
+        self.samples = samples
         self.seed = seed
         self.epoch = 0
         self._read = read
@@ -103,17 +103,6 @@ class AlignedFaces(Dataset[tuple[Tensor, int]]):
         if index not in self._kept:
             self._kept[index] = (self._read(path) * 255).round().to(torch.uint8)
         return self._kept[index].float() / 255
-
-
-def labelled(identities: dict[str, list[Path]], names: Sequence[str] | None = None) -> list[tuple[Path, int]]:
-    """Return every file with the index of its identity.
-
-    Args:
-        identities: Files by identity.
-        names: The identities in the order of their indices; None takes the sorted names.
-    """
-    names = sorted(identities) if names is None else names
-    return [(path, label) for label, name in enumerate(names) for path in identities[name]]
 
 
 def epoch_order(

@@ -1,15 +1,17 @@
 """The one reader of faces: a photograph or an aligned crop in a file, to the aligned face at any size."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from recognition.data.encoded import read_encoded
 from recognition.detection.alignment import ALIGNED_SIZE, Pick, crop_at
 from recognition.detection.search import find_face
 from recognition.errors import InputError
-from recognition.images import check_image, read_image
+from recognition.images import check_encoded, decode_image
 from recognition.options import Detector
 
 
@@ -25,7 +27,8 @@ def read_face(
     """Return the aligned face in a file, uint8 RGB of shape (size, size, 3).
 
     Args:
-        path: A photograph, or an aligned crop of `ALIGNED_SIZE` pixels a side.
+        path: A photograph, or an aligned crop of `ALIGNED_SIZE` pixels a side; also one inside another file,
+            by its key (see `recognition.data.keys`).
         size: Side of the result in pixels.
         aligned: True if the file must be an aligned crop, False if the face is always detected. None means
             that an image of exactly `ALIGNED_SIZE` pixels a side is an aligned crop, and any other one a
@@ -42,7 +45,7 @@ def read_face(
     Example:
         >>> crop = read_face("photo.jpg", pick="largest")
     """
-    image = read_image(path)
+    image = decode_image(read_encoded(Path(path)), name=os.fspath(path))
     has_aligned_size = image.shape[:2] == (ALIGNED_SIZE, ALIGNED_SIZE)
     if aligned and not has_aligned_size:
         raise _not_aligned(path, image.shape[1], image.shape[0])
@@ -58,7 +61,7 @@ def check_aligned(path: str | os.PathLike[str]) -> None:
     Raises:
         InputError: If the file is not an image, or has another size.
     """
-    width, height = check_image(path)
+    width, height = check_encoded(read_encoded(Path(path)), name=os.fspath(path))
     if (width, height) != (ALIGNED_SIZE, ALIGNED_SIZE):
         raise _not_aligned(path, width, height)
 

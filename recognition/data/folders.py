@@ -1,7 +1,7 @@
 """One folder of photographs per identity, and the split into identities to train on and held-out ones."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,8 @@ class Split:
         reserved: One further photograph of each identity of `train` that has at least `RESERVE_FROM`.
     """
 
-    train: dict[str, list[Path]]
-    held_out: dict[str, list[Path]]
+    train: dict[str, Sequence[Path]]
+    held_out: dict[str, Sequence[Path]]
     reserved: dict[str, Path]
 
 
@@ -63,11 +63,11 @@ def by_photographs(photographs: Mapping[str, int]) -> list[str]:
     return sorted(photographs, key=lambda name: (-photographs[name], name))
 
 
-def split_identities(identities: dict[str, list[Path]], *, held_out: int, seed: int) -> Split:
+def split_identities(identities: Mapping[str, Sequence[Path]], *, held_out: int, seed: int) -> Split:
     """Return a split with `held_out` identities chosen at random.
 
     Args:
-        identities: Files by identity.
+        identities: Keys by identity.
         held_out: Number of identities to hold out.
         seed: Seed of the choice.
 
@@ -81,6 +81,7 @@ def split_identities(identities: dict[str, list[Path]], *, held_out: int, seed: 
         )
     order = np.random.default_rng(seed).permutation(len(names))
     out = {names[index] for index in order[:held_out]}
-    train = {name: list(identities[name]) for name in names if name not in out}
-    reserved = {name: train[name].pop() for name in train if len(train[name]) >= RESERVE_FROM}
-    return Split(train, {name: list(identities[name]) for name in names if name in out}, reserved)
+    train = {name: identities[name] for name in names if name not in out}
+    reserved = {name: keys[-1] for name, keys in train.items() if len(keys) >= RESERVE_FROM}
+    train |= {name: train[name][:-1] for name in reserved}
+    return Split(train, {name: identities[name] for name in names if name in out}, reserved)

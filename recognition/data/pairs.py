@@ -2,21 +2,25 @@
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from recognition.data.encoded import is_inside
 from recognition.errors import InputError
-from recognition.files import parse_integer, read_text
+from recognition.files import MAX_DIGITS, parse_integer, read_text
 
 #: First image, second image, whether both show one person, and the number of the fold.
 Pair = tuple[Path, Path, bool, int]
 
 
-def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) -> tuple[list[Pair], int]:
+def read_pairs(
+    path: str | os.PathLike[str], identities: Mapping[str, Sequence[Path]]
+) -> tuple[list[Pair], int]:
     """Return the pairs of a list, and the number of pairs left out because an image is missing.
 
     The first line has the number of folds and of pairs of each kind in a fold; the others are `name n1 n2`
     for a mated pair or `name1 n1 name2 n2` for a nonmated one, where image n of a name is the file
-    `name_000n`.
+    `name_000n`, or the n-th of its faces inside another file.
 
     Args:
         path: The list.
@@ -39,16 +43,17 @@ def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) 
         raise InputError(
             f"{path}: expected a pair list in LFW's format (first line: folds and pairs), got something else"
         ) from None
+    rows = [line.split("\t") if "\t" in line else line.split() for line in lines if line.strip()]
+    names = {field for fields in rows for field in fields} & set(identities)
     files = {
-        (name, int(match[1])): file
-        for name, paths in identities.items()
-        for file in paths
-        if (match := re.search(r"_(\d+)$", file.stem))
+        (name, image): key
+        for name in names
+        for place, key in enumerate(identities[name], 1)
+        if (image := _image_number(key, place)) is not None
     }
     pairs: list[Pair] = []
     missing = 0
-    for number, line in enumerate(line for line in lines if line.strip()):
-        fields = line.split("\t") if "\t" in line else line.split()
+    for number, fields in enumerate(rows):
         if len(fields) not in (3, 4):
             raise InputError(f"{path}: expected 3 or 4 fields in pair {number + 1}, got {len(fields)}")
         mated = len(fields) == 3
@@ -58,7 +63,7 @@ def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) 
             second = files.get((second_name, parse_integer(fields[-1])))
         except ValueError:
             raise InputError(
-                f"{path}: expected image numbers in pair {number + 1}, got {line[:80]!r}"
+                f"{path}: expected image numbers in pair {number + 1}, got {' '.join(fields)[:80]!r}"
             ) from None
         if first is None or second is None:
             missing += 1
@@ -70,3 +75,16 @@ def read_pairs(path: str | os.PathLike[str], identities: dict[str, list[Path]]) 
             f"{len(pairs)} pairs"
         )
     return pairs, missing
+
+
+def _image_number(key: Path, place: int) -> int | None:
+    """Return the number by which a list names a face; None if its file's name has none.
+
+    Args:
+        key: The face's key.
+        place: Its place among the faces of its identity, from 1.
+    """
+    if is_inside(key):
+        return place
+    match = re.search(r"_(\d+)$", key.stem)
+    return int(match[1]) if match and len(match[1]) <= MAX_DIGITS else None

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.data.dataset import labelled
 from recognition.data.embedding import embed_readable
+from recognition.data.keys import labelled
 from recognition.data.pairs import read_pairs
 from recognition.data.sources import open_source
 from recognition.errors import InputError
@@ -30,7 +30,7 @@ class LabelledEmbeddings:
         labels: Shape (images,), indices of `names`.
         names: Name of each identity.
         pairs: Pairs of these images, if a pair list was given.
-        left_out: Files that could not be read.
+        left_out: Keys of what could not be read.
     """
 
     embeddings: NDArray[np.float32]
@@ -68,11 +68,14 @@ def embed_identities(
     if pairs is not None:
         listed, missing = read_pairs(pairs, source.identities)
         needed = sorted({path for first, second, _, _ in listed for path in (first, second)})
+        shown = set(needed)
+        name_of = {key: name for name, keys in source.identities.items() for key in keys if key in shown}
         if missing:
             _LOGGER.warning("%d pairs are left out: a photograph of theirs was not aligned", missing)
         number = {path: index for index, path in enumerate(needed)}
-        names = sorted({path.parent.name for path in needed})
-        samples = [(path, names.index(path.parent.name)) for path in needed]
+        names = sorted(set(name_of.values()))
+        place_of = {name: place for place, name in enumerate(names)}
+        samples = [(path, place_of[name_of[path]]) for path in needed]
         chosen = Pairs(
             np.array([(number[first], number[second]) for first, second, _, _ in listed]),
             np.array([mated for _, _, mated, _ in listed]),
@@ -82,7 +85,7 @@ def embed_identities(
         kept = {name: paths for name, paths in source.identities.items() if only is None or name in only}
         if not kept:
             raise InputError(f"{data}: expected the held-out identities of the model, found none of them")
-        samples, names = labelled(kept), sorted(kept)
+        samples, names = list(labelled(kept)), sorted(kept)
     target = choose_device(device)
     embeddings, readable = embed_readable(
         recogniser.to(target),
@@ -96,7 +99,10 @@ def embed_identities(
         np.array([label for _, label in samples])[readable],
         tuple(names),
         None if chosen is None else _pairs_of(chosen, readable),
-        tuple(path for (path, _), read in zip(samples, readable, strict=True) if not read),
+        (
+            *source.unlisted,
+            *(path for (path, _), read in zip(samples, readable, strict=True) if not read),
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recognition.errors import InputError
 from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate, estimate
-from recognition.metrics.thresholds import threshold_at_rate
+from recognition.metrics.thresholds import DecisionThreshold, estimate_acceptance, threshold_at_rate
 
 Array = NDArray[np.floating]
 #: Most similarities computed at once: 2**24 of float32 are 64 MiB, whatever the gallery's length.
@@ -198,6 +198,8 @@ class Identification:
         probes: Number of mated probes.
         nonmated: Number of nonmated probes.
         top_1: Top-1 with its 95 % interval over identities.
+        fnir_estimates: The false negative rate at each point with its 95 % interval, over the people of both
+            kinds of probes.
     """
 
     cmc: NDArray[np.float64]
@@ -206,6 +208,7 @@ class Identification:
     probes: int
     nonmated: int
     top_1: Estimate
+    fnir_estimates: tuple[Estimate, ...] = ()
 
 
 def identify(
@@ -242,28 +245,102 @@ def identify(
     several = np.isin(labels, names[counts >= 2])
     is_probe = several.copy()
     is_probe[enrolled] = False
-    probes, probe_labels = embeddings[is_probe], labels[is_probe]
-    gallery, gallery_labels = embeddings[enrolled], labels[enrolled]
-    found = ranks(probes, probe_labels, gallery, gallery_labels)
-    nonmated = embeddings[~several]
-    points = []
-    if len(nonmated):
-        best = search(probes, gallery)
-        right = gallery_labels[best.indices[:, 0]] == probe_labels
-        other = search(nonmated, gallery).similarities[:, 0]
-        points = [
-            fnir_at_fpir(best.similarities[:, 0], right, other, fpir)
-            for fpir in fpirs
-            if len(other) * fpir >= 3
-        ]
-    return Identification(
-        cmc=cmc(found, min(longest, len(enrolled))),
-        points=tuple(points),
-        gallery=len(enrolled),
-        probes=len(probes),
-        nonmated=len(nonmated),
-        top_1=estimate(found == 1, probe_labels, pooled=True, seed=seed),
+    chosen = is_probe | ~several
+    return identify_probes(
+        embeddings[chosen],
+        labels[chosen],
+        embeddings[enrolled],
+        labels[enrolled],
+        fpirs=fpirs,
+        longest=longest,
+        seed=seed,
     )
+
+
+def identify_probes(
+    probes: Array,
+    probe_labels: NDArray[np.integer],
+    gallery: Array,
+    gallery_labels: NDArray[np.integer],
+    *,
+    fpirs: tuple[float, ...] = (0.1, 0.01),
+    longest: int = 20,
+    seed: int = 0,
+) -> Identification:
+    """Return identification metrics of probes searched in a gallery.
+
+    Probes of people who are not enrolled are the nonmated ones.
+
+    Args:
+        probes: Shape (probes, dim), unit norm.
+        probe_labels: Shape (probes,), identities.
+        gallery: Shape (entries, dim), unit norm.
+        gallery_labels: Shape (entries,), identities, each once or several times.
+        fpirs: False positive identification rates; those with too few nonmated probes are left out.
+        longest: Longest list of the cumulative match characteristic.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        InputError: If no probe's identity is enrolled, or a template is not of finite numbers.
+    """
+    enrolled = np.isin(probe_labels, gallery_labels)
+    if not enrolled.any():
+        raise InputError("probes: expected one at least whose identity is in the gallery, got none")
+    mated, mated_labels = probes[enrolled], probe_labels[enrolled]
+    nonmated, nonmated_labels = probes[~enrolled], probe_labels[~enrolled]
+    found = ranks(mated, mated_labels, gallery, gallery_labels)
+    points, estimates = [], []
+    if len(nonmated):
+        best = search(mated, gallery)
+        right = gallery_labels[best.indices[:, 0]] == mated_labels
+        other = search(nonmated, gallery).similarities[:, 0]
+        for fpir in fpirs:
+            if len(other) * fpir < 3:
+                continue
+            points.append(fnir_at_fpir(best.similarities[:, 0], right, other, fpir))
+            estimates.append(
+                _estimate_fnir(
+                    np.where(right, best.similarities[:, 0], -np.inf),
+                    mated_labels,
+                    other,
+                    nonmated_labels,
+                    points[-1],
+                )
+            )
+    return Identification(
+        cmc=cmc(found, min(longest, len(gallery))),
+        points=tuple(points),
+        gallery=len(gallery),
+        probes=len(mated),
+        nonmated=len(nonmated),
+        top_1=estimate(found == 1, mated_labels, pooled=True, seed=seed),
+        fnir_estimates=tuple(estimates),
+    )
+
+
+def _estimate_fnir(
+    found: Array,
+    labels: NDArray[np.integer],
+    other: Array,
+    other_labels: NDArray[np.integer],
+    point: OpenSetPoint,
+) -> Estimate:
+    """Return a false negative identification rate with its interval over both kinds of probes.
+
+    Args:
+        found: The best similarity of each mated probe; minus infinity where it is of another identity.
+        labels: The identities of the mated probes.
+        other: The best similarity of each nonmated probe.
+        other_labels: Their identities.
+        point: The threshold.
+    """
+    realised = estimate(other > point.threshold, other_labels, pooled=True)
+    low, high = (threshold_at_rate(other, rate) for rate in (realised.high, realised.low))
+    threshold = DecisionThreshold(
+        point.fpir, point.threshold, min(low, point.threshold), max(high, point.threshold)
+    )
+    hits = estimate_acceptance(found, labels, threshold, pooled=True)
+    return Estimate(1 - hits.value, 1 - hits.high, 1 - hits.low, hits.identities, hits.comparisons)
 
 
 def describe_identification(metrics: Identification) -> dict[str, Any]:
@@ -279,7 +356,8 @@ def describe_identification(metrics: Identification) -> dict[str, Any]:
         "gallery": metrics.gallery,
         "mated_probes": metrics.probes,
     }
-    for point in metrics.points:
+    for point, fnir in zip(metrics.points, metrics.fnir_estimates, strict=True):
         described[f"fnir_at_fpir_{point.fpir:g}"] = round(point.fnir, 5)
+        described[f"fnir_interval_{point.fpir:g}"] = [round(fnir.low, 5), round(fnir.high, 5)]
         described[f"realised_fpir_{point.fpir:g}"] = round(point.realised_fpir, 5)
     return described | {"nonmated_probes": metrics.nonmated}

@@ -4,7 +4,7 @@ Abbreviations: FMR or FAR, false match (accept) rate; TAR, true accept rate; FRR
 ROC, receiver operating characteristic; EER, equal error rate, where FAR = FRR.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -374,27 +374,3 @@ def describe_verification(metrics: Verification) -> dict[str, Any]:
             described[f"tar_interval_{point.fmr:g}"] = [round(tar.low, 5), round(tar.high, 5)]
             described[f"fmr_interval_{point.fmr:g}"] = [round(fmr.low, 6), round(fmr.high, 6)]
     return described | {"mated": metrics.mated, "nonmated": metrics.nonmated}
-
-
-def describe_curve(name: str, metrics: Verification, *, points: int = 400) -> dict[str, Any]:
-    """Return the operating points, and the ROC at rates evenly spaced in their logarithm, as JSON values.
-
-    Args:
-        name: The recogniser's name.
-        metrics: Its metrics.
-        points: Number of rates.
-    """
-    least = 1 / metrics.nonmated
-    rates = np.geomspace(least, 1, points)
-    # FAR rises along the curve: each rate takes the last point that does not exceed it.
-    indices = np.searchsorted(metrics.curve.far, rates, side="right") - 1
-    return {
-        "name": name,
-        "far": metrics.curve.far[indices].tolist(),
-        "frr": metrics.curve.frr[indices].tolist(),
-        "threshold": metrics.curve.thresholds[indices].tolist(),
-        "eer": metrics.eer,
-        "points": [asdict(point) for point in metrics.points],
-        "mated": metrics.mated,
-        "nonmated": metrics.nonmated,
-    }

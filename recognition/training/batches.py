@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from recognition.data.dataset import AlignedFaces, epoch_order, labelled
+from recognition.data.dataset import AlignedFaces, epoch_order
 from recognition.data.embedding import embed_files, embed_readable
 from recognition.data.folders import Split, by_photographs, split_identities
+from recognition.data.keys import LabelledKeys, labelled
 from recognition.data.sources import FaceSource, open_source, open_unlabelled
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
@@ -26,6 +27,9 @@ from recognition.training.skipped import SkippedFaces
 
 #: Faces one after another that cannot be read, after which a training ends: a whole disk is gone then.
 _MOST_IN_A_ROW = 100
+#: Most images that the mean face is of: reading millions takes hours, and the standard error of a pixel of
+#: these is below half a grey level, since pixels have a standard deviation below 0.5.
+_MOST_AVERAGED = 50_000
 #: Stands for the number of a face where there is none that can be read.
 _NONE = -1
 #: Label of a face that the teacher alone labels.
@@ -36,7 +40,7 @@ class TrainingData:
     """Aligned faces, split into training and held-out identities, and their batches.
 
     Args:
-        data: A folder per identity, or a list (see `recognition.data.sources`).
+        data: A folder per identity, a list, or files with many faces (see `recognition.data.sources`).
         options: Seed, batch size, number of held-out identities and augmentation.
         workers: Processes that read images; 0 reads them in this process.
         keep_images: Whether decoded images stay in memory, 37 kB each.
@@ -65,25 +69,29 @@ class TrainingData:
         self.workers = workers
         source = open_source(data)
         more = FaceSource({}) if unlabelled is None else open_unlabelled(unlabelled)
-        more_keys = [key for keys in more.identities.values() for key in keys]
-        self.read = _by_source(source, more, set(more_keys)) if more_keys else source.read
+        self.read = source.read
         split = split_identities(source.identities, held_out=options.held_out, seed=options.seed)
         self.skipped = SkippedFaces(data if data.is_dir() else data.parent, on_unreadable, skipped)
+        self.skipped.leave_out({**source.unlisted, **more.unlisted})
         self.split = self.skipped.readable(split, source.check)
-        extra = self.skipped.readable_keys(more_keys, more.check)
+        extra = [self.skipped.readable_keys(keys, more.check) for keys in more.identities.values()]
         photographs = {name: len(paths) for name, paths in self.split.train.items()}
         #: Names of the classes in their order, and the number of training photographs of each.
         self.class_names = tuple(by_photographs(photographs))
         self.class_photographs = tuple(photographs[name] for name in self.class_names)
+        samples = LabelledKeys(
+            [*(self.split.train[name] for name in self.class_names), *extra],
+            [*range(len(self.class_names)), *(UNLABELLED for _ in extra)],
+        )
+        #: Shape (images,), class indices of the training images, `UNLABELLED` for those without.
+        self.labels = samples.labels
         self.dataset = AlignedFaces(
-            [*labelled(self.split.train, self.class_names), *((key, UNLABELLED) for key in extra)],
+            samples,
             seed=options.seed,
             read=source.read,
             augment=options.augmentation,
             keep=keep_images,
         )
-        #: Shape (images,), class indices of the training images, `UNLABELLED` for those without.
-        self.labels = np.array([label for _, label in self.dataset.samples])
         #: Number of training images without a class.
         self.unlabelled = int((self.labels == UNLABELLED).sum())
         #: Number of whole batches in an epoch.
@@ -97,8 +105,11 @@ class TrainingData:
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of the names and labels of all training images."""
-        lines = [f"{label} {self.skipped.name(key)}" for key, label in self.dataset.samples]
-        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+        digest = hashlib.sha256()
+        for number, (key, label) in enumerate(self.dataset.samples):
+            line = f"{label} {self.skipped.name(key)}"
+            digest.update(("\n" * (number > 0) + line).encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield the batches of an epoch: images, (batch, 3, 112, 112) in [0, 1], labels and indices,
@@ -127,7 +138,7 @@ class TrainingData:
         loader = DataLoader(
             _Replaced(self.dataset, 1 if self.skipped.on_unreadable == "stop" else _MOST_IN_A_ROW),
             batch_size=self.options.batch_size,
-            sampler=order.tolist(),
+            sampler=_Order(order),
             num_workers=self.workers,
             drop_last=True,
         )
@@ -178,7 +189,7 @@ class TrainingData:
         self.skipped.add(key for key, sound in zip(keys, readable, strict=True) if not sound)
         return embeddings, readable
 
-    def held_out(self) -> list[tuple[Path, int]]:
+    def held_out(self) -> Sequence[tuple[Path, int]]:
         """Return the keys and labels of the held-out identities' images."""
         return labelled(self.split.held_out)
 
@@ -186,13 +197,14 @@ class TrainingData:
     def mean_face(self) -> Tensor:
         """Mean of the labelled training images and their mirror images.
 
-        Its shape is (3, image_size, image_size), in [0, 1]. Images that cannot be read are left out.
+        Its shape is (3, image_size, image_size), in [0, 1]. Of more than `_MOST_AVERAGED` images it is the
+        mean of at most as many of them, evenly spaced. Images that cannot be read are left out.
         """
         total: Tensor | float = 0.0
         count = 0
-        for key, label in self.dataset.samples:
-            if label == UNLABELLED:
-                continue
+        numbers = np.flatnonzero(self.labels != UNLABELLED)
+        for number in numbers[:: 1 + len(numbers) // (_MOST_AVERAGED + 1)].tolist():
+            key = self.dataset.samples[number][0]
             try:
                 total = total + self.read(key).double()
             except InputError:
@@ -206,6 +218,23 @@ class TrainingData:
     def describe_split(self) -> dict[str, Any]:
         """Return the split as it is written beside the network."""
         return describe_split(self.split, self.options.seed)
+
+
+class _Order(Sampler[int]):
+    """The numbers of the faces in the order in which an epoch visits them.
+
+    Args:
+        order: Shape (faces,).
+    """
+
+    def __init__(self, order: NDArray[np.int64]) -> None:
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[int]:
+        return map(int, self._order)
 
 
 class _Replaced(Dataset[tuple[Tensor, int, int]]):
@@ -233,17 +262,6 @@ class _Replaced(Dataset[tuple[Tensor, int, int]]):
             except InputError:
                 continue
         return torch.zeros(3, ALIGNED_SIZE, ALIGNED_SIZE), self._faces.samples[index][1], _NONE
-
-
-def _by_source(
-    source: FaceSource, other: FaceSource, keys_of_other: Collection[Path]
-) -> Callable[[Path], Tensor]:
-    """Return a function that reads a face by its key from that of two sources which has it."""
-
-    def read(key: Path) -> Tensor:
-        return (other if key in keys_of_other else source).read(key)
-
-    return read
 
 
 def describe_split(split: Split, seed: int) -> dict[str, Any]:

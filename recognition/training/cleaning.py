@@ -140,7 +140,10 @@ def clean(
     ]
     embeddings, readable = embed_readable(recogniser, [key for key, _ in samples], read=source.read)
     keys = [key for (key, _), sound in zip(samples, readable, strict=True) if sound]
-    left_out = [key for (key, _), sound in zip(samples, readable, strict=True) if not sound]
+    left_out = [
+        *source.unlisted,
+        *(key for (key, _), sound in zip(samples, readable, strict=True) if not sound),
+    ]
     labels = np.array([label for _, label in samples])[readable]
     return find_noise(embeddings, labels, subcentres, max_angle=max_angle), keys, labels, left_out
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -52,6 +52,21 @@ class SkippedFaces:
         """Count faces that were found while training."""
         self._later |= {self.name(key) for key in keys}
 
+    def leave_out(self, unlisted: Mapping[Path, InputError]) -> None:
+        """Leave out what is damaged so that it is not known whose faces it has.
+
+        Args:
+            unlisted: Its keys, with the error of each.
+
+        Raises:
+            InputError: If there is any and the training is to stop.
+        """
+        if unlisted and self.on_unreadable == "stop":
+            first = next(iter(unlisted.values()))
+            raise InputError(f"{first} ({len(unlisted)} in all; --on-unreadable skip goes on without them)")
+        if self._check:
+            self._before |= {self.name(key) for key in unlisted}
+
     def readable(self, split: Split, check: Callable[[Path], None]) -> Split:
         """Return a split without the faces that cannot be read, and without identities that have no other.
 
@@ -63,8 +78,9 @@ class SkippedFaces:
             InputError: If there is one and the training is to stop, or no face to train on is left.
         """
         parts = (split.train, split.held_out)
-        keys = [key for part in parts for files in part.values() for key in files]
-        first = self._check_all(keys, check) if self._check else None
+        count = sum(len(keys) for part in parts for keys in part.values())
+        keys = (key for part in parts for keys in part.values() for key in keys)
+        first = self._check_all(keys, count, check) if self._check else None
         train, held_out = (
             {name: kept for name, files in part.items() if (kept := self._kept(files))} for part in parts
         )
@@ -72,7 +88,7 @@ class SkippedFaces:
             raise first
         return Split(train, held_out, split.reserved)
 
-    def readable_keys(self, keys: list[Path], check: Callable[[Path], None]) -> list[Path]:
+    def readable_keys(self, keys: Sequence[Path], check: Callable[[Path], None]) -> Sequence[Path]:
         """Return those of some faces that can be read.
 
         Args:
@@ -83,12 +99,14 @@ class SkippedFaces:
             InputError: If there is one and the training is to stop.
         """
         if self._check and keys:
-            self._check_all(keys, check)
+            self._check_all(iter(keys), len(keys), check)
         return self._kept(keys)
 
-    def _check_all(self, keys: list[Path], check: Callable[[Path], None]) -> InputError | None:
+    def _check_all(
+        self, keys: Iterator[Path], count: int, check: Callable[[Path], None]
+    ) -> InputError | None:
         first, found = None, len(self._before)
-        for key in tqdm(keys, desc="check", unit="image"):
+        for key in tqdm(keys, desc="check", unit="image", total=count):
             try:
                 check(key)
             except InputError as error:
@@ -96,13 +114,17 @@ class SkippedFaces:
                 self._before.add(self.name(key))
         if first is not None and self.on_unreadable == "stop":
             raise InputError(
-                f"{len(self._before) - found} of {len(keys)} faces cannot be read, such as {first}; "
+                f"{len(self._before) - found} of {count} faces cannot be read, such as {first}; "
                 "replace or remove them, or use --on-unreadable skip"
             )
         return first
 
-    def _kept(self, files: list[Path]) -> list[Path]:
-        return [key for key in files if not self._before or self.name(key) not in self._before]
+    def _kept(self, keys: Sequence[Path]) -> Sequence[Path]:
+        """Return the keys that are not left out: the same sequence if all are kept."""
+        if not self._before:
+            return keys
+        kept = [key for key in keys if self.name(key) not in self._before]
+        return keys if len(kept) == len(keys) else kept
 
     def write(self, path: Path) -> None:
         """Write the names to a file, whole or not at all; without names there is no file.

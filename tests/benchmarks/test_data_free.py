@@ -14,7 +14,7 @@ from benchmarks.data_free import check_setting, student_options, table
 from benchmarks.data_free_sets import SCALES, Scale, Setting, make_set, real_faces, rows_in, spend
 from benchmarks.drawn_faces import KINDS, detail, draw
 from recognition.checkpoint import load_notes
-from recognition.data.sources import read_list
+from recognition.data.lists import read_list
 from recognition.images import read_image, write_png
 from recognition.loading import bundled_path, load
 from recognition.recogniser import Recogniser

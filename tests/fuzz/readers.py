@@ -35,8 +35,8 @@ from recognition.backbones.ir_body import BodyIResNet
 from recognition.bundled import UNDISTILLED, calibration_path
 from recognition.checkpoint import load_notes, save_recogniser
 from recognition.config.sources import read_toml
+from recognition.data.lists import read_list
 from recognition.data.pairs import read_pairs
-from recognition.data.sources import read_list
 from recognition.detection.tracking import track
 from recognition.images import read_image
 from recognition.loading import load
@@ -50,6 +50,7 @@ from recognition.training.options import TrainingOptions
 from recognition.training.skipped import skipped_before
 from recognition.training.state import read_state, write_state
 from tests.arcinvert.inversion.initialisation.knowledge import random_decoder
+from tests.fuzz import sets
 from tests.fuzz.mutations import (
     Mutation,
     mutate,
@@ -355,6 +356,10 @@ def _audit_json_bytes(_: Path) -> list[bytes]:
     return [(Path(__file__).parents[2] / "app" / "data" / "audit.json").read_bytes()]
 
 
+def _text_bytes(text: bytes, _: Path) -> list[bytes]:
+    return [text]
+
+
 READERS: dict[str, Reader] = {
     "own": Reader(".safetensors", _own_bytes, _read_own, mutate_safetensors),
     "safetensors": Reader(".safetensors", _safetensors_bytes, load, mutate_safetensors),
@@ -380,4 +385,13 @@ READERS: dict[str, Reader] = {
     "faiss": Reader(".faiss", _faiss_bytes, _read_table),
     "audit-toml": Reader(".toml", _audit_toml_bytes, _read_audit_toml, mutate_lines),
     "audit-json": Reader(".json", _audit_json_bytes, read_audit, mutate_json),
+    "records": Reader(".rec", sets.record_bytes, sets.read_records),
+    "record-index": Reader(".idx", sets.index_bytes, sets.read_index, mutate_lines),
+    "shard": Reader(".tar", sets.shard_bytes, sets.read_all),
+    "image-parquet": Reader(".parquet", sets.image_parquet_bytes, sets.read_all),
+    "verification-set": Reader(".bin", sets.verification_set_bytes, sets.read_verification_set),
+    **{
+        name: Reader(".txt", functools.partial(_text_bytes, text), read, mutate_lines)
+        for name, (text, read) in sets.TEXTS.items()
+    },
 }

@@ -16,8 +16,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from recognition.data.lists import read_list, write_list
 from recognition.data.pairs import read_pairs
-from recognition.data.sources import read_list, write_list
 from recognition.detection.tracking import track
 from recognition.errors import InputError
 from recognition.files import MAX_NAME, printable, read_json, safe_name

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.parquet_pages import largest_page
 from arcinvert.audit.templates.rows import (
     BLOCK_ROWS,
     MAX_ROWS,
@@ -19,6 +18,7 @@ from arcinvert.audit.templates.rows import (
     most_unpacked,
     wrong_size,
 )
+from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line
 from recognition.files import open_regular, printable
 

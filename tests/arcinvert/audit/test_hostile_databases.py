@@ -21,7 +21,7 @@ import pytest
 from arcinvert.audit.templates import parquet as parquet_reader
 from arcinvert.audit.templates import read_templates
 from arcinvert.audit.templates import sqlite as sqlite_reader
-from arcinvert.audit.templates.parquet_pages import largest_page
+from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError
 
 DIM = 6

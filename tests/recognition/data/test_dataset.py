@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from recognition.data.dataset import AlignedFaces, epoch_order, labelled, read_aligned
+from recognition.data.dataset import AlignedFaces, epoch_order, read_aligned
+from recognition.data.keys import labelled
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor, write_png
 from tests.recognition.data.helpers import listed
@@ -28,7 +29,7 @@ def samples(tmp_path_factory) -> list[tuple[Path, int]]:
 
 def test_labels_follow_the_sorted_names():
     identities = {"b": listed("b", 2), "a": listed("a", 1)}
-    assert labelled(identities) == [
+    assert list(labelled(identities)) == [
         (listed("a", 1)[0], 0),
         (listed("b", 2)[0], 1),
         (listed("b", 2)[1], 1),
@@ -37,7 +38,7 @@ def test_labels_follow_the_sorted_names():
 
 def test_labels_follow_a_given_order():
     identities = {"b": listed("b", 2), "a": listed("a", 1)}
-    assert labelled(identities, ["b", "a"]) == [
+    assert list(labelled(identities, ["b", "a"])) == [
         (listed("b", 2)[0], 0),
         (listed("b", 2)[1], 0),
         (listed("a", 1)[0], 1),

@@ -1,13 +1,12 @@
 """Sources of labelled faces: folders and lists."""
 
-from pathlib import Path
-
 import pytest
-import torch
 
 from recognition.data.dataset import AlignedFaces
+from recognition.data.faces import check_aligned
 from recognition.data.folders import read_folders
-from recognition.data.sources import SOURCES, FaceSource, open_source, read_list, write_list
+from recognition.data.lists import read_list, write_list
+from recognition.data.sources import SOURCES, FaceSource, open_source
 from recognition.errors import InputError
 
 
@@ -56,11 +55,11 @@ def test_other_files_are_refused_as_lists(text, message, tmp_path):
         open_source(path)
 
 
-def test_another_kind_of_source_is_one_function(monkeypatch):
-    """A source in memory, whose keys are no files."""
-    images = {Path("faces.rec/0"): torch.zeros(3, 112, 112), Path("faces.rec/1"): torch.ones(3, 112, 112)}
-    source = FaceSource({"a": list(images)}, read=images.__getitem__)
-    monkeypatch.setitem(SOURCES, ".rec", lambda path: source)
-    opened = open_source("faces.rec")
+def test_another_kind_of_source_is_one_function(monkeypatch, people):
+    """A kind of source is a function that lists the keys of each identity."""
+    files = sorted((people / "Person_00").iterdir())
+    monkeypatch.setitem(SOURCES, ".names", lambda path: ({"a": files}, {}))
+    opened = open_source("faces.names")
     faces = AlignedFaces([(key, 0) for key in opened.identities["a"]], read=opened.read)
-    assert float(faces[1][0].mean()) == 1
+    assert faces[1][0].shape == (3, 112, 112)
+    assert opened == FaceSource({"a": files}, check=check_aligned)

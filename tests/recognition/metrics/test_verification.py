@@ -6,11 +6,11 @@ import pytest
 
 from recognition.errors import InputError
 from recognition.metrics.accuracy import ten_fold_accuracy
+from recognition.metrics.curves import describe_curve
 from recognition.metrics.thresholds import Nonmated, cross_comparisons
 from recognition.metrics.verification import (
     PAIRS_PER_IDENTITY,
     Pairs,
-    describe_curve,
     describe_verification,
     equal_error_rate,
     make_pairs,

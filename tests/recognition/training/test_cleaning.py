@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from recognition.checkpoint import load_recogniser
-from recognition.data.sources import open_source, write_list
+from recognition.data.lists import write_list
+from recognition.data.sources import open_source
 from recognition.errors import InputError
 from recognition.training.cleaning import clean, describe_rows, find_noise
 from recognition.training.options import TrainingOptions
