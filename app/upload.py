@@ -103,7 +103,7 @@ def decode(upload: Upload) -> Photograph:
             f"{upload.name}: expected at most {MAX_UPLOAD // 10**6} MB, got more; choose a smaller file"
         )
     pixels = decode_image(upload.data, name=upload.name, max_pixels=MAX_PIXELS)
-    faces = sure_faces(find_faces(pixels))
+    faces = sure_faces(find_faces(pixels, small=True))
     if not faces:
         raise InputError(
             f"{upload.name}: expected a face, the detector found none; choose a clear frontal photograph"

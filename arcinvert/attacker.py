@@ -28,12 +28,12 @@ from arcinvert.subjects import (
     training_notes,
 )
 from arcinvert.subjects.classes import wanted_classes
-from arcinvert.subjects.photographs import LeftOut
+from arcinvert.subjects.photographs import LeftOut, note_left_out, photograph_inputs
 from arcinvert.subjects.subject import Subject
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
 from recognition.loading import BUNDLED
-from recognition.options import DeviceName, Precision
+from recognition.options import Detector, DeviceName, Precision
 from recognition.recogniser import Preprocessing
 from recognition.runtime import choose_device, choose_dtype
 
@@ -158,6 +158,7 @@ class Attacker:
         photograph: Any,
         *,
         face: int = 1,
+        detector: Detector = "hog",
         photos: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
         resume: bool = False,
@@ -172,6 +173,7 @@ class Attacker:
         Args:
             photograph: One or several paths, PIL images or uint8 arrays (height, width, 3) in RGB.
             face: Which face of each photograph, the largest is 1.
+            detector: `hog`, or `cnn`, which also finds faces in profile and takes seconds.
             photos: Other photographs of the same people, for Type II and the ceiling.
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
@@ -185,15 +187,17 @@ class Attacker:
         several = list(photograph) if isinstance(photograph, list | tuple) else [photograph]
         left_out: list[LeftOut] = []
         subjects = photograph_subjects(
-            self.recogniser, several, self.judge, face=face, photos=photos, left_out=left_out
+            self.recogniser,
+            several,
+            self.judge,
+            face=face,
+            detector=detector,
+            photos=photos,
+            left_out=left_out,
         )
-        inputs = {
-            "photographs": [subject.name for subject in subjects],
-            "left_out": [{"photograph": one.name, "reason": one.reason} for one in left_out],
-            "face": face,
-            "photos": last_part(photos),
-        }
-        notes = without_type_2(subjects, photos) + number_left_out(left_out)
+        inputs = photograph_inputs(subjects, left_out) | {"face": face, "detector": detector}
+        inputs["photos"] = last_part(photos)
+        notes = without_type_2(subjects, photos) + note_left_out(left_out)
         return _run(self, "from-image", subjects, chosen, inputs, out, resume, progress, notes, allow_overlap)
 
     @takes(AttackOptions)
@@ -324,11 +328,6 @@ def _run(
         resume=resume,
         overlap=overlap,
     )
-
-
-def number_left_out(left_out: Sequence[LeftOut]) -> list[str]:
-    """Return a sentence about the photographs that were left out, if there are any."""
-    return [f"Photographs left out as unreadable or without a face: {len(left_out)}."] if left_out else []
 
 
 def overlap_of(

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
+from recognition.detection.search import check_detector
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, to_tensor
 from recognition.metrics.identification import search
+from recognition.options import Detector
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
 #: Width in pixels of the white border of `side_by_side`.
@@ -66,7 +68,7 @@ class Gallery:
     left_out: tuple[Path, ...]
 
 
-def enrol(recogniser: Recogniser, folder: str | os.PathLike[str]) -> Gallery:
+def enrol(recogniser: Recogniser, folder: str | os.PathLike[str], *, detector: Detector = "hog") -> Gallery:
     """Return the gallery of a folder, by the largest face of each photograph.
 
     Photographs without a face and damaged files are left out.
@@ -74,10 +76,12 @@ def enrol(recogniser: Recogniser, folder: str | os.PathLike[str]) -> Gallery:
     Args:
         recogniser: The network that embeds the faces.
         folder: A folder with one folder per identity, or photographs, each of which is its own identity.
+        detector: The detector of faces.
 
     Raises:
         InputError: If there is no photograph with a face.
     """
+    check_detector(detector)
     folder = Path(folder)
     flat = list_images(folder) if folder.is_dir() else []
     people = {path.stem: [path] for path in flat} if flat else read_folders(folder)
@@ -85,7 +89,7 @@ def enrol(recogniser: Recogniser, folder: str | os.PathLike[str]) -> Gallery:
     for name, paths in people.items():
         for path in paths:
             try:
-                crops.append(read_face(path, pick="largest"))
+                crops.append(read_face(path, pick="largest", detector=detector))
             except InputError:
                 left_out.append(path)
                 continue

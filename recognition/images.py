@@ -230,7 +230,8 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     """Write a uint8 HWC image as a PNG file, completely or not at all."""
     with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
+        # Higher levels take three times as long to make files 5 % smaller.
+        Image.fromarray(image).save(temporary, format="PNG", compress_level=1)
 
 
 @contextlib.contextmanager

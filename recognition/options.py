@@ -10,3 +10,5 @@ TrainingPrecision = Literal["auto", "float32", "bfloat16", "float16"]
 Augmentation = Literal["full", "mild", "flip"]
 #: What happens in a training where a face cannot be read: it goes on without the face, or ends.
 OnUnreadable = Literal["skip", "stop"]
+#: Detector of faces: by histograms of oriented gradients (HOG), or also the convolutional network (CNN).
+Detector = Literal["hog", "cnn"]

@@ -23,7 +23,6 @@ from arcinvert.attacker import (
     attack_options,
     last_part,
     name_of,
-    number_left_out,
     overlap_of,
     without_type_2,
 )
@@ -33,12 +32,12 @@ from arcinvert.options import AttackOptions
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
 from arcinvert.subjects import Subject, TemplateSubjects, photograph_subjects
-from arcinvert.subjects.photographs import LeftOut
+from arcinvert.subjects.photographs import LeftOut, note_left_out, photograph_inputs
 from recognition.config import takes, to_json
 from recognition.errors import InputError
 from recognition.images import to_uint8
 from recognition.loading import BUNDLED
-from recognition.options import DeviceName, Precision
+from recognition.options import Detector, DeviceName, Precision
 
 #: The note of every result: what is in the place of the attacked network.
 _NOTE = (
@@ -87,6 +86,7 @@ class BlackBoxAttacker:
         photograph: Any,
         *,
         face: int = 1,
+        detector: Detector = "hog",
         photos: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
         allow_overlap: bool = False,
@@ -102,6 +102,7 @@ class BlackBoxAttacker:
         Args:
             photograph: One or several paths, PIL images or uint8 arrays (height, width, 3) in RGB.
             face: Which face of each photograph, the largest is 1.
+            detector: `hog`, or `cnn`, which also finds faces in profile and takes seconds.
             photos: Other photographs of the same people, for Type II and the ceiling.
             out: The folder to write; None writes nothing.
             allow_overlap: Whether photographs among the attacker's public faces are reported, not refused.
@@ -123,16 +124,13 @@ class BlackBoxAttacker:
             several,
             self._own.judge,
             face=face,
+            detector=detector,
             photos=photos,
             left_out=left_out,
         )
-        inputs = {
-            "photographs": [subject.name for subject in subjects],
-            "left_out": [{"photograph": one.name, "reason": one.reason} for one in left_out],
-            "face": face,
-            "photos": last_part(photos),
-        }
-        notes = without_type_2(subjects, photos) + number_left_out(left_out)
+        inputs = photograph_inputs(subjects, left_out) | {"face": face, "detector": detector}
+        inputs["photos"] = last_part(photos)
+        notes = without_type_2(subjects, photos) + note_left_out(left_out)
         return self._run("from-image", subjects, names, chosen, inputs, out, progress, notes, allow_overlap)
 
     @takes(AttackOptions)

@@ -17,6 +17,7 @@ from arcinvert.cli.attacks import (
     load_black_box_attacker,
     out_folder,
 )
+from recognition.cli.arguments import add_detector
 from recognition.config import add_arguments
 from recognition.errors import InputError
 from recognition.terminal import add_strict, report_left_out
@@ -35,6 +36,7 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="which face of each photograph, the largest is 1 (default: 1)",
     )
+    add_detector(parser)
     add_strict(parser)
     add_photos_argument(parser)
     add_allow_overlap(parser)
@@ -54,6 +56,7 @@ def _run(given: argparse.Namespace) -> int:
     access = access_options(given)
     common: dict[str, Any] = options | {
         "face": given.face,
+        "detector": given.detector,
         "photos": given.photos,
         "out": out_folder(given, Path(given.photographs[0]).stem),
         "allow_overlap": given.allow_overlap,

@@ -21,10 +21,11 @@ from arcinvert.subjects.subject import Subject, shown
 from recognition.checkpoint import sha256
 from recognition.data.faces import at_size
 from recognition.detection.alignment import ALIGNED_SIZE, Face, crop_at
-from recognition.detection.search import find_face
+from recognition.detection.search import check_detector, find_face
 from recognition.errors import InputError, NoFaceError
 from recognition.files import printable
 from recognition.images import read_image, to_tensor, upright_rgb
+from recognition.options import Detector
 
 
 class Embedder(Protocol):
@@ -58,12 +59,26 @@ class LeftOut:
     reason: str
 
 
+def note_left_out(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return a sentence about the photographs that were left out, if there are any."""
+    return [f"Photographs left out as unreadable or without a face: {len(left_out)}."] if left_out else []
+
+
+def photograph_inputs(subjects: Sequence[Subject], left_out: Sequence[LeftOut]) -> dict[str, Any]:
+    """Return what a run's result says of its photographs: who was attacked, and what was left out and why."""
+    return {
+        "photographs": [subject.name for subject in subjects],
+        "left_out": [{"photograph": one.name, "reason": one.reason} for one in left_out],
+    }
+
+
 def photograph_subjects(
     recogniser: Embedder,
     photographs: Sequence[Any],
     judge: Judge,
     *,
     face: int = 1,
+    detector: Detector = "hog",
     photos: str | os.PathLike[str] | None = None,
     left_out: list[LeftOut] | None = None,
 ) -> list[Subject]:
@@ -74,6 +89,7 @@ def photograph_subjects(
         photographs: Paths, PIL images or uint8 arrays, (height, width, 3) RGB.
         judge: Embeds the crops.
         face: Which face of each photograph, the largest is 1.
+        detector: The detector of faces.
         photos: Other photographs of the people: a folder of one folder for each identity, found by the
             name of the folder that the photograph is in; or, for one photograph, a folder of the person's
             images.
@@ -85,6 +101,7 @@ def photograph_subjects(
     if not photographs:
         raise InputError("from-image: expected at least one photograph, got none")
     face = whole_number("face", face)
+    check_detector(detector)
     subjects: list[Subject] = []
     distinct = _distinct(photographs)
     names = _shown_names(distinct)
@@ -92,7 +109,7 @@ def photograph_subjects(
     for number, given in enumerate(distinct):
         try:
             where, pixels, digest = read_photograph(given, number)
-            found = find_face(pixels, name=where, face=face)
+            found = find_face(pixels, name=where, face=face, detector=detector)
         except InputError as error:
             # An object of another type is a mistake of the program, not a bad photograph.
             mistake = not isinstance(given, str | os.PathLike) and not isinstance(error, NoFaceError)

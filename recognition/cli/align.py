@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from recognition.cli.arguments import STYLE
+from recognition.cli.arguments import STYLE, add_detector
 from recognition.terminal import add_strict, report_left_out
 
 
@@ -13,6 +13,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("source", metavar="SRC", help="a folder with one folder of photographs per identity")
     parser.add_argument("destination", metavar="DST", help="the folder of the crops, one folder per identity")
     parser.add_argument("--workers", type=int, default=2, help="number of processes; 1 aligns in this one")
+    add_detector(parser)
     add_strict(parser)
     parser.set_defaults(run=_run)
 
@@ -20,7 +21,9 @@ def add_parser(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from recognition.detection.folders import align_folders
 
-    report = align_folders(options.source, options.destination, workers=options.workers)
+    report = align_folders(
+        options.source, options.destination, workers=options.workers, detector=options.detector
+    )
     print(
         f"{report.aligned} aligned, {report.cached} were already, {len(report.without_face)} without a face, "
         f"{len(report.unreadable)} unreadable (listed in {options.destination}/align.json)"

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from recognition.cli.arguments import STYLE, add_device, add_model
+from recognition.cli.arguments import STYLE, add_detector, add_device, add_model
 from recognition.terminal import INTERRUPTED, add_strict, report_left_out
 
 
@@ -36,6 +36,13 @@ def add_parser(commands: Any) -> None:
     track.add_argument("--out", required=True, metavar="DIR", help="folder of marked.mp4 and appearances.csv")
     track.add_argument("--every", type=int, default=1, help="detect faces in every n-th frame")
     track.add_argument("--frames", type=int, default=None, help="most frames in which faces are detected")
+    track.add_argument(
+        "--small-faces",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also search each frame enlarged, which finds faces below 73 of 1,024 pixels and takes most of "
+        "the time",
+    )
     _add_verdict(track)
     track.set_defaults(run=_track)
 
@@ -56,6 +63,7 @@ def _add_verdict(parser: argparse.ArgumentParser) -> None:
         help="similarity from -1 to 1 above which two faces are one identity, in place of the threshold at "
         "--fmr",
     )
+    add_detector(parser)
     add_device(parser)
 
 
@@ -69,7 +77,9 @@ def _compare(options: argparse.Namespace) -> int:
 
     recogniser = load(options.model).to(choose_device(options.device))
     verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
-    crops = [read_face(path, pick="largest") for path in (options.first, options.second)]
+    crops = [
+        read_face(path, pick="largest", detector=options.detector) for path in (options.first, options.second)
+    ]
     first, second = templates(recogniser, crops)
     similarity = float(first @ second)
     write_png(options.out, side_by_side(*crops))
@@ -90,8 +100,9 @@ def _identify(options: argparse.Namespace) -> int:
         raise InputError(f"top: expected 1 or more, got {options.top}")
     recogniser = load(options.model).to(choose_device(options.device))
     verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
-    template = templates(recogniser, [read_face(options.probe, pick="largest")])[0]
-    gallery = enrol(recogniser, options.gallery)
+    probe = read_face(options.probe, pick="largest", detector=options.detector)
+    template = templates(recogniser, [probe])[0]
+    gallery = enrol(recogniser, options.gallery, detector=options.detector)
     matches = rank(template, gallery, top=options.top)
     print("rank similarity accepted identity (photograph)")
     for number, match in enumerate(matches, 1):
@@ -123,6 +134,8 @@ def _track(options: argparse.Namespace) -> int:
         threshold=threshold,
         every=options.every,
         most_frames=options.frames,
+        small=options.small_faces,
+        detector=options.detector,
     )
     print(
         f"{result.frames} frames, {result.appearances} appearances of {result.identities} identities at "

@@ -12,6 +12,7 @@ from recognition.detection.alignment import ALIGNED_SIZE, Pick, crop_at
 from recognition.detection.search import find_face
 from recognition.errors import InputError
 from recognition.images import check_encoded, decode_image
+from recognition.options import Detector
 
 
 def read_face(
@@ -21,6 +22,7 @@ def read_face(
     aligned: bool | None = None,
     face: int = 1,
     pick: Pick = "central",
+    detector: Detector = "hog",
 ) -> NDArray[np.uint8]:
     """Return the aligned face in a file, uint8 RGB of shape (size, size, 3).
 
@@ -34,6 +36,7 @@ def read_face(
         face: Which face of a photograph to use, from 1, in the order of `pick`.
         pick: Order of the faces in a photograph: `central`, by their distance to the middle, where labelled
             photographs have their subject, or `largest`, by their size.
+        detector: The detector of faces (see `recognition.detection.search.find_faces`).
 
     Raises:
         InputError: If the file is not an image, or not an aligned crop although it must be.
@@ -48,7 +51,8 @@ def read_face(
         raise _not_aligned(path, image.shape[1], image.shape[0])
     if has_aligned_size and aligned is not False:
         return at_size(image, size)
-    return crop_at(image, find_face(image, name=str(path), face=face, pick=pick), size)
+    found = find_face(image, name=str(path), face=face, pick=pick, detector=detector)
+    return crop_at(image, found, size)
 
 
 def check_aligned(path: str | os.PathLike[str]) -> None:

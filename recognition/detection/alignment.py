@@ -85,11 +85,7 @@ def detect(photograph: NDArray[np.uint8]) -> list[Face]:
             faces = hog_faces(shrunk)
         elif max(shrunk.shape[:2]) < ENLARGE_BELOW:
             faces = hog_faces(shrunk, enlarge=True)
-    found = [
-        replace(face, box=(*(np.array(face.box) / shrink).tolist(),), points=face.points / shrink)
-        for face in faces
-    ]
-    return sorted(found, key=lambda face: -face.area)
+    return sorted(unscaled(faces, shrink), key=lambda face: -face.area)
 
 
 def hog_faces(photograph: NDArray[np.uint8], *, enlarge: bool = False) -> list[Face]:
@@ -121,6 +117,14 @@ def faces_in_boxes(
         edges = (float(box.left()), float(box.top()), float(box.right()), float(box.bottom()))
         faces.append(Face(edges, five_points(landmarks), float(score)))
     return faces
+
+
+def unscaled(faces: list[Face], scale: float) -> list[Face]:
+    """Return faces of a photograph that was resized by a factor, where they are in the photograph."""
+    return [
+        replace(face, box=(*(np.array(face.box) / scale).tolist(),), points=face.points / scale)
+        for face in faces
+    ]
 
 
 def shrunk_to(photograph: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from tqdm import tqdm
 
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
+from recognition.detection.search import check_detector
 from recognition.errors import InputError, NoFaceError
 from recognition.files import printable, safe_name
 from recognition.images import atomic_path, write_png
+from recognition.options import Detector
 
 #: Number of photographs that a worker takes at once.
 _CHUNK = 32
@@ -39,7 +42,11 @@ class AlignmentReport:
 
 
 def align_folders(
-    source: str | os.PathLike[str], destination: str | os.PathLike[str], *, workers: int = 2
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    workers: int = 2,
+    detector: Detector = "hog",
 ) -> AlignmentReport:
     """Write the aligned crop of every photograph's most central face, in one folder per identity.
 
@@ -50,12 +57,15 @@ def align_folders(
         source: A folder with one folder of photographs per identity.
         destination: Where the crops are written.
         workers: Number of processes; 1 aligns in this process.
+        detector: The detector of faces.
 
     Raises:
-        InputError: If there is nothing to align, or the destination cannot be written.
+        InputError: If there is nothing to align, an option is out of range, or the destination cannot be
+            written.
     """
     source, destination = Path(source), Path(destination)
     photographs = [path for paths in read_folders(source).values() for path in paths]
+    check_detector(detector)
     if workers < 1:
         raise InputError(f"workers: expected at least 1 process, got {workers}")
     try:
@@ -65,7 +75,8 @@ def align_folders(
     outcomes: dict[str, list[str]] = {"aligned": [], "cached": [], "without_face": [], "unreadable": []}
     targets = _targets(photographs, source, destination)
     with tqdm(total=len(photographs), desc="align", unit="image") as bar:
-        for path, outcome in zip(photographs, _align_all(photographs, targets, workers), strict=True):
+        found = _align_all(photographs, targets, workers, detector)
+        for path, outcome in zip(photographs, found, strict=True):
             outcomes[outcome].append(printable(path.relative_to(source)))
             bar.update()
     with atomic_path(destination / "align.json") as temporary:
@@ -80,19 +91,22 @@ def align_folders(
     )
 
 
-def _align_all(photographs: list[Path], targets: list[Path], workers: int) -> Iterator[str]:
+def _align_all(
+    photographs: list[Path], targets: list[Path], workers: int, detector: Detector
+) -> Iterator[str]:
     """Align photographs, and yield the outcome of each.
 
     Raises:
         InputError: If a process was killed, or a crop cannot be written.
     """
+    align_one = partial(_align_one, detector=detector)
     if workers == 1:
-        yield from map(_align_one, photographs, targets)
+        yield from map(align_one, photographs, targets)
         return
     try:
         # Spawned processes, because a forked one may inherit locks of torch's threads.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(_align_one, photographs, targets, chunksize=_CHUNK)
+            yield from pool.map(align_one, photographs, targets, chunksize=_CHUNK)
     except BrokenExecutor:
         raise InputError(
             "align: a process ended before its work was done, probably for want of memory; use fewer "
@@ -110,11 +124,11 @@ def _targets(photographs: list[Path], source: Path, destination: Path) -> list[P
     return targets
 
 
-def _align_one(photograph: Path, target: Path) -> str:
+def _align_one(photograph: Path, target: Path, detector: Detector) -> str:
     try:
         if target.exists() and target.stat().st_mtime >= photograph.stat().st_mtime:
             return "cached"
-        aligned = read_face(photograph, aligned=False)
+        aligned = read_face(photograph, aligned=False, detector=detector)
     except NoFaceError:
         return "without_face"
     except (InputError, OSError):

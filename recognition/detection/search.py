@@ -1,14 +1,15 @@
 """The faces of one photograph, also turned, small and hard ones, for which further detectors take their time.
 
-The usual detector comes first, and where it is sure, its faces are the result. It finds upright faces of 80
+The usual detector comes first, and where it is sure, its faces are the result. It finds upright faces of 73
 pixels and more in a photograph shrunk to 1024. What it misses is searched for only then: turned by eighths of
 a circle, by dlib's convolutional detector (max-margin object detection, King, arXiv:1502.00046; its weights
-come with the landmarks' package), and in the photograph's full size.
+come with the landmarks' package), and in the photograph's full size. On request, small faces and those that
+only the convolutional detector finds are searched for beside the others.
 """
 
 import functools
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,11 @@ from recognition.detection.alignment import (
     faces_in_boxes,
     hog_faces,
     shrunk_to,
+    unscaled,
 )
-from recognition.errors import NoFaceError
+from recognition.detection.coarse import coarse_faces
+from recognition.errors import InputError, NoFaceError
+from recognition.options import Detector
 
 #: Score of the usual detector from which a face is certain, and a turned photograph is turned back. Source:
 #: `python -m benchmarks.detection`; faces upside down have scores up to 0.3, upright ones from 0.4.
@@ -36,6 +40,8 @@ SMALL_FACES_SIDE = 3072
 LARGEST_ENLARGEMENT = 3.0
 #: Longest side in pixels in which a face is searched for that was not found otherwise.
 LARGEST_SIDE = 6144
+#: Size of the copy that is turned first where an upright face was found with a low score.
+TURNED_SCALE = 0.7
 #: Turns of a photograph that are tried, in eighths of a circle: the usual ones of cameras first.
 _TURNS = (4, 2, 6, 1, 7, 3, 5)
 
@@ -46,8 +52,11 @@ def find_face(
     name: str,
     face: int = 1,
     pick: Pick = "largest",
+    detector: Detector = "hog",
 ) -> Face:
     """Return one of the faces in a photograph.
+
+    A first face that is large enough is found in a smaller copy of the photograph, in a fraction of the time.
 
     Args:
         photograph: uint8 HWC RGB.
@@ -56,37 +65,106 @@ def find_face(
             if it is not the first.
         pick: `largest` orders faces by size, `central` by their distance to the middle of the photograph,
             where labelled photographs have their subject.
+        detector: As of `find_faces`.
 
     Raises:
         NoFaceError: If there is no face, or fewer than `face`.
     """
-    faces = find_faces(photograph, small=face > 1)
+    if face == 1 and detector == "hog":
+        certain = _coarse_face(photograph, pick)
+        if certain is not None:
+            return certain
+    faces = find_faces(photograph, small=face > 1, detector=detector)
     if not faces:
         raise NoFaceError(f"{name}: expected a face, the detector found none; use a clear frontal photograph")
     if not 1 <= face <= len(faces):
         raise NoFaceError(
             f"{name}: expected face {face}, the detector found {len(faces)}; choose --face 1 to {len(faces)}"
         )
-    if pick == "central":
-        middle = np.array([photograph.shape[1], photograph.shape[0]]) / 2
-        faces.sort(key=lambda found: float(np.linalg.norm(found.points.mean(0) - middle)))
-    return faces[face - 1]
+    return _ordered(faces, pick, photograph)[face - 1]
 
 
-def find_faces(photograph: NDArray[np.uint8], *, small: bool = False) -> list[Face]:
+def _ordered(faces: list[Face], pick: Pick, photograph: NDArray[np.uint8]) -> list[Face]:
+    if pick == "largest":
+        return sorted(faces, key=lambda face: -face.area)
+    middle = _middle(photograph)
+    return sorted(faces, key=lambda face: float(np.linalg.norm(face.points.mean(0) - middle)))
+
+
+def _middle(photograph: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return np.array([photograph.shape[1], photograph.shape[0]]) / 2
+
+
+def _coarse_face(photograph: NDArray[np.uint8], pick: Pick) -> Face | None:
+    """Return the first face in an order if a smaller copy of the photograph shows which it is, else None."""
+    for coarse in coarse_faces(photograph):
+        if is_certain(coarse.faces):
+            first = _ordered(coarse.faces, pick, photograph)[0]
+            # Faces that a copy lacks are smaller than those that it has, but may be nearer to the middle.
+            decided = pick == "largest" or _contains(first, _middle(photograph))
+            known = zip(coarse.faces, coarse.ambiguous, strict=True)
+            ambiguous = any(flag for face, flag in known if face is first)
+            if decided and not ambiguous and first.score >= SURE_SCORE:
+                return first
+    return None
+
+
+def find_faces(
+    photograph: NDArray[np.uint8], *, small: bool = False, detector: Detector = "hog"
+) -> list[Face]:
     """Return the faces of a photograph, the largest first.
 
     Args:
         photograph: uint8 HWC RGB.
         small: Whether faces below the usual detector's size are searched for beside larger ones, which takes
             several seconds. If there is no larger one, they always are.
+        detector: `hog` is dlib's detector by histograms of gradients, with its convolutional one where it
+            finds nothing. With `cnn`, faces that only the convolutional one finds in the photograph, shrunk
+            to `DETECTION_SIDE`, are always added: in profile, partly covered, or in poor light. It takes
+            about a hundred times as long.
+
+    Raises:
+        InputError: If there is no such detector.
     """
+    check_detector(detector)
     faces = detect(photograph)
-    if not faces or max(face.score for face in faces) < SURE_SCORE or not all(map(is_upright, faces)):
+    if not is_certain(faces):
         faces = search_further(photograph, faces)
+    return _with_others(faces, photograph, small, detector)
+
+
+def upright_faces(
+    photograph: NDArray[np.uint8], *, small: bool = False, detector: Detector = "hog"
+) -> list[Face]:
+    """Return the upright faces of a photograph, the largest first, for films: no turned one is searched for.
+
+    The arguments and errors are those of `find_faces`.
+    """
+    check_detector(detector)
+    return _with_others(detect(photograph), photograph, small, detector)
+
+
+def _with_others(
+    faces: list[Face], photograph: NDArray[np.uint8], small: bool, detector: Detector
+) -> list[Face]:
     if small:
         faces = merged(faces, _small_faces(photograph))
+    if detector == "cnn":
+        shrunk, scale = shrunk_to(photograph, DETECTION_SIDE)
+        turn = faces[0].turn if faces else 0
+        faces = merged(faces, unscaled(turned_faces(shrunk, turn, convolutional=True), scale))
     return faces
+
+
+def check_detector(detector: str) -> None:
+    """Raise an InputError unless there is such a detector."""
+    if detector not in get_args(Detector):
+        raise InputError(f"detector: expected one of {', '.join(get_args(Detector))}, got {detector!r}")
+
+
+def is_certain(faces: list[Face]) -> bool:
+    """Return whether the usual detector is sure of one of its faces, and all of them are possible."""
+    return bool(faces) and max(face.score for face in faces) >= SURE_SCORE and all(map(is_upright, faces))
 
 
 def is_upright(face: Face) -> bool:
@@ -118,16 +196,24 @@ def search_further(photograph: NDArray[np.uint8], uncertain: list[Face]) -> list
     """Return the faces of a photograph in which the usual detector is not certain of any."""
     shrunk, scale = shrunk_to(photograph, DETECTION_SIDE)
     best = max((face.score for face in uncertain if is_upright(face)), default=0.0)
-    turned = max((turned_faces(shrunk, turn) for turn in _TURNS), key=_best_score)
+    possible = bool(uncertain) and all(map(is_upright, uncertain))
+    turns = _likely_turns(shrunk) if possible else _TURNS
+    turned = max((turned_faces(shrunk, turn) for turn in turns), key=_best_score, default=[])
     if _best_score(turned) > max(best, SURE_SCORE):
-        return _unscaled(turned, scale)
-    if uncertain and all(map(is_upright, uncertain)):
+        return unscaled(turned, scale)
+    if possible:
         return uncertain
-    faces = _unscaled(_convolutional_faces(shrunk), scale)
+    faces = unscaled(_convolutional_faces(shrunk), scale)
     if not faces and scale < 1:
         large, scale = shrunk_to(photograph, LARGEST_SIDE)
-        faces = _unscaled(hog_faces(large), scale)
+        faces = unscaled(hog_faces(large), scale)
     return faces
+
+
+def _likely_turns(photograph: NDArray[np.uint8]) -> list[int]:
+    """Return the turns in which a smaller copy of a photograph has a face, which takes half the time."""
+    small, _ = shrunk_to(photograph, round(TURNED_SCALE * max(photograph.shape[:2])))
+    return [turn for turn in _TURNS if turned_faces(small, turn)]
 
 
 def _best_score(faces: list[Face]) -> float:
@@ -140,23 +226,16 @@ def _small_faces(photograph: NDArray[np.uint8]) -> list[Face]:
     how = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     found = hog_faces(np.asarray(Image.fromarray(photograph).resize(size, how)))
     # An enlarged photograph has patterns at the size of faces, which have low scores.
-    return _unscaled([face for face in found if face.score >= SURE_SCORE], scale)
+    return unscaled([face for face in found if face.score >= SURE_SCORE], scale)
 
 
-def _unscaled(faces: list[Face], scale: float) -> list[Face]:
-    """Return faces of a photograph that was resized by a factor, where they are in the photograph."""
-    return [
-        replace(face, box=(*(np.array(face.box) / scale).tolist(),), points=face.points / scale)
-        for face in faces
-    ]
-
-
-def turned_faces(photograph: NDArray[np.uint8], turn: int) -> list[Face]:
+def turned_faces(photograph: NDArray[np.uint8], turn: int, *, convolutional: bool = False) -> list[Face]:
     """Return the faces of a photograph that is turned for the search, where they are in the photograph.
 
     Args:
         photograph: uint8 HWC RGB.
         turn: Eighths of a circle, counterclockwise.
+        convolutional: Whether the convolutional detector searches it, not the usual one.
     """
     turned = turned_photograph(photograph, turn)
     # From the turned photograph's middle to the photograph's.
@@ -164,7 +243,7 @@ def turned_faces(photograph: NDArray[np.uint8], turn: int) -> list[Face]:
     before = np.array([photograph.shape[1] - 1, photograph.shape[0] - 1]) / 2
     after = np.array([turned.shape[1] - 1, turned.shape[0] - 1]) / 2
     faces = []
-    for face in hog_faces(turned):
+    for face in _convolutional_faces(turned) if convolutional else hog_faces(turned):
         left, top, right, bottom = face.box
         corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
         corners = (corners - after) @ rotation.T + before

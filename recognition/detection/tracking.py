@@ -3,8 +3,9 @@
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.detection.alignment import Face, crop_at, detect
+from recognition.detection.alignment import Face, crop_at
+from recognition.detection.search import upright_faces
 from recognition.errors import InputError, one_line
 from recognition.files import open_regular
 from recognition.gallery import templates
 from recognition.images import temporary_folder
+from recognition.options import Detector
 from recognition.recogniser import Recogniser
 
 #: Frames per second that are assumed if a camera or a film does not report a plausible rate.
@@ -109,6 +112,8 @@ def track(
     threshold: float,
     every: int = 1,
     most_frames: int | None = None,
+    small: bool = True,
+    detector: Detector = "hog",
 ) -> TrackingResult:
     """Write `out`/marked.mp4 and `out`/appearances.csv for a film or a camera.
 
@@ -122,6 +127,8 @@ def track(
         threshold: Similarity above which a face belongs to a known identity.
         every: Detects faces in every n-th frame; the marked film has these frames only, at the same speed.
         most_frames: Ends after this many of these frames; None takes the whole film.
+        small: Whether small faces are searched for beside larger ones, which takes most of the time.
+        detector: The detector of faces.
 
     Raises:
         InputError: If an option is out of range, there is no such film or camera, or nothing can be written.
@@ -139,9 +146,9 @@ def track(
         out.mkdir(parents=True, exist_ok=True)
         with temporary_folder(out, "track") as folder:
             film, table = folder / "marked.mp4", folder / "appearances.csv"
-            result = _follow(
-                recogniser, _frames(capture, every, most_frames), film, table, threshold, rate, every
-            )
+            detect = partial(upright_faces, small=small, detector=detector)
+            frames = _frames(capture, every, most_frames)
+            result = _follow(recogniser, detect, frames, film, table, threshold, rate, every)
             if not result.frames:
                 raise InputError(f"{video}: expected a film with frames, found none that can be decoded")
             for path in (film, table):
@@ -196,6 +203,7 @@ def _frames(capture: Any, every: int, most: int | None) -> Iterator[tuple[int, N
 
 def _follow(
     recogniser: Recogniser,
+    detect: Callable[[NDArray[np.uint8]], list[Face]],
     frames: Iterator[tuple[int, NDArray[np.uint8]]],
     film: Path,
     table: Path,

@@ -290,4 +290,8 @@ def test_track_writes_a_film(tiny_model, tmp_path, capsys, monkeypatch):
     code, out, err = run(capsys, *arguments, "--every", "2")
     assert code == 0, err
     assert out.splitlines()[0] == "5 frames, 7 appearances of 2 identities at threshold 0.500"
-    assert asked == [("film.mp4", "out", {"threshold": 0.5, "every": 2, "most_frames": None})]
+    options = {"threshold": 0.5, "every": 2, "most_frames": None, "small": True, "detector": "hog"}
+    assert asked == [("film.mp4", "out", options)]
+    asked.clear()
+    run(capsys, *arguments, "--no-small-faces", "--detector", "cnn")
+    assert asked == [("film.mp4", "out", options | {"small": False, "detector": "cnn"})]

@@ -141,6 +141,12 @@ def test_a_destination_that_is_no_folder_is_refused(source, tmp_path):
             align_folders(source, destination)
 
 
+def test_an_unknown_detector_is_refused(source, tmp_path):
+    with pytest.raises(InputError, match="detector: expected one of hog, cnn, got 'mtcnn'"):
+        align_folders(source, tmp_path / "crops", detector="mtcnn")
+    assert not (tmp_path / "crops").exists()
+
+
 @pytest.mark.parametrize("workers", [0, -1])
 def test_no_workers_are_refused(workers, source, tmp_path):
     with pytest.raises(InputError, match="workers"):

@@ -7,8 +7,15 @@ from skimage import data
 
 from recognition.detection import search
 from recognition.detection.alignment import Face, crop_at, detect
-from recognition.detection.search import find_face, find_faces, is_upright, merged, turned_photograph
-from recognition.errors import NoFaceError
+from recognition.detection.search import (
+    find_face,
+    find_faces,
+    is_upright,
+    merged,
+    turned_photograph,
+    upright_faces,
+)
+from recognition.errors import InputError, NoFaceError
 
 POINTS = np.array([(30, 40), (70, 40), (50, 60), (35, 80), (65, 80)], dtype=np.float64)
 
@@ -106,6 +113,69 @@ def test_a_large_and_two_small_faces(astronaut: np.ndarray) -> None:
     assert find_face(group, name="group", face=3).area < 60**2
     with pytest.raises(NoFaceError, match="expected face 4, the detector found 3"):
         find_face(group, name="group", face=4)
+
+
+def test_films_have_small_faces_too_but_no_turned_ones(astronaut: np.ndarray) -> None:
+    group = np.full((400, 560, 3), 120, dtype=np.uint8)
+    group[:380, :380] = np.asarray(Image.fromarray(astronaut).resize((380, 380)))
+    group[40:130, 430:520] = np.asarray(Image.fromarray(astronaut).resize((90, 90)))
+    assert len(upright_faces(group)) == 1
+    assert len(upright_faces(group, small=True)) == 2
+    assert upright_faces(np.ascontiguousarray(astronaut[::-1])) == []
+
+
+def test_the_convolutional_detector_adds_faces_on_request(
+    astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, another = at(70, 70, 110), at(180, 10, 60)
+    searched = []
+
+    def convolutional(photograph: np.ndarray, turn: int, *, convolutional: bool = False) -> list[Face]:
+        searched.append((turn, convolutional))
+        return [again, another]
+
+    monkeypatch.setattr(search, "turned_faces", convolutional)
+    (usual,) = find_faces(astronaut)
+    assert searched == []
+    first, second = find_faces(astronaut, detector="cnn")
+    assert searched == [(0, True)]
+    assert np.array_equal(first.points, usual.points)
+    assert np.array_equal(second.points, another.points)
+    assert find_face(astronaut, name="head", face=2, detector="cnn").box == another.box
+
+
+def test_the_convolutional_detector_finds_the_face_too(astronaut: np.ndarray) -> None:
+    (usual,) = detect(astronaut)
+    (face,) = search.turned_faces(astronaut, 0, convolutional=True)
+    assert np.abs(face.points - usual.points).max() < 8
+
+
+@pytest.mark.parametrize("function", [find_faces, upright_faces])
+def test_an_unknown_detector_is_refused(function) -> None:
+    with pytest.raises(InputError, match="detector: expected one of hog, cnn, got 'mtcnn'"):
+        function(np.zeros((9, 9, 3), dtype=np.uint8), detector="mtcnn")
+
+
+def test_an_uncertain_face_is_kept_unless_a_turned_one_is_surer(monkeypatch: pytest.MonkeyPatch) -> None:
+    photograph = np.zeros((100, 200, 3), dtype=np.uint8)
+    uncertain = [at(0, 0, 50, 0.3)]
+    turned = {140: [at(0, 0, 50, 0.2)], 200: [at(0, 0, 70, 0.9)]}
+    searched = []
+
+    def of_turn(image: np.ndarray, turn: int) -> list[Face]:
+        searched.append((image.shape[1], turn))
+        return turned[image.shape[1]] if turn == 2 else []
+
+    monkeypatch.setattr(search, "turned_faces", of_turn)
+    (found,) = search.search_further(photograph, uncertain)
+    assert found.score == 0.9
+    # All turns of a smaller copy, then those with a face.
+    assert {turn for width, turn in searched if width == 140} == set(range(1, 8))
+    assert [turn for width, turn in searched if width == 200] == [2]
+    turned[200] = [at(0, 0, 70, 0.4)]
+    assert search.search_further(photograph, uncertain) == uncertain
+    turned[140] = []
+    assert search.search_further(photograph, uncertain) == uncertain
 
 
 def test_the_same_face_of_two_searches_is_one() -> None:

@@ -81,16 +81,25 @@ def test_frames_may_be_skipped_and_limited(film, tiny_model, tmp_path):
     assert marked.get(cv2.CAP_PROP_FPS) == pytest.approx(5)
 
 
+def test_small_faces_are_searched_for_unless_the_user_declines(film, tiny_model, tmp_path, monkeypatch):
+    options = []
+    monkeypatch.setattr(tracking, "upright_faces", lambda frame, **given: options.append(given) or [])
+    recogniser = load_recogniser(tiny_model)
+    track(recogniser, str(film), tmp_path / "a", threshold=0.0, most_frames=1)
+    track(recogniser, str(film), tmp_path / "b", threshold=0.0, most_frames=1, small=False, detector="cnn")
+    assert options == [{"small": True, "detector": "hog"}, {"small": False, "detector": "cnn"}]
+
+
 def test_ctrl_c_keeps_the_frames_so_far(film, tiny_model, tmp_path, monkeypatch):
     found = []
 
-    def detect(frame):
+    def detect(frame, **options):
         if len(found) == 2:
             raise KeyboardInterrupt
         found.append(frame)
         return []
 
-    monkeypatch.setattr(tracking, "detect", detect)
+    monkeypatch.setattr(tracking, "upright_faces", detect)
     result = track(load_recogniser(tiny_model), str(film), tmp_path / "out", threshold=0.0)
     assert (result.frames, result.interrupted) == (2, True)
     assert cv2.VideoCapture(str(tmp_path / "out/marked.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 2
