@@ -30,14 +30,15 @@ def read_place(query: str, tabs: list[str], networks: list[str]) -> Place:
 
     Args:
         query: The part of the address from the question mark.
-        tabs: The names of the tabs; others are ignored.
+        tabs: The names of the tabs; others are ignored, and so is the first one, with which the page opens:
+            a visitor may have chosen another one before the answer arrives.
         networks: The networks that can be chosen; others are ignored.
     """
     values = {name: found[0][:_LONGEST] for name, found in parse_qs(query.removeprefix("?")).items()}
     tab, network, seed = values.get("tab"), values.get("network"), values.get("seed", "")
     usable = seed.isascii() and seed.isdecimal() and int(seed) <= MAX_SEED
     return Place(
-        tab if tab in tabs else None,
+        tab if tab in tabs[1:] else None,
         network if network in networks else None,
         values.get("person"),
         int(seed) if usable else None,

@@ -18,6 +18,7 @@ def test_a_whole_address() -> None:
         "",
         "?",
         "?tab=nowhere",
+        "?tab=start",
         "?network=../../etc/passwd",
         "?seed=-1",
         "?seed=1e3",
