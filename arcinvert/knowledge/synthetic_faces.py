@@ -82,7 +82,8 @@ def draw_people(people: int, photographs: int, *, size: int, seed: int = SEED) -
     )
     coefficients = torch.randn(people, photographs, len(components), generator=generator) * deviations
     first = coefficients[..., : directions.shape[1]]
-    first += (persons - first @ directions.T) @ directions
+    # Stored in half precision, the directions are not exactly orthonormal.
+    first += (persons - first @ directions.T) @ torch.linalg.pinv(directions).T
     return resized(faces_of(coefficients.flatten(0, 1)).clamp(0, 1), size)
 
 
@@ -96,7 +97,8 @@ def draw_faces(count: int = COUNT, *, size: int, seed: int = SEED) -> Iterator[T
     """
     for number, begin in enumerate(range(0, count, EMBEDDING_BATCH)):
         generator = torch.Generator().manual_seed(derive_seed(seed, "synthetic faces", number))
-        coefficients = draw_coefficients(EMBEDDING_BATCH, generator)[: count - begin]
-        faces = resized(faces_of(coefficients).clamp(0, 1), size)
+        # The product of a whole batch: that of fewer rows has other last digits with several threads.
+        batch = faces_of(draw_coefficients(EMBEDDING_BATCH, generator))[: count - begin]
+        faces = resized(batch.clamp(0, 1), size)
         # Rounding of the sums differs between the halves.
         yield (faces + faces.flip(-1)) / 2

@@ -1,6 +1,7 @@
 """Adversaries with a prior recover more of each template than those without, and as much as is known."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,5 +105,9 @@ def test_polyprotect_without_its_key_hides_little_but_the_sign(text: str, bar: f
 def test_templates_recovered(shared) -> None:
     templates = photographed(load(UNDISTILLED), shared / "data" / "lfw" / "images")
     assert (len(templates.attacked), len(templates.public)) == (60, 250)
-    found = {text: rows_of(make(text), templates)[0][1].mean() for text in BARS}
+    # Sampling under the constraints of mlp-hash takes seconds a person.
+    fewer = replace(templates, attacked=templates.attacked[:15])
+    found = {
+        text: rows_of(make(text), fewer if "mlp-hash" in text else templates)[0][1].mean() for text in BARS
+    }
     assert {text for text, bar in BARS.items() if found[text] < bar} == set(), found

@@ -140,7 +140,7 @@ def test_a_network_that_does_not_fit_is_refused(made, wanted, message, tmp_path)
 
 
 def test_something_other_than_a_file_of_weights_is_refused(tmp_path):
-    with pytest.raises(InputError, match="expected a model file or the bundled network's name"):
+    with pytest.raises(InputError, match="expected a model file or a bundled network's name"):
         put(tmp_path / "none.safetensors")
     with pytest.raises(
         InputError, match="expected a network with a file of weights to start from, got code alone"
