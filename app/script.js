@@ -1,6 +1,8 @@
 /* What the page does in the browser without the server: its state in the address, scrolling, and films. */
 (() => {
   const RESULT = "arcinvert-result";
+  /* The address with which the page was opened: the first tab's own event may change it before it is read. */
+  const opened = location.search;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   let awaited = null;
 
@@ -89,7 +91,7 @@
       seen.observe(view);
     },
     /* The address and the key of the latest result, for the handler that restores them. */
-    place: () => [location.search, sessionStorage.getItem(RESULT) || ""],
+    place: () => [opened, sessionStorage.getItem(RESULT) || ""],
     remember: (name, value) => {
       const query = new URLSearchParams(location.search);
       query.set(name, value);

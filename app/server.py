@@ -82,7 +82,7 @@ def private_folder() -> Path:
     """Return a new folder for uploads, which only this user can read; in memory if the system offers that."""
     memory = Path("/dev/shm")  # noqa: S108  (the new folder is private)
     in_memory = memory.is_dir() and os.access(memory, os.W_OK)
-    return Path(tempfile.mkdtemp(prefix="arcinvert-app-", dir=memory if in_memory else None))
+    return Path(tempfile.mkdtemp(prefix=f"arcinvert-app-{os.getpid()}-", dir=memory if in_memory else None))
 
 
 def serve(settings: Settings) -> int:

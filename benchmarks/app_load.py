@@ -35,7 +35,6 @@ class Server:
     """
 
     def __init__(self, port: int, log: Path) -> None:
-        before = set(upload_folders())
         self.address = f"http://127.0.0.1:{port}"
         self._log = log
         with log.open("w") as opened:
@@ -46,7 +45,7 @@ class Server:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"the server did not start: {self.log()}")
             time.sleep(0.2)
-        (self.uploads,) = set(upload_folders()) - before
+        (self.uploads,) = upload_folders(self.process.pid)
 
     def log(self) -> str:
         """Return what the server has printed."""
@@ -140,10 +139,10 @@ def expect(condition: bool, words: str) -> None:
         raise SystemExit(f"expected {words}")
 
 
-def upload_folders() -> list[Path]:
-    """Return the folders for uploads of running servers."""
+def upload_folders(process: int) -> list[Path]:
+    """Return the folders for uploads of a server, by the number of its process."""
     roots = {Path("/dev/shm"), Path(tempfile.gettempdir())}  # noqa: S108  (only read)
-    return [folder for root in roots if root.is_dir() for folder in root.glob("arcinvert-app-*")]
+    return [folder for root in roots if root.is_dir() for folder in root.glob(f"arcinvert-app-{process}-*")]
 
 
 def page_config(address: str) -> dict[str, Any]:

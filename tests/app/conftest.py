@@ -48,7 +48,6 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "app", "--port", str(port), "--models", str(models), "--queue", "3"]
-    before = set(upload_folders())
     log = (models.parent / "server.log").open("w+")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
@@ -60,7 +59,7 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 log.seek(0)
                 pytest.fail(f"the server did not start: {log.read()}")
             time.sleep(0.2)
-        (uploads,) = set(upload_folders()) - before
+        (uploads,) = upload_folders(process.pid)
         yield Server(address, models, uploads)
     finally:
         process.terminate()
@@ -68,10 +67,10 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         log.close()
 
 
-def upload_folders() -> list[Path]:
-    """Return the folders for uploads of running servers."""
+def upload_folders(process: int) -> list[Path]:
+    """Return the folders for uploads of a server, by the number of its process."""
     roots = {Path("/dev/shm"), Path(tempfile.gettempdir())}  # noqa: S108  (only read)
-    return [folder for root in roots if root.is_dir() for folder in root.glob("arcinvert-app-*")]
+    return [folder for root in roots if root.is_dir() for folder in root.glob(f"arcinvert-app-{process}-*")]
 
 
 def _answers(address: str) -> bool:

@@ -102,6 +102,6 @@ def test_the_installed_command_serves_the_page(wheel: Path, tmp_path: Path) -> N
     code = "from arcinvert_app.page import build_page, look; from arcinvert_app.settings import Settings; "
     code += "from arcinvert_app.context import Context; from arcinvert_app.tabs.audit import example; "
     code += "build_page(Context(Settings())); "
-    code += "assert example()[0].data and '.ai-row' in look()['css']"
+    code += "assert example()[0].data and '.ai-face' in look()['css']"
     built = run("-c", code)
     assert built.returncode == 0, built.stderr
