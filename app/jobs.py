@@ -67,7 +67,7 @@ class Job:
         self._jobs, self._stoppable = jobs, stoppable
         self.session = session
         #: When the visitor's browser listened last.
-        self.heard = time.monotonic()
+        self.listened_at = time.monotonic()
         self._updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
         self._stop, self._abandon, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._begin = self._part_begin = self._last_frame = 0.0
@@ -339,9 +339,9 @@ class Jobs:
     def absent(self, job: Job) -> bool:
         """Return whether a job's visitor has not listened for longer than is allowed."""
         if self._listening(job.session):
-            job.heard = time.monotonic()
+            job.listened_at = time.monotonic()
             return False
-        return time.monotonic() - job.heard > GRACE
+        return time.monotonic() - job.listened_at > GRACE
 
     def _drop_absent(self) -> None:
         for job in list(self._waiting):
@@ -358,10 +358,10 @@ class Jobs:
         self._drop_absent()
         if len(self._waiting) < self._most:
             return True
-        unheard = next((job for job in self._waiting if not self._listening(job.session)), None)
-        if unheard is not None:
-            self._drop(unheard)
-        return unheard is not None
+        deserted = next((job for job in self._waiting if not self._listening(job.session)), None)
+        if deserted is not None:
+            self._drop(deserted)
+        return deserted is not None
 
     def _next(self) -> Job | None:
         """Take the first job out of the queue whose visitor listens."""

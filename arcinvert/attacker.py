@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, get_args
 
 from arcinvert.arguments import check_callback, check_path, check_word
@@ -24,11 +23,10 @@ from arcinvert.subjects import (
     TemplateSubjects,
     class_subjects,
     crop_subjects,
-    photograph_subjects,
     training_notes,
 )
 from arcinvert.subjects.classes import wanted_classes
-from arcinvert.subjects.photographs import LeftOut, note_left_out, photograph_inputs
+from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of, without_type_2
 from arcinvert.subjects.subject import Subject
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
@@ -184,20 +182,9 @@ class Attacker:
             InputError: If something given cannot be used.
         """
         chosen = _checked(options, out, progress, photos)
-        several = list(photograph) if isinstance(photograph, list | tuple) else [photograph]
-        left_out: list[LeftOut] = []
-        subjects = photograph_subjects(
-            self.recogniser,
-            several,
-            self.judge,
-            face=face,
-            detector=detector,
-            photos=photos,
-            left_out=left_out,
+        subjects, inputs, notes = describe_photographs(
+            self.recogniser, photograph, self.judge, face=face, detector=detector, photos=photos
         )
-        inputs = photograph_inputs(subjects, left_out) | {"face": face, "detector": detector}
-        inputs["photos"] = last_part(photos)
-        notes = without_type_2(subjects, photos) + note_left_out(left_out)
         return _run(self, "from-image", subjects, chosen, inputs, out, resume, progress, notes, allow_overlap)
 
     @takes(AttackOptions)
@@ -366,31 +353,9 @@ def attack_options(options: dict[str, Any]) -> AttackOptions:
     return AttackOptions(**options)
 
 
-def last_part(path: str | os.PathLike[str] | None) -> str | None:
-    """Return the last part of a path: where it is on this machine does not belong into results."""
-    return None if path is None else Path(path).resolve().name
-
-
-def name_of(templates: Any) -> str | None:
-    """Return what results call templates of a file, or in memory."""
-    return last_part(templates) if isinstance(templates, str | os.PathLike) else "in memory"
-
-
 def _checked(options: dict[str, Any], out: Any, progress: Any, photos: Any = None) -> AttackOptions:
     """Return options of an attack after checking them and the other arguments."""
     check_path("out", out)
     check_path("photos", photos)
     check_callback("progress", progress)
     return attack_options(options)
-
-
-def without_type_2(subjects: Sequence[Subject], photos: str | os.PathLike[str] | None) -> list[str]:
-    """Return a sentence about those whose folder of photographs was given and has no face."""
-    names = [subject.name for subject in subjects if subject.reference.second is None]
-    if photos is None or not names:
-        return []
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return [
-        f"No face in the photographs of {', '.join(names[:3])}{more} in {last_part(photos)}: without a "
-        "Type II."
-    ]

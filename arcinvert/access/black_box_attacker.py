@@ -21,18 +21,15 @@ from arcinvert.attacked import Model
 from arcinvert.attacker import (
     Attacker,
     attack_options,
-    last_part,
-    name_of,
     overlap_of,
-    without_type_2,
 )
 from arcinvert.inversion.progress import OnStep
 from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.options import AttackOptions
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
-from arcinvert.subjects import Subject, TemplateSubjects, photograph_subjects
-from arcinvert.subjects.photographs import LeftOut, note_left_out, photograph_inputs
+from arcinvert.subjects import Subject, TemplateSubjects
+from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of
 from recognition.config import takes, to_json
 from recognition.errors import InputError
 from recognition.images import to_uint8
@@ -118,19 +115,14 @@ class BlackBoxAttacker:
         names: dict[int, str] = {}
         if elsewhere:
             names[0] = self._person_elsewhere(several, person)
-        left_out: list[LeftOut] = []
-        subjects = photograph_subjects(
+        subjects, inputs, notes = describe_photographs(
             _Enrolment(self.target, self.options),
             several,
             self._own.judge,
             face=face,
             detector=detector,
             photos=photos,
-            left_out=left_out,
         )
-        inputs = photograph_inputs(subjects, left_out) | {"face": face, "detector": detector}
-        inputs["photos"] = last_part(photos)
-        notes = without_type_2(subjects, photos) + note_left_out(left_out)
         return self._run("from-image", subjects, names, chosen, inputs, out, progress, notes, allow_overlap)
 
     @takes(AttackOptions)

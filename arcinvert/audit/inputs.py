@@ -244,14 +244,12 @@ def _open_table(options: AuditOptions, dim: int) -> TemplateTable | None:
 
 
 def _open_judges(options: AuditOptions, attacked: Recogniser) -> tuple[Judge, ...]:
-    digest = attacked.source.sha256
-    names = options.judges
-    if names is None:
-        judge = make_judge(UNDISTILLED)
-        names = (DLIB,) if related(judge, attacked) else (DLIB, UNDISTILLED)
+    names = (DLIB, UNDISTILLED) if options.judges is None else options.judges
     judges = tuple(make_judge(name, device=attacked.device) for name in dict.fromkeys(names))
+    if options.judges is None:
+        return tuple(judge for judge in judges if not related(judge, attacked))
     for judge in judges:
-        if judge.describe()["sha256"] == digest:
+        if judge.describe()["sha256"] == attacked.source.sha256:
             raise InputError(
                 f"judges: expected networks that are not attacked, got {judge.name}, which is; name others"
             )

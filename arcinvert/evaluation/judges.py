@@ -145,7 +145,7 @@ def related(judge: Judge, attacked: Recogniser) -> bool:
 def _ancestry(recogniser: Recogniser) -> set[str]:
     """Return the hashes of a network's file and of the files of those that it learned from."""
     source = recogniser.source
-    bundled = {sha256(bundled_path(name)) for name in NETWORKS}
+    bundled = _bundled_hashes()
     # A network in memory has no file, and so no hash.
     found = {source.sha256} - {""}
     if source.sha256 in bundled:
@@ -154,6 +154,11 @@ def _ancestry(recogniser: Recogniser) -> set[str]:
         notes = load_notes(source.path)
         found |= {notes[key]["sha256"] for key in ("teacher", "started_from") if key in notes}
     return found
+
+
+@functools.cache
+def _bundled_hashes() -> frozenset[str]:
+    return frozenset(sha256(bundled_path(name)) for name in NETWORKS)
 
 
 def make_judge(name: str, *, device: torch.device | None = None) -> Judge:

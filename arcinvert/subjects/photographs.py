@@ -59,19 +59,6 @@ class LeftOut:
     reason: str
 
 
-def note_left_out(left_out: Sequence[LeftOut]) -> list[str]:
-    """Return a sentence about the photographs that were left out, if there are any."""
-    return [f"Photographs left out as unreadable or without a face: {len(left_out)}."] if left_out else []
-
-
-def photograph_inputs(subjects: Sequence[Subject], left_out: Sequence[LeftOut]) -> dict[str, Any]:
-    """Return what a run's result says of its photographs: who was attacked, and what was left out and why."""
-    return {
-        "photographs": [subject.name for subject in subjects],
-        "left_out": [{"photograph": one.name, "reason": one.reason} for one in left_out],
-    }
-
-
 def photograph_subjects(
     recogniser: Embedder,
     photographs: Sequence[Any],
