@@ -5,12 +5,15 @@ pipe or a device may have no end, and every failure is an `InputError`. Names of
 become names of files by `safe_name`, and words in reports by `printable`.
 """
 
+import functools
 import hashlib
 import json
 import os
 import stat
+from collections.abc import Callable, Sequence
 from io import BufferedReader
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from recognition.errors import InputError, one_line
 
@@ -24,6 +27,40 @@ MAX_DIGITS = 18
 MAX_NAME = 255
 #: Flags of `os.open` that not every system has: not to wait for a pipe's other end, no newline translation.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+Opened = TypeVar("Opened")
+
+
+def kept_open(
+    *, most: int, beside: Sequence[str] = ()
+) -> Callable[[Callable[[Path], Opened]], Callable[[Path], Opened]]:
+    """Return a decorator of functions that open a file: one that has not changed since is not opened again.
+
+    A file has changed if its size or its time of modification has.
+
+    Args:
+        most: The largest number of files that are kept.
+        beside: The endings of files of the same name that belong to it, such as `.idx`.
+    """
+
+    def decorated(open_file: Callable[[Path], Opened]) -> Callable[[Path], Opened]:
+        @functools.lru_cache(maxsize=most)
+        def opened(path: Path, state: tuple[tuple[int, int], ...]) -> Opened:
+            return open_file(path)
+
+        @functools.wraps(open_file)
+        def reopened(path: Path) -> Opened:
+            try:
+                found = [file.stat() for file in (path, *map(path.with_suffix, beside))]
+            except (OSError, ValueError):
+                # The error of the opening says more.
+                return open_file(path)
+            return opened(path, tuple((one.st_size, one.st_mtime_ns) for one in found))
+
+        return reopened
+
+    return decorated
 
 
 def check_regular(path: str | os.PathLike[str], what: str, max_bytes: int | None = None) -> int:

@@ -87,20 +87,19 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
         return _decode(image, close=True)
 
 
-def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Check a photograph without decoding it, and return its width and height in pixels.
+def check_encoded(data: bytes, *, name: str) -> tuple[int, int]:
+    """Check the bytes of an image file without decoding them, and return its width and height in pixels.
 
     Header, size and, of formats that have them, checksums are checked. Data that was cut off or damaged may
     still be found by decoding only.
 
+    Args:
+        data: The file's bytes.
+        name: The file's name in errors.
+
     Raises:
         InputError: As `read_image` does.
     """
-    return check_encoded(read_bytes(path, "a photograph", MAX_IMAGE_BYTES), name=os.fspath(path))
-
-
-def check_encoded(data: bytes, *, name: str) -> tuple[int, int]:
-    """Check the bytes of an image file as `check_image` does; `name` is the file's name in errors."""
     with _one_line_errors(name, data, MAX_PIXELS):
         image = Image.open(io.BytesIO(data), formats=decoders(data))
         _check_size(image, data, name, MAX_PIXELS)

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from recognition.data.encoded import read_encoded
+from recognition.data.faces import check_aligned
 from recognition.data.pairs import read_pairs
-from recognition.data.sources import FaceSource, open_source
+from recognition.data.sources import open_source
 from recognition.data.verification_sets import write_verification_set
 from recognition.data.writers import WRITERS
 from recognition.errors import InputError
@@ -39,22 +40,17 @@ def convert(
     if opened.unlisted and on_unreadable == "stop":
         raise next(iter(opened.unlisted.values()))
     left_out = list(opened.unlisted)
-    faces = (
-        (name, _images(opened, keys, left_out, on_unreadable)) for name, keys in opened.identities.items()
-    )
+    faces = ((name, _images(keys, left_out, on_unreadable)) for name, keys in opened.identities.items())
     count = WRITERS[form](Path(destination), faces)
     if not count:
         raise InputError(f"{os.fspath(source)}: expected aligned faces, none can be read; check the data")
     return count, left_out
 
 
-def _images(
-    source: FaceSource, keys: Sequence[Path], left_out: list[Path], on_unreadable: OnUnreadable
-) -> Iterator[bytes]:
+def _images(keys: Sequence[Path], left_out: list[Path], on_unreadable: OnUnreadable) -> Iterator[bytes]:
     for key in keys:
         try:
-            source.check(key)
-            data = read_encoded(key)
+            data = check_aligned(key)
         except InputError:
             if on_unreadable == "stop":
                 raise

@@ -55,15 +55,17 @@ def read_face(
     return crop_at(image, found, size)
 
 
-def check_aligned(path: str | os.PathLike[str]) -> None:
-    """Check an aligned crop without decoding it (see `check_image`).
+def check_aligned(path: str | os.PathLike[str]) -> bytes:
+    """Check an aligned crop without decoding it (see `check_encoded`), and return its file's bytes.
 
     Raises:
         InputError: If the file is not an image, or has another size.
     """
-    width, height = check_encoded(read_encoded(Path(path)), name=os.fspath(path))
+    data = read_encoded(Path(path))
+    width, height = check_encoded(data, name=os.fspath(path))
     if (width, height) != (ALIGNED_SIZE, ALIGNED_SIZE):
         raise _not_aligned(path, width, height)
+    return data
 
 
 def _not_aligned(path: str | os.PathLike[str], width: int, height: int) -> InputError:

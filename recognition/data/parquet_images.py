@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recognition.data.keys import NumberedKeys
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line
-from recognition.files import open_regular, printable
+from recognition.files import kept_open, open_regular, printable
 
 #: Names of the columns, the first that a file has.
 IMAGE_COLUMNS = ("image", "img", "jpg", "png", "bytes")
@@ -164,21 +164,13 @@ class ParquetFaces:
         return self._groups[number]
 
 
+@kept_open(most=64)
 def open_parquet(path: Path) -> ParquetFaces:
     """Return the faces in a Parquet file; one that has been opened and has not changed is not opened again.
 
     Raises:
         InputError: As `ParquetFaces` does.
     """
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return ParquetFaces(path)
-    return _opened(path, found.st_size, found.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=64)
-def _opened(path: Path, size: int, modified: int) -> ParquetFaces:
     return ParquetFaces(path)
 
 

@@ -12,7 +12,6 @@ Source: dmlc-core, src/recordio.cc; MXNet, python/mxnet/recordio.py; InsightFace
 recognition/arcface_torch/dataset.py and src/data/face2rec2.py.
 """
 
-import functools
 import os
 import struct
 import warnings
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from recognition.data.keys import NumberedKeys
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, one_line
-from recognition.files import check_regular, is_file, open_regular, read_json, read_text
+from recognition.files import check_regular, is_file, kept_open, open_regular, read_json, read_text
 
 #: Names in the folder of a record set.
 RECORDS, INDEX, PROPERTY = "train.rec", "train.idx", "property"
@@ -203,21 +202,13 @@ def _no_index(path: Path, reason: str) -> InputError:
     )
 
 
+@kept_open(most=16, beside=[".idx"])
 def open_records(path: Path) -> RecordFile:
     """Return a file of records; one that has been opened and has not changed is not read again.
 
     Raises:
         InputError: As `RecordFile` does.
     """
-    try:
-        found = [(file.stat().st_size, file.stat().st_mtime_ns) for file in (path, path.with_suffix(".idx"))]
-    except (OSError, ValueError):
-        return RecordFile(path)
-    return _opened(path, tuple(found))
-
-
-@functools.lru_cache(maxsize=16)
-def _opened(path: Path, state: tuple[tuple[int, int], ...]) -> RecordFile:
     return RecordFile(path)
 
 

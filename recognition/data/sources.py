@@ -40,7 +40,7 @@ class FaceSource:
 
     identities: Mapping[str, Sequence[Path]]
     read: Callable[[Path], Tensor] = read_aligned
-    check: Callable[[Path], None] = lambda key: None
+    check: Callable[[Path], object] = lambda key: None
     unlisted: Mapping[Path, InputError] = field(default_factory=dict)
 
 

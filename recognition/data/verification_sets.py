@@ -6,7 +6,6 @@ person. It is read without running the pickle (`recognition.data.pickled_pairs`)
 Source: InsightFace, src/data/lfw2pack.py and recognition/arcface_torch/eval/verification.py.
 """
 
-import functools
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from recognition.data.keys import NumberedKeys
 from recognition.data.pickled_pairs import PickledPairs, spans_of
 from recognition.errors import InputError, one_line
-from recognition.files import open_regular, printable
+from recognition.files import kept_open, open_regular, printable
 from recognition.images import MAX_IMAGE_BYTES, atomic_path
 
 #: Folds of every verification set.
@@ -81,25 +80,13 @@ class VerificationSet:
             raise InputError(f"{name}: damaged; get an intact copy") from None
 
 
+@kept_open(most=16)
 def open_verification_set(path: Path) -> VerificationSet:
     """Return the pairs of a file; one that has been opened and has not changed is not read again.
 
     Raises:
         InputError: If it is no such file, or is damaged.
     """
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return _read(path)
-    return _opened(path, found.st_size, found.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=16)
-def _opened(path: Path, size: int, modified: int) -> VerificationSet:
-    return _read(path)
-
-
-def _read(path: Path) -> VerificationSet:
     with open_regular(path, _WHAT) as file:
         try:
             size = file.seek(0, 2)

@@ -15,7 +15,7 @@ from recognition.data.dataset import read_aligned
 from recognition.data.embedding import embed_blocks, embed_readable
 from recognition.data.faces import read_face
 from recognition.data.keys import labelled
-from recognition.data.sources import open_source
+from recognition.data.sources import FaceSource, open_source
 from recognition.data.verification_sets import open_verification_set
 from recognition.data.videos import read_film_pairs, read_films
 from recognition.errors import InputError
@@ -225,24 +225,25 @@ def evaluate_distractors(
     }
     if not chosen:
         raise InputError(f"{os.fspath(probes)}: expected people with two images or more, found none")
+    path = Path(distractors)
+    # Opened before the probes are embedded, so that a wrong path is found at once.
+    others = None if path.suffix.lower() == ".npy" else open_source(path)
     samples = labelled(chosen)
     embeddings, readable, left_out = _embed(recogniser, samples.keys, computation)
     left_out += source.unlisted
-    path = Path(distractors)
     blocks = (
         read_distractors(path, embeddings.shape[1])
-        if path.suffix.lower() == ".npy"
-        else _blocks(recogniser, path, left_out, computation)
+        if others is None
+        else _blocks(recogniser, others, left_out, computation)
     )
     curve = identify_among(embeddings[readable], samples.labels[readable], blocks, sizes=sizes)
     return curve, left_out
 
 
 def _blocks(
-    recogniser: Recogniser, path: Path, left_out: list[Path], computation: Computation
+    recogniser: Recogniser, source: FaceSource, left_out: list[Path], computation: Computation
 ) -> Iterator[NDArray[np.float32]]:
     placed, dtype = computation.on(recogniser)
-    source = open_source(path)
     left_out += source.unlisted
     keys = labelled(source.identities).keys
     for _, block in embed_blocks(

@@ -102,6 +102,11 @@ def evaluate_templates(
         InputError: If the protocol or the features cannot be used, or no image can be read.
     """
     protocol = read_protocol(Path(folder))
+    if protocol.pairs is None and (protocol.probes is None or not protocol.galleries):
+        raise InputError(
+            f"{printable(os.fspath(folder))}: expected pairs, or galleries and probes, found neither"
+        )
+    pairs = None if protocol.pairs is None else read_template_pairs(protocol.pairs)
     left_out: list[Path] = []
     templates = _templates(
         recogniser,
@@ -112,18 +117,14 @@ def evaluate_templates(
         computation=computation or Computation(),
     )
     verification = None
-    if protocol.pairs is not None:
-        verification = verify_templates(templates, *read_template_pairs(protocol.pairs), fmrs=fmrs)
+    if pairs is not None:
+        verification = verify_templates(templates, *pairs, fmrs=fmrs)
     identification = {}
     if protocol.probes is not None:
         probes = _people(templates, protocol.probes)
         for gallery in protocol.galleries:
             enrolled = _people(templates, gallery)
             identification[gallery.stem] = identify_probes(*probes, *enrolled, fpirs=fpirs)
-    if verification is None and not identification:
-        raise InputError(
-            f"{printable(os.fspath(folder))}: expected pairs, or galleries and probes, found neither"
-        )
     return TemplateEvaluation(
         verification,
         identification,

@@ -7,7 +7,6 @@ Source: Crosswhite et al., Template adaptation for face verification and identif
 recognition/arcface_torch/eval_ijbc.py, image2template_feature.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -84,21 +83,3 @@ class TemplateSums:
         lengths = np.linalg.norm(self._sums, axis=1, keepdims=True)
         unit = np.divide(self._sums, lengths, out=np.zeros_like(self._sums), where=lengths > 0)
         return unit.astype(np.float32), lengths[:, 0] > 0
-
-
-def sum_templates(
-    embeddings: Iterable[Array], templates: NDArray[np.integer], media: NDArray[np.integer]
-) -> tuple[NDArray[np.integer], NDArray[np.float32]]:
-    """Return the templates' numbers, rising, and the templates of all images.
-
-    Args:
-        embeddings: Blocks of shape (n, dim), of the images in the order of `by_medium`.
-        templates: Shape (images,), the template of each image, in the same order.
-        media: Shape (images,), its medium.
-    """
-    sums = TemplateSums(templates, media)
-    begin = 0
-    for block in embeddings:
-        sums.add(np.arange(begin, begin + len(block)), block)
-        begin += len(block)
-    return sums.names, sums.finish()[0]

@@ -67,7 +67,7 @@ class SkippedFaces:
         if self._check:
             self._before |= {self.name(key) for key in unlisted}
 
-    def readable(self, split: Split, check: Callable[[Path], None]) -> Split:
+    def readable(self, split: Split, check: Callable[[Path], object]) -> Split:
         """Return a split without the faces that cannot be read, and without identities that have no other.
 
         Args:
@@ -88,7 +88,7 @@ class SkippedFaces:
             raise first
         return Split(train, held_out, split.reserved)
 
-    def readable_keys(self, keys: Sequence[Path], check: Callable[[Path], None]) -> Sequence[Path]:
+    def readable_keys(self, keys: Sequence[Path], check: Callable[[Path], object]) -> Sequence[Path]:
         """Return those of some faces that can be read.
 
         Args:
@@ -103,7 +103,7 @@ class SkippedFaces:
         return self._kept(keys)
 
     def _check_all(
-        self, keys: Iterator[Path], count: int, check: Callable[[Path], None]
+        self, keys: Iterator[Path], count: int, check: Callable[[Path], object]
     ) -> InputError | None:
         first, found = None, len(self._before)
         for key in tqdm(keys, desc="check", unit="image", total=count):
