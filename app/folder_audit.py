@@ -17,7 +17,7 @@ from recognition.options import DeviceName
 
 from .html import data_uri
 from .jobs import Job
-from .settings import MAX_SEED
+from .settings import number_in, seed_of
 
 #: Fewest and most people of an audit on the page, and how many at first.
 LEAST_PEOPLE, MOST_PEOPLE, DEFAULT_PEOPLE = 2, 50, 8
@@ -43,19 +43,14 @@ def folder_options(
     Raises:
         InputError: If a number is out of its range.
     """
-    if people is None or not LEAST_PEOPLE <= people <= MOST_PEOPLE:
-        got = "nothing" if people is None else f"{people:g}"
-        raise InputError(f"People: expected a number from {LEAST_PEOPLE} to {MOST_PEOPLE}, got {got}")
-    if seed is None or not 0 <= seed <= MAX_SEED or seed % 1:
-        got = "nothing" if seed is None else f"{seed:g}"
-        raise InputError(f"Seed: expected a whole number from 0 up, got {got}")
+    attacked = number_in("People", people, LEAST_PEOPLE, MOST_PEOPLE)
     return AuditOptions(
         model=model,
         images=images,
-        people=int(people),
+        people=attacked,
         budget="quick",
         calibration_images=CALIBRATION_IMAGES,
-        seed=int(seed),
+        seed=seed_of(seed),
         device=device,
     )
 

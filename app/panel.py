@@ -7,7 +7,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert import Attacker, InputError, Run
+from arcinvert import Attacker, Run
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from recognition.images import to_uint8
 
@@ -18,7 +18,7 @@ from .film import Film
 from .html import faces_row, figure, progress
 from .jobs import Job
 from .results import MEAN_FACE_ALT, MEAN_FACE_CAPTION, Shown, downloads, finished, result_view
-from .settings import MAX_SAMPLES, MAX_SEED, MAX_STEPS
+from .settings import MAX_SAMPLES, MAX_STEPS, number_in, seed_of
 from .updates import Frame, Progress
 
 #: Runs an attack within a job, with options of `AttackOptions`.
@@ -102,9 +102,14 @@ class AttackPanel:
         seed: float | None,
         *given: Any,
     ) -> Iterator[dict[Any, Any]]:
+        # Known before the first frame; the network may be gone from memory, or from the disk, after it.
+        mean_face = np.zeros((0, 0, 3), np.uint8)
+
         def work(job: Job) -> Run:
+            nonlocal mean_face
             options = checked(samples, steps, seed)
             attacker: Attacker = self._context.attacker(name)
+            mean_face = to_uint8(attacker.knowledge.mean_face)
             return self._prepare(attacker, *given)(job, **options)
 
         yield self._controls.busy() | {self._live: self._placeholder, self._result: "", self._files: ""}
@@ -113,24 +118,25 @@ class AttackPanel:
 
         def step(frame: Frame) -> dict[Any, Any]:
             film.add(frame.images)
-            mean_face = to_uint8(self._context.attacker(name).knowledge.mean_face)
             return {
                 self._live: faces(frame, mean_face),
                 self._controls.status: progress(frame.step, frame.steps, step_text(frame)),
             }
 
         yield from self._controls.follow(job, step)
-        shown, message = attempt(lambda: self._finish(job, name, film, given))
+        shown, message = attempt(
+            lambda: self._finish(job.result(), mean_face, film, given, timed_out=job.timed_out)
+        )
         updates = self._controls.idle(message) | {self._live: ""}
         if shown is not None:
             key = self._context.kept.keep(self.name, shown)
             updates |= dict(zip(self.result_outputs, self.show(shown, key), strict=True))
         yield updates
 
-    def _finish(self, job: Job, name: str, film: Film, given: Sequence[Any]) -> Shown:
-        run = job.result()
-        mean_face = to_uint8(self._context.attacker(name).knowledge.mean_face)
-        return Shown(run, mean_face, self._original(*given), film.encode(), timed_out=job.timed_out)
+    def _finish(
+        self, run: Run, mean_face: NDArray[np.uint8], film: Film, given: Sequence[Any], *, timed_out: bool
+    ) -> Shown:
+        return Shown(run, mean_face, self._original(*given), film.encode(), timed_out=timed_out)
 
     def show(self, shown: Shown, key: str) -> list[str]:
         """Return the values of `result_outputs` for a finished attack.
@@ -149,14 +155,11 @@ def checked(samples: float | None, steps: float | None, seed: float | None) -> d
     Raises:
         InputError: If one is out of its range.
     """
-    for name, value, most in (("Samples", samples, MAX_SAMPLES), ("Steps", steps, MAX_STEPS)):
-        if value is None or not 1 <= value <= most:
-            got = "nothing" if value is None else f"{value:g}"
-            raise InputError(f"{name}: expected a number from 1 to {most}, got {got}")
-    if samples is None or steps is None or seed is None or not 0 <= seed <= MAX_SEED or seed % 1:
-        got = "nothing" if seed is None else f"{seed:g}"
-        raise InputError(f"Seed: expected a whole number from 0 up, got {got}")
-    return {"samples": int(samples), "steps": int(steps), "seed": int(seed)}
+    return {
+        "samples": number_in("Samples", samples, 1, MAX_SAMPLES),
+        "steps": number_in("Steps", steps, 1, MAX_STEPS),
+        "seed": seed_of(seed),
+    }
 
 
 def faces(frame: Frame, mean_face: NDArray[np.uint8]) -> str:

@@ -92,3 +92,27 @@ class Settings:
         if name not in names:
             raise InputError(f"network: expected one of {', '.join(names)}, got {name!r}, which is not there")
         return name if self.models is None or name in NETWORKS else str(self.models / name)
+
+
+def number_in(name: str, value: float | None, least: int, most: int) -> int:
+    """Return a number that a visitor has given, within what this server allows.
+
+    Raises:
+        InputError: If it is out of its range, or there is none.
+    """
+    if value is None or not least <= value <= most:
+        got = "nothing" if value is None else f"{value:g}"
+        raise InputError(f"{name}: expected a number from {least} to {most}, got {got}")
+    return int(value)
+
+
+def seed_of(value: float | None) -> int:
+    """Return the seed that a visitor has given.
+
+    Raises:
+        InputError: If it is not a whole number from 0 up, or there is none.
+    """
+    if value is None or not 0 <= value <= MAX_SEED or value % 1:
+        got = "nothing" if value is None else f"{value:g}"
+        raise InputError(f"Seed: expected a whole number from 0 up, got {got}")
+    return int(value)
