@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from arcinvert.access.black_box import embedding_function, local_ask
+from arcinvert.access.black_box import embedding_function, function_ask
 from arcinvert.access.black_box_attacker import BlackBoxAttacker
 from arcinvert.access.options import AccessOptions
 from arcinvert.access.reference_server import ReferenceServer
@@ -141,7 +141,7 @@ def rows(options: argparse.Namespace, photographs: list[Path]) -> Iterator[Row]:
 
 def _limited(options: argparse.Namespace, photographs: list[Path], wanted: dict[str, Any]) -> Run:
     """Attack the target behind a server with a rate limit and failures."""
-    ask = local_ask(embedding_function(load(options.model)))
+    ask = function_ask(embedding_function(load(options.model)), "embeddings")
     with ReferenceServer(ask, "embeddings", rate=RATE, failures=FAILURES) as server:
         chosen = AccessOptions(
             access="embeddings",

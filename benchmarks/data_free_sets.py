@@ -17,8 +17,7 @@ from benchmarks.drawn_faces import KINDS, draw
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.data.lists import read_list, write_list
-from recognition.image_formats import SUFFIXES
-from recognition.images import atomic_path
+from recognition.images import atomic_path, list_images_below
 from recognition.loading import bundled_path, load
 from recognition.training.options import TrainingOptions
 
@@ -161,7 +160,7 @@ def rows_of(identities: dict[str, list[Path]]) -> list[dict[str, str]]:
 
 def rows_in(folder: Path) -> list[dict[str, str]]:
     """Return the rows of all faces in a folder and below it."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
+    paths = list_images_below(folder)
     return [{"file": str(path), "identity": path.parent.name} for path in paths]
 
 

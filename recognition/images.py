@@ -362,3 +362,8 @@ def _is_in_use(temporary: str) -> bool:
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the image files directly in `folder`, sorted by name."""
     return sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
+
+
+def list_images_below(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the image files in `folder` and in all folders below it, sorted by path."""
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES)

@@ -94,14 +94,11 @@ def _checked(answers: Any, count: int, answer: Answer, name: str) -> Answers:
     return np.asarray(found / norms)
 
 
-def embedding_function(
-    recogniser: Recogniser, dtype: torch.dtype = torch.float32
-) -> Callable[[Images], Answers]:
+def embedding_function(recogniser: Recogniser) -> Callable[[Images], Answers]:
     """Return a function from uint8 images, (n, size, size, 3), to a local network's embeddings, (n, dim).
 
     Args:
         recogniser: The network, which stays inside the function.
-        dtype: The floating-point type of its inner computation.
     """
 
     @torch.no_grad()
@@ -114,16 +111,6 @@ def embedding_function(
         return np.concatenate(parts)
 
     return embeddings
-
-
-def local_ask(embeddings: Callable[[Images], Answers]) -> Ask:
-    """Return what asks a function of this process for embeddings, such as `embedding_function`'s."""
-
-    def ask(images: Images, person: str, charge: Charge) -> Answers:
-        charge(len(images))
-        return embeddings(images)
-
-    return ask
 
 
 def comparing_ask(
@@ -155,7 +142,7 @@ def comparing_ask(
 
 
 def function_ask(function: Callable[..., Any], answer: Answer) -> Ask:
-    """Return what asks a user's function: images for embeddings, images and person for all else."""
+    """Return what asks a function of this process: images for embeddings, images and person for all else."""
 
     def ask(images: Images, person: str, charge: Charge) -> Any:
         charge(len(images))

@@ -15,8 +15,7 @@ from recognition.checkpoint import sha256
 from recognition.data.faces import read_face
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
-from recognition.image_formats import SUFFIXES
-from recognition.images import resized, to_tensor, to_uint8
+from recognition.images import list_images_below, resized, to_tensor, to_uint8
 from recognition.seeds import derive_seed
 
 
@@ -58,7 +57,7 @@ def load_faces(folder: Path | None, count: int, *, seed: int) -> PublicFaces:
         return PublicFaces(to_uint8(images), "synthetic faces")
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of faces, found none; check --public-faces")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = list_images_below(folder)
     listed = PhotographCollector()
     crops: list[NDArray[np.uint8]] = []
     for index in np.random.default_rng(derive_seed(seed, "public faces")).permutation(len(paths)):

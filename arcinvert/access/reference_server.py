@@ -19,7 +19,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from arcinvert.access.black_box import Answer, Ask, comparing_ask, embedding_function, local_ask
+from arcinvert.access.black_box import Answer, Ask, comparing_ask, embedding_function, function_ask
 from arcinvert.access.http_client import KEYS
 from recognition.data.faces import at_size, read_face
 from recognition.errors import InputError
@@ -153,7 +153,7 @@ def main() -> None:
     recogniser = load(given.model)
     embed = embedding_function(recogniser)
     if given.access == "embeddings":
-        ask = local_ask(embed)
+        ask = function_ask(embed, "embeddings")
     elif given.enrol is None:
         parser.error("expected --enrol with scores and decisions")
     else:

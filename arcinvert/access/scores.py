@@ -54,19 +54,22 @@ def estimate_by_scores(
         Science 10(3), 1995.
     """
     shown, answers = np.zeros(0, np.intp), np.zeros(0)
-    explained = EXPLAINED_AT_FIRST
+    estimate, explained = None, EXPLAINED_AT_FIRST
     for size in _sizes(min(budget, len(whitened))):
         chosen = model.most_informative(whitened, shown, size, explained)
         try:
             answers = np.append(answers, ask(chosen))
         except BudgetSpentError:
             # Retries took what was left.
-            if not len(shown):
+            if estimate is None:
                 raise
             break
         shown = np.append(shown, chosen)
-        explained = model.from_scores(whitened[shown], answers, decimals).explained
-    return Answered(model.from_scores(whitened[shown], answers, decimals), shown, answers)
+        estimate = model.from_scores(whitened[shown], answers, decimals)
+        explained = estimate.explained
+    if estimate is None:
+        raise BudgetSpentError(1, 0)
+    return Answered(estimate, shown, answers)
 
 
 def _sizes(count: int) -> list[int]:

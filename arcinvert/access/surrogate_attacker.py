@@ -39,7 +39,6 @@ from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.plan import AttackPlan
 from recognition.errors import InputError
 from recognition.images import resized, to_tensor, to_uint8
-from recognition.recogniser import Recogniser
 
 
 class SurrogateAttacker:
@@ -87,13 +86,15 @@ class SurrogateAttacker:
             found = fit_map(embeddings[:exact], answers)
             recogniser = MappedRecogniser(self._own, found, name=f"{self._own.name} as {box.name}")
             templates = np.concatenate([answers, found(embeddings[exact:])])
+            # The last point of the curve is the map itself.
+            counts = curve_points(exact, FEWEST_FACES)
+            maps = [
+                found if count == exact else fit_map(embeddings[:count], answers[:count]) for count in counts
+            ]
             self._map = {
                 "faces": found.faces,
                 "explained_variance": round(found.explained, 4),
-                "curve": [
-                    [count, round(fit_map(embeddings[:count], answers[:count]).explained, 4)]
-                    for count in curve_points(exact, FEWEST_FACES)
-                ],
+                "curve": [[count, round(one.explained, 4)] for count, one in zip(counts, maps, strict=True)],
             }
         else:
             self._model = TemplateModel(embeddings)
@@ -107,11 +108,6 @@ class SurrogateAttacker:
         )
         self._people: dict[str, dict[str, Any]] = {}
         self._opinions: list[dict[str, Any]] = []
-
-    @property
-    def recogniser(self) -> Recogniser:
-        """The surrogate, in the space of the templates that are inverted."""
-        return self.attacker.recogniser
 
     def estimate(self, person: str, name: str, template: Tensor | None) -> Tensor:
         """Return a person's template in the surrogate's space, (dim,), unit norm.

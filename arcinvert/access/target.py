@@ -21,7 +21,6 @@ from arcinvert.access.black_box import (
     comparing_ask,
     embedding_function,
     function_ask,
-    local_ask,
 )
 from arcinvert.access.http_client import http_ask, shown_address
 from arcinvert.access.meter import QueryMeter
@@ -90,7 +89,7 @@ def local_target(recogniser: Recogniser, options: AccessOptions, answer: Answer,
     templates: dict[str, Answers] = {}
     ask: Ask
     if answer == "embeddings":
-        ask = local_ask(embed)
+        ask = function_ask(embed, "embeddings")
     else:
         threshold = options.threshold if answer == "decisions" else None
         ask = comparing_ask(embed, templates, threshold=threshold, decimals=options.decimals)

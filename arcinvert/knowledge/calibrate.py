@@ -17,8 +17,7 @@ from arcinvert.knowledge.synthetic_faces import COUNT, SEED, draw_faces
 from recognition.checkpoint import sha256
 from recognition.data.faces import read_face
 from recognition.errors import InputError
-from recognition.image_formats import SUFFIXES
-from recognition.images import to_tensor
+from recognition.images import list_images_below, to_tensor
 from recognition.loading import NETWORKS, ModelChoice, bundled_path, load
 from recognition.options import DeviceName
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
@@ -128,7 +127,7 @@ def measure_synthetic(
 def _draw(folder: Path, faces: int) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of faces, found none; check --images")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = list_images_below(folder)
     if not found:
         raise InputError(f"{folder}: expected photographs of faces, found no image; check --images")
     order = np.random.default_rng(_SEED).permutation(len(found))

@@ -11,8 +11,7 @@ from torch import Tensor
 from arcinvert.knowledge.synthetic_faces import COUNT, draw_faces
 from recognition.data.faces import read_face
 from recognition.errors import InputError
-from recognition.image_formats import SUFFIXES
-from recognition.images import resized
+from recognition.images import list_images_below, resized
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 
 #: Receives the number of faces that are done, and of all.
@@ -59,7 +58,7 @@ def read_faces(
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of faces, found none; check --images")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = list_images_below(folder)
     crops = []
     for number, path in enumerate(paths, 1):
         progress(number, len(paths))

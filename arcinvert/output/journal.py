@@ -55,7 +55,7 @@ class Journal:
         if self._path.exists():
             self._restore(self._path, dict(json.loads(json.dumps(run()))))
         else:
-            _append(self._path, run())
+            append_line(self._path, run())
 
     def add(self, batch: FinishedBatch) -> None:
         """Note a batch, all images of which are written.
@@ -64,7 +64,7 @@ class Journal:
             InputError: If the disk is full.
         """
         if self._path is not None:
-            _append(self._path, vars(batch))
+            append_line(self._path, vars(batch))
 
     def remove(self) -> None:
         """Remove the file, as the run is complete."""
@@ -75,7 +75,7 @@ class Journal:
         """Read what is finished; whatever follows the last whole batch is removed."""
         kept, begun = 0, False
         for line in read_bytes(path, "the journal of a run", _MAX_BYTES).splitlines(keepends=True):
-            content = _parsed(line)
+            content = parsed_line(line)
             if content is None:
                 break
             if not begun:
@@ -98,10 +98,15 @@ class Journal:
                 file.truncate(kept)
         if not begun:
             path.unlink(missing_ok=True)
-            _append(path, run)
+            append_line(path, run)
 
 
-def _append(path: Path, content: Mapping[str, Any]) -> None:
+def append_line(path: Path, content: Mapping[str, Any]) -> None:
+    """Add an object as a line to a journal.
+
+    Raises:
+        InputError: If the disk is full.
+    """
     try:
         with path.open("ab") as file:
             file.write(json.dumps(content).encode() + b"\n")
@@ -120,7 +125,7 @@ def _batch_of(content: dict[str, Any], folder: Path) -> FinishedBatch | None:
     return batch if names and present else None
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def parsed_line(line: bytes) -> dict[str, Any] | None:
     """Return the object of a line; None if it is torn, as after a kill in the middle of writing it."""
     try:
         content = parse_json(line.decode()) if line.endswith(b"\n") else None

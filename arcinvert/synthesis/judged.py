@@ -14,7 +14,7 @@ from arcinvert.evaluation.similarity import Array, similarity_matrix
 from arcinvert.subjects.references import shipped_references
 from recognition.data.faces import read_face
 from recognition.errors import InputError
-from recognition.image_formats import SUFFIXES
+from recognition.images import list_images_below
 from recognition.recogniser import Recogniser
 
 #: The quantiles of similarities that a data card lists.
@@ -97,8 +97,8 @@ def judged_people(
 
 def _first_of_each(folder: Path) -> list[NDArray[np.uint8]]:
     found: dict[Path, NDArray[np.uint8]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or path.parent in found:
+    for path in list_images_below(folder):
+        if path.parent in found:
             continue
         try:
             found[path.parent] = read_face(path)

@@ -12,8 +12,7 @@ from torch import Tensor
 from arcinvert.knowledge.knowledge import Knowledge
 from recognition.data.faces import read_face
 from recognition.errors import InputError
-from recognition.image_formats import SUFFIXES
-from recognition.images import to_tensor
+from recognition.images import list_images_below, to_tensor
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
 #: The mean angle of a picture's target to its identity where no photographs measure it, degrees. The mean
@@ -97,7 +96,7 @@ def _embedded(
     """Return the templates of a folder's faces, and the folder that each photograph is in."""
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of faces, found none; check --known")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = list_images_below(folder)
     people: list[Path] = []
 
     def batches() -> Iterator[Tensor]:

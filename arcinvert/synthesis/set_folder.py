@@ -22,11 +22,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from arcinvert.output.folder import write_json
+from arcinvert.output.journal import append_line, parsed_line
 from arcinvert.synthesis.options import FormatName, Shard
 from recognition.checkpoint import write_safetensors
 from recognition.content import changed_parts
 from recognition.errors import InputError
-from recognition.files import parse_json, printable, read_bytes, read_json
+from recognition.files import printable, read_bytes, read_json
 from recognition.images import atomic_path, write_png
 
 FACES, SET, DIRECTIONS = "faces", "set.json", "identities.safetensors"
@@ -138,12 +139,7 @@ class SetFolder:
         Raises:
             InputError: If the disk is full.
         """
-        path = self._journal(shard)
-        try:
-            with path.open("ab") as file:
-                file.write(json.dumps(line).encode() + b"\n")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror}); free some space") from None
+        append_line(self._journal(shard), line)
 
     def mend(self, shard: Shard) -> None:
         """Remove what a killed run left of a journal's last line."""
@@ -161,12 +157,9 @@ class SetFolder:
             if not _JOURNAL.fullmatch(path.name):
                 continue
             for line in read_bytes(path, "the journal of a synthetic set", _MAX_JOURNAL).splitlines(True):
-                try:
-                    # Another part may be writing its last line now.
-                    content = parse_json(line.decode()) if line.endswith(b"\n") else None
-                except ValueError:
-                    content = None
-                if isinstance(content, dict) and "batch" in content:
+                # Another part may be writing its last line now.
+                content = parsed_line(line)
+                if content is not None and "batch" in content:
                     found[content["batch"]] = content
         return found
 

@@ -21,7 +21,7 @@ from recognition.data.parquet_images import list_parquet
 from recognition.data.records import RECORDS, list_records
 from recognition.data.shards import list_shards
 from recognition.errors import InputError
-from recognition.image_formats import SUFFIXES
+from recognition.images import list_images_below
 
 Listing = tuple[Mapping[str, Sequence[Path]], Mapping[Path, InputError]]
 
@@ -70,7 +70,7 @@ def open_unlabelled(path: str | os.PathLike[str]) -> FaceSource:
     if not path.is_dir() or _ending_inside(path):
         source = open_source(path)
         return replace(source, identities={"": labelled(source.identities).keys})
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = list_images_below(path)
     if not files:
         raise InputError(f"{path}: expected a folder of aligned faces, found no image; check the path")
     return FaceSource({"": files}, check=check_aligned)

@@ -4,6 +4,7 @@ A command loads the file as its own framework does, which may run code in it; th
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from recognition.detection.alignment import ALIGNED_SIZE
@@ -30,8 +31,11 @@ def name_of(path: Path, ending: str | None = None) -> str:
         ending: What replaces the ending of its name; None leaves it.
     """
     stem = path.stem if ending is not None else path.name
-    plain = _PLAIN.fullmatch(path.name) is not None
-    return (stem if plain else "FILE") + (ending or "")
+    return (stem if _is_plain(path.name) else "FILE") + (ending or "")
+
+
+def _is_plain(word: str) -> bool:
+    return _PLAIN.fullmatch(word) is not None
 
 
 def torchscript_refusal(path: Path) -> str:
@@ -77,17 +81,24 @@ def dense_refusal(path: Path) -> str:
     """Return the error message for a state dict of quantised or sparse tensors."""
     code = (
         f"import torch; state = torch.load('{name_of(path)}', map_location='cpu', weights_only=True); "
+        "state = state.get('state_dict', state); "
         "torch.save({key: one.dequantize() if one.is_quantized else one.to_dense() "
         f"for key, one in state.items()}}, '{name_of(path, '-dense.pth')}')"
     )
     return f"{path}: expected dense tensors, got sparse or quantised ones; convert them: {python(code)}"
 
 
-def one_state(path: Path, key: str) -> str:
-    """Return the command that saves one state dict out of several."""
+def one_state(path: Path, keys: Sequence[str]) -> str:
+    """Return the command that saves one state dict out of several.
+
+    Args:
+        path: The file.
+        keys: The keys that lead to it, from the outside; KEY stands for one that a shell would not take.
+    """
+    places = "".join(f"['{key if _is_plain(key) else 'KEY'}']" for key in keys)
     return python(
         f"import torch; torch.save(torch.load('{name_of(path)}', map_location='cpu', weights_only=True)"
-        f"['{key}'], '{name_of(path, '-network.pth')}')"
+        f"{places}, '{name_of(path, '-network.pth')}')"
     )
 
 
@@ -101,7 +112,7 @@ def compressed(path: Path) -> str:
 
 def own_code(path: Path) -> str:
     """Return how a network is loaded by its project's own code."""
-    return f"give the code that builds it as package.module:factory@{path.name}"
+    return f"give the code that builds it as package.module:factory@{name_of(path)}"
 
 
 def export(path: Path) -> str:
@@ -176,5 +187,5 @@ def of_ending(path: Path) -> str:
         ".caffemodel": f"{caffe} --onnx {onnx}",
     }
     if (command := commands.get(path.suffix.lower())) is not None:
-        return f"where you trust it, convert it: {command}"
+        return f"loading it may run code; where you trust it, convert it: {command}"
     return f"convert it to ONNX with the framework that wrote it, in PyTorch: {export(path)}"

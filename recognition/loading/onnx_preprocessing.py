@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from recognition.loading.onnx_network import OnnxNetwork
 from recognition.loading.onnx_operators.base import Node, integers
+from recognition.loading.onnx_operators.quantisation import quantised_type
 
 #: Ranges of pixel values, as presets and in words.
 RANGES = {"zero-to-255": "0 to 255", "zero-to-one": "0 to 1", "insightface": "-1 to 1"}
@@ -97,9 +98,9 @@ def _of_quantisation(network: OnnxNetwork) -> Reading | None:
     if node.operator != "QuantizeLinear" or constants[1] is None or constants[1].numel() != 1:
         return None
     given = constants[2] if len(constants) > 2 else None
-    point = torch.tensor(0, dtype=torch.uint8) if given is None else given
-    limits, scale = torch.iinfo(point.dtype), float(constants[1])
-    low, high = ((limit - int(point)) * scale for limit in (limits.min, limits.max))
+    limits, scale = torch.iinfo(quantised_type(node, given)), float(constants[1])
+    point = 0 if given is None else int(given)
+    low, high = ((limit - point) * scale for limit in (limits.min, limits.max))
     words = f"it quantises its input from {low:.4g} to {high:.4g}"
     if high > _QUANTISED:
         return Reading("zero-to-255", words)

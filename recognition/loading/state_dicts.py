@@ -109,7 +109,7 @@ def find_weights(loaded: Any, path: Path) -> Weights:
     while isinstance(loaded, dict) and not is_state(loaded) and len(wrappers) < _MAX_WRAPPERS:
         key = next((key for key in _WRAPPERS if isinstance(loaded.get(key), dict)), None)
         if key is None:
-            key = _only_state(loaded, path)
+            key = _only_state(loaded, path, wrappers)
         if key is None:
             break
         wrappers.append(key)
@@ -119,13 +119,19 @@ def find_weights(loaded: Any, path: Path) -> Weights:
     return Weights(tensors, head, (*wrappers, *prefixes), state)
 
 
-def _only_state(loaded: dict[Any, Any], path: Path) -> str | None:
-    """Return the key of the one dict of tensors among a dict's values; None if there is none."""
+def _only_state(loaded: dict[Any, Any], path: Path, wrappers: Sequence[str]) -> str | None:
+    """Return the key of the one dict of tensors among a dict's values; None if there is none.
+
+    Args:
+        loaded: The dict.
+        path: The file.
+        wrappers: The keys that led to the dict.
+    """
     keys = [key for key, value in loaded.items() if isinstance(key, str) and is_state(value)]
     if len(keys) > 1:
         raise InputError(
             f"{path}: expected one state dict, got {_listed(keys)}; save the network's alone: "
-            f"{one_state(path, keys[0])}"
+            f"{one_state(path, [*wrappers, keys[0]])}"
         )
     return keys[0] if keys else None
 

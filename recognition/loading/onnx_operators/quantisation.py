@@ -32,7 +32,12 @@ def _along(node: Node, parameter: Tensor, value: Tensor) -> Tensor:
     return parameter.reshape([-1 if one == axis else 1 for one in range(value.ndim)])
 
 
-def _quantised_type(node: Node, zero_point: Tensor | None) -> torch.dtype:
+def quantised_type(node: Node, zero_point: Tensor | None) -> torch.dtype:
+    """Return the type of the integers that a node makes or takes.
+
+    Raises:
+        InputError: If they have neither 8 nor 16 bits.
+    """
     # Without either, quantised values are ONNX's element type 2, unsigned bytes.
     dtype = torch_type(node.get("output_dtype", 0) or 2) if zero_point is None else zero_point.dtype
     if dtype not in _QUANTISED:
@@ -41,7 +46,7 @@ def _quantised_type(node: Node, zero_point: Tensor | None) -> torch.dtype:
 
 
 def _quantize(node: Node, value: Tensor, scale: Tensor, zero_point: Tensor | None = None) -> Tensor:
-    limits = torch.iinfo(_quantised_type(node, zero_point))
+    limits = torch.iinfo(quantised_type(node, zero_point))
     scaled = value.float() / _along(node, scale, value)
     # Rounded first, as the specification has it, and the zero point is whole.
     rounded = scaled + (scaled.round() - scaled).detach()

@@ -14,7 +14,6 @@ from arcinvert.access.black_box import (
     comparing_ask,
     embedding_function,
     function_ask,
-    local_ask,
 )
 from arcinvert.access.meter import BudgetSpentError, QueryMeter
 from arcinvert.access.options import AccessOptions
@@ -56,7 +55,7 @@ def test_no_attribute_leads_to_the_network(tiny: Recogniser, answer: Answer) -> 
 
 def test_answers_are_those_of_the_network_on_eight_bits(tiny: Recogniser) -> None:
     meter = QueryMeter(100)
-    box = BlackBox(local_ask(embedding_function(tiny)), "embeddings", meter, name="tiny")
+    box = BlackBox(function_ask(embedding_function(tiny), "embeddings"), "embeddings", meter, name="tiny")
     images = torch.rand(3, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = tiny((images * 255).round() / 255)
@@ -68,7 +67,8 @@ def test_answers_are_those_of_the_network_on_eight_bits(tiny: Recogniser) -> Non
 
 
 def test_no_gradient_comes_back(tiny: Recogniser) -> None:
-    box = BlackBox(local_ask(embedding_function(tiny)), "embeddings", QueryMeter(), name="tiny")
+    ask = function_ask(embedding_function(tiny), "embeddings")
+    box = BlackBox(ask, "embeddings", QueryMeter(), name="tiny")
     images = torch.rand(1, 3, 112, 112, requires_grad=True)
     assert isinstance(box.query(images, "test"), np.ndarray)
     assert images.grad is None

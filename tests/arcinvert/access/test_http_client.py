@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from arcinvert.access.black_box import Answer, BlackBox, comparing_ask, local_ask
+from arcinvert.access.black_box import Answer, BlackBox, comparing_ask, function_ask
 from arcinvert.access.http_client import ATTEMPTS, http_ask, shown_address
 from arcinvert.access.meter import BudgetSpentError, QueryMeter
 from arcinvert.access.reference_server import ReferenceServer
@@ -26,7 +26,7 @@ def box_of(server: ReferenceServer, answer: Answer, meter: QueryMeter) -> BlackB
 
 
 def test_images_arrive_unchanged_and_are_counted() -> None:
-    with ReferenceServer(local_ask(embeddings), "embeddings") as server:
+    with ReferenceServer(function_ask(embeddings, "embeddings"), "embeddings") as server:
         meter = QueryMeter(10)
         found = box_of(server, "embeddings", meter).query(IMAGES, "test")
         np.testing.assert_allclose(found, embeddings(IMAGES), atol=1e-12)
@@ -49,7 +49,8 @@ def test_the_person_is_named(answer: Answer) -> None:
 
 
 def test_failed_attempts_are_repeated_and_counted() -> None:
-    with ReferenceServer(local_ask(embeddings), "embeddings", failures=0.4, seed=1) as server:
+    ask = function_ask(embeddings, "embeddings")
+    with ReferenceServer(ask, "embeddings", failures=0.4, seed=1) as server:
         meter = QueryMeter()
         found = box_of(server, "embeddings", meter).query(IMAGES, "test")
         np.testing.assert_allclose(found, embeddings(IMAGES), atol=1e-12)
@@ -59,7 +60,7 @@ def test_failed_attempts_are_repeated_and_counted() -> None:
 
 def test_a_rate_limit_is_waited_for_as_long_as_the_server_asks() -> None:
     waits: list[float] = []
-    with ReferenceServer(local_ask(embeddings), "embeddings", rate=0.001) as server:
+    with ReferenceServer(function_ask(embeddings, "embeddings"), "embeddings", rate=0.001) as server:
         ask = http_ask(server.url, "embeddings", wait=waits.append)
         meter = QueryMeter()
         box = BlackBox(ask, "embeddings", meter, name="server")
@@ -72,7 +73,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_the_server_asks() -> None:
 
 
 def test_retries_do_not_exceed_the_budget() -> None:
-    with ReferenceServer(local_ask(embeddings), "embeddings", failures=1.0) as server:
+    with ReferenceServer(function_ask(embeddings, "embeddings"), "embeddings", failures=1.0) as server:
         meter = QueryMeter(3)
         with pytest.raises(BudgetSpentError):
             box_of(server, "embeddings", meter).query(IMAGES, "test")
@@ -80,7 +81,7 @@ def test_retries_do_not_exceed_the_budget() -> None:
 
 
 def test_an_address_without_a_server_is_reported() -> None:
-    with ReferenceServer(local_ask(embeddings), "embeddings") as server:
+    with ReferenceServer(function_ask(embeddings, "embeddings"), "embeddings") as server:
         pass
     with pytest.raises(InputError, match="expected an answer in"):
         box_of(server, "embeddings", QueryMeter()).query(IMAGES[:1], "test")
@@ -88,7 +89,7 @@ def test_an_address_without_a_server_is_reported() -> None:
 
 def test_another_kind_of_answer_is_reported() -> None:
     with (
-        ReferenceServer(local_ask(embeddings), "embeddings") as server,
+        ReferenceServer(function_ask(embeddings, "embeddings"), "embeddings") as server,
         pytest.raises(InputError, match="expected JSON with 'score'"),
     ):
         box_of(server, "scores", QueryMeter()).query(IMAGES[:1], "test")

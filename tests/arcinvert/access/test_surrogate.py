@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from arcinvert.access.black_box import BlackBox, embedding_function, local_ask
+from arcinvert.access.black_box import BlackBox, embedding_function, function_ask
 from arcinvert.access.faces import PublicFaces
 from arcinvert.access.meter import QueryMeter
 from arcinvert.access.surrogate import (
@@ -72,14 +72,15 @@ def test_a_mapped_recogniser_is_the_surrogate_then_the_map(tiny: Recogniser) -> 
 
 def test_each_face_is_shown_once_and_no_more_than_asked(tiny: Recogniser) -> None:
     meter = QueryMeter(1000)
-    box = BlackBox(local_ask(embedding_function(tiny)), "embeddings", meter, name="tiny")
+    box = BlackBox(function_ask(embedding_function(tiny), "embeddings"), "embeddings", meter, name="tiny")
     answers = queried(box, faces(20), 15)
     assert meter.count == len(answers) == 15
     np.testing.assert_allclose(answers, embedded_faces(tiny, faces(20))[:15], atol=1e-5)
 
 
 def test_too_few_faces_are_refused(tiny: Recogniser) -> None:
-    box = BlackBox(local_ask(embedding_function(tiny)), "embeddings", QueryMeter(8), name="tiny")
+    ask = function_ask(embedding_function(tiny), "embeddings")
+    box = BlackBox(ask, "embeddings", QueryMeter(8), name="tiny")
     with pytest.raises(InputError, match="queries: expected 10 public faces"):
         queried(box, faces(20), 20)
 

@@ -191,6 +191,17 @@ def test_a_hostile_name_is_not_part_of_a_command(name):
     assert words == ["python", "-m", "tf2onnx.convert", "--tflite", "FILE", "--output", "FILE.onnx"]
 
 
+@pytest.mark.parametrize("key", ["$(id)", "`id`", '"; id; "', "']; import os #", "a b"])
+def test_a_hostile_key_is_not_part_of_a_command(tmp_path, key):
+    state = state_of(tiny_body(inner_norm=False))
+    torch.save({"model": {key: state, "z": state}}, tmp_path / "two.pth")
+    with pytest.raises(InputError, match="expected one state dict, got 2") as raised:
+        load(tmp_path / "two.pth")
+    command = str(raised.value).rpartition("alone: ")[2]
+    assert shlex.split(command)[2].endswith("['model']['KEY'], 'two-network.pth')")
+    assert key not in command
+
+
 def test_a_folder_is_refused_with_the_files_in_it(tmp_path):
     (tmp_path / "model.pt").write_bytes(b"")
     with pytest.raises(InputError, match=r"got a folder; give one of its files: model\.pt"):
