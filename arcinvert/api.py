@@ -11,6 +11,7 @@ from typing import Any
 from arcinvert.attacked import Model
 from arcinvert.attacker import Attacker
 from arcinvert.run import Run
+from arcinvert.workers.base import Workers
 from recognition.loading import BUNDLED
 from recognition.options import DeviceName, Precision
 from recognition.recogniser import Preprocessing
@@ -28,6 +29,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
         device: DeviceName = "auto",
         precision: Precision = "auto",
         calibrate: bool = True,
+        workers: Workers | None = None,
         **keywords: Any,
     ) -> Run:
         attacker = Attacker(
@@ -38,6 +40,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
             device=device,
             precision=precision,
             calibrate=calibrate,
+            workers=workers,
         )
         return method(attacker, *arguments, **keywords)
 

@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import Any, get_args
 
 from arcinvert.arguments import check_callback, check_path, check_word
-from arcinvert.attack import Attacks, Task
+from arcinvert.attack import Attacks
 from arcinvert.attacked import Model, as_recogniser
 from arcinvert.evaluation.judges import DlibJudge, Judge
-from arcinvert.inversion.progress import OnStep, StepCounter
-from arcinvert.inversion.result import Inversion
+from arcinvert.inversion.progress import OnStep
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.knowledge.public_photographs import Overlap, find_overlap
+from arcinvert.network_attacker import NetworkAttacker
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from arcinvert.recipes import TargetKind
@@ -28,6 +28,7 @@ from arcinvert.subjects import (
 from arcinvert.subjects.classes import wanted_classes
 from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of, without_type_2
 from arcinvert.subjects.subject import Subject
+from arcinvert.workers.base import InProcess, Workers
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
 from recognition.loading import BUNDLED
@@ -36,7 +37,7 @@ from recognition.recogniser import Preprocessing
 from recognition.runtime import choose_device, choose_dtype
 
 
-class Attacker:
+class Attacker(NetworkAttacker):
     """A loaded network with what is known of public faces: attacks it any number of times.
 
     Args:
@@ -50,6 +51,7 @@ class Attacker:
         knowledge: What is known of public faces, if it is loaded already; None loads it.
         calibrate: Whether a network that has no file of statistics is measured on synthetic faces, once,
             before the first attack that uses them. What is measured is cached.
+        workers: Where batches are computed, of `open_workers`; None computes them in this process.
 
     Raises:
         InputError: If the network, the statistics or the decoder cannot be loaded.
@@ -71,20 +73,26 @@ class Attacker:
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
         calibrate: bool = True,
+        workers: Workers | None = None,
     ) -> None:
         check_word("device", device, get_args(DeviceName))
         check_word("precision", precision, get_args(Precision))
         check_path("statistics", statistics)
         check_path("decoder", decoder)
-        self.device = choose_device(device)
-        self.dtype = choose_dtype(self.device, precision)
-        self.recogniser = as_recogniser(model, preprocessing).to(self.device)
-        self.knowledge = (
-            load_knowledge(self.recogniser, statistics, decoder) if knowledge is None else knowledge
+        chosen = choose_device(device)
+        recogniser = as_recogniser(model, preprocessing).to(chosen)
+        super().__init__(
+            recogniser,
+            load_knowledge(recogniser, statistics, decoder) if knowledge is None else knowledge,
+            choose_dtype(chosen, precision),
         )
         self._files = {"statistics": statistics, "decoder": decoder}
         self._calibrate = calibrate and knowledge is None
-        self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+        self.workers = InProcess() if workers is None else workers
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process has; it computes there."""
+        return vars(self) | {"workers": InProcess()}
 
     @cached_property
     def judge(self) -> Judge:
@@ -243,49 +251,6 @@ class Attacker:
         inputs = {"templates": name_of(templates)}
         return _run(self, "from-embedding", subjects, chosen, inputs, out, resume, progress)
 
-    def reconstruct(
-        self,
-        subjects: Sequence[Subject],
-        plan: AttackPlan,
-        *,
-        batch: int = 0,
-        on_step: OnStep | None = None,
-    ) -> Inversion:
-        """Return the inversion of one batch: `plan.samples` images of each subject, subject by subject.
-
-        Args:
-            subjects: Whom to attack, of the plan's kind of target.
-            plan: Every decision about the attack.
-            batch: The batch's number from 0, which random augmentation follows from.
-            on_step: Receives every step.
-        """
-        tasks = [Task(subject, sample) for subject in subjects for sample in range(plan.samples)]
-        return self.run_batch(tasks, plan, batch=batch, batches=batch + 1, on_step=on_step)
-
-    def run_batch(
-        self,
-        tasks: Sequence[Task],
-        plan: AttackPlan,
-        *,
-        batch: int,
-        batches: int,
-        on_step: OnStep | None,
-    ) -> Inversion:
-        """Return the inversion of one batch of several; see `reconstruct`.
-
-        Args:
-            tasks: The images to make.
-            plan: Every decision about the attack.
-            batch: The batch's number from 0.
-            batches: The number of batches.
-            on_step: Receives every step.
-        """
-        attack = self.attacks.of(plan)
-        pending = attack.initialisation.pending_steps
-        steps = pending + plan.steps_per_batch
-        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches, preparation=pending)
-        return attack.run(tasks, batch=batch, counter=counter)
-
 
 def _run(
     attacker: Attacker,
@@ -314,6 +279,7 @@ def _run(
         notes=[*notes, *([sentence] if overlap is not None and (sentence := overlap.sentence()) else [])],
         resume=resume,
         overlap=overlap,
+        workers=attacker.workers,
     )
 
 

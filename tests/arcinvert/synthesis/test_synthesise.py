@@ -13,9 +13,10 @@ from safetensors.numpy import load_file
 from arcinvert import Attacker, InputError
 from arcinvert.synthesis import set_folder
 from arcinvert.synthesis import synthesise as module
-from arcinvert.synthesis.options import Shard, SynthesisOptions
+from arcinvert.synthesis.options import SynthesisOptions
 from arcinvert.synthesis.pictures import Pictures
 from arcinvert.synthesis.synthesise import Batches, Synthesis, synthesise
+from arcinvert.workers.options import Shard
 from recognition.data.sources import open_source
 from recognition.images import read_image
 from tests.arcinvert.synthesis.networks import options, small_attacker
