@@ -46,7 +46,8 @@ class RayWorkers(Spread):
         if not self._ray.is_initialized():
             try:
                 self._ray.init(self._address, log_to_driver=False, configure_logging=False)
-            except (ConnectionError, RuntimeError, ValueError) as error:
+            except Exception as error:
+                # Whatever it raises, bare exceptions among them, is about the cluster.
                 raise InputError(
                     f"workers: expected a cluster of Ray at {self._address or 'this machine'}, found none "
                     f"({one_line(error)}); start one with 'ray start --head'"

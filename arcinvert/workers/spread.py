@@ -128,16 +128,26 @@ class _Map:
 
     def give(self) -> bool:
         """Give jobs to all free workers; return whether any worker computes."""
-        while (index := self._free()) is not None:
+        while chosen := self._chosen():
+            # All start before the first one is given its work, which waits until that one has imported torch.
+            for index in chosen:
+                self._spread.worker(index)
+            for index in chosen:
+                self._submit(index, self._running[index])
+        return bool(self._running)
+
+    def _chosen(self) -> list[int]:
+        """Return free workers, each of which now has a job."""
+        chosen = []
+        for index in range(self._spread.count):
+            if index in self._running:
+                continue
             task = self._again.popleft() if self._again else next(self._source, None)
             if task is None:
                 break
             self._running[index] = task
-            self._submit(index, task)
-        return bool(self._running)
-
-    def _free(self) -> int | None:
-        return next((index for index in range(self._spread.count) if index not in self._running), None)
+            chosen.append(index)
+        return chosen
 
     def _submit(self, index: int, task: tuple[int, Any]) -> None:
         try:
