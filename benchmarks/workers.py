@@ -87,6 +87,8 @@ def main() -> None:
             samples=1,
             steps=given.steps,
             device="cpu",
+            # Of random weights nothing is to be learned from faces, which takes minutes.
+            calibrate=given.model is not None,
             key_file=folder / "key.json",
         )
         found = [measure(options, folder / f"out-{one}", one, given.threads) for one in given.workers]

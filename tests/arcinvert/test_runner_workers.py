@@ -24,7 +24,8 @@ def described(out: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("_short_preparation")
 def test_two_processes_make_the_run_of_one(tiny_model: Path, two_workers: Workers, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"steps": 2, "samples": 2, "batch_size": 2, "knowledge": "weights"}
+    options: dict[str, Any] = {"steps": 2, "samples": 2, "batch_size": 2, "restarts": 1}
+    options["knowledge"] = "weights"
     steps: list[tuple[int, int, int]] = []
     with open_workers(1) as one:
         runs = [
