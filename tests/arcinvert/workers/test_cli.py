@@ -1,4 +1,4 @@
-"""What commands refuse of `--workers`, `--threads` and `--shard`, in one line and before a network is loaded."""
+"""What commands refuse of `--workers`, `--threads` and `--shard`: one line, before a network is loaded."""
 
 from pathlib import Path
 
