@@ -24,9 +24,11 @@ from arcinvert.audit.units import (
 )
 from arcinvert.evaluation.judges import Judge, RecogniserJudge
 from arcinvert.evaluation.perceptual import Distance, find_lpips, ssim
-from arcinvert.evaluation.similarity import Array
 from arcinvert.inversion.progress import OnStep
 from recognition.errors import InputError
+
+#: A figure of each reconstruction, (people, samples).
+Figures = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class AttackWork:
             for name, change in TRANSFORMS.items()
         }
 
-    def _compared(self, found: Reconstructions, sources: Crops) -> tuple[Array, Array | None]:
+    def _compared(self, found: Reconstructions, sources: Crops) -> tuple[Figures, Figures | None]:
         """Return SSIM and LPIPS to the photographs, (people, samples) each."""
         samples = found.images.shape[1]
         pairs = found.images.reshape(-1, *found.images.shape[2:]), np.repeat(sources, samples, 0)
