@@ -153,7 +153,7 @@ class Attacker:
         chosen = _checked(options, out, progress, photos)
         wanted, choice = wanted_classes(class_id, class_name), subcentre_choice(subcentre, clusters)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
-        inputs = {"classes": wanted, "photos": last_part(photos)}
+        inputs: dict[str, Any] = {"classes": wanted, "photos": last_part(photos)}
         if choice is not None:
             subjects = subcentre_subjects(subjects, self.recogniser, self.judge, choice)
             inputs |= {"subcentre": choice.which, "clusters": last_part(clusters)}

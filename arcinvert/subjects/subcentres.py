@@ -97,7 +97,7 @@ def subcentre_subjects(
             "which has one; leave it out, or give --subcentres K with a file of --centres"
         )
     source = None if choice.clusters is None else open_source(choice.clusters)
-    found = []
+    found: list[Subject] = []
     for subject in subjects:
         label = _label(subject)
         clusters = None if source is None else cluster_photographs(recogniser, subcentres, source, label)

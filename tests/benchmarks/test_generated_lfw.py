@@ -192,7 +192,7 @@ def test_the_command_writes_the_table_and_who_is_known(tiny_model, aligned, tmp_
         generated_lfw.FLOOR,
         generated_lfw.CEILING,
     }
-    rows = list(csv.DictReader((out / "pairs.csv").open()))
+    rows = list(csv.DictReader((out / "pairs.csv").read_text().splitlines()))
     assert len(rows) == 8
     assert [row["mated"] for row in rows] == ["yes", "yes", "no", "no"] * 2
     assert {row["first known"] for row in rows} == {"yes"}, "these people are not the bundled networks'"

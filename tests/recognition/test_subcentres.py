@@ -1,6 +1,7 @@
 """Sub-centres: which is dominant, and which photographs are nearest to each."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ class Colour(nn.Module):
 
 
 @pytest.fixture
-def colours(tmp_path) -> FaceSource:
+def colours(tmp_path: Path) -> FaceSource:
     """Photographs of one colour each, of two people; one file is damaged."""
     faces = {"Ann": {"a": (255, 128), "b": (255, 200), "c": (128, 255), "d": (0, 128)}, "Bob": {"e": (1, 1)}}
     for person, photographs in faces.items():
@@ -67,7 +68,7 @@ def colours(tmp_path) -> FaceSource:
     return open_source(tmp_path)
 
 
-def test_photographs_are_at_their_nearest_centre_by_their_angle(colours) -> None:
+def test_photographs_are_at_their_nearest_centre_by_their_angle(colours: FaceSource) -> None:
     recogniser = Recogniser(
         Colour(), name="colour", centres=torch.eye(2), class_names=("Ann", "Bob")
     ).freeze()
@@ -84,7 +85,7 @@ def test_photographs_are_at_their_nearest_centre_by_their_angle(colours) -> None
     assert found[2] == []
 
 
-def test_a_class_without_photographs_or_names_is_refused(colours) -> None:
+def test_a_class_without_photographs_or_names_is_refused(colours: FaceSource) -> None:
     named = Recogniser(Colour(), name="colour", centres=torch.eye(2), class_names=("Ann", "Cat")).freeze()
     subcentres = SubCentres(torch.eye(2).expand(2, 2, 2), None)
     with pytest.raises(InputError, match="expected training photographs of Cat, found none"):

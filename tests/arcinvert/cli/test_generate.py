@@ -47,7 +47,7 @@ def test_the_centres_of_a_class_are_attacked_apart(
     write_safetensors(model, tensors, metadata)
     (tmp_path / "faces" / "Cat Charlie").mkdir(parents=True)
     write_png(tmp_path / "faces" / "Cat Charlie" / "1.png", astronaut_crop)
-    command = (
+    command: tuple[object, ...] = (
         "generate",
         "--class-id",
         2,

@@ -83,6 +83,7 @@ def test_the_judge_compares_with_the_nearest_training_photograph(
     assert near.subcentre.number == 2
     assert near.subcentre.angles == pytest.approx([0], abs=0.1)
     np.testing.assert_array_equal(near.subcentre.photographs[0], astronaut_crop)
+    assert near.reference.source is not None
     np.testing.assert_allclose(near.reference.source, judge.embed([astronaut_crop])[0])
     for other in others:
         assert other.subcentre is not None

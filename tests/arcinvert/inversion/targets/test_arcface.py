@@ -74,8 +74,10 @@ def test_one_of_several_centres_stands_for_the_class_of_its_image(whiten: bool) 
     for embedding, label, template in zip(embeddings, labels, own, strict=True):
         rows = centres.clone()
         rows[label] = template
-        vectors = [embedding[None], rows] if whitening is None else map(whitening, (embedding[None], rows))
-        expected += naive_arcface(*(one.numpy() for one in vectors), [label], SCALE, MARGIN)
+        one, compared = embedding[None], rows
+        if whitening is not None:
+            one, compared = whitening(one), whitening(compared)
+        expected += naive_arcface(one.numpy(), compared.numpy(), [label], SCALE, MARGIN)
     assert target(embeddings).tolist() == pytest.approx(expected, rel=1e-9)
     assert torch.equal(target.templates, own)
 
