@@ -157,7 +157,9 @@ class Attacker:
         if choice is not None:
             subjects = subcentre_subjects(subjects, self.recogniser, self.judge, choice)
             inputs |= {"subcentre": choice.which, "clusters": last_part(clusters)}
-        notes = training_notes(subjects, photos=photos is not None) + without_type_2(subjects, photos)
+        # The centres of a class have its note once.
+        classes = list({subject.label: subject for subject in reversed(subjects)}.values())[::-1]
+        notes = training_notes(classes, photos=photos is not None) + without_type_2(classes, photos)
         return _run(self, "generate", subjects, chosen, inputs, out, resume, progress, notes, True)
 
     @takes(AttackOptions)
