@@ -82,19 +82,25 @@ def photographs_of(pairs: Sequence[Pair]) -> list[Path]:
     return list(dict.fromkeys(path for first, second, _, _ in pairs for path in (first, second)))
 
 
-def strangers(people: Sequence[str]) -> NDArray[np.intp]:
-    """Return for each photograph the index of one of another person, each photograph once.
+def strangers(people: Sequence[str], seed: int) -> NDArray[np.intp]:
+    """Return for each photograph the index of one of another person, drawn by a seed, each photograph once.
+
+    Two photographs of one person get photographs of different people, but for chance.
 
     Raises:
         InputError: If one person has more than half of the photographs.
     """
-    order = np.argsort(people, kind="stable")
-    most = int(np.unique(people, return_counts=True)[1].max())
-    if 2 * most > len(people):
+    _, person = np.unique(people, return_inverse=True)
+    if 2 * int(np.bincount(person).max()) > len(people):
         raise InputError("pairs: expected photographs of several people, got most of them of one")
-    moved = np.empty(len(people), dtype=np.intp)
-    # In the order of people, no block of one person overlaps with itself after so long a move.
-    moved[order] = np.roll(order, most)
+    generator = np.random.default_rng(seed)
+    moved = generator.permutation(len(people))
+    for index in range(len(people)):
+        if person[moved[index]] == person[index]:
+            # As others have at least as many photographs, there is one whose change puts both right.
+            possible = np.flatnonzero((person != person[index]) & (person[moved] != person[index]))
+            other = generator.choice(possible)
+            moved[[index, other]] = moved[[other, index]]
     return moved
 
 
@@ -242,7 +248,7 @@ def compare(options: argparse.Namespace) -> None:
     of_real, of_generated = judge.embed(real), judge.embed(list(generated))
     own = RecogniserJudge(attacker.recogniser)
     of_own = own.embed(list(generated))
-    others = of_generated[strangers(pairs.people)]
+    others = of_generated[strangers(pairs.people, options.seed)]
 
     def compared(one: NDArray[Any], other: NDArray[Any], by: Judge = judge) -> NDArray[np.float64]:
         return similarity(one[pairs.first], other[pairs.second], by.metric)
@@ -262,8 +268,8 @@ def compare(options: argparse.Namespace) -> None:
         f"{len(drawn):,} of LFW's pairs, {len(photographs):,} photographs, {len(set(pairs.people)):,} "
         f"people; {missing:,} pairs of the list were left out, as no face was found in a photograph. "
         f"Attacked: {attacker.recogniser.name}; judge: {judge.name}. Columns: mated + nonmated pairs, the "
-        f"share decided right with its 95 % interval over people. {alone:,} pairs have held-out people "
-        "alone; the bundled networks were trained on people of all others. With the mean face in place of "
+        f"share decided right with its 95 % interval over people. Pairs of held-out people "
+        f"alone: {alone:,}; the bundled networks were trained on people of all others. With the mean face in place of "
         "all photographs the accuracy is 0.5."
     )
     print(f"\n{body}\n\n{ends}")

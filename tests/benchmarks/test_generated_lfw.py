@@ -59,11 +59,24 @@ def test_a_larger_draw_begins_with_the_photographs_of_a_smaller_one():
 
 def test_nobody_stands_for_themselves_on_the_floor():
     people = ["c", "a", "b", "a", "c", "a", "d", "b"]
-    moved = strangers(people)
+    moved = strangers(people, 0)
     assert sorted(moved) == list(range(8))
     assert all(people[index] != person for index, person in zip(moved, people, strict=True))
     with pytest.raises(InputError, match=r"^pairs: expected photographs of several people"):
-        strangers(["a", "a", "b"])
+        strangers(["a", "a", "b"], 0)
+
+
+def test_the_floor_keeps_nothing_of_who_is_on_two_photographs():
+    people = [f"P{number // 2:03}" for number in range(400)]
+    moved = strangers(people, 1)
+    assert sorted(moved) == list(range(400))
+    replaced = np.array(people)[moved]
+    assert not (replaced == np.array(people)).any()
+    # By chance one of 200 pairs; a move of whole people would keep all of them together.
+    assert (replaced[::2] == replaced[1::2]).sum() <= 6
+    # One person with half of the photographs leaves no choice but the others'.
+    half = ["a"] * 10 + list("bcdefghijk")
+    assert all(half[index] != person for index, person in zip(strangers(half, 0), half, strict=True))
 
 
 def test_pairs_are_counted_apart_by_who_is_known():
