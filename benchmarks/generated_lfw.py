@@ -268,9 +268,9 @@ def compare(options: argparse.Namespace) -> None:
         f"{len(drawn):,} of LFW's pairs, {len(photographs):,} photographs, {len(set(pairs.people)):,} "
         f"people; {missing:,} pairs of the list were left out, as no face was found in a photograph. "
         f"Attacked: {attacker.recogniser.name}; judge: {judge.name}. Columns: mated + nonmated pairs, the "
-        f"share decided right with its 95 % interval over people. Pairs of held-out people "
-        f"alone: {alone:,}; the bundled networks were trained on people of all others. With the mean face in place of "
-        "all photographs the accuracy is 0.5."
+        "share decided right with its 95 % interval over people. Pairs of held-out people alone: "
+        f"{alone:,}; the bundled networks were trained on people of all others. With the mean face in place "
+        "of all photographs the accuracy is 0.5."
     )
     print(f"\n{body}\n\n{ends}")
     write_table(options.out, f"{body}\n\n{ends}\n", figures)
