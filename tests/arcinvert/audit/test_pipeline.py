@@ -1,12 +1,7 @@
 """Whole audits of tiny networks: what is in the report, that it survives a kill, what is refused."""
 
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +16,7 @@ from arcinvert.audit.runner import preview_audit, run_audit
 from arcinvert.audit.schema import audit_schema
 from recognition.config import to_json
 from recognition.errors import InputError
+from tests import forked
 
 FILES = ("audit.json", "report.html", "report.md", "report.pdf")
 
@@ -135,18 +131,15 @@ def test_a_stopped_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_p
 def test_a_killed_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_path: Path) -> None:
     (tmp_path / "audit.toml").write_text(options_toml(to_json(replace(options, samples=4, steps=6))))
 
-    def command(out: str) -> list[str]:
-        config = ["--config", str(tmp_path / "audit.toml"), "--key-file", str(tmp_path / "key.json")]
-        return [sys.executable, "-m", "arcinvert", "audit", *config, "--out", str(tmp_path / out)]
+    def arguments(out: str) -> tuple[str, list[object]]:
+        config = ("--config", tmp_path / "audit.toml", "--key-file", tmp_path / "key.json")
+        return "arcinvert", ["audit", *config, "--out", tmp_path / out]
 
-    subprocess.run(command("whole"), check=True, capture_output=True)
-    killed = subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "killed-work" / "attack-00000.npz").exists() and killed.poll() is None:
-        time.sleep(0.01)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
+    assert forked.run(forked.command, *arguments("whole")).returncode == 0
+    killed = forked.start(forked.command, *arguments("killed"), output=tmp_path)
+    forked.kill_once(killed, (tmp_path / "killed-work" / "attack-00000.npz").exists)
     assert not (tmp_path / "killed" / "audit.json").exists()
-    subprocess.run(command("killed"), check=True, capture_output=True)
+    assert forked.run(forked.command, *arguments("killed")).returncode == 0
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
