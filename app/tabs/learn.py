@@ -157,7 +157,7 @@ def build(context: Context) -> gr.Button:
             "to see the training."
         )
     )
-    gr.HTML(toys_view(shipped_toys()), js_on_load="arcinvert.toys(element)", elem_id="toys")
+    gr.HTML(toys_view(shipped_toys()), js_on_load="arcinvert.playWhenSeen(element)", elem_id="toys")
     gr.HTML(
         '<h2 class="ai-title">What a margin does</h2>'
         + note(
