@@ -19,6 +19,8 @@ from ..wording import PageError
 
 #: Classes that the list offers; others can be typed by number or name.
 LISTED = 10_000
+#: Most characters of a name that is typed; a longer one would be compared with all names for minutes.
+LONGEST = 200
 
 
 def class_choices(recogniser: Recogniser) -> list[str]:
@@ -42,11 +44,13 @@ def wanted_class(text: str | None) -> int | str:
         text: `123: Some Name`, a number, or a name.
 
     Raises:
-        PageError: If nothing was given.
+        PageError: If nothing was given, or more than a name has.
     """
     text = (text or "").strip()
     if not text:
         raise PageError("Choose a person from the list, or type a name or a number.")
+    if len(text) > LONGEST:
+        raise PageError(f"Type a name of at most {LONGEST} characters.")
     number, _, rest = text.partition(":")
     if number.strip().isdecimal() and (rest or number == text):
         return int(number)
@@ -60,7 +64,7 @@ def still_chosen(chosen: str | None, choices: Sequence[str]) -> str | None:
         chosen: The choice until now: an entry of the list, a number, or a name.
         choices: The new list, whose first entry is chosen if the choice is not in it.
     """
-    text = (chosen or "").strip()
+    text = (chosen or "").strip()[:LONGEST]
     if text in choices:
         return text
     if text.isdecimal() and int(text) < len(choices):

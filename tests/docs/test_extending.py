@@ -88,7 +88,7 @@ def test_all_four_kinds_have_a_page() -> None:
 def test_a_worked_example_changes_two_files_and_works(page: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     for package in ("arcinvert", "recognition"):
-        shutil.copytree(ROOT / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, project / package)
     shutil.copy(ROOT / "pyproject.toml", project)
     changed = apply(page, project)
     assert len(changed) == 2

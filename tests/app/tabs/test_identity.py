@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.tabs.identity import class_choices, identity_attack, still_chosen, wanted_class
+from app.tabs.identity import LONGEST, class_choices, identity_attack, still_chosen, wanted_class
 from app.wording import PageError
 from arcinvert import Attacker, InputError
 from tests.conftest import TINY_NAMES
@@ -29,6 +29,14 @@ def test_a_class_by_name_or_number(text: str, wanted: int | str) -> None:
 def test_no_class(text: str | None) -> None:
     with pytest.raises(PageError, match="Choose a person from the list"):
         wanted_class(text)
+
+
+def test_what_no_name_is_long_enough_for() -> None:
+    assert wanted_class("9" * LONGEST) == int("9" * LONGEST)
+    for text in ("9" * 5000, "x" * (LONGEST + 1)):
+        with pytest.raises(PageError, match="at most 200 characters"):
+            wanted_class(text)
+    assert still_chosen("9" * 5000, ["0: Ann Able"]) == "0: Ann Able"
 
 
 def test_the_list_of_classes(tiny_attacker: Attacker) -> None:
