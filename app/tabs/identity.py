@@ -46,7 +46,7 @@ def wanted_class(text: str | None) -> int | str:
     Raises:
         PageError: If nothing was given, or more than a name has.
     """
-    text = (text or "").strip()
+    text = _typed(text)
     if not text:
         raise PageError("Choose a person from the list, or type a name or a number.")
     if len(text) > LONGEST:
@@ -57,6 +57,11 @@ def wanted_class(text: str | None) -> int | str:
     return text
 
 
+def _typed(value: Any) -> str:
+    """Return what was typed without spaces around it; anything else in a request is nothing."""
+    return value.strip() if isinstance(value, str) else ""
+
+
 def still_chosen(chosen: str | None, choices: Sequence[str]) -> str | None:
     """Return which of a network's identities is chosen, after the list was loaded or has changed.
 
@@ -64,7 +69,7 @@ def still_chosen(chosen: str | None, choices: Sequence[str]) -> str | None:
         chosen: The choice until now: an entry of the list, a number, or a name.
         choices: The new list, whose first entry is chosen if the choice is not in it.
     """
-    text = (chosen or "").strip()[:LONGEST]
+    text = _typed(chosen)[:LONGEST]
     if text in choices:
         return text
     if text.isdecimal() and int(text) < len(choices):

@@ -25,8 +25,8 @@ def test_a_class_by_name_or_number(text: str, wanted: int | str) -> None:
     assert wanted_class(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "  ", None])
-def test_no_class(text: str | None) -> None:
+@pytest.mark.parametrize("text", ["", "  ", None, ["Ann Able"], 3, {"label": 1}])
+def test_no_class(text: Any) -> None:
     with pytest.raises(PageError, match="Choose a person from the list"):
         wanted_class(text)
 
