@@ -145,7 +145,7 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
             f"{path}: expected a file of 'evaluate verification --curve', got something else "
             f"({type(error).__name__})"
         ) from None
-    if model != recogniser.source.sha256:
+    if model != recogniser.source.fingerprint:
         raise InputError(
             f"{path}: expected the calibration of {recogniser.name}, got another network's; make it anew "
             "with 'python -m recognition evaluate verification ALIGNED --curve FILE.json'"

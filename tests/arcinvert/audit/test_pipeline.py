@@ -1,12 +1,7 @@
 """Whole audits of tiny networks: what is in the report, that it survives a kill, what is refused."""
 
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +16,8 @@ from arcinvert.audit.runner import preview_audit, run_audit
 from arcinvert.audit.schema import audit_schema
 from recognition.config import to_json
 from recognition.errors import InputError
+from tests import forked
+from tests.arcinvert.audit.conftest import make_judge_cheap
 
 FILES = ("audit.json", "report.html", "report.md", "report.pdf")
 
@@ -31,8 +28,20 @@ pytestmark = pytest.mark.usefixtures("cheap_judge")
 @pytest.fixture(autouse=True)
 def small_batches_at_a_fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    make_batches_small(monkeypatch)
+
+
+def make_batches_small(monkeypatch: pytest.MonkeyPatch) -> None:
     # Six people in two batches.
     monkeypatch.setattr("arcinvert.audit.attack.BATCH", 3)
+
+
+def cheap_audit(*arguments: object) -> None:
+    """Run `arcinvert audit` with small batches and a cheap judge; to be called in a process of its own."""
+    monkeypatch = pytest.MonkeyPatch()
+    make_batches_small(monkeypatch)
+    make_judge_cheap(monkeypatch)
+    forked.command("arcinvert", ["audit", *arguments])
 
 
 def check_schema(out: Path) -> dict[str, object]:
@@ -133,20 +142,14 @@ def test_a_stopped_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_p
 
 @pytest.mark.slow
 def test_a_killed_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_path: Path) -> None:
-    (tmp_path / "audit.toml").write_text(options_toml(to_json(replace(options, samples=4, steps=6))))
+    (tmp_path / "audit.toml").write_text(options_toml(to_json(replace(options, samples=2))))
 
-    def command(out: str) -> list[str]:
-        config = ["--config", str(tmp_path / "audit.toml"), "--key-file", str(tmp_path / "key.json")]
-        return [sys.executable, "-m", "arcinvert", "audit", *config, "--out", str(tmp_path / out)]
-
-    subprocess.run(command("whole"), check=True, capture_output=True)
-    killed = subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "killed-work" / "attack-00000.npz").exists() and killed.poll() is None:
-        time.sleep(0.01)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
+    config = ("--config", tmp_path / "audit.toml", "--key-file", tmp_path / "key.json", "--out")
+    assert forked.run(cheap_audit, *config, tmp_path / "whole").returncode == 0
+    killed = forked.start(cheap_audit, *config, tmp_path / "killed", output=tmp_path)
+    forked.kill_once(killed, (tmp_path / "killed-work" / "attack-00000.npz").exists)
     assert not (tmp_path / "killed" / "audit.json").exists()
-    subprocess.run(command("killed"), check=True, capture_output=True)
+    assert forked.run(cheap_audit, *config, tmp_path / "killed").returncode == 0
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
