@@ -43,6 +43,7 @@ _REPORT_ONLY = (
     "pictures",
     "key_file",
     "subgroups",
+    "attributes",
     "allow_overlap",
 )
 LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx", "fpdf2")
