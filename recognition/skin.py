@@ -58,6 +58,6 @@ def skin_tones(crops: NDArray[np.uint8]) -> Values:
     return typology_angle(colours).reshape(crops.shape[:-3])
 
 
-def skin_classes(tones: Values) -> NDArray[np.int64]:
+def skin_classes(tones: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return the index in `CLASSES` of typology angles, any shape."""
     return np.digitize(tones, CLASS_EDGES)
