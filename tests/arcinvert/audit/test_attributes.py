@@ -17,7 +17,10 @@ from arcinvert.audit.attributes import (
     probed,
     skin_reading,
 )
+from arcinvert.audit.inputs import open_inputs
+from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.subgroups import read_groups
+from recognition.errors import InputError
 
 DIM = 16
 
@@ -138,6 +141,14 @@ def test_skin_is_compared_with_another_photograph() -> None:
     assert found["kappa"]["value"] == pytest.approx(0)
     few = SkinTones(second[:4, None], second[:4], second[:4], 20.0)
     assert "got 4" in skin_reading(few)["refused"]
+
+
+@pytest.mark.parametrize("name", ["attributes", "subgroups"])
+def test_a_file_without_identities_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
+    (tmp_path / "people.csv").write_text("name,sex\nAnn,woman\n")
+    given = {"images": tmp_path, "model": "missing", name: tmp_path / "people.csv"}
+    with pytest.raises(InputError, match="expected a CSV file with the column 'identity'"):
+        open_inputs(AuditOptions(**given))
 
 
 def test_a_file_of_attributes_is_read_for_both_kinds_of_people(tmp_path: Path) -> None:
