@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from arcinvert.audit.attributes import by_chance
+from arcinvert.audit.agreement import agreement_by_chance
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.output.folder import RESULT_NAME
 from benchmarks.judged import mean_face, run_or_exit
@@ -40,7 +40,7 @@ from recognition.detection.alignment import detect
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image
 from recognition.metrics.intervals import Estimate, estimate, estimate_statistic
-from recognition.skin import CLASSES, cheek_colour, skin_classes, to_lab, typology_angle
+from recognition.skin import cheek_colour, skin_classes, to_lab, typology_angle
 
 #: The factor of enlargement, so that the detector, which needs 80 pixels, finds faces of 20.
 ENLARGED = 4
@@ -106,7 +106,7 @@ def same_class(tone: Values, of: Values) -> float:
 
 def class_by_chance(tone: Values, of: Values) -> float:
     """Return the share of all pairs of one picture each that are of one class, by tones (people,)."""
-    return by_chance(skin_classes(of), skin_classes(tone), len(CLASSES))
+    return agreement_by_chance(skin_classes(of), skin_classes(tone))
 
 
 def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.agreement import agreement_by_chance, estimate_kappa
 from arcinvert.audit.subgroups import Groups
 from arcinvert.evaluation.similarity import Array
-from recognition.metrics.intervals import estimate, estimate_statistic
+from recognition.metrics.intervals import estimate
 from recognition.skin import CLASSES, skin_classes
 
 #: With fewer labelled people a figure would be of persons.
@@ -75,20 +76,27 @@ def describe_readings(attribute: str, measure: str, classes: Sequence[str], read
     people, samples = readings.attack.shape
     owners = np.repeat(np.arange(people), samples)
     right = readings.attack == readings.own[:, None]
-    ceiling = readings.ceiling[:, None]
     return {
         "attribute": attribute,
         "measure": measure,
         "classes": list(classes),
         "identities": people,
         "right": asdict(estimate(right.ravel(), owners)),
-        "by_chance": by_chance(readings.own, readings.attack, len(classes)),
-        "kappa": _kappa(readings.own, readings.attack, len(classes)),
+        "by_chance": agreement_by_chance(readings.own, readings.attack),
+        "kappa": _kappa(readings.own, readings.attack),
         "floor": asdict(estimate(readings.own == readings.floor, range(people))),
         "ceiling": asdict(estimate(readings.own == readings.ceiling, range(people))),
-        "ceiling_kappa": _kappa(readings.own, ceiling, len(classes)),
+        "ceiling_kappa": _kappa(readings.own, readings.ceiling[:, None]),
         "refused": None,
     }
+
+
+def _kappa(own: Labels, read: Labels) -> Json | None:
+    """Return kappa of readings, (people, samples), as JSON; None where all people are of one class."""
+    found = None
+    if len(np.unique(own)) > 1:
+        found = estimate_kappa(np.broadcast_to(own[:, None], read.shape), read)
+    return None if found is None else asdict(found)
 
 
 def refused(attribute: str, measure: str, classes: Sequence[str], people: int, reason: str) -> Json:
@@ -102,31 +110,6 @@ def refused(attribute: str, measure: str, classes: Sequence[str], people: int, r
         **dict.fromkeys(figures),
         "refused": reason,
     }
-
-
-def by_chance(own: Labels, read: Labels, classes: int) -> float:
-    """Return the share that would be right if the readings were dealt out among the people at random.
-
-    Args:
-        own: Shape (people,), their classes.
-        read: Shape (people, samples).
-        classes: How many classes there are.
-    """
-    shares = [np.bincount(one.ravel(), minlength=classes) / one.size for one in (own, read)]
-    return float(shares[0] @ shares[1])
-
-
-def _kappa(own: Labels, read: Labels, classes: int) -> Json | None:
-    """Return Cohen's kappa of readings with its interval; None where all people and readings are alike."""
-    if len(np.unique(own)) < 2:
-        return None
-
-    def statistic(drawn: NDArray[np.int64]) -> float:
-        right = float((read[drawn] == own[drawn, None]).mean())
-        chance = by_chance(own[drawn], read[drawn], classes)
-        return 1.0 if right == 1 else (right - chance) / (1 - chance)
-
-    return asdict(estimate_statistic(statistic, len(own)))
 
 
 def skin_reading(tones: SkinTones) -> Json:

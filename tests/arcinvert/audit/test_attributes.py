@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from arcinvert.audit.agreement import agreement_by_chance
 from arcinvert.audit.attributes import (
     FEWEST_FITTED,
     JudgeEmbeddings,
     Readings,
     SkinTones,
-    by_chance,
     describe_readings,
     fit_probe,
     probed,
@@ -55,15 +55,16 @@ def test_shares_chance_and_kappa_by_hand() -> None:
         1,
         1,
     )
-    # The exact interval of 5 of 5.
+    # The exact interval of 5 of 5, and the same beyond chance: of few people, all right is not certain.
     assert found["ceiling"]["low"] == pytest.approx(0.025 ** (1 / 5))
+    assert found["ceiling_kappa"]["low"] == pytest.approx((0.025 ** (1 / 5) - 0.52) / 0.48)
 
 
 def test_readings_of_other_people_are_right_as_often_as_chance_says() -> None:
     generator = np.random.default_rng(0)
     own, read = generator.integers(0, 3, 400), generator.integers(0, 3, (400, 2))
     mean = np.mean([(np.roll(own, step)[:, None] == read).mean() for step in range(400)])
-    assert by_chance(own, read, 3) == pytest.approx(mean)
+    assert agreement_by_chance(own, read) == pytest.approx(mean)
 
 
 def test_a_probe_finds_what_is_there_and_nothing_else() -> None:
