@@ -1,6 +1,7 @@
 """Attributes read from reconstructions, by hand and by people whose attribute is known."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_skin_is_compared_with_another_photograph() -> None:
 @pytest.mark.parametrize("name", ["attributes", "subgroups"])
 def test_a_file_without_identities_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
     (tmp_path / "people.csv").write_text("name,sex\nAnn,woman\n")
-    given = {"images": tmp_path, "model": "missing", name: tmp_path / "people.csv"}
+    given: dict[str, Any] = {"images": tmp_path, "model": "missing", name: tmp_path / "people.csv"}
     with pytest.raises(InputError, match="expected a CSV file with the column 'identity'"):
         open_inputs(AuditOptions(**given))
 
