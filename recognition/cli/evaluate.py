@@ -109,7 +109,8 @@ def _verification(options: argparse.Namespace) -> int:
         embedded.labels,
         pairs=embedded.pairs,
         fmrs=None if options.fmr is None else tuple(options.fmr),
-        intervals=options.intervals,
+        # The thresholds of a curve's file have theirs.
+        intervals=options.intervals or options.curve is not None,
     )
     print(json.dumps(describe_verification(metrics)))
     if options.curve:

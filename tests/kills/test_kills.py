@@ -21,6 +21,14 @@ def test_killed_commands_end_as_if_nothing_had_happened() -> None:
         assert f"{name}: 2 kills, 0 faults" in done.stdout
 
 
+@pytest.mark.slow
+def test_an_input_that_changed_after_a_kill_is_noticed() -> None:
+    command = [sys.executable, "-m", "tests.kills", "--changes", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changes: 1 changes, 0 faults" in done.stdout
+
+
 def test_a_leftover_or_another_result_is_found(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text('{"value": 1, "seconds": 2}')
     before = described(tmp_path)

@@ -59,8 +59,12 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     groups = tmp_path / "groups.csv"
     lines = [f"{path.name},{'left' if int(path.name[-2:]) % 9 else 'right'}" for path in people.iterdir()]
     groups.write_text("identity,side\n" + "\n".join(lines) + "\n")
+    attributes = tmp_path / "attributes.csv"
+    lines = [f"{path.name},{int(path.name[-2:]) % 2}" for path in people.iterdir()]
+    attributes.write_text("identity,parity\n" + "\n".join(lines) + "\n")
     options = replace(
         options,
+        attributes=attributes,
         defences=("folded-batchnorm", "biohashing", "scores"),
         defence_people=3,
         variants=(f"other={options.judges[0]}",),
@@ -100,6 +104,11 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     assert result["defences"][-1]["defence"] == "other"
     assert {row["identities"] for row in result["defences"]} == {3}
     assert {row["group"]: row["sar"] is None for row in result["subgroups"]} == {"left": False}
+    skin, *probes = result["attributes"]
+    assert (skin["attribute"], skin["identities"], skin["right"]["comparisons"]) == ("skin tone", 6, 6)
+    assert [one["measure"] for one in probes] == ["linear probe on dlib", "linear probe on other"]
+    # Ten people are outside the attack, too few of each class for a probe.
+    assert all("expected two classes with at least 10 people" in one["refused"] for one in probes)
     html = (tmp_path / "out" / "report.html").read_text()
     key = json.loads((tmp_path / "out-key.json").read_text())
     assert sorted(key["names"]) == sorted(entry["pseudonym"] for entry in result["identities"])
