@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from arcinvert.attack import Task
 from arcinvert.batches import Batch
+from arcinvert.evaluation.calibration import thresholds
+from arcinvert.evaluation.scores import Verdict, summarise
 from arcinvert.output.contact_sheet import SHEET_IDENTITIES, SHEET_SAMPLES
 from arcinvert.output.journal import FinishedBatch
 from arcinvert.output.sheet import Shown
@@ -29,7 +31,7 @@ class Records:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._stems: dict[str, str] = {}
+        self._stems: dict[tuple[str, str], str] = {}
         # How often a name was wanted, so that many subjects of one name need no search each.
         self._taken: dict[str, int] = {}
         self.samples: list[dict[str, Any]] = []
@@ -47,6 +49,7 @@ class Records:
                 "input_sha256": task.subject.sha256,
                 "class_id": task.subject.label,
                 "class_photographs": task.subject.photographs,
+                "subcentre": None if task.subject.subcentre is None else task.subject.subcentre.describe(),
                 "sample": task.sample,
                 "attacked_similarity": similarity,
                 "judge": asdict(verdict),
@@ -86,7 +89,8 @@ class Records:
 
     def _show(self, task: Task, image: NDArray[np.uint8], sample: dict[str, Any]) -> None:
         subject = task.subject
-        self.shown.append(Shown(subject.name, subject.label, subject.picture, image, sample))
+        near = () if subject.subcentre is None else subject.subcentre.photographs
+        self.shown.append(Shown(subject.name, subject.label, subject.picture, image, sample, near))
 
     def _file_name(self, task: Task) -> str:
         """Return the name of an image's file, which no length of a subject's name makes too long."""
@@ -94,15 +98,41 @@ class Records:
 
     def _stem(self, subject: Subject) -> str:
         """Return the beginning of the names of a subject's files, different for each subject."""
-        if subject.name not in self._stems:
+        # The centres of a class have its name.
+        whose = (subject.name, subject.stem)
+        if whose not in self._stems:
             stem = re.sub(r"[^\w.-]+", "_", subject.stem) or "image"
             unique = stem
             while unique in self._taken:
                 self._taken[stem] += 1
                 unique = f"{stem}-{self._taken[stem]}"
             self._taken[unique] = 1
-            self._stems[subject.name] = unique
-        return self._stems[subject.name]
+            self._stems[whose] = unique
+        return self._stems[whose]
+
+
+def summary_of(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of a run, as `summarise` does, from its entries in result.json.
+
+    Where sub-centres of classes were attacked, `subcentres` has the figures of the dominant and of the other
+    centres apart; it is empty otherwise.
+    """
+    apart: dict[str, list[dict[str, Any]]] = {}
+    for sample in samples:
+        subcentre = sample["subcentre"]
+        if subcentre is not None and subcentre["dominant"] is not None:
+            apart.setdefault("dominant" if subcentre["dominant"] else "other", []).append(sample)
+    of_kinds = {kind: _summary(apart[kind]) for kind in ("dominant", "other") if kind in apart}
+    return _summary(samples) | {"subcentres": of_kinds}
+
+
+def _summary(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return summarise(
+        [Verdict(**sample["judge"]) for sample in samples],
+        [sample["input"] for sample in samples],
+        [sample["attacked_similarity"] for sample in samples],
+        thresholds(),
+    )
 
 
 def _write_all(folder: Path, samples: Sequence[dict[str, Any]], images: NDArray[np.uint8]) -> None:

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from arcinvert.attacked import describe_model, environment, network_digest
 from arcinvert.batches import BatchAttacker, Batches, BatchWork
-from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration, thresholds
+from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import Judge
-from arcinvert.evaluation.scores import Verdict, summarise
 from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import StopInversion
 from arcinvert.knowledge.public_photographs import Overlap
@@ -27,7 +26,7 @@ from arcinvert.output.folder import RESULT_NAME, SCHEMA, SHEET_NAME, output_fold
 from arcinvert.output.journal import FinishedBatch, Journal, has_finished
 from arcinvert.output.sheet import run_sheet
 from arcinvert.plan import AttackPlan
-from arcinvert.records import Records
+from arcinvert.records import Records, summary_of
 from arcinvert.run import Run, WrittenImages
 from arcinvert.subjects.subject import Subject
 from arcinvert.workers.base import InProcess, Workers
@@ -128,12 +127,7 @@ def run_plan(
             "interrupted": interrupted,
             "overlap": None if overlap is None else overlap.describe(),
             "notes": [*anew, *notes, *plan.notes, *batches.notes],
-            "summary": summarise(
-                [Verdict(**sample["judge"]) for sample in samples],
-                [sample["input"] for sample in samples],
-                [sample["attacked_similarity"] for sample in samples],
-                thresholds(),
-            ),
+            "summary": summary_of(samples),
             "samples": samples,
         }
         sheet = run_sheet(result, records.shown, floor)

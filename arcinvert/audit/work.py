@@ -26,6 +26,7 @@ from arcinvert.evaluation.judges import Judge, RecogniserJudge
 from arcinvert.evaluation.perceptual import Distance, find_lpips, ssim
 from arcinvert.inversion.progress import OnStep
 from recognition.errors import InputError
+from recognition.skin import skin_tones
 
 #: A figure of each reconstruction, (people, samples).
 Figures = NDArray[np.float64]
@@ -132,13 +133,16 @@ class PhotographWork:
                 kept.append((name, *found))
         names = [name for name, _, _ in kept]
         sources, seconds = [crop for _, crop, _ in kept], [crop for _, _, crop in kept]
+        first, last = (np.stack(crops) if kept else no_crops() for crops in (sources, seconds))
         return PeopleUnit(
             texts(names),
             self._templates(job, names, sources),
-            np.stack(sources) if kept else no_crops(),
-            np.stack(seconds) if kept else no_crops(),
+            first,
+            last,
             self.verifiers.embed(sources) if kept else None,
             self.verifiers.embed(seconds) if kept else None,
+            skin_tones(first),
+            skin_tones(last),
             Skipped.of(reader.skipped, owners),
         )
 
@@ -198,7 +202,14 @@ class AttackWork:
             transformed = self._transformed(found)
         similar, distances = (None, None) if job.sources is None else self._compared(found, job.sources)
         return AttackUnit(
-            found.images, found.similarity, found.face_detected, embedded, transformed, similar, distances
+            found.images,
+            found.similarity,
+            found.face_detected,
+            embedded,
+            transformed,
+            skin_tones(found.images),
+            similar,
+            distances,
         )
 
     def _transformed(self, found: Reconstructions) -> dict[str, Embeddings]:

@@ -11,8 +11,6 @@ from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.initialisation import mean_face_from_weights
 from arcinvert.workers.base import Workers
 from arcinvert.workers.open import open_workers
-from recognition.detection.alignment import crop_at
-from recognition.detection.search import find_face
 from recognition.images import write_png
 from recognition.loading import load
 from recognition.recogniser import Recogniser
@@ -30,12 +28,6 @@ def tiny(tiny_model: Path) -> Recogniser:
 def judge() -> Judge:
     """The judge, loaded once."""
     return DlibJudge()
-
-
-@pytest.fixture(scope="session")
-def astronaut_crop(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The astronaut's aligned face, uint8 112x112."""
-    return crop_at(astronaut, find_face(astronaut, name="astronaut"))
 
 
 @pytest.fixture(scope="session")
