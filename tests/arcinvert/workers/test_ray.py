@@ -53,7 +53,12 @@ def test_images_are_those_of_one_process(cluster: Workers, tiny_model: Path) -> 
     assert np.array_equal(np.stack(runs[0].images), np.stack(runs[1].images))
 
 
-def test_a_cluster_that_is_not_there_is_reported(cluster: Workers) -> None:
-    ray.shutdown()
+def test_a_cluster_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(*_: object, **__: object) -> None:
+        raise ConnectionError("no answer")
+
+    # Ray itself tries for minutes.
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(InputError, match="expected a cluster of Ray at localhost:1, found none"):
         open_workers("localhost:1").__enter__()
