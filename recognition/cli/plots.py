@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from recognition.cli import measured_plots
 from recognition.cli.arguments import STYLE, add_data, add_device, add_model
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def add_parser(commands: Any) -> None:
     ):
         curves = _add(kinds, name, text, _curves)
         curves.add_argument("curves", nargs="+", metavar="FILE", help="Files of 'evaluate ... --curve'")
+    measured_plots.add_parsers(kinds, _add)
 
 
 def _add(

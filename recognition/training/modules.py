@@ -69,18 +69,25 @@ class Modules:
         return list(found)
 
     def loss(
-        self, images: Tensor, embeddings: Tensor, labels: Tensor, margin_fraction: float
+        self,
+        images: Tensor,
+        embeddings: Tensor,
+        labels: Tensor,
+        margin_fraction: float,
+        *,
+        head_weight: float = 1.0,
     ) -> tuple[Tensor, Tensor]:
-        """Return the head's loss plus the weighted auxiliary losses, a scalar, and the class centres.
+        """Return the weighted losses of head and auxiliary losses, a scalar, and the class centres.
 
         Args:
             images: Shape (batch, 3, side, side), in [0, 1].
             embeddings: Shape (batch, dim), of any positive norm.
             labels: Shape (batch,), class indices.
             margin_fraction: Fraction of the margin that is applied, from 0 to 1.
+            head_weight: Weight of the head's loss; auxiliary losses have weights of their own.
         """
         labels = labels.long()
-        loss = self.head.loss(embeddings, labels, margin_fraction)
+        loss = head_weight * self.head.loss(embeddings, labels, margin_fraction)
         # After the head's loss, which may change which of several centres of a class is the dominant one.
         centres = self.head.centres
         for aux_loss in self.aux_losses:

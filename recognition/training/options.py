@@ -82,8 +82,8 @@ class TrainingOptions:
     )
     head_weight: float = option(
         1.0,
-        help="Weight of the head's loss beside a teacher's; 0 trains on the teacher alone, without labels "
-        "and without class centres",
+        help="Weight of the head's loss beside a teacher's or auxiliary losses; 0 trains on these alone, "
+        "without class centres",
         group=_LOSS,
         minimum=0,
     )

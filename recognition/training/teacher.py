@@ -142,8 +142,13 @@ def make_teacher(
         InputError: If weights and teacher contradict each other, or the teacher does not fit.
     """
     if model is None:
-        if options.teacher_weight or options.head_weight != 1:
+        if options.teacher_weight:
             raise InputError("teacher weight: expected it with --teacher MODEL, got no teacher")
+        if options.head_weight != 1 and not options.aux_losses:
+            raise InputError(
+                f"head weight: expected 1 without --teacher and --aux-loss, got {options.head_weight:g}; "
+                "another loss must take part"
+            )
         return None
     if not options.teacher_weight:
         raise InputError("teacher weight: expected a positive number with --teacher, got 0")

@@ -204,10 +204,15 @@ class Trainer:
         # A batch without unlabelled faces is not copied.
         own = slice(None) if has_class.all() else has_class
         if has_class.any():
-            loss, centres = self.modules.loss(images[own], embeddings[own], labels[own], margin_fraction)
+            loss, centres = self.modules.loss(
+                images[own],
+                embeddings[own],
+                labels[own],
+                margin_fraction,
+                head_weight=self.options.head_weight,
+            )
             self.angles.add(embeddings[own], labels[own], centres)
         if self.teacher is not None:
-            loss = self.options.head_weight * loss
             loss = loss + self.options.teacher_weight * self.teacher.loss(embeddings, indices)
         return loss
 
