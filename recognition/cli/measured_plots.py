@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recognition.cli.arguments import add_device, add_flip, add_model, add_people, held_out
-from recognition.terminal import add_strict, report_left_out
+from recognition.cli.arguments import add_data, add_device, add_flip, add_model, add_people, held_out
+from recognition.terminal import add_strict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,9 @@ def add_parsers(kinds: Any, add: Add) -> None:
         "Parquet; each has a panel",
     )
     add_model(pairs)
-    _add_everyone(pairs)
+    pairs.add_argument(
+        "--all", action="store_true", help="Include the identities that the network was trained on"
+    )
     add_flip(pairs)
     add_device(pairs)
     add_strict(pairs)
@@ -63,6 +65,23 @@ def add_parsers(kinds: Any, add: Add) -> None:
         "--shown", type=int, default=12, metavar="N", help="How many people have a row of their own"
     )
 
+    subcentres = add(
+        kinds,
+        "subcentres",
+        "Angles of training images to the dominant centre, by the centre they are nearest to",
+        _subcentres,
+    )
+    add_data(subcentres, "The faces that the network was trained on")
+    add_model(subcentres)
+    add_device(subcentres)
+    add_strict(subcentres)
+    subcentres.add_argument(
+        "--max-angle",
+        type=float,
+        default=75.0,
+        help="Angle in degrees that is marked: beyond it, 'clean' drops an image",
+    )
+
     pooling = add(
         kinds, "pooling", "What a template of several photographs gains over one photograph", _pooling
     )
@@ -81,12 +100,6 @@ def add_parsers(kinds: Any, add: Add) -> None:
 def _add_faces(parser: argparse.ArgumentParser) -> None:
     add_people(parser)
     add_strict(parser)
-
-
-def _add_everyone(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--all", action="store_true", help="Include the identities that the network was trained on"
-    )
 
 
 def _add_pairs(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +137,7 @@ def _compare(options: argparse.Namespace, recogniser: "Recogniser", data: str) -
         pairs=options.pairs,
         computation=Computation(options.device, options.flip),
     )
-    report_left_out(compared.left_out, strict=options.strict)
+    options.left_out = (*options.left_out, *compared.left_out)
     return compared
 
 
@@ -189,14 +202,32 @@ def _confusion(options: argparse.Namespace) -> "Figure":
     return draw_confusion(pairs, people)
 
 
+def _subcentres(options: argparse.Namespace) -> "Figure":
+    from recognition.data.sources import open_source
+    from recognition.plots.subcentres import draw_subclasses, subclass_angles
+    from recognition.runtime import choose_device
+    from recognition.training.cleaning import clean
+
+    recogniser = _load(options).to(choose_device(options.device))
+    cleaning, keys, labels, left_out = clean(
+        recogniser, open_source(options.data), max_angle=options.max_angle, takes_one_centre=True
+    )
+    options.left_out = left_out
+    angles = subclass_angles(recogniser.name, cleaning, labels)
+    shares = {
+        name: {"images": len(own), "mean_angle": round(float(own.mean()), 2)}
+        for name, (own, _) in angles.groups().items()
+    }
+    print(json.dumps({"images": len(keys), "beyond_max_angle": int((~cleaning.kept).sum()), **shares}))
+    return draw_subclasses([angles], max_angle=options.max_angle)
+
+
 def _pooling(options: argparse.Namespace) -> "Figure":
     from recognition.metrics.pooling import describe_pooling, measure_pooling
     from recognition.plots.pooling import draw_pooling
 
     embedded = _embed(options, _load(options))
-    points = measure_pooling(
-        embedded.embeddings, embedded.labels, fmr=options.fmr, sizes=options.photographs
-    )
+    points = measure_pooling(embedded.embeddings, embedded.labels, fmr=options.fmr, sizes=options.photographs)
     for row in describe_pooling(points, options.fmr):
         print(json.dumps(row))
     return draw_pooling(points, options.fmr)
@@ -212,5 +243,5 @@ def _embed(options: argparse.Namespace, recogniser: "Recogniser") -> "LabelledEm
         device=options.device,
         flip=options.flip,
     )
-    report_left_out(embedded.left_out, strict=options.strict)
+    options.left_out = embedded.left_out
     return embedded

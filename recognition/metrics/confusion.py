@@ -113,7 +113,9 @@ def confuse_people(
     # The people with the most probes; of equal ones, the first by name.
     order = np.lexsort((present, -counts))
     own = np.sort(present[order][: min(shown, len(enrolled))])
-    rows = np.where(np.isin(probes, own), np.searchsorted(own, probes), np.where(mated, len(own), len(own) + 1))
+    rows = np.where(
+        np.isin(probes, own), np.searchsorted(own, probes), np.where(mated, len(own), len(own) + 1)
+    )
     others = np.where(found == probes, len(own), len(own) + 1)
     columns = np.where(np.isin(found, own), np.searchsorted(own, found), others)
     columns = np.where(accepted, columns, len(own) + 2)

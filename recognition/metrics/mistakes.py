@@ -1,4 +1,4 @@
-"""The pairs that a network mistakes most: strangers it takes for one person, and people it does not recognise.
+"""The pairs that a network mistakes most: strangers taken for one person, and people not recognised.
 
 Abbreviation: FMR, false match rate.
 """

@@ -160,9 +160,7 @@ def _shares(
     own = owners[:, None] == labels[probes][None]
     mated = products[:, probes]
     count = own.sum(0)
-    return _Shares(
-        (own & (mated > threshold)).sum(0) / count, np.where(own, mated, 0).sum(0) / count
-    )
+    return _Shares((own & (mated > threshold)).sum(0) / count, np.where(own, mated, 0).sum(0) / count)
 
 
 def _is_first(

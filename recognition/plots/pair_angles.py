@@ -26,8 +26,10 @@ def draw_pair_angles(sets: Sequence[PairAngles], network: str) -> Figure:
     figure = new_figure(max(6.4, 4.2 * columns), 3.9 * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True).flat
     edges = np.linspace(0, 180, BINS + 1)
-    for axes, angles in zip(panels, sets, strict=False):
-        label_axes(axes, plain(f"{network} on {angles.name}"), "angle of a pair, degrees", "share of pairs, %")
+    for angles, axes in zip(sets, panels, strict=False):
+        label_axes(
+            axes, plain(f"{network} on {angles.name}"), "angle of a pair, degrees", "share of pairs, %"
+        )
         mated, nonmated = (100 * kind / kind.sum() for kind in (angles.mated, angles.nonmated))
         for values, colour, kind, count in (
             (mated, COLOURS[1], "mated", angles.mated.sum()),

@@ -214,6 +214,11 @@ def test_a_dry_run_does_not_embed_the_data(people, teacher, monkeypatch):
     ("changes", "given", "message"),
     [
         ({"teacher_weight": 1.0}, False, "teacher weight: expected it with --teacher MODEL, got no teacher"),
+        (
+            {"teacher_weight": 0.0, "head_weight": 0.5},
+            False,
+            "head weight: expected 1 without --teacher and --aux-loss, got 0.5; another loss must take part",
+        ),
         ({"teacher_weight": 0.0}, True, "teacher weight: expected a positive number with --teacher, got 0"),
         (
             {"embedding_size": 8},
