@@ -35,7 +35,7 @@ def draw_mistakes(
         ),
     )
     rows = [max(1, -(-len(pairs) // columns)) for _, _, pairs, _ in parts]
-    figure = new_figure(3.1 * columns, 2.25 * sum(rows) + 1.3)
+    figure = new_figure(3.1 * columns, 2.1 * sum(rows) + 1.2)
     figure.suptitle(f"{plain(title)}: accepted above similarity {mistakes.threshold:.3f}", fontsize=10)
     parted = figure.subfigures(2, 1, height_ratios=rows)
     for part, count, (heading, none, pairs, rate) in zip(parted, rows, parts, strict=True):
