@@ -141,16 +141,21 @@ def _compare(options: argparse.Namespace, recogniser: "Recogniser", data: str) -
     return compared
 
 
+def _check_threshold(options: argparse.Namespace) -> None:
+    """Refuse a threshold that is no similarity before faces are embedded."""
+    from recognition.errors import InputError
+
+    if options.threshold is not None and not -1 <= options.threshold <= 1:
+        raise InputError(
+            f"threshold: expected a similarity from -1 to 1, got {options.threshold:g}; give another"
+        )
+
+
 def _threshold(options: argparse.Namespace, compared: "Comparisons") -> float:
     """Return the threshold that the options give, or that of their false match rate."""
-    from recognition.errors import InputError
     from recognition.metrics.pair_lists import verify_pairs
 
     if options.threshold is not None:
-        if not -1 <= options.threshold <= 1:
-            raise InputError(
-                f"threshold: expected a similarity from -1 to 1, got {options.threshold:g}; give another"
-            )
         return float(options.threshold)
     return verify_pairs(compared.similarities, compared.pairs, fmrs=(options.fmr,)).points[0].threshold
 
@@ -170,6 +175,7 @@ def _mistakes(options: argparse.Namespace) -> "Figure":
     from recognition.metrics.mistakes import find_mistakes
     from recognition.plots.mistakes import draw_mistakes
 
+    _check_threshold(options)
     recogniser = _load(options)
     compared = _compare(options, recogniser, options.data)
     mistakes = find_mistakes(compared, _threshold(options, compared), most=options.most)
@@ -186,6 +192,7 @@ def _confusion(options: argparse.Namespace) -> "Figure":
     from recognition.metrics.confusion import confuse_pairs, confuse_people, describe_confusion
     from recognition.plots.confusion import draw_confusion
 
+    _check_threshold(options)
     recogniser = _load(options)
     people = None
     if Path(options.data).suffix.lower() == ".bin" or options.pairs is not None:

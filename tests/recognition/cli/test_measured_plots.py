@@ -4,10 +4,15 @@ import json
 import shutil
 
 import pytest
+import torch
+from torch.nn.functional import normalize
 
+from recognition.checkpoint import load_recogniser, save_recogniser
 from recognition.data.verification_sets import write_verification_set
+from recognition.plots.toy import load_digits
+from recognition.recogniser import Recogniser
 from recognition.terminal import LEFT_OUT
-from tests.recognition.cli.helpers import TRAINING, run
+from tests.recognition.cli.helpers import run
 from tests.recognition.conftest import write_people
 
 
@@ -83,25 +88,30 @@ def test_pooling_prints_a_row_for_each_size(crowd, tiny_model, tmp_path, capsys)
     assert rows[0]["gain"][0] == 0
 
 
-def test_angles_of_subclasses_after_a_training(people, tmp_path, capsys):
-    small = ("--image-size", "32", "--precision", "float32", *TRAINING)
-    for name, head in (("k2", "subcentre:subcentres=2"), ("k1", "arcface")):
-        code, _, err = run(capsys, "train", people, "--out", tmp_path / name, *small, "--head", head)
-        assert code == 0, err
-        model = tmp_path / name / "model.safetensors"
+def test_angles_of_subclasses_of_several_centres_and_of_one(people, tiny_model, tmp_path, capsys):
+    tiny = load_recogniser(tiny_model)
+    names = tuple(sorted(path.name for path in people.iterdir()))[:4]
+    subcentres = normalize(torch.randn(4, 2, 32, generator=torch.Generator().manual_seed(0)), dim=2)
+    for name, extra in (("k2", {"subcentres": subcentres}), ("k1", {})):
+        model = tmp_path / f"{name}.safetensors"
+        recogniser = Recogniser(
+            tiny.backbone, name=name, centres=subcentres[:, 0], class_names=names, source=tiny.source
+        )
+        save_recogniser(model, recogniser, extra=extra)
         arguments = ("--model", model, "--device", "cpu", "--out", tmp_path / name)
         code, printed, err = run(capsys, "plots", "subcentres", people, *arguments)
         assert code == 0, err
         found = json.loads(printed.splitlines()[0])
         groups = {key: value["images"] for key, value in found.items() if key.startswith("nearest")}
-        assert sum(groups.values()) == found["images"] == 24
+        assert sum(groups.values()) == found["images"] == 8
         if name == "k1":
-            assert groups == {"nearest to the dominant centre": 24}
+            assert groups == {"nearest to the dominant centre": 8}
 
 
 def test_ten_digits_need_no_faces(tmp_path, capsys, monkeypatch):
     pytest.importorskip("sklearn")
-    monkeypatch.setattr("recognition.plots.toy.STEPS", 2)
+    features, labels, names = load_digits()
+    monkeypatch.setattr("recognition.plots.toy.load_digits", lambda: (features[:20], labels[:20], names))
     arguments = ("--losses", "softmax + centre:weight=0.1", "--out", tmp_path / "digits")
     code, _, err = run(capsys, "plots", "digits", *arguments)
     assert code == 0, err
