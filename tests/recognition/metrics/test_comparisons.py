@@ -76,8 +76,8 @@ def test_the_overlap_of_two_histograms_by_hand():
     angles = measure_pair_angles(compared)
     # Of four pairs of each kind, one has 71 degrees.
     assert angles.overlap == pytest.approx(0.25)
-    # Just above that pair's similarity a quarter of the mated pairs is rejected, just below it a quarter of the
-    # nonmated ones is accepted: the rates meet halfway.
+    # Just above that pair's similarity a quarter of the mated pairs is rejected, just below it a quarter of
+    # the nonmated ones is accepted: the rates meet halfway.
     assert angles.eer == pytest.approx(0.125)
     assert 71 <= angles.eer_angle <= 81
     assert (angles.frr.value, angles.fmr.value) == (0, 0.25)
