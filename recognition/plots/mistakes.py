@@ -37,7 +37,7 @@ def draw_mistakes(
     rows = [max(1, -(-len(pairs) // columns)) for _, _, pairs, _ in parts]
     figure = new_figure(3.1 * columns, 2.1 * sum(rows) + 1.2)
     figure.suptitle(f"{plain(title)}: accepted above similarity {mistakes.threshold:.3f}", fontsize=10)
-    parted = figure.subfigures(2, 1, height_ratios=rows)
+    parted = figure.subfigures(2, 1, squeeze=False, height_ratios=rows)[:, 0]
     for part, count, (heading, none, pairs, rate) in zip(parted, rows, parts, strict=True):
         shown = heading if pairs else f"{heading}: {none}"
         part.suptitle(
