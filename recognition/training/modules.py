@@ -95,7 +95,8 @@ def build_modules(options: TrainingOptions, classes: int, device: torch.device) 
     Args:
         options: The options of the training.
         classes: Number of training identities.
-        device: Where to put the modules.
+        device: Where to put the backbone and the auxiliary losses. The head stays in main memory, because a
+            device may have to hold a part of it only.
 
     Raises:
         InputError: If an option is out of range, or the backbone does not have it.
@@ -129,7 +130,7 @@ def build_modules(options: TrainingOptions, classes: int, device: torch.device) 
     # channels writes out of bounds (seen in torch 2.14 with AVX2).
     layout = torch.channels_last if options.width >= 1 / 8 else torch.contiguous_format
     backbone.to(device).to(memory_format=layout)
-    return Modules(backbone, head.to(device), aux_losses.to(device), layout)
+    return Modules(backbone, head, aux_losses.to(device), layout)
 
 
 def check_pairs(modules: Modules, options: TrainingOptions, labels: NDArray[np.integer]) -> None:

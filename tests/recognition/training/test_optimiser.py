@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from recognition.errors import InputError
+from recognition.training.group import Group
 from recognition.training.modules import build_modules
 from recognition.training.optimiser import Optimiser
 from recognition.training.options import TrainingOptions
+from recognition.training.whole_head import make_classifier
 
 OPTIONS = TrainingOptions(
     width=1 / 16,
@@ -39,11 +41,13 @@ def test_what_is_named_does_not_decay(names):
         for part in ("backbone", "head", "aux_losses")
         for name, parameter in getattr(modules, part).named_parameters()
     }
+    group = Group(torch.device("cpu"))
     optimiser = Optimiser(
-        modules.parameters(),
+        modules.backbone.parameters(),
+        make_classifier(modules, options, group),
         modules.undecayed(options.no_decay),
         options,
-        device=torch.device("cpu"),
+        group=group,
         dtype=torch.float32,
     )
     kinds = set()

@@ -1,0 +1,69 @@
+"""Batch normalisation whose statistics are those of the images of all ranks."""
+
+import torch
+from torch import Tensor, nn
+
+from recognition.training.group import Group
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+class GroupBatchNorm(nn.SyncBatchNorm):
+    """Batch normalisation over the batches of all ranks, as one process normalises the whole batch.
+
+    torch's own layer does that on CUDA alone; on other devices the statistics are gathered here.
+
+    Args:
+        layer: The layer that is replaced; its parameters and running statistics are used.
+        group: The ranks.
+    """
+
+    def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, group: Group) -> None:
+        super().__init__(
+            layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
+        )
+        self.group = group
+        self.weight, self.bias = layer.weight, layer.bias
+        self.running_mean, self.running_var = layer.running_mean, layer.running_var
+        self.num_batches_tracked = layer.num_batches_tracked
+        self.train(layer.training)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's own name)
+        """Return the normalised values, of any shape (batch, channels, ...)."""
+        if input.is_cuda or not self.training or self.group.size == 1:
+            return super().forward(input)
+        values = input.float()
+        others = [0, *range(2, values.dim())]
+        own = torch.stack([values.mean(others), values.var(others, correction=0)])
+        means, variances = self.group.gather(own[None]).unbind(1)
+        # Every rank has equally many images.
+        mean = means.mean(0)
+        variance = variances.mean(0) + means.var(0, correction=0)
+        count = values.numel() // values.shape[1] * self.group.size
+        self._update(mean.detach(), variance.detach() * count / max(1, count - 1))
+        shape = [1, -1] + [1] * (values.dim() - 2)
+        factor = (variance + self.eps).rsqrt()
+        if self.weight is not None:
+            factor = self.weight * factor
+        result = (values - mean.view(shape)) * factor.view(shape)
+        return (result if self.bias is None else result + self.bias.view(shape)).to(input.dtype)
+
+    def _update(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics towards those of a batch."""
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.add_(1)
+        momentum = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance, momentum)
+
+
+def share_statistics(module: nn.Module, group: Group) -> None:
+    """Replace all batch normalisation inside a module by that of all ranks; one rank keeps its layers."""
+    if group.size == 1:
+        return
+    for name, child in module.named_children():
+        if isinstance(child, _BATCH_NORMS):
+            setattr(module, name, GroupBatchNorm(child, group))
+        else:
+            share_statistics(child, group)
