@@ -135,9 +135,14 @@ class Group:
         if self.size > 1:
             dist.barrier()
 
-    def without_sum(self, module: nn.Module) -> contextlib.AbstractContextManager[None]:
-        """Return a context in which a module that `wrapped` returned keeps its gradients to itself."""
-        if isinstance(module, DistributedDataParallel):
+    def sums(self, module: nn.Module, sums: bool) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which a module that `wrapped` returned sums its gradients, or adds them up.
+
+        Args:
+            module: The module.
+            sums: Whether the gradients are summed over the ranks, with those that were added up before.
+        """
+        if isinstance(module, DistributedDataParallel) and not sums:
             without: contextlib.AbstractContextManager[None] = module.no_sync()
             return without
         return contextlib.nullcontext()

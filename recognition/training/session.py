@@ -156,7 +156,7 @@ class Session:
 
     def _save_network(self) -> None:
         trainer = self.trainer
-        with trainer.averaged():
+        with trainer.state.averaged():
             recogniser = trainer.recogniser()
             if self._group.is_main:
                 self._write_network(recogniser)

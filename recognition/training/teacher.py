@@ -19,6 +19,7 @@ from recognition.checkpoint import write_safetensors
 from recognition.errors import InputError
 from recognition.loading import load
 from recognition.training.batches import TrainingData
+from recognition.training.group import Group
 from recognition.training.options import TrainingOptions
 
 #: Weight of the relation term beside the embedding term, whose squares are a tenth as large.
@@ -87,6 +88,13 @@ class Teacher:
                     write_safetensors(folder / CACHE, tensors, {"digest": digest.hexdigest()})
             self._embeddings = torch.from_numpy(cached).to(self._device)
         return self._embeddings
+
+    def embed_together(self, group: Group, folder: Path | None) -> None:
+        """Embed all training photographs on one rank, from whose file the others read; see `embed`."""
+        if group.is_main:
+            self.embed(folder)
+        group.wait()
+        self.embed(folder)
 
     def class_centres(self, labels: NDArray[np.integer]) -> Tensor:
         """Return the mean direction of the embeddings of each class, unit norm, shape (classes, dim).

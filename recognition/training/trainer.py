@@ -1,6 +1,5 @@
 """The trainer: from aligned faces to a network with its class centres."""
 
-import contextlib
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ from recognition.errors import InputError
 from recognition.images import resized
 from recognition.metrics.verification import Verification, verify
 from recognition.options import DeviceName, OnUnreadable, TrainingPrecision
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device, choose_dtype, default_workers
 from recognition.training import schedule
 from recognition.training.angles import BINS, AngleHistogram, count_angles
@@ -28,6 +27,7 @@ from recognition.training.group import Group
 from recognition.training.modules import build_modules, check_pairs
 from recognition.training.optimiser import Optimiser
 from recognition.training.options import TrainingOptions
+from recognition.training.result import trained_recogniser
 from recognition.training.teacher import make_teacher
 from recognition.training.warm_start import load_initial_weights
 from recognition.training.whole_head import make_classifier
@@ -116,8 +116,7 @@ class Trainer:
             )
         self.teacher = make_teacher(teacher, self.data, options, self.device)
         share_statistics(self.backbone, self.group)
-        self._compiled = torch.compile(self.backbone) if compiled else self.backbone
-        self._forward = self.group.wrapped(self._compiled)
+        self._forward = self.group.wrapped(torch.compile(self.backbone) if compiled else self.backbone)
         self.classifier = make_classifier(self.modules, options, self.group)
         self.head.to(self.device)
         self.optimiser = Optimiser(
@@ -147,11 +146,7 @@ class Trainer:
         """
         if self.teacher is None:
             return
-        if self.group.is_main:
-            self.teacher.embed(out)
-        # The other ranks read what the main one has written.
-        self.group.wait()
-        self.teacher.embed(out)
+        self.teacher.embed_together(self.group, out)
         # Centres of a warm start have been trained already.
         warm = self.started_from.get("centres", False)
         if not resumed and not warm and self.head.one_centre_per_class:
@@ -215,7 +210,7 @@ class Trainer:
         batches = zip(images.chunk(parts), labels.chunk(parts), indices.chunk(parts), strict=True)
         for place, part in enumerate(batches, 1):
             # Gradients are summed over the ranks once, after the last part.
-            with self.group.without_sum(self._forward) if place < parts else contextlib.nullcontext():
+            with self.group.sums(self._forward, place == parts):
                 loss, angles = self.loss(*part, margin_fraction)
                 loss = loss / parts
                 found += [float(loss.detach()), *angles]
@@ -250,31 +245,18 @@ class Trainer:
             loss = self.options.head_weight * loss + self.options.teacher_weight * distance
         return loss, count_angles(cosines)
 
-    def averaged(self) -> contextlib.AbstractContextManager[None]:
-        """Return a context in which the modules have the average of their weights, if there is one."""
-        return contextlib.nullcontext() if self.average is None else self.average.applied()
-
     def recogniser(self) -> Recogniser:
         """Return the network as it is now, on the main rank with its class centres; every rank must call it.
 
         It shares the backbone's weights. A training without labels has no centres.
         """
-        return self._recogniser(
-            self.classifier.collect(self.head.centres.detach()) if self.options.head_weight else None
-        )
+        has_classes = self.options.head_weight > 0
+        return self._with(self.classifier.collect(self.head.centres.detach()) if has_classes else None)
 
-    def _recogniser(self, centres: Tensor | None) -> Recogniser:
-        has = centres is not None
-        return Recogniser(
-            self.backbone,
-            name=self.options.network,
-            centres=centres,
-            class_names=self.data.class_names if has else None,
-            class_photographs=self.data.class_photographs if has else None,
-            scale=self.options.scale,
-            margin=self.head.angular_margin,
-            preprocessing=Preprocessing(input_size=self.options.image_size),
-            source=Source(architecture=self.options.architecture()),
+    def _with(self, centres: Tensor | None) -> Recogniser:
+        margin = self.head.angular_margin
+        return trained_recogniser(
+            self.backbone, centres, options=self.options, data=self.data, angular_margin=margin
         )
 
     def evaluate(self) -> Verification | None:
@@ -287,7 +269,7 @@ class Trainer:
         if not samples:
             return None
         keys, labels = zip(*samples, strict=True)
-        with self.averaged():
+        with self.state.averaged():
             embeddings, readable = self.embed(list(keys))
         try:
             return verify(embeddings, np.array(labels)[readable])
@@ -300,7 +282,7 @@ class Trainer:
         It sets the backbone's evaluation mode.
         """
         self.backbone.eval()
-        return self.data.embed(self._recogniser(None).eval(), keys, dtype=self.dtype)
+        return self.data.embed(self._with(None).eval(), keys, dtype=self.dtype)
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal to resume: all but the number of epochs, which may change."""

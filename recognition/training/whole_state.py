@@ -1,5 +1,6 @@
 """The state of a training as one process has it, from ranks that have a part of the class centres each."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,10 @@ class WholeState:
     classifier: Classifier
     optimiser: Optimiser
     average: WeightAverage | None
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which the modules have the average of their weights, if there is one."""
+        return contextlib.nullcontext() if self.average is None else self.average.applied()
 
     def collect(self) -> dict[str, Any]:
         """Return the states by name, whole on the main rank; every rank must call it."""
