@@ -1,17 +1,19 @@
 """Batch normalisation whose statistics are those of the images of all ranks."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognition.heads.base import single_precision
 from recognition.training.group import Group
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-class GroupBatchNorm(nn.SyncBatchNorm):
+class GroupBatchNorm(nn.Module):
     """Batch normalisation over the batches of all ranks, as one process normalises the whole batch.
 
-    torch's own layer does that on CUDA alone; on other devices the statistics are gathered here.
+    It stands in for torch's SyncBatchNorm, which is for GPUs alone.
 
     Args:
         layer: The layer that is replaced; its parameters and running statistics are used.
@@ -19,20 +21,20 @@ class GroupBatchNorm(nn.SyncBatchNorm):
     """
 
     def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, group: Group) -> None:
-        super().__init__(
-            layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
-        )
-        self.group = group
+        super().__init__()
+        self.group, self.eps, self.momentum = group, layer.eps, layer.momentum
         self.weight, self.bias = layer.weight, layer.bias
-        self.running_mean, self.running_var = layer.running_mean, layer.running_var
-        self.num_batches_tracked = layer.num_batches_tracked
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            self.register_buffer(name, getattr(layer, name))
         self.train(layer.training)
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (torch's own name)
+    def forward(self, images: Tensor) -> Tensor:
         """Return the normalised values, of any shape (batch, channels, ...)."""
-        if input.is_cuda or not self.training or self.group.size == 1:
-            return super().forward(input)
-        values = input.float()
+        if not self.training:
+            return F.batch_norm(
+                images, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
+        values = single_precision(images)
         others = [0, *range(2, values.dim())]
         own = torch.stack([values.mean(others), values.var(others, correction=0)])
         means, variances = self.group.gather(own[None]).unbind(1)
@@ -46,11 +48,11 @@ class GroupBatchNorm(nn.SyncBatchNorm):
         if self.weight is not None:
             factor = self.weight * factor
         result = (values - mean.view(shape)) * factor.view(shape)
-        return (result if self.bias is None else result + self.bias.view(shape)).to(input.dtype)
+        return (result if self.bias is None else result + self.bias.view(shape)).to(images.dtype)
 
     def _update(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics towards those of a batch."""
-        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+        if self.running_mean is None:
             return
         self.num_batches_tracked.add_(1)
         momentum = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
@@ -61,6 +63,9 @@ class GroupBatchNorm(nn.SyncBatchNorm):
 def share_statistics(module: nn.Module, group: Group) -> None:
     """Replace all batch normalisation inside a module by that of all ranks; one rank keeps its layers."""
     if group.size == 1:
+        return
+    if group.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(module)
         return
     for name, child in module.named_children():
         if isinstance(child, _BATCH_NORMS):

@@ -6,6 +6,7 @@ ranks.
 """
 
 import contextlib
+import inspect
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -152,10 +153,11 @@ class Group:
         if self.size == 1:
             return module
         devices = [self.device] if self.device.type == "cuda" else None
-        # Batch statistics are those of all ranks already.
-        wrapped = DistributedDataParallel(
-            module, device_ids=devices, broadcast_buffers=False, gradient_as_bucket_view=True
-        )
+        # Batch statistics are those of all ranks already. torch 2.14 has renamed the argument.
+        names = inspect.signature(DistributedDataParallel).parameters
+        sync = "forward_sync_buffers" if "forward_sync_buffers" in names else "broadcast_buffers"
+        options: dict[str, Any] = {"device_ids": devices, "gradient_as_bucket_view": True, sync: False}
+        wrapped = DistributedDataParallel(module, **options)
         wrapped.register_comm_hook(self, _sum_gradients)
         return wrapped
 

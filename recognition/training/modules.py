@@ -15,6 +15,7 @@ from recognition.heads import DEFAULT_MARGIN, build_head
 from recognition.heads.base import Head
 from recognition.heads.fixed_margin import ArcFaceHead
 from recognition.losses import build_auxiliary_loss
+from recognition.training.batch_norm import GroupBatchNorm
 from recognition.training.options import TrainingOptions, Undecayed
 
 #: Side of an aligned face, pixels, which every backbone takes.
@@ -25,6 +26,7 @@ _NORMS = (
     nn.BatchNorm2d,
     nn.BatchNorm3d,
     nn.SyncBatchNorm,
+    GroupBatchNorm,
     nn.LayerNorm,
     nn.GroupNorm,
     nn.InstanceNorm1d,

@@ -29,7 +29,7 @@ class ShardedHead(Classifier):
     number of ranks.
 
     Args:
-        head: The head, with all centres; it keeps those of this rank.
+        head: The head, with all centres, on any device; it keeps those of this rank, on the rank's device.
         group: The ranks.
         rate: Share of the classes that a step uses: those of its images, and others drawn at random.
         seed: Seed of these draws.
@@ -46,7 +46,10 @@ class ShardedHead(Classifier):
         super().__init__(head, group)
         self.cosine_head, self.rate, self.seed = head, rate, seed
         self.own = group.share(head.classes)
-        self.sharded = head.weight = nn.Parameter(head.weight.detach()[self.own].clone())
+        # The device holds no other part of the head.
+        own = head.weight.detach()[self.own].to(group.device, copy=True)
+        self.sharded = head.weight = nn.Parameter(own)
+        head.to(group.device)
         self._used = head.classes
 
     def replicated(self) -> list[nn.Parameter]:

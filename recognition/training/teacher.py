@@ -19,6 +19,7 @@ from recognition.checkpoint import write_safetensors
 from recognition.errors import InputError
 from recognition.loading import load
 from recognition.training.batches import TrainingData
+from recognition.training.classifier import Classifier
 from recognition.training.group import Group
 from recognition.training.options import TrainingOptions
 
@@ -110,6 +111,13 @@ class Teacher:
         sums = embeddings.new_zeros(int(labels.max()) + 1, embeddings.shape[1])
         sums.index_add_(0, torch.as_tensor(labels[has_class], device=self._device), embeddings)
         return F.normalize(sums)
+
+    def set_centres(self, classifier: Classifier, labels: NDArray[np.integer]) -> None:
+        """Set the class centres of a head to those of `class_centres`, if it has one of each class."""
+        if classifier.head.one_centre_per_class:
+            centres = self.class_centres(labels)
+            # A class without a readable photograph keeps its random centre.
+            classifier.set_centres(centres, centres.any(1))
 
     def use_placeholders(self) -> None:
         """Use random embeddings in place of the teacher's, to measure the cost of a step."""

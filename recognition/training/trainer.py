@@ -20,7 +20,6 @@ from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device, choose_dtype, default_workers
 from recognition.training import schedule
 from recognition.training.angles import BINS, AngleHistogram, count_angles
-from recognition.training.average import WeightAverage
 from recognition.training.batch_norm import share_statistics
 from recognition.training.batches import read_together
 from recognition.training.group import Group
@@ -89,7 +88,6 @@ class Trainer:
         self.group = group or Group(choose_device(device))
         self.device = self.group.device
         self.dtype = choose_dtype(self.device, precision)
-
         self.data = read_together(
             self.group,
             Path(data),
@@ -118,7 +116,6 @@ class Trainer:
         share_statistics(self.backbone, self.group)
         self._forward = self.group.wrapped(torch.compile(self.backbone) if compiled else self.backbone)
         self.classifier = make_classifier(self.modules, options, self.group)
-        self.head.to(self.device)
         self.optimiser = Optimiser(
             self.backbone.parameters(),
             self.classifier,
@@ -127,10 +124,8 @@ class Trainer:
             group=self.group,
             dtype=self.dtype,
         )
-        averaged = {"backbone": self.backbone, "head": self.head}
-        self.average = WeightAverage(averaged, options.ema) if options.ema else None
         #: What is saved between steps.
-        self.state = WholeState(self.modules, self.classifier, self.optimiser, self.average)
+        self.state = WholeState(self.modules, self.classifier, self.optimiser, decay=options.ema)
         self.angles = AngleHistogram()
         self.steps_per_epoch = self.data.steps_per_epoch
         #: Number of steps of the whole training.
@@ -148,13 +143,9 @@ class Trainer:
             return
         self.teacher.embed_together(self.group, out)
         # Centres of a warm start have been trained already.
-        warm = self.started_from.get("centres", False)
-        if not resumed and not warm and self.head.one_centre_per_class:
-            centres = self.teacher.class_centres(self.data.labels)
-            # A class without a readable photograph keeps its random centre.
-            self.classifier.set_centres(centres, centres.any(1))
-            if self.average is not None:
-                self.average.reset()
+        if not resumed and not self.started_from.get("centres", False):
+            self.teacher.set_centres(self.classifier, self.data.labels)
+            self.state.restart_average()
 
     def start_epoch(self, *, resumed: bool) -> None:
         """Set the modules' mode for training, and count angles from zero unless an epoch is resumed."""
@@ -223,8 +214,7 @@ class Trainer:
             )
         self.angles.add(np.array(counts))
         self.optimiser.finish()
-        if self.average is not None:
-            self.average.update(number)
+        self.state.update_average(number)
         return float(value)
 
     def loss(

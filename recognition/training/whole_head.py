@@ -23,7 +23,7 @@ class WholeHead(Classifier):
     """
 
     def __init__(self, modules: Modules, group: Group) -> None:
-        super().__init__(modules.head, group)
+        super().__init__(modules.head.to(group.device), group)
         self._modules = modules
         self._gathers_images = any(aux_loss.needs_images for aux_loss in modules.aux_losses)
 

@@ -1,7 +1,6 @@
 """The state of a training as one process has it, from ranks that have a part of the class centres each."""
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 from recognition.training.average import WeightAverage
@@ -14,7 +13,6 @@ _CENTRES = "weight"
 _AVERAGED = f"head.{_CENTRES}"
 
 
-@dataclass(frozen=True)
 class WholeState:
     """Everything of a training that changes with its steps.
 
@@ -22,13 +20,25 @@ class WholeState:
         modules: The modules.
         classifier: How the ranks compute the loss; it knows which class centres this rank has.
         optimiser: The optimiser.
-        average: The average of the weights, if there is one.
+        decay: Decay of the average of the weights (see `WeightAverage`); 0 keeps none.
     """
 
-    modules: Modules
-    classifier: Classifier
-    optimiser: Optimiser
-    average: WeightAverage | None
+    def __init__(
+        self, modules: Modules, classifier: Classifier, optimiser: Optimiser, *, decay: float
+    ) -> None:
+        self.modules, self.classifier, self.optimiser = modules, classifier, optimiser
+        averaged = {"backbone": modules.backbone, "head": modules.head}
+        self.average = WeightAverage(averaged, decay) if decay else None
+
+    def update_average(self, step: int) -> None:
+        """Move the average of the weights, if there is one, after a step, whose number counts from 0."""
+        if self.average is not None:
+            self.average.update(step)
+
+    def restart_average(self) -> None:
+        """Begin the average of the weights anew, if there is one, with the weights as they are."""
+        if self.average is not None:
+            self.average.reset()
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Return a context in which the modules have the average of their weights, if there is one."""

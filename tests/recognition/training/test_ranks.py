@@ -65,14 +65,14 @@ def sharded_loss(group, name, smoothing, rate=1.0):
 @pytest.mark.parametrize("smoothing", [0.0, -0.05])
 @pytest.mark.parametrize("name", HEADS)
 def test_a_head_divided_over_ranks_has_the_loss_and_gradients_of_the_whole(name, smoothing):
-    """At rate 1, on one rank, two and three."""
+    """At rate 1."""
     head = head_of(name, smoothing)
     embeddings, labels = batch()
     embeddings.requires_grad_()
     loss = head.loss(embeddings[:-1], labels[:-1], 0.7)
     loss.backward()
     cosines = (F.normalize(embeddings[:-1]) * head.centres[labels[:-1]]).sum(1).detach()
-    for size in (1, 2, 4) if not smoothing else (2,):
+    for size in (1, 2) if name != "arcface" else (1, 2, 4):
         if size == 1:
             found = [sharded_loss(Group(torch.device("cpu")), name, smoothing)]
         else:
@@ -122,11 +122,12 @@ def test_classes_are_drawn_with_those_of_the_images_and_evenly():
 
 def normalised(group):
     torch.manual_seed(0)
-    layers = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.BatchNorm1d(20))
+    layers = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Flatten(), nn.BatchNorm1d(20)).double()
     share_statistics(layers, group)
-    images = (10 + torch.randn(6, 3, 4, 4)).requires_grad_()
+    images = (10 + torch.randn(6, 3, 4, 4)).double().requires_grad_()
+    weights = torch.randn(6, 20).double()
     output = layers(images.chunk(group.size)[group.rank])
-    (output * torch.arange(20)).square().sum().backward()
+    (output * weights.chunk(group.size)[group.rank]).tanh().sum().backward()
     parameters = {name: group.sum_(one.grad) for name, one in layers.named_parameters()}
     return {
         "output": group.gather_plain(output),
@@ -141,7 +142,7 @@ def test_batch_normalisation_is_over_the_images_of_all_ranks():
     whole = normalised(Group(torch.device("cpu")))
     whole["output"] = whole["output"].detach()
     for one in on_ranks(2, normalised):
-        torch.testing.assert_close(one, whole, atol=1e-3, rtol=1e-4)
+        torch.testing.assert_close(one, whole, atol=1e-9, rtol=1e-7)
 
 
 def trained(group, data, out, options, **rest):
@@ -160,7 +161,7 @@ def assert_equal_networks(first, second, atol):
     "options",
     [
         {},
-        {"sample_rate": 0.5, "ema": 0.9, "optimiser": "adamw", "accumulate": 3, "batch_size": 12},
+        {"sample_rate": 0.5, "ema": 0.9, "accumulate": 3, "batch_size": 12},
         {"head": "subcentre", "aux_losses": ("contrastive", "dependence"), "images_per_identity": 2},
     ],
     ids=["plain", "sampled", "whole head"],
