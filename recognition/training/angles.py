@@ -47,5 +47,7 @@ def count_angles(cosines: Tensor) -> NDArray[np.float64]:
     Args:
         cosines: Shape (images,), to the centres of their classes.
     """
+    if not len(cosines):
+        return np.zeros(BINS)
     counts = torch.histc(angles_of(cosines).rad2deg(), bins=BINS, min=0, max=DEGREES)
     return counts.cpu().numpy().astype(np.float64)
