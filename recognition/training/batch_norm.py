@@ -20,6 +20,10 @@ class GroupBatchNorm(nn.Module):
         group: The ranks.
     """
 
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
     def __init__(self, layer: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, group: Group) -> None:
         super().__init__()
         self.group, self.eps, self.momentum = group, layer.eps, layer.momentum
@@ -52,7 +56,7 @@ class GroupBatchNorm(nn.Module):
 
     def _update(self, mean: Tensor, variance: Tensor) -> None:
         """Move the running statistics towards those of a batch."""
-        if self.running_mean is None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
         momentum = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum

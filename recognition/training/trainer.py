@@ -4,12 +4,12 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from recognition.config import to_json
 from recognition.errors import InputError
@@ -114,7 +114,8 @@ class Trainer:
             )
         self.teacher = make_teacher(teacher, self.data, options, self.device)
         share_statistics(self.backbone, self.group)
-        self._forward = self.group.wrapped(torch.compile(self.backbone) if compiled else self.backbone)
+        network = cast("nn.Module", torch.compile(self.backbone)) if compiled else self.backbone
+        self._forward = self.group.wrapped(network)
         self.classifier = make_classifier(self.modules, options, self.group)
         self.optimiser = Optimiser(
             self.backbone.parameters(),
