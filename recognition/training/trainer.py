@@ -4,12 +4,12 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from recognition.config import to_json
 from recognition.errors import InputError
@@ -114,8 +114,7 @@ class Trainer:
             )
         self.teacher = make_teacher(teacher, self.data, options, self.device)
         share_statistics(self.backbone, self.group)
-        network = cast("nn.Module", torch.compile(self.backbone)) if compiled else self.backbone
-        self._forward = self.group.wrapped(network)
+        self._forward = self.group.wrapped(self.backbone, compiled=compiled)
         self.classifier = make_classifier(self.modules, options, self.group)
         self.optimiser = Optimiser(
             self.backbone.parameters(),
@@ -245,10 +244,7 @@ class Trainer:
         return self._with(self.classifier.collect(self.head.centres.detach()) if has_classes else None)
 
     def _with(self, centres: Tensor | None) -> Recogniser:
-        margin = self.head.angular_margin
-        return trained_recogniser(
-            self.backbone, centres, options=self.options, data=self.data, angular_margin=margin
-        )
+        return trained_recogniser(self.backbone, self.head, centres, options=self.options, data=self.data)
 
     def evaluate(self) -> Verification | None:
         """Verify the held-out identities; return None if there are too few of them to measure.
