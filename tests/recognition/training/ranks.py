@@ -15,7 +15,7 @@ import torch.distributed as dist
 from recognition.training.group import Group
 
 #: Seconds that a rank waits for another one.
-_LONGEST = 60
+_LONGEST = 300
 
 
 def on_ranks(size: int, what: Callable[..., object], *arguments: Any) -> list[Any]:
