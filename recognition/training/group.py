@@ -184,7 +184,11 @@ class _Gather(torch.autograd.Function):
         return summed[group.rank * ctx.rows : (group.rank + 1) * ctx.rows], None
 
 
-def _sum_gradients(group: Group, bucket: Any) -> torch.futures.Future[Tensor]:
+def _sum_gradients(
+    group: Group,
+    # Its wrapper checks this annotation, which the stubs of torch do not have.
+    bucket: dist.GradBucket,  # type: ignore[name-defined]
+) -> torch.futures.Future[Tensor]:
     """Sum gradients over the ranks, where DistributedDataParallel alone would average them."""
     group.traffic += bucket.buffer().nbytes
     work = dist.all_reduce(bucket.buffer(), async_op=True)
