@@ -1,6 +1,7 @@
 """The device and the precision of a computation, and the memory that it takes."""
 
 import ctypes
+import os
 import sys
 
 import torch
@@ -14,6 +15,9 @@ _M_MMAP_THRESHOLD = -3
 #: Blocks below this size, in bytes, stay in the process when they are freed. No activation of a batch here is
 #: larger.
 _KEEP_BELOW = 1 << 30
+
+#: Most processes that read images where their number is not given.
+_MOST_WORKERS = 8
 
 
 def choose_device(name: DeviceName = "auto") -> torch.device:
@@ -51,6 +55,22 @@ def choose_dtype(device: torch.device, precision: TrainingPrecision = "auto") ->
         has = any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
         return torch.bfloat16 if has else torch.float32
     return torch.float32
+
+
+def is_main_rank() -> bool:
+    """Return whether this is the only process of its kind, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def default_workers(device: torch.device) -> int:
+    """Return how many processes should read images for one process that trains on a device.
+
+    A GPU waits for images that the training process decodes itself; on a CPU, training takes all cores.
+    """
+    if device.type != "cuda":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(_MOST_WORKERS, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")) - 1))
 
 
 def keep_freed_memory() -> None:
