@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from arcinvert.inversion.adam import Adam
 from arcinvert.inversion.augmentation import Augmentation
 from arcinvert.inversion.early_stopping import LAST_PART, EarlyStopping
 from arcinvert.inversion.input_gradients import input_gradients
@@ -16,9 +17,6 @@ from arcinvert.inversion.result import Inversion, Losses, StopInversion
 from arcinvert.inversion.schedule import Schedule
 from arcinvert.inversion.targets.base import Target
 from recognition.recogniser import Recogniser
-
-#: Devices on which Adam is one kernel.
-_FUSED = frozenset({"cpu", "cuda"})
 
 
 def invert(
@@ -56,7 +54,7 @@ def invert(
     # Nothing in the loop reads a tensor of the device: each read would make the host wait for it.
     counter = counter or StepCounter(schedule.steps)
     start, templates = current_images(), target.templates
-    optimiser = make_optimiser(parametrisation.parameters, schedule.betas)
+    optimiser = Adam(parametrisation.parameters, schedule.betas)
     stopping = None if schedule.early_stopping is None else EarlyStopping(schedule.early_stopping)
     losses, step, taken, stopped = Losses((), start.new_zeros(0)), 0, 0, False
     total, averaged = torch.zeros_like(start), 0
@@ -67,14 +65,14 @@ def invert(
         if augmentation is not None:
             stack.enter_context(augmentation.attached(recogniser))
         while step < schedule.steps and not stopped:
-            optimiser.param_groups[0]["lr"] = schedule.rate(step)
+            optimiser.set_rate(schedule.rate(step))
             images = parametrisation.images()
             with _autocast(images, dtype):
                 embeddings = recogniser(images if augmentation is None else augmentation(images))
             parts = {"identity": target(embeddings).mean()}
             parts |= {name: weight * penalty(images).mean() for name, weight, penalty in penalties}
             values = torch.stack(list(parts.values()))
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.clear_gradients()
             values.sum().backward()
             optimiser.step()
             parametrisation.project()
@@ -93,12 +91,6 @@ def invert(
         images = total / averaged if averaged else current_images()
         similarity = (recogniser(images) * templates).sum(1)
     return Inversion(images.cpu(), start.cpu().clone(), similarity.cpu(), dict(losses), taken, stopped)
-
-
-def make_optimiser(parameters: list[Tensor], betas: tuple[float, float]) -> torch.optim.Adam:
-    """Return Adam, in one kernel where the device has one."""
-    fused = all(parameter.device.type in _FUSED for parameter in parameters)
-    return torch.optim.Adam(parameters, lr=1.0, betas=betas, fused=fused)
 
 
 def _autocast(images: Tensor, dtype: torch.dtype) -> contextlib.AbstractContextManager[None]:
