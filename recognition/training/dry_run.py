@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from recognition.options import DeviceName, TrainingPrecision
+from recognition.options import TrainingPrecision
 from recognition.recogniser import EMBEDDING_BATCH
-from recognition.runtime import peak_memory
+from recognition.runtime import Device, peak_memory
 from recognition.training import schedule
 from recognition.training.options import TrainingOptions
 from recognition.training.trainer import Trainer
@@ -39,7 +39,7 @@ def dry_run(
     data: str | os.PathLike[str],
     options: TrainingOptions,
     *,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     precision: TrainingPrecision = "auto",
     workers: int = 0,
     start_from: str | os.PathLike[str] | None = None,

@@ -15,9 +15,9 @@ from recognition.config import to_json
 from recognition.errors import InputError
 from recognition.images import resized
 from recognition.metrics.verification import Verification, verify
-from recognition.options import DeviceName, OnUnreadable, TrainingPrecision
+from recognition.options import OnUnreadable, TrainingPrecision
 from recognition.recogniser import Preprocessing, Recogniser, Source
-from recognition.runtime import choose_device, choose_dtype
+from recognition.runtime import Device, choose_device, choose_dtype
 from recognition.training import schedule
 from recognition.training.angles import AngleHistogram
 from recognition.training.batches import UNLABELLED, TrainingData
@@ -61,7 +61,7 @@ class Trainer:
         data: str | os.PathLike[str],
         options: TrainingOptions,
         *,
-        device: DeviceName = "auto",
+        device: Device = "auto",
         precision: TrainingPrecision = "auto",
         workers: int = 0,
         keep_images: bool = False,
