@@ -92,7 +92,7 @@ BAD_INPUT: dict[str, tuple[list[str], Callable[[Path, Path], Path], str]] = {
         missing("-"),
         "penalty tv: expected",
     ),
-    "device": ([*CLASS, "--device", "tpu"], missing("-"), "invalid choice: 'tpu'"),
+    "device": ([*CLASS, "--device", "tpu"], missing("-"), "device: expected auto, cpu, mps, cuda or,"),
     "unknown-option": ([*CLASS, "--fast"], missing("-"), "--fast"),
     "unknown-command": (["steal"], missing("-"), "invalid choice: 'steal'"),
 }
