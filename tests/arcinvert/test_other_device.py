@@ -14,8 +14,8 @@ from recognition.loading import load
 from tests.arcinvert.inversion.devices import OtherTensor, other_device
 from tests.arcinvert.support import leave_out_judge
 
-#: As many faces as a regression needs: ten for each of the 32 dimensions of the templates.
-FACES = 352
+#: Faces enough for a regression and for skin tones.
+FACES = 512
 
 
 def test_a_whole_attack_runs_on_another_device(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

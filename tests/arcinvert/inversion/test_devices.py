@@ -8,6 +8,7 @@ from torch import Tensor
 
 from arcinvert.inversion.augmentation import Augmentation
 from arcinvert.inversion.engine import invert
+from arcinvert.inversion.graphs import WARM_UP
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from arcinvert.inversion.penalties import WeightedPenalty
 from arcinvert.inversion.penalties.bn_relative import RelativeStatistics
@@ -102,28 +103,27 @@ def test_sums_of_a_regression_are_made_on_the_cpu() -> None:
 def test_a_captured_step_takes_the_steps_of_one_that_is_not(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = inverted(recogniser_with_statistics(), kind, "cpu", steps=7)
     graphs = RecordedGraphs()
     graphs.install(monkeypatch)
-    graphed = inverted(recogniser_with_statistics(), kind, "cpu", steps=7, graphs=True)
-    assert graphs.replays == 4
+    with other_device() as device:
+        plain = inverted(recogniser_with_statistics().to(device), kind, device, steps=7)
+        assert graphs.replays == 0
+        graphed = inverted(recogniser_with_statistics().to(device), kind, device, steps=7, graphs=True)
+    assert graphs.replays == 7 - WARM_UP
     assert torch.equal(graphed.images, plain.images)
     assert graphed.losses == plain.losses
 
 
 def test_losses_of_a_captured_step_are_not_written_by_later_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain, graphed = [], []
-    for collected, graphs in ((plain, False), (graphed, True)):
-        RecordedGraphs().install(monkeypatch)
+    RecordedGraphs().install(monkeypatch)
+    read: list[list[dict[str, float]]] = []
+    for graphs in (False, True):
         kept: list[Any] = []
-        inverted(
-            recogniser_with_statistics(),
-            "scaled",
-            "cpu",
-            steps=6,
-            graphs=graphs,
-            counter=StepCounter(6, lambda step, kept=kept: kept.append(step.losses)),
-        )
-        collected += [dict(one) for one in kept]
-    assert graphed == plain
-    assert len({one["identity"] for one in plain}) > 1
+        counter = StepCounter(6, lambda step, kept=kept: kept.append(step.losses))
+        with other_device() as device:
+            recogniser = recogniser_with_statistics().to(device)
+            inverted(recogniser, "scaled", device, steps=6, graphs=graphs, counter=counter)
+            # Only now, after the last step.
+            read.append([dict(one) for one in kept])
+    assert read[0] == read[1]
+    assert len({one["identity"] for one in read[0]}) == 6
