@@ -52,28 +52,26 @@ class Adam:
     @torch.no_grad()
     def step(self) -> None:
         """Move each leaf that has a gradient."""
-        moved = [index for index, one in enumerate(self._parameters) if one.grad is not None]
+        moved = [
+            (parameter, parameter.grad, mean, square, steps)
+            for parameter, mean, square, steps in zip(
+                self._parameters, self._means, self._squares, self._steps, strict=True
+            )
+            if parameter.grad is not None
+        ]
         if not moved:
             return
-        parameters, gradients, means, squares, steps = (
-            [tensors[index] for index in moved]
-            for tensors in (
-                self._parameters,
-                [one.grad for one in self._parameters],
-                self._means,
-                self._squares,
-                self._steps,
-            )
-        )
-        torch._foreach_add_(steps, 1)
+        parameters, gradients, means, squares, counts = (list(one) for one in zip(*moved, strict=True))
+        torch._foreach_add_(counts, 1)
         torch._fused_adam_(
             parameters,
             gradients,
             means,
             squares,
             [],
-            steps,
-            lr=self._rate,
+            counts,
+            # Its annotation has the overload of a tensor alone.
+            lr=self._rate,  # type: ignore[arg-type]
             beta1=self._betas[0],
             beta2=self._betas[1],
             weight_decay=0.0,

@@ -46,6 +46,17 @@ class OtherTensor(Tensor):
         return compute(func, args, dict(kwargs or {}))
 
 
+#: The capture that is going on, if any.
+_captures: list["_Capture"] = []
+
+
+def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Run an operation on tensors of the CPU, and record it for a capture."""
+    if not _captures:
+        return func(*args, **kwargs)
+    return _captures[-1].run(func, args, kwargs)
+
+
 def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Run an operation of PyTorch where at least one tensor, or the wanted device, is the other one."""
     values, _ = tree_flatten((args, kwargs))
@@ -53,9 +64,7 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         into, given = args[0], args[1]
         for one in (into, given):
             assert isinstance(one, OtherTensor) or not one.is_meta
-        (into.inside if isinstance(into, OtherTensor) else into).copy_(
-            given.inside if isinstance(given, OtherTensor) else given
-        )
+        _run(func, tuple(one.inside if isinstance(one, OtherTensor) else one for one in (into, given)), {})
         return into
     wanted = kwargs.get("device")
     stays = wanted is None or torch.device(wanted).type == OTHER.type
@@ -68,7 +77,9 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if stays and kwargs.get("dtype") == torch.float64:
         raise TypeError("the device has no double precision")
     inner = tree_map(lambda one: one.inside if isinstance(one, OtherTensor) else one, (args, kwargs))
-    result = func(*inner[0], **inner[1])
+    if not stays and _captures:
+        raise RuntimeError("operation not permitted when stream is capturing: the host waits for a value")
+    result = _run(func, *inner)
     # What is written in place is returned as the very tensor that was given.
     given = {id(one.inside): one for one in values if isinstance(one, OtherTensor)}
     if not stays:
@@ -134,7 +145,7 @@ class RecordedGraphs:
     def wait_stream(self, other: Self) -> None:
         """Do nothing, as one stream after the other runs."""
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def replay(self) -> None:
         """Run what was captured on the memory of then."""
         self.replays += 1
@@ -151,30 +162,29 @@ def _is_view(func: Any) -> bool:
     return any(one.alias_info is not None for one in func._schema.returns)
 
 
-class _Capture(TorchDispatchMode):
-    """Records operations; at its end, what they wrote is as it was before."""
+class _Capture:
+    """Records operations on the other device; at its end, what they wrote is as it was before."""
 
     def __init__(self, operations: list[tuple[Any, Any, dict[str, Any], Any]]) -> None:
-        super().__init__()
         self._operations = operations
         self._before: list[tuple[Tensor, Tensor]] = []
 
-    def __torch_dispatch__(
-        self, func: Any, types: Sequence[type], args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = dict(kwargs or {})
+    def run(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Run an operation and record it."""
         if func in (_aten._local_scalar_dense.default, _aten.nonzero.default):
             raise RuntimeError("operation not permitted when stream is capturing: the host waits for a value")
         if func._schema.is_mutable:
-            for one in tree_flatten((args, kwargs))[0]:
-                if isinstance(one, Tensor):
-                    self._before.append((one, one.clone()))
+            tensors = (one for one in tree_flatten((args, kwargs))[0] if isinstance(one, Tensor))
+            self._before += [(one, one.clone()) for one in tensors]
         result = func(*args, **kwargs)
         self._operations.append((func, args, kwargs, result))
         return result
 
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        with torch.inference_mode():
-            for one, value in reversed(self._before):
-                one.copy_(value)
+    def __enter__(self) -> None:
+        _captures.append(self)
+
+    @torch.no_grad()
+    def __exit__(self, *error: object) -> None:
+        _captures.remove(self)
+        for one, value in reversed(self._before):
+            one.copy_(value)
