@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, one_line
 from recognition.images import resized
+from recognition.subcentres import SubCentres
 
 #: Number of images in a batch outside training.
 EMBEDDING_BATCH = 64
@@ -111,6 +112,7 @@ class Recogniser(nn.Module):
         name: The recogniser's name in reports.
         preprocessing: How the backbone expects its images; InsightFace's if not given.
         centres: Class weights, shape (classes, dim), of any positive norm.
+        subcentres: All centres of each class, where a class has several; None where it has one.
         class_names: One name per class, in the order of the centres.
         class_photographs: Number of photographs of each class that the network was trained on, in the same
             order; None if it is not known.
@@ -139,6 +141,7 @@ class Recogniser(nn.Module):
         name: str,
         preprocessing: Preprocessing | None = None,
         centres: Tensor | None = None,
+        subcentres: SubCentres | None = None,
         class_names: tuple[str, ...] | None = None,
         class_photographs: tuple[int, ...] | None = None,
         scale: float = 64.0,
@@ -153,6 +156,7 @@ class Recogniser(nn.Module):
         self.name = name
         self.preprocessing = preprocessing or Preprocessing()
         self.register_buffer("centres", None if centres is None else F.normalize(centres.float()))
+        self.subcentres = subcentres
         self.class_names = class_names
         self.class_photographs = class_photographs
         self.scale = scale
