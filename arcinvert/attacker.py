@@ -14,7 +14,8 @@ from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.progress import OnStep, StepCounter
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
-from arcinvert.knowledge.public_photographs import Overlap, find_overlap
+from arcinvert.knowledge.overlap import attack_overlap
+from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from arcinvert.precision import faster_dtype
@@ -357,20 +358,16 @@ def _run(
 def overlap_of(
     attacker: Attacker, plan: AttackPlan, subjects: Sequence[Subject], *, allowed: bool
 ) -> Overlap | None:
-    """Return which of the subjects are among the public faces of the attacker's statistics file.
+    """Return which of the subjects are among the public faces that the attack uses; see `attack_overlap`.
 
-    The result is None if the attack does not use the file, or its faces are of nobody. For classes an overlap
-    is allowed, since the network was trained on them anyway.
+    For classes an overlap is allowed, since the network was trained on them anyway.
 
     Raises:
         InputError: If one is, and that is not allowed.
     """
-    statistics = attacker.knowledge.statistics
-    if statistics is None or not plan.uses_public_faces or statistics.of_nobody:
-        return None
     people = [subject.name for subject in subjects if subject.label is not None]
     photographs = [one for subject in subjects for one in subject.photograph_keys]
-    overlap = find_overlap(statistics.photographs, photographs, people)
+    overlap = attack_overlap(attacker.knowledge.statistics, plan.knowledge_used, photographs, people)
     if overlap and not allowed:
         raise overlap.refused()
     return overlap

@@ -94,6 +94,7 @@ class Source:
         reason: Why this preprocessing is assumed.
         readings: Values of `--preset` between which the file does not decide, the assumed one first; empty
             where it does.
+        output: The output that is the embedding, of a network with several; empty with one.
     """
 
     path: str = ""
@@ -102,6 +103,21 @@ class Source:
     format: str = ""
     reason: str = ""
     readings: tuple[str, ...] = ()
+    output: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of the network in files made for it: its SHA-256, with a colon and its output if several.
+
+        Empty for a network without a file.
+        """
+        return f"{self.sha256}:{self.output}" if self.sha256 and self.output else self.sha256
+
+
+def short_fingerprint(fingerprint: str) -> str:
+    """Return a fingerprint as messages show it: the first digits, and the output."""
+    digest, colon, output = fingerprint.partition(":")
+    return f"{digest[:12]}{colon}{output[:40]}"
 
 
 class Recogniser(nn.Module):

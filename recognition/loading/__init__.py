@@ -80,6 +80,7 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
         )
     if choice.output is not None and recogniser.source.format != "ONNX":
         recogniser.output = choice.output
+        recogniser.source = replace(recogniser.source, output=choice.output)
     recogniser.freeze()
     _add_centres(recogniser, choice, recogniser.embedding_size)
     return recogniser
