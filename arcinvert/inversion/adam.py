@@ -70,8 +70,7 @@ class Adam:
             squares,
             [],
             counts,
-            # Its annotation has the overload of a tensor alone.
-            lr=self._rate,  # type: ignore[arg-type]
+            lr=self._rate,
             beta1=self._betas[0],
             beta2=self._betas[1],
             weight_decay=0.0,
