@@ -17,9 +17,8 @@ from recognition.data.pairs import read_pairs
 from recognition.data.sources import open_source
 from recognition.errors import InputError
 from recognition.metrics.verification import Pairs, Verification, verify
-from recognition.options import DeviceName
 from recognition.recogniser import Flip, Recogniser
-from recognition.runtime import choose_device, choose_dtype
+from recognition.runtime import Device, choose_device, choose_dtype
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ def embed_identities(
     *,
     only: frozenset[str] | None = None,
     pairs: str | os.PathLike[str] | None = None,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     flip: Flip = "average",
 ) -> LabelledEmbeddings:
     """Return the embeddings of aligned faces; files that cannot be read are left out.
@@ -126,7 +125,7 @@ def evaluate(
     *,
     only: frozenset[str] | None = None,
     pairs: str | os.PathLike[str] | None = None,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     flip: Flip = "average",
     fmrs: tuple[float, ...] | None = None,
 ) -> Verification:

@@ -24,9 +24,8 @@ from recognition.metrics.distractors import DistractorCurve, identify_among, rea
 from recognition.metrics.pair_lists import PairList, PairVerification, people_of, verify_pairs
 from recognition.metrics.similarities import pair_similarities
 from recognition.metrics.templates import TemplateSums
-from recognition.options import DeviceName
 from recognition.recogniser import Flip, Recogniser
-from recognition.runtime import choose_device, choose_dtype
+from recognition.runtime import Device, choose_device, choose_dtype
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Computation:
         progress: Whether to show a progress bar.
     """
 
-    device: DeviceName = "auto"
+    device: Device = "auto"
     flip: Flip = "average"
     progress: bool = True
 

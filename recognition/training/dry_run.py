@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recognition.options import DeviceName, TrainingPrecision
+from recognition.options import TrainingPrecision
 from recognition.recogniser import EMBEDDING_BATCH
-from recognition.runtime import peak_memory
+from recognition.runtime import Device, peak_memory
 from recognition.training import schedule
 from recognition.training.group import Group, joined
 from recognition.training.memory import centres_memory
@@ -70,7 +70,7 @@ def dry_run(
     data: str | os.PathLike[str],
     options: TrainingOptions,
     *,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     precision: TrainingPrecision = "auto",
     workers: int | None = None,
     start_from: str | os.PathLike[str] | None = None,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from recognition.errors import InputError
 from recognition.lock import locked
-from recognition.options import DeviceName, OnUnreadable, TrainingPrecision
+from recognition.options import OnUnreadable, TrainingPrecision
+from recognition.runtime import Device
 from recognition.training.group import joined
 from recognition.training.options import TrainingOptions
 from recognition.training.session import MODEL, SKIPPED, STATE, Session
@@ -20,7 +21,7 @@ def train(
     out: str | os.PathLike[str],
     options: TrainingOptions,
     *,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     precision: TrainingPrecision = "auto",
     workers: int | None = None,
     keep_images: bool = False,

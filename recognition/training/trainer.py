@@ -15,9 +15,9 @@ from recognition.config import to_json
 from recognition.errors import InputError
 from recognition.images import resized
 from recognition.metrics.verification import Verification, verify
-from recognition.options import DeviceName, OnUnreadable, TrainingPrecision
+from recognition.options import OnUnreadable, TrainingPrecision
 from recognition.recogniser import Recogniser
-from recognition.runtime import choose_device, choose_dtype, default_workers
+from recognition.runtime import Device, choose_device, choose_dtype, default_workers
 from recognition.training import schedule
 from recognition.training.angles import BINS, AngleHistogram, count_angles
 from recognition.training.batch_norm import share_statistics
@@ -68,7 +68,7 @@ class Trainer:
         data: str | os.PathLike[str],
         options: TrainingOptions,
         *,
-        device: DeviceName = "auto",
+        device: Device = "auto",
         precision: TrainingPrecision = "auto",
         workers: int | None = 0,
         keep_images: bool = False,
