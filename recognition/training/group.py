@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from recognition.errors import InputError
-from recognition.options import DeviceName
-from recognition.runtime import choose_device
+from recognition.runtime import Device, choose_device
 
 #: Longest wait for another rank: one rank alone checks all files, embeds the held-out faces and writes. The
 #: ranks of one that dies do not wait so long: torchrun ends them.
@@ -197,7 +196,7 @@ def _sum_gradients(
 
 
 @contextlib.contextmanager
-def joined(device: DeviceName = "auto") -> Iterator[Group]:
+def joined(device: Device = "auto") -> Iterator[Group]:
     """Join the ranks that torchrun started, or those that are joined already; without them, be alone.
 
     Ranks on CUDA exchange by NCCL, and each has the device of its local number; others exchange by Gloo.
