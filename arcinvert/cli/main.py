@@ -18,6 +18,7 @@ from arcinvert.cli import (
     inspect,
     learn,
     models,
+    panel,
     synthesise,
 )
 from recognition.terminal import Parser, run_command
@@ -37,6 +38,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     inspect,
     export,
     models,
+    panel,
 )
 
 
