@@ -132,9 +132,7 @@ class AttackOptions:
         maximum=MAX_PITCH,
         metavar="DEGREES",
     )
-    expression: Expression | None = option(
-        help="the expression that the face is to have", group=_APPEARANCE
-    )
+    expression: Expression | None = option(help="the expression that the face is to have", group=_APPEARANCE)
     flip: bool | None = option(
         help="mirror the images at random in front of the network", group=_AUGMENTATION
     )

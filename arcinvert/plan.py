@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from arcinvert.inversion.appearance import Appearance
+from arcinvert.inversion.appearance import UNGUIDED, Appearance
 from arcinvert.inversion.schedule import Schedule, plan_stages
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind
 
@@ -91,7 +91,7 @@ class AttackPlan:
     whiten_neighbours: bool
     penalties: tuple[PlannedPenalty, ...]
     augmentation: PlannedAugmentation
-    appearance: Appearance = Appearance()
+    appearance: Appearance = UNGUIDED
     notes: tuple[str, ...] = ()
 
     @property

@@ -175,8 +175,8 @@ def _check_weights_only(given: dict[str, Any]) -> None:
     for name in ("yaw", "pitch", "expression"):
         if name in given:
             raise InputError(
-                f"{name}: expected none with knowledge of the weights alone, got {given[name]}: the guide was "
-                "trained on public faces; use --knowledge public-faces"
+                f"{name}: expected none with knowledge of the weights alone, got {given[name]}: the guide "
+                "was trained on public faces; use --knowledge public-faces"
             )
     if given.get("skin_tone"):
         raise InputError(

@@ -99,7 +99,7 @@ class Mesh:
 
 
 def _mean_shape(meshes: Values) -> Values:
-    """Return the mean of meshes that are rotated and scaled to each other, with its sides level and square."""
+    """Return the mean of meshes that are turned and scaled to each other, level and facing the camera."""
     shape = meshes[0]
     for _ in range(_ROUNDS):
         aligned = []

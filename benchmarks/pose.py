@@ -9,8 +9,8 @@ network of other data, in a Python of its own (benchmarks/face_mesh.py). Express
 of photographs (benchmarks/mesh_measures.py), so that "by chance", the share of the same attacks without a
 wish, is to be compared. "Measures apart" is how far the landmarks' yaw and the mesh's lie apart on
 photographs: no guide by the one can be nearer to the other. Identities are judged by dlib's recogniser on
-another photograph, at its shipped threshold; SAR is the share of accepted reconstructions, FMR the false match
-rate, and differences are paired by person.
+another photograph, at its shipped threshold; SAR is the share of accepted reconstructions, FMR the false
+match rate, and differences are paired by person.
 
 Reported are people that the bundled networks and the guide were not trained on; with --tuning, people whom
 settings are tuned on. --out gets the table, its figures and one panel of the pictures.
@@ -88,7 +88,9 @@ def draw_people(aligned: Path, count: int, *, seed: int, tuning: bool) -> People
     folders = read_folders(aligned)
     held_out = load_notes(bundled_path())["split"]["held_out"]
     if tuning:
-        candidates = [name for name in sorted(set(folders) - set(held_out)) if len(folders[name]) in TUNING_PHOTOS]
+        candidates = [
+            name for name in sorted(set(folders) - set(held_out)) if len(folders[name]) in TUNING_PHOTOS
+        ]
     else:
         candidates = [name for name in attacked_people(held_out) if len(folders.get(name, ())) > 1]
     if len(candidates) < count:
@@ -204,7 +206,9 @@ def figures(wish: Mapping[str, Any], found: Found, without: Found, names: Sequen
     )
 
 
-def goals(rows: Mapping[str, Found], wishes: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+def goals(
+    rows: Mapping[str, Found], wishes: Mapping[str, Mapping[str, Any]], names: Sequence[str]
+) -> list[str]:
     """Return a line on each goal, over all rows that it is about."""
     without = rows["nothing"]
     asking = [name for name in rows if wishes[name]]
@@ -238,10 +242,20 @@ def cell(value: Estimate | None) -> str:
 
 def table(rows: Mapping[str, Figures]) -> str:
     """Return the rows as a table in Markdown."""
-    heads = ("wish", "yaw", "pitch", "error, degrees", "reached", "by chance", f"SAR at {FMR:g}", "change of SAR")
+    heads = (
+        "wish",
+        "yaw",
+        "pitch",
+        "error, degrees",
+        "reached",
+        "by chance",
+        f"SAR at {FMR:g}",
+        "change of SAR",
+    )
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     lines += [
-        f"| {name} | {' | '.join(cell(value) for value in vars(row).values())} |" for name, row in rows.items()
+        f"| {name} | {' | '.join(cell(value) for value in vars(row).values())} |"
+        for name, row in rows.items()
     ]
     return "\n".join(lines)
 
@@ -273,13 +287,11 @@ def compare(options: argparse.Namespace) -> None:
         plan = attacker.plan("template", seed=options.seed, **WISHES[name], **given)
         pictures[name] = to_crop_size(to_uint8(attacker.reconstruct(subjects, plan).images))
         measures = mesh.measure(place_meshes(pictures[name], options.landmarker))
-        accepted = similarity(judge.embed(list(pictures[name])), seconds) >= threshold
+        accepted = similarity(judge.embed(list(pictures[name])), seconds) > threshold
         reached = {expression: mesh.reached(expression, measures) for expression in EXPRESSIONS}
         found[name] = Found(measures, accepted, reached)
         print(f"{name}: done", flush=True)
-    rows = {
-        name: figures(WISHES[name], row, found["nothing"], people.names) for name, row in found.items()
-    }
+    rows = {name: figures(WISHES[name], row, found["nothing"], people.names) for name, row in found.items()}
     there = np.isfinite(apart)
     lines = [
         table(rows),
@@ -287,8 +299,8 @@ def compare(options: argparse.Namespace) -> None:
         *goals(found, WISHES, people.names),
         f"measures apart: {cell(estimate(apart[there], np.flatnonzero(there)))} degrees of yaw, "
         f"{there.sum()} photographs",
-        f"{attacker.recogniser.name}: {len(people.names)} {'tuning' if options.tuning else 'held-out'} people; "
-        "95 % intervals over people.",
+        f"{attacker.recogniser.name}: {len(people.names)} {'tuning' if options.tuning else 'held-out'} "
+        "people; 95 % intervals over people.",
     ]
     print("\n".join(lines))
     options.out.mkdir(parents=True, exist_ok=True)

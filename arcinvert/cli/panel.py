@@ -20,9 +20,7 @@ def add_parser(commands: Any) -> None:
     identity = parser.add_mutually_exclusive_group(required=True)
     identity.add_argument("--class-id", type=int, metavar="N", help="the class number, from 0")
     identity.add_argument("--class-name", metavar="NAME", help="the class name")
-    identity.add_argument(
-        "--photograph", metavar="PHOTO", help="a photograph, whose template is attacked"
-    )
+    identity.add_argument("--photograph", metavar="PHOTO", help="a photograph, whose template is attacked")
     identity.add_argument("--template", metavar="FILE.npy", help="a file with one template, shape (dim,)")
     parser.add_argument(
         "--yaws",

@@ -39,7 +39,7 @@ class Appearance:
     @property
     def is_wanted(self) -> bool:
         """Whether anything is asked for."""
-        return self != Appearance()
+        return self != UNGUIDED
 
     def targets(self, labels: "Labels") -> "dict[Attribute, float]":
         """Return the value that each number is to have, in the number's own unit; free ones are left out.
@@ -56,3 +56,7 @@ class Appearance:
             quantile: Callable[[Attribute, float], float] = labels.quantile
             found |= {name: quantile(name, share) for name, share in EXPRESSIONS[self.expression].items()}
         return found
+
+
+#: Nothing is asked for.
+UNGUIDED = Appearance()

@@ -17,8 +17,8 @@ from recognition.errors import InputError
 
 Attribute = Literal["yaw", "pitch", "smile", "mouth", "eyes"]
 #: The order of the numbers: yaw in degrees, positive where the face turns to the right of the picture; pitch
-#: in degrees, positive where it looks up; width and lift of the mouth, gap between the lips (both in distances
-#: of the eyes); and height of the open eyes in their widths.
+#: in degrees, positive where it looks up; width and lift of the mouth, and the gap between the lips, both in
+#: distances of the eyes; and the height of the open eyes in their widths.
 ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
 
 #: What the detector's box is on an aligned crop: left, top, right and bottom, pixels. The median of 60
@@ -29,10 +29,10 @@ _MARGIN, _ZOOM = 28, 2
 
 #: Numbers of landmarks of iBUG 300-W with the points of a generic head: outer and inner ends of the brows,
 #: corners of the eyes, sides of the nose, corners of the mouth, the lower lip and the chin.
-_RIGID = (17, 21, 22, 26, 36, 39, 42, 45, 31, 35, 48, 54, 57, 8)
+RIGID = (17, 21, 22, 26, 36, 39, 42, 45, 31, 35, 48, 54, 57, 8)
 #: The points in centimetres: to the right of the picture, down, and away from the camera. Source: the
 #: anthropometric model of P. Martins and J. Batista, University of Coimbra (aifi.isr.uc.pt).
-_HEAD: NDArray[np.float64] = np.array(
+HEAD: NDArray[np.float64] = np.array(
     [
         (-6.825897, -6.760612, -4.402142),
         (-1.330353, -7.122144, -6.903745),
@@ -109,8 +109,8 @@ def pose(points: NDArray[np.float64]) -> tuple[float, float]:
     Source: the affine camera by least squares, and the nearest rotation to it (the first step of POSIT,
     DeMenthon and Davis, International Journal of Computer Vision 15, 1995).
     """
-    seen = points[list(_RIGID)]
-    head = _HEAD - _HEAD.mean(0)
+    seen = points[list(RIGID)]
+    head = HEAD - HEAD.mean(0)
     camera = np.linalg.lstsq(head, seen - seen.mean(0), rcond=None)[0].T
     left, _, right = np.linalg.svd(camera, full_matrices=False)
     across, down = left @ right

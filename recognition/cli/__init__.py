@@ -8,4 +8,14 @@ from types import ModuleType
 
 from recognition.cli import align, clean, compare, convert, evaluate, merge, plots, train, train_guide
 
-COMMANDS: tuple[ModuleType, ...] = (align, convert, merge, train, train_guide, clean, evaluate, compare, plots)
+COMMANDS: tuple[ModuleType, ...] = (
+    align,
+    convert,
+    merge,
+    train,
+    train_guide,
+    clean,
+    evaluate,
+    compare,
+    plots,
+)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from arcinvert.inversion.appearance import Appearance
+from arcinvert.inversion.appearance import UNGUIDED, Appearance
 from arcinvert.inversion.parametrisations.base import Parametrisation
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from recognition.recogniser import Recogniser
@@ -28,7 +28,7 @@ class Setting:
     recogniser: Recogniser
     parametrisation: type[Parametrisation]
     statistics: MeasuredStatistics | None = None
-    appearance: Appearance = Appearance()
+    appearance: Appearance = UNGUIDED
 
 
 class Penalty(ABC):
