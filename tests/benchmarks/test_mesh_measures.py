@@ -35,7 +35,7 @@ def head() -> NDArray[np.float64]:
 
 def turned(mesh: NDArray[np.float64], yaw: float, pitch: float = 0.0) -> NDArray[np.float64]:
     y, p = np.radians([yaw, pitch])
-    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
     about_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
     return mesh @ (about_y @ about_x).T + (56, 56, 0)
 

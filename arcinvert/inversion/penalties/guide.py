@@ -12,7 +12,9 @@ from recognition.appearance.measures import ATTRIBUTES
 
 
 class GuidedAppearance(Penalty):
-    """Mean squared distance of the guide's numbers from the wanted ones, in squared standard deviations.
+    """Squared distance of the guide's numbers from the wanted ones, in squared standard deviations.
+
+    The numbers are added up, so that a pose counts the same with an expression and without one.
 
     The guide was trained on public faces (recognition/bundled/MODEL_CARD.md). No judge has a part in it.
 
@@ -40,4 +42,4 @@ class GuidedAppearance(Penalty):
 
     def __call__(self, images: Tensor) -> Tensor:
         found = self._guide.to(images).symmetric(images)[:, self._places]
-        return (found - self._targets.to(images)).square().mean(1)
+        return (found - self._targets.to(images)).square().sum(1)

@@ -32,10 +32,11 @@ def test_a_guide_is_written(faces: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert code == 0
     assert "110 faces of 11 people; on 10 faces of people left out:" in printed
     assert "yaw" in printed
-    assert load_guide(out).labels.quantiles.shape == (5, 101)
+    guide = load_guide(out)
     again = tmp_path / "again.safetensors"
     assert run(capsys, "train-guide", faces, "--out", again, "--epochs", 1)[0] == 0
-    assert again.read_bytes() == out.read_bytes()
+    assert all(map(torch.equal, load_guide(again).state_dict().values(), guide.state_dict().values()))
+    assert torch.equal(load_guide(again).labels.quantiles, guide.labels.quantiles)
 
 
 def test_people_of_the_split_are_left_out(

@@ -25,14 +25,15 @@ def penalty(**wanted: object) -> GuidedAppearance:
     return GuidedAppearance.build(Setting(linear_recogniser(), FacePCA, None, Appearance(**wanted)))  # type: ignore[arg-type]
 
 
-def test_the_value_is_the_mean_squared_distance_in_standard_deviations() -> None:
+def test_the_value_is_the_squared_distance_in_standard_deviations() -> None:
     labels = bundled_guide().labels
     found = bundled_guide().values(mean_faces(1))[0]
     yaw, pitch = ATTRIBUTES.index("yaw"), ATTRIBUTES.index("pitch")
-    expected = (
-        ((20.0 - found[yaw]) / labels.deviation[yaw]) ** 2
-        + ((-5.0 - found[pitch]) / labels.deviation[pitch]) ** 2
-    ) / 2
+    expected = sum(
+        ((wanted - found[place]) / labels.deviation[place]) ** 2
+        for wanted, place in ((20.0, yaw), (-5.0, pitch))
+    )
+    assert isinstance(expected, Tensor)
     torch.testing.assert_close(penalty(yaw=20.0, pitch=-5.0)(mean_faces(1)), expected[None])
     # What the guide predicts already costs nothing.
     assert float(penalty(yaw=float(found[yaw]))(mean_faces(1))) == pytest.approx(0, abs=1e-8)
