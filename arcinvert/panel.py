@@ -102,6 +102,7 @@ def make_panel(
             on_cell(number + 1, len(plans))
     sheet = _drawn(attacker, subject, np.stack(images), yaws, expressions)
     if out is not None:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
         write_png(Path(out), sheet)
     return sheet
 

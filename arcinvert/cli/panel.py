@@ -56,7 +56,6 @@ def _run(given: argparse.Namespace) -> int:
     from recognition.terminal import DeferredProgressBar
 
     options = {name: getattr(given, name) for name in ("pitch", "steps", "seed")}
-    out.parent.mkdir(parents=True, exist_ok=True)
     with DeferredProgressBar() as progress:
 
         def on_cell(done: int, cells: int) -> None:

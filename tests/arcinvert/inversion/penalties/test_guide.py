@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from arcinvert.inversion.appearance import Appearance
 from arcinvert.inversion.engine import invert
@@ -14,6 +14,7 @@ from arcinvert.inversion.schedule import plan_stages
 from arcinvert.knowledge.face_pca import load_face_pca
 from recognition.appearance.guide import bundled_guide
 from recognition.appearance.measures import ATTRIBUTES
+from recognition.recogniser import Preprocessing, Recogniser
 from tests.arcinvert.inversion.networks import NoTarget, linear_recogniser
 
 
@@ -43,7 +44,8 @@ def test_the_value_is_the_squared_distance_in_standard_deviations() -> None:
 def test_an_optimisation_reaches_a_pose(yaw: float) -> None:
     parametrisation = FacePCA(mean_faces())
     (schedule,) = plan_stages(30, 0.2, warm_up=0.1, low_resolution=0.0, average=0.0, early_stopping=None)
-    recogniser = linear_recogniser()
+    network = nn.Sequential(nn.AvgPool2d(7), nn.Flatten(), nn.Linear(192, 4, bias=False))
+    recogniser = Recogniser(network, name="coarse", preprocessing=Preprocessing(input_size=56)).freeze()
     invert(
         recogniser,
         NoTarget(),
