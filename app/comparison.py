@@ -123,14 +123,15 @@ def films(comparison: Comparison, *, scrub: bool) -> str:
         )
     controls = _scrubber(comparison.work) if scrub else ""
     live = "" if scrub else " ai-live"
-    return f'<div class="ai-films">{controls}<div class="ai-faces{live}">{"".join(shown)}</div></div>'
+    row = f'<div class="ai-faces{live}">{"".join(shown)}</div>'
+    return f'<div class="ai-films" data-player="films">{controls}{row}</div>'
 
 
 def _scrubber(work: int) -> str:
     return (
-        '<div class="ai-scrubber"><button type="button" onclick="arcinvert.play(this)">Play</button>'
-        f'<input type="range" min="0" max="{work}" value="{work}" aria-label="Passes through the network" '
-        f'oninput="arcinvert.scrub(this)"><span><output>{work}</output> of {work} passes</span></div>'
+        '<div class="ai-scrubber"><button type="button">Play</button>'
+        f'<input type="range" min="0" max="{work}" value="{work}" aria-label="Passes through the network">'
+        f"<span><output>{work}</output> of {work} passes</span></div>"
     )
 
 

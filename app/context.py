@@ -56,7 +56,7 @@ def attempt(work: Callable[[], Result]) -> tuple[Result | None, str]:
     try:
         return work(), ""
     except InputError as error:
-        return None, problem(for_page(str(error)))
+        return None, problem(for_page(error))
     except Abandoned as end:
         # Nothing went wrong: the visitor has cancelled or left.
         return None, status(str(end)) if str(end) else ""

@@ -1,5 +1,6 @@
 """Controls that several tabs have."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -123,14 +124,16 @@ def place_text(place: Waiting) -> str:
 def accept_any_number(page: gr.Blocks) -> None:
     """Hand numbers out of a control's range to the handlers, which answer in words of the page.
 
-    Gradio would refuse them with a traceback in the server's log. Methods are replaced, not overridden, for
-    the reason given in `upload`.
+    Gradio would refuse them, and choices that are none, with a traceback in the server's log. Methods are
+    replaced, not overridden, for the reason given in `upload`. Those of choices are replaced in their class:
+    where an update changes the choices, Gradio makes the visitor a component of its own.
     """
     for block in page.blocks.values():
         if isinstance(block, gr.Number | gr.Slider):
             block.preprocess = as_number
-        elif isinstance(block, gr.Dropdown | gr.Radio):
-            block.preprocess = _quietly(block.preprocess)
+    for kind in (gr.Dropdown, gr.Radio):
+        if not hasattr(kind.preprocess, "__wrapped__"):
+            kind.preprocess = _quietly(kind.preprocess)
 
 
 def as_number(value: Any) -> float | None:
@@ -140,10 +143,11 @@ def as_number(value: Any) -> float | None:
     return value
 
 
-def _quietly(preprocess: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
+def _quietly(preprocess: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    @functools.wraps(preprocess)
+    def read(component: Any, value: Any) -> Any:
         try:
-            return preprocess(value)
+            return preprocess(component, value)
         except gr.Error as error:
             raise gr.Error(error.message, print_exception=False) from None
 

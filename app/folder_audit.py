@@ -55,8 +55,10 @@ def folder_options(
     )
 
 
-def audit_folder(job: Job, options: AuditOptions, private: Path | None = None) -> dict[str, Any]:
-    """Run an audit, and return the content of its audit.json. Nothing of it stays on disk.
+def audit_folder(
+    job: Job, options: AuditOptions, private: Path | None = None
+) -> tuple[dict[str, Any], bytes]:
+    """Run an audit, and return the content of its audit.json and its report.pdf. Nothing of it stays on disk.
 
     Args:
         job: Receives the steps, and ends the audit if it is abandoned.
@@ -67,7 +69,9 @@ def audit_folder(job: Job, options: AuditOptions, private: Path | None = None) -
         InputError: If the folder or the network cannot be used.
     """
     with tempfile.TemporaryDirectory(prefix="audit-", dir=private) as folder:
-        return run_audit(options, Path(folder) / "report", progress=job.advance)
+        report = Path(folder) / "report"
+        result = run_audit(options, report, progress=job.advance)
+        return result, (report / "report.pdf").read_bytes()
 
 
 def command(options: AuditOptions) -> str:
@@ -147,21 +151,30 @@ def _figure(marked: bool) -> str:
     )
 
 
-def report_files(result: dict[str, Any], repeat: str = "") -> str:
-    """Return links that contain the report's files, and the command that repeats the audit.
+def pdf_of(result: dict[str, Any]) -> bytes:
+    """Return a report as PDF.
 
     Args:
         result: The content of audit.json.
-        repeat: The command; empty for a report from elsewhere.
 
     Raises:
         InputError: If the content is damaged.
     """
     try:
         title = f"report: {result['schema']}"
-        pdf = bytes(to_pdf(audit_blocks(result), title=title, created=str(result["created"])))
+        return bytes(to_pdf(audit_blocks(result), title=title, created=str(result["created"])))
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"audit.json: damaged ({type(error).__name__}); audit again") from None
+
+
+def report_files(result: dict[str, Any], pdf: bytes, repeat: str = "") -> str:
+    """Return links that contain the report's files, and the command that repeats the audit.
+
+    Args:
+        result: The content of audit.json.
+        pdf: The report as PDF.
+        repeat: The command; empty for a report from elsewhere.
+    """
     links = (
         ("report.pdf", pdf, "application/pdf", "the report, to print or to pass on"),
         ("audit.json", json_text(result).encode(), "application/json", "all numbers of the report"),

@@ -5,6 +5,8 @@
   const opened = location.search;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   let awaited = null;
+  /* The paths of trainings, and when each view that plays was started. */
+  const trainings = new WeakMap(), playing = new WeakMap();
 
   /* Scrolls to the first frame of the attack that was started, and remembers the key of its result. */
   new MutationObserver(() => {
@@ -27,6 +29,7 @@
     if (start) awaited = start.closest(".ai-columns");
   });
 
+  /* Shows of each film the picture at a number of passes. */
   const show = (films, at) => {
     films.querySelectorAll("[data-steps]").forEach(film => {
       const steps = film.dataset.steps.split(" ").map(Number);
@@ -35,11 +38,12 @@
       film.querySelector("img").style.transform = `translateX(${(-100 * frame) / steps.length}%)`;
       film.querySelector(".ai-at").textContent = `pass ${steps[frame]}`;
     });
-    films.querySelector("output").textContent = at;
   };
 
   /* Turns the strokes and centres of the trainings to where they are at a step. */
-  const turn = (view, data, step) => {
+  const turn = (view, step) => {
+    const data = trainings.get(view) || JSON.parse(view.dataset.toys);
+    trainings.set(view, data);
     let frame = 0;
     while (frame + 2 < data.steps.length && data.steps[frame + 1] <= step) frame++;
     const share = (step - data.steps[frame]) / (data.steps[frame + 1] - data.steps[frame]);
@@ -54,39 +58,56 @@
           if (number) number.setAttribute("transform", number.getAttribute("transform").replace(/rotate.*/, `rotate(${angle})`));
         });
     });
-    view.querySelector("output").textContent = Math.round(step);
   };
 
+  /* Views with a slider and a button that plays: what each draws at a position. */
+  const DRAW = { films: (view, at) => show(view, Math.round(at)), toys: turn };
+  /* Milliseconds from the first position to the last. */
+  const DURATION = 4000;
+  const draw = (view, at) => {
+    DRAW[view.dataset.player](view, at);
+    view.querySelector("output").textContent = Math.round(at);
+  };
+  const stop = view => {
+    playing.delete(view);
+    view.querySelector(".ai-scrubber button").textContent = "Play";
+  };
+  const play = view => {
+    const slider = view.querySelector(".ai-scrubber input"), last = Number(slider.max);
+    const run = performance.now();
+    playing.set(view, run);
+    view.querySelector(".ai-scrubber button").textContent = "Pause";
+    const begin = Number(slider.value) >= last ? 0 : Number(slider.value);
+    const tick = now => {
+      if (playing.get(view) !== run || !view.isConnected) return;
+      const at = Math.min(last, begin + Math.max(0, now - run) * last / DURATION);
+      slider.value = at;
+      draw(view, at);
+      if (at >= last) return stop(view);
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+  };
+  document.addEventListener("click", event => {
+    const view = event.target.closest(".ai-scrubber button") && event.target.closest("[data-player]");
+    if (view) playing.has(view) ? stop(view) : play(view);
+  });
+  document.addEventListener("input", event => {
+    const view = event.target.closest(".ai-scrubber input") && event.target.closest("[data-player]");
+    if (!view) return;
+    stop(view);
+    draw(view, Number(event.target.value));
+  });
+
   window.arcinvert = {
-    /* Connects the trainings of the Learn tab; they play once when they are first seen, unless motion is unwanted. */
-    toys: element => {
-      const view = element.querySelector(".ai-toys"), data = JSON.parse(view.dataset.toys);
-      const button = view.querySelector("button"), slider = view.querySelector("input");
-      const last = Number(slider.max);
-      let playing = 0;
-      const stop = () => { playing = 0; button.textContent = "Play"; };
-      const play = () => {
-        const run = playing = performance.now();
-        button.textContent = "Pause";
-        if (Number(slider.value) >= last) slider.value = 0;
-        const begin = Number(slider.value);
-        const tick = now => {
-          if (playing !== run || !view.isConnected) return;
-          const step = Math.min(last, begin + Math.max(0, now - run) * last / 4000);
-          slider.value = step;
-          turn(view, data, step);
-          if (step >= last) return stop();
-          requestAnimationFrame(tick);
-        };
-        requestAnimationFrame(tick);
-      };
-      button.addEventListener("click", () => playing ? stop() : play());
-      slider.addEventListener("input", () => { stop(); turn(view, data, Number(slider.value)); });
+    /* Plays a view once when it is first seen, unless motion is unwanted. */
+    playWhenSeen: element => {
       if (calm()) return;
+      const view = element.querySelector("[data-player]");
       const seen = new IntersectionObserver(entries => {
         if (!entries.some(entry => entry.isIntersecting)) return;
         seen.disconnect();
-        play();
+        play(view);
       });
       seen.observe(view);
     },
@@ -103,32 +124,6 @@
       const button = document.getElementById(id);
       if (button && button.offsetParent && !button.disabled) button.click();
       else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1), 100);
-    },
-    scrub: slider => {
-      const films = slider.closest(".ai-films");
-      delete films.dataset.playing;
-      films.querySelector("button").textContent = "Play";
-      show(films, Number(slider.value));
-    },
-    play: button => {
-      const films = button.closest(".ai-films"), slider = films.querySelector("input");
-      const most = Number(slider.max), wasPlaying = films.dataset.playing;
-      delete films.dataset.playing;
-      button.textContent = "Play";
-      if (wasPlaying) return;
-      films.dataset.playing = "yes";
-      button.textContent = "Pause";
-      let at = Number(slider.value) >= most ? 0 : Number(slider.value);
-      const tick = () => {
-        if (!films.dataset.playing || !films.isConnected) return;
-        at = Math.min(most, at + most / 60);
-        slider.value = at;
-        show(films, Math.round(at));
-        if (at < most) return setTimeout(tick, calm() ? 400 : 80);
-        delete films.dataset.playing;
-        button.textContent = "Play";
-      };
-      tick();
     },
   };
 })();

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,9 @@ def _launch(settings: Settings, password: str, folder: Path) -> int:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from .context import Context
+    from recognition.loading import BUNDLED
+
+    from .context import Context, attempt
     from .guard import RefuseAddresses
     from .page import build_page, look
 
@@ -153,11 +156,15 @@ def _launch(settings: Settings, password: str, folder: Path) -> int:
     print(f"arcinvert app: {address}" + (f" and {public}" if settings.share else ""), flush=True)
     print("Ctrl-C ends it.", flush=True)
     end_sweeping = start_sweeping(page.state_holder, visitors)
+    # While the first visitor's browser reads the page: the second one would wait for it.
+    loading = threading.Thread(target=attempt, args=(lambda: context.attacker(BUNDLED),), name="load")
+    loading.start()
     try:
         page.block_thread()
     finally:
         end_sweeping()
         # Python must not end while a thread computes.
         context.jobs.close()
+        loading.join()
         page.close(verbose=False)
     return 0

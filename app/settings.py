@@ -7,6 +7,8 @@ from recognition.config import check, option
 from recognition.errors import InputError
 from recognition.options import DeviceName
 
+from .wording import PageError
+
 #: Largest upload, bytes.
 MAX_UPLOAD = 20_000_000
 #: Largest photograph that is decoded, pixels; less than on the command line, since visitors share the server.
@@ -83,14 +85,14 @@ class Settings:
         """Return what `arcinvert.Attacker` takes for a name on the page.
 
         Raises:
-            InputError: If there is no network of this name, or no longer.
+            PageError: If there is no network of this name, or no longer.
         """
         from recognition.loading import NETWORKS
 
         names = self.model_names()
         # Only names in the list are accepted, so that no name leads out of the folder.
         if name not in names:
-            raise InputError(f"network: expected one of {', '.join(names)}, got {name!r}, which is not there")
+            raise PageError(f"The network {name} is no longer on the server. Choose another one.")
         return name if self.models is None or name in NETWORKS else str(self.models / name)
 
 

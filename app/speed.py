@@ -1,6 +1,8 @@
 """How long attacks take on this machine, estimated before they begin."""
 
+import threading
 import time
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -10,6 +12,33 @@ from arcinvert import Attacker
 STEP_COST = 3.3
 #: Passes that are timed; the fastest counts, since others may be disturbed.
 _TIMED = 3
+
+
+class StepTimes:
+    """The seconds of a step of each network, which are measured once and not for every number on the page.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: WeakKeyDictionary[Attacker, float] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def of(self, attacker: Attacker) -> float:
+        """Return the seconds of a step, measured now if they never were."""
+        with self._lock:
+            known = self._seconds.get(attacker)
+        return self.measured(attacker) if known is None else known
+
+    def measured(self, attacker: Attacker) -> float:
+        """Measure the seconds of a step, and return the fewest that were ever measured.
+
+        What else the machine did meanwhile made the others longer.
+        """
+        seconds = seconds_per_step(attacker)
+        with self._lock:
+            seconds = self._seconds[attacker] = min(seconds, self._seconds.get(attacker, seconds))
+        return seconds
 
 
 def seconds_per_step(attacker: Attacker) -> float:

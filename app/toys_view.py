@@ -27,7 +27,7 @@ def toys_view(toys: dict[str, dict[str, Any]]) -> str:
     paths = [{name: toys[loss.title][name] for name in ("faces", "centres")} for loss in LOSSES]
     data = escape(json.dumps({"steps": steps, "toys": paths}, separators=(",", ":")))
     return (
-        f'<div class="ai-toys" data-toys="{data}"><div class="ai-scrubber">'
+        f'<div class="ai-toys" data-player="toys" data-toys="{data}"><div class="ai-scrubber">'
         '<button type="button">Play</button>'
         f'<input type="range" min="0" max="{steps[-1]}" value="{steps[-1]}" '
         'aria-label="Step of the training">'

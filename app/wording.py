@@ -2,6 +2,13 @@
 
 import re
 
+from recognition.errors import InputError
+
+
+class PageError(InputError):
+    """An error whose message is a sentence of the page already."""
+
+
 #: What the messages of the package become on the page; groups are filled in.
 _REPLACED: tuple[tuple[str, str], ...] = (
     (
@@ -29,18 +36,6 @@ _REPLACED: tuple[tuple[str, str], ...] = (
         r"The network \1 keeps no identities, so there is nobody to choose. It can be attacked with a "
         r"photograph, on the tab 'From a photograph'.",
     ),
-    (
-        r"network: expected one of .*, got '?(.+?)'?, which is not there",
-        r"The network \1 is no longer on the server. Choose another one.",
-    ),
-    (
-        r"identity: expected a name or a number, got nothing.*",
-        r"Choose a person from the list, or type a name or a number.",
-    ),
-    (
-        r"photograph: expected one, got none.*",
-        r"There is no photograph yet. Choose a file, or use the example.",
-    ),
 )
 #: What no visitor can follow: options, commands, calls and files of code.
 _TECHNICAL = re.compile(
@@ -48,12 +43,15 @@ _TECHNICAL = re.compile(
 )
 
 
-def for_page(message: str) -> str:
-    """Return the message of an `InputError` as the page shows it.
+def for_page(error: InputError) -> str:
+    """Return the message of an error as the page shows it.
 
     Args:
-        message: The message: what was expected, what was given, and what to do.
+        error: The error, whose message says what was expected, what was given, and what to do.
     """
+    message = str(error)
+    if isinstance(error, PageError):
+        return message
     for pattern, replacement in _REPLACED:
         if found := re.fullmatch(pattern, message, re.DOTALL):
             return found.expand(replacement)

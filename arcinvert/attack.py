@@ -177,6 +177,7 @@ class Attack:
                 None if None in labels else torch.tensor(labels, device=device),
                 scale=self.plan.loss_scale,
                 margin=self.plan.loss_margin,
+                own_templates=any(subject.subcentre is not None for subject in subjects),
                 whitening=self._whitening,
             )
         )

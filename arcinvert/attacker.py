@@ -12,7 +12,8 @@ from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.progress import OnStep, StepCounter
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
-from arcinvert.knowledge.public_photographs import Overlap, find_overlap
+from arcinvert.knowledge.overlap import attack_overlap
+from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from arcinvert.recipes import TargetKind
@@ -27,6 +28,7 @@ from arcinvert.subjects import (
 )
 from arcinvert.subjects.classes import wanted_classes
 from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of, without_type_2
+from arcinvert.subjects.subcentres import subcentre_choice, subcentre_subjects
 from arcinvert.subjects.subject import Subject
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
@@ -125,6 +127,8 @@ class Attacker:
         *,
         class_name: str | Sequence[str] | None = None,
         photos: str | os.PathLike[str] | None = None,
+        subcentre: int | str | None = None,
+        clusters: str | os.PathLike[str] | None = None,
         out: str | os.PathLike[str] | None = None,
         resume: bool = False,
         progress: OnStep | None = None,
@@ -136,6 +140,10 @@ class Attacker:
             class_id: Class numbers from 0.
             class_name: Class names.
             photos: A folder of one folder for each class name, for the judge, in place of shipped references.
+            subcentre: Which centre of a class with several is attacked: `dominant`, `all` one by one, or a
+                number from 0; None attacks the one that stands for the class.
+            clusters: The data that the network was trained on, to show the photographs nearest to each
+                attacked sub-centre and to judge by the nearest.
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
@@ -144,10 +152,15 @@ class Attacker:
             InputError: If something given cannot be used.
         """
         chosen = _checked(options, out, progress, photos)
-        wanted = wanted_classes(class_id, class_name)
+        wanted, choice = wanted_classes(class_id, class_name), subcentre_choice(subcentre, clusters)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
-        inputs = {"classes": wanted, "photos": last_part(photos)}
-        notes = training_notes(subjects, photos=photos is not None) + without_type_2(subjects, photos)
+        inputs: dict[str, Any] = {"classes": wanted, "photos": last_part(photos)}
+        if choice is not None:
+            subjects = subcentre_subjects(subjects, self.recogniser, self.judge, choice)
+            inputs |= {"subcentre": choice.which, "clusters": last_part(clusters)}
+        # The centres of a class have its note once.
+        classes = list({subject.label: subject for subject in reversed(subjects)}.values())[::-1]
+        notes = training_notes(classes, photos=photos is not None) + without_type_2(classes, photos)
         return _run(self, "generate", subjects, chosen, inputs, out, resume, progress, notes, True)
 
     @takes(AttackOptions)
@@ -320,20 +333,16 @@ def _run(
 def overlap_of(
     attacker: Attacker, plan: AttackPlan, subjects: Sequence[Subject], *, allowed: bool
 ) -> Overlap | None:
-    """Return which of the subjects are among the public faces of the attacker's statistics file.
+    """Return which of the subjects are among the public faces that the attack uses; see `attack_overlap`.
 
-    The result is None if the attack does not use the file, or its faces are of nobody. For classes an overlap
-    is allowed, since the network was trained on them anyway.
+    For classes an overlap is allowed, since the network was trained on them anyway.
 
     Raises:
         InputError: If one is, and that is not allowed.
     """
-    statistics = attacker.knowledge.statistics
-    if statistics is None or not plan.uses_public_faces or statistics.of_nobody:
-        return None
     people = [subject.name for subject in subjects if subject.label is not None]
     photographs = [one for subject in subjects for one in subject.photograph_keys]
-    overlap = find_overlap(statistics.photographs, photographs, people)
+    overlap = attack_overlap(attacker.knowledge.statistics, plan.knowledge_used, photographs, people)
     if overlap and not allowed:
         raise overlap.refused()
     return overlap

@@ -14,7 +14,7 @@ from arcinvert.batches import Batch
 from arcinvert.evaluation.calibration import thresholds
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import Judge
-from arcinvert.evaluation.scores import judge_images
+from arcinvert.evaluation.scores import Verdict, judge_images, summarise
 from arcinvert.output.contact_sheet import SHEET_IDENTITIES, SHEET_SAMPLES
 from arcinvert.output.journal import FinishedBatch
 from arcinvert.output.sheet import Shown
@@ -35,7 +35,7 @@ class Records:
 
     def __init__(self, judge: Judge, floor: NDArray[np.uint8], folder: Path | None) -> None:
         self._judge, self._folder, self._floor = judge, folder, floor
-        self._stems: dict[str, str] = {}
+        self._stems: dict[tuple[str, str], str] = {}
         # How often a name was wanted, so that many subjects of one name need no search each.
         self._taken: dict[str, int] = {}
         self.samples: list[dict[str, Any]] = []
@@ -56,6 +56,7 @@ class Records:
                 "input_sha256": task.subject.sha256,
                 "class_id": task.subject.label,
                 "class_photographs": task.subject.photographs,
+                "subcentre": None if task.subject.subcentre is None else task.subject.subcentre.describe(),
                 "sample": task.sample,
                 "attacked_similarity": similarity,
                 "judge": asdict(verdict),
@@ -97,7 +98,8 @@ class Records:
 
     def _show(self, task: Task, image: NDArray[np.uint8], sample: dict[str, Any]) -> None:
         subject = task.subject
-        self.shown.append(Shown(subject.name, subject.label, subject.picture, image, sample))
+        near = () if subject.subcentre is None else subject.subcentre.photographs
+        self.shown.append(Shown(subject.name, subject.label, subject.picture, image, sample, near))
 
     def _file_name(self, task: Task) -> str:
         """Return the name of an image's file, which no length of a subject's name makes too long."""
@@ -105,15 +107,41 @@ class Records:
 
     def _stem(self, subject: Subject) -> str:
         """Return the beginning of the names of a subject's files, different for each subject."""
-        if subject.name not in self._stems:
+        # The centres of a class have its name.
+        whose = (subject.name, subject.stem)
+        if whose not in self._stems:
             stem = re.sub(r"[^\w.-]+", "_", subject.stem) or "image"
             unique = stem
             while unique in self._taken:
                 self._taken[stem] += 1
                 unique = f"{stem}-{self._taken[stem]}"
             self._taken[unique] = 1
-            self._stems[subject.name] = unique
-        return self._stems[subject.name]
+            self._stems[whose] = unique
+        return self._stems[whose]
+
+
+def summary_of(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of a run, as `summarise` does, from its entries in result.json.
+
+    Where sub-centres of classes were attacked, `subcentres` has the figures of the dominant and of the other
+    centres apart; it is empty otherwise.
+    """
+    apart: dict[str, list[dict[str, Any]]] = {}
+    for sample in samples:
+        subcentre = sample["subcentre"]
+        if subcentre is not None and subcentre["dominant"] is not None:
+            apart.setdefault("dominant" if subcentre["dominant"] else "other", []).append(sample)
+    of_kinds = {kind: _summary(apart[kind]) for kind in ("dominant", "other") if kind in apart}
+    return _summary(samples) | {"subcentres": of_kinds}
+
+
+def _summary(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return summarise(
+        [Verdict(**sample["judge"]) for sample in samples],
+        [sample["input"] for sample in samples],
+        [sample["attacked_similarity"] for sample in samples],
+        thresholds(),
+    )
 
 
 def _write_all(folder: Path, samples: Sequence[dict[str, Any]], images: NDArray[np.uint8]) -> None:

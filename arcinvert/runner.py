@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 
 from arcinvert.attacked import describe_model, environment, network_digest
 from arcinvert.batches import BatchAttacker, Batches
-from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration, thresholds
+from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import Judge
-from arcinvert.evaluation.scores import Verdict, summarise
 from arcinvert.inversion.progress import OnStep
 from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.output.folder import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
 from arcinvert.output.journal import FinishedBatch, Journal, has_finished
 from arcinvert.output.sheet import run_sheet
 from arcinvert.plan import AttackPlan
-from arcinvert.records import Records
+from arcinvert.records import Records, summary_of
 from arcinvert.run import Run, WrittenImages
 from arcinvert.subjects.subject import Subject
 from recognition.content import content_digest
@@ -125,12 +124,7 @@ def run_plan(
             "interrupted": interrupted,
             "overlap": None if overlap is None else overlap.describe(),
             "notes": [*anew, *notes, *plan.notes, *batches.notes],
-            "summary": summarise(
-                [Verdict(**sample["judge"]) for sample in samples],
-                [sample["input"] for sample in samples],
-                [sample["attacked_similarity"] for sample in samples],
-                thresholds(),
-            ),
+            "summary": summary_of(samples),
             "samples": samples,
         }
         sheet = run_sheet(result, records.shown, floor)

@@ -14,7 +14,7 @@ more attacker tries them all on each person's single record; the share of keys t
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,12 +169,20 @@ def recovered(estimates: Array, templates: Array) -> Array:
     return similarity(unit_norm(estimates), templates, "cosine")
 
 
+def recovered_with_key(defence: TemplateDefence, templates: Templates) -> Array:
+    """Return the cosines that the adversary with the key and public faces recovers, one for each person."""
+    keys = keys_of(len(templates.attacked))
+    known = Adversary(templates.attacked.shape[1], templates.public)
+    estimates = defence.recover(defence.protect(templates.attacked, keys), keys, known)
+    return recovered(estimates, templates.attacked)
+
+
 def rows_of(
     defence: TemplateDefence, templates: Templates, bits: int | None = None
-) -> list[tuple[str, Array, Array]]:
-    """Return what each adversary knows, the cosines recovered, and those recovered without a prior.
+) -> Iterator[tuple[str, Array, Array]]:
+    """Yield what each adversary knows, the cosines recovered, and those recovered without a prior.
 
-    The last ones are always those of an attacker with the key.
+    The last ones are always those of an attacker with the key. A row is computed when it is taken.
 
     Args:
         defence: The defence.
@@ -187,19 +195,18 @@ def rows_of(
     informed, blind = Adversary(dim, templates.public), Adversary(dim, templates.public[:0])
     old = recovered(without_prior(defence, protected, keys, informed), attacked)
     key = "key" if defence.keyed else "record" if defence.stored else "scores"
-    rows = [(f"{key}, public faces", recovered(defence.recover(protected, keys, informed), attacked), old)]
+    yield f"{key}, public faces", recovered(defence.recover(protected, keys, informed), attacked), old
     if defence.stored:
-        rows.append((f"{key} alone", recovered(defence.recover(protected, keys, blind), attacked), old))
+        yield f"{key} alone", recovered(defence.recover(protected, keys, blind), attacked), old
     if defence.keyed:
         found = recovered(defence.recover_without_key(protected, informed), attacked)
-        rows.append(("public faces, no key", found, old))
-        rows.append(("public faces, no key; the better sign", np.abs(found), old))
+        yield "public faces, no key", found, old
+        yield "public faces, no key; the better sign", np.abs(found), old
         if bits is not None:
             likeliest = search_keys(defence, protected, range(2**bits), informed).tolist()
             right = float(np.mean([one == key for one, key in zip(likeliest, keys, strict=True)]))
             found = recovered(defence.recover(protected, likeliest, informed), attacked)
-            rows.append((f"public faces, a key of {bits} bits: {right:.2f} of the keys found", found, old))
-    return rows
+            yield f"public faces, a key of {bits} bits: {right:.2f} of the keys found", found, old
 
 
 def cell(values: Array) -> str:

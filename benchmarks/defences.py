@@ -18,6 +18,7 @@ from arcinvert.audit.defences import ALL
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.sections import section_blocks
+from arcinvert.audit.report.text import figure_text
 from arcinvert.audit.runner import run_audit
 from benchmarks.judged import run_or_exit
 from recognition.checkpoint import load_notes
@@ -52,6 +53,31 @@ def tables(result: dict[str, Any]) -> str:
     return to_markdown(section_blocks(result)["Defences"])
 
 
+def judged_table(result: dict[str, Any], judge: str) -> str:
+    """Return what a judge accepts of each defence, as Markdown, with floor and ceiling.
+
+    Args:
+        result: The content of an audit's audit.json, in which every attacked person is in every row.
+        judge: The judge's name.
+    """
+    (figures,) = (one for one in result["judges"] if one["name"] == judge)
+    rates = list(figures["sar"])
+    lines = [f"| {judge} | key | {' | '.join(f'SAR at FMR {rate}' for rate in rates)} | gap closed |"]
+    lines.append("|---" * (3 + len(rates)) + "|")
+    for row in result["defences"]:
+        own = row["judges"][judge]
+        cells = [figure_text(own["sar"][rate]) for rate in rates]
+        lines.append(_line(row["defence"], row["key"] or "", *cells, figure_text(own["gap_closed"])))
+    for title, kind, gap in (("floor: mean face", "mean_face", "0"), ("ceiling: photograph", "ceiling", "1")):
+        shares = [figure_text(figures["sar"][rate][kind]) for rate in rates]
+        lines.append(_line(title, "", *shares, gap))
+    return "\n".join(lines)
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def compare(options: argparse.Namespace) -> None:
     """Run the audit, and print its tables."""
     begin, cpu = time.monotonic(), time.process_time()
@@ -70,10 +96,11 @@ def compare(options: argparse.Namespace) -> None:
     )
     result = run_audit(audit, options.out / "report")
     print(tables(result))
-    print(
-        f"\n{result['threat_model']['network']}, {options.steps} steps; {time.monotonic() - begin:.0f} s, "
-        f"{time.process_time() - cpu:.0f} s of CPU"
-    )
+    for judge in result["judges"]:
+        print(f"\n{judged_table(result, judge['name'])}")
+    network, people = result["threat_model"]["network"], result["people"]["attacked"]
+    seconds = f"{time.monotonic() - begin:.0f} s, {time.process_time() - cpu:.0f} s of CPU"
+    print(f"\n{network}, {people} people, {options.steps} steps; {seconds}")
 
 
 def main() -> None:

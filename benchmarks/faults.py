@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.color import rgb2lab
 
+from arcinvert.audit.agreement import agreement_by_chance
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.output.folder import RESULT_NAME
 from benchmarks.judged import mean_face, run_or_exit
@@ -40,11 +40,8 @@ from recognition.detection.alignment import detect
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image
 from recognition.metrics.intervals import Estimate, estimate, estimate_statistic
+from recognition.skin import cheek_colour, skin_classes, to_lab, typology_angle
 
-#: The cheeks of an aligned crop, beside the nose and below the eyes: top, bottom, left, right, in pixels.
-CHEEKS = ((68, 82, 34, 47), (68, 82, 65, 78))
-#: Individual typology angles, degrees, between dark, brown, tan, intermediate, light and very light skin.
-CLASS_EDGES = (-30.0, 10.0, 28.0, 41.0, 55.0)
 #: The factor of enlargement, so that the detector, which needs 80 pixels, finds faces of 20.
 ENLARGED = 4
 
@@ -65,11 +62,13 @@ class Measured:
 
 def measure(pictures: Pictures) -> Measured:
     """Return the measurements of aligned pictures, (people, 112, 112, 3)."""
-    lab = rgb2lab(pictures / 255.0)
+    lab = to_lab(pictures / 255.0)
+    colours = np.array([cheek_colour(picture) for picture in pictures])
     return Measured(
         np.array([colour_change(one) for one in lab]),
         np.array([fine_lightness(one[..., 0]) for one in lab]),
-        *np.array([skin(one) for one in lab]).T,
+        typology_angle(colours),
+        np.hypot(colours[:, 1], colours[:, 2]),
         np.array([len(detect(_enlarged(picture))) > 1 for picture in pictures], dtype=np.float64),
     )
 
@@ -89,13 +88,6 @@ def fine_lightness(lightness: Values) -> float:
     return float(np.sqrt(np.square(np.abs(spectrum)).sum()) / lightness.size)
 
 
-def skin(lab: Values) -> tuple[float, float]:
-    """Return typology angle, degrees, and chroma of the cheeks' median colour, of (112, 112, 3)."""
-    patches = [lab[top:bottom, left:right].reshape(-1, 3) for top, bottom, left, right in CHEEKS]
-    lightness, red, yellow = np.median(np.concatenate(patches), axis=0)
-    return float(np.degrees(np.arctan2(lightness - 50, yellow))), float(np.hypot(red, yellow))
-
-
 def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     side = ENLARGED * picture.shape[0]
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
@@ -109,16 +101,12 @@ def slope(values: Values, against: Values) -> float:
 
 def same_class(tone: Values, of: Values) -> float:
     """Return the share of people whose skin is of one class in both pictures, by tones (people,)."""
-    return float((np.digitize(tone, CLASS_EDGES) == np.digitize(of, CLASS_EDGES)).mean())
+    return float((skin_classes(tone) == skin_classes(of)).mean())
 
 
 def class_by_chance(tone: Values, of: Values) -> float:
     """Return the share of all pairs of one picture each that are of one class, by tones (people,)."""
-    found = [
-        np.bincount(np.digitize(one, CLASS_EDGES), minlength=len(CLASS_EDGES) + 1) / len(one)
-        for one in (tone, of)
-    ]
-    return float(found[0] @ found[1])
+    return agreement_by_chance(skin_classes(of), skin_classes(tone))
 
 
 def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:

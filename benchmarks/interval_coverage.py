@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from arcinvert.audit.agreement import estimate_kappa
 from recognition.metrics.intervals import (
     estimate,
     estimate_ratio,
@@ -178,6 +179,25 @@ def slopes(people: int, repetitions: int, generator: np.random.Generator) -> lis
     return [(0.5, repeated(one, max(1, repetitions // 3)))]
 
 
+def kappas(people: int, repetitions: int, generator: np.random.Generator) -> list[tuple[float, Ends]]:
+    """Return intervals of kappa of two judges, by how many are accepted and how often they agree."""
+    drawn = []
+    for accepted, agreed in product((0.5, 0.8, 0.95), (0.5, 0.75, 0.95, 1.0)):
+        cells = np.array([[accepted * agreed, accepted * (1 - agreed)], [0.0, 0.0]])
+        cells[1] = (1 - accepted) * (1 - agreed), (1 - accepted) * agreed
+        by_chance = float(cells.sum(0) @ cells.sum(1))
+
+        def one(cells: Floats = cells) -> tuple[float, float]:
+            found = None
+            while found is None:
+                first, second = np.divmod(generator.choice(4, (people, 1), p=cells.ravel()), 2)
+                found = estimate_kappa(first, second)
+            return found.low, found.high
+
+        drawn.append(((agreed - by_chance) / (1 - by_chance), repeated(one, repetitions)))
+    return drawn
+
+
 class Strangers:
     """People in groups whose embeddings resemble each other, and their true false match rates.
 
@@ -286,6 +306,10 @@ def rows(repetitions: int, seed: int) -> list[Row]:
     for people, calibrated in ((20, 60), (100, 187)):
         drawn = acceptance(strangers, people, calibrated, 1e-2, fewer, generator)
         made.append(row(f"SAR at FMR 0.01, calibrated on {calibrated}", people, drawn))
+    made += [
+        row("Cohen's kappa", people, kappas(people, fewer, np.random.default_rng([seed, people])))
+        for people in (12, 20, 64)
+    ]
     return made
 
 

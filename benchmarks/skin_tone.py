@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.color import rgb2lab
 
 from arcinvert.knowledge.nearest_neighbours import NeighbourCollector
 from arcinvert.knowledge.skin_tone import SkinTone, to_srgb
-from benchmarks.faults import skin, slope
+from benchmarks.faults import slope
 from benchmarks.judged import run_or_exit
 from benchmarks.people import choose, single_photographs
 from recognition.data.folders import read_folders
@@ -27,6 +26,7 @@ from recognition.images import read_image, to_tensor
 from recognition.loading import load
 from recognition.metrics.intervals import Estimate, estimate_statistic
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
+from recognition.skin import skin_tones, to_lab, typology_angle
 
 #: The number of people whose tones are predicted, and the seed that draws them.
 PEOPLE, SEED = 300, 0
@@ -41,12 +41,6 @@ def public_faces(recogniser: Recogniser, paths: list[Path]) -> SkinTone:
         images = torch.stack([to_tensor(read_image(path)) for path in paths[first : first + EMBEDDING_BATCH]])
         collector.add(recogniser(images), recogniser(images.flip(-1)), images)
     return SkinTone(collector.result())
-
-
-def angle(colours: Values) -> Values:
-    """Return the typology angles, degrees, of sRGB colours in [0, 1], shape (n, 3)."""
-    lab = rgb2lab(colours[None])[0]
-    return np.degrees(np.arctan2(lab[:, 0] - 50, lab[:, 2]))
 
 
 def measured(of: Values, photographs: Values) -> tuple[Estimate, Estimate]:
@@ -65,12 +59,12 @@ def compare(options: argparse.Namespace) -> None:
     tone = public_faces(recogniser, single_photographs(names, folders))
     people = choose([name for name in names if len(folders.get(name, ())) > 1], PEOPLE, SEED)
     images = [np.stack([read_image(folders[name][place]) for name in people]) for place in (0, -1)]
-    photographs, others = (np.array([skin(rgb2lab(one / 255.0))[0] for one in part]) for part in images)
+    photographs, others = (skin_tones(part) for part in images)
     with torch.no_grad():
         templates = torch.cat(
             [recogniser(to_tensor(part)) for part in np.array_split(images[0], PEOPLE // 30)]
         )
-    predicted = angle(to_srgb(tone.colours(templates)).numpy().astype(np.float64))
+    predicted = typology_angle(to_lab(to_srgb(tone.colours(templates)).numpy().astype(np.float64)))
     rows = {
         "predicted from the template": predicted,
         "floor: the mean of the photographs": np.full(len(people), photographs.mean()),

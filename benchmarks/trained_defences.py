@@ -213,16 +213,18 @@ def main() -> None:
     write_list(data, inject(people, 0.0).rows)
     public = link_public(people, options.out / "public")
     photographs = open_set_photographs(options.photos, options.people)
-    found: dict[str, tuple[list[Result], list[dict[str, float]]]] = {}
-    for defence in options.defences:
-        results, accepted = [], []
-        for seed in options.seeds:
+    found: dict[str, tuple[list[Result], list[dict[str, float]]]] = {
+        defence: ([], []) for defence in options.defences
+    }
+    # Seed by seed, so that a run that was stopped has all defences of a seed, which --seeds prints.
+    for seed in options.seeds:
+        for defence in options.defences:
             folder = options.out / f"{defence.replace(' ', '-')}-{seed}"
             train_and_measure(data, folder, people, options_of(defence, seed))
             model = folder / "model.safetensors"
+            results, accepted = found[defence]
             results.append(attack_network(model, public, photographs, options.photos))
             accepted.append(accepted_by_person(model, people.held_out))
-        found[defence] = results, accepted
     print_tables(found)
 
 

@@ -18,6 +18,7 @@ from recognition.errors import InputError, one_line
 from recognition.files import MAX_WEIGHTS, open_regular, parse_json
 from recognition.images import atomic_path
 from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
+from recognition.subcentres import SubCentres, subcentres_of_centres
 
 #: Format of these files; the number rises when older readers would misread newer files.
 FORMAT = "arcinvert-recogniser-1"
@@ -122,6 +123,7 @@ def _build(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Recogniser:
     centres = tensors.get("centres")
     if centres is not None and centres.shape[1:] != (options["embedding_size"],):
         raise ValueError(f"centres of shape {tuple(centres.shape)}")
+    subcentres = _subcentres(tensors.get("extra.subcentres"), centres)
     class_names = parse_json(metadata["class_names"])
     if class_names is not None:
         if not isinstance(class_names, list) or not all(isinstance(name, str) for name in class_names):
@@ -136,12 +138,22 @@ def _build(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Recogniser:
         name=metadata["name"],
         preprocessing=preprocessing,
         centres=centres,
+        subcentres=subcentres,
         class_names=tuple(class_names) if class_names else None,
         class_photographs=tuple(photographs) if photographs else None,
         scale=float(metadata["scale"]),
         margin=float(metadata["margin"]),
         source=Source(architecture=architecture),
     )
+
+
+def _subcentres(stored: Tensor | None, centres: Tensor | None) -> SubCentres | None:
+    """Return the sub-centres of a file; None if its classes have one centre each."""
+    if stored is None or centres is None or stored.shape[1:2] == (1,):
+        return None
+    if stored.ndim != 3 or stored[:, 0].shape != centres.shape:
+        raise ValueError(f"sub-centres of shape {tuple(stored.shape)}")
+    return subcentres_of_centres(stored, centres)
 
 
 def load_extra(path: str | os.PathLike[str], key: str) -> Tensor:

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import sys
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -162,11 +163,14 @@ def _decode(image: Image.Image, *, close: bool = False) -> NDArray[np.uint8]:
     orientation = _orientation(image)
     width, height = image.size
     white = full_scale(image) if _is_deep(image) else 255.0
-    pixels = np.empty((height, width, 3), dtype=np.uint8)
     rows = max(1, _BAND // max(1, width))
-    for top in range(0, height, rows):
-        bottom = min(height, top + rows)
-        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom)), white))
+    if rows >= height:
+        pixels = np.array(_to_rgb(image, white), dtype=np.uint8)
+    else:
+        pixels = np.empty((height, width, 3), dtype=np.uint8)
+        for top in range(0, height, rows):
+            bottom = min(height, top + rows)
+            pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom)), white))
     if close:
         image.close()
     upright = _UPRIGHT.get(orientation)
@@ -229,8 +233,9 @@ def to_uint8(images: Tensor) -> NDArray[np.uint8]:
 def write_png(path: str | os.PathLike[str], image: NDArray[np.uint8]) -> None:
     """Write a uint8 HWC image as a PNG file, completely or not at all."""
     with atomic_path(path) as temporary:
-        # Higher levels take three times as long to make files 5 % smaller.
-        Image.fromarray(image).save(temporary, format="PNG", compress_level=1)
+        # Higher levels take three times as long to make files 5 % smaller. Runs of equal bytes alone, without
+        # other repetitions, make those of faces 6 % smaller, in 15 % less time.
+        Image.fromarray(image).save(temporary, format="PNG", compress_level=1, compress_type=zlib.Z_RLE)
 
 
 @contextlib.contextmanager

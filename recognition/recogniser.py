@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, one_line
 from recognition.images import resized
+from recognition.subcentres import SubCentres
 
 #: Number of images in a batch outside training.
 EMBEDDING_BATCH = 64
@@ -93,6 +94,7 @@ class Source:
         reason: Why this preprocessing is assumed.
         readings: Values of `--preset` between which the file does not decide, the assumed one first; empty
             where it does.
+        output: The output that is the embedding, of a network with several; empty with one.
     """
 
     path: str = ""
@@ -101,6 +103,21 @@ class Source:
     format: str = ""
     reason: str = ""
     readings: tuple[str, ...] = ()
+    output: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of the network in files made for it: its SHA-256, with a colon and its output if several.
+
+        Empty for a network without a file.
+        """
+        return f"{self.sha256}:{self.output}" if self.sha256 and self.output else self.sha256
+
+
+def short_fingerprint(fingerprint: str) -> str:
+    """Return a fingerprint as messages show it: the first digits, and the output."""
+    digest, colon, output = fingerprint.partition(":")
+    return f"{digest[:12]}{colon}{output[:40]}"
 
 
 class Recogniser(nn.Module):
@@ -111,6 +128,7 @@ class Recogniser(nn.Module):
         name: The recogniser's name in reports.
         preprocessing: How the backbone expects its images; InsightFace's if not given.
         centres: Class weights, shape (classes, dim), of any positive norm.
+        subcentres: All centres of each class, where a class has several; None where it has one.
         class_names: One name per class, in the order of the centres.
         class_photographs: Number of photographs of each class that the network was trained on, in the same
             order; None if it is not known.
@@ -139,6 +157,7 @@ class Recogniser(nn.Module):
         name: str,
         preprocessing: Preprocessing | None = None,
         centres: Tensor | None = None,
+        subcentres: SubCentres | None = None,
         class_names: tuple[str, ...] | None = None,
         class_photographs: tuple[int, ...] | None = None,
         scale: float = 64.0,
@@ -153,6 +172,7 @@ class Recogniser(nn.Module):
         self.name = name
         self.preprocessing = preprocessing or Preprocessing()
         self.register_buffer("centres", None if centres is None else F.normalize(centres.float()))
+        self.subcentres = subcentres
         self.class_names = class_names
         self.class_photographs = class_photographs
         self.scale = scale

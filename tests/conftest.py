@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
+from recognition.detection.alignment import crop_at
+from recognition.detection.search import find_face
 from recognition.recogniser import Recogniser, Source
 
 TINY_ARCHITECTURE = {"network": "iresnet18", "width": 1 / 16, "embedding_size": 32}
@@ -39,6 +41,12 @@ def astronaut() -> NDArray[np.uint8]:
     photograph = np.array(data.astronaut(), dtype=np.uint8)
     photograph.flags.writeable = False
     return photograph
+
+
+@pytest.fixture(scope="session")
+def astronaut_crop(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The astronaut's aligned face, uint8 112x112."""
+    return crop_at(astronaut, find_face(astronaut, name="astronaut"))
 
 
 @pytest.fixture(scope="session")

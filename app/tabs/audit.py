@@ -22,6 +22,7 @@ from ..folder_audit import (
     command,
     figures_view,
     folder_options,
+    pdf_of,
     report_files,
 )
 from ..html import note, progress, status
@@ -71,22 +72,23 @@ def read_report(uploads: Sequence[Upload]) -> Report:
     if len(others) != 1 or len(pages) > 1:
         raise InputError("Report: expected one audit.json, and at most one HTML file; choose them again")
     result = read_audit(others[0].data, name=others[0].name)
-    shown = show_report(result)
+    shown = show_report(result, pdf_of(result))
     return Report(shown.answer, shown.sections | {PICTURES: _pictures(pages)}, shown.files)
 
 
-def show_report(result: dict[str, Any], repeat: str = "") -> Report:
+def show_report(result: dict[str, Any], pdf: bytes, repeat: str = "") -> Report:
     """Return a report from the content of its audit.json.
 
     Args:
         result: The content.
+        pdf: The report as PDF.
         repeat: The command that repeats the audit; empty if it was made elsewhere.
 
     Raises:
         InputError: If it is damaged.
     """
     found = {title: f'<div class="audit-report">{html}</div>' for title, html in sections(result).items()}
-    return Report(figures_view(result), found, report_files(result, repeat))
+    return Report(figures_view(result), found, report_files(result, pdf, repeat))
 
 
 def _pictures(pages: Sequence[Upload]) -> str:
@@ -198,8 +200,8 @@ class AuditTab:
                 )
             device: DeviceName = settings.device
             options = folder_options(settings.images, settings.model(name), people, seed, device=device)
-            result = audit_folder(job, options, self._context.folder)
-            return show_report(result, command(options))
+            result, pdf = audit_folder(job, options, self._context.folder)
+            return show_report(result, pdf, command(options))
 
         yield controls.busy() | self._cleared()
         job = self._context.jobs.start(request.session_hash, work, limit=settings.time_limit, stoppable=False)

@@ -12,7 +12,7 @@ from ..html import details, note, progress, status
 from ..jobs import Job
 from ..panel import checked, step_text
 from ..recipes import VARIANTS
-from ..speed import rounded, seconds_per_step
+from ..speed import StepTimes, rounded
 from ..updates import Frame
 from .identity import identity_attack
 from .photograph import Chosen, photograph_attack
@@ -36,6 +36,7 @@ class CompareTab:
         self, context: Context, model: gr.Dropdown, wanted: gr.Dropdown, photograph: gr.State
     ) -> None:
         self._context, self._model = context, model
+        self._times = StepTimes()
         gr.HTML(
             note(
                 "One target, five recipes, and the same work for each. They differ in what they know besides "
@@ -72,12 +73,17 @@ class CompareTab:
         on_change(model.change, self._estimated, [model, self._work], [self._estimate])
 
     def connect(self, tab: gr.Tab) -> None:
-        """Estimate the time when the tab is chosen."""
-        on_change(tab.select, self._estimated, [self._model, self._work], [self._estimate])
+        """Measure the network, and estimate the time, when the tab is chosen."""
 
-    def _estimated(self, name: str, work: float | None) -> str:
+        def estimated(name: str, work: float | None) -> str:
+            return self._estimated(name, work, anew=True)
+
+        on_change(tab.select, estimated, [self._model, self._work], [self._estimate])
+
+    def _estimated(self, name: str, work: float | None, *, anew: bool = False) -> str:
         def estimate() -> str:
-            each = seconds_per_step(self._context.attacker(name))
+            attacker = self._context.attacker(name)
+            each = self._times.measured(attacker) if anew else self._times.of(attacker)
             passes = work or 0
             total = rounded(each * passes * len(VARIANTS))
             return note(

@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from arcinvert import Attacker, InputError, Run
-from arcinvert.subjects import class_centres
+from arcinvert import Attacker, Run
+from arcinvert.subjects import class_centres, plain_name
 from recognition.recogniser import Recogniser
 
 from ..context import Context, attempt, on_change
@@ -15,9 +15,12 @@ from ..html import note
 from ..jobs import Job
 from ..opening import Opening, placeholder
 from ..panel import Attack, AttackPanel
+from ..wording import PageError
 
 #: Classes that the list offers; others can be typed by number or name.
 LISTED = 10_000
+#: Most characters of a name that is typed; a longer one would be compared with all names for minutes.
+LONGEST = 200
 
 
 def class_choices(recogniser: Recogniser) -> list[str]:
@@ -34,28 +37,29 @@ def class_choices(recogniser: Recogniser) -> list[str]:
     ]
 
 
-def wanted_class(text: str | None, names: Sequence[str]) -> int | str:
-    """Return the class that was chosen or typed: its number, or a text that is none of the names.
+def wanted_class(text: str | None) -> int | str:
+    """Return the class that was chosen or typed: its number, or else the text, which may be a name.
 
     Args:
-        text: `123: Some Name`, a number, or a name, with spaces or underscores, in any case.
-        names: The names of the classes; empty if they have none.
+        text: `123: Some Name`, a number, or a name.
 
     Raises:
-        InputError: If nothing was given.
+        PageError: If nothing was given, or more than a name has.
     """
-    text = (text or "").strip()
+    text = _typed(text)
     if not text:
-        raise InputError("identity: expected a name or a number, got nothing; choose one from the list")
+        raise PageError("Choose a person from the list, or type a name or a number.")
+    if len(text) > LONGEST:
+        raise PageError(f"Type a name of at most {LONGEST} characters.")
     number, _, rest = text.partition(":")
     if number.strip().isdecimal() and (rest or number == text):
         return int(number)
-    labels = {_plain(name): label for label, name in enumerate(names)}
-    return labels.get(_plain(text), text)
+    return text
 
 
-def _plain(name: str) -> str:
-    return name.replace("_", " ").casefold()
+def _typed(value: Any) -> str:
+    """Return what was typed without spaces around it; anything else in a request is nothing."""
+    return value.strip() if isinstance(value, str) else ""
 
 
 def still_chosen(chosen: str | None, choices: Sequence[str]) -> str | None:
@@ -65,12 +69,12 @@ def still_chosen(chosen: str | None, choices: Sequence[str]) -> str | None:
         chosen: The choice until now: an entry of the list, a number, or a name.
         choices: The new list, whose first entry is chosen if the choice is not in it.
     """
-    text = (chosen or "").strip()
+    text = _typed(chosen)[:LONGEST]
     if text in choices:
         return text
     if text.isdecimal() and int(text) < len(choices):
         return choices[int(text)]
-    named = (choice for choice in choices if _plain(choice.partition(": ")[2]) == _plain(text))
+    named = (choice for choice in choices if plain_name(choice.partition(": ")[2]) == plain_name(text))
     return next(named, next(iter(choices), None))
 
 
@@ -78,9 +82,9 @@ def identity_attack(attacker: Attacker, chosen: str | None) -> Attack:
     """Return the attack on a class of a network.
 
     Raises:
-        InputError: If nothing was chosen.
+        PageError: If nothing was chosen.
     """
-    wanted = wanted_class(chosen, attacker.recogniser.class_names or ())
+    wanted = wanted_class(chosen)
 
     def attack(job: Job, **options: Any) -> Run:
         if isinstance(wanted, int):

@@ -14,6 +14,7 @@ from ..learn import MARGINS, Margin, boundary, probabilities, target_logits
 from ..svg import SERIES, Axis, Line, frame, line_chart, text
 from ..toy import SCALE, shipped_toys
 from ..toys_view import compared, toys_view
+from ..wording import PageError
 
 #: The values at first.
 _PRESET = "ArcFace, m₂ = 0.5"
@@ -157,7 +158,7 @@ def build(context: Context) -> gr.Button:
             "to see the training."
         )
     )
-    gr.HTML(toys_view(shipped_toys()), js_on_load="arcinvert.toys(element)", elem_id="toys")
+    gr.HTML(toys_view(shipped_toys()), js_on_load="arcinvert.playWhenSeen(element)", elem_id="toys")
     gr.HTML(
         '<h2 class="ai-title">What a margin does</h2>'
         + note(
@@ -195,7 +196,7 @@ def build(context: Context) -> gr.Button:
 
     def draw(*values: float | None) -> tuple[str, str]:
         def work() -> tuple[str, str]:
-            m1, m2, m3, scale, angle = (_given(value) for value in values)
+            m1, m2, m3, scale, angle = map(_given, everything, values)
             return curves(Margin(m1, m2, m3), scale), decision(Margin(m1, m2, m3), scale, angle)
 
         drawn, message = attempt(work)
@@ -207,7 +208,7 @@ def build(context: Context) -> gr.Button:
 
     def learn(*values: float | None) -> str:
         def work() -> str:
-            m1, m2, m3, scale = (_given(value) for value in values)
+            m1, m2, m3, scale = map(_given, everything, values)
             return compared(Margin(m1, m2, m3), scale)
 
         drawn, message = attempt(work)
@@ -228,12 +229,12 @@ def build(context: Context) -> gr.Button:
     return attack
 
 
-def _given(value: float | None) -> float:
+def _given(slider: gr.Slider, value: float | None) -> float:
     """Return a slider's value.
 
     Raises:
-        InputError: If its field is empty.
+        PageError: If its field is empty, or the number is out of its range.
     """
-    if value is None:
-        raise InputError("Sliders: expected a number in each, got nothing in one; move it, or type a number")
+    if value is None or not slider.minimum <= value <= slider.maximum:
+        raise PageError(f"{slider.label}: choose a number from {slider.minimum:g} to {slider.maximum:g}.")
     return value

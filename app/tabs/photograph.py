@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from arcinvert import Attacker, InputError, Run
+from arcinvert import Attacker, Run
 from arcinvert.subjects import template_of
 from recognition.data.faces import at_size
 from recognition.detection.alignment import crop_at
@@ -23,6 +23,7 @@ from ..panel import Attack, AttackPanel
 from ..settings import MAX_PIXELS, MAX_UPLOAD, STATE_SECONDS
 from ..strip import template_strip
 from ..upload import Photograph, Upload, decode, photograph_input
+from ..wording import PageError
 
 #: A photograph, and the number of the chosen face from 0.
 Chosen = tuple[Photograph, int]
@@ -83,10 +84,10 @@ def photograph_attack(attacker: Attacker, chosen: Chosen | None) -> Attack:
     """Return the attack on the template of the chosen face.
 
     Raises:
-        InputError: If there is no photograph yet.
+        PageError: If there is no photograph yet.
     """
     if chosen is None:
-        raise InputError("photograph: expected one, got none; choose a file, or use the example")
+        raise PageError("There is no photograph yet. Choose a file, or use the example.")
     crop = crop_at(chosen[0].pixels, chosen[0].faces[chosen[1]])
 
     def attack(job: Job, **options: Any) -> Run:

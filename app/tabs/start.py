@@ -28,6 +28,7 @@ class StartTab:
     """
 
     def __init__(self, opening: Opening) -> None:
+        self._choices = [person.choice for person in opening.people]
         gr.HTML(example_view(opening))
         self._people = gr.HTML(people_view(opening), js_on_load=_CLICKED, elem_id="people")
         gr.HTML('<h2 class="ai-title">Or with a photograph of your own</h2>')
@@ -52,7 +53,11 @@ class StartTab:
         """
 
         def choose(event: gr.EventData) -> tuple[Any, ...]:
-            return gr.Tabs(selected="identity"), BUNDLED, str(event._data["person"])
+            # Only the page's own buttons name somebody; a call without a name changes nothing.
+            person = event._data.get("person") if isinstance(event._data, dict) else None
+            if person not in self._choices:
+                return gr.Tabs(), gr.Dropdown(), gr.Dropdown()
+            return gr.Tabs(selected="identity"), BUNDLED, person
 
         chosen = self._people.click(
             choose, None, [tabs, model, wanted], queue=False, show_progress="hidden", api_visibility="private"

@@ -192,7 +192,7 @@ def with_faces(
         known = max(0, min(part.stop, exact) - part.start)
         if known:
             sums.add(rows[part][:known], images[:known])
-    found = knowledge.statistics or MeasuredStatistics((), recogniser.source.sha256, recogniser.name, 0)
+    found = knowledge.statistics or MeasuredStatistics((), recogniser.source.fingerprint, recogniser.name, 0)
     statistics = replace(
         found,
         nearest_neighbours=neighbours.result(),

@@ -8,12 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.metrics.intervals import Estimate, estimate, estimate_statistic
+from recognition.metrics.intervals import Estimate, estimate
 
 Accepted = NDArray[np.bool_]
 
 
-def cohens_kappa(first: Accepted, second: Accepted) -> float:
+def agreement_by_chance(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Return the share of equal verdicts if one side's were dealt out at random.
+
+    Args:
+        first: Verdicts or classes, of any shape.
+        second: The same, of any shape.
+    """
+    return float(sum((first == one).mean() * (second == one).mean() for one in np.unique(first)))
+
+
+def cohens_kappa(first: NDArray[Any], second: NDArray[Any]) -> float:
     """Return Cohen's kappa of two judges' verdicts, of any equal shape: agreement beyond chance.
 
     It is 1 where the judges always agree, and 0 where they agree as often as two judges would who accept as
@@ -21,10 +31,27 @@ def cohens_kappa(first: Accepted, second: Accepted) -> float:
 
     Source: Cohen, Educational and Psychological Measurement 20(1), 1960.
     """
-    agreed = float((first == second).mean())
-    shares = float(first.mean()), float(second.mean())
-    by_chance = shares[0] * shares[1] + (1 - shares[0]) * (1 - shares[1])
+    agreed, by_chance = float((first == second).mean()), agreement_by_chance(first, second)
     return 1.0 if agreed == 1 else (agreed - by_chance) / (1 - by_chance)
+
+
+def estimate_kappa(first: NDArray[Any], second: NDArray[Any]) -> Estimate | None:
+    """Return Cohen's kappa with its interval; None where all verdicts of both sides are alike.
+
+    The interval is that of the share of equal verdicts, beyond the chance that was found: exact with one
+    verdict of each person, so that judges who agree on all of few people do not seem certain to. A bootstrap
+    over people would give them an interval without width. benchmarks/interval_coverage.py simulates it.
+
+    Args:
+        first: Verdicts or classes, (people, samples).
+        second: The same, of this shape.
+    """
+    by_chance = agreement_by_chance(first, second)
+    if by_chance == 1:
+        return None
+    equal = _equal(first, second)
+    low, high = ((end - by_chance) / (1 - by_chance) for end in (equal.low, equal.high))
+    return Estimate(cohens_kappa(first, second), max(low, -1.0), high, equal.identities, equal.comparisons)
 
 
 def agreements(names: Sequence[str], accepted: Sequence[Accepted]) -> list[dict[str, Any]]:
@@ -38,14 +65,18 @@ def agreements(names: Sequence[str], accepted: Sequence[Accepted]) -> list[dict[
     """
     found = []
     for (one, first), (other, second) in combinations(zip(names, accepted, strict=True), 2):
-        people, samples = first.shape
-        equal = estimate((first == second).ravel(), np.repeat(np.arange(people), samples))
-        kappa = None
-        if len(np.unique(np.concatenate([first, second]))) > 1:
-            kappa = asdict(_kappa(first, second))
-        found.append({"judges": [one, other], "equal": asdict(equal), "kappa": kappa})
+        kappa = estimate_kappa(first, second)
+        found.append(
+            {
+                "judges": [one, other],
+                "equal": asdict(_equal(first, second)),
+                "kappa": None if kappa is None else asdict(kappa),
+            }
+        )
     return found
 
 
-def _kappa(first: Accepted, second: Accepted) -> Estimate:
-    return estimate_statistic(lambda drawn: cohens_kappa(first[drawn], second[drawn]), len(first))
+def _equal(first: NDArray[Any], second: NDArray[Any]) -> Estimate:
+    """Return the share of equal verdicts."""
+    people, samples = first.shape
+    return estimate((first == second).ravel(), np.repeat(np.arange(people), samples))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.agreement import agreements
 from arcinvert.audit.answer import answer_sentences, headline_fmr
+from arcinvert.audit.attributes import JudgeEmbeddings, probed, skin_reading
 from arcinvert.audit.comparison import Row
 from arcinvert.audit.defences.cost import COST_FMR
 from arcinvert.audit.evidence import (
@@ -47,6 +48,8 @@ def assemble(
     pseudonym: Callable[[str], str],
     created: str,
     groups: Groups,
+    attributes: Groups,
+    attributes_outside: Groups,
 ) -> Json:
     """Return the content of audit.json.
 
@@ -56,6 +59,8 @@ def assemble(
         pseudonym: Returns what the report calls a person.
         created: When the audit was begun, ISO 8601.
         groups: The groups of the attacked people.
+        attributes: The attributes of the attacked people.
+        attributes_outside: The attributes of the people outside the attack, in the order of `findings`.
     """
     evaluations = [evaluate_verifier(evidence, options.fmr) for evidence in findings.judges]
     judges = [
@@ -84,6 +89,7 @@ def assemble(
         "judges": judges,
         "agreement": _agreement(findings, evaluations, headline),
         "faces": _faces(findings),
+        "attributes": _attributes(findings, attributes, attributes_outside),
         "identities": _identities(findings, evaluations, pseudonym),
         "subgroups": _subgroups(findings, evaluations, groups, headline),
         "defences": [_defence(row, findings, evaluations) for row in findings.rows],
@@ -138,6 +144,22 @@ def _faces(findings: Findings) -> Json:
         "left_out": findings.lpips_reason if findings.lpips is None else None,
         "distribution": _distribution(findings.judges[0]) if findings.judges else None,
     }
+
+
+def _attributes(findings: Findings, attacked: Groups, outside: Groups) -> list[Json]:
+    """Return what reconstructions tell besides the identity: skin tone, and what each judge's probe reads."""
+    found = [] if findings.skin is None else [skin_reading(findings.skin)]
+    for evidence in findings.judges:
+        seen = JudgeEmbeddings(
+            evidence.name,
+            evidence.calibration,
+            np.asarray(evidence.labels, dtype=np.int64),
+            evidence.reconstructions,
+            evidence.source,
+            evidence.floor,
+        )
+        found += probed(seen, attacked, outside)
+    return found
 
 
 def _agreement(findings: Findings, evaluations: list[Evaluation], headline: str | None) -> list[Json]:

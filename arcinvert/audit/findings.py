@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.attributes import SkinTones
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.comparison import Comparison, Row
 from arcinvert.audit.evidence import VerifierEvidence
@@ -20,6 +21,7 @@ from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, label
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.perceptual import find_lpips
 from arcinvert.evaluation.similarity import Array
+from recognition.skin import skin_tones
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Findings:
         libraries: Versions of libraries.
         notes: Sentences about what the figures rest on.
         overlap: Who of those attacked is among the public faces; None if the attack uses none of them.
+        skin: Skin tones of the pictures; None without photographs.
+        outside: The people whose photographs calibrate the judges, in the order of the judges' labels.
     """
 
     names: list[str]
@@ -63,6 +67,8 @@ class Findings:
     libraries: dict[str, str]
     notes: tuple[str, ...]
     overlap: AuditOverlap | None
+    skin: SkinTones | None = None
+    outside: tuple[str, ...] = ()
 
 
 def gather_findings(
@@ -120,6 +126,19 @@ def gather_findings(
         libraries={name: version(name) for name in LIBRARIES},
         notes=_notes(inputs, cohort, overlap),
         overlap=overlap,
+        skin=_skin(inputs, enrolled, found),
+        outside=tuple(np.unique(calibration.names).tolist()),
+    )
+
+
+def _skin(inputs: AuditInputs, enrolled: Enrolled, found: AttackUnit) -> SkinTones | None:
+    if not enrolled.units or found.skin is None:
+        return None
+    return SkinTones(
+        reconstructions=found.skin,
+        source=np.concatenate([unit.source_skin for unit in enrolled.units]),
+        second=np.concatenate([unit.second_skin for unit in enrolled.units]),
+        floor=float(skin_tones(inputs.attack.mean_face)),
     )
 
 

@@ -19,6 +19,7 @@ from arcinvert.audit.defences import make_defences
 from arcinvert.audit.defences.base import Defence
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.shipped import shipped_thresholds
+from arcinvert.audit.subgroups import read_groups
 from arcinvert.audit.templates import TemplateTable, read_templates
 from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge, related
@@ -43,6 +44,7 @@ _REPORT_ONLY = (
     "pictures",
     "key_file",
     "subgroups",
+    "attributes",
     "allow_overlap",
 )
 LIBRARIES = ("arcinvert", "torch", "torchvision", "numpy", "pillow", "dlib-bin", "onnx", "fpdf2")
@@ -191,6 +193,10 @@ def open_inputs(options: AuditOptions) -> AuditInputs:
     """
     people_given = options.people is not None
     options = options.with_budget()
+    for path in (options.subgroups, options.attributes):
+        if path is not None:
+            # At once, and not when the report is written.
+            read_groups(path, ())
     defences = tuple(make_defences(options.defences))
     attack = load_attack(options) if options.access == "weights" else load_black_box_attack(options)
     folder = options.images or options.photos

@@ -191,6 +191,12 @@ class AuditOptions(AccessOptions):
     subgroups: Path | None = option(
         help="a CSV file with the column identity and one column for each grouping", group=_REPORT
     )
+    attributes: Path | None = option(
+        help="a CSV file with the column identity and one column for each attribute, such as sex or age "
+        "band, of people attacked and of people outside the attack: the report says how often a linear probe "
+        "on the judges' embeddings reads them from reconstructions",
+        group=_REPORT,
+    )
     pictures: Pictures = option(
         "hidden", help="the pictures that the report shows; all but hidden are biometric data", group=_REPORT
     )

@@ -8,7 +8,8 @@ import torch
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.audit.pipeline import Enrolled
-from arcinvert.knowledge.public_photographs import Overlap, find_overlap
+from arcinvert.knowledge.overlap import attack_overlap
+from arcinvert.knowledge.public_photographs import Overlap
 from recognition.errors import InputError
 
 
@@ -17,7 +18,7 @@ class AuditOverlap:
     """What of an audit's people is among the attacker's public faces.
 
     Args:
-        listed: By photograph and by name, as far as the statistics file has a list.
+        listed: By photograph and by name, as far as the lists of the public faces are known.
         templates: People whose template is more similar to one of a public face than public faces are to each
             other.
     """
@@ -74,14 +75,16 @@ def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enr
     Raises:
         InputError: If any of them is, and the options do not allow it.
     """
-    statistics = inputs.attack.knowledge.statistics
-    if statistics is None or not inputs.attack.plan.uses_public_faces or statistics.of_nobody:
-        return None
+    statistics, used = inputs.attack.knowledge.statistics, inputs.attack.plan.knowledge_used
     names = enrolled.names.tolist()
     attacked = cohort.attacked if cohort else {}
     keys = [*inputs.keys_of(attacked), *enrolled.photograph_keys]
-    listed = find_overlap(statistics.photographs, keys, names)
-    known = statistics.nearest_neighbours
+    listed = attack_overlap(statistics, used, keys, names)
+    if listed is None:
+        return None
+    known = None
+    if statistics is not None and inputs.attack.plan.uses_public_faces and not statistics.of_nobody:
+        known = statistics.nearest_neighbours
     near: tuple[str, ...] = ()
     if known is not None and inputs.options.target == "templates" and len(names):
         found = known.has_template(torch.from_numpy(enrolled.templates).float())

@@ -30,6 +30,7 @@ from arcinvert.evaluation.perceptual import Distance, ssim
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.public_photographs import PhotographKey, photograph_key
 from recognition.errors import InputError
+from recognition.skin import skin_tones
 
 _log = logging.getLogger(__name__)
 
@@ -206,6 +207,8 @@ class Pipeline:
             np.stack(seconds) if kept else no_crops(),
             self._embedded(sources) if kept else None,
             self._embedded(seconds) if kept else None,
+            skin_tones(np.stack(sources) if kept else no_crops()),
+            skin_tones(np.stack(seconds) if kept else no_crops()),
             Skipped.of(reader.skipped, owners),
         )
 
@@ -295,6 +298,7 @@ class Pipeline:
             found.face_detected,
             self.judge(found.images, attacked=True) if self.inputs.judges else None,
             transformed,
+            skin_tones(found.images),
             similar,
             distances,
         )
@@ -357,6 +361,7 @@ def joined(units: Sequence[AttackUnit]) -> AttackUnit:
         transformed={
             name: _stacked([unit.transformed[name] for unit in units]) for name in first.transformed
         },
+        skin=_optional([unit.skin for unit in units]),
         ssim=_optional([unit.ssim for unit in units]),
         lpips=_optional([unit.lpips for unit in units]),
     )

@@ -102,13 +102,15 @@ def _carry_out(inputs: AuditInputs, cache: Cache, out: Path, progress: Progress)
         _log.warning("left out: %s (%s)", printable(where), reason)
     if len(findings.skipped) > _SHOWN:
         _log.warning("left out: %d more", len(findings.skipped) - _SHOWN)
-    groups = inputs.options.subgroups
+    groups, attributes = inputs.options.subgroups, inputs.options.attributes
     result = assemble(
         findings,
         inputs.options,
         pseudonym=keys.of,
         created=cache.created,
         groups=read_groups(groups, findings.names) if groups else {},
+        attributes=read_groups(attributes, findings.names) if attributes else {},
+        attributes_outside=read_groups(attributes, findings.outside) if attributes else {},
     )
     order = [keys.of(name) for name in findings.names]
     write_audit(result, choose_pictures(result, pipeline, enrolled, order), out)

@@ -17,9 +17,5 @@ def shipped_thresholds(judge: Judge) -> tuple[DecisionThreshold, ...]:
         except InputError:
             # None comes with other networks.
             return ()
-        # The file has no intervals of its thresholds.
-        return tuple(
-            DecisionThreshold(point.fmr, point.threshold, point.threshold, point.threshold)
-            for point in points
-        )
+        return tuple(point.decision for point in points)
     return ()

@@ -81,6 +81,8 @@ class PeopleUnit:
         second: Crops of another photograph of each.
         source_embeddings: Of `source`; None if nobody has two photographs with a face.
         second_embeddings: Of `second`.
+        source_skin: Shape (people,), typology angles of `source` in degrees.
+        second_skin: Of `second`.
         skipped: What could not be used.
     """
 
@@ -90,6 +92,8 @@ class PeopleUnit:
     second: Crops | None
     source_embeddings: Embeddings | None
     second_embeddings: Embeddings | None
+    source_skin: NDArray[np.float64]
+    second_skin: NDArray[np.float64]
     skipped: Skipped
 
     def without_crops(self) -> "PeopleUnit":
@@ -107,6 +111,7 @@ class AttackUnit:
         face_detected: Shape (people, samples).
         embeddings: Of the images; None without judges.
         transformed: Of the images after each transform, by its name.
+        skin: Shape (people, samples), typology angles in degrees; None where they are not measured.
         ssim: Shape (people, samples), to the template's photograph; None if that is unknown.
         lpips: Likewise; None also if LPIPS is not installed.
     """
@@ -116,6 +121,7 @@ class AttackUnit:
     face_detected: NDArray[np.bool_]
     embeddings: Embeddings | None
     transformed: dict[str, Embeddings]
+    skin: NDArray[np.float64] | None = None
     ssim: NDArray[np.float64] | None = None
     lpips: NDArray[np.float64] | None = None
 

@@ -182,9 +182,10 @@ def print_run(run: "Run") -> None:
     from arcinvert.output.sheet import summary_line
     from arcinvert.output.verdicts import person_line
 
-    people: dict[str, list[dict[str, Any]]] = {}
+    people: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
     for sample in run.samples:
-        people.setdefault(sample["input"], []).append(sample)
+        subcentre = sample["subcentre"]
+        people.setdefault((sample["input"], subcentre and subcentre["number"]), []).append(sample)
     print("\n".join(person_line(samples) for samples in list(people.values())[:_LISTED]))
     if (more := len(people) - _LISTED) > 0:
         print(f"... and {more:,} more people")
@@ -194,6 +195,8 @@ def print_run(run: "Run") -> None:
     if (more := len(run.samples) - len(listed)) > 0:
         print(f"... and {more:,} more in result.json")
     print(summary_line(run.summary))
+    for kind, summary in run.summary["subcentres"].items():
+        print(f"{kind} centres: {summary_line(summary)}")
     for note in run.result["notes"]:
         print(note)
     if run.interrupted:

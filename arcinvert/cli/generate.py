@@ -24,6 +24,18 @@ def add_parser(commands: Any) -> None:
         "--class-id", type=int, nargs="+", default=[], metavar="N", help="the class numbers, from 0"
     )
     parser.add_argument("--class-name", nargs="+", default=[], metavar="NAME", help="the class names")
+    parser.add_argument(
+        "--subcentre",
+        metavar="WHICH",
+        help="attack one of the several centres of each class apart: dominant, all of them one by one, or a "
+        "number from 0 (default: the centre that stands for the class)",
+    )
+    parser.add_argument(
+        "--clusters",
+        metavar="DATA",
+        help="the faces that the network was trained on, as train takes them: with --subcentre, the sheet "
+        "shows those nearest to each centre, and the judge compares with the nearest",
+    )
     add_photos_argument(parser)
     add_attack_arguments(parser)
     parser.set_defaults(run=_run)
@@ -40,6 +52,8 @@ def _run(given: argparse.Namespace) -> int:
             given.class_id,
             class_name=given.class_name,
             photos=given.photos,
+            subcentre=given.subcentre,
+            clusters=given.clusters,
             out=out_folder(given, wanted[0]),
             resume=given.resume,
             progress=progress,

@@ -95,7 +95,7 @@ class MeasuredStatistics:
 
     Args:
         layers: Statistics of activations, in the network's order.
-        model_sha256: SHA-256 of the network's file.
+        model_sha256: SHA-256 of the network's file, with its output if it has several: its fingerprint.
         model_name: The network's name.
         images: The number of faces that the statistics of activations rest on.
         nearest_neighbours: The faces with their templates; None where they were not kept.

@@ -24,7 +24,7 @@ from recognition.backbones.undrawn import undrawn_weights
 from recognition.checkpoint import read_safetensors, write_safetensors
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json
-from recognition.recogniser import Recogniser
+from recognition.recogniser import Recogniser, short_fingerprint
 
 #: The format of the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-decoder-1"
@@ -45,7 +45,8 @@ def save_decoder(
     Args:
         path: The file.
         decoder: The decoder.
-        model_sha256: The SHA-256 of the file of the network whose templates it decodes.
+        model_sha256: The fingerprint of the network whose templates it decodes: its file's SHA-256, with its
+            output if it has several.
         model_name: That network's name.
         notes: Further facts as JSON values, such as options and figures of the training.
 
@@ -90,10 +91,12 @@ def find_decoder(recogniser: Recogniser, path: str | os.PathLike[str] | None = N
             f"{path}: expected a file of 'arcinvert learn' ({FORMAT}), got "
             f"{metadata.get('format', 'another file')!r}; learn again"
         )
-    if metadata.get("model_sha256") != recogniser.source.sha256:
+    if metadata.get("model_sha256") != recogniser.source.fingerprint:
+        wanted = short_fingerprint(recogniser.source.fingerprint)
+        got = short_fingerprint(metadata.get("model_sha256", ""))
         raise InputError(
-            f"{path}: expected a decoder of {recogniser.name} ({recogniser.source.sha256[:12]}), got that of "
-            f"{metadata.get('model_name', '')} ({metadata.get('model_sha256', '')[:12]}); learn this network"
+            f"{path}: expected a decoder of {recogniser.name} ({wanted}), got that of "
+            f"{metadata.get('model_name', '')} ({got}); learn this network, with the same --output"
         )
     try:
         return _build(tensors, metadata, recogniser.embedding_size)

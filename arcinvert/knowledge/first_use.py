@@ -78,10 +78,10 @@ def cached_path(recogniser: Recogniser) -> Path | None:
     which output is used, the synthetic faces and the format.
     """
     folder = cache_folder()
-    if folder is None or not recogniser.source.sha256:
+    if folder is None or not recogniser.source.fingerprint:
         return None
     decides = {
-        "model": recogniser.source.sha256,
+        "model": recogniser.source.fingerprint,
         "preprocessing": vars(recogniser.preprocessing),
         # The output of an ONNX graph is chosen when the graph is converted.
         "output": recogniser.source.architecture.get("output", recogniser.output),

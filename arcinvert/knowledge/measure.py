@@ -74,7 +74,7 @@ def measure(
         raise InputError("statistics: expected at least one image to measure, got none")
     return MeasuredStatistics(
         layers,
-        recogniser.source.sha256,
+        recogniser.source.fingerprint,
         recogniser.name,
         images,
         neighbours.result() if keep_faces else None,

@@ -16,9 +16,8 @@ from torch import Tensor
 from arcinvert.knowledge.face_pca import faces_of
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from recognition.detection.alignment import ALIGNED_SIZE
+from recognition.skin import CHEEKS
 
-#: The cheeks of an aligned face 112 px high, beside the nose and below the eyes: top, bottom, left, right.
-_CHEEKS = ((68, 82, 34, 47), (68, 82, 65, 78))
 #: How many neighbours are averaged, of 20, 40 and 80; tuned on training people of the bundled network.
 _NEAREST = 40
 #: The fewest faces that determine the spread of tones and predictions.
@@ -85,7 +84,7 @@ def cheek_colours(images: Tensor) -> Tensor:
     """Return mean colours of cheeks in linear light, shape (batch, 3), of aligned faces, (batch, 3, s, s)."""
     scale = images.shape[-1] / ALIGNED_SIZE
     patches = []
-    for sides in _CHEEKS:
+    for sides in CHEEKS:
         top, bottom, left, right = (round(side * scale) for side in sides)
         patches.append(images[:, :, top:bottom, left:right].flatten(2))
     return to_linear(torch.cat(patches, 2).mean(2)).clamp(min=_DARKEST)

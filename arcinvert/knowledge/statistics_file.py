@@ -47,7 +47,7 @@ from arcinvert.knowledge.regression import FaceRegression
 from recognition.checkpoint import check_header, write_safetensors
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json
-from recognition.recogniser import Recogniser
+from recognition.recogniser import Recogniser, short_fingerprint
 
 #: The format of the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-statistics-3"
@@ -196,10 +196,12 @@ def find_statistics(
             return None
         path = beside
     statistics = load_statistics(path)
-    if statistics.model_sha256 != recogniser.source.sha256:
+    if statistics.model_sha256 != recogniser.source.fingerprint:
+        wanted = short_fingerprint(recogniser.source.fingerprint)
+        got = short_fingerprint(statistics.model_sha256)
         raise InputError(
-            f"{path}: expected statistics of {recogniser.name} ({recogniser.source.sha256[:12]}), got "
-            f"those of {statistics.model_name} ({statistics.model_sha256[:12]}); calibrate this network"
+            f"{path}: expected statistics of {recogniser.name} ({wanted}), got those of "
+            f"{statistics.model_name} ({got}); calibrate this network, with the same --output"
         )
     names = {name for name, _ in recogniser.named_modules()}
     missing = [layer.site.name for layer in statistics.layers if layer.site.name not in names]

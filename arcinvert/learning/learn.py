@@ -247,7 +247,7 @@ def _save(trainer: DecoderTrainer, log: list[dict[str, Any]], path: Path, folder
     save_decoder(
         path,
         trainer.result,
-        model_sha256=source.sha256,
+        model_sha256=source.fingerprint,
         model_name=trainer.recogniser.name,
         notes={"learning": options | {"epochs": trainer.epochs}, "last_epoch": log[-1]},
     )
@@ -272,7 +272,7 @@ def _cached_templates(
     digest = hashlib.sha256()
     for part in faces.crops.split(1024):
         digest.update(part.numpy().tobytes())
-    key = {"faces": digest.hexdigest(), "model": recogniser.source.sha256, "dtype": str(dtype)}
+    key = {"faces": digest.hexdigest(), "model": recogniser.source.fingerprint, "dtype": str(dtype)}
     if path.exists():
         tensors, metadata = read_safetensors(path, "a file of templates")
         if metadata == key and "templates" in tensors:

@@ -279,7 +279,7 @@ class DecoderTrainer:
         return {
             "options": options,
             "channels": list(self.decoder.channels),
-            "model": self.recogniser.source.sha256,
+            "model": self.recogniser.source.fingerprint,
             "faces": hashlib.sha256(self.templates.numpy().tobytes()).hexdigest(),
         }
 

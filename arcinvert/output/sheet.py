@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
-from arcinvert.output.verdicts import badge, display_name, one_in, seen_in
+from arcinvert.output.verdicts import badge, display_name, one_in, seen_in, subcentre_name
 from recognition.metrics.text import interval_text, percent_text
 
 
@@ -22,6 +22,8 @@ class Shown:
         picture: A real photograph of the person, uint8 HWC; None if there is none.
         image: The reconstruction, uint8 HWC.
         sample: Its entry in result.json.
+        near: Training photographs nearest to the attacked centre of a class with several, uint8 HWC, the
+            nearest first.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Shown:
     picture: NDArray[np.uint8] | None
     image: NDArray[np.uint8]
     sample: dict[str, Any]
+    near: Sequence[NDArray[np.uint8]] = ()
 
 
 def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -52,11 +55,15 @@ def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.
 
 def sheet_rows(shown: Sequence[Shown], floor: NDArray[np.uint8]) -> list[Row]:
     """Return the rows of a sheet, one for each identity; see `run_sheet`."""
-    people: dict[str, list[Shown]] = {}
+    people: dict[tuple[str, int | None], list[Shown]] = {}
     for one in shown:
-        people.setdefault(one.name, []).append(one)
+        subcentre = one.sample["subcentre"]
+        people.setdefault((one.name, subcentre and subcentre["number"]), []).append(one)
     with_photographs = any(one.picture is not None for one in shown)
-    return [_row(of_person, floor, with_photographs=with_photographs) for of_person in people.values()]
+    near = max((len(one.near) for one in shown), default=0)
+    return [
+        _row(of_person, floor, with_photographs=with_photographs, near=near) for of_person in people.values()
+    ]
 
 
 def summary_line(summary: dict[str, Any]) -> str:
@@ -129,9 +136,19 @@ def _method(result: dict[str, Any]) -> str:
     )
 
 
-def _row(person: Sequence[Shown], floor: NDArray[np.uint8], *, with_photographs: bool) -> Row:
+def _row(person: Sequence[Shown], floor: NDArray[np.uint8], *, with_photographs: bool, near: int) -> Row:
+    """Return the row of an identity, or of one centre of a class; `near` is the number of places for
+    training photographs."""
     first = person[0]
-    notes = ["from a template" if first.label is None else f"from the centre of class {first.label}"]
+    subcentre = first.sample["subcentre"]
+    if first.label is None:
+        notes = ["from a template"]
+    elif subcentre is None:
+        notes = [f"from the centre of class {first.label}"]
+    else:
+        notes = [f"from {subcentre_name(subcentre)} of class {first.label}"]
+        if subcentre["angles"] is not None:
+            notes.append(f"nearest to {len(subcentre['angles']):,} of its training photographs")
     if known := seen_in(first.sample["class_photographs"]):
         notes.append(f"{known} in the training")
     tiles = []
@@ -145,7 +162,20 @@ def _row(person: Sequence[Shown], floor: NDArray[np.uint8], *, with_photographs:
     similarity = () if level is None else (f"judge's similarity {level:.2f}",)
     tiles.append(Tile(floor, ("mean face: nothing known", *similarity)))
     tiles += [_sample_tile(one, len(person)) for one in person]
+    tiles = _near_tiles(first, near) + tiles
     return Row(display_name(first.name, first.label), ", ".join(notes), tiles)
+
+
+def _near_tiles(shown: Shown, places: int) -> list[Tile]:
+    """Return training photographs nearest to a centre with their angles, and empty places after them."""
+    subcentre = shown.sample["subcentre"]
+    angles = (subcentre and subcentre["angles"]) or []
+    tiles = [
+        Tile(picture, (f"training photograph, {angle:.0f}\N{DEGREE SIGN}",))
+        for picture, angle in zip(shown.near, angles, strict=False)
+    ]
+    words = "no other photograph" if tiles else "no photograph is nearest to it"
+    return tiles + [Tile(None, (words,))] * (places - len(tiles))
 
 
 def _sample_tile(shown: Shown, count: int) -> Tile:

@@ -58,6 +58,8 @@ def person_line(samples: Sequence[Mapping[str, Any]]) -> str:
     name = display_name(samples[0]["input"], samples[0]["class_id"])
     if known := seen_in(samples[0]["class_photographs"]):
         name = f"{name}, {known}"
+    if (subcentre := samples[0]["subcentre"]) is not None:
+        name = f"{name}, {subcentre_name(subcentre)}"
     texts = [badge(sample["judge"]["accepted"]).text for sample in samples]
     if len(texts) == 1:
         return f"{name}: {texts[0]}"
@@ -73,6 +75,16 @@ def display_name(name: str, class_id: int | None) -> str:
         class_id: The class number; None for a photograph or a template.
     """
     return Path(name).name if class_id is None else name.replace("_", " ")
+
+
+def subcentre_name(subcentre: Mapping[str, Any]) -> str:
+    """Return what a sub-centre of a class is called: its number, and whether it is dominant.
+
+    Args:
+        subcentre: The entry `subcentre` of a sample in result.json.
+    """
+    kind = {True: " (dominant)", False: " (not dominant)", None: ""}[subcentre["dominant"]]
+    return f"sub-centre {subcentre['number']}{kind}"
 
 
 def seen_in(photographs: int | None) -> str:

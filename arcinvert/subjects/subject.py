@@ -1,6 +1,7 @@
 """One identity to attack."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,29 @@ from torch import Tensor
 from arcinvert.evaluation.scores import Reference
 from arcinvert.knowledge.public_photographs import PhotographKey
 from arcinvert.output.contact_sheet import SHEET_IDENTITIES
+
+
+@dataclass(frozen=True)
+class SubCentre:
+    """Which of the several centres of a class is attacked.
+
+    Args:
+        number: Its number from 0.
+        dominant: Whether it is the dominant one; None if that is not known.
+        angles: The angle of each training photograph of the class to which it is the nearest centre, in
+            degrees, rising; None if the photographs are not known.
+        photographs: The first of these photographs, uint8 112x112.
+    """
+
+    number: int
+    dominant: bool | None
+    angles: tuple[float, ...] | None = None
+    photographs: tuple[NDArray[np.uint8], ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON, without the photographs."""
+        angles = None if self.angles is None else [round(angle, 2) for angle in self.angles]
+        return {"number": self.number, "dominant": self.dominant, "angles": angles}
 
 
 @dataclass(frozen=True)
@@ -28,6 +52,8 @@ class Subject:
         key: What its random numbers follow from, besides the seed; empty for the name.
         photograph_keys: What identifies the photographs that the template and the reference came from, as far
             as they are known.
+        subcentre: Which of the class's centres is attacked, where it has several and one of them is; None for
+            the centre that stands for the class.
     """
 
     name: str
@@ -40,6 +66,7 @@ class Subject:
     key: str = ""
     photographs: int | None = None
     photograph_keys: tuple[PhotographKey, ...] = ()
+    subcentre: SubCentre | None = None
 
 
 def shown(subject: Subject, number: int) -> Subject:

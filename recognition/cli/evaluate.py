@@ -44,7 +44,11 @@ def add_parser(commands: Any) -> None:
         nargs="+",
         help="false match rates (default: those of 0.01 and 0.001 that there are enough people for)",
     )
-    verification.add_argument("--intervals", action="store_true", help="add 95 %% intervals over identities")
+    verification.add_argument(
+        "--intervals",
+        action="store_true",
+        help="add 95 %% intervals over identities, which a verification set (.bin) always has",
+    )
     verification.add_argument(
         "--curve",
         metavar="FILE",
@@ -105,12 +109,13 @@ def _verification(options: argparse.Namespace) -> int:
         embedded.labels,
         pairs=embedded.pairs,
         fmrs=None if options.fmr is None else tuple(options.fmr),
-        intervals=options.intervals,
+        # The thresholds of a curve's file have theirs.
+        intervals=options.intervals or options.curve is not None,
     )
     print(json.dumps(describe_verification(metrics)))
     if options.curve:
         chart = describe_curve(recogniser.name, metrics)
-        _write_json(options.curve, chart | {"model": recogniser.source.sha256, "flip": options.flip})
+        _write_json(options.curve, chart | {"model": recogniser.source.fingerprint, "flip": options.flip})
     return report_left_out(embedded.left_out, strict=options.strict)
 
 

@@ -112,6 +112,11 @@ def verification_set(options: argparse.Namespace) -> int:
 
     if options.pairs is not None:
         raise InputError("pairs: expected none with a verification set, which has its own; leave out --pairs")
+    if options.all:
+        raise InputError(
+            "all: expected none with a verification set, which names nobody and is measured whole; leave out "
+            "--all"
+        )
     recogniser = load(options.model)
     metrics, left_out = evaluate_verification_set(
         recogniser, options.data, fmrs=options.fmr, computation=_computation(options)
@@ -121,7 +126,7 @@ def verification_set(options: argparse.Namespace) -> int:
         chart = describe_curve(recogniser.name, metrics)
         with atomic_path(options.curve) as temporary:
             temporary.write_text(
-                json.dumps(chart | {"model": recogniser.source.sha256, "flip": options.flip})
+                json.dumps(chart | {"model": recogniser.source.fingerprint, "flip": options.flip})
             )
         print(f"Wrote {options.curve}")
     return report_left_out(left_out, strict=options.strict)

@@ -127,10 +127,10 @@ def find_faces(
         InputError: If there is no such detector.
     """
     check_detector(detector)
-    faces = detect(photograph)
+    faces, searched = detect(photograph), False
     if not is_certain(faces):
-        faces = search_further(photograph, faces)
-    return _with_others(faces, photograph, small, detector)
+        faces, searched = search_further(photograph, faces)
+    return _with_others(faces, photograph, small, convolutional=detector == "cnn" and not searched)
 
 
 def upright_faces(
@@ -141,15 +141,15 @@ def upright_faces(
     The arguments and errors are those of `find_faces`.
     """
     check_detector(detector)
-    return _with_others(detect(photograph), photograph, small, detector)
+    return _with_others(detect(photograph), photograph, small, convolutional=detector == "cnn")
 
 
 def _with_others(
-    faces: list[Face], photograph: NDArray[np.uint8], small: bool, detector: Detector
+    faces: list[Face], photograph: NDArray[np.uint8], small: bool, *, convolutional: bool
 ) -> list[Face]:
     if small:
         faces = merged(faces, _small_faces(photograph))
-    if detector == "cnn":
+    if convolutional:
         shrunk, scale = shrunk_to(photograph, DETECTION_SIDE)
         turn = faces[0].turn if faces else 0
         faces = merged(faces, unscaled(turned_faces(shrunk, turn, convolutional=True), scale))
@@ -192,22 +192,30 @@ def _contains(face: Face, point: NDArray[np.float64]) -> bool:
     return bool(left <= point[0] <= right and top <= point[1] <= bottom)
 
 
-def search_further(photograph: NDArray[np.uint8], uncertain: list[Face]) -> list[Face]:
-    """Return the faces of a photograph in which the usual detector is not certain of any."""
+def search_further(photograph: NDArray[np.uint8], uncertain: list[Face]) -> tuple[list[Face], bool]:
+    """Return the faces of a photograph in which the usual detector is not certain of any.
+
+    Args:
+        photograph: uint8 HWC RGB.
+        uncertain: The faces that it has found.
+
+    Returns:
+        The faces, and whether the convolutional detector has searched the photograph too.
+    """
     shrunk, scale = shrunk_to(photograph, DETECTION_SIDE)
     best = max((face.score for face in uncertain if is_upright(face)), default=0.0)
     possible = bool(uncertain) and all(map(is_upright, uncertain))
     turns = _likely_turns(shrunk) if possible else _TURNS
     turned = max((turned_faces(shrunk, turn) for turn in turns), key=_best_score, default=[])
     if _best_score(turned) > max(best, SURE_SCORE):
-        return unscaled(turned, scale)
+        return unscaled(turned, scale), False
     if possible:
-        return uncertain
+        return uncertain, False
     faces = unscaled(_convolutional_faces(shrunk), scale)
     if not faces and scale < 1:
         large, scale = shrunk_to(photograph, LARGEST_SIDE)
         faces = unscaled(hog_faces(large), scale)
-    return faces
+    return faces, True
 
 
 def _likely_turns(photograph: NDArray[np.uint8]) -> list[int]:

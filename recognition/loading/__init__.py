@@ -80,6 +80,7 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
         )
     if choice.output is not None and recogniser.source.format != "ONNX":
         recogniser.output = choice.output
+        recogniser.source = replace(recogniser.source, output=choice.output)
     recogniser.freeze()
     _add_centres(recogniser, choice, recogniser.embedding_size)
     return recogniser
@@ -91,12 +92,12 @@ def _add_centres(recogniser: Recogniser, choice: ModelChoice, dim: int) -> None:
 
         names = recogniser.class_names
         classes = choice.classes or (len(names) if names else None)
-        centres, own = read_centres(choice.centres, recogniser, dim, classes, choice.subcentres)
+        centres, subcentres, own = read_centres(choice.centres, recogniser, dim, classes, choice.subcentres)
         # Other centres of the same classes keep the names that came with the network.
         recogniser.class_names = own or (names if names and len(names) == len(centres) else None)
         if own is not None or len(recogniser.class_photographs or ()) != len(centres):
             recogniser.class_photographs = None
-        recogniser.centres = F.normalize(centres)
+        recogniser.centres, recogniser.subcentres = F.normalize(centres), subcentres
     elif choice.subcentres is not None:
         raise InputError("subcentres: expected a file of class centres with it, got none; give --centres")
     if choice.classes is None:

@@ -19,6 +19,7 @@ from recognition.images import to_tensor
 from recognition.loading.state_dicts import is_state, read_safetensors, without_prefixes
 from recognition.loading.torch_files import read_torch_file
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
+from recognition.subcentres import SubCentres, one_centre_each, subcentres_of_weights
 
 #: Files with the classes of one rank of a distributed training: `checkpoint_gpu_0.pt` of arcface_torch,
 #: `rank:0_softmax_weight.pt` of its older versions, and similar names.
@@ -41,12 +42,12 @@ _NAMES = {
 }
 #: Most centres of one class; the paper of sub-centres has 3 and 10.
 _MAX_SUBCENTRES = 100
-#: Relative difference up to which sub-centres count as equally long.
-_EQUAL = 1e-3
 
 
 def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor:
-    """Return class weights in float32 and shape (classes, dim), whichever way they were stored.
+    """Return class weights in float32, whichever way they were stored.
+
+    The shape is (classes, dim), or (classes, K, dim) where they are stored as K sub-centres of each class.
 
     Args:
         weights: Shape (classes, dim), (dim, classes), or (classes, K, dim) for K sub-centres of each class.
@@ -58,7 +59,8 @@ def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor
         InputError: If neither side is `dim`, or a centre is zero or not finite.
     """
     if weights.ndim == 3 and weights.shape[2] == dim and weights.shape[1]:
-        weights = dominant(weights.float())
+        rows = as_rows(weights.flatten(0, 1), dim, name, transposed=False)
+        return rows.unflatten(0, weights.shape[:2])
     if weights.ndim != 2 or dim not in weights.shape:
         raise InputError(
             f"{name}: expected class centres (classes, {dim}) or ({dim}, classes), got {tuple(weights.shape)}"
@@ -76,31 +78,23 @@ def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor
     return weights
 
 
-def dominant(weights: Tensor) -> Tensor:
-    """Return one centre for each class, shape (classes, dim), of its sub-centres, (classes, K, dim).
-
-    It is the longest one: a step of training on normalised weights is at right angles to them and makes them
-    longer, so that the centre that most images of a class are nearest to becomes the longest. Where all are
-    equally long, as in files of normalised weights, it is their mean direction.
-    """
-    lengths = weights.norm(dim=2)
-    longest, shortest = lengths.amax(1), lengths.amin(1)
-    chosen = weights[torch.arange(len(weights)), lengths.argmax(1)]
-    alike = bool((longest - shortest <= _EQUAL * longest).all())
-    return F.normalize(weights, dim=2).mean(1) if alike else chosen
-
-
-def without_subcentres(centres: Tensor, classes: int | None) -> Tensor:
-    """Return one centre for each of `classes`, of rows that may be K sub-centres of each, class by class.
+def with_subcentres(rows: Tensor, classes: int | None = None) -> tuple[Tensor, SubCentres | None]:
+    """Return one centre of each class, shape (classes, dim), and the sub-centres where there are several.
 
     Args:
-        centres: Shape (classes, dim) or (classes * K, dim).
+        rows: Shape (classes, dim), (classes, K, dim), or (classes * K, dim) with the sub-centres of a class
+            one after another.
         classes: The number of classes; None if it is not known.
     """
-    if classes is None or len(centres) == classes or classes < 1 or len(centres) % classes:
-        return centres
-    count = len(centres) // classes
-    return centres if count > _MAX_SUBCENTRES else dominant(centres.unflatten(0, (classes, count)))
+    if rows.ndim == 2 and classes is not None and classes >= 1 and len(rows) % classes == 0:
+        count = len(rows) // classes
+        if 1 < count <= _MAX_SUBCENTRES:
+            rows = rows.unflatten(0, (classes, count))
+    if rows.ndim == 2:
+        return rows, None
+    if rows.shape[1] == 1:
+        return rows[:, 0], None
+    return one_centre_each(rows), subcentres_of_weights(rows)
 
 
 def shards_beside(path: Path) -> list[Path]:
@@ -196,7 +190,7 @@ def head_weights(head: Mapping[str, Tensor], dim: int) -> tuple[Tensor, bool] | 
 
 
 def centres_of_training(path: Path, loaded: Any, dim: int) -> Tensor | None:
-    """Return the class centres of all ranks of a training checkpoint, shape (classes, dim).
+    """Return the class weights of all ranks of a training checkpoint; see `as_rows` for their shape.
 
     The result is None if the checkpoint has no `state_dict_softmax_fc`.
     """
@@ -241,8 +235,10 @@ def read_centres(
     dim: int,
     classes: int | None = None,
     subcentres: int | None = None,
-) -> tuple[Tensor, tuple[str, ...] | None]:
-    """Return class centres, shape (classes, dim), and the names of the classes if the source has them.
+) -> tuple[Tensor, SubCentres | None, tuple[str, ...] | None]:
+    """Return class centres, shape (classes, dim), with their sub-centres and the names of the classes.
+
+    Sub-centres and names are None where the source has none.
 
     Args:
         source: A file (.pt, .pth, .npy, .safetensors), a folder with the shards of all ranks, or a folder
@@ -260,16 +256,17 @@ def read_centres(
     path = Path(source)
     if path.is_file():
         centres = _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim)
-        return without_subcentres(centres, _classes(path, centres, classes, subcentres)), None
+        return *with_subcentres(centres, _classes(path, centres, classes, subcentres)), None
     if not path.is_dir():
         raise InputError(f"{path}: expected class centres or photographs, found no such file; check the path")
     shards = sorted(file for file in path.iterdir() if file.is_file() and _RANK.fullmatch(file.name))
     if shards:
         centres = _read_shards(shards_beside(shards[0]), dim)
-        return without_subcentres(centres, _classes(path, centres, classes, subcentres)), None
+        return *with_subcentres(centres, _classes(path, centres, classes, subcentres)), None
     if subcentres is not None:
         raise InputError(f"subcentres: expected a file of class centres with it, got photographs in {path}")
-    return centres_of_photographs(path, recogniser)
+    centres, names = centres_of_photographs(path, recogniser)
+    return centres, None, names
 
 
 def _classes(path: Path, centres: Tensor, classes: int | None, subcentres: int | None) -> int | None:
@@ -280,6 +277,8 @@ def _classes(path: Path, centres: Tensor, classes: int | None, subcentres: int |
     """
     if subcentres is None:
         return classes
+    if centres.ndim == 3 and centres.shape[1] == subcentres:
+        return len(centres)
     if not 1 <= subcentres <= _MAX_SUBCENTRES or len(centres) % subcentres:
         raise InputError(
             f"{path}: expected a multiple of {subcentres} rows for --subcentres {subcentres}, at most "

@@ -66,14 +66,20 @@ def exported_refusal(path: Path) -> str:
 
 
 def pickle_refusal(path: Path) -> str:
-    """Return the error message for a torch file that names classes, as a whole pickled module does."""
+    """Return the error message for a torch file that names classes, as a whole pickled module does.
+
+    Its command takes the tensors of a module, and of a dict of tensors, modules and anything else.
+    """
     code = (
-        f"import torch; torch.save(torch.load('{name_of(path)}', map_location='cpu', weights_only=False)"
-        f".state_dict(), '{name_of(path, '-weights.pth')}')"
+        f"import torch; found = torch.load('{name_of(path)}', map_location='cpu', weights_only=False); "
+        "tensors = lambda one: one if torch.is_tensor(one) else tensors(one.state_dict()) if hasattr(one, "
+        "'state_dict') else {key: tensors(part) for key, part in one.items() if torch.is_tensor(part) or "
+        f"hasattr(part, 'state_dict') or hasattr(part, 'items')}}; torch.save(tensors(found), "
+        f"'{name_of(path, '-weights.pth')}')"
     )
     return (
         f"{path}: expected plain tensors, got a file whose loading could run code (or no torch file); where "
-        f"you trust it, save its state_dict() alone, beside the code of its network: {python(code)}"
+        f"you trust it, save its tensors alone, beside the code of its network: {python(code)}"
     )
 
 

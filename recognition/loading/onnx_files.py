@@ -74,13 +74,14 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
     if is_open and size is None:
         reason += f"; the file leaves the size open, {side} was the first that fits"
     architecture: dict[str, Any] = {"network": "onnx", "nodes": len(model.graph.node)}
-    if len(model.graph.output) > 1:
-        architecture["output"] = output
+    chosen = output if len(model.graph.output) > 1 else ""
+    if chosen:
+        architecture["output"] = chosen
     return Recogniser(
         _adapted(network, given, side),
         name=path.stem,
         preprocessing=preprocessing,
-        source=Source(str(path), sha256(path), architecture, "ONNX", reason, readings),
+        source=Source(str(path), sha256(path), architecture, "ONNX", reason, readings, chosen),
     )
 
 

@@ -30,7 +30,7 @@ class OnnxConv2d(nn.Conv2d):
 
     def __init__(self, node: Node, weight: Tensor, bias: Tensor | None) -> None:
         groups = node.get("group", 1)
-        if weight.shape[0] % groups or groups < 1:
+        if weight.shape[0] % groups:
             raise InputError(f"Conv: expected a divisor of {weight.shape[0]} groups, got {groups}")
         with torch.device("meta"):
             super().__init__(
@@ -79,7 +79,7 @@ class OnnxConvTranspose2d(nn.ConvTranspose2d):
 
     def __init__(self, node: Node, weight: Tensor, bias: Tensor | None, sides: Sequence[int]) -> None:
         groups = node.get("group", 1)
-        if groups < 1 or weight.shape[0] % groups:
+        if weight.shape[0] % groups:
             raise InputError(f"ConvTranspose: expected a divisor of {weight.shape[0]} groups, got {groups}")
         with torch.device("meta"):
             super().__init__(

@@ -7,7 +7,7 @@ from safetensors import SafetensorError, safe_open
 
 from recognition.checkpoint import FORMAT, check_header, load_recogniser, sha256
 from recognition.errors import InputError
-from recognition.loading.centres import as_rows, centres_of_training, head_weights
+from recognition.loading.centres import as_rows, centres_of_training, head_weights, with_subcentres
 from recognition.loading.choice import ModelChoice
 from recognition.loading.conversions import exported_refusal
 from recognition.loading.families import recognise
@@ -41,7 +41,8 @@ def open_torch(path: Path, _: ModelChoice) -> Recogniser:
     loaded = read_torch_file(path)
     recogniser = _from_weights(find_weights(loaded, path), path, "state dict")
     dim = recogniser.source.architecture["embedding_size"]
-    if (centres := centres_of_training(path, loaded, dim)) is not None:
+    if (rows := centres_of_training(path, loaded, dim)) is not None:
+        centres, recogniser.subcentres = with_subcentres(rows)
         recogniser.centres = F.normalize(centres)
     return recogniser
 
@@ -58,15 +59,17 @@ def refuse_exported(path: Path, _: ModelChoice) -> Recogniser:
 def _from_weights(weights: Weights, path: Path, kind: str) -> Recogniser:
     network, class_weights = recognise(weights.tensors, path, marks=weights.marks)
     dim = network.architecture["embedding_size"]
-    centres = None
+    rows = None
     if class_weights is not None:
-        centres = as_rows(class_weights, dim, str(path), transposed=network.class_weights_transposed)
+        rows = as_rows(class_weights, dim, str(path), transposed=network.class_weights_transposed)
     elif (found := head_weights(weights.head, dim)) is not None:
-        centres = as_rows(found[0], dim, str(path), transposed=found[1])
+        rows = as_rows(found[0], dim, str(path), transposed=found[1])
+    centres, subcentres = (None, None) if rows is None else with_subcentres(rows)
     return Recogniser(
         network.module,
         name=path.stem,
         preprocessing=network.preprocessing,
         centres=centres,
+        subcentres=subcentres,
         source=Source(str(path), sha256(path), network.architecture, kind, network.reason, network.readings),
     )

@@ -145,7 +145,7 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
             f"{path}: expected a file of 'evaluate verification --curve', got something else "
             f"({type(error).__name__})"
         ) from None
-    if model != recogniser.source.sha256:
+    if model != recogniser.source.fingerprint:
         raise InputError(
             f"{path}: expected the calibration of {recogniser.name}, got another network's; make it anew "
             "with 'python -m recognition evaluate verification ALIGNED --curve FILE.json'"
@@ -155,6 +155,9 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
 
 def _point(stored: dict[str, Any]) -> OperatingPoint:
     """Return a stored operating point; raises what `read_calibration` expects where it is none."""
+    low, value, high = (stored[name] for name in ("threshold_low", "threshold", "threshold_high"))
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in stored.values()):
+        raise ValueError
+    if not low <= value <= high:
         raise ValueError
     return OperatingPoint(**stored)

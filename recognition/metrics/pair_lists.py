@@ -15,18 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.special import ndtri
 
 from recognition.errors import InputError
 from recognition.metrics.accuracy import ten_fold_accuracy
 from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate
-from recognition.metrics.shares import CONFIDENCE, exact_interval, student_quantile
-from recognition.metrics.thresholds import (
-    DecisionThreshold,
-    allowed_above,
-    estimate_acceptance,
-)
+from recognition.metrics.thresholds import estimate_acceptance, estimate_rate, find_threshold
 from recognition.metrics.verification import OperatingPoint, Roc, equal_error_rate, roc
 
 Array = NDArray[np.floating[Any]]
@@ -67,32 +61,25 @@ class PairedPeople:
     def rate(self, accepted: NDArray[np.bool_]) -> Estimate:
         """Return the share of comparisons that are accepted, with its 95 % interval over people.
 
-        The interval is exact for as many independent comparisons as would be as certain. The variance allows
-        comparisons with a person in common to depend on each other.
-
         Args:
             accepted: Shape (comparisons,), at least one.
-
-        Source: Fafchamps and Gubert, Journal of Development Economics 83(2), 2007, eq. 2.4.
         """
-        count = len(accepted)
         rate = float(accepted.mean())
-        design = float((self._counts.astype(np.float64) ** 2).sum())
-        effective = count**2 / design
-        if 0 < rate < 1:
-            excess = accepted - rate
-            by_pair = float((np.bincount(self._pair, excess) ** 2).sum())
-            most = int(max(self.first.max(), self.second.max())) + 1
-            of_person = np.bincount(self.first, excess, most)
-            # A comparison of a person with itself counts once.
-            others = self.first != self.second
-            of_person += np.bincount(self.second[others], excess[others], most)
-            by_person = float((of_person**2).sum()) - by_pair
-            probability = 0.5 + CONFIDENCE / 2
-            shrink = (ndtri(probability) / student_quantile(probability, max(1, self.people - 1))) ** 2
-            effective = shrink * rate * (1 - rate) * count**2 / max(by_pair, by_person)
-        low, high = exact_interval(rate * effective, effective)
-        return Estimate(rate, float(low), float(high), self.people, count)
+        excess = accepted - rate
+        by_pair = float((np.bincount(self._pair, excess) ** 2).sum())
+        most = int(max(self.first.max(), self.second.max())) + 1
+        of_person = np.bincount(self.first, excess, most)
+        # A comparison of a person with itself counts once.
+        others = self.first != self.second
+        of_person += np.bincount(self.second[others], excess[others], most)
+        return estimate_rate(
+            rate,
+            len(accepted),
+            self.people,
+            design=float((self._counts.astype(np.float64) ** 2).sum()),
+            by_pair=by_pair,
+            by_person=float((of_person**2).sum()) - by_pair,
+        )
 
 
 @dataclass(frozen=True)
@@ -159,25 +146,23 @@ def verify_pairs(
     curve = roc(mated, nonmated)
     people = PairedPeople(pairs.people[pairs.first[~pairs.mated]], pairs.people[pairs.second[~pairs.mated]])
     owners = pairs.people[pairs.first[pairs.mated]]
-    rising = np.sort(nonmated)
     chosen = (
-        [fmr for fmr in FMRS if len(rising) * fmr >= _FALSE_MATCHES - 1e-9] if fmrs is None else list(fmrs)
+        [fmr for fmr in FMRS if len(nonmated) * fmr >= _FALSE_MATCHES - 1e-9] if fmrs is None else list(fmrs)
     )
     points, tars, found = [], [], []
     for fmr in chosen:
-        _require(fmr, len(rising))
-        value = _threshold(rising, fmr)
-        realised = people.rate(nonmated > value)
-        low, high = _threshold(rising, realised.high), _threshold(rising, realised.low)
-        threshold = DecisionThreshold(fmr, value, min(low, value), max(high, value))
+        _require(fmr, len(nonmated))
+        threshold, realised = find_threshold(nonmated, fmr, lambda value: people.rate(nonmated > value))
         points.append(
             OperatingPoint(
-                threshold=value,
+                threshold=threshold.value,
                 fmr=fmr,
                 realised_fmr=realised.value,
-                tar=float((mated > value).mean()),
+                tar=float((mated > threshold.value).mean()),
                 mated=len(mated),
                 nonmated=len(nonmated),
+                threshold_low=threshold.low,
+                threshold_high=threshold.high,
             )
         )
         tars.append(estimate_acceptance(mated, owners, threshold, pooled=True))
@@ -204,14 +189,6 @@ def _require(fmr: float, comparisons: int) -> None:
             f"got "
             f"{comparisons:,}; use a higher FMR"
         )
-
-
-def _threshold(rising: Array, rate: float) -> float:
-    """Return what `threshold_at_rate` does, of similarities in rising order."""
-    allowed = allowed_above(len(rising), rate)
-    if allowed >= len(rising):
-        return float(np.nextafter(rising[0], -np.inf))
-    return float(rising[len(rising) - allowed - 1])
 
 
 def describe_pairs(metrics: PairVerification) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Comparisons of the same people are dependent, so people decide what can be claim
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,18 +68,11 @@ class Nonmated:
     def threshold(self, fmr: float) -> DecisionThreshold:
         """Return the threshold of a false match rate.
 
-        Its interval is that of the rate at this threshold, as similarities (Woodruff, Journal of the American
-        Statistical Association 47, 1952).
-
         Raises:
             InputError: If the rate is no fraction, or there are too few people for it.
         """
         require_people(fmr, self.people)
-        value = threshold_at_rate(self.similarities, fmr)
-        found = self.fmr(value)
-        ends = (threshold_at_rate(self.similarities, rate) for rate in (found.high, found.low))
-        low, high = ends
-        return DecisionThreshold(fmr, value, min(low, value), max(high, value))
+        return find_threshold(self.similarities, fmr, self.fmr)[0]
 
     def fmr(self, threshold: float) -> Estimate:
         """Return the share of pairs above a threshold, with its interval over people.
@@ -94,6 +88,25 @@ class Nonmated:
         )
         ends = np.divmod(pair, max(self.people, 1))
         return _estimate_rate(ends, matches, self.images, len(self.similarities))
+
+
+def find_threshold(
+    similarities: Array, fmr: float, rate_at: Callable[[float], Estimate]
+) -> tuple[DecisionThreshold, Estimate]:
+    """Return the threshold of a false match rate, and the rate that it realises.
+
+    The threshold's interval is that of the rate, as similarities (Woodruff, Journal of the American
+    Statistical Association 47, 1952).
+
+    Args:
+        similarities: Shape (comparisons,), of images of two people.
+        fmr: The false match rate.
+        rate_at: Returns the rate at a threshold, with its interval over people.
+    """
+    value = threshold_at_rate(similarities, fmr)
+    realised = rate_at(value)
+    low, high = (threshold_at_rate(similarities, rate) for rate in (realised.high, realised.low))
+    return DecisionThreshold(fmr, value, min(low, value), max(high, value)), realised
 
 
 def cross_comparisons(embeddings: Array, labels: NDArray[np.integer[Any]]) -> Nonmated:
@@ -175,10 +188,33 @@ def _estimate_rate(
         (matches**2).sum() - 2 * rate * (matches * products).sum() + rate**2 * squares_of_products
     )
     by_person = float((excess**2).sum()) - by_pair
-    effective = comparisons**2 / max(squares_of_products, 1.0)
-    if rate > 0 and by_pair > 0:
+    return estimate_rate(
+        rate, comparisons, people, design=squares_of_products, by_pair=by_pair, by_person=by_person
+    )
+
+
+def estimate_rate(
+    rate: float, comparisons: int, people: int, *, design: float, by_pair: float, by_person: float
+) -> Estimate:
+    """Return a rate of accepted comparisons with its interval over people.
+
+    The interval is exact for as many independent comparisons as would be as certain; their number follows
+    from the variance where one can be measured, and else from the design, as if the comparisons of two people
+    were all alike.
+
+    Args:
+        rate: The share accepted.
+        comparisons: How many there are.
+        people: How many people they are of.
+        design: The sum over pairs of people of the square of how many comparisons each has.
+        by_pair: The sum over pairs of people of the square of what they exceed the expected count by.
+        by_person: The same of people, less `by_pair`: comparisons with a person in common depend on each
+            other (Fafchamps and Gubert, Journal of Development Economics 83(2), 2007, eq. 2.4).
+    """
+    effective = comparisons**2 / max(design, 1.0)
+    if 0 < rate < 1 and by_pair > 0:
         probability = 0.5 + CONFIDENCE / 2
-        shrink = (ndtri(probability) / student_quantile(probability, people - 1)) ** 2
+        shrink = (ndtri(probability) / student_quantile(probability, max(1, people - 1))) ** 2
         effective = shrink * rate * (1 - rate) * comparisons**2 / max(by_pair, by_person)
     low, high = exact_interval(rate * effective, effective)
     return Estimate(rate, float(low), float(high), people, comparisons)

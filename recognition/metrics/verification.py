@@ -4,7 +4,7 @@ Abbreviations: FMR or FAR, false match (accept) rate; TAR, true accept rate; FRR
 ROC, receiver operating characteristic; EER, equal error rate, where FAR = FRR.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from recognition.metrics.finite import check_finite
 from recognition.metrics.intervals import Estimate
 from recognition.metrics.similarities import NonmatedHistogram, count_nonmated, pair_similarities
 from recognition.metrics.thresholds import (
+    DecisionThreshold,
     Nonmated,
     allowed_above,
     cross_comparisons,
@@ -24,7 +25,6 @@ from recognition.metrics.thresholds import (
     fewest_people,
     ranked_threshold,
     require_people,
-    threshold_at_rate,
 )
 
 Array = NDArray[np.floating]
@@ -48,6 +48,8 @@ class OperatingPoint:
         tar: The share of mated comparisons above the threshold.
         mated: Number of mated comparisons.
         nonmated: Number of nonmated comparisons.
+        threshold_low: Lower end of the threshold's 95 % interval over people; None if it is not computed.
+        threshold_high: Upper end of it.
     """
 
     threshold: float
@@ -56,6 +58,15 @@ class OperatingPoint:
     tar: float
     mated: int
     nonmated: int
+    threshold_low: float | None = None
+    threshold_high: float | None = None
+
+    @property
+    def decision(self) -> DecisionThreshold:
+        """The threshold with its interval, which has no width if it is not computed."""
+        low = self.threshold if self.threshold_low is None else self.threshold_low
+        high = self.threshold if self.threshold_high is None else self.threshold_high
+        return DecisionThreshold(self.fmr, self.threshold, low, high)
 
     @property
     def frr(self) -> float:
@@ -137,6 +148,12 @@ def histogram_points(
     )
 
 
+def _with_interval(point: OperatingPoint, histogram: NonmatedHistogram, found: Estimate) -> OperatingPoint:
+    """Return an operating point with the interval of its threshold."""
+    threshold = ranked_threshold(histogram, point.fmr, point.threshold, found)
+    return replace(point, threshold_low=threshold.low, threshold_high=threshold.high)
+
+
 def equal_error_rate(curve: Roc) -> tuple[float, float]:
     """Return the rate at which FAR = FRR and its threshold, interpolated linearly between two thresholds."""
     difference = curve.far - curve.frr
@@ -162,15 +179,16 @@ def tar_at_fmr(mated: Array, nonmated: Nonmated, fmr: float) -> OperatingPoint:
         InputError: If there are too few people for it, see `require_people`, or a similarity is not a number.
     """
     check_finite("similarities", mated)
-    require_people(fmr, nonmated.people)
-    threshold = threshold_at_rate(nonmated.similarities, fmr)
+    threshold = nonmated.threshold(fmr)
     return OperatingPoint(
-        threshold=threshold,
+        threshold=threshold.value,
         fmr=fmr,
-        realised_fmr=float((nonmated.similarities > threshold).mean()),
-        tar=float((mated > threshold).mean()),
+        realised_fmr=float((nonmated.similarities > threshold.value).mean()),
+        tar=float((mated > threshold.value).mean()),
         mated=len(mated),
         nonmated=len(nonmated.similarities),
+        threshold_low=threshold.low,
+        threshold_high=threshold.high,
     )
 
 
@@ -333,14 +351,11 @@ def verify(
     fmr_estimates: list[Estimate] = []
     if intervals:
         owners = labels[pairs.indices[pairs.mated, 0]]
-        for point in points:
-            found = estimate_fmr(embeddings, labels, point.threshold)
-            if isinstance(kept, Nonmated):
-                threshold = kept.threshold(point.fmr)
-            else:
-                threshold = ranked_threshold(kept, point.fmr, point.threshold, found)
-            tar_estimates.append(estimate_acceptance(mated, owners, threshold, pooled=True))
-            fmr_estimates.append(found)
+        fmr_estimates = [estimate_fmr(embeddings, labels, point.threshold) for point in points]
+        if isinstance(kept, NonmatedHistogram):
+            pairs_of = zip(points, fmr_estimates, strict=True)
+            points = tuple(_with_interval(point, kept, found) for point, found in pairs_of)
+        tar_estimates = [estimate_acceptance(mated, owners, point.decision, pooled=True) for point in points]
     return Verification(
         accuracy=accuracy,
         accuracy_std=deviation,

@@ -63,7 +63,7 @@ class Teacher:
 
     def describe(self) -> dict[str, str]:
         """Return name and SHA-256 of the teacher, which are saved with the student."""
-        return {"name": self._recogniser.name, "sha256": self._recogniser.source.sha256}
+        return {"name": self._recogniser.name, "sha256": self._recogniser.source.fingerprint}
 
     def embed(self, folder: Path | None = None) -> Tensor:
         """Return the teacher's embeddings of all training photographs, unit norm, shape (images, dim).
@@ -75,7 +75,9 @@ class Teacher:
         """
         if self._embeddings is None:
             keys = [key for key, _ in self._data.dataset.samples]
-            digest = hashlib.sha256("\n".join([self._recogniser.source.sha256, *map(str, keys)]).encode())
+            digest = hashlib.sha256(
+                "\n".join([self._recogniser.source.fingerprint, *map(str, keys)]).encode()
+            )
             cached = None if folder is None else _read(folder / CACHE, digest.hexdigest())
             if cached is None:
                 found, readable = self._data.embed(self._recogniser, keys, progress=True)

@@ -100,11 +100,16 @@ def chromium() -> Iterator[Any]:
 
 
 class Visitor:
-    """A browser window on the page, which records its requests and errors."""
+    """A browser window on the page, which records its requests and errors.
 
-    def __init__(self, browser: Any, server: Server, query: str = "", **context: Any) -> None:
-        self.context = browser.new_context(**context)
-        self.page = self.context.new_page()
+    Args:
+        profile: A browser's context, whose cache of files the windows in it share.
+        server: The running page.
+        query: The query of the address.
+    """
+
+    def __init__(self, profile: Any, server: Server, query: str = "") -> None:
+        self.page = profile.new_page()
         self.page.set_default_timeout(PATIENCE * 1000)
         self.requests: list[str] = []
         self.errors: list[str] = []
@@ -135,12 +140,20 @@ class Visitor:
         return found
 
     def close(self) -> None:
-        self.context.close()
+        self.page.close()
+
+
+@pytest.fixture(scope="session")
+def profile(chromium: Any) -> Iterator[Any]:
+    """A browser's context: its windows have one cache, so that the page's scripts are compiled once."""
+    context = chromium.new_context()
+    yield context
+    context.close()
 
 
 @pytest.fixture
-def visitor(chromium: Any, server: Server) -> Iterator[Visitor]:
-    someone = Visitor(chromium, server)
+def visitor(profile: Any, server: Server) -> Iterator[Visitor]:
+    someone = Visitor(profile, server)
     yield someone
     others = [url for url in someone.requests if not url.startswith((server.address, "data:", "blob:"))]
     someone.close()

@@ -97,9 +97,9 @@ def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
     assert "person=125" in visitor.page.url
 
 
-def test_an_address_restores_the_state(chromium: Any, server: Server) -> None:
+def test_an_address_restores_the_state(profile: Any, server: Server) -> None:
     query = "?tab=identity&network=tiny.safetensors&person=2%3A+Cat+Charlie&seed=7"
-    someone = Visitor(chromium, server, query)
+    someone = Visitor(profile, server, query)
     someone.see("#identity input")
     someone.page.wait_for_function("document.querySelector('#identity input').value == '2: Cat Charlie'")
     assert someone.page.locator("#network input").input_value() == "tiny.safetensors"
@@ -273,8 +273,8 @@ def test_the_trainings_move_and_lead_to_an_attack(visitor: Visitor) -> None:
     visitor.see("#start-identity")
 
 
-def test_two_visitors_and_a_closed_tab(chromium: Any, server: Server, visitor: Visitor) -> None:
-    other = Visitor(chromium, server)
+def test_two_visitors_and_a_closed_tab(profile: Any, server: Server, visitor: Visitor) -> None:
+    other = Visitor(profile, server)
     other.tab("From an identity")
     other.advanced()
     other.set_number("Samples", 1)
@@ -324,7 +324,8 @@ def test_a_network_that_has_gone(visitor: Visitor, server: Server) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone(chromium: Any, server: Server, scheme: str) -> None:
-    someone = Visitor(chromium, server, viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    profile = chromium.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    someone = Visitor(profile, server)
     page = someone.page
     assert page.title() == "arcinvert: what a face recogniser gives away"
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -337,4 +338,4 @@ def test_a_phone(chromium: Any, server: Server, scheme: str) -> None:
         if page.evaluate("'person' in document.activeElement.dataset"):
             break
     assert page.evaluate("'person' in document.activeElement.dataset")
-    someone.close()
+    profile.close()

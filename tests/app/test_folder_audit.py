@@ -101,14 +101,15 @@ def test_an_audit_leaves_nothing_behind(options: AuditOptions, tmp_path: Path) -
     jobs = Jobs()
     job = jobs.start("a", lambda job: audit_folder(job, options, tmp_path), limit=600, stoppable=False)
     steps = [update for update in job.updates() if isinstance(update, Progress)]
-    result = job.result()
+    result, pdf = job.result()
     assert list(tmp_path.iterdir()) == []
     assert steps[-1].step == steps[-1].steps
     assert result["people"]["attacked"] == 6
-    files = report_files(result, "arcinvert audit --images 'a b'")
+    files = report_files(result, pdf, "arcinvert audit --images 'a b'")
     found = re.search(r'download="report.pdf" href="data:application/pdf;base64,([^"]+)"', files)
     assert found is not None
-    assert base64.b64decode(found[1]).startswith(b"%PDF-")
+    assert base64.b64decode(found[1]) == pdf
+    assert pdf.startswith(b"%PDF-")
     assert "<code>arcinvert audit --images &#x27;a b&#x27;</code>" in files
     jobs.close()
 

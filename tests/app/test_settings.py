@@ -20,7 +20,7 @@ def test_networks_come_from_the_folder_alone(tmp_path: Path, tiny_model: Path) -
     assert settings.model("b.onnx") == str(tmp_path / "b.onnx")
     assert settings.model(BUNDLED) == BUNDLED
     for wrong in (str(tiny_model), "../b.onnx", "notes.txt", ""):
-        with pytest.raises(InputError, match="which is not there"):
+        with pytest.raises(InputError, match="is no longer on the server"):
             settings.model(wrong)
     assert Settings().model_names() == [*NETWORKS]
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.wording import for_page
+from app.wording import PageError, for_page
 from arcinvert import Attacker, InputError
 from recognition.recogniser import Recogniser
 from tests.conftest import TINY_NAMES
@@ -27,20 +27,20 @@ from tests.conftest import TINY_NAMES
             "a.json: damaged; run 'arcinvert audit' again",
             "a.json: damaged.",
         ),
-        (
-            "network: expected one of lfw, a.onnx, got 'b.onnx', which is not there",
-            "The network b.onnx is no longer on the server. Choose another one.",
-        ),
     ],
 )
 def test_messages(message: str, shown: str) -> None:
-    assert for_page(message) == shown
+    assert for_page(InputError(message)) == shown
+
+
+def test_a_sentence_of_the_page_stays_as_it_is() -> None:
+    assert for_page(PageError("seed: --seed; numpy")) == "seed: --seed; numpy"
 
 
 def refusal(attacker: Attacker, **wanted: object) -> str:
     with pytest.raises(InputError) as refused:
         attacker.generate(steps=1, **wanted)
-    return for_page(str(refused.value))
+    return for_page(refused.value)
 
 
 def test_people_that_a_network_does_not_know(tiny_attacker: Attacker) -> None:
@@ -57,7 +57,7 @@ def test_a_network_without_identities(tiny_attacker: Attacker) -> None:
     backbone = Recogniser(tiny_attacker.recogniser.backbone, name="bare")
     with pytest.raises(InputError) as refused:
         Attacker(backbone, device="cpu", knowledge="weights").generate(0, steps=1)
-    shown = for_page(str(refused.value))
+    shown = for_page(refused.value)
     assert shown.startswith("The network bare keeps no identities")
     assert "'From a photograph'" in shown
     assert not re.search("--|from-image", shown)

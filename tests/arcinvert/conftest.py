@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.initialisation import mean_face_from_weights
-from recognition.detection.alignment import crop_at
-from recognition.detection.search import find_face
 from recognition.images import write_png
 from recognition.loading import load
 from recognition.recogniser import Recogniser
@@ -27,12 +25,6 @@ def tiny(tiny_model: Path) -> Recogniser:
 def judge() -> Judge:
     """The judge, loaded once."""
     return DlibJudge()
-
-
-@pytest.fixture(scope="session")
-def astronaut_crop(astronaut: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The astronaut's aligned face, uint8 112x112."""
-    return crop_at(astronaut, find_face(astronaut, name="astronaut"))
 
 
 @pytest.fixture(scope="session")

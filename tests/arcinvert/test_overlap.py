@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from arcinvert import Attacker, InputError
 from arcinvert.knowledge.calibrate import calibrate
+from arcinvert.knowledge.overlap import attack_overlap, face_pca_photographs
+from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.knowledge.statistics_file import load_statistics, save_statistics
 from recognition.images import write_png
+from recognition.loading import UNDISTILLED, load
 from tests.arcinvert.support import leave_out_judge
 
 Picture = NDArray[np.uint8]
@@ -82,8 +85,38 @@ def test_without_public_faces_there_is_no_overlap(
 ) -> None:
     options = OPTIONS | {"initialisation": "noise", "parametrisation": "pixels", "regression_blend": 0.0}
     assert attacker.from_image(photograph, **options).result["overlap"] is None
+    # Without a statistics file the face PCA is left, whose faces are listed too.
     alone = Attacker(tiny_model, device="cpu").from_image(photograph, steps=1)
-    assert alone.result["overlap"] is None
+    assert alone.result["overlap"] == {"checked": True, "photographs": [], "people": []}
+
+
+def test_the_faces_of_the_face_pca_count(statistics: Path) -> None:
+    """The shipped components were made of the bundled network's classes with a single photograph."""
+    listed, network = face_pca_photographs(), load(UNDISTILLED)
+    assert listed is not None
+    assert network.class_names is not None
+    assert network.class_photographs is not None
+    counts = zip(network.class_names, network.class_photographs, strict=True)
+    single = [name for name, count in counts if count == 1]
+    assert len(listed) == len(single) == 3643
+    assert all(listed.has_person(name) for name in single)
+    people, used = [network.class_names[0], single[5]], {"face_pca": "whose"}
+    found = attack_overlap(None, used, [], people)
+    assert found == Overlap(True, (), (single[5],))
+    # Synthetic faces are of nobody, but are drawn from the components.
+    measured = replace(load_statistics(statistics), faces="synthetic faces", template_faces="synthetic faces")
+    assert attack_overlap(measured, used | {"regression": "whose"}, [], people) == found
+    assert attack_overlap(measured, {"regression": "whose"}, [], people) is None
+    # One face of thousands does not show in their mean.
+    assert attack_overlap(None, {"mean_face": "whose"}, [], people) is None
+
+
+def test_both_lists_count(statistics: Path) -> None:
+    measured, used = load_statistics(statistics), {"face_pca": "whose", "nearest_neighbours": "4"}
+    name = (load(UNDISTILLED).class_names or ())[-1]
+    assert attack_overlap(measured, used, [], ["Bob Baker", name]) == Overlap(True, (), ("Bob Baker", name))
+    unlisted = replace(measured, photographs=None)
+    assert attack_overlap(unlisted, used, [], [name]) == Overlap(False, (), (name,))
 
 
 def test_a_file_without_the_list_says_so(

@@ -38,6 +38,7 @@ RESULT_FIELDS = {
 }
 SAMPLE_FIELDS = {
     "class_photographs",
+    "subcentre",
     "image",
     "input",
     "input_sha256",

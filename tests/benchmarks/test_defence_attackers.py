@@ -16,6 +16,7 @@ from benchmarks.defence_attackers import (
     keys_of,
     photographed,
     recovered,
+    recovered_with_key,
     rows_of,
 )
 from recognition.loading import UNDISTILLED, load
@@ -85,7 +86,7 @@ def test_a_prior_never_makes_an_adversary_worse(text: str) -> None:
 
 @pytest.mark.parametrize("text", _with_slow_marks(CENTRE_BARS))
 def test_class_centres_recovered(text: str) -> None:
-    _, new, old = rows_of(make(text), centres_of(load(UNDISTILLED), people=20))[0]
+    _, new, old = next(rows_of(make(text), centres_of(load(UNDISTILLED), people=20)))
     assert new.mean() > CENTRE_BARS[text]
     assert new.mean() > old.mean()
 
@@ -108,6 +109,7 @@ def test_templates_recovered(shared) -> None:
     # Sampling under the constraints of mlp-hash takes seconds a person.
     fewer = replace(templates, attacked=templates.attacked[:6])
     found = {
-        text: rows_of(make(text), fewer if "mlp-hash" in text else templates)[0][1].mean() for text in BARS
+        text: recovered_with_key(make(text), fewer if "mlp-hash" in text else templates).mean()
+        for text in BARS
     }
     assert {text for text, bar in BARS.items() if found[text] < bar} == set(), found

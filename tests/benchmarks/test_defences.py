@@ -50,11 +50,15 @@ def test_the_command_prints_the_tables_of_its_audit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[AuditOptions] = []
+    floor = {"value": 0.125, "low": 0.0, "high": 0.25, "identities": 7, "comparisons": 7}
     rows = [("no defence", None), ("hash", "known"), ("hash", "unknown"), ("other", None)]
     found = {
         "defences": [entry(*row, {"steps": "7 in place of 5"} if row[0] == "other" else {}) for row in rows],
         "answer": {"headline_fmr": "0.001"},
-        "judges": [{"name": "dlib"}],
+        "judges": [
+            {"name": "dlib", "sar": {"0.001": {"mean_face": floor, "ceiling": floor | {"value": 0.6}}}}
+        ],
+        "people": {"attacked": 7},
         "threat_model": {"network": "tiny"},
     }
 
@@ -81,4 +85,8 @@ def test_the_command_prints_the_tables_of_its_audit(
     # One cost for both rows of a keyed defence, and a difference is said.
     assert len([line for line in lines if "0.40 (0.10)" in line]) == 3
     assert "- other: steps 7 in place of 5" in lines
-    assert lines[-1].startswith("tiny, 5 steps;")
+    assert lines[-1].startswith("tiny, 7 people, 5 steps;")
+    # What the judge accepts stands between floor and ceiling.
+    assert "| hash | known | 0.500 [0.250, 0.750] | - |" in lines
+    assert "| floor: mean face |  | 0.125 [0.000, 0.250] | 0 |" in lines
+    assert "| ceiling: photograph |  | 0.600 [0.000, 0.250] | 1 |" in lines

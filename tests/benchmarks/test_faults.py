@@ -13,7 +13,6 @@ from benchmarks.faults import (
     read_pictures,
     row,
     same_class,
-    skin,
     slope,
 )
 from recognition.errors import InputError
@@ -38,15 +37,6 @@ def test_lines_are_fine_from_a_quarter_of_a_cycle_a_pixel(cycles, expected, axis
     wave = 50 + 7 * np.cos(2 * np.pi * cycles * np.arange(112))
     picture = np.broadcast_to(wave, (112, 112)) if axis else np.broadcast_to(wave[:, None], (112, 112))
     assert fine_lightness(picture) == pytest.approx(expected, abs=1e-9)
-
-
-def test_skin_is_the_cheeks_median_whatever_is_elsewhere():
-    lab = np.full((112, 112, 3), (10.0, -90.0, 80.0))
-    lab[60:90, 30:80] = (70, 9, 12)
-    lab[68:70, 34:40] = (0, 0, 0)
-    tone, chroma = skin(lab)
-    assert tone == pytest.approx(np.degrees(np.arctan(20 / 12)))
-    assert chroma == 15
 
 
 def test_a_slope_is_what_is_kept_of_a_difference():

@@ -1,9 +1,6 @@
 """The example scripts and the cells of the notebook run, with few steps, on a public-domain photograph."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from tests import forked
 from tests.docs.project import ROOT
 
 EXAMPLES = ROOT / "examples"
 
 
 def run(script: str, *arguments: str, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / script), *arguments],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forked.run(forked.script, str(EXAMPLES / script), arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,4 +1,7 @@
-"""`python -m tests.kills --times 15`: kill every command so often, and report what went wrong."""
+"""`python -m tests.kills --times 15`: kill every command so often, and report what went wrong.
+
+`python -m tests.kills --changes 30` kills audits, changes an input of each, and repeats the command.
+"""
 
 import argparse
 import random
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from tests.kills.changes import change
 from tests.kills.killing import kill
 from tests.kills.scenarios import SCENARIOS, scenario_of
 
@@ -18,12 +22,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
     parser.add_argument("--times", type=int, default=15, metavar="N", help="kills of each command")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the moments")
+    parser.add_argument(
+        "--changes",
+        type=int,
+        metavar="N",
+        help="in place of these: change an input of an audit N times between a kill and the next run",
+    )
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), help="commands")
     given = parser.parse_args()
     torch.set_num_threads(1)
     wrong: list[str] = []
     folder = Path(tempfile.mkdtemp(prefix="kills-"))
-    for name in given.only:
+    if given.changes is not None:
+        begin = time.monotonic()
+        wrong += change(folder, given.changes, random.Random(given.seed))  # noqa: S311
+        seconds = time.monotonic() - begin
+        print(f"changes: {given.changes} changes, {len(wrong)} faults, {seconds:.0f} s", flush=True)
+    for name in given.only if given.changes is None else ():
         begin = time.monotonic()
         inputs = folder / f"{name}-inputs"
         inputs.mkdir()
@@ -32,7 +47,7 @@ def main() -> int:
         seconds = time.monotonic() - begin
         print(f"{name}: {given.times} kills, {len(found)} faults, {seconds:.0f} s", flush=True)
         wrong += found
-    print("\n".join(wrong) or f"all results are as without kills ({folder})")
+    print("\n".join(wrong) or f"all results are as they should be ({folder})")
     return 1 if wrong else 0
 
 

@@ -91,6 +91,13 @@ def run(scenario: Scenario, folder: Path, *, after: float | None = None) -> int 
     return None
 
 
+def timed(scenario: Scenario, folder: Path) -> tuple[int | None, float]:
+    """Run a command, and return its exit code and how many seconds it took."""
+    begin = time.monotonic()
+    code = run(scenario, folder)
+    return code, time.monotonic() - begin
+
+
 def _run_child(main: Callable[[list[str]], None], arguments: list[str], log: Path) -> NoReturn:
     """Run a command with its streams in a file, and end the process with its exit code."""
     code = 1
@@ -124,10 +131,9 @@ def kill(scenario: Scenario, folder: Path, times: int, chance: random.Random) ->
     whole.mkdir()
     torch.set_num_threads(1)
     gc.collect()
-    begin = time.monotonic()
-    if (code := run(scenario, whole)) != 0:
+    code, seconds = timed(scenario, whole)
+    if code != 0:
         return [f"{scenario.name}: exit code {code} without a kill, see {whole}/log.txt"]
-    seconds = time.monotonic() - begin
     expected = described(whole)
     wrong: list[str] = []
     done = round_number = 0

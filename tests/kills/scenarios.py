@@ -33,7 +33,8 @@ def scenario_of(name: str, folder: Path) -> Scenario:
 
 def _attack(folder: Path) -> tuple[str, ...]:
     model = _model(folder / "tiny.safetensors", 0)
-    return ("--model", model, "--steps", "2", "--batch-size", "1", "--device", "cpu", "--resume")
+    steps = ("--steps", "2", "--batch-size", "1", "--device", "cpu", "--resume")
+    return ("--model", model, "--no-calibrate", *steps)
 
 
 def _generate(folder: Path) -> Scenario:
@@ -61,8 +62,54 @@ def _audit(folder: Path) -> Scenario:
             *("audit", "--images", _people(folder), "--model", _model(folder / "tiny.safetensors", 0)),
             *("--judges", _model(folder / "judge.safetensors", 1), "--people", "8", "--samples", "4"),
             *("--steps", "2", "--calibration-images", "12", "--fmr", "0.1", "--policy-fmr", "0.1"),
-            *("--device", "cpu", "--out", "{out}"),
+            *("--no-calibrate", "--device", "cpu", "--out", "{out}"),
         ),
+        key_file="out-key.json",
+    )
+
+
+_SMALL_AUDIT = (
+    *("--people", "8", "--samples", "2", "--steps", "2", "--fmr", "0.1", "--policy-fmr", "0.1"),
+    *("--calibration-images", "12", "--no-calibrate", "--device", "cpu", "--out", "{out}"),
+)
+
+
+def folder_audit(folder: Path) -> Scenario:
+    """Return an audit of photographs with every file that can be given: all are in the folder."""
+    from tests.kills.killing import run
+
+    people, model = _people(folder), _model(folder / "tiny.safetensors", 0)
+    outside = _people(folder, "outside", first=_PEOPLE)
+    work = folder / "work"
+    work.mkdir()
+    measured = ("calibrate", "--images", outside, "--model", model, "--device", "cpu", "--out", "{out}")
+    code = run(Scenario("calibrate", measured, ending=".safetensors"), work)
+    assert code == 0, (work / "log.txt").read_text()[-2000:]
+    statistics = (work / "out.safetensors").rename(folder / "statistics.safetensors")
+    networks = ("--model", model, "--judges", _model(folder / "judge.safetensors", 1))
+    variant = f"variant={_model(folder / 'variant.safetensors', 2)}"
+    return Scenario(
+        "audit",
+        (
+            *("audit", "--images", people, "--calibration", outside, *networks, *_SMALL_AUDIT),
+            *("--statistics", str(statistics), "--allow-overlap"),
+            *("--variants", variant, "--defence-people", "2"),
+        ),
+        key_file="out-key.json",
+    )
+
+
+def database_audit(folder: Path) -> Scenario:
+    """Return an audit of a database of templates with photographs to judge by."""
+    people, model = _people(folder), _model(folder / "tiny.safetensors", 0)
+    names = [path.name for path in sorted(Path(people).iterdir())][:8]
+    np.save(folder / "templates.npy", np.random.default_rng(0).normal(size=(8, 32)).astype(np.float32))
+    (folder / "ids.txt").write_text("\n".join(names) + "\n")
+    database = ("--templates", str(folder / "templates.npy"), "--ids", str(folder / "ids.txt"))
+    networks = ("--model", model, "--judges", _model(folder / "judge.safetensors", 1))
+    return Scenario(
+        "audit",
+        ("audit", *database, "--photos", people, *networks, *_SMALL_AUDIT),
         key_file="out-key.json",
     )
 
@@ -107,10 +154,10 @@ def _clean(folder: Path) -> Scenario:
     )
 
 
-def _people(folder: Path) -> str:
+def _people(folder: Path, name: str = "people", first: int = 0) -> str:
     """Write two crops of each person, smooth patterns that differ from person to person."""
-    people = folder / "people"
-    for number in range(_PEOPLE):
+    people = folder / name
+    for number in range(first, first + _PEOPLE):
         coarse = np.random.default_rng(number).random((1, 3, 6, 6))
         smooth = F.interpolate(torch.from_numpy(coarse), 112, mode="bicubic").clamp(0, 1)
         crop = (smooth[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)

@@ -1,11 +1,11 @@
 """A few kills of each command."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.kills.killing import described
 from tests.kills.scenarios import SCENARIOS
 
@@ -15,11 +15,18 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and 
 @pytest.mark.slow
 def test_killed_commands_end_as_if_nothing_had_happened() -> None:
     # In a process of its own, since it forks: threads of this one's libraries may hold locks by now.
-    command = [sys.executable, "-m", "tests.kills", "--times", "2", "--seed", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = forked.run(forked.module, "tests.kills", ["--times", "2", "--seed", "1"])
     assert done.returncode == 0, done.stdout + done.stderr
     for name in SCENARIOS:
         assert f"{name}: 2 kills, 0 faults" in done.stdout
+
+
+@pytest.mark.slow
+def test_an_input_that_changed_after_a_kill_is_noticed() -> None:
+    command = [sys.executable, "-m", "tests.kills", "--changes", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changes: 1 changes, 0 faults" in done.stdout
 
 
 def test_a_leftover_or_another_result_is_found(tmp_path: Path) -> None:

@@ -222,6 +222,7 @@ def test_evaluate_angles(tiny_model, crowd, people, tmp_path, capsys):
 @pytest.fixture(scope="module")
 def calibrated(tiny_model, tmp_path_factory) -> Path:
     point = {"threshold": 0.9, "fmr": 0.001, "realised_fmr": 0.001, "tar": 0.7, "mated": 40, "nonmated": 3120}
+    point |= {"threshold_low": 0.88, "threshold_high": 0.91}
     path = tmp_path_factory.mktemp("calibration") / "tiny.json"
     path.write_text(json.dumps({"points": [point], "model": sha256(tiny_model)}))
     return path

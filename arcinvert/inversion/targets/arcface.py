@@ -15,6 +15,8 @@ class ClassTarget(Target):
     Args:
         centres: Unit norm, shape (classes, dim).
         labels: Shape (batch,), the class of each image.
+        templates: Unit norm, shape (batch, dim), what stands for the class of each image in place of its row
+            of `centres`: one of several centres of the class. None takes the row.
         scale: The scale s of the ArcFace loss.
         margin: The margin of the ArcFace loss, radians.
         whitening: Applied to embeddings and centres before they are compared; None compares them as they are.
@@ -29,16 +31,20 @@ class ClassTarget(Target):
         centres: Tensor,
         labels: Tensor,
         *,
+        templates: Tensor | None = None,
         scale: float,
         margin: float,
         whitening: Whitening | None = None,
     ) -> None:
-        super().__init__(centres[labels])
+        super().__init__(centres[labels] if templates is None else templates)
         self.labels = labels
         self.scale = scale
         self.margin = margin
         self._whitening = whitening
         self._compared = centres if whitening is None else whitening(centres)
+        self._own: Tensor | None = None
+        if templates is not None:
+            self._own = templates if whitening is None else whitening(templates)
 
     @classmethod
     def build(cls, request: TargetRequest) -> "ClassTarget":
@@ -51,6 +57,7 @@ class ClassTarget(Target):
         return cls(
             centres,
             request.labels,
+            templates=request.templates if request.own_templates else None,
             scale=request.scale,
             margin=request.margin,
             whitening=request.whitening,
@@ -60,5 +67,8 @@ class ClassTarget(Target):
         if self._whitening is not None:
             embeddings = self._whitening(embeddings)
         cosines = F.linear(embeddings, self._compared)
+        if self._own is not None:
+            own = (embeddings * self._own).sum(1, keepdim=True)
+            cosines = cosines.scatter(1, self.labels[:, None], own)
         logits = arcface_logits(cosines, self.labels, scale=self.scale, margin=self.margin)
         return F.cross_entropy(logits, self.labels, reduction="none")

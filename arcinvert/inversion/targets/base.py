@@ -20,6 +20,7 @@ class TargetRequest:
         labels: Shape (batch,), class indices; None where templates are attacked, not classes.
         scale: The scale of the loss.
         margin: The margin of the loss, radians.
+        own_templates: Whether the templates stand for their classes in place of the class centres.
         whitening: Applied to embeddings and class centres before they are compared; None compares them as
             they are.
     """
@@ -29,6 +30,7 @@ class TargetRequest:
     labels: Tensor | None
     scale: float
     margin: float
+    own_templates: bool = False
     whitening: Whitening | None = None
 
 

@@ -1,5 +1,7 @@
 """Which attributes of ONNX operators are implemented; others are refused, because they change results."""
 
+from collections.abc import Sequence
+
 from recognition.errors import InputError
 from recognition.loading.onnx_operators.base import Node
 
@@ -83,19 +85,31 @@ IMPLEMENTED = {
 _BY_OPERATOR = {operator: frozenset(names.split()) for operator, names in IMPLEMENTED.items()}
 #: Attributes with the only value that is implemented, by operator.
 _ONLY = {"BatchNormalization": {"training_mode": 0, "spatial": 1}}
+#: Attributes whose numbers are counts or distances, which are 1 or more in every operator that has them.
+_POSITIVE = (
+    *("blocksize", "dilations", "group", "kernel_shape", "num_groups", "num_outputs", "p", "size"),
+    "strides",
+)
 
 
 def check_attributes(node: Node) -> None:
     """Check that all attributes of a node are implemented.
 
     Raises:
-        InputError: If one is not, or has a value that is not.
+        InputError: If one is not, or has a value that is not, or a count below 1.
     """
     unknown = sorted(node.attributes.keys() - _BY_OPERATOR.get(node.operator, frozenset()))
     if unknown:
         raise InputError(
             f"node {node.operator} {node.name!r}: no converter for its attributes {', '.join(unknown)}"
         )
+    for name in _POSITIVE:
+        value = node.get(name, 1)
+        if min(value if isinstance(value, Sequence) else [value], default=1) < 1:
+            raise InputError(
+                f"node {node.operator} {node.name!r}: expected {name} of 1 or more, got {value}; get an "
+                "intact copy"
+            )
     for name, only in _ONLY.get(node.operator, {}).items():
         if node.get(name, only) != only:
             raise InputError(

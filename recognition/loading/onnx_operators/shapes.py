@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from recognition.errors import InputError
 from recognition.loading.limits import check_elements
 from recognition.loading.onnx_operators.base import Function, Node, integers
 
@@ -94,6 +95,8 @@ def _constant_of_shape(node: Node, shape: Tensor) -> Tensor:
 
 
 def _range(node: Node, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
+    if delta.item() == 0:
+        raise InputError("Range: expected a delta other than 0, got 0")
     count = max(0, math.ceil((limit.item() - start.item()) / delta.item()))
     check_elements([count], "Range")
     return start + delta * torch.arange(count)

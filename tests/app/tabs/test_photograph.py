@@ -76,5 +76,5 @@ def test_the_chosen_face_is_attacked(couple: Photograph, tiny_attacker: Attacker
 
 def test_no_photograph_yet(tiny_attacker: Attacker) -> None:
     assert chosen_crop(None) is None
-    with pytest.raises(InputError, match="expected one, got none"):
+    with pytest.raises(InputError, match="There is no photograph yet"):
         photograph_attack(tiny_attacker, None)

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from arcinvert.audit.evidence import attacked_gap, evaluate_verifier, risks
+from arcinvert.audit.shipped import shipped_thresholds
+from arcinvert.evaluation.judges import make_judge
 from arcinvert.evaluation.similarity import similarity
+from recognition.bundled import NETWORKS
 from recognition.metrics.thresholds import DecisionThreshold, estimate_acceptance
 from tests.arcinvert.audit.synthetic import evidence
 
@@ -116,6 +119,13 @@ def test_shipped_thresholds_serve_where_too_few_people_calibrate() -> None:
     # Three people give no rate: shipped thresholds serve then too.
     three = replace(one, calibration=one.calibration[:6], labels=one.labels[:6], shipped=shipped)
     assert evaluate_verifier(three, FMRS).thresholds == found.thresholds
+
+
+@pytest.mark.parametrize("judge", ["dlib", *NETWORKS])
+def test_shipped_thresholds_have_intervals(judge: str) -> None:
+    shipped = shipped_thresholds(make_judge(judge))
+    assert [one.fmr for one in shipped] == [0.01, 0.001]
+    assert all(one.low < one.value < one.high for one in shipped)
 
 
 def test_several_samples_by_hand() -> None:

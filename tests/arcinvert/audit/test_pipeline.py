@@ -1,12 +1,7 @@
 """Whole audits of tiny networks: what is in the report, that it survives a kill, what is refused."""
 
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +16,8 @@ from arcinvert.audit.runner import preview_audit, run_audit
 from arcinvert.audit.schema import audit_schema
 from recognition.config import to_json
 from recognition.errors import InputError
+from tests import forked
+from tests.arcinvert.audit.conftest import make_judge_cheap
 
 FILES = ("audit.json", "report.html", "report.md", "report.pdf")
 
@@ -31,8 +28,20 @@ pytestmark = pytest.mark.usefixtures("cheap_judge")
 @pytest.fixture(autouse=True)
 def small_batches_at_a_fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    make_batches_small(monkeypatch)
+
+
+def make_batches_small(monkeypatch: pytest.MonkeyPatch) -> None:
     # Six people in two batches.
     monkeypatch.setattr("arcinvert.audit.attack.BATCH", 3)
+
+
+def cheap_audit(*arguments: object) -> None:
+    """Run `arcinvert audit` with small batches and a cheap judge; to be called in a process of its own."""
+    monkeypatch = pytest.MonkeyPatch()
+    make_batches_small(monkeypatch)
+    make_judge_cheap(monkeypatch)
+    forked.command("arcinvert", ["audit", *arguments])
 
 
 def check_schema(out: Path) -> dict[str, object]:
@@ -50,8 +59,12 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     groups = tmp_path / "groups.csv"
     lines = [f"{path.name},{'left' if int(path.name[-2:]) % 9 else 'right'}" for path in people.iterdir()]
     groups.write_text("identity,side\n" + "\n".join(lines) + "\n")
+    attributes = tmp_path / "attributes.csv"
+    lines = [f"{path.name},{int(path.name[-2:]) % 2}" for path in people.iterdir()]
+    attributes.write_text("identity,parity\n" + "\n".join(lines) + "\n")
     options = replace(
         options,
+        attributes=attributes,
         defences=("folded-batchnorm", "biohashing", "scores"),
         defence_people=3,
         variants=(f"other={options.judges[0]}",),
@@ -91,6 +104,11 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     assert result["defences"][-1]["defence"] == "other"
     assert {row["identities"] for row in result["defences"]} == {3}
     assert {row["group"]: row["sar"] is None for row in result["subgroups"]} == {"left": False}
+    skin, *probes = result["attributes"]
+    assert (skin["attribute"], skin["identities"], skin["right"]["comparisons"]) == ("skin tone", 6, 6)
+    assert [one["measure"] for one in probes] == ["linear probe on dlib", "linear probe on other"]
+    # Ten people are outside the attack, too few of each class for a probe.
+    assert all("expected two classes with at least 10 people" in one["refused"] for one in probes)
     html = (tmp_path / "out" / "report.html").read_text()
     key = json.loads((tmp_path / "out-key.json").read_text())
     assert sorted(key["names"]) == sorted(entry["pseudonym"] for entry in result["identities"])
@@ -133,20 +151,14 @@ def test_a_stopped_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_p
 
 @pytest.mark.slow
 def test_a_killed_audit_goes_on_to_the_same_report(options: AuditOptions, tmp_path: Path) -> None:
-    (tmp_path / "audit.toml").write_text(options_toml(to_json(replace(options, samples=4, steps=6))))
+    (tmp_path / "audit.toml").write_text(options_toml(to_json(replace(options, samples=2))))
 
-    def command(out: str) -> list[str]:
-        config = ["--config", str(tmp_path / "audit.toml"), "--key-file", str(tmp_path / "key.json")]
-        return [sys.executable, "-m", "arcinvert", "audit", *config, "--out", str(tmp_path / out)]
-
-    subprocess.run(command("whole"), check=True, capture_output=True)
-    killed = subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "killed-work" / "attack-00000.npz").exists() and killed.poll() is None:
-        time.sleep(0.01)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
+    config = ("--config", tmp_path / "audit.toml", "--key-file", tmp_path / "key.json", "--out")
+    assert forked.run(cheap_audit, *config, tmp_path / "whole").returncode == 0
+    killed = forked.start(cheap_audit, *config, tmp_path / "killed", output=tmp_path)
+    forked.kill_once(killed, (tmp_path / "killed-work" / "attack-00000.npz").exists)
     assert not (tmp_path / "killed" / "audit.json").exists()
-    subprocess.run(command("killed"), check=True, capture_output=True)
+    assert forked.run(cheap_audit, *config, tmp_path / "killed").returncode == 0
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 

@@ -5,13 +5,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.statistics_file import save_statistics
 from arcinvert.options import AttackOptions
-from recognition.images import read_image
+from recognition.checkpoint import read_safetensors, write_safetensors
+from recognition.images import read_image, write_png
 from recognition.loading import load
 from tests.arcinvert.cli.commands import assert_one_line, names_below, run
 from tests.arcinvert.support import leave_out_judge, read_result
@@ -33,6 +35,57 @@ def test_generate(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert str(out) in printed.out
     assert "No photograph to judge by" in printed.out
     assert "Traceback" not in printed.err
+
+
+def test_the_centres_of_a_class_are_attacked_apart(
+    tiny_model: Path, astronaut_crop: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors, metadata = read_safetensors(tiny_model)
+    others = torch.randn(5, 2, 32, generator=torch.Generator().manual_seed(0))
+    tensors["extra.subcentres"] = torch.cat([others[:, :1], tensors["centres"][:, None], others[:, 1:]], 1)
+    model = tmp_path / "several.safetensors"
+    write_safetensors(model, tensors, metadata)
+    (tmp_path / "faces" / "Cat Charlie").mkdir(parents=True)
+    write_png(tmp_path / "faces" / "Cat Charlie" / "1.png", astronaut_crop)
+    command: tuple[object, ...] = (
+        "generate",
+        "--class-id",
+        2,
+        "--steps",
+        1,
+        "--knowledge",
+        "weights",
+        "--initialisation",
+        "noise",
+    )
+    command += ("--model", model, "--subcentre")
+    out = tmp_path / "out"
+    assert run(*command, "all", "--clusters", tmp_path / "faces", "--out", out) == 0
+    printed = capsys.readouterr().out
+    samples = read_result(out)["samples"]
+    assert [sample["image"] for sample in samples] == [
+        f"class2_subcentre{number}_sample0.png" for number in (1, 0, 2)
+    ]
+    assert [sample["subcentre"]["dominant"] for sample in samples] == [True, False, False]
+    near = [len(sample["subcentre"]["angles"]) for sample in samples]
+    assert sorted(near) == [0, 0, 1]
+    assert [sample["judge"]["type_1"] is not None for sample in samples] == [bool(count) for count in near]
+    summary = read_result(out)["summary"]
+    assert {kind: one["samples"] for kind, one in summary["subcentres"].items()} == {
+        "dominant": 1,
+        "other": 2,
+    }
+    assert "Cat Charlie, sub-centre 0 (not dominant): " in printed
+    assert "dominant centres: " in printed
+    # The dominant centre alone is what stands for the class.
+    assert run(*command, "dominant", "--out", tmp_path / "one") == 0
+    plain = tmp_path / "plain"
+    assert run(*command[:-1], "--out", plain) == 0
+    first = read_image(tmp_path / "one" / "class2_subcentre1_sample0.png")
+    assert (first == read_image(plain / "class2_sample0.png")).all()
+    assert run(*command, "3", "--out", tmp_path / "none") == 2
+    assert "subcentre: expected 0 to 2" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 def test_without_out_a_folder_is_named_after_the_run(

@@ -155,6 +155,14 @@ def test_statistics_of_another_network_are_refused(
     save_statistics(path, replace(statistics, model_sha256="cd" * 32))
     with pytest.raises(InputError, match=r"expected statistics of tokens .*calibrate this network"):
         find_statistics(recogniser, path)
+    # Another output of the same file is another network.
+    save_statistics(path, statistics)
+    other = Recogniser(
+        recogniser.backbone, name="tokens", source=replace(recogniser.source, output="features")
+    )
+    assert find_statistics(recogniser, path) is not None
+    with pytest.raises(InputError, match=r"expected statistics of tokens \(\w{12}:features\), got those of"):
+        find_statistics(other, path)
     layer = statistics.layers[0]
     renamed = replace(layer, site=replace(layer.site, name="backbone.other"))
     save_statistics(path, replace(statistics, layers=(renamed,)))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from arcinvert.output.sheet import Shown, run_sheet, summary_line
+from arcinvert.output.sheet import Shown, run_sheet, sheet_rows, summary_line
 from recognition.metrics.intervals import estimate
 
 
@@ -58,7 +58,7 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         "more": (0, 200, 200),
     }
     pictures = {name: np.full((112, 112, 3), colour, dtype=np.uint8) for name, colour in colours.items()}
-    unknown = {"class_photographs": None}
+    unknown = {"class_photographs": None, "subcentre": None}
     first = {"name": "folder/photo.jpg", "label": None, "picture": pictures["photo"]}
     second = {"name": "Bob Baker", "label": 1, "picture": None}
     verdict = {
@@ -80,7 +80,7 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         "samples": [
             {"sample": 0, "attacked_similarity": 0.9, "judge": verdict, **unknown},
             {"sample": 1, "attacked_similarity": 0.7, "judge": verdict, **unknown},
-            {"sample": 0, "attacked_similarity": 0.8, "judge": nothing, "class_photographs": 71},
+            {"sample": 0, "attacked_similarity": 0.8, "judge": nothing, **unknown, "class_photographs": 71},
         ],
     }
     entries = zip((first, first, second), ("one", "more", "two"), result["samples"], strict=True)
@@ -106,3 +106,35 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
     ((_, left),) = places("floor")
     assert left == photo[1]
     assert not places("photo")
+
+
+def test_the_centres_of_a_class_have_a_row_each_with_the_photographs_near_them() -> None:
+    colours = {"near": (200, 0, 0), "farther": (0, 200, 0), "one": (0, 0, 200), "other": (200, 200, 0)}
+    pictures = {name: np.full((112, 112, 3), colour, dtype=np.uint8) for name, colour in colours.items()}
+    nothing = dict.fromkeys(("type_1", "type_2", "accepted", "floor_type_1", "floor_type_2", "ceiling"))
+    common = {"sample": 0, "attacked_similarity": 0.9, "judge": nothing, "class_photographs": None}
+    centres = (
+        {"number": 1, "dominant": True, "angles": [20.0, 61.0, 70.0]},
+        {"number": 0, "dominant": False, "angles": []},
+    )
+    near = (pictures["near"], pictures["farther"])
+    rows = sheet_rows(
+        [
+            Shown("Ann", 3, None, pictures["one"], {**common, "subcentre": centres[0]}, near),
+            Shown("Ann", 3, None, pictures["other"], {**common, "subcentre": centres[1]}),
+        ],
+        np.zeros((112, 112, 3), dtype=np.uint8),
+    )
+    assert [row.note for row in rows] == [
+        "from sub-centre 1 (dominant) of class 3, nearest to 3 of its training photographs",
+        "from sub-centre 0 (not dominant) of class 3, nearest to 0 of its training photographs",
+    ]
+    # Two photographs, the mean face and the reconstruction; the other row has two empty places.
+    assert [tile.lines[0] for tile in rows[0].tiles] == [
+        "training photograph, 20\N{DEGREE SIGN}",
+        "training photograph, 61\N{DEGREE SIGN}",
+        "mean face: nothing known",
+        "reconstruction",
+    ]
+    assert [tile.image is None for tile in rows[1].tiles] == [True, True, False, False]
+    assert rows[1].tiles[0].lines == ("no photograph is nearest to it",)

@@ -33,6 +33,7 @@ def sample(accepted: Any, *, class_id: int | None = 5, photographs: int | None =
         "input": name,
         "class_id": class_id,
         "class_photographs": photographs,
+        "subcentre": None,
         "judge": {"accepted": accepted},
     }
 

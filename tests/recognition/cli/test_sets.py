@@ -62,6 +62,7 @@ def test_a_verification_set_is_made_and_evaluated(people, tiny_model, tmp_path, 
     assert code == 0
     for wrong, message in (
         ((*arguments, "--pairs", "p.txt"), "pairs: expected none with a verification set"),
+        ((*arguments, "--all"), "all: expected none with a verification set"),
         (made, "pairs: expected --pairs FILE with --to pairs"),
         (("convert", people, tmp_path / "y", "--to", "shards", "--pairs", "p"), "and only with it"),
         (("evaluate", "angles", tmp_path / "x.bin", "--model", tiny_model), "got a verification set"),

@@ -144,6 +144,19 @@ def test_the_convolutional_detector_adds_faces_on_request(
     assert find_face(astronaut, name="head", face=2, detector="cnn").box == another.box
 
 
+@pytest.mark.parametrize("detector", ["hog", "cnn"])
+def test_the_convolutional_detector_searches_a_photograph_once(detector, monkeypatch) -> None:
+    searched = []
+
+    def in_boxes(photograph: np.ndarray, boxes: list, scores: list) -> list[Face]:
+        searched.append(photograph.shape)
+        return []
+
+    monkeypatch.setattr(search, "faces_in_boxes", in_boxes)
+    assert find_faces(np.full((80, 90, 3), 127, dtype=np.uint8), detector=detector) == []
+    assert searched == [(80, 90, 3)]
+
+
 def test_the_convolutional_detector_finds_the_face_too(astronaut: np.ndarray) -> None:
     (usual,) = detect(astronaut)
     (face,) = search.turned_faces(astronaut, 0, convolutional=True)
@@ -167,15 +180,15 @@ def test_an_uncertain_face_is_kept_unless_a_turned_one_is_surer(monkeypatch: pyt
         return turned[image.shape[1]] if turn == 2 else []
 
     monkeypatch.setattr(search, "turned_faces", of_turn)
-    (found,) = search.search_further(photograph, uncertain)
+    (found,), _ = search.search_further(photograph, uncertain)
     assert found.score == 0.9
     # All turns of a smaller copy, then those with a face.
     assert {turn for width, turn in searched if width == 140} == set(range(1, 8))
     assert [turn for width, turn in searched if width == 200] == [2]
     turned[200] = [at(0, 0, 70, 0.4)]
-    assert search.search_further(photograph, uncertain) == uncertain
+    assert search.search_further(photograph, uncertain) == (uncertain, False)
     turned[140] = []
-    assert search.search_further(photograph, uncertain) == uncertain
+    assert search.search_further(photograph, uncertain) == (uncertain, False)
 
 
 def test_the_same_face_of_two_searches_is_one() -> None:

@@ -187,6 +187,9 @@ def test_subcentres_are_reduced_to_the_longest_one_of_each_class(form, state, tm
     source = save(tmp_path / "head.pth", content[form])
     recogniser = load(ModelChoice(model, centres=source, classes=11))
     torch.testing.assert_close(recogniser.centres, longest)
+    torch.testing.assert_close(recogniser.subcentres.directions, F.normalize(subcentres, dim=2))
+    assert recogniser.subcentres.dominant.tolist() == [1] * 11
+    assert load(ModelChoice(model, centres=source, subcentres=3)).subcentres.count == 3
     if form != "three axes":
         assert len(load(ModelChoice(model, centres=source)).centres) == 33
         # The number of each serves where that of the classes is not known.
@@ -210,3 +213,4 @@ def test_subcentres_of_equal_length_give_their_mean_direction(state, tmp_path):
     source = save(tmp_path / "head.pth", {"weight": subcentres.flatten(0, 1)})
     recogniser = load(ModelChoice(model, centres=source, classes=11))
     torch.testing.assert_close(recogniser.centres, F.normalize(subcentres.mean(1)))
+    assert recogniser.subcentres.dominant is None

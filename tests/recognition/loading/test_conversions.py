@@ -23,6 +23,18 @@ def _module(path: Path) -> None:
     torch.save(tiny_body(inner_norm=False), path)
 
 
+class Options:
+    """Options of a training, which are no tensors."""
+
+
+def _with_namespace(path: Path) -> None:
+    torch.save({"state_dict": state_of(tiny_body(inner_norm=False)), "options": Options(), "epoch": 3}, path)
+
+
+def _module_in_a_dict(path: Path) -> None:
+    torch.save({"model": tiny_body(inner_norm=False), "options": Options()}, path)
+
+
 def _torchscript(path: Path) -> None:
     torch.jit.save(torch.jit.trace(torch.nn.Flatten(), torch.zeros(2, 3, 4, 4)), path)
 
@@ -93,7 +105,9 @@ def _bytes(path: Path) -> None:
 
 #: Name of the file, what writes it, and what the message says to do.
 REFUSED: list[tuple[str, Callable[[Path], None], str]] = [
-    ("whole.pt", _module, "weights_only=False).state_dict()"),
+    ("whole.pt", _module, "weights_only=False); tensors = "),
+    ("options.pt", _with_namespace, "weights_only=False); tensors = "),
+    ("parts.pt", _module_in_a_dict, "weights_only=False); tensors = "),
     ("traced.pt", _torchscript, "torch.onnx.export(torch.jit.load('traced.pt')"),
     ("program.pt2", _bytes, "torch.onnx.export(torch.export.load('program.pt2')"),
     ("two.pth", _two_states, "['network'], 'two-network.pth')"),
@@ -156,6 +170,8 @@ def test_a_refused_file_comes_with_the_command_that_converts_it(name, write, adv
     ("name", "write", "result"),
     [
         ("whole.pt", _module, "whole-weights.pth"),
+        ("options.pt", _with_namespace, "options-weights.pth"),
+        ("parts.pt", _module_in_a_dict, "parts-weights.pth"),
         ("two.pth", _two_states, "two-network.pth"),
         ("quantised.pth", _quantised, "quantised-dense.pth"),
         ("sparse.pth", _sparse, "sparse-dense.pth"),

@@ -192,3 +192,39 @@ def test_attributes_without_a_converter_are_refused():
     made = helper.make_node("BatchNormalization", ["x", *"abcd"], ["y"], training_mode=1)
     with pytest.raises(InputError, match="expected training_mode 0, got 1"):
         converted(model_of([made], weights, 15))
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes", "wrong"),
+    [
+        ("Conv", {"group": 0}, "group of 1 or more, got 0"),
+        ("Conv", {"group": -3}, "group of 1 or more, got -3"),
+        ("Conv", {"strides": [1, 0]}, r"strides of 1 or more, got \[1, 0\]"),
+        ("Conv", {"dilations": [0, 1]}, r"dilations of 1 or more, got \[0, 1\]"),
+        ("ConvTranspose", {"group": 0}, "group of 1 or more, got 0"),
+        ("MaxPool", {"kernel_shape": [0, 2]}, r"kernel_shape of 1 or more, got \[0, 2\]"),
+        ("AveragePool", {"kernel_shape": [2, 2], "strides": [0, 0]}, "strides of 1 or more"),
+        ("LpPool", {"kernel_shape": [2, 2], "p": 0}, "p of 1 or more, got 0"),
+        ("LRN", {"size": 0}, "size of 1 or more, got 0"),
+        ("DepthToSpace", {"blocksize": 0}, "blocksize of 1 or more, got 0"),
+        ("SpaceToDepth", {"blocksize": 0}, "blocksize of 1 or more, got 0"),
+        ("GroupNormalization", {"num_groups": 0}, "num_groups of 1 or more, got 0"),
+    ],
+    ids=str,
+)
+def test_counts_below_one_are_refused(operator, attributes, wrong):
+    weights = {}
+    if operator.startswith("Conv"):
+        weights = {"w": np.ones((3, 3, 1, 1), np.float32)}
+    if operator == "GroupNormalization":
+        weights = {name: np.ones(3, np.float32) for name in "ab"}
+    made = helper.make_node(operator, ["x", *weights], ["y"], **attributes)
+    with pytest.raises(InputError, match=f"node {operator} '': expected {wrong}"):
+        converted(model_of([made], weights, 21))
+
+
+def test_a_range_without_an_end_is_refused():
+    weights = {name: np.array(value, np.float32) for name, value in (("a", 0), ("b", 3), ("c", 0))}
+    nodes = [helper.make_node("Range", [*"abc"], ["r"]), helper.make_node("Add", ["x", "r"], ["y"])]
+    with pytest.raises(InputError, match="expected a delta other than 0"):
+        converted(model_of(nodes, weights, 13))

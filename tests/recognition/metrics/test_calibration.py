@@ -4,12 +4,16 @@ import json
 
 import pytest
 
+from recognition.bundled import NETWORKS
 from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError
 from recognition.loading import load
 from recognition.metrics.calibration import choose_verdict, read_calibration
 
-POINT = {"threshold": 0.4, "fmr": 0.01, "realised_fmr": 0.0099, "tar": 0.7, "mated": 40, "nonmated": 3120}
+POINT = {
+    **{"threshold": 0.4, "threshold_low": 0.38, "threshold_high": 0.43, "fmr": 0.01, "realised_fmr": 0.0099},
+    **{"tar": 0.7, "mated": 40, "nonmated": 3120},
+}
 
 
 def test_a_calibration_is_of_one_network(tiny_model, tmp_path):
@@ -22,7 +26,10 @@ def test_a_calibration_is_of_one_network(tiny_model, tmp_path):
     path.write_text(json.dumps({"points": [POINT], "model": "another"}))
     with pytest.raises(InputError, match="expected the calibration of tiny, got another network's"):
         read_calibration(recogniser, path)
-    for text in ("", "[]", "{}", '{"points": [1], "model": ""}'):
+    without = {name: value for name, value in POINT.items() if name != "threshold_low"}
+    swapped = POINT | {"threshold_low": 0.41}
+    damaged = (json.dumps({"points": [one], "model": recogniser.source.sha256}) for one in (without, swapped))
+    for text in ("", "[]", "{}", '{"points": [1], "model": ""}', *damaged):
         path.write_text(text)
         with pytest.raises(InputError, match="expected a file of 'evaluate verification --curve'"):
             read_calibration(recogniser, path)
@@ -33,9 +40,16 @@ def test_a_calibration_is_of_one_network(tiny_model, tmp_path):
         read_calibration(recogniser)
 
 
-def test_the_bundled_network_comes_calibrated():
-    calibration = read_calibration(load())
-    assert -1 < calibration.at(1e-2).threshold < calibration.at(1e-3).threshold < 1
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bundled_networks_come_calibrated_with_intervals_of_their_thresholds(name):
+    points = read_calibration(load(name)).points
+    assert [point.fmr for point in points] == [1e-2, 1e-3]
+    assert -1 < points[0].threshold < points[1].threshold < 1
+    for point in points:
+        # Woodruff's interval, which is wider where fewer pairs exceed the threshold.
+        assert point.threshold_low < point.threshold < point.threshold_high
+    widths = [point.decision.high - point.decision.low for point in points]
+    assert 0 < widths[0] < widths[1] < 0.1
 
 
 def test_verdicts_by_a_calibration_a_threshold_or_nothing(tiny_model, tmp_path):

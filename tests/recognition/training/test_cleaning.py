@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from recognition.checkpoint import load_recogniser
 from recognition.data.lists import write_list
@@ -78,6 +79,9 @@ def trained(people, tmp_path_factory):
 def test_a_training_leaves_its_subcentres_and_is_cleaned(trained, people, tmp_path):
     recogniser = load_recogniser(trained)
     assert recogniser.centres.shape == (12, 8)
+    directions, dominant = recogniser.subcentres.directions, recogniser.subcentres.dominant
+    assert directions.shape == (12, 3, 8)
+    torch.testing.assert_close(directions[torch.arange(12), dominant], recogniser.centres)
     source = open_source(people)
     cleaning, keys, labels, left_out = clean(recogniser, source, max_angle=1e-3)
     assert left_out == []

@@ -1,9 +1,6 @@
 import shutil
-import subprocess
 import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +12,7 @@ from recognition.losses import AUXILIARY_LOSSES
 from recognition.training.schedule import learning_rate
 from recognition.training.train import train
 from recognition.training.trainer import Trainer
+from tests import forked
 from tests.recognition.conftest import write_people
 from tests.recognition.training.helpers import OPTIONS, SHORT, log_of, run, stop_at
 
@@ -42,19 +40,9 @@ def test_a_resumed_training_is_bit_identical(trained, people, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_killed_training_resumes_bit_identically(trained, people, tmp_path):
     out = tmp_path / "run"
-    code = (
-        "import sys; from tests.recognition.training.helpers import run; from pathlib import Path; "
-        "run(Path(sys.argv[1]), Path(sys.argv[2]))"
-    )
-    root = Path(__file__).parents[3]
-    process = subprocess.Popen([sys.executable, "-c", code, people, out], cwd=root, stderr=subprocess.DEVNULL)
-    try:
-        # As soon as the first epoch is logged: often in the middle of the second, or of a file.
-        while process.poll() is None and not (out / "log.jsonl").exists():
-            time.sleep(0.01)
-    finally:
-        process.kill()
-        process.wait()
+    killed = forked.start(run, people, out, output=tmp_path)
+    # As soon as the first epoch is logged: often in the middle of the second, or of a file.
+    forked.kill_once(killed, (out / "log.jsonl").exists)
     assert len(log_of(out)) < 3
     run(people, out)
     whole, resumed = load_file(trained / "model.safetensors"), load_file(out / "model.safetensors")

@@ -1,7 +1,8 @@
 import json
 import math
-import subprocess
+import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from recognition.recogniser import embed
 from recognition.training.options import TrainingOptions
 from recognition.training.train import train
 from recognition.training.trainer import Trainer
+from tests import forked
 from tests.recognition.conftest import write_people
 from tests.recognition.training.helpers import OPTIONS, SHORT, log_of, run
 
@@ -162,15 +164,8 @@ def test_a_mobilefacenet_is_trained(people, tmp_path):
 @pytest.mark.slow
 def test_the_narrowest_network_is_trained(people, tmp_path):
     # In a separate process: convolutions this narrow have crashed processes with a memory error.
-    code = (
-        "import sys; from recognition.training.options import TrainingOptions; "
-        "from recognition.training.train import train; "
-        "options = TrainingOptions(width=1 / 64, embedding_size=8, epochs=1, batch_size=12, held_out=2); "
-        "train(sys.argv[1], sys.argv[2], options, device='cpu', precision='float32', workers=0)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, people, tmp_path / "run"], capture_output=True, text=True, check=False
-    )
+    options = TrainingOptions(width=1 / 64, embedding_size=8, epochs=1, batch_size=12, held_out=2)
+    done = forked.run(run, people, tmp_path / "run", options)
     assert done.returncode == 0, done.stderr[-2000:]
     assert load_recogniser(tmp_path / "run/model.safetensors").backbone.conv1.out_channels == 1
 
@@ -255,20 +250,19 @@ def test_the_angles_of_all_images_are_counted(trained):
     assert len(angles["epochs"][0]) == angles["bins"] == 180
 
 
+def command_on_a_full_disk(arguments: Sequence[object]) -> None:
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+    forked.command("recognition", arguments)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on the size of files")
 def test_a_disk_that_fills_is_one_line_and_leaves_nothing_half_written(people, tmp_path):
-    code = (
-        "import resource, signal, sys\n"
-        "from recognition.cli import main as cli\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n"
-        "cli.main(sys.argv[1:])\n"
-    )
     arguments = ["train", people, "--out", tmp_path / "run", "--width", "0.125", "--embedding-size", "8"]
     arguments += ["--epochs", "1", "--batch-size", "12", "--held-out", "2", "--image-size", "32"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    done = forked.run(command_on_a_full_disk, arguments)
     assert done.returncode == 2, done.stderr[-2000:]
     assert "error: " in done.stderr.splitlines()[-1]
     assert "cannot be written" in done.stderr.splitlines()[-1]

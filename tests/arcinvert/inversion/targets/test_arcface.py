@@ -61,6 +61,39 @@ def test_it_compares_whitened_templates() -> None:
     assert torch.equal(target.templates, centres[labels])
 
 
+@pytest.mark.parametrize("whiten", [False, True])
+def test_one_of_several_centres_stands_for_the_class_of_its_image(whiten: bool) -> None:
+    centres, embeddings, own = unit(9, 5, seed=0), unit(3, 5, seed=1), unit(3, 5, seed=2)
+    # Two centres of one class in a batch: each image has its own.
+    labels = [4, 4, 0]
+    whitening = whitening_of(centres) if whiten else None
+    target = ClassTarget(
+        centres, torch.tensor(labels), templates=own, scale=SCALE, margin=MARGIN, whitening=whitening
+    )
+    expected = []
+    for embedding, label, template in zip(embeddings, labels, own, strict=True):
+        rows = centres.clone()
+        rows[label] = template
+        one, compared = embedding[None], rows
+        if whitening is not None:
+            one, compared = whitening(one), whitening(compared)
+        expected += naive_arcface(one.numpy(), compared.numpy(), [label], SCALE, MARGIN)
+    assert target(embeddings).tolist() == pytest.approx(expected, rel=1e-9)
+    assert torch.equal(target.templates, own)
+
+
+def test_templates_stand_for_their_classes_where_a_request_says_so() -> None:
+    network, labels = linear_recogniser(), torch.tensor([1, 1])
+    own = templates(2)
+    plain, apart = (
+        ClassTarget.build(TargetRequest(network, own, labels, SCALE, MARGIN, own_templates=apart))
+        for apart in (False, True)
+    )
+    assert network.centres is not None
+    assert torch.equal(plain.templates, network.centres[labels])
+    assert torch.equal(apart.templates, own)
+
+
 def test_beyond_the_half_turn() -> None:
     centres = unit(4, 5, seed=2)
     # Nearly opposite to its centre: theta + margin is over pi.
