@@ -12,8 +12,9 @@ from arcinvert.attacked import Model
 from arcinvert.attacker import Attacker
 from arcinvert.run import Run
 from recognition.loading import BUNDLED
-from recognition.options import DeviceName, Precision
+from recognition.options import Precision
 from recognition.recogniser import Preprocessing
+from recognition.runtime import Device
 
 
 def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
@@ -25,9 +26,11 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
         preprocessing: Preprocessing | None = None,
         statistics: str | os.PathLike[str] | None = None,
         decoder: str | os.PathLike[str] | None = None,
-        device: DeviceName = "auto",
+        device: Device = "auto",
         precision: Precision = "auto",
         calibrate: bool = True,
+        deterministic: bool = False,
+        graphs: bool = False,
         **keywords: Any,
     ) -> Run:
         attacker = Attacker(
@@ -38,6 +41,8 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
             device=device,
             precision=precision,
             calibrate=calibrate,
+            deterministic=deterministic,
+            graphs=graphs,
         )
         return method(attacker, *arguments, **keywords)
 

@@ -53,6 +53,7 @@ class Attack:
         dtype: The floating-point type of the network's inner computation.
         initialisation: The plan's initialisation, which keeps what it prepared for other attacks on the
             network.
+        graphs: Whether steps are captured as CUDA graphs.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Attack:
         *,
         dtype: torch.dtype,
         initialisation: Initialisation,
+        graphs: bool = False,
     ) -> None:
         self.plan = plan
+        self._graphs = graphs
         self._recogniser = recogniser
         self._knowledge = knowledge
         self._dtype = dtype
@@ -157,6 +160,7 @@ class Attack:
                 augmentation=augmentation,
                 dtype=self._dtype,
                 counter=request.counter,
+                graphs=self._graphs,
             )
 
         return in_stages(self.plan.stages, start, run)
@@ -219,10 +223,13 @@ class Attacks:
         recogniser: The attacked network.
         knowledge: What the attacker knows besides the network.
         dtype: The floating-point type of the network's inner computation.
+        graphs: Whether steps are captured as CUDA graphs.
     """
 
-    def __init__(self, recogniser: Recogniser, knowledge: Knowledge, dtype: torch.dtype) -> None:
-        self._recogniser, self._knowledge, self._dtype = recogniser, knowledge, dtype
+    def __init__(
+        self, recogniser: Recogniser, knowledge: Knowledge, dtype: torch.dtype, *, graphs: bool = False
+    ) -> None:
+        self._recogniser, self._knowledge, self._dtype, self._graphs = recogniser, knowledge, dtype, graphs
         self._initialisations: dict[tuple[Any, ...], Initialisation] = {}
         self._latest: Attack | None = None
 
@@ -242,5 +249,6 @@ class Attacks:
                 plan,
                 dtype=self._dtype,
                 initialisation=self._initialisations[key],
+                graphs=self._graphs,
             )
         return self._latest

@@ -25,8 +25,6 @@ _CHANNELS = (16, 24, 48)
 _SQUEEZED, _HIDDEN = 24, 64
 #: Luma weights of ITU-R BT.601.
 _LUMA = (0.299, 0.587, 0.114)
-#: What the mirror image does to each number.
-_MIRRORED = tuple(-1.0 if name == "yaw" else 1.0 for name in ATTRIBUTES)
 #: Least contrast of an image, so that an even one has no infinite gradient.
 _LEAST_CONTRAST = 0.02
 
@@ -102,8 +100,7 @@ class Guide(nn.Module):
 
     def symmetric(self, images: Tensor) -> Tensor:
         """Return the mean over images and their mirror images, shape (batch, 5); see `forward`."""
-        mirrored = self(images.flip(-1)) * images.new_tensor(_MIRRORED)
-        return (self(images) + mirrored) / 2
+        return (self(images) + mirrored_labels(self(images.flip(-1)))) / 2
 
     def values(self, images: Tensor) -> Tensor:
         """Return the numbers in their own units, shape (batch, 5); see `forward`."""
@@ -112,7 +109,9 @@ class Guide(nn.Module):
 
 def luminance(images: Tensor) -> Tensor:
     """Return what the guide sees of aligned faces, (batch, 3, h, w) in [0, 1]: shape (batch, 1, 56, 56)."""
-    pictures = (images * images.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+    # Without a tensor of the weights, which could not be made while a CUDA graph is captured.
+    red, green, blue = images.split(1, dim=1)
+    pictures = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
     if images.shape[-1] == 2 * SIDE:
         return F.avg_pool2d(pictures, 2)
     return F.interpolate(pictures, (SIDE, SIDE), mode="bilinear", antialias=True)
@@ -120,7 +119,8 @@ def luminance(images: Tensor) -> Tensor:
 
 def mirrored_labels(values: Tensor) -> Tensor:
     """Return the numbers of the mirror images of faces, shape (faces, 5)."""
-    return values * values.new_tensor(_MIRRORED)
+    yaw = ATTRIBUTES.index("yaw")
+    return torch.cat([values[:, :yaw], -values[:, yaw : yaw + 1], values[:, yaw + 1 :]], 1)
 
 
 def save_guide(path: str | os.PathLike[str], guide: Guide, notes: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recognition.detection.alignment import ALIGNED_SIZE, dlib_models
+from recognition.detection.alignment import ALIGNED_SIZE, landmark_predictor
 from recognition.errors import InputError
 
 Attribute = Literal["yaw", "pitch", "smile", "mouth", "eyes"]
@@ -71,7 +71,7 @@ def landmarks(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
     padded = np.pad(crop, ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), mode="edge")
     side = _ZOOM * len(padded)
     enlarged = np.asarray(Image.fromarray(padded).resize((side, side), Image.Resampling.BICUBIC))
-    shape = dlib_models()[1](enlarged, _box())
+    shape = landmark_predictor()(enlarged, _box())
     points = np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float64)
     # Whole numbers are the centres of pixels, of the crop and of its enlargement.
     return (points + 0.5) / _ZOOM - 0.5 - _MARGIN

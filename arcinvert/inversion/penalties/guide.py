@@ -41,5 +41,8 @@ class GuidedAppearance(Penalty):
         return cls(copy.deepcopy(bundled_guide()), setting.appearance)
 
     def __call__(self, images: Tensor) -> Tensor:
-        found = self._guide.to(images).symmetric(images)[:, self._places]
-        return (found - self._targets.to(images)).square().sum(1)
+        # Copied once: later steps may be captured as a CUDA graph, in which nothing is copied from the host.
+        self._guide, self._targets = self._guide.to(images), self._targets.to(images)
+        found = self._guide.symmetric(images)
+        wanted = torch.stack([found[:, place] for place in self._places], 1)
+        return (wanted - self._targets).square().sum(1)
