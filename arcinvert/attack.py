@@ -73,7 +73,7 @@ class Attack:
         self._dtype = dtype
         self.initialisation = initialisation
         self._parametrisation = PARAMETRISATIONS[plan.parametrisation]
-        setting = Setting(recogniser, self._parametrisation, knowledge.statistics)
+        setting = Setting(recogniser, self._parametrisation, knowledge.statistics, plan.appearance)
         self._penalties = tuple(
             WeightedPenalty(penalty.name, penalty.weight, PENALTIES[penalty.name].build(setting))
             for penalty in plan.penalties
@@ -240,7 +240,7 @@ class Attacks:
     def of(self, plan: AttackPlan) -> Attack:
         """Return the attack of a plan; the batches of a plan share one."""
         if self._latest is None or self._latest.plan is not plan:
-            key = (plan.initialisation, plan.penalties)
+            key = (plan.initialisation, plan.penalties, plan.appearance)
             if key not in self._initialisations:
                 self._initialisations[key] = INITIALISATIONS[plan.initialisation]()
             self._latest = Attack(

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "inspect": ("inspect",),
     "export": ("export",),
     "models": ("models",),
+    "panel": ("panel",),
 }
 
 
