@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from arcinvert.inversion.result import Step, StopInversion
     from arcinvert.options import AttackOptions
     from arcinvert.run import Run
+    from arcinvert.workers.open import open_workers
 
 __version__ = _version("arcinvert")
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "from_embedding",
     "from_image",
     "generate",
+    "open_workers",
 ]
 #: Where each name is; torch takes seconds to import, and `arcinvert --help` does not need it.
 _HOMES = {
@@ -51,6 +53,7 @@ _HOMES = {
     "from_embedding": "arcinvert.api",
     "from_image": "arcinvert.api",
     "generate": "arcinvert.api",
+    "open_workers": "arcinvert.workers.open",
 }
 
 

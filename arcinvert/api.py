@@ -11,6 +11,7 @@ from typing import Any
 from arcinvert.attacked import Model
 from arcinvert.attacker import Attacker
 from arcinvert.run import Run
+from arcinvert.workers.base import Workers
 from recognition.loading import BUNDLED
 from recognition.options import Precision
 from recognition.recogniser import Preprocessing
@@ -31,6 +32,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
         calibrate: bool = True,
         deterministic: bool = False,
         graphs: bool = False,
+        workers: Workers | None = None,
         **keywords: Any,
     ) -> Run:
         attacker = Attacker(
@@ -43,6 +45,7 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
             calibrate=calibrate,
             deterministic=deterministic,
             graphs=graphs,
+            workers=workers,
         )
         return method(attacker, *arguments, **keywords)
 

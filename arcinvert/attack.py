@@ -94,14 +94,7 @@ class Attack:
         """
         target = self._target([task.subject for task in tasks])
         templates = torch.stack([task.subject.template for task in tasks]).cpu()
-        request = InitialisationRequest(
-            self._recogniser,
-            self._knowledge,
-            self._penalties,
-            self._dtype,
-            self.plan.whiten_neighbours,
-            counter,
-        )
+        request = self._request(counter)
         try:
             self.initialisation.prepare(request)
         except StopInversion:
@@ -116,6 +109,27 @@ class Attack:
         if self.plan.regression_blend:
             found = self._blended(found, target)
         return self._toned(found, target) if self.plan.skin_tone else found
+
+    def prepare(self, counter: StepCounter) -> None:
+        """Do what the first batch needs and no later one repeats, unless it was done before.
+
+        Args:
+            counter: Counts and reports the steps.
+
+        Raises:
+            StopInversion: If the counter's callback raises it.
+        """
+        self.initialisation.prepare(self._request(counter))
+
+    def _request(self, counter: StepCounter) -> InitialisationRequest:
+        return InitialisationRequest(
+            self._recogniser,
+            self._knowledge,
+            self._penalties,
+            self._dtype,
+            self.plan.whiten_neighbours,
+            counter,
+        )
 
     def _restart(
         self,

@@ -7,15 +7,14 @@ from functools import cached_property
 from typing import Any, get_args
 
 from arcinvert.arguments import check_callback, check_path, check_word
-from arcinvert.attack import Attacks, Task
 from arcinvert.attacked import Model, as_recogniser
 from arcinvert.batch_size import images_that_fit
 from arcinvert.evaluation.judges import DlibJudge, Judge
-from arcinvert.inversion.progress import OnStep, StepCounter
-from arcinvert.inversion.result import Inversion
+from arcinvert.inversion.progress import OnStep
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.knowledge.overlap import attack_overlap
 from arcinvert.knowledge.public_photographs import Overlap
+from arcinvert.network_attacker import NetworkAttacker
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from arcinvert.precision import faster_dtype
@@ -33,15 +32,16 @@ from arcinvert.subjects.classes import wanted_classes
 from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of, without_type_2
 from arcinvert.subjects.subcentres import subcentre_choice, subcentre_subjects
 from arcinvert.subjects.subject import Subject
+from arcinvert.workers.base import InProcess, Workers
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
 from recognition.loading import BUNDLED
 from recognition.options import Detector, Precision
 from recognition.recogniser import Preprocessing
-from recognition.runtime import Device, choose_device, choose_dtype, deterministic
+from recognition.runtime import Device, choose_device, choose_dtype
 
 
-class Attacker:
+class Attacker(NetworkAttacker):
     """A loaded network with what is known of public faces: attacks it any number of times.
 
     Args:
@@ -60,6 +60,7 @@ class Attacker:
         deterministic: Whether attacks use deterministic kernels alone, so that a CUDA device repeats its
             results; a CPU does so anyway.
         graphs: Whether steps are captured as a CUDA graph, which takes a CUDA device.
+        workers: Where batches are computed, of `open_workers`; None computes them in this process.
 
     Raises:
         InputError: If the network, the statistics or the decoder cannot be loaded.
@@ -83,24 +84,29 @@ class Attacker:
         calibrate: bool = True,
         deterministic: bool = False,
         graphs: bool = False,
+        workers: Workers | None = None,
     ) -> None:
         check_word("precision", precision, get_args(Precision))
         check_path("statistics", statistics)
         check_path("decoder", decoder)
-        self.device = choose_device(device)
-        if graphs and self.device.type != "cuda":
-            raise InputError(f"graphs: expected a CUDA device, got {self.device}; leave --graphs out")
-        self.recogniser = as_recogniser(model, preprocessing).to(self.device)
-        self.dtype = (
-            faster_dtype(self.recogniser) if precision == "auto" else choose_dtype(self.device, precision)
-        )
-        self.knowledge = (
-            load_knowledge(self.recogniser, statistics, decoder) if knowledge is None else knowledge
+        chosen = choose_device(device)
+        if graphs and chosen.type != "cuda":
+            raise InputError(f"graphs: expected a CUDA device, got {chosen}; leave --graphs out")
+        recogniser = as_recogniser(model, preprocessing).to(chosen)
+        super().__init__(
+            recogniser,
+            load_knowledge(recogniser, statistics, decoder) if knowledge is None else knowledge,
+            faster_dtype(recogniser) if precision == "auto" else choose_dtype(chosen, precision),
+            deterministic=deterministic,
+            graphs=graphs,
         )
         self._files = {"statistics": statistics, "decoder": decoder}
         self._calibrate = calibrate and knowledge is None
-        self._deterministic, self._graphs = deterministic, graphs
-        self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype, graphs=graphs)
+        self.workers = InProcess() if workers is None else workers
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process has; it computes there."""
+        return vars(self) | {"workers": InProcess()}
 
     @cached_property
     def _fitting(self) -> int:
@@ -136,8 +142,7 @@ class Attacker:
                     "which is made of public faces"
                 )
         if self._calibrate and uses_measured_faces(options):
-            self.knowledge = self.knowledge.with_synthetic_faces(self.recogniser)
-            self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype, graphs=self._graphs)
+            self.use(self.knowledge.with_synthetic_faces(self.recogniser))
             self._calibrate = False
         # The published recipes have sizes of their own.
         if options.batch_size is None and options.recipe == "arcinvert" and self.device.type == "cuda":
@@ -280,50 +285,6 @@ class Attacker:
         inputs = {"templates": name_of(templates)}
         return _run(self, "from-embedding", subjects, chosen, inputs, out, resume, progress)
 
-    def reconstruct(
-        self,
-        subjects: Sequence[Subject],
-        plan: AttackPlan,
-        *,
-        batch: int = 0,
-        on_step: OnStep | None = None,
-    ) -> Inversion:
-        """Return the inversion of one batch: `plan.samples` images of each subject, subject by subject.
-
-        Args:
-            subjects: Whom to attack, of the plan's kind of target.
-            plan: Every decision about the attack.
-            batch: The batch's number from 0, which random augmentation follows from.
-            on_step: Receives every step.
-        """
-        tasks = [Task(subject, sample) for subject in subjects for sample in range(plan.samples)]
-        return self.run_batch(tasks, plan, batch=batch, batches=batch + 1, on_step=on_step)
-
-    def run_batch(
-        self,
-        tasks: Sequence[Task],
-        plan: AttackPlan,
-        *,
-        batch: int,
-        batches: int,
-        on_step: OnStep | None,
-    ) -> Inversion:
-        """Return the inversion of one batch of several; see `reconstruct`.
-
-        Args:
-            tasks: The images to make.
-            plan: Every decision about the attack.
-            batch: The batch's number from 0.
-            batches: The number of batches.
-            on_step: Receives every step.
-        """
-        attack = self.attacks.of(plan)
-        pending = attack.initialisation.pending_steps
-        steps = pending + plan.steps_per_batch
-        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches, preparation=pending)
-        with deterministic(self._deterministic):
-            return attack.run(tasks, batch=batch, counter=counter)
-
 
 def _run(
     attacker: Attacker,
@@ -352,6 +313,7 @@ def _run(
         notes=[*notes, *([sentence] if overlap is not None and (sentence := overlap.sentence()) else [])],
         resume=resume,
         overlap=overlap,
+        workers=attacker.workers,
     )
 
 

@@ -12,29 +12,25 @@ from numpy.typing import NDArray
 from arcinvert.attack import Task
 from arcinvert.batches import Batch
 from arcinvert.evaluation.calibration import thresholds
-from arcinvert.evaluation.crops import to_crop_size
-from arcinvert.evaluation.judges import Judge
-from arcinvert.evaluation.scores import Verdict, judge_images, summarise
+from arcinvert.evaluation.scores import Verdict, summarise
 from arcinvert.output.contact_sheet import SHEET_IDENTITIES, SHEET_SAMPLES
 from arcinvert.output.journal import FinishedBatch
 from arcinvert.output.sheet import Shown
 from arcinvert.subjects.subject import Subject
 from recognition.errors import InputError
 from recognition.files import safe_name
-from recognition.images import read_image, to_uint8, write_png
+from recognition.images import read_image, write_png
 
 
 class Records:
     """What stays of finished batches: records, the first images for the sheet; without a folder, all images.
 
     Args:
-        judge: Judges the images.
-        floor: The mean face, uint8 112x112.
         folder: Where to write the images; None keeps them.
     """
 
-    def __init__(self, judge: Judge, floor: NDArray[np.uint8], folder: Path | None) -> None:
-        self._judge, self._folder, self._floor = judge, folder, floor
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
         self._stems: dict[tuple[str, str], str] = {}
         # How often a name was wanted, so that many subjects of one name need no search each.
         self._taken: dict[str, int] = {}
@@ -43,12 +39,9 @@ class Records:
         self.shown: list[Shown] = []
 
     def add(self, batch: Batch) -> list[dict[str, Any]]:
-        """Judge a batch and write its images, completely or not at all; return its records."""
-        images = to_uint8(batch.inversion.images)
-        references = [task.subject.reference for task in batch.tasks]
-        verdicts = judge_images(
-            self._judge, list(to_crop_size(images)), self._floor, references, thresholds()
-        )
+        """Write a batch's images, completely or not at all; return its records."""
+        judged = batch.judged
+        images = judged.images
         samples = [
             {
                 "image": self._file_name(task),
@@ -60,12 +53,10 @@ class Records:
                 "sample": task.sample,
                 "attacked_similarity": similarity,
                 "judge": asdict(verdict),
-                "steps": batch.inversion.steps,
-                "seconds": round(batch.seconds, 2),
+                "steps": judged.steps,
+                "seconds": round(judged.seconds, 2),
             }
-            for task, similarity, verdict in zip(
-                batch.tasks, batch.inversion.similarity.tolist(), verdicts, strict=True
-            )
+            for task, similarity, verdict in zip(batch.tasks, judged.similarity, judged.verdicts, strict=True)
         ]
         if self._folder is None:
             self.images.extend(images)

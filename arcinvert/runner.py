@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.attacked import describe_model, environment, network_digest
-from arcinvert.batches import BatchAttacker, Batches
+from arcinvert.batches import BatchAttacker, Batches, BatchWork
 from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import Judge
 from arcinvert.inversion.progress import OnStep
+from arcinvert.inversion.result import StopInversion
 from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.output.folder import RESULT_NAME, SCHEMA, SHEET_NAME, output_folder, write_json
 from arcinvert.output.journal import FinishedBatch, Journal, has_finished
@@ -28,6 +29,7 @@ from arcinvert.plan import AttackPlan
 from arcinvert.records import Records, summary_of
 from arcinvert.run import Run, WrittenImages
 from arcinvert.subjects.subject import Subject
+from arcinvert.workers.base import InProcess, Workers
 from recognition.content import content_digest
 from recognition.errors import InputError
 from recognition.images import to_uint8, write_png
@@ -51,11 +53,13 @@ def run_plan(
     overlap: Overlap | None = None,
     attacked: dict[str, Any] | None = None,
     access: Callable[[], dict[str, Any]] | None = None,
+    workers: Workers | None = None,
 ) -> Run:
     """Attack the subjects, judge and describe the images, and write everything, completely or not at all.
 
     Ctrl-C keeps the batches that are finished. `StopInversion` raised in `progress` also keeps the running
-    one as it is. A run that was interrupted or killed goes on where it was if it is repeated with `resume`.
+    one as it is, unless other processes compute it. A run that was interrupted or killed goes on where it was
+    if it is repeated with `resume`.
 
     Args:
         attacker: Runs batches.
@@ -74,6 +78,7 @@ def run_plan(
         attacked: What the attacked network is, for the result; None describes the attacker's.
         access: Returns, after the last batch, how the attacked network was accessed; None where it was by its
             weights.
+        workers: Where batches are computed; None computes them here, one by one.
 
     Raises:
         InputError: If the folder cannot be written, another run writes it, or not even one image fits into
@@ -87,20 +92,18 @@ def run_plan(
         floor = to_crop_size(to_uint8(attacker.knowledge.mean_face)[None])[0]
         journal = Journal(folder, lambda: _identity(attacker, plan, subjects, judge, command))
         anew = _anew(journal.changed)
-        records, batches, interrupted = (
-            Records(judge, floor, folder),
-            Batches(attacker, plan, subjects, progress),
-            False,
-        )
+        work = BatchWork(attacker, plan, judge, floor)
+        records, interrupted = Records(folder), False
+        batches = Batches(work, subjects, progress, workers or InProcess())
         for finished in journal.finished:
             records.restore(finished, batches.skip(finished))
         try:
             for batch in batches:
                 samples = records.add(batch)
-                interrupted = batch.inversion.stopped
+                interrupted = batch.judged.stopped
                 if not interrupted:
                     journal.add(FinishedBatch(batch.number, batch.first, batches.size, samples))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StopInversion):
             # With nothing finished there is nothing to write.
             if not records.samples:
                 raise

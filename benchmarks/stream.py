@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from arcinvert import Attacker, records
+from arcinvert import Attacker, batches
 from arcinvert.evaluation.scores import Verdict
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
@@ -43,7 +43,7 @@ def measure(folder: Path, count: int, steps: int, batch_size: int, *, judged: bo
     keep_freed_memory()
     if not judged:
         nothing = Verdict(None, None, None, None, None, None, False)
-        records.judge_images = lambda judge, images, *_: [nothing] * len(images)
+        batches.judge_images = lambda judge, images, *_: [nothing] * len(images)
     templates = folder / f"{count}.npy"
     np.save(templates, np.random.default_rng(0).normal(size=(count, DIM)).astype(np.float32))
     start = time.monotonic()

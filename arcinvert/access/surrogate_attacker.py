@@ -291,6 +291,10 @@ class BatchesOnSurrogate:
         self.device, self.dtype = inner.device, inner.dtype
         self._surrogate, self._person_of = surrogate, person_of
 
+    def prepare(self, plan: AttackPlan, on_step: OnStep | None = None) -> None:
+        """Do what the first batch of a plan needs and no later one repeats."""
+        self._surrogate.attacker.prepare(plan, on_step)
+
     def run_batch(
         self,
         tasks: Sequence[Task],

@@ -1,7 +1,7 @@
 """The one place where an audit meets the attack."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -15,6 +15,7 @@ from arcinvert.attacker import Attacker
 from arcinvert.audit.options import AuditOptions
 from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.scores import Reference
+from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion, Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.knowledge import Knowledge
@@ -31,9 +32,6 @@ from recognition.recogniser import Recogniser
 BATCH = 16
 #: Steps that measure the speed of an attack.
 _PROBE_STEPS = 4
-
-#: Called after every step of an attack.
-OnStep = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -80,6 +78,10 @@ class NetworkAttack:
         """Optimiser steps that the next batch takes to prepare the initialisation."""
         return self._attacker.attacks.of(self.plan).initialisation.pending_steps
 
+    def prepare(self, on_step: OnStep | None = None) -> None:
+        """Do what the first batch needs and no later one repeats; `on_step` receives its steps."""
+        self._attacker.prepare(self.plan, on_step)
+
     @property
     def mean_face(self) -> NDArray[np.uint8]:
         """The mean face of the attacker's knowledge, uint8 (112, 112, 3): what knowing nobody gives."""
@@ -111,7 +113,7 @@ class NetworkAttack:
             names: The identities; the class names where classes are attacked.
             templates: Shape (identities, dim), what is attacked.
             number: The batch's number, which random numbers follow from.
-            on_step: Called after every step.
+            on_step: Receives every step.
 
         Raises:
             InputError: If the batch does not fit into memory.
@@ -139,9 +141,7 @@ class NetworkAttack:
 
     def _reconstruct(self, subjects: Sequence[Subject], on_step: OnStep | None, number: int) -> Inversion:
         """Return the inversion of the batch of this number."""
-        return self._attacker.reconstruct(
-            subjects, self.plan, on_step=None if on_step is None else lambda _: on_step()
-        )
+        return self._attacker.reconstruct(subjects, self.plan, on_step=on_step)
 
     def _subject(self, name: str, template: NDArray[np.floating[Any]], key: str) -> Subject:
         if self.plan.target == "class":

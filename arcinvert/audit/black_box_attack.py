@@ -14,8 +14,9 @@ from arcinvert.access.target import Target, open_target
 from arcinvert.attack import Task
 from arcinvert.attacked import as_recogniser
 from arcinvert.attacker import Attacker
-from arcinvert.audit.attack import NetworkAttack, OnStep, attack_options
+from arcinvert.audit.attack import NetworkAttack, attack_options
 from arcinvert.audit.options import AuditOptions
+from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects.subject import Subject
@@ -73,7 +74,7 @@ class BlackBoxAttack(NetworkAttack):
             [people[task.subject.name] for task in tasks],
             batch=0,
             batches=1,
-            on_step=None if on_step is None else lambda _: on_step(),
+            on_step=on_step,
         )
 
 

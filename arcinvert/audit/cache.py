@@ -10,7 +10,7 @@ import time
 import types
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,13 +43,16 @@ class Cache:
     Args:
         folder: Made if it does not exist.
         plan: What decides the units, by part, as JSON; units of another plan are removed.
+        others: Folders of the same work that are only read, such as those of other shards.
 
     Raises:
         InputError: If the folder cannot be written, or holds something else.
     """
 
-    def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, plan: Mapping[str, Any], others: Callable[[], Iterable[Path]] = tuple
+    ) -> None:
+        self.folder, self._others = folder, others
         #: What has changed since the units there were made, which are gone; empty if nothing has.
         self.changed: list[str] = []
         path = folder / _PLAN
@@ -83,21 +86,20 @@ class Cache:
         if (found := self.read(key, kind)) is not None:
             return found
         made = make()
-        with atomic_path(self._path(key), mode=0o600) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **dict(_flatten("", made)))
+        self.write(key, made)
         return made
+
+    def write(self, key: str, unit: Any) -> None:
+        """Write the unit of a key, completely or not at all."""
+        with atomic_path(_file(self.folder, key), mode=0o600) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **dict(_flatten("", unit)))
 
     def read(self, key: str, kind: type[Unit]) -> Unit | None:
         """Return the unit of a key; None if it is missing or damaged."""
-        try:
-            with self._path(key).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                unit: Unit = _restore(kind, "", {name: file[name] for name in file.files})
-                return unit
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
-            # A machine that lost its power may leave a file without its content.
-            return None
+        if (found := _read(_file(self.folder, key), kind)) is not None:
+            return found
+        units = (_read(_file(folder, key), kind) for folder in self._others())
+        return next((unit for unit in units if unit is not None), None)
 
     def remove(self) -> None:
         """Remove the folder, but not what others put into it."""
@@ -106,12 +108,32 @@ class Cache:
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
-    def has(self, key: str) -> bool:
-        """Return whether there is a file for a key."""
-        return self._path(key).exists()
 
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.npz"
+def read_plan(folder: Path) -> dict[str, Any]:
+    """Return what decides the units of a folder, by part.
+
+    Raises:
+        InputError: If it is no folder of an audit's work.
+    """
+    plan: dict[str, Any] = _read_plan(folder / _PLAN)["plan"]
+    return plan
+
+
+def _file(folder: Path, key: str) -> Path:
+    return folder / f"{key}.npz"
+
+
+def _read(path: Path, kind: type[Unit]) -> Unit | None:
+    """Return the unit of a file; None if it is missing or damaged."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            unit: Unit = _restore(kind, "", {name: file[name] for name in file.files})
+            return unit
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+        # A machine that lost its power may leave a file without its content.
+        return None
 
 
 def _flatten(name: str, value: Any) -> Iterator[tuple[str, NDArray[Any]]]:

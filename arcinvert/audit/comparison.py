@@ -1,22 +1,23 @@
 """The table of defences: the same attack on the same people, row by row, and what each defence costs."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arcinvert.audit.attack import NetworkAttack, Reconstructions, load_attack, plan_differences
+from arcinvert.audit.attack import NetworkAttack, load_attack, plan_differences
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.defences.base import Adversary, Defence, NetworkDefence, TemplateDefence, unit_norm
 from arcinvert.audit.defences.cost import Cost, measure_cost
+from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.inputs import templates_of
-from arcinvert.audit.pipeline import Enrolled, Pipeline, joined
+from arcinvert.audit.pipeline import Pipeline
 from arcinvert.audit.plan import BASELINE, WITHOUT_KEY, compared_people, row_names
-from arcinvert.audit.units import AttackUnit, CalibrationUnit, VariantUnit, labels_of, repeated, texts
+from arcinvert.audit.units import AttackUnit, CalibrationUnit, VariantUnit, joined, labels_of, repeated, texts
 from arcinvert.evaluation.judges import RecogniserJudge
 from arcinvert.evaluation.similarity import Array, similarity
 from arcinvert.recipes import KnowledgeName
@@ -73,6 +74,27 @@ class _Attacker:
     knowledge: KnowledgeName = "weights"
 
 
+@dataclass(frozen=True)
+class PlannedRow:
+    """A row before its attack.
+
+    Args:
+        title: What its reconstructions are kept under.
+        attack: The attack.
+        names: Whom it inverts.
+        templates: Shape (people, dim), what it inverts of them.
+        finish: Returns the row, of the reconstructions.
+        of_audit: Whether the audit's own attack on everybody is this one.
+    """
+
+    title: str
+    attack: NetworkAttack
+    names: list[str]
+    templates: NDArray[np.floating]
+    finish: Callable[[AttackUnit], Row]
+    of_audit: bool = False
+
+
 class Comparison:
     """Attacks every defence of an audit with the plan of its main attack.
 
@@ -81,7 +103,8 @@ class Comparison:
         cohort: The people of the audit.
         enrolled: Those attacked.
         calibration: Those outside the attack, whose templates are the adversary's public faces.
-        attacked: The audit's own attack on all enrolled, which is the baseline if all are compared.
+        attacked: The audit's own attack on all enrolled, which is the baseline if all are compared; None if
+            no rows are wanted.
     """
 
     def __init__(
@@ -90,38 +113,57 @@ class Comparison:
         cohort: Cohort,
         enrolled: Enrolled,
         calibration: CalibrationUnit,
-        attacked: AttackUnit,
+        attacked: AttackUnit | None,
     ) -> None:
         self._pipeline, self._cohort, self._calibration = pipeline, cohort, calibration
         count = compared_people(pipeline.inputs, len(enrolled.names))
-        self._whole = attacked if count == len(enrolled.names) else None
+        self._everybody, self._attacked = count == len(enrolled.names), attacked
         self._names: list[str] = enrolled.names[:count].tolist()
         self._templates = enrolled.templates[:count].astype(np.float64)
         self._seed = pipeline.inputs.options.seed
 
     def rows(self) -> list[Row]:
         """Return the rows, the baseline first; none if nothing is compared."""
-        inputs = self._pipeline.inputs
-        if not row_names(inputs):
-            return []
-        rows = [self._baseline()]
-        for defence in inputs.defences:
-            rows += self._rows_of(defence)
-        rows += [self._variant(name, model) for name, model in inputs.options.variant_models().items()]
+        rows = []
+        for planned in self._planned():
+            found = self._attacked if planned.of_audit else joined(self._reconstructed(planned))
+            if found is None:
+                raise ValueError("expected the audit's own attack, got none")
+            rows.append(planned.finish(found))
         return rows
 
-    def _baseline(self) -> Row:
-        cost, attack = self._cost(None), self._pipeline.inputs.attack
-        return self._row(BASELINE, _Attacker("the template"), cost, attack, found=self._whole)
+    def reconstruct(self) -> None:
+        """Make the reconstructions of the rows, of a shard its own, without the rows."""
+        for planned in self._planned():
+            if not planned.of_audit:
+                self._reconstructed(planned)
 
-    def _rows_of(self, defence: Defence) -> list[Row]:
+    def _planned(self) -> Iterator[PlannedRow]:
+        inputs = self._pipeline.inputs
+        if not row_names(inputs):
+            return
+        yield self._baseline()
+        for defence in inputs.defences:
+            yield from self._rows_of(defence)
+        for name, model in inputs.options.variant_models().items():
+            yield self._variant(name, model)
+
+    def _reconstructed(self, planned: PlannedRow) -> list[AttackUnit]:
+        return self._pipeline.attack_row(planned.attack, planned.title, planned.names, planned.templates)
+
+    def _baseline(self) -> PlannedRow:
+        cost, attack = self._cost(None), self._pipeline.inputs.attack
+        planned = self._row(BASELINE, _Attacker("the template"), cost, attack)
+        return replace(planned, of_audit=self._everybody)
+
+    def _rows_of(self, defence: Defence) -> list[PlannedRow]:
         if isinstance(defence, NetworkDefence):
             return [self._network_row(defence)]
         if isinstance(defence, TemplateDefence):
             return self._template_rows(defence)
         raise TypeError(f"no row for {type(defence).__name__}")
 
-    def _template_rows(self, defence: TemplateDefence) -> list[Row]:
+    def _template_rows(self, defence: TemplateDefence) -> list[PlannedRow]:
         """Return a row for the adversary with the key, if there is one, and one for that without."""
         keys = [derive_seed(self._seed, "own key", "attacked", row) for row in range(len(self._names))]
         adversary = Adversary(self._templates.shape[1], self._public().astype(np.float64))
@@ -142,19 +184,22 @@ class Comparison:
 
     def _estimated(
         self, defence: TemplateDefence, title: str, attacker: _Attacker, cost: Cost, estimates: Array
-    ) -> Row:
+    ) -> PlannedRow:
         """Return the row of a template defence whose adversary inverts estimates, (people, dim)."""
         attack = self._pipeline.inputs.attack.against_template_defence(self._names, estimates)
-        found = None
-        if defence.same_estimate and attacker.key == "unknown":
-            # One inversion serves everybody, as nobody's estimate differs from another's.
-            found = self._reconstructed(title, attack, self._names[:1], estimates[:1])
-            found = repeated(found, len(self._names))
-        return self._row(
-            defence.label, attacker, cost, attack, estimates, found=found, title=title, defence=defence
+        planned = self._row(defence.label, attacker, cost, attack, estimates, title=title, defence=defence)
+        if not (defence.same_estimate and attacker.key == "unknown"):
+            return planned
+        # One inversion serves everybody, as nobody's estimate differs from another's.
+        everybody = len(self._names)
+        return replace(
+            planned,
+            names=self._names[:1],
+            templates=estimates[:1],
+            finish=lambda found: planned.finish(repeated(found, everybody)),
         )
 
-    def _network_row(self, defence: NetworkDefence) -> Row:
+    def _network_row(self, defence: NetworkDefence) -> PlannedRow:
         attack = self._pipeline.inputs.attack
         hardened = defence.harden(attack.recogniser)
         measured = defence.measure(hardened, self._public_faces(hardened.input_size))
@@ -162,7 +207,7 @@ class Comparison:
         attacker = _Attacker(defence.held("statistics" in against.plan.knowledge_used))
         return self._row(defence.label, attacker, self._cost(None), against, defence=defence)
 
-    def _variant(self, name: str, model: str) -> Row:
+    def _variant(self, name: str, model: str) -> PlannedRow:
         """Return the row of another network: the same people, its own templates, attacked alike."""
         inputs = self._pipeline.inputs
         attack = load_attack(inputs.options, model)
@@ -183,19 +228,22 @@ class Comparison:
 
         unit = self._pipeline.cache.get_or_compute(f"variant-{slug}", VariantUnit, make)
         cost = measure_cost(None, unit.embeddings, labels_of(unit.names), seed=self._seed)
-        found = self._reconstructed(f"variant {name}", attack, self._names, unit.templates)
-        return Row(
-            name,
-            None,
-            AS_IT_IS,
-            "weights",
-            "the template",
-            cost,
-            np.ones(len(self._names)),
-            _judges(found),
-            found.similarity,
-            self._differences(attack, _OF_ANOTHER_NETWORK),
-        )
+
+        def finish(found: AttackUnit) -> Row:
+            return Row(
+                name,
+                None,
+                AS_IT_IS,
+                "weights",
+                "the template",
+                cost,
+                np.ones(len(self._names)),
+                _judges(found),
+                found.similarity,
+                self._differences(attack, _OF_ANOTHER_NETWORK),
+            )
+
+        return PlannedRow(f"variant {name}", attack, self._names, unit.templates, finish)
 
     def _row(
         self,
@@ -205,10 +253,9 @@ class Comparison:
         attack: NetworkAttack,
         estimates: Array | None = None,
         *,
-        found: AttackUnit | None = None,
         title: str | None = None,
         defence: Defence | None = None,
-    ) -> Row:
+    ) -> PlannedRow:
         """Return a row of the attacked network.
 
         Args:
@@ -217,40 +264,32 @@ class Comparison:
             cost: What the defence costs.
             attack: The attack.
             estimates: What is inverted, (people, dim); None inverts the templates themselves.
-            found: The reconstructions, if they are there already.
             title: What the reconstructions are kept under; None takes the name.
             defence: The defence; None for the baseline.
         """
         inverted = self._templates if estimates is None else estimates
         recovered = similarity(unit_norm(inverted.astype(np.float64)), self._templates, "cosine")
-        if found is None:
-            found = self._reconstructed(title or name, attack, self._names, inverted)
-        return Row(
-            name,
-            attacker.key,
-            attacker.how,
-            attacker.knowledge,
-            attacker.held,
-            cost,
-            recovered,
-            _judges(found),
-            found.similarity,
-            self._differences(attack, defence.changes if defence else frozenset()),
-        )
+
+        def finish(found: AttackUnit) -> Row:
+            return Row(
+                name,
+                attacker.key,
+                attacker.how,
+                attacker.knowledge,
+                attacker.held,
+                cost,
+                recovered,
+                _judges(found),
+                found.similarity,
+                self._differences(attack, defence.changes if defence else frozenset()),
+            )
+
+        return PlannedRow(title or name, attack, self._names, inverted, finish)
 
     def _differences(self, attack: NetworkAttack, implied: frozenset[str]) -> dict[str, str]:
         """Return what an attack does in place of the baseline's, but for the fields that are implied."""
         found = plan_differences(attack.plan, self._pipeline.inputs.attack.plan)
         return {name: text for name, text in found.items() if name not in implied}
-
-    def _reconstructed(
-        self, title: str, attack: NetworkAttack, names: Sequence[str], templates: NDArray[np.floating]
-    ) -> AttackUnit:
-        def judged(found: Reconstructions, _: slice) -> AttackUnit:
-            embeddings = self._pipeline.judge(found.images)
-            return AttackUnit(found.images, found.similarity, found.face_detected, embeddings, {})
-
-        return joined(self._pipeline.run(attack, f"row {title}", names, templates, judged))
 
     def _cost(self, defence: TemplateDefence | None) -> Cost:
         return measure_cost(defence, self._public(), labels_of(self._calibration.names), seed=self._seed)

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from arcinvert.audit.attributes import SkinTones
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.comparison import Comparison, Row
+from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.evidence import VerifierEvidence
 from arcinvert.audit.inputs import LIBRARIES, AuditInputs
 from arcinvert.audit.overlap import AuditOverlap
-from arcinvert.audit.pipeline import Enrolled, Pipeline, joined
+from arcinvert.audit.pipeline import Pipeline
 from arcinvert.audit.shipped import shipped_thresholds
-from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, labels_of
+from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, joined, labels_of
 from arcinvert.evaluation.judges import Judge
 from arcinvert.evaluation.perceptual import find_lpips
 from arcinvert.evaluation.similarity import Array
@@ -89,7 +90,7 @@ def gather_findings(
     """
     inputs = pipeline.inputs
     lpips, lpips_reason = find_lpips()
-    found = joined(pipeline.attack(enrolled, lpips))
+    found = joined(pipeline.attack(enrolled, lpips=lpips is not None))
     rows = Comparison(pipeline, cohort, enrolled, calibration, found).rows() if cohort else []
     names = enrolled.names.tolist()
     judges = [

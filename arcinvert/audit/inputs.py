@@ -128,17 +128,15 @@ class AuditInputs:
         rows = len(self.table.identities) if self.table else 0
         return rows if people is None else min(people, rows)
 
-    def templates(self, names: Sequence[str], sources: Sequence[Crop]) -> NDArray[np.float32]:
-        """Return what is attacked of each person: the database's template, or what the network makes.
+    def stored(self, names: Sequence[str]) -> dict[str, NDArray[np.float32]] | None:
+        """Return the database's template of each person; None without a database."""
+        table = self.table
+        return None if table is None else {name: table.templates[self._rows[name]] for name in names}
 
-        Args:
-            names: The people.
-            sources: Their first photographs' crops.
-        """
-        if self.table is None:
-            return templates_of(self.recogniser, self.options.target, names, sources)
-        rows = [self.table.identities.index(name) for name in names]
-        return self.table.templates[rows]
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """The row of each identity of the database."""
+        return {} if self.table is None else {name: row for row, name in enumerate(self.table.identities)}
 
     def fingerprint(self) -> dict[str, Any]:
         """Return everything that decides the work on disk, as JSON."""

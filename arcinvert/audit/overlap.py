@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from arcinvert.audit.cohort import Cohort
+from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.inputs import AuditInputs
-from arcinvert.audit.pipeline import Enrolled
 from arcinvert.knowledge.overlap import attack_overlap
 from arcinvert.knowledge.public_photographs import Overlap
 from recognition.errors import InputError

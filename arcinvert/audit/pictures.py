@@ -3,7 +3,8 @@
 from typing import Any
 
 from arcinvert.audit.attack import batches
-from arcinvert.audit.pipeline import Enrolled, Pipeline, attack_key
+from arcinvert.audit.enrolled import Enrolled
+from arcinvert.audit.pipeline import Pipeline, attack_key
 from arcinvert.audit.report.document import Picture
 from arcinvert.audit.units import AttackUnit
 
@@ -34,7 +35,7 @@ def choose_pictures(
 def _picture(pipeline: Pipeline, enrolled: Enrolled, pseudonym: str, index: int) -> Picture:
     shown = []
     if pipeline.inputs.options.pictures == "all":
-        crops = pipeline.crops(enrolled, index)
+        crops = enrolled.crops(pipeline.cache, index)
         if crops is not None:
             shown = [("photograph", crops[0]), ("another photograph", crops[1])]
     for number, part in enumerate(batches(len(enrolled.names), pipeline.inputs.attack.plan.samples)):

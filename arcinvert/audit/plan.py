@@ -7,6 +7,8 @@ from arcinvert.audit.attack import BATCH, batches
 from arcinvert.audit.defences.base import Defence, NetworkDefence, TemplateDefence
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.audit.robustness import TRANSFORMS
+from arcinvert.workers.base import Workers
+from arcinvert.workers.options import Shard
 
 #: Measured on two cores: seconds to detect and align a photograph, and to judge a crop by dlib.
 _ALIGN_SECONDS, _JUDGE_SECONDS = 0.03, 0.06
@@ -33,6 +35,7 @@ class AuditPlan:
         seconds_per_step: Measured seconds of one step of a full batch.
         seconds: Estimated seconds of the whole audit.
         notes: Sentences about how the attack was fitted to the people that there are.
+        spread: What computes, in words; None for one process that does everything.
     """
 
     network: str
@@ -47,6 +50,7 @@ class AuditPlan:
     seconds_per_step: float
     seconds: float
     notes: tuple[str, ...] = ()
+    spread: str | None = None
 
     def lines(self, out: Path) -> list[str]:
         """Return the plan as sentences.
@@ -63,23 +67,26 @@ class AuditPlan:
             f"Calibrated on: {self.calibration} photographs of people outside the attack",
             *self.notes,
             f"Defences compared on {self.compared} identities: {', '.join(self.rows) or 'none'}",
+            *([] if self.spread is None else [f"Computed by: {self.spread}"]),
             f"Time: about {self.seconds / 60:.0f} minutes; a stopped audit goes on from {out}-work",
             f"Writes: {out}/report.html, report.pdf, report.md, audit.json",
         ]
 
 
-def plan_audit(inputs: AuditInputs, seconds_per_step: float) -> AuditPlan:
+def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, shard: Shard) -> AuditPlan:
     """Return the plan of an audit.
 
     Args:
         inputs: What the audit works on.
         seconds_per_step: Measured seconds of one step of a full batch.
+        workers: Where the work is done.
+        shard: The part of the work.
 
     Raises:
         InputError: If nobody can be attacked, or too few people are outside the attack.
     """
     attack = inputs.attack.plan
-    people = affordable_people(inputs, seconds_per_step)
+    people = affordable_people(inputs, seconds_per_step, workers.count)
     cohort = inputs.sample_cohort(people)
     attacked = len(cohort.attacked) if cohort else inputs.table_rows(people)
     calibration = len(cohort.calibration) if cohort else 0
@@ -87,8 +94,10 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float) -> AuditPlan:
     compared = compared_people(inputs, attacked)
     photographs = calibration + 2 * attacked if cohort else 0
     judged = photographs + ((1 + len(TRANSFORMS)) * attacked + compared * len(rows)) * attack.samples
-    seconds = total_steps(inputs, attacked) * seconds_per_step
-    seconds += photographs * _ALIGN_SECONDS + judged * _JUDGE_SECONDS
+    seconds = total_steps(inputs, attacked, shard) * seconds_per_step
+    seconds += (photographs * _ALIGN_SECONDS + judged * _JUDGE_SECONDS) / shard.count
+    parts = [f"part {shard.number} of {shard.count}"] if shard.count > 1 else []
+    parts += [] if workers.in_process else [workers.describe()]
     return AuditPlan(
         network=inputs.recogniser.name,
         target=inputs.options.target,
@@ -100,12 +109,13 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float) -> AuditPlan:
         rows=rows,
         compared=compared,
         seconds_per_step=seconds_per_step,
-        seconds=seconds,
+        seconds=seconds / workers.count,
+        spread=", ".join(parts) or None,
         notes=cohort.notes if cohort else (),
     )
 
 
-def affordable_people(inputs: AuditInputs, seconds_per_step: float) -> int | None:
+def affordable_people(inputs: AuditInputs, seconds_per_step: float, workers: int = 1) -> int | None:
     """Return how many people to attack within --people and --minutes; None attacks all.
 
     The time is that of the attack alone, which takes nearly all of an audit.
@@ -115,7 +125,7 @@ def affordable_people(inputs: AuditInputs, seconds_per_step: float) -> int | Non
         return people
     plan = inputs.attack.plan
     each = plan.steps_per_batch * seconds_per_step / BATCH + _JUDGE_SECONDS * (1 + len(TRANSFORMS))
-    allowed = max(2, int(minutes * 60 / (each * plan.samples)))
+    allowed = max(2, int(minutes * 60 * workers / (each * plan.samples)))
     return allowed if people is None else min(people, allowed)
 
 
@@ -138,8 +148,8 @@ def compared_people(inputs: AuditInputs, attacked: int) -> int:
     return min(inputs.options.defence_people or 0, attacked) if row_names(inputs) else 0
 
 
-def total_steps(inputs: AuditInputs, attacked: int) -> int:
-    """Return the optimiser steps of all batches of an audit."""
+def total_steps(inputs: AuditInputs, attacked: int, shard: Shard | None = None) -> int:
+    """Return the optimiser steps of all batches of an audit, or of those of a shard."""
     plan, compared = inputs.attack.plan, compared_people(inputs, attacked)
     count = len(batches(attacked, plan.samples))
     if names := row_names(inputs):
@@ -147,7 +157,8 @@ def total_steps(inputs: AuditInputs, attacked: int) -> int:
         # The audit's own attack is the baseline if everybody is compared.
         whole = len(names) - alike - (compared == attacked)
         count += whole * len(batches(compared, plan.samples)) + alike * len(batches(1, plan.samples))
-    return plan.preparation_steps * _preparations(inputs) + plan.steps_per_batch * count
+    own = count if shard is None else sum(shard.has(number) for number in range(count))
+    return plan.preparation_steps * _preparations(inputs) + plan.steps_per_batch * own
 
 
 def _preparations(inputs: AuditInputs) -> int:

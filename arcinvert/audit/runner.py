@@ -3,22 +3,29 @@
 import contextlib
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from arcinvert.audit.assemble import assemble
-from arcinvert.audit.cache import Cache
+from arcinvert.audit.cache import Cache, read_plan
+from arcinvert.audit.comparison import Comparison
 from arcinvert.audit.findings import gather_findings
-from arcinvert.audit.inputs import AuditInputs, open_inputs
+from arcinvert.audit.inputs import open_inputs
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.overlap import find_audit_overlap
 from arcinvert.audit.pictures import choose_pictures
-from arcinvert.audit.pipeline import Pipeline, Progress, StepCounter
+from arcinvert.audit.pipeline import Pipeline
 from arcinvert.audit.plan import AuditPlan, affordable_people, plan_audit, total_steps
+from arcinvert.audit.progress import Progress, StepCounter
 from arcinvert.audit.pseudonyms import Pseudonyms
 from arcinvert.audit.report import write_audit
+from arcinvert.audit.shards import checked_shards, other_shards, shard_folder
 from arcinvert.audit.subgroups import read_groups
 from arcinvert.audit.units import SpeedUnit
+from arcinvert.evaluation.perceptual import find_lpips
+from arcinvert.workers.base import InProcess, Workers
+from arcinvert.workers.options import Shard
 from recognition.errors import InputError
 from recognition.files import printable, safe_name
 from recognition.images import remove_leftovers
@@ -36,6 +43,7 @@ def run_audit(
     *,
     keep_work: bool = False,
     progress: Progress = lambda done, steps: None,
+    workers: Workers | None = None,
 ) -> dict[str, Any]:
     """Audit, write the report, and return the content of audit.json.
 
@@ -47,11 +55,102 @@ def run_audit(
         out: The report's folder; the work and the key file are beside it.
         keep_work: Whether the intermediate results stay when the report is done.
         progress: Called with the optimiser steps done, and how many there are.
+        workers: Where the work is done, opened; None does it here, piece by piece.
 
     Raises:
         InputError: If something given cannot be used, or another run writes the same report.
     """
     inputs = open_inputs(options)
+    with _report_folder(out) as folder:
+        cache = Cache(work_folder(folder), inputs.fingerprint())
+        _log_changes(cache)
+        pipeline = Pipeline(inputs, cache, StepCounter(progress), workers=workers)
+        result = _carry_out(pipeline, folder)
+        if not keep_work:
+            cache.remove()
+    return result
+
+
+def run_shard(
+    options: AuditOptions,
+    out: Path,
+    shard: Shard,
+    *,
+    progress: Progress = lambda done, steps: None,
+    workers: Workers | None = None,
+) -> Path:
+    """Do a shard's part of an audit, without the report, and return the folder of its work.
+
+    Args:
+        options: Everything that decides the audit.
+        out: The report's folder, which `merge_shards` writes; the work is beside it.
+        shard: The part.
+        progress: Called with the optimiser steps done, and how many there are.
+        workers: Where the work is done, opened; None does it here, piece by piece.
+
+    Raises:
+        InputError: If something given cannot be used, or another run does the same part.
+    """
+    if options.minutes is not None:
+        raise InputError(
+            "minutes: expected none with --shard, since each machine would choose another number of people; "
+            "give --people"
+        )
+    inputs = open_inputs(options)
+    out = Path(os.path.realpath(out))
+    folder = shard_folder(out, shard)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder))
+        except OSError as error:
+            raise _unwritable(folder, error.strerror) from None
+        plan = inputs.fingerprint()
+        cache = Cache(folder, plan, other_shards(out, shard, plan))
+        _log_changes(cache)
+        pipeline = Pipeline(inputs, cache, StepCounter(progress), workers=workers, shard=shard)
+        cohort = inputs.sample_cohort(inputs.options.people)
+        calibration, enrolled = pipeline.calibrate(cohort), pipeline.enrol(cohort, inputs.options.people)
+        find_audit_overlap(inputs, cohort, enrolled)
+        pipeline.counter.total = total_steps(inputs, len(enrolled.names), shard)
+        pipeline.attack(enrolled, lpips=find_lpips()[0] is not None)
+        if cohort is not None:
+            Comparison(pipeline, cohort, enrolled, calibration, None).reconstruct()
+    return folder
+
+
+def merge_shards(options: AuditOptions, out: Path, *, keep_work: bool = False) -> dict[str, Any]:
+    """Write the report of the work of all shards, and return the content of audit.json.
+
+    Args:
+        options: Those of the shards; options of the report alone may differ.
+        out: The report's folder, which the shards' work is beside.
+        keep_work: Whether the shards' work stays when the report is done.
+
+    Raises:
+        InputError: If a shard is missing or not finished, or is of other options or inputs.
+    """
+    inputs = open_inputs(options)
+    plan = inputs.fingerprint()
+    with _report_folder(out) as folder:
+        shards = checked_shards(folder, plan)
+        cache = Cache(work_folder(folder), plan, lambda: shards)
+        result = _carry_out(
+            Pipeline(inputs, cache, StepCounter(lambda done, steps: None), merging=True), folder
+        )
+        if not keep_work:
+            for one in (cache, *(Cache(shard, read_plan(shard)) for shard in shards)):
+                one.remove()
+    return result
+
+
+@contextlib.contextmanager
+def _report_folder(out: Path) -> Iterator[Path]:
+    """Hold the folder of a report, which is made; yield it without links.
+
+    Raises:
+        InputError: If it cannot be written, or another run writes it.
+    """
     out = Path(os.path.realpath(out))
     with contextlib.ExitStack() as stack:
         try:
@@ -61,20 +160,21 @@ def run_audit(
             out.mkdir(exist_ok=True)
             remove_leftovers(out)
         except OSError as error:
-            raise InputError(
-                f"{printable(out)}: cannot be written ({error.strerror}); choose another --out"
-            ) from None
+            raise _unwritable(out, error.strerror) from None
         if not os.access(out, os.W_OK | os.X_OK):
-            raise InputError(f"{printable(out)}: cannot be written (no permission); choose another --out")
-        cache = Cache(work_folder(out), inputs.fingerprint())
-        if cache.changed:
-            _log.warning(
-                "started anew, as this changed since the audit was stopped: %s", ", ".join(cache.changed)
-            )
-        result = _carry_out(inputs, cache, out, progress)
-        if not keep_work:
-            cache.remove()
-    return result
+            raise _unwritable(out, "no permission")
+        yield out
+
+
+def _unwritable(folder: Path, reason: str | None) -> InputError:
+    return InputError(f"{printable(folder)}: cannot be written ({reason}); choose another --out")
+
+
+def _log_changes(cache: Cache) -> None:
+    if cache.changed:
+        _log.warning(
+            "started anew, as this changed since the audit was stopped: %s", ", ".join(cache.changed)
+        )
 
 
 def work_folder(out: Path) -> Path:
@@ -87,11 +187,11 @@ def key_file(out: Path) -> Path:
     return out.with_name(safe_name(out.name, "-key.json"))
 
 
-def _carry_out(inputs: AuditInputs, cache: Cache, out: Path, progress: Progress) -> dict[str, Any]:
+def _carry_out(pipeline: Pipeline, out: Path) -> dict[str, Any]:
+    inputs = pipeline.inputs
     keys = Pseudonyms(inputs.options.key_file or key_file(out))
-    people = _people(inputs, cache)
+    people = _people(pipeline)
     cohort = inputs.sample_cohort(people)
-    pipeline = Pipeline(inputs, cache, StepCounter(progress))
     calibration = pipeline.calibrate(cohort)
     enrolled = pipeline.enrol(cohort, people)
     overlap = find_audit_overlap(inputs, cohort, enrolled)
@@ -107,7 +207,7 @@ def _carry_out(inputs: AuditInputs, cache: Cache, out: Path, progress: Progress)
         findings,
         inputs.options,
         pseudonym=keys.of,
-        created=cache.created,
+        created=pipeline.cache.created,
         groups=read_groups(groups, findings.names) if groups else {},
         attributes=read_groups(attributes, findings.names) if attributes else {},
         attributes_outside=read_groups(attributes, findings.outside) if attributes else {},
@@ -117,19 +217,29 @@ def _carry_out(inputs: AuditInputs, cache: Cache, out: Path, progress: Progress)
     return result
 
 
-def preview_audit(options: AuditOptions) -> AuditPlan:
+def preview_audit(
+    options: AuditOptions, *, workers: Workers | None = None, shard: Shard | None = None
+) -> AuditPlan:
     """Return what an audit would do, by the measured speed of its attack; nothing is written.
+
+    Args:
+        options: Everything that decides the audit.
+        workers: Where the work would be done, opened; None is this process.
+        shard: The part of the work; None is all of it.
 
     Raises:
         InputError: If something given cannot be used.
     """
     inputs = open_inputs(options)
-    return plan_audit(inputs, inputs.attack.seconds_per_step())
+    return plan_audit(inputs, inputs.attack.seconds_per_step(), workers or InProcess(), shard or Shard())
 
 
-def _people(inputs: AuditInputs, cache: Cache) -> int | None:
+def _people(pipeline: Pipeline) -> int | None:
     """Return how many people to attack; a time limit is kept by the speed that was measured first."""
+    inputs = pipeline.inputs
     if inputs.options.minutes is None:
         return inputs.options.people
-    speed = cache.get_or_compute("speed", SpeedUnit, lambda: SpeedUnit(inputs.attack.seconds_per_step()))
-    return affordable_people(inputs, speed.seconds_per_step)
+    speed = pipeline.cache.get_or_compute(
+        "speed", SpeedUnit, lambda: SpeedUnit(inputs.attack.seconds_per_step(), pipeline.workers.count)
+    )
+    return affordable_people(inputs, speed.seconds_per_step, speed.workers)

@@ -151,9 +151,41 @@ class SpeedUnit:
 
     Args:
         seconds_per_step: Of one full batch.
+        workers: How many batches are computed side by side.
     """
 
     seconds_per_step: float
+    workers: int
+
+
+def stacked(parts: Sequence[Embeddings]) -> Embeddings:
+    """Return embeddings of several units as one."""
+    judges = tuple(
+        np.concatenate([part.judges[index] for part in parts]) for index in range(len(parts[0].judges))
+    )
+    own = [part.attacked for part in parts if part.attacked is not None]
+    return Embeddings(judges, np.concatenate(own) if own else None)
+
+
+def joined(units: Sequence[AttackUnit]) -> AttackUnit:
+    """Return the units of one attack as one, without pictures."""
+    first = units[0]
+    embeddings = [unit.embeddings for unit in units if unit.embeddings is not None]
+    return AttackUnit(
+        images=None,
+        similarity=np.concatenate([unit.similarity for unit in units]),
+        face_detected=np.concatenate([unit.face_detected for unit in units]),
+        embeddings=stacked(embeddings) if embeddings else None,
+        transformed={name: stacked([unit.transformed[name] for unit in units]) for name in first.transformed},
+        skin=_optional([unit.skin for unit in units]),
+        ssim=_optional([unit.ssim for unit in units]),
+        lpips=_optional([unit.lpips for unit in units]),
+    )
+
+
+def _optional(parts: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    found = [part for part in parts if part is not None]
+    return np.concatenate(found) if found else None
 
 
 def repeated(unit: AttackUnit, count: int) -> AttackUnit:

@@ -10,6 +10,7 @@ from arcinvert.access.options import AccessOptions
 from arcinvert.cli.model_options import ModelOptions, add_model_arguments, black_box_attacker
 from arcinvert.options import AttackOptions
 from arcinvert.recipes import RECIPES, preset
+from arcinvert.workers.options import WorkerOptions
 from recognition.config import add_arguments, gather
 from recognition.errors import InputError
 from recognition.files import safe_name
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from arcinvert.attacker import Attacker
     from arcinvert.inversion.result import Step
     from arcinvert.run import Run
+    from arcinvert.workers.base import Workers
 
 #: Where results are written by default.
 _OUT = "arcinvert-results"
@@ -43,6 +45,7 @@ def add_attack_arguments(parser: argparse.ArgumentParser) -> None:
         "killed or interrupted; without it they are made again",
     )
     add_model_arguments(parser)
+    add_arguments(parser, WorkerOptions)
     add_arguments(parser, AttackOptions, shown=_shown_defaults())
 
 
@@ -93,29 +96,48 @@ def attack_arguments(given: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def load_attacker(given: argparse.Namespace) -> "Attacker":
+def load_attacker(given: argparse.Namespace, workers: "Workers | None" = None) -> "Attacker":
     """Load the network of parsed arguments.
+
+    Args:
+        given: The parsed arguments.
+        workers: Where batches are computed; None computes them in this process.
 
     Raises:
         InputError: If it cannot be loaded.
     """
     options = ModelOptions(**gather(ModelOptions, given))
     _prepare_process()
-    return options.attacker()
+    return options.attacker(workers)
 
 
 def access_options(given: argparse.Namespace) -> AccessOptions:
     """Return how the attacked network is accessed; bad values are refused before a network is loaded.
 
     Raises:
-        InputError: If a value is out of its range, or a black box is to be resumed.
+        InputError: If a value is out of its range, or a black box is to be resumed or attacked by several
+            workers.
     """
     options = AccessOptions(**gather(AccessOptions, given))
     if options.access != "weights" and given.resume:
         raise InputError(
             f"resume: expected --access weights, got {options.access}: answers are not kept; leave it out"
         )
+    refuse_workers(options, WorkerOptions(**gather(WorkerOptions, given)))
     return options
+
+
+def refuse_workers(access: AccessOptions, workers: WorkerOptions) -> None:
+    """Refuse several workers where the attacked network only answers.
+
+    Raises:
+        InputError: If both are given.
+    """
+    if access.access != "weights" and workers.workers is not None:
+        raise InputError(
+            f"workers: expected none with --access {access.access}, got {workers.workers}: queries are "
+            "counted in one process; leave --workers out"
+        )
 
 
 def load_black_box_attacker(given: argparse.Namespace, access: AccessOptions) -> "BlackBoxAttacker":

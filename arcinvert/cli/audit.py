@@ -1,4 +1,4 @@
-"""`arcinvert audit`, and the commands that work on its results: `audit-compare` and `audit-gate`."""
+"""`arcinvert audit`, and the commands on its results: `audit-merge`, `audit-compare` and `audit-gate`."""
 
 import argparse
 import contextlib
@@ -7,14 +7,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arcinvert.audit.defences import DEFENCES
 from arcinvert.audit.options import AuditOptions
+from arcinvert.cli.attacks import refuse_workers
+from arcinvert.cli.model_options import opened_workers
+from arcinvert.workers.options import Shard, WorkerOptions, parse_shard
 from recognition.config import add_arguments, gather, read_toml
 from recognition.errors import InputError, is_out_of_memory, one_line
 from recognition.files import printable
 from recognition.terminal import INTERRUPTED, LEFT_OUT, DeferredProgressBar, add_strict
+
+if TYPE_CHECKING:
+    from arcinvert.workers.base import Workers
 
 #: Exit codes of a gate whose policy is not met, and of one that cannot be decided.
 POLICY_NOT_MET, UNDECIDED = 1, 4
@@ -23,7 +29,7 @@ _LIBRARIES = ("timm", "torchvision")
 
 
 def add_parser(commands: Any) -> None:
-    """Add the parsers of `audit`, `audit-compare` and `audit-gate`."""
+    """Add the parsers of `audit`, `audit-merge`, `audit-compare` and `audit-gate`."""
     audit = commands.add_parser(
         "audit",
         help="measure how many templates or class centres can be turned into faces that another recogniser "
@@ -33,28 +39,34 @@ def add_parser(commands: Any) -> None:
         "was.",
         epilog=f"Defences: {DEFENCES.help()}.",
     )
-    audit.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder of the report")
-    audit.add_argument(
-        "--config", metavar="FILE.toml", help="a TOML file of options; those on the command line come first"
-    )
     audit.add_argument(
         "--dry-run", action="store_true", help="print what would be done, and how long it would take"
     )
     audit.add_argument(
-        "--keep-work",
-        action="store_true",
-        help="keep the intermediate results, which hold names, templates and faces, in OUT-work when the "
-        "report is done; without it they are removed",
+        "--shard",
+        metavar="I/N",
+        help="do only part I, from 0, of N parts, which a batch system may run anywhere and in any order; "
+        "audit-merge writes the report",
     )
-    audit.add_argument(
-        "--allow-code",
-        action="store_true",
-        help="allow --config to name networks as package.module:factory, whose code is then run; modules are "
-        "not searched for in the current folder",
+    _add_common(audit)
+    add_arguments(audit, WorkerOptions)
+    audit.set_defaults(run=_audit, merge=False)
+
+    merge = commands.add_parser(
+        "audit-merge",
+        help="write the report of an audit whose parts were done with --shard",
+        description="Write the report of the parts that arcinvert audit has done with --shard. It takes the "
+        "options of the parts; their folders, OUT-shard-I-of-N-work, must be beside the report's.",
     )
-    add_strict(audit)
-    add_arguments(audit, AuditOptions)
-    audit.set_defaults(run=_audit)
+    _add_common(merge)
+    merge.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        default=argparse.SUPPRESS,
+        help="the threads that the processes of the parts had (default: 1)",
+    )
+    merge.set_defaults(run=_audit, merge=True, shard=None, dry_run=False)
 
     compare = commands.add_parser(
         "audit-compare", help="compare two audits side by side, such as those of two releases"
@@ -89,6 +101,28 @@ def add_parser(commands: Any) -> None:
         "(default: %(default)s)",
     )
     gate.set_defaults(run=_gate)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of audits, whole and merged."""
+    parser.add_argument("--out", metavar="DIR", required=True, type=Path, help="the folder of the report")
+    parser.add_argument(
+        "--config", metavar="FILE.toml", help="a TOML file of options; those on the command line come first"
+    )
+    parser.add_argument(
+        "--keep-work",
+        action="store_true",
+        help="keep the intermediate results, which hold names, templates and faces, in OUT-work when the "
+        "report is done; without it they are removed",
+    )
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="allow --config to name networks as package.module:factory, whose code is then run; modules are "
+        "not searched for in the current folder",
+    )
+    add_strict(parser)
+    add_arguments(parser, AuditOptions)
 
 
 def _audit(given: argparse.Namespace) -> int:
@@ -129,21 +163,61 @@ def _code_of_file(given: argparse.Namespace) -> list[str]:
 
 
 def _carry_out(options: AuditOptions, given: argparse.Namespace) -> int:
-    from arcinvert.audit.runner import key_file, preview_audit, run_audit, work_folder
+    refuse_workers(options, WorkerOptions(**gather(WorkerOptions, given)))
+    shard = None if given.shard is None else parse_shard(given.shard)
+    # Parts are done on several machines: the number of threads, on which results depend, is not theirs.
+    with opened_workers(given, default="1" if given.merge or shard else None) as workers:
+        if given.dry_run:
+            return _preview(options, given.out, workers, shard)
+        _log_to_terminal()
+        begin, cpu = time.monotonic(), time.process_time()
+        with _Progress() as progress:
+            try:
+                result = _done(options, given, progress, workers, shard)
+            except KeyboardInterrupt:
+                print("interrupted: run it again to go on where it was", file=sys.stderr)
+                return INTERRUPTED
+        if result is not None:
+            _print_result(result, options, given)
+        of_cpu = f", {time.process_time() - cpu:.0f} s of CPU" if workers.in_process else ""
+        print(f"Took {time.monotonic() - begin:.0f} s{of_cpu}")
+    skipped = 0 if result is None else len(result["people"]["skipped"])
+    if skipped:
+        print(f"warning: {skipped} photographs or rows of the database were left out", file=sys.stderr)
+    return LEFT_OUT if skipped and given.strict else 0
+
+
+def _preview(options: AuditOptions, out: Path, workers: "Workers", shard: Shard | None) -> int:
+    from arcinvert.audit.runner import preview_audit
+
+    print("\n".join(preview_audit(options, workers=workers, shard=shard).lines(out)))
+    return 0
+
+
+def _done(
+    options: AuditOptions,
+    given: argparse.Namespace,
+    progress: "_Progress",
+    workers: "Workers",
+    shard: Shard | None,
+) -> dict[str, Any] | None:
+    """Return the content of audit.json; None after a part of the work, which has none."""
+    from arcinvert.audit.runner import merge_shards, run_audit, run_shard
+
+    if given.merge:
+        return merge_shards(options, given.out, keep_work=given.keep_work)
+    if shard is None:
+        return run_audit(options, given.out, keep_work=given.keep_work, progress=progress, workers=workers)
+    folder = run_shard(options, given.out, shard, progress=progress, workers=workers)
+    print(f"Part {shard.number} of {shard.count} is done: {printable(folder)}/")
+    print("When all parts are done, audit-merge with the same options writes the report")
+    return None
+
+
+def _print_result(result: dict[str, Any], options: AuditOptions, given: argparse.Namespace) -> None:
+    from arcinvert.audit.runner import key_file, work_folder
 
     out: Path = given.out
-    if given.dry_run:
-        print("\n".join(preview_audit(options).lines(out)))
-        return 0
-    _log_to_terminal()
-    begin, cpu = time.monotonic(), time.process_time()
-    with _Progress() as progress:
-        try:
-            result = run_audit(options, out, keep_work=given.keep_work, progress=progress)
-        except KeyboardInterrupt:
-            work = printable(work_folder(out))
-            print(f"interrupted: run it again to go on from {work}, or remove it", file=sys.stderr)
-            return INTERRUPTED
     for sentence in result["answer"]["sentences"]:
         print(sentence)
     for note in result["people"]["notes"]:
@@ -152,11 +226,6 @@ def _carry_out(options: AuditOptions, given: argparse.Namespace) -> int:
     print(f"Wrote {out}/ (report.html, report.pdf, report.md, audit.json); names are in {key}")
     if given.keep_work:
         print(f"Kept {work_folder(out)}/ with names, templates and faces: remove it when it is not needed")
-    print(f"Took {time.monotonic() - begin:.0f} s, {time.process_time() - cpu:.0f} s of CPU")
-    skipped = len(result["people"]["skipped"])
-    if skipped:
-        print(f"warning: {skipped} photographs or rows of the database were left out", file=sys.stderr)
-    return LEFT_OUT if skipped and given.strict else 0
 
 
 def _log_to_terminal() -> None:

@@ -15,6 +15,7 @@ from arcinvert.cli.attacks import (
     load_black_box_attacker,
     out_folder,
 )
+from arcinvert.cli.model_options import opened_workers
 from recognition.config import add_arguments
 
 
@@ -37,8 +38,8 @@ def _run(given: argparse.Namespace) -> int:
         black_box = load_black_box_attacker(given, access)
         with AttackProgress() as progress:
             return finish(black_box.from_embedding(given.templates, out=out, progress=progress, **options))
-    attacker = load_attacker(given)
-    with AttackProgress() as progress:
+    with opened_workers(given) as workers, AttackProgress() as progress:
+        attacker = load_attacker(given, workers)
         run = attacker.from_embedding(
             given.templates, out=out, resume=given.resume, progress=progress, **options
         )

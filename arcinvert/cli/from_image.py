@@ -17,6 +17,7 @@ from arcinvert.cli.attacks import (
     load_black_box_attacker,
     out_folder,
 )
+from arcinvert.cli.model_options import opened_workers
 from recognition.cli.arguments import add_detector
 from recognition.config import add_arguments
 from recognition.errors import InputError
@@ -64,8 +65,8 @@ def _run(given: argparse.Namespace) -> int:
     if access.access == "weights":
         if given.person is not None:
             raise InputError("person: expected it with --black-box and scores or decisions, got it without")
-        attacker = load_attacker(given)
-        with AttackProgress() as progress:
+        with opened_workers(given) as workers, AttackProgress() as progress:
+            attacker = load_attacker(given, workers)
             run = attacker.from_image(given.photographs, resume=given.resume, progress=progress, **common)
     else:
         black_box = load_black_box_attacker(given, access)

@@ -12,6 +12,7 @@ from arcinvert.cli.attacks import (
     load_attacker,
     out_folder,
 )
+from arcinvert.cli.model_options import opened_workers
 from recognition.errors import InputError
 
 
@@ -46,8 +47,8 @@ def _run(given: argparse.Namespace) -> int:
     wanted = [*given.class_id, *given.class_name]
     if not wanted:
         raise InputError("generate: expected --class-id or --class-name, got neither")
-    attacker = load_attacker(given)
-    with AttackProgress() as progress:
+    with opened_workers(given) as workers, AttackProgress() as progress:
+        attacker = load_attacker(given, workers)
         run = attacker.generate(
             given.class_id,
             class_name=given.class_name,

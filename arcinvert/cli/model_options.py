@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arcinvert.access.options import AccessOptions
+from arcinvert.workers.options import WorkerOptions
 from recognition.bundled import BUNDLED
 from recognition.config import add_arguments, check, gather, option
 from recognition.errors import InputError
@@ -13,6 +14,7 @@ from recognition.options import DEVICE_FORM, Precision
 if TYPE_CHECKING:
     from arcinvert.access.black_box_attacker import BlackBoxAttacker
     from arcinvert.attacker import Attacker
+    from arcinvert.workers.base import Workers
     from recognition.loading import ModelChoice
 
 _GROUP = "network"
@@ -122,8 +124,11 @@ class ModelOptions:
             output=self.output,
         )
 
-    def attacker(self) -> "Attacker":
+    def attacker(self, workers: "Workers | None" = None) -> "Attacker":
         """Load the network for attacks.
+
+        Args:
+            workers: Where batches are computed; None computes them in this process.
 
         Raises:
             InputError: If it cannot be loaded.
@@ -139,6 +144,7 @@ class ModelOptions:
             calibrate=self.calibrate,
             deterministic=self.deterministic,
             graphs=self.graphs,
+            workers=workers,
         )
 
 
@@ -175,3 +181,19 @@ def model_options(given: argparse.Namespace, **values: Any) -> ModelOptions:
         values: Fields that the command has under another name.
     """
     return ModelOptions(**(gather(ModelOptions, given) | values))
+
+
+def opened_workers(given: argparse.Namespace, default: str | None = None) -> "Workers":
+    """Return the workers of parsed arguments, for `with`.
+
+    Args:
+        given: The parsed arguments.
+        default: The workers where none are given.
+
+    Raises:
+        InputError: If there are no such workers.
+    """
+    options = WorkerOptions(**gather(WorkerOptions, given))
+    from arcinvert.workers.open import open_workers
+
+    return open_workers(options.workers or default, threads=options.threads)

@@ -1,15 +1,14 @@
 """`arcinvert synthesise`: make a labelled set of synthetic faces."""
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from arcinvert.cli.model_options import add_model_arguments, model_options
-from arcinvert.synthesis.options import Shard, SynthesisOptions
+from arcinvert.cli.model_options import add_model_arguments, model_options, opened_workers
+from arcinvert.synthesis.options import SynthesisOptions
+from arcinvert.workers.options import WorkerOptions, parse_shard
 from recognition.config import add_arguments, gather
-from recognition.errors import InputError
 from recognition.terminal import INTERRUPTED, DeferredProgressBar, add_strict, report_left_out
 
 
@@ -40,25 +39,26 @@ def add_parser(commands: Any) -> None:
     add_strict(parser)
     add_arguments(parser, SynthesisOptions)
     add_model_arguments(parser)
+    add_arguments(parser, WorkerOptions)
     parser.set_defaults(run=_run)
 
 
 def _run(given: argparse.Namespace) -> int:
     options = SynthesisOptions(**gather(SynthesisOptions, given))
-    shard, model = _shard(given.shard), model_options(given)
+    shard, model = parse_shard(given.shard), model_options(given)
     from arcinvert.synthesis.synthesise import synthesise
     from recognition.runtime import choose_device, keep_freed_memory, peak_memory
 
     keep_freed_memory()
     left_out: list[Path] = []
-    with DeferredProgressBar() as bar:
+    with opened_workers(given) as workers, DeferredProgressBar() as bar:
 
         def progress(done: int, total: int) -> None:
             tqdm = bar.bar(total, "pictures")
             tqdm.update(done - tqdm.n)
 
         made = synthesise(
-            model.attacker(),
+            model.attacker(workers),
             options,
             given.out,
             known=given.known,
@@ -89,11 +89,3 @@ def _run(given: argparse.Namespace) -> int:
         print("interrupted: finished pictures are kept; the same command goes on", file=sys.stderr)
         return INTERRUPTED
     return report_left_out(left_out, strict=given.strict)
-
-
-def _shard(text: str) -> Shard:
-    """Return the part that `I/N` names."""
-    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-    if found is None or not int(found[1]) < int(found[2]):
-        raise InputError(f"shard: expected I/N with a part I from 0 to N - 1, such as 0/4, got {text!r}")
-    return Shard(int(found[1]), int(found[2]))

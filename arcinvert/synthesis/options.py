@@ -93,21 +93,3 @@ class SynthesisOptions:
 
     def __post_init__(self) -> None:
         check(self)
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One part of a set that is made in several runs.
-
-    Args:
-        number: The part's number, from 0.
-        count: The number of parts.
-    """
-
-    number: int = 0
-    count: int = 1
-
-    @property
-    def name(self) -> str:
-        """The beginning of the names of the part's own files."""
-        return f"shard-{self.number}-of-{self.count}"

@@ -100,6 +100,11 @@ class Pictures:
             initialisation=self._initialisation,
         )
 
+    def prepare(self) -> None:
+        """Do what the first batch needs and no later one repeats, unless it was done before."""
+        if self.plan.steps:
+            self._attack.prepare(StepCounter(self._initialisation.pending_steps))
+
     def make(
         self,
         directions: Tensor,

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from arcinvert.output.folder import write_json
 from arcinvert.output.journal import append_line, parsed_line
-from arcinvert.synthesis.options import FormatName, Shard
+from arcinvert.synthesis.options import FormatName
+from arcinvert.workers.options import Shard
 from recognition.checkpoint import write_safetensors
 from recognition.content import changed_parts
 from recognition.errors import InputError

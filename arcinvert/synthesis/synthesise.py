@@ -3,26 +3,25 @@
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from arcinvert.attacked import network_digest
 from arcinvert.attacker import Attacker
+from arcinvert.synthesis.batch import MadeBatch, PictureJob, PictureWork
 from arcinvert.synthesis.card import SetCard, write_card
 from arcinvert.synthesis.identities import choose_spread, draw_identities
-from arcinvert.synthesis.judged import JudgedPeople, judged_people
+from arcinvert.synthesis.judged import judged_people
 from arcinvert.synthesis.known import WITHIN, KnownPeople, known_people
-from arcinvert.synthesis.measure import measure_identities
-from arcinvert.synthesis.options import Shard, SynthesisOptions
+from arcinvert.synthesis.options import SynthesisOptions
 from arcinvert.synthesis.pictures import PictureNumber, Pictures, plan_pictures
 from arcinvert.synthesis.set_folder import TAR_PICTURES, SetFolder
+from arcinvert.workers.base import Workers, in_order
+from arcinvert.workers.options import Shard
 from recognition.config import to_json
 from recognition.content import content_digest
-from recognition.images import to_uint8
 from recognition.lock import locked
 
 #: Receives the number of pictures of this part that are done, and of all.
@@ -103,7 +102,8 @@ def synthesise(
     """Make a synthetic set, or a part of it, or what an earlier run did not finish of it.
 
     A picture follows from the options, the network and what is known of faces: parts make the same pictures
-    as one run, and a run that was killed and goes on the same as one that was not.
+    as one run, and a run that was killed and goes on the same as one that was not. The attacker's workers
+    compute the batches.
 
     Args:
         attacker: The network and what is known of faces.
@@ -150,7 +150,8 @@ def synthesise(
     with locked(folder.path / part.name):
         folder.mend(part)
         folder.save_directions(directions)
-        run = _Run(attacker, options, folder, part, pictures, people, judged, directions)
+        work = PictureWork(pictures, recogniser, directions, people, judged)
+        run = _Run(options, folder, part, work, attacker.workers)
         interrupted, begin = False, time.monotonic()
         try:
             run.run(progress)
@@ -171,22 +172,13 @@ def _within(options: SynthesisOptions, people: KnownPeople) -> tuple[float, str]
 
 
 class _Run:
-    """Makes the batches of one part that are not finished."""
+    """Makes the batches of one part that are not finished, and writes them in their order."""
 
     def __init__(
-        self,
-        attacker: Attacker,
-        options: SynthesisOptions,
-        folder: SetFolder,
-        shard: Shard,
-        pictures: Pictures,
-        people: KnownPeople,
-        judged: JudgedPeople | None,
-        directions: Tensor,
+        self, options: SynthesisOptions, folder: SetFolder, shard: Shard, work: PictureWork, workers: Workers
     ) -> None:
-        self._attacker, self._options, self._folder, self._shard = attacker, options, folder, shard
-        self._pictures, self._people, self._judged = pictures, people, judged
-        self._directions = directions
+        self._options, self._folder, self._shard = options, folder, shard
+        self._work, self._workers = work, workers
         self._batches = Batches(options)
         #: The number of pictures made.
         self.made = 0
@@ -194,43 +186,39 @@ class _Run:
     def run(self, progress: OnPicture) -> None:
         """Make what is not finished; `progress` receives every batch."""
         blocks = self._batches.blocks(self._shard)
+        batches = [(block, batch) for block in blocks for batch in self._batches.of_block(block)]
+        finished = self._folder.batches()
+        missing = {
+            batch
+            for block, batch in batches
+            if not (batch in finished and self._folder.has(self._shard, block, self._pairs([batch])))
+        }
+        if missing and not self._workers.in_process:
+            self._work.pictures.prepare()
+        jobs = (self._job(batch) for _, batch in batches if batch in missing)
+        made: Iterator[MadeBatch] = in_order(self._workers.map(self._work, jobs))
         total = sum(len(self._batches.pictures(self._batches.of_block(block))) for block in blocks)
-        finished, done = set(self._folder.batches()), 0
+        done = 0
         for block in blocks:
             whole = self._batches.of_block(block)
             for batch in whole:
-                numbers = self._batches.pictures([batch])
-                if not (batch in finished and self._folder.has(self._shard, block, _pairs(numbers))):
-                    self._make(batch, numbers)
-                done += len(numbers)
+                if batch in missing:
+                    self._write(batch, next(made))
+                done += len(self._batches.pictures([batch]))
                 progress(done, total)
-            self._folder.finish_block(self._shard, block, _pairs(self._batches.pictures(whole)))
+            self._folder.finish_block(self._shard, block, self._pairs(whole))
 
-    def _make(self, batch: int, numbers: list[PictureNumber]) -> None:
-        """Make, write and measure one batch, and note it in the journal."""
-        size, images, start = self._options.batch_size, [], time.monotonic()
-        for number, begin in enumerate(range(0, len(numbers), size)):
-            chosen = numbers[begin : begin + size]
-            directions = self._directions[[one.identity for one in chosen]]
-            number += batch * self._batches.optimisations
-            images += list(to_uint8(self._pictures.make(directions, chosen, batch=number)))
-        for one, image in zip(numbers, images, strict=True):
-            self._folder.write(self._shard, one.identity, one.picture, image)
-        measured = measure_identities(
-            self._attacker.recogniser,
-            images,
-            self._batches.identities(batch),
-            self._directions,
-            self._people,
-        )
-        if self._judged is not None:
-            first = images[:: self._options.per_identity]
-            for entry, similarity in zip(measured, self._judged.nearest(first), strict=True):
-                entry["judged"] = similarity
-        seconds = round(time.monotonic() - start, 3)
-        self._folder.append(self._shard, {"batch": batch, "identities": measured, "seconds": seconds})
-        self.made += len(numbers)
+    def _job(self, batch: int) -> PictureJob:
+        first = batch * self._batches.optimisations
+        return PictureJob(first, self._options.batch_size, self._batches.pictures([batch]))
 
+    def _write(self, batch: int, made: MadeBatch) -> None:
+        """Write a batch, and note it in the journal."""
+        for (identity, picture), image in zip(self._pairs([batch]), made.images, strict=True):
+            self._folder.write(self._shard, identity, picture, image)
+        line = {"batch": batch, "identities": made.measured, "seconds": made.seconds}
+        self._folder.append(self._shard, line)
+        self.made += len(made.images)
 
-def _pairs(numbers: Sequence[PictureNumber]) -> list[tuple[int, int]]:
-    return [(one.identity, one.picture) for one in numbers]
+    def _pairs(self, batches: Sequence[int]) -> list[tuple[int, int]]:
+        return [(one.identity, one.picture) for one in self._batches.pictures(batches)]

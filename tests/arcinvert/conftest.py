@@ -1,5 +1,6 @@
 """Fixtures of the package: photographs of one person in folders, and the tiny network loaded."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.initialisation import mean_face_from_weights
+from arcinvert.workers.base import Workers
+from arcinvert.workers.open import open_workers
 from recognition.images import write_png
 from recognition.loading import load
 from recognition.recogniser import Recogniser
@@ -52,3 +55,11 @@ def _short_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = (1, 2)
     monkeypatch.setattr(mean_face_from_weights, "ROUNDS", rounds)
     monkeypatch.setattr(mean_face_from_weights.MeanFaceFromWeights, "preparation_steps", sum(rounds))
+
+
+@pytest.fixture(scope="session")
+def two_workers() -> Iterator[Workers]:
+    """Two processes of one thread, started once: each imports torch. Not entered: threads here stay."""
+    workers = open_workers(2, threads=1)
+    yield workers
+    workers.__exit__(None, None, None)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from arcinvert import Step, records
+from arcinvert import Step, batches
 from arcinvert.evaluation.scores import Verdict
 from arcinvert.inversion.initialisation import mean_face_from_weights
 from recognition.images import to_tensor
@@ -25,7 +25,7 @@ NO_VERDICT = Verdict(None, None, None, None, None, None, False)
 
 def leave_out_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the judge, which takes most of a short run's time."""
-    monkeypatch.setattr(records, "judge_images", lambda judge, images, *_: [NO_VERDICT] * len(images))
+    monkeypatch.setattr(batches, "judge_images", lambda judge, images, *_: [NO_VERDICT] * len(images))
 
 
 def shorten_preparation(monkeypatch: pytest.MonkeyPatch) -> None:

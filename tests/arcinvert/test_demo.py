@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from arcinvert import Attacker, InputError, records
+from arcinvert import Attacker, InputError, batches
 from arcinvert.cli import demo as command
 from arcinvert.demo import PERSON, PHOTOGRAPH, PICTURE_NAME, Demo, run_demo
 from arcinvert.evaluation.judges import Judge
@@ -90,7 +90,7 @@ def test_the_third_sentence_follows_the_verdicts(
         rates = {"0.01": accepted, "0.001": accepted}
         return [Verdict(None, 0.6, rates, None, 0.1, None, True) for _ in images]
 
-    monkeypatch.setattr(records, "judge_images", judged)
+    monkeypatch.setattr(batches, "judge_images", judged)
     demo = run_demo(Attacker(tiny_model, device="cpu"), tmp_path / "out", steps=1)
     assert f"accepts {3 if accepted else 0} of 3" in demo.sentences[1]
     assert words in demo.sentences[2]

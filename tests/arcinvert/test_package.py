@@ -44,6 +44,7 @@ def test_the_package_exports_little_and_all_of_it_is_there() -> None:
         "StopInversion",
         "__version__",
         *ONE_SHOT,
+        "open_workers",
     }
     assert sorted(dir(arcinvert)) == sorted(arcinvert.__all__)
     assert all(getattr(arcinvert, name) is not None for name in arcinvert.__all__)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from arcinvert import Attacker, InputError, Step, StopInversion, attack, records
+from arcinvert import Attacker, InputError, Step, StopInversion, attack, batches, records
 from recognition.images import write_png
 from recognition.recogniser import Recogniser
 from tests.arcinvert.support import file_names, interrupt_in, leave_out_judge, read_result
@@ -103,7 +103,7 @@ class LiveImages:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.alive: set[int] = set()
         self.most = 0
-        convert = records.to_uint8
+        convert = batches.to_uint8
 
         def watched(images: torch.Tensor) -> NDArray[np.uint8]:
             made = convert(images)
@@ -113,7 +113,7 @@ class LiveImages:
                 weakref.finalize(made, self.alive.discard, id(made))
             return made
 
-        monkeypatch.setattr(records, "to_uint8", watched)
+        monkeypatch.setattr(batches, "to_uint8", watched)
 
 
 @pytest.mark.usefixtures("_unjudged")

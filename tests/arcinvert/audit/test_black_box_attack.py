@@ -53,7 +53,7 @@ def test_the_attack_asks_and_the_audit_has_the_network(target: Path, tiny_model:
     assert attack.recogniser.name == "target"
     templates = np.random.default_rng(0).normal(size=(2, 24))
     steps: list[int] = []
-    found = attack.invert(["ann", "bob"], templates, 0, lambda: steps.append(1))
+    found = attack.invert(["ann", "bob"], templates, 0, lambda _: steps.append(1))
     assert found.images.shape == (2, 1, 112, 112, 3)
     assert len(steps) == 1
     described = json.loads(json.dumps(attack.access()))

@@ -58,7 +58,7 @@ def test_a_unit_that_failed_leaves_nothing(tmp_path: Path) -> None:
     cache = Cache(tmp_path, {})
     with pytest.raises(AssertionError, match="computed again"):
         cache.get_or_compute("one", Whole, never)
-    assert not cache.has("one")
+    assert cache.read("one", Whole) is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.txt", "plan.json"]
 
 
@@ -86,10 +86,10 @@ def test_units_of_another_plan_are_made_anew(tmp_path: Path) -> None:
     plan = {"options": {"steps": 1, "seed": 0}, "photographs": "ab"}
     Cache(tmp_path, plan).get_or_compute("one", Whole, unit)
     assert Cache(tmp_path, plan).changed == []
-    assert Cache(tmp_path, plan).has("one")
+    assert Cache(tmp_path, plan).read("one", Whole) is not None
     again = Cache(tmp_path, {"options": {"steps": 2, "seed": 0}, "photographs": "cd"})
     assert again.changed == ["options (steps)", "photographs"]
-    assert not again.has("one")
+    assert again.read("one", Whole) is None
     # A kill between the units' removal and the new plan leaves units of no other plan.
     assert Cache(tmp_path, plan).changed == again.changed
     (tmp_path / "plan.json").write_text("{")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from arcinvert.synthesis import synthesise as module
+from arcinvert.synthesis import batch as module
 from recognition.data.sources import open_source
 from tests.arcinvert.cli.commands import assert_one_line, names_below, run
 

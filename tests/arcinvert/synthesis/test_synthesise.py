@@ -13,9 +13,12 @@ from safetensors.numpy import load_file
 from arcinvert import Attacker, InputError
 from arcinvert.synthesis import set_folder
 from arcinvert.synthesis import synthesise as module
-from arcinvert.synthesis.options import Shard, SynthesisOptions
+from arcinvert.synthesis.options import SynthesisOptions
 from arcinvert.synthesis.pictures import Pictures
 from arcinvert.synthesis.synthesise import Batches, Synthesis, synthesise
+from arcinvert.workers.base import Workers
+from arcinvert.workers.open import open_workers
+from arcinvert.workers.options import Shard
 from recognition.data.sources import open_source
 from recognition.images import read_image
 from tests.arcinvert.synthesis.networks import options, small_attacker
@@ -233,3 +236,14 @@ def test_two_runs_of_one_part_are_refused(attacker: Attacker, tmp_path: Path) ->
     )
     assert made.card["complete"]
     assert "expected a folder that no other run writes" in refused[0]
+
+
+def test_two_processes_make_the_same_set(two_workers: Workers, tmp_path: Path) -> None:
+    with open_workers(1):
+        attacker = small_attacker()
+        synthesise(attacker, options(), tmp_path / "one")
+        attacker.workers = two_workers
+        made = synthesise(attacker, options(), tmp_path / "two")
+    assert made.pictures == 10
+    assert files_of(tmp_path / "two") == files_of(tmp_path / "one")
+    assert journal(tmp_path / "two") == journal(tmp_path / "one")
