@@ -6,7 +6,6 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from arcinvert import Attacker
-from recognition.options import DeviceName
 
 #: Networks that are kept: the bundled one and another. A large one takes a gigabyte with its statistics.
 MOST = 2
@@ -25,7 +24,7 @@ class Attackers:
         most: The number of networks that are kept.
     """
 
-    def __init__(self, device: DeviceName = "auto", *, most: int = MOST) -> None:
+    def __init__(self, device: str = "auto", *, most: int = MOST) -> None:
         self._device = device
         self._most = most
         self._loaded: OrderedDict[Key, Future[Attacker]] = OrderedDict()

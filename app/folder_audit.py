@@ -13,7 +13,6 @@ from arcinvert.audit.runner import run_audit
 from arcinvert.output.folder import json_text
 from arcinvert.output.verdicts import one_in
 from recognition.errors import InputError
-from recognition.options import DeviceName
 
 from .html import data_uri
 from .jobs import Job
@@ -29,7 +28,7 @@ FIGURES = 60
 
 
 def folder_options(
-    images: Path, model: str, people: float | None, seed: float | None, *, device: DeviceName = "auto"
+    images: Path, model: str, people: float | None, seed: float | None, *, device: str = "auto"
 ) -> AuditOptions:
     """Return the options of an audit on the page.
 

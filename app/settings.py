@@ -5,7 +5,7 @@ from pathlib import Path
 
 from recognition.config import check, option
 from recognition.errors import InputError
-from recognition.options import DeviceName
+from recognition.options import DEVICE_FORM
 
 from .wording import PageError
 
@@ -43,8 +43,12 @@ class Settings:
         group="server",
         metavar="DIR",
     )
-    device: DeviceName = option(
-        "auto", help="the device that computes; auto is CUDA, then MPS, then the CPU", group="server"
+    device: str = option(
+        "auto",
+        form=DEVICE_FORM,
+        metavar="DEVICE",
+        help="the device that computes; auto is CUDA, then MPS, then the CPU; cuda:1 is the second card",
+        group="server",
     )
     time_limit: float = option(
         300.0,

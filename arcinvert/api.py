@@ -13,8 +13,9 @@ from arcinvert.attacker import Attacker
 from arcinvert.run import Run
 from arcinvert.workers.base import Workers
 from recognition.loading import BUNDLED
-from recognition.options import DeviceName, Precision
+from recognition.options import Precision
 from recognition.recogniser import Preprocessing
+from recognition.runtime import Device
 
 
 def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
@@ -26,9 +27,11 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
         preprocessing: Preprocessing | None = None,
         statistics: str | os.PathLike[str] | None = None,
         decoder: str | os.PathLike[str] | None = None,
-        device: DeviceName = "auto",
+        device: Device = "auto",
         precision: Precision = "auto",
         calibrate: bool = True,
+        deterministic: bool = False,
+        graphs: bool = False,
         workers: Workers | None = None,
         **keywords: Any,
     ) -> Run:
@@ -40,6 +43,8 @@ def _one_shot(method: Callable[..., Run]) -> Callable[..., Run]:
             device=device,
             precision=precision,
             calibrate=calibrate,
+            deterministic=deterministic,
+            graphs=graphs,
             workers=workers,
         )
         return method(attacker, *arguments, **keywords)

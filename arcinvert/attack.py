@@ -53,6 +53,7 @@ class Attack:
         dtype: The floating-point type of the network's inner computation.
         initialisation: The plan's initialisation, which keeps what it prepared for other attacks on the
             network.
+        graphs: Whether steps are captured as CUDA graphs.
     """
 
     def __init__(
@@ -63,14 +64,16 @@ class Attack:
         *,
         dtype: torch.dtype,
         initialisation: Initialisation,
+        graphs: bool = False,
     ) -> None:
         self.plan = plan
+        self._graphs = graphs
         self._recogniser = recogniser
         self._knowledge = knowledge
         self._dtype = dtype
         self.initialisation = initialisation
         self._parametrisation = PARAMETRISATIONS[plan.parametrisation]
-        setting = Setting(recogniser, self._parametrisation, knowledge.statistics)
+        setting = Setting(recogniser, self._parametrisation, knowledge.statistics, plan.appearance)
         self._penalties = tuple(
             WeightedPenalty(penalty.name, penalty.weight, PENALTIES[penalty.name].build(setting))
             for penalty in plan.penalties
@@ -171,6 +174,7 @@ class Attack:
                 augmentation=augmentation,
                 dtype=self._dtype,
                 counter=request.counter,
+                graphs=self._graphs,
             )
 
         return in_stages(self.plan.stages, start, run)
@@ -233,10 +237,13 @@ class Attacks:
         recogniser: The attacked network.
         knowledge: What the attacker knows besides the network.
         dtype: The floating-point type of the network's inner computation.
+        graphs: Whether steps are captured as CUDA graphs.
     """
 
-    def __init__(self, recogniser: Recogniser, knowledge: Knowledge, dtype: torch.dtype) -> None:
-        self._recogniser, self._knowledge, self._dtype = recogniser, knowledge, dtype
+    def __init__(
+        self, recogniser: Recogniser, knowledge: Knowledge, dtype: torch.dtype, *, graphs: bool = False
+    ) -> None:
+        self._recogniser, self._knowledge, self._dtype, self._graphs = recogniser, knowledge, dtype, graphs
         self._initialisations: dict[tuple[Any, ...], Initialisation] = {}
         self._latest: Attack | None = None
 
@@ -247,7 +254,7 @@ class Attacks:
     def of(self, plan: AttackPlan) -> Attack:
         """Return the attack of a plan; the batches of a plan share one."""
         if self._latest is None or self._latest.plan is not plan:
-            key = (plan.initialisation, plan.penalties)
+            key = (plan.initialisation, plan.penalties, plan.appearance)
             if key not in self._initialisations:
                 self._initialisations[key] = INITIALISATIONS[plan.initialisation]()
             self._latest = Attack(
@@ -256,5 +263,6 @@ class Attacks:
                 plan,
                 dtype=self._dtype,
                 initialisation=self._initialisations[key],
+                graphs=self._graphs,
             )
         return self._latest

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, get_args
 
 from arcinvert.arguments import check_callback, check_path, check_word
-from arcinvert.attack import Attacks
 from arcinvert.attacked import Model, as_recogniser
+from arcinvert.batch_size import images_that_fit
 from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.progress import OnStep
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
@@ -16,7 +17,8 @@ from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.network_attacker import NetworkAttacker
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
-from arcinvert.recipes import TargetKind
+from arcinvert.precision import faster_dtype
+from arcinvert.recipes import TargetKind, preset
 from arcinvert.resolve import resolve, uses_measured_faces
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
@@ -34,9 +36,9 @@ from arcinvert.workers.base import InProcess, Workers
 from recognition.config import check_name, takes, to_json
 from recognition.errors import InputError
 from recognition.loading import BUNDLED
-from recognition.options import Detector, DeviceName, Precision
+from recognition.options import Detector, Precision
 from recognition.recogniser import Preprocessing
-from recognition.runtime import choose_device, choose_dtype
+from recognition.runtime import Device, choose_device, choose_dtype
 
 
 class Attacker(NetworkAttacker):
@@ -48,11 +50,16 @@ class Attacker(NetworkAttacker):
         preprocessing: What a torch module expects of an image; required for it, refused for others.
         statistics: The file of 'arcinvert calibrate'; None takes the one beside the network, if there is one.
         decoder: The file of 'arcinvert learn', likewise.
-        device: Where attacks run; `auto` is CUDA, then MPS, then the CPU.
-        precision: The floating-point type; `auto` is bfloat16 where the hardware has it.
+        device: Where attacks run: a `torch.device` or its name, such as `cuda:1`; `auto` is CUDA, then MPS,
+            then the CPU.
+        precision: The floating-point type; `auto` is bfloat16 where the hardware has it and is faster with
+            it, which is measured once for a network.
         knowledge: What is known of public faces, if it is loaded already; None loads it.
         calibrate: Whether a network that has no file of statistics is measured on synthetic faces, once,
             before the first attack that uses them. What is measured is cached.
+        deterministic: Whether attacks use deterministic kernels alone, so that a CUDA device repeats its
+            results; a CPU does so anyway.
+        graphs: Whether steps are captured as a CUDA graph, which takes a CUDA device.
         workers: Where batches are computed, of `open_workers`; None computes them in this process.
 
     Raises:
@@ -71,22 +78,27 @@ class Attacker(NetworkAttacker):
         preprocessing: Preprocessing | None = None,
         statistics: str | os.PathLike[str] | None = None,
         decoder: str | os.PathLike[str] | None = None,
-        device: DeviceName = "auto",
+        device: Device = "auto",
         precision: Precision = "auto",
         knowledge: Knowledge | None = None,
         calibrate: bool = True,
+        deterministic: bool = False,
+        graphs: bool = False,
         workers: Workers | None = None,
     ) -> None:
-        check_word("device", device, get_args(DeviceName))
         check_word("precision", precision, get_args(Precision))
         check_path("statistics", statistics)
         check_path("decoder", decoder)
         chosen = choose_device(device)
+        if graphs and chosen.type != "cuda":
+            raise InputError(f"graphs: expected a CUDA device, got {chosen}; leave --graphs out")
         recogniser = as_recogniser(model, preprocessing).to(chosen)
         super().__init__(
             recogniser,
             load_knowledge(recogniser, statistics, decoder) if knowledge is None else knowledge,
-            choose_dtype(chosen, precision),
+            faster_dtype(recogniser) if precision == "auto" else choose_dtype(chosen, precision),
+            deterministic=deterministic,
+            graphs=graphs,
         )
         self._files = {"statistics": statistics, "decoder": decoder}
         self._calibrate = calibrate and knowledge is None
@@ -95,6 +107,13 @@ class Attacker(NetworkAttacker):
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy in another process has; it computes there."""
         return vars(self) | {"workers": InProcess()}
+
+    @cached_property
+    def _fitting(self) -> int:
+        """Images of a batch that the card's memory holds."""
+        _, recipe = preset("arcinvert")
+        least = recipe.values("class")["batch_size"]
+        return images_that_fit(self.recogniser, self.dtype, least=least)
 
     @cached_property
     def judge(self) -> Judge:
@@ -123,9 +142,11 @@ class Attacker(NetworkAttacker):
                     "which is made of public faces"
                 )
         if self._calibrate and uses_measured_faces(options):
-            self.knowledge = self.knowledge.with_synthetic_faces(self.recogniser)
-            self.attacks = Attacks(self.recogniser, self.knowledge, self.dtype)
+            self.use(self.knowledge.with_synthetic_faces(self.recogniser))
             self._calibrate = False
+        # The published recipes have sizes of their own.
+        if options.batch_size is None and options.recipe == "arcinvert" and self.device.type == "cuda":
+            options = replace(options, batch_size=self._fitting)
         return resolve(options, self.recogniser, self.knowledge, target)
 
     @takes(AttackOptions)

@@ -11,6 +11,7 @@ from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects.subject import Subject
 from recognition.recogniser import Recogniser
+from recognition.runtime import deterministic
 
 
 class NetworkAttacker:
@@ -20,11 +21,27 @@ class NetworkAttacker:
         recogniser: The network, on the device where attacks run.
         knowledge: What is known of public faces.
         dtype: The floating-point type of the network's inner computation.
+        deterministic: Whether attacks use deterministic kernels alone.
+        graphs: Whether steps are captured as a CUDA graph.
     """
 
-    def __init__(self, recogniser: Recogniser, knowledge: Knowledge, dtype: torch.dtype) -> None:
-        self.recogniser, self.knowledge, self.dtype = recogniser, knowledge, dtype
-        self.attacks = Attacks(recogniser, knowledge, dtype)
+    def __init__(
+        self,
+        recogniser: Recogniser,
+        knowledge: Knowledge,
+        dtype: torch.dtype,
+        *,
+        deterministic: bool = False,
+        graphs: bool = False,
+    ) -> None:
+        self.recogniser, self.dtype = recogniser, dtype
+        self._deterministic, self._graphs = deterministic, graphs
+        self.use(knowledge)
+
+    def use(self, knowledge: Knowledge) -> None:
+        """Attack with other knowledge of public faces from now on."""
+        self.knowledge = knowledge
+        self.attacks = Attacks(self.recogniser, knowledge, self.dtype, graphs=self._graphs)
 
     @property
     def device(self) -> torch.device:
@@ -81,4 +98,5 @@ class NetworkAttacker:
         pending = attack.initialisation.pending_steps
         steps = pending + plan.steps_per_batch
         counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches, preparation=pending)
-        return attack.run(tasks, batch=batch, counter=counter)
+        with deterministic(self._deterministic):
+            return attack.run(tasks, batch=batch, counter=counter)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from arcinvert.inversion.appearance import MAX_PITCH, MAX_YAW, Appearance, Expression
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from arcinvert.inversion.penalties import PENALTIES
@@ -12,6 +13,7 @@ from recognition.config import check, option
 
 _RECIPE, _LENGTH = "recipe and knowledge", "length of the optimisation"
 _IMAGES, _LOSS = "what is optimised", "loss and penalties"
+_APPEARANCE = "pose and expression"
 _AUGMENTATION, _RUN = "augmentation", "run"
 
 
@@ -116,6 +118,21 @@ class AttackOptions:
         minimum=0,
         metavar="NAME=WEIGHT",
     )
+    yaw: float | None = option(
+        help="the degrees by which the face is to be turned, positive to the right of the picture",
+        group=_APPEARANCE,
+        minimum=-MAX_YAW,
+        maximum=MAX_YAW,
+        metavar="DEGREES",
+    )
+    pitch: float | None = option(
+        help="the degrees by which the face is to look up, or down where negative",
+        group=_APPEARANCE,
+        minimum=-MAX_PITCH,
+        maximum=MAX_PITCH,
+        metavar="DEGREES",
+    )
+    expression: Expression | None = option(help="the expression that the face is to have", group=_APPEARANCE)
     flip: bool | None = option(
         help="mirror the images at random in front of the network", group=_AUGMENTATION
     )
@@ -145,6 +162,11 @@ class AttackOptions:
         check(self)
         for name in self.penalty:
             PENALTIES.check(name)
+
+    @property
+    def appearance(self) -> Appearance:
+        """The pose and the expression that are asked for."""
+        return Appearance(self.yaw, self.pitch, self.expression)
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, without the recipe and those that have a plain default."""

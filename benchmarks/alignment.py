@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from recognition.data.folders import read_folders
-from recognition.detection.alignment import Face, crop_at, dlib_models
+from recognition.detection.alignment import Face, crop_at, face_detector, landmark_predictor
 from recognition.detection.search import find_face, find_faces
 from recognition.errors import NoFaceError
 from recognition.images import read_image, write_png
@@ -55,7 +55,7 @@ def main() -> int:
     options = parser.parse_args()
     paths = [path for found in read_folders(options.photographs).values() for path in found]
     chosen = random.Random(options.seed).sample(paths, min(options.sample, len(paths)))  # noqa: S311
-    dlib_models()
+    face_detector(), landmark_predictor()
     clock = Clock({})
     distances, missed = [], [0, 0]
     with tempfile.TemporaryDirectory() as folder:

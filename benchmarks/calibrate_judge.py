@@ -19,8 +19,9 @@ from benchmarks.people import calibration_people
 from recognition.data.folders import read_folders
 from recognition.detection.alignment import (
     REFERENCE_POINTS,
-    dlib_models,
+    face_detector,
     five_points,
+    landmark_predictor,
     similarity_transform,
 )
 from recognition.images import atomic_path, read_image
@@ -36,7 +37,7 @@ def fixed_warp(photographs: list[Path]) -> NDArray[np.float64]:
     """Return the median transform from the 112x112 crop to dlib's own chip, shape (2, 3)."""
     import dlib
 
-    detector, predictor = dlib_models()
+    detector, predictor = face_detector(), landmark_predictor()
     matrices = []
     for path in photographs:
         image = read_image(path)

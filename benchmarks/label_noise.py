@@ -1,16 +1,20 @@
 """Sub-center ArcFace on known label noise: how much of it is found, and its effect on verification.
 
     python -m benchmarks.label_noise --aligned ALIGNED --out runs/noise
+    python -m benchmarks.label_noise --aligned ALIGNED --out runs/noise-full --budget full
 
 A share of the training labels is wrong. Half of these are flips (a photograph with the label of another
 training identity) and half are outsiders (a photograph of someone outside the set replaces the identity's
 own). Four trainings with the same budget and seed are compared: K = 1 centre per class on the noisy set,
 K = 3 on it, K = 1 on what `clean` keeps of it, and K = 1 on the set without noise. They are verified on
-held-out identities without noise.
+held-out identities without noise. For each share a picture, subclasses-SHARE.png, has the angles of the
+training images to the (dominant) centre of their class under K = 1, K = 3 and K = 3 then 1: of right and
+wrong labels, in dominant and other sub-classes.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +23,23 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from benchmarks.small_trainings import People, choose_people, table_row, train_and_measure, with_head
+from benchmarks.small_trainings import (
+    BUDGETS,
+    People,
+    add_budget,
+    choose_people,
+    table_row,
+    train_and_measure,
+    with_head,
+)
 from recognition.checkpoint import load_recogniser
 from recognition.data.lists import write_list
 from recognition.data.sources import open_source
 from recognition.images import atomic_path
 from recognition.metrics.intervals import estimate
-from recognition.training.cleaning import clean, describe_rows
+from recognition.plots.style import save_figure
+from recognition.plots.subcentres import SubclassAngles, draw_subclasses, subclass_angles
+from recognition.training.cleaning import MAX_ANGLE, clean, describe_rows
 
 SEED = 0
 K = 3
@@ -71,11 +85,7 @@ def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path)
     source = open_source(noisy_list)
     cleaning, keys, labels, _ = clean(recogniser, source)
     write_list(cleaned, describe_rows(cleaning, keys, labels, recogniser, source))
-    names = recogniser.class_names or ()
-    known = {(str(Path(path).resolve()), name) for path, name in noisy.wrong}
-    wrong = np.array(
-        [(str(key.resolve()), names[label]) in known for key, label in zip(keys, labels, strict=True)]
-    )
+    wrong = ~right_labels(recogniser.class_names or (), keys, labels, noisy)
     dropped = ~cleaning.kept
     return {
         "images": len(keys),
@@ -96,6 +106,38 @@ def measure_cleaning(model: Path, noisy_list: Path, noisy: Noisy, cleaned: Path)
     }
 
 
+def right_labels(
+    names: Sequence[str], keys: Sequence[Path], labels: NDArray[np.integer], noisy: Noisy
+) -> NDArray[np.bool_]:
+    """Return whether each image's label is right, shape (images,).
+
+    Args:
+        names: Name of each class.
+        keys: File of each image.
+        labels: Shape (images,), class of each.
+        noisy: The list with its wrong labels.
+    """
+    known = {(str(Path(path).resolve()), name) for path, name in noisy.wrong}
+    return np.array(
+        [(str(key.resolve()), names[label]) not in known for key, label in zip(keys, labels, strict=True)]
+    )
+
+
+def measure_subclasses(title: str, model: Path, data: Path, noisy: Noisy) -> SubclassAngles:
+    """Return the angles of a network's training images to the dominant centres of their classes.
+
+    Args:
+        title: What was trained.
+        model: The network.
+        data: The list that it was trained on.
+        noisy: The list before it was cleaned, with its wrong labels.
+    """
+    recogniser = load_recogniser(model)
+    cleaning, keys, labels, _ = clean(recogniser, open_source(data), takes_one_centre=True)
+    right = right_labels(recogniser.class_names or (), keys, labels, noisy)
+    return subclass_angles(title, cleaning, labels, right)
+
+
 def found_row(percent: str, figures: dict[str, Any]) -> str:
     """Return a row of a Markdown table.
 
@@ -111,16 +153,18 @@ def found_row(percent: str, figures: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--aligned", type=Path, required=True, help="Aligned LFW")
-    parser.add_argument("--out", type=Path, required=True, help="Folder of the trainings and results")
-    parser.add_argument("--noise", type=float, nargs="+", default=[0.2, 0.4], help="Shares of wrong labels")
+    """Parse the command line, train, clean, measure, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    add_budget(parser)
+    parser.add_argument("--noise", type=float, nargs="+", default=[0.2, 0.4], help="shares of wrong labels")
     options = parser.parse_args()
-    people = choose_people(options.aligned)
+    budget = BUDGETS[options.budget]
+    people = choose_people(options.aligned, budget.identities, budget.photographs)
     options.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, dict[str, Any]] = {}
     trained: dict[str, dict[str, Any]] = {}
-    arcface, several = with_head("arcface"), with_head(f"subcentre:subcentres={K}")
+    arcface = with_head("arcface", options=budget.options)
+    several = with_head(f"subcentre:subcentres={K}", options=budget.options)
     for share in options.noise:
         noisy = inject(people, share)
         folder = options.out / f"noise-{share:g}"
@@ -138,6 +182,17 @@ def main() -> None:
             (f"{percent}, K = 1", "noisy.csv", "k1"),
         ):
             trained[name] = train_and_measure(folder / data, folder / out, people, arcface)
+        panels = [
+            measure_subclasses(title, folder / out / "model.safetensors", folder / data, noisy)
+            for title, out, data in (
+                ("K = 1", "k1", "noisy.csv"),
+                (f"K = {K}", f"k{K}", "noisy.csv"),
+                (f"K = {K} then 1, cleaned", "cleaned-k1", "cleaned.csv"),
+            )
+        ]
+        figure = draw_subclasses(panels, max_angle=MAX_ANGLE)
+        for path in save_figure(figure, options.out / f"subclasses-{100 * share:g}"):
+            tqdm.write(f"Wrote {path}")
     write_list(options.out / "clean.csv", inject(people, 0.0).rows)
     trained["0 %, K = 1"] = train_and_measure(
         options.out / "clean.csv", options.out / "clean-k1", people, arcface

@@ -3,7 +3,8 @@
     python -m benchmarks.large_sets records
     python -m benchmarks.large_sets protocols
 
-`records` writes a set of small synthetic images, lists it and trains some steps of a small network on it.
+`records` writes a set of small synthetic images, lists it and trains some steps of a small network on it, on
+one process and on two ranks (`--ranks`).
 `protocols` compares random templates: 1:1 pairs with their intervals, and the rank-one rate among distractors
 in a file. Each part runs in a process of its own, so that its peak memory is its own.
 """
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("path", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("--identities", type=int, default=100_000, help="identities of the record set")
     parser.add_argument("--images", type=int, default=3, help="images of each of them")
+    parser.add_argument("--ranks", type=int, default=2, help="ranks of the training on several")
     parser.add_argument("--comparisons", type=int, default=1_000_000, help="pairs of templates")
     parser.add_argument("--distractors", type=int, default=1_000_000, help="distractors")
     parser.add_argument("--probes", type=int, default=500, help="probes among distractors")
@@ -71,12 +73,16 @@ def _records(options: argparse.Namespace) -> None:
         _part("list", Path(folder, "set"), options)
         begun = time.monotonic()
         command = [
-            *(sys.executable, "-m", "recognition", "train", str(Path(folder, "set")), "--dry-run"),
+            *("-m", "recognition", "train", str(Path(folder, "set")), "--dry-run"),
             *("--width", "0.125", "--embedding-size", "128", "--batch-size", "32", "--epochs", "1"),
             *("--image-size", "32", "--start-size", "32", "--held-out", "600", "--device", "cpu"),
         ]
-        subprocess.run(command, check=True)
+        subprocess.run([sys.executable, *command], check=True)
         print(f"20 steps of a training: {_since(begun)} with the start", flush=True)
+        begun = time.monotonic()
+        ranks = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(options.ranks)]
+        subprocess.run([sys.executable, *ranks, *command, "--sample-rate", "0.1"], check=True)
+        print(f"20 steps on {options.ranks} ranks, a tenth of the classes each: {_since(begun)}", flush=True)
 
 
 def _protocols(options: argparse.Namespace) -> None:

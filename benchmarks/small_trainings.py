@@ -1,10 +1,12 @@
-"""What the benchmarks that train have in common: few identities of LFW, a tiny network, one budget.
+"""What the benchmarks that train have in common: identities of LFW, one network, one of two budgets.
 
 The networks are trained on those identities of the bundled network's training set that have the most
-photographs: 60 identities with at most 16 photographs each, unless the benchmark says otherwise. They are
-measured on the bundled network's 600 held-out identities. All other identities are outsiders.
+photographs: 60 identities with at most 16 photographs each, unless the benchmark or its budget says
+otherwise. They are measured on the bundled network's 600 held-out identities. All other identities are
+outsiders. What is finished is read again, and a training goes on where it was stopped.
 """
 
+import argparse
 import json
 import time
 from dataclasses import dataclass, replace
@@ -44,6 +46,57 @@ OPTIONS = TrainingOptions(
 
 
 @dataclass(frozen=True)
+class Budget:
+    """How much a benchmark trains.
+
+    Args:
+        identities: Number of identities to train on, those with the most photographs.
+        photographs: Largest number of photographs of each.
+        options: The options of its trainings.
+    """
+
+    identities: int
+    photographs: int
+    options: TrainingOptions
+
+
+#: `quick` takes about half a minute of one core for each network. `full` is LFW's scale: 800 identities, and
+#: the size of network, images and batches that lfw-iresnet18 was trained with, which take twenty minutes or
+#: more for each network.
+BUDGETS = {
+    "quick": Budget(IDENTITIES, PHOTOGRAPHS, OPTIONS),
+    "full": Budget(
+        800,
+        60,
+        replace(
+            OPTIONS,
+            width=1 / 4,
+            embedding_size=256,
+            epochs=20,
+            batch_size=64,
+            start_size=64,
+            image_size=112,
+            augmentation="full",
+        ),
+    ),
+}
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of where the faces are, where the trainings go, and how much is trained."""
+    parser.add_argument(
+        "--aligned", type=Path, required=True, help="aligned LFW: a folder of one folder for each identity"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the folder of the trainings and results")
+    parser.add_argument(
+        "--budget",
+        choices=list(BUDGETS),
+        default="quick",
+        help="quick: half a minute for each network; full: twenty minutes or more (default: %(default)s)",
+    )
+
+
+@dataclass(frozen=True)
 class People:
     """Photographs by identity: to train on and to measure on, and those of all other identities."""
 
@@ -65,13 +118,31 @@ def choose_people(aligned: Path, identities: int = IDENTITIES, photographs: int 
     )
 
 
-def train_and_measure(data: Path, out: Path, people: People, options: TrainingOptions) -> dict[str, Any]:
-    """Train, or resume, and measure on the held-out identities; existing measurements are read instead."""
+def train_and_measure(
+    data: Path, out: Path, people: People, options: TrainingOptions, *, start_from: Path | None = None
+) -> dict[str, Any]:
+    """Train, or resume, and measure on the held-out identities; existing measurements are read instead.
+
+    Args:
+        data: The list of the training photographs.
+        out: The folder of the training.
+        people: The people; those held out are measured.
+        options: The options of the training.
+        start_from: The network whose weights the training begins with; None begins with random ones.
+    """
     figures_path = out / "figures.json"
     if figures_path.exists():
         return dict(json.loads(figures_path.read_text()))
     start = time.process_time()
-    path = train(data, out, options, device="cpu", precision="float32", keep_images=True)
+    path = train(
+        data,
+        out,
+        options,
+        device="cpu",
+        precision="float32",
+        keep_images=True,
+        start_from=start_from,
+    )
     samples = labelled(people.held_out)
     embeddings = embed_files(load_recogniser(path), [key for key, _ in samples])
     figures = verify(embeddings, np.array([label for _, label in samples]), intervals=True)
@@ -99,7 +170,7 @@ def table_row(name: str, figures: dict[str, Any], *more: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def with_head(head: str, *aux_losses: str) -> TrainingOptions:
-    """Return the common options with another head and with auxiliary losses."""
+def with_head(head: str, *aux_losses: str, options: TrainingOptions = OPTIONS) -> TrainingOptions:
+    """Return options, by default the common ones, with another head and with auxiliary losses."""
     pairs = any(AUXILIARY_LOSSES[spec.partition(":")[0]].needs_pairs for spec in aux_losses)
-    return replace(OPTIONS, head=head, aux_losses=aux_losses, images_per_identity=4 if pairs else 0)
+    return replace(options, head=head, aux_losses=aux_losses, images_per_identity=4 if pairs else 0)

@@ -168,6 +168,15 @@ def load_extra(path: str | os.PathLike[str], key: str) -> Tensor:
     return tensors[f"extra.{key}"]
 
 
+def has_extra(path: str | os.PathLike[str], key: str) -> bool:
+    """Return whether `save_recogniser` stored a tensor of this name as `extra`.
+
+    Raises:
+        InputError: If the file does not exist or is damaged.
+    """
+    return f"extra.{key}" in _read(path)[0]
+
+
 def load_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the `notes` that `save_recogniser` stored.
 

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+#: What the name of a device looks like, and how error messages say it: `auto`, a kind of device, or one of
+#: several cards.
+DEVICE_FORM = (r"auto|cpu(:0)?|mps(:0)?|cuda(:\d{1,3})?", "auto, cpu, mps, cuda or, of several cards, cuda:N")
 Precision = Literal["auto", "float32", "bfloat16"]
 #: Training can also use float16, because it scales the loss so that small gradients do not vanish.
 TrainingPrecision = Literal["auto", "float32", "bfloat16", "float16"]

@@ -9,7 +9,6 @@ import gradio as gr
 
 from arcinvert import InputError
 from arcinvert.audit.report import read_audit, sections
-from recognition.options import DeviceName
 
 from .. import resources
 from ..context import Context, attempt, on_change
@@ -198,7 +197,7 @@ class AuditTab:
                 raise InputError(
                     "Photographs: expected the folder of this server, which is not there any more"
                 )
-            device: DeviceName = settings.device
+            device: str = settings.device
             options = folder_options(settings.images, settings.model(name), people, seed, device=device)
             result, pdf = audit_folder(job, options, self._context.folder)
             return show_report(result, pdf, command(options))

@@ -34,7 +34,8 @@ from recognition.config import takes, to_json
 from recognition.errors import InputError
 from recognition.images import to_uint8
 from recognition.loading import BUNDLED
-from recognition.options import Detector, DeviceName, Precision
+from recognition.options import Detector, Precision
+from recognition.runtime import Device
 
 #: The note of every result: what is in the place of the attacked network.
 _NOTE = (
@@ -68,7 +69,7 @@ class BlackBoxAttacker:
         options: AccessOptions,
         model: Model = BUNDLED,
         *,
-        device: DeviceName = "auto",
+        device: Device = "auto",
         precision: Precision = "auto",
         calibrate: bool = True,
     ) -> None:

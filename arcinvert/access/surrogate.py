@@ -131,7 +131,7 @@ class MappedRecogniser(Recogniser):
 def embedded(recogniser: Recogniser, images: Tensor) -> Answers:
     """Return a local network's embeddings of images of its input size, (n, dim)."""
     found = [
-        recogniser(part.to(recogniser.device)).double().cpu().numpy()
+        recogniser(part.to(recogniser.device)).cpu().double().numpy()
         for part in images.split(EMBEDDING_BATCH)
     ]
     return np.concatenate(found)

@@ -102,7 +102,7 @@ class SurrogateAttacker:
             self._embeddings = embeddings
         self.attacker = Attacker(
             recogniser.freeze(),
-            device=own.device.type,  # type: ignore[arg-type]
+            device=own.device,
             precision="float32" if own.dtype == torch.float32 else "bfloat16",
             knowledge=with_faces(own.knowledge, recogniser, faces, templates, exact=exact),
         )

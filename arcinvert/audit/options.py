@@ -9,7 +9,7 @@ from arcinvert.options import AttackOptions
 from recognition.bundled import BUNDLED
 from recognition.config import option
 from recognition.errors import InputError
-from recognition.options import DeviceName, Precision
+from recognition.options import DEVICE_FORM, Precision
 
 Budget = Literal["quick", "standard", "thorough"]
 Pictures = Literal["hidden", "reconstructions", "all"]
@@ -73,8 +73,12 @@ class AuditOptions(AccessOptions):
         "attack on it; what is measured is cached",
         group=_NETWORK,
     )
-    device: DeviceName = option(
-        "auto", help="the device to compute on; auto is CUDA, then MPS, then the CPU", group=_NETWORK
+    device: str = option(
+        "auto",
+        form=DEVICE_FORM,
+        metavar="DEVICE",
+        help="the device to compute on; auto is CUDA, then MPS, then the CPU; cuda:1 is the second card",
+        group=_NETWORK,
     )
     precision: Precision = option(
         "auto", help="the precision of the attack; auto is bfloat16 where the hardware has it", group=_NETWORK

@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
         help="write a file that shows nobody: statistics and the regression, without nearest neighbours",
     )
     add_strict(parser)
-    add_model_arguments(parser, "statistics", "decoder", "calibrate", "precision")
+    add_model_arguments(parser, "statistics", "decoder", "calibrate", "precision", "deterministic", "graphs")
     parser.set_defaults(run=_run)
 
 

@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
         help="list at most this number of classes (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of a table")
-    add_model_arguments(parser, "statistics", "device", "precision")
+    add_model_arguments(parser, "statistics", "device", "precision", "deterministic", "graphs")
     parser.set_defaults(run=_run)
 
 

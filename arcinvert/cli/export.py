@@ -16,7 +16,17 @@ def add_parser(commands: Any) -> None:
         help="the file to write: .pt or .pth for the backbone's state dict, checkpoint_gpu_0.pt for a state "
         "with class centres, .onnx for ONNX",
     )
-    add_model_arguments(parser, "model", "statistics", "decoder", "calibrate", "device", "precision")
+    add_model_arguments(
+        parser,
+        "model",
+        "statistics",
+        "decoder",
+        "calibrate",
+        "device",
+        "precision",
+        "deterministic",
+        "graphs",
+    )
     parser.set_defaults(run=_run)
 
 

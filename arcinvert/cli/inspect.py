@@ -21,7 +21,17 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--pairs", metavar="FILE", help="pairs of these images in LFW's format")
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of lines")
-    add_model_arguments(parser, "model", "statistics", "decoder", "calibrate", "device", "precision")
+    add_model_arguments(
+        parser,
+        "model",
+        "statistics",
+        "decoder",
+        "calibrate",
+        "device",
+        "precision",
+        "deterministic",
+        "graphs",
+    )
     parser.set_defaults(run=_run)
 
 

@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
         "--stop-after", metavar="N", type=int, help="the epoch after which to stop; a later call goes on"
     )
     add_strict(parser)
-    add_model_arguments(parser, "statistics", "decoder", "calibrate")
+    add_model_arguments(parser, "statistics", "decoder", "calibrate", "deterministic", "graphs")
     add_arguments(parser, LearningOptions)
     parser.set_defaults(run=_run)
 

@@ -9,7 +9,7 @@ from arcinvert.workers.options import WorkerOptions
 from recognition.bundled import BUNDLED
 from recognition.config import add_arguments, check, gather, option
 from recognition.errors import InputError
-from recognition.options import DeviceName, Precision
+from recognition.options import DEVICE_FORM, Precision
 
 if TYPE_CHECKING:
     from arcinvert.access.black_box_attacker import BlackBoxAttacker
@@ -79,11 +79,29 @@ class ModelOptions:
         "attack on it; what is measured is cached",
         group=_GROUP,
     )
-    device: DeviceName = option(
-        "auto", help="the device that computes; auto is CUDA, then MPS, then the CPU", group=_GROUP
+    device: str = option(
+        "auto",
+        form=DEVICE_FORM,
+        metavar="DEVICE",
+        help="the device that computes; auto is CUDA, then MPS, then the CPU; cuda:1 is the second card",
+        group=_GROUP,
     )
     precision: Precision = option(
-        "auto", help="the floating-point type; auto is bfloat16 where the hardware has it", group=_GROUP
+        "auto",
+        help="the floating-point type; auto is bfloat16 where the hardware has it and is faster with it, "
+        "which is measured once for a network",
+        group=_GROUP,
+    )
+    deterministic: bool = option(
+        False,
+        help="use deterministic kernels alone, so that a CUDA device repeats its results; slower there, and "
+        "without effect on a CPU, which repeats them anyway",
+        group=_GROUP,
+    )
+    graphs: bool = option(
+        False,
+        help="capture the steps of an attack as a CUDA graph, for small networks on a CUDA device",
+        group=_GROUP,
     )
 
     def __post_init__(self) -> None:
@@ -124,6 +142,8 @@ class ModelOptions:
             device=self.device,
             precision=self.precision,
             calibrate=self.calibrate,
+            deterministic=self.deterministic,
+            graphs=self.graphs,
             workers=workers,
         )
 
@@ -139,8 +159,8 @@ def black_box_attacker(options: ModelOptions, access: AccessOptions) -> "BlackBo
     Raises:
         InputError: If it cannot be loaded, or options are given that only its weights would allow.
     """
-    for name in ("statistics", "decoder"):
-        if (given := getattr(options, name)) is not None:
+    for name in ("statistics", "decoder", "deterministic", "graphs"):
+        if given := getattr(options, name):
             raise InputError(f"{name}: expected none with --access {access.access}, got {given}")
     from arcinvert.access.black_box_attacker import BlackBoxAttacker
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.detection.alignment import ALIGNED_SIZE, detect
+from recognition.detection.alignment import ALIGNED_SIZE, has_face
 from recognition.images import resized, to_tensor, to_uint8
 
 #: A crop is enlarged this often and padded by so many pixels before detection: the detector needs a face with
@@ -22,4 +22,4 @@ def face_detected(crop: NDArray[np.uint8]) -> bool:
     """Return whether the detector finds a face in an aligned uint8 crop."""
     enlarged = np.kron(crop, np.ones((_ENLARGE, _ENLARGE, 1), dtype=np.uint8))
     padding = ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0))
-    return bool(detect(np.pad(enlarged, padding, mode="edge")))
+    return has_face(np.pad(enlarged, padding, mode="edge"))

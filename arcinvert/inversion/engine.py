@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from arcinvert.inversion.adam import Adam
 from arcinvert.inversion.augmentation import Augmentation
 from arcinvert.inversion.early_stopping import LAST_PART, EarlyStopping
+from arcinvert.inversion.graphs import GraphedStep
 from arcinvert.inversion.input_gradients import input_gradients
 from arcinvert.inversion.parametrisations.base import Parametrisation
 from arcinvert.inversion.penalties import WeightedPenalty
@@ -16,9 +18,6 @@ from arcinvert.inversion.result import Inversion, Losses, StopInversion
 from arcinvert.inversion.schedule import Schedule
 from arcinvert.inversion.targets.base import Target
 from recognition.recogniser import Recogniser
-
-#: Devices on which Adam is one kernel.
-_FUSED = frozenset({"cpu", "cuda"})
 
 
 def invert(
@@ -31,6 +30,7 @@ def invert(
     augmentation: Augmentation | None = None,
     dtype: torch.dtype = torch.float32,
     counter: StepCounter | None = None,
+    graphs: bool = False,
 ) -> Inversion:
     """Optimise a batch of images until the recogniser sees their targets in them.
 
@@ -44,6 +44,7 @@ def invert(
         dtype: The floating-point type of the network's inner computation.
         counter: Counts and reports the steps. A callback may raise `StopInversion` to stop early and keep
             what there is; any other exception ends the inversion.
+        graphs: Whether a step is captured as a CUDA graph and replayed, which takes a CUDA device.
 
     Returns:
         The images, and how similar the attacked network finds them to their targets.
@@ -53,10 +54,28 @@ def invert(
     def current_images() -> Tensor:
         return parametrisation.images().detach().clamp(0, 1)
 
+    def step_once() -> tuple[Tensor, Tensor]:
+        """Take a step; return the weighted losses and the embeddings, both without gradients."""
+        images = parametrisation.images()
+        with _autocast(images, dtype):
+            embeddings = recogniser(images if augmentation is None else augmentation.apply(images))
+        parts = [
+            target(embeddings).mean(),
+            *(weight * penalty(images).mean() for _, weight, penalty in penalties),
+        ]
+        values = torch.stack(parts)
+        optimiser.clear_gradients()
+        values.sum().backward()
+        optimiser.step()
+        parametrisation.project()
+        return values.detach(), embeddings.detach()
+
     # Nothing in the loop reads a tensor of the device: each read would make the host wait for it.
     counter = counter or StepCounter(schedule.steps)
     start, templates = current_images(), target.templates
-    optimiser = make_optimiser(parametrisation.parameters, schedule.betas)
+    names = ("identity", *(name for name, *_ in penalties))
+    optimiser = Adam(parametrisation.parameters, schedule.betas)
+    take = GraphedStep(step_once, optimiser.clear_gradients, start.device) if graphs else step_once
     stopping = None if schedule.early_stopping is None else EarlyStopping(schedule.early_stopping)
     losses, step, taken, stopped = Losses((), start.new_zeros(0)), 0, 0, False
     total, averaged = torch.zeros_like(start), 0
@@ -67,25 +86,18 @@ def invert(
         if augmentation is not None:
             stack.enter_context(augmentation.attached(recogniser))
         while step < schedule.steps and not stopped:
-            optimiser.param_groups[0]["lr"] = schedule.rate(step)
-            images = parametrisation.images()
-            with _autocast(images, dtype):
-                embeddings = recogniser(images if augmentation is None else augmentation(images))
-            parts = {"identity": target(embeddings).mean()}
-            parts |= {name: weight * penalty(images).mean() for name, weight, penalty in penalties}
-            values = torch.stack(list(parts.values()))
-            optimiser.zero_grad(set_to_none=True)
-            values.sum().backward()
-            optimiser.step()
-            parametrisation.project()
-            losses, step, taken = Losses(tuple(parts), values.detach()), step + 1, taken + 1
+            optimiser.set_rate(schedule.rate(step))
+            if augmentation is not None:
+                augmentation.draw(start)
+            values, embeddings = take()
+            losses, step, taken = Losses(names, values), step + 1, taken + 1
             if schedule.averages(step):
                 total, averaged = total + current_images(), averaged + 1
             try:
                 counter.advance(losses, lambda: current_images().cpu())
             except StopInversion:
                 stopped = True
-            if stopping and stopping.converged((embeddings.detach() * templates).sum(1)):
+            if stopping and stopping.converged((embeddings * templates).sum(1)):
                 last, stopping = max(step, round(schedule.steps * (1 - LAST_PART))), None
                 counter.skip(last - step)
                 step = last
@@ -93,12 +105,6 @@ def invert(
         images = total / averaged if averaged else current_images()
         similarity = (recogniser(images) * templates).sum(1)
     return Inversion(images.cpu(), start.cpu().clone(), similarity.cpu(), dict(losses), taken, stopped)
-
-
-def make_optimiser(parameters: list[Tensor], betas: tuple[float, float]) -> torch.optim.Adam:
-    """Return Adam, in one kernel where the device has one."""
-    fused = all(parameter.device.type in _FUSED for parameter in parameters)
-    return torch.optim.Adam(parameters, lr=1.0, betas=betas, fused=fused)
 
 
 def _autocast(images: Tensor, dtype: torch.dtype) -> contextlib.AbstractContextManager[None]:

@@ -35,6 +35,7 @@ def replaced_forward(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> 
     def choose(activations: Tensor) -> Tensor:
         return forward(activations) if torch.is_grad_enabled() else usual(activations)
 
+    choose.replacement = forward  # type: ignore[attr-defined]
     module.forward = choose
     try:
         yield
@@ -43,6 +44,11 @@ def replaced_forward(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> 
             del module.forward
         else:
             module.forward = before
+
+
+def replacement_of(module: nn.Module) -> object:
+    """Return what replaces a module's forward pass in passes with gradients; None if nothing does."""
+    return getattr(module.forward, "replacement", None)
 
 
 def is_frozen(module: nn.BatchNorm2d) -> bool:

@@ -19,9 +19,8 @@ from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.images import list_images_below, to_tensor
 from recognition.loading import NETWORKS, ModelChoice, bundled_path, load
-from recognition.options import DeviceName
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
-from recognition.runtime import choose_device, keep_freed_memory
+from recognition.runtime import Device, choose_device, keep_freed_memory
 
 #: The default of the largest number of photographs.
 PHOTOGRAPHS = 4096
@@ -37,7 +36,7 @@ def calibrate(
     faces: int | None = None,
     layers: str | None = None,
     keep_faces: bool = True,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     progress: Callable[[int, int], None] = lambda done, total: None,
     left_out: Callable[[Path], None] = lambda photograph: None,
 ) -> tuple[Path, MeasuredStatistics]:

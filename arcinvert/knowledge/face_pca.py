@@ -19,10 +19,23 @@ from torch import Tensor
 @functools.cache
 def load_face_pca() -> tuple[Tensor, Tensor, Tensor]:
     """Return the mean, (3, s, s), the unit components, (n, 3, s, s), and their standard deviations, (n,)."""
-    tensors = load_file(str(files("arcinvert").joinpath("data/face_pca.safetensors")))
-    halves, parity = tensors["halves"].float(), tensors["parity"].float()
+    tensors = _tensors()
+    halves, parity = left_halves()
     components = torch.cat([halves, parity[:, None, None, None] * halves.flip(-1)], -1)
     return tensors["mean"].float(), components, tensors["deviations"].float()
+
+
+def left_halves() -> tuple[Tensor, Tensor]:
+    """Return the left halves of the components, (n, 3, s, s / 2), and their parity, (n,).
+
+    A component is its own mirror image where the parity is 1, and the negative of it where it is -1.
+    """
+    tensors = _tensors()
+    return tensors["halves"].float(), tensors["parity"].float()
+
+
+def _tensors() -> dict[str, Tensor]:
+    return load_file(str(files("arcinvert").joinpath("data/face_pca.safetensors")))
 
 
 def pca_coefficients_of(images: Tensor, count: int | None = None) -> Tensor:

@@ -142,7 +142,7 @@ class _Moments:
     def add(self, activations: Tensor, axes: tuple[int, ...]) -> None:
         # A batch alone is exact enough in float32; its sums with others are kept in float64.
         moments = torch.var_mean(activations.detach().float(), dim=axes, correction=0)
-        variance, mean = (moment.to("cpu", torch.float64) for moment in moments)
+        variance, mean = (moment.cpu().double() for moment in moments)
         count = activations.numel() // mean.numel()
         total = self.count + count
         difference = mean - self.mean

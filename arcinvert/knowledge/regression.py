@@ -62,9 +62,9 @@ class RegressionSums:
 
     def add(self, templates: Tensor, images: Tensor) -> None:
         """Add unit-norm templates, shape (batch, dim), of images, (batch, 3, h, w) in [0, 1]."""
-        given = templates.double().cpu()
+        given = templates.cpu().double()
         # Faces in general have no side: the mean of an image and its mirror image.
-        wanted = pca_coefficients_of((images + images.flip(-1)) / 2).double().cpu()
+        wanted = pca_coefficients_of((images + images.flip(-1)) / 2).cpu().double()
         parts = (given.sum(0), wanted.sum(0), given.T @ given, given.T @ wanted)
         self._sums = [one + other for one, other in zip(self._sums, parts, strict=True)]
         self._count += len(given)

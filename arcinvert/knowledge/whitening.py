@@ -51,10 +51,11 @@ def whitening_of(templates: Tensor) -> Whitening:
     # On the CPU, since not every device has double precision; in parts, since centres may be hundreds of
     # thousands.
     for part in templates.split(_PART):
-        wide = part.double().cpu()
+        wide = part.cpu().double()
         total += wide.sum(0)
         products += wide.T @ wide
     mean = total / len(templates)
     variances, directions = torch.linalg.eigh(products / len(templates) - torch.outer(mean, mean))
     scales = (variances + SHRINKAGE * variances.mean()).clamp(min=_SMALLEST_VARIANCE).rsqrt()
-    return Whitening(mean.to(templates), ((directions * scales) @ directions.T).to(templates))
+    found = mean, (directions * scales) @ directions.T
+    return Whitening(*(one.to(templates.dtype).to(templates.device) for one in found))

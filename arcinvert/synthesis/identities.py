@@ -57,7 +57,7 @@ def spread_of(templates: Tensor, source: str) -> Spread:
         templates: The templates.
         source: Whose they are.
     """
-    wide = templates.double().cpu()
+    wide = templates.cpu().double()
     centred = wide - wide.mean(0)
     variances, directions = torch.linalg.eigh(centred.T @ centred / len(wide))
     deviations = (variances.clamp(min=0) + SHRINKAGE * variances.mean()).sqrt()

@@ -9,11 +9,18 @@ BUNDLED = "lfw-distilled"
 UNDISTILLED = "lfw-iresnet18"
 #: Names of all bundled networks, as `--model` takes them.
 NETWORKS = (BUNDLED, UNDISTILLED)
+#: The file of the guide, which predicts pose and expression.
+_GUIDE = "guide.safetensors"
 
 
 def bundled_path(name: str = BUNDLED) -> Path:
     """Return the path of a bundled network's file."""
     return Path(__file__).with_name(f"{name}.safetensors")
+
+
+def guide_path() -> Path:
+    """Return the path of the guide's file."""
+    return Path(__file__).with_name(_GUIDE)
 
 
 def calibration_path(name: str = BUNDLED) -> Path:

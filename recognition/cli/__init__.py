@@ -6,6 +6,16 @@ each parser: a function from the parsed options to an exit code. Importing a mod
 
 from types import ModuleType
 
-from recognition.cli import align, clean, compare, convert, evaluate, merge, plots, train
+from recognition.cli import align, clean, compare, convert, evaluate, merge, plots, train, train_guide
 
-COMMANDS: tuple[ModuleType, ...] = (align, convert, merge, train, clean, evaluate, compare, plots)
+COMMANDS: tuple[ModuleType, ...] = (
+    align,
+    convert,
+    merge,
+    train,
+    train_guide,
+    clean,
+    evaluate,
+    compare,
+    plots,
+)

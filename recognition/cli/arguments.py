@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
 from recognition.bundled import BUNDLED
-from recognition.options import Detector, DeviceName
+from recognition.options import Detector
 
 if TYPE_CHECKING:
     from recognition.recogniser import Recogniser
@@ -36,7 +36,13 @@ def add_detector(parser: argparse.ArgumentParser) -> None:
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add `--device`."""
-    parser.add_argument("--device", default="auto", choices=get_args(DeviceName), help="Where to compute")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        metavar="DEVICE",
+        help="The device that computes: cpu, mps, cuda, or cuda:N of several cards; auto is CUDA, then MPS, "
+        "then the CPU",
+    )
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

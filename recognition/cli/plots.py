@@ -4,7 +4,9 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from recognition.cli import measured_plots
 from recognition.cli.arguments import STYLE, add_data, add_device, add_model
+from recognition.terminal import report_left_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,10 +25,14 @@ def add_parser(commands: Any) -> None:
     _add(kinds, "logits", "The target logit of every head as a function of the angle", _logits)
     _add(kinds, "decisions", "The decision regions of two classes under six heads", _decisions)
 
-    toy = _add(kinds, "toy", "Two-dimensional embeddings of eight identities under three heads", _toy)
+    toy = _add(kinds, "toy", "Two-dimensional embeddings of eight identities under several losses", _toy)
     add_data(toy)
     add_model(toy)
     add_device(toy)
+    _add_panels(toy)
+
+    digits = _add(kinds, "digits", "Two-dimensional embeddings of ten digits under several losses", _digits)
+    _add_panels(digits)
 
     angles = _add(kinds, "angles", "Angles to the centres at the start, middle and end of training", _angles)
     angles.add_argument("training", metavar="DIR", help="Folder that the train command wrote")
@@ -37,6 +43,17 @@ def add_parser(commands: Any) -> None:
     ):
         curves = _add(kinds, name, text, _curves)
         curves.add_argument("curves", nargs="+", metavar="FILE", help="Files of 'evaluate ... --curve'")
+    measured_plots.add_parsers(kinds, _add)
+
+
+def _add_panels(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--losses",
+        nargs="+",
+        metavar="LOSS",
+        help="One panel each: a head, and auxiliary losses after a plus, such as 'softmax + "
+        "centre:weight=0.1' (default: softmax without and with centre loss, norm-softmax, arcface)",
+    )
 
 
 def _add(
@@ -46,7 +63,7 @@ def _add(
     parser.add_argument(
         "--out", metavar="STEM", default=name, help="Path without ending; STEM.png and STEM.svg are written"
     )
-    parser.set_defaults(run=_run, draw=draw)
+    parser.set_defaults(run=_run, draw=draw, left_out=(), strict=False)
     return parser
 
 
@@ -55,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
 
     for path in save_figure(options.draw(options), options.out):
         print(f"Wrote {path}")
-    return 0
+    return report_left_out(options.left_out, strict=options.strict)
 
 
 def _logits(options: argparse.Namespace) -> "Figure":
@@ -93,7 +110,7 @@ def _toy(options: argparse.Namespace) -> "Figure":
     from recognition.data.sources import open_source
     from recognition.errors import InputError
     from recognition.loading import load
-    from recognition.plots.toy import draw_toy
+    from recognition.plots.toy import PANELS, draw_toy
     from recognition.runtime import choose_device
 
     recogniser = load(options.model).to(choose_device(options.device))
@@ -106,4 +123,13 @@ def _toy(options: argparse.Namespace) -> "Figure":
     samples = labelled({name: people[name][:TOY_IMAGES] for name in names})
     features = torch.from_numpy(embed_files(recogniser, [key for key, _ in samples], read=source.read))
     labels = torch.tensor([label for _, label in samples])
-    return draw_toy(features, labels, [name.replace("_", " ") for name in names])
+    return draw_toy(
+        features, labels, [name.replace("_", " ") for name in names], panels=options.losses or PANELS
+    )
+
+
+def _digits(options: argparse.Namespace) -> "Figure":
+    from recognition.plots.toy import PANELS, draw_toy, load_digits
+
+    features, labels, names = load_digits()
+    return draw_toy(features, labels, names, panels=options.losses or PANELS)

@@ -1,4 +1,4 @@
-"""The `train` command: a network from aligned faces."""
+"""The `train` command: a network from aligned faces, on one process or on the ranks that torchrun starts."""
 
 import argparse
 from typing import Any, get_args
@@ -25,7 +25,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="Train 20 steps, write nothing, and print images per second, memory and duration",
+        help="Train 20 steps, write nothing, and print images per second, memory, duration and, of many "
+        "ranks, the cost of their communication",
     )
     parser.add_argument(
         "--start-from",
@@ -67,7 +68,11 @@ def add_parser(commands: Any) -> None:
         help="Precision of the network's inner computation; auto is bfloat16 where the hardware has it",
     )
     parser.add_argument(
-        "--workers", metavar="N", type=int, default=0, help="Number of processes that read images"
+        "--workers",
+        metavar="N",
+        type=int,
+        help="Number of processes of each rank that read images (default: with CUDA as many as it has cores "
+        "but one, at most 8; otherwise 0, which reads in the process that trains)",
     )
     parser.add_argument(
         "--keep-images", action="store_true", help="Keep decoded images in memory, 37 kB each"
@@ -84,7 +89,7 @@ def add_parser(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from recognition.errors import InputError
-    from recognition.runtime import keep_freed_memory
+    from recognition.runtime import is_main_rank, keep_freed_memory
 
     if arguments.out is None and not arguments.dry_run:
         raise InputError("out: expected a folder for the results, got none; use --out DIR, or --dry-run")
@@ -103,11 +108,8 @@ def _run(arguments: argparse.Namespace) -> int:
         from recognition.training.dry_run import dry_run
 
         cost = dry_run(arguments.data, options, **common)
-        hours, minutes = divmod(round(cost.seconds / 60), 60)
-        print(
-            f"{cost.images_per_second:.1f} images/s, peak memory {cost.memory / 2**30:.2f} GiB, "
-            f"estimated duration {hours} h {minutes:02} min"
-        )
+        if is_main_rank():
+            print(cost.describe())
         return 0
     from recognition.training.train import train
 
@@ -123,5 +125,7 @@ def _run(arguments: argparse.Namespace) -> int:
         save_every=arguments.save_every,
         left_out=left_out.extend,
     )
+    if not is_main_rank():
+        return 0
     print(f"Wrote {path}")
     return report_left_out(left_out, strict=False)

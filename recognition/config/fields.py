@@ -2,6 +2,7 @@
 
 import difflib
 import operator
+import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -22,6 +23,7 @@ def option(
     below: float | None = None,
     above: float | None = None,
     choices: Iterable[str] = (),
+    form: tuple[str, str] | None = None,
     metavar: str | None = None,
     flag: str | None = None,
 ) -> Any:
@@ -36,6 +38,7 @@ def option(
         below: Values must be less than this.
         above: Values must be greater than this.
         choices: The words that are allowed, where the annotation is not a `Literal`; a registry will do.
+        form: A regular expression of the texts that are allowed, and how error messages say it.
         metavar: What `--help` calls the value.
         flag: The command-line flag, where it is not the field's name with dashes.
     """
@@ -47,6 +50,7 @@ def option(
         "below": below,
         "above": above,
         "choices": choices,
+        "form": form,
         "metavar": metavar,
         "flag": flag,
     }
@@ -161,6 +165,8 @@ def _checked(name: str, value: Any, kind: Kind, limits: Mapping[str, Any]) -> An
     value = _typed(name, value, kind)
     if kind.choices and value not in kind.choices:
         raise InputError(f"{name}: expected {kind.words}, got {value!r}")
+    if limits["form"] is not None and not re.fullmatch(limits["form"][0], value):
+        raise InputError(f"{name}: expected {limits['form'][1]}, got {value!r}")
     if kind.base in (int, float):
         expected = _range(kind, limits)
         fits = (

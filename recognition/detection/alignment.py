@@ -6,8 +6,9 @@ whose licence excludes commercial use.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
@@ -62,13 +63,32 @@ class Face:
 
 
 @functools.cache
-def dlib_models() -> tuple[Any, Any]:
-    """Return dlib's frontal face detector and its shape predictor of 68 landmarks, loaded once."""
+def face_detector() -> Any:
+    """Return dlib's frontal face detector, loaded once.
+
+    dlib makes it of a text in its own code, which takes most of a second. The file beside this module is what
+    `dlib.get_frontal_face_detector().save(FILE)` writes, and is read in a thousandth of that.
+    """
+    import dlib
+
+    return dlib.fhog_object_detector(str(files("recognition").joinpath("detection/frontal_faces.svm")))
+
+
+@functools.cache
+def landmark_predictor() -> Any:
+    """Return dlib's shape predictor of 68 landmarks, loaded once."""
     import dlib
     import face_recognition_models
 
-    predictor = dlib.shape_predictor(face_recognition_models.pose_predictor_model_location())
-    return dlib.get_frontal_face_detector(), predictor
+    return dlib.shape_predictor(face_recognition_models.pose_predictor_model_location())
+
+
+def has_face(photograph: NDArray[np.uint8]) -> bool:
+    """Return whether `detect` finds a face, without its landmarks, whose model takes time to load."""
+    return any(
+        len(face_detector().run(searched, enlarge, 0.0)[0]) > 0
+        for searched, _, enlarge in _copies(photograph)
+    )
 
 
 def detect(photograph: NDArray[np.uint8]) -> list[Face]:
@@ -76,16 +96,21 @@ def detect(photograph: NDArray[np.uint8]) -> list[Face]:
 
     `recognition.detection.search` finds others, and takes more time.
     """
-    shrunk, shrink = shrunk_to(photograph, DETECTION_SIDE)
-    faces = hog_faces(shrunk)
-    if not faces:
-        # The face may be small in a large photograph, or the photograph itself may be small.
-        if shrink < 1:
-            shrunk, shrink = shrunk_to(photograph, 2 * DETECTION_SIDE)
-            faces = hog_faces(shrunk)
-        elif max(shrunk.shape[:2]) < ENLARGE_BELOW:
-            faces = hog_faces(shrunk, enlarge=True)
-    return sorted(unscaled(faces, shrink), key=lambda face: -face.area)
+    for searched, scale, enlarge in _copies(photograph):
+        if faces := hog_faces(searched, enlarge=enlarge):
+            return sorted(unscaled(faces, scale), key=lambda face: -face.area)
+    return []
+
+
+def _copies(photograph: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], float, bool]]:
+    """Yield the copies that are searched until one has a face: their scale, and whether they are enlarged."""
+    shrunk, scale = shrunk_to(photograph, DETECTION_SIDE)
+    yield shrunk, scale, False
+    # The face may be small in a large photograph, or the photograph itself may be small.
+    if scale < 1:
+        yield *shrunk_to(photograph, 2 * DETECTION_SIDE), False
+    elif max(shrunk.shape[:2]) < ENLARGE_BELOW:
+        yield shrunk, scale, True
 
 
 def hog_faces(photograph: NDArray[np.uint8], *, enlarge: bool = False) -> list[Face]:
@@ -95,7 +120,7 @@ def hog_faces(photograph: NDArray[np.uint8], *, enlarge: bool = False) -> list[F
         photograph: uint8 HWC RGB.
         enlarge: Whether the photograph is searched at twice its size.
     """
-    boxes, scores, _ = dlib_models()[0].run(photograph, int(enlarge), 0.0)
+    boxes, scores, _ = face_detector().run(photograph, int(enlarge), 0.0)
     return faces_in_boxes(photograph, boxes, scores)
 
 
@@ -109,7 +134,7 @@ def faces_in_boxes(
         boxes: Rectangles around upright faces.
         scores: How sure the detector is of each.
     """
-    predictor = dlib_models()[1]
+    predictor = landmark_predictor()
     faces = []
     for box, score in zip(boxes, scores, strict=True):
         shape = predictor(photograph, box)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from recognition.detection.alignment import (
     DETECTION_SIDE,
     Face,
-    dlib_models,
+    face_detector,
     faces_in_boxes,
     shrunk_to,
     unscaled,
@@ -69,7 +69,7 @@ def coarse_faces(photograph: NDArray[np.uint8]) -> Iterator[CoarseFaces]:
     smallest = len(copies) - 1
     levels = [smallest, *range(smallest - _STRIDE, _LEAST_SAVED - 1, -_STRIDE)]
     for level in (level for level in levels if level > 0):
-        found, scores, _ = dlib_models()[0].run(copies[level], 0, 0.0)
+        found, scores, _ = face_detector().run(copies[level], 0, 0.0)
         boxes, ambiguous = [], []
         for box, score in zip(found, scores, strict=True):
             enlarged, smaller = _enlarged(box, level)

@@ -24,6 +24,10 @@ HEADS: Registry["type[Head]"] = Registry(
             "recognition.heads.fixed_margin:NormSoftmaxHead", "scaled cosines without a margin"
         ),
         "sphereface": Entry("recognition.heads.fixed_margin:SphereFaceHead", "multiplicative angular margin"),
+        "a-softmax": Entry(
+            "recognition.heads.fixed_margin:ASoftmaxHead",
+            "SphereFace's own: annealed multiplicative margin, scaled by the embedding's norm",
+        ),
         "cosface": Entry("recognition.heads.fixed_margin:CosFaceHead", "additive cosine margin"),
         "arcface": Entry("recognition.heads.fixed_margin:ArcFaceHead", "additive angular margin"),
         "combined": Entry("recognition.heads.fixed_margin:CombinedMarginHead", "all three margins, m1 to m3"),

@@ -123,8 +123,7 @@ class MagFaceHead(CosineHead):
         margins = self.low_margin + slope * (norms.clamp(self.low_norm, self.high_norm) - self.low_norm)
         return additive_angular_margin(target_cosines, margin_fraction * margins)
 
-    def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float = 1.0) -> Tensor:
-        """Return the cross-entropy plus the regulariser of the norms, averaged over the batch."""
+    def penalty(self, embeddings: Tensor) -> Tensor:
+        """Return the weighted regulariser of the norms, averaged over the batch."""
         norms = single_precision(embeddings).norm(dim=1).clamp(self.low_norm, self.high_norm)
-        regulariser = (norms / self.high_norm**2 + 1 / norms).mean()
-        return super().loss(embeddings, labels, margin_fraction) + self.lambda_g * regulariser
+        return self.lambda_g * (norms / self.high_norm**2 + 1 / norms).mean()

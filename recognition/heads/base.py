@@ -29,6 +29,8 @@ class Head(nn.Module, ABC):
     #: Additive angular margin in radians, of heads that have one. It is saved with the network, so that an
     #: attack can use the loss that the network was trained with.
     angular_margin = 0.0
+    #: Whether it has one unit-norm centre per class, which another network can provide and ranks can divide.
+    one_centre_per_class = False
     #: Share of each label's weight that is spread over all classes. Negative values push embeddings away from
     #: the other classes, which makes a network harder to invert. Source: Struppek et al., arXiv:2310.06549.
     label_smoothing = 0.0
@@ -82,8 +84,18 @@ class Head(nn.Module, ABC):
         return {}
 
     def loss(self, embeddings: Tensor, labels: Tensor, margin_fraction: float = 1.0) -> Tensor:
-        """Return the cross-entropy of the logits, averaged over the batch, as a scalar."""
-        return self.cross_entropy(self(embeddings, labels, margin_fraction), labels.long())
+        """Return the cross-entropy of the logits plus the penalty, averaged over the batch, as a scalar."""
+        loss = self.cross_entropy(self(embeddings, labels, margin_fraction), labels.long())
+        penalty = self.penalty(embeddings)
+        return loss if penalty is None else loss + penalty
+
+    def penalty(self, embeddings: Tensor) -> Tensor | None:
+        """Return a penalty of the embeddings, averaged over the batch, as a scalar; None without one.
+
+        Args:
+            embeddings: Shape (batch, embedding_size), of any positive norm.
+        """
+        return None
 
     def cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross-entropy with labels smoothed by `label_smoothing`, as a scalar."""
@@ -108,6 +120,8 @@ class CosineHead(Head):
     Raises:
         InputError: If the scale is out of range.
     """
+
+    one_centre_per_class = True
 
     def __init__(self, embedding_size: int, classes: int, *, scale: float = 64.0) -> None:
         super().__init__(embedding_size, classes)

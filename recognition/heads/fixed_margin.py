@@ -8,7 +8,12 @@ from torch import Tensor, nn
 
 from recognition.errors import InputError
 from recognition.heads.base import CosineHead, Head
-from recognition.heads.margins import additive_angular_margin, combined_margin
+from recognition.heads.margins import (
+    additive_angular_margin,
+    angles_of,
+    combined_margin,
+    falling_cosine,
+)
 from recognition.ranges import check_range
 
 
@@ -117,6 +122,45 @@ class SphereFaceHead(CosineHead):
 
     def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
         return combined_margin(target_cosines, 1 + margin_fraction * (self.margin - 1), 0.0, 0.0)
+
+
+class ASoftmaxHead(CosineHead):
+    """A-Softmax, the head of the original SphereFace: the norm of the embedding is the scale.
+
+    The target logit is norm * (annealing * cos(theta) + psi(theta)) / (annealing + 1), where psi is
+    cos(margin * theta) continued so that it never rises. The margin's fraction f anneals it: the factor is
+    `annealing` / f, as the paper's falls with the steps from about 1,000 to 5 in proportion to 1 / steps.
+
+    Args:
+        embedding_size: Dimensions of an embedding.
+        classes: Number of identities.
+        margin: The paper's m, at least 1.
+        annealing: Weight of cos(theta) when the whole margin applies, the paper's smallest lambda.
+
+    Raises:
+        InputError: If an option is out of range.
+
+    Source: Liu et al., SphereFace, arXiv:1704.08063, eq. 7, with the annealing of the authors' code
+        (lambda_min 5, base 1000, gamma 0.12, power 1).
+    """
+
+    def __init__(
+        self, embedding_size: int, classes: int, *, margin: float = 4.0, annealing: float = 5.0
+    ) -> None:
+        # Its logits are in units of the embedding's norm, which takes the place of a fixed scale.
+        super().__init__(embedding_size, classes, scale=1.0)
+        check_range("margin", margin, 1, 10, includes_low=True)
+        check_range("annealing", annealing, 0, math.inf)
+        self.margin, self.annealing = margin, annealing
+
+    def with_margin(self, target_cosines: Tensor, norms: Tensor, margin_fraction: float) -> Tensor:
+        falling = falling_cosine(self.margin * angles_of(target_cosines))
+        return (self.annealing * target_cosines + margin_fraction * falling) / (
+            self.annealing + margin_fraction
+        )
+
+    def logits(self, embeddings: Tensor, labels: Tensor, margin_fraction: float) -> Tensor:
+        return embeddings.norm(dim=1, keepdim=True) * super().logits(embeddings, labels, margin_fraction)
 
 
 class CosFaceHead(CosineHead):

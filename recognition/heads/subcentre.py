@@ -31,6 +31,7 @@ class SubCentreArcFaceHead(ArcFaceHead):
     Source: Deng et al., Sub-center ArcFace, ECCV 2020, section 3.2.
     """
 
+    one_centre_per_class = False
     votes: Tensor
 
     def __init__(

@@ -87,13 +87,17 @@ def write_torch_file(path: Path, content: Any) -> None:
             ) from None
 
 
-def read_torch_file(path: Path) -> Any:
+def read_torch_file(path: Path, largest: int = MAX_WEIGHTS) -> Any:
     """Return the content of a torch file: tensors in plain containers.
+
+    Args:
+        path: The file.
+        largest: Most bytes that it may have.
 
     Raises:
         InputError: If it is damaged, of another kind, or could run code when it is loaded.
     """
-    check_regular(path, "a torch file", MAX_WEIGHTS)
+    check_regular(path, "a torch file", largest)
     archive = _check_archive(path)
     try:
         _check_names(path, archive=archive)

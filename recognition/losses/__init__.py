@@ -19,6 +19,9 @@ AUXILIARY_LOSSES: Registry["type[AuxiliaryLoss]"] = Registry(
         "intra": Entry("recognition.losses.intra:IntraLoss", "angle to the class's own centre"),
         "inter": Entry("recognition.losses.inter:InterLoss", "angle between centres, which it widens"),
         "triplet": Entry("recognition.losses.triplet:TripletLoss", "semi-hard triplets within a batch"),
+        "tuplet": Entry(
+            "recognition.losses.tuplet:TupletLoss", "each pair against all images of others within a batch"
+        ),
         "contrastive": Entry("recognition.losses.contrastive:ContrastiveLoss", "all pairs within a batch"),
         "dependence": Entry(
             "recognition.losses.dependence:DependenceLoss",

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from recognition.errors import InputError
 from recognition.metrics.finite import check_finite
+from recognition.metrics.intervals import Estimate, estimate
 
 Array = NDArray[np.floating]
 
@@ -32,8 +33,63 @@ class Angles:
     inter: float
 
 
+@dataclass(frozen=True)
+class AngleSamples:
+    """The angles in degrees whose means `Angles` has; empty where there is nothing to measure.
+
+    Args:
+        w_ec: Shape (classes,), between a class's centre and its mean embedding.
+        w_inter: Shape (classes,), the smallest of a centre to another one.
+        intra: Shape (images of classes with several,), between an embedding and its class's mean.
+        intra_classes: The same shape, the class of each.
+        inter: Shape (classes,), the smallest of a class's mean embedding to another one.
+    """
+
+    w_ec: NDArray[np.float64]
+    w_inter: NDArray[np.float64]
+    intra: NDArray[np.float64]
+    intra_classes: NDArray[np.int64]
+    inter: NDArray[np.float64]
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Return the mean of each kind of angle that was measured, with its 95 % interval over classes."""
+        found = {
+            name: estimate(values, np.arange(len(values)))
+            for name in ("w_ec", "w_inter", "inter")
+            if len(values := getattr(self, name))
+        }
+        if len(self.intra):
+            found["intra"] = estimate(self.intra, self.intra_classes, pooled=True)
+        return found
+
+
 def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Array | None = None) -> Angles:
-    """Return the angles of labelled embeddings.
+    """Return the mean angles of labelled embeddings; the arguments are those of `angle_samples`.
+
+    Raises:
+        InputError: If there are fewer than two classes, not one centre per class, or an embedding is not of
+            finite numbers.
+
+    Source: Deng et al., arXiv:1801.07698, table 3.
+    """
+    samples = angle_samples(embeddings, labels, centres)
+
+    def mean(values: NDArray[np.float64]) -> float:
+        return float(values.mean()) if len(values) else float("nan")
+
+    return Angles(
+        images=len(labels),
+        w_ec=mean(samples.w_ec),
+        w_inter=mean(samples.w_inter),
+        intra=mean(samples.intra),
+        inter=mean(samples.inter),
+    )
+
+
+def angle_samples(
+    embeddings: Array, labels: NDArray[np.integer], centres: Array | None = None
+) -> AngleSamples:
+    """Return the single angles of labelled embeddings.
 
     Args:
         embeddings: Shape (images, dim), unit norm.
@@ -43,8 +99,6 @@ def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Arra
     Raises:
         InputError: If there are fewer than two classes, not one centre per class, or an embedding is not of
             finite numbers.
-
-    Source: Deng et al., arXiv:1801.07698, table 3.
     """
     check_finite("embeddings", embeddings)
     classes = int(labels.max(initial=-1)) + 1
@@ -58,13 +112,13 @@ def measure_angles(embeddings: Array, labels: NDArray[np.integer], centres: Arra
     around = means if centres is None else centres.astype(np.float64)
     # The angle of a class's only image to its own mean would be zero.
     several = np.bincount(labels)[labels] > 1
-    nan = float("nan")
-    return Angles(
-        images=len(labels),
-        w_ec=nan if centres is None else float(_degrees((around * means).sum(1)).mean()),
-        w_inter=nan if centres is None else _nearest(around),
-        intra=float(_degrees((embeddings * means[labels]).sum(1))[several].mean()) if several.any() else nan,
-        inter=_nearest(means),
+    nothing = np.empty(0)
+    return AngleSamples(
+        w_ec=nothing if centres is None else _degrees((around * means).sum(1)),
+        w_inter=nothing if centres is None else nearest_angles(around),
+        intra=_degrees((embeddings * means[labels]).sum(1))[several],
+        intra_classes=labels[several].astype(np.int64),
+        inter=nearest_angles(means),
     )
 
 
@@ -92,11 +146,6 @@ def nearest_angles(
 
 def _degrees(cosines: Array) -> NDArray[np.float64]:
     return np.degrees(np.arccos(cosines.astype(np.float64).clip(-1, 1)))
-
-
-def _nearest(directions: Array) -> float:
-    """Return the mean over directions of the smallest angle to another one, in degrees."""
-    return float(nearest_angles(directions).mean())
 
 
 def describe_angles(angles: Angles) -> dict[str, float | int]:

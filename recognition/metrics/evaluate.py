@@ -2,21 +2,23 @@
 
 import logging
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from recognition.data.dataset import read_aligned
 from recognition.data.embedding import embed_readable
 from recognition.data.keys import labelled
 from recognition.data.pairs import read_pairs
 from recognition.data.sources import open_source
 from recognition.errors import InputError
 from recognition.metrics.verification import Pairs, Verification, verify
-from recognition.options import DeviceName
 from recognition.recogniser import Flip, Recogniser
-from recognition.runtime import choose_device, choose_dtype
+from recognition.runtime import Device, choose_device, choose_dtype
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,15 +31,19 @@ class LabelledEmbeddings:
         embeddings: Shape (images, dim), unit norm.
         labels: Shape (images,), indices of `names`.
         names: Name of each identity.
+        keys: Key of each image.
         pairs: Pairs of these images, if a pair list was given.
         left_out: Keys of what could not be read.
+        read: Returns the float image, shape (3, 112, 112) in [0, 1], of a key.
     """
 
     embeddings: NDArray[np.float32]
     labels: NDArray[np.int64]
     names: tuple[str, ...]
+    keys: Sequence[Path]
     pairs: Pairs | None = None
     left_out: tuple[Path, ...] = ()
+    read: Callable[[Path], Tensor] = read_aligned
 
 
 def embed_identities(
@@ -46,7 +52,7 @@ def embed_identities(
     *,
     only: frozenset[str] | None = None,
     pairs: str | os.PathLike[str] | None = None,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     flip: Flip = "average",
 ) -> LabelledEmbeddings:
     """Return the embeddings of aligned faces; files that cannot be read are left out.
@@ -87,9 +93,10 @@ def embed_identities(
             raise InputError(f"{data}: expected the held-out identities of the model, found none of them")
         samples, names = list(labelled(kept)), sorted(kept)
     target = choose_device(device)
+    keys = [path for path, _ in samples]
     embeddings, readable = embed_readable(
         recogniser.to(target),
-        [path for path, _ in samples],
+        keys,
         read=source.read,
         dtype=choose_dtype(target),
         flip=flip,
@@ -98,11 +105,10 @@ def embed_identities(
         embeddings,
         np.array([label for _, label in samples])[readable],
         tuple(names),
+        [key for key, sound in zip(keys, readable, strict=True) if sound],
         None if chosen is None else _pairs_of(chosen, readable),
-        (
-            *source.unlisted,
-            *(path for (path, _), read in zip(samples, readable, strict=True) if not read),
-        ),
+        (*source.unlisted, *(key for key, sound in zip(keys, readable, strict=True) if not sound)),
+        source.read,
     )
 
 
@@ -119,7 +125,7 @@ def evaluate(
     *,
     only: frozenset[str] | None = None,
     pairs: str | os.PathLike[str] | None = None,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     flip: Flip = "average",
     fmrs: tuple[float, ...] | None = None,
 ) -> Verification:

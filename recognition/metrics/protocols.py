@@ -24,9 +24,8 @@ from recognition.metrics.distractors import DistractorCurve, identify_among, rea
 from recognition.metrics.pair_lists import PairList, PairVerification, people_of, verify_pairs
 from recognition.metrics.similarities import pair_similarities
 from recognition.metrics.templates import TemplateSums
-from recognition.options import DeviceName
 from recognition.recogniser import Flip, Recogniser
-from recognition.runtime import choose_device, choose_dtype
+from recognition.runtime import Device, choose_device, choose_dtype
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Computation:
         progress: Whether to show a progress bar.
     """
 
-    device: DeviceName = "auto"
+    device: Device = "auto"
     flip: Flip = "average"
     progress: bool = True
 
@@ -53,25 +52,37 @@ class Computation:
 _DEFAULT = Computation()
 
 
-def evaluate_verification_set(
-    recogniser: Recogniser,
-    path: str | os.PathLike[str],
-    *,
-    fmrs: Sequence[float] | None = None,
-    computation: Computation = _DEFAULT,
-) -> tuple[PairVerification, list[Path]]:
-    """Return the metrics of a `.bin` file over its ten folds, and the images that cannot be read.
+@dataclass(frozen=True)
+class ComparedSet:
+    """The pairs of a verification set with their similarities.
+
+    Args:
+        similarities: Shape (pairs,).
+        pairs: The pairs whose images can both be read; their items are images.
+        keys: Key of each image.
+        left_out: Keys of images that cannot be read.
+    """
+
+    similarities: NDArray[np.float32]
+    pairs: PairList
+    keys: list[Path]
+    left_out: list[Path]
+
+
+def compare_verification_set(
+    recogniser: Recogniser, path: str | os.PathLike[str], *, computation: Computation = _DEFAULT
+) -> ComparedSet:
+    """Return the pairs of a `.bin` file with their similarities.
 
     Equal images are embedded once. Pairs with an image that cannot be read are left out.
 
     Args:
         recogniser: The network.
         path: The file.
-        fmrs: False match rates, see `verify_pairs`.
         computation: Where and how to embed.
 
     Raises:
-        InputError: If it is no such file, or too few pairs are left.
+        InputError: If it is no such file, or none of its images can be read.
     """
     pairs = open_verification_set(Path(path))
     keys = pairs.keys
@@ -95,7 +106,29 @@ def evaluate_verification_set(
         pairs.folds[kept],
     )
     similarities = pair_similarities(embeddings, np.stack([listed.first, listed.second], axis=1))
-    return verify_pairs(similarities, listed, fmrs=fmrs), left_out
+    return ComparedSet(similarities, listed, chosen, left_out)
+
+
+def evaluate_verification_set(
+    recogniser: Recogniser,
+    path: str | os.PathLike[str],
+    *,
+    fmrs: Sequence[float] | None = None,
+    computation: Computation = _DEFAULT,
+) -> tuple[PairVerification, list[Path]]:
+    """Return the metrics of a `.bin` file over its ten folds, and the images that cannot be read.
+
+    Args:
+        recogniser: The network.
+        path: The file.
+        fmrs: False match rates, see `verify_pairs`.
+        computation: Where and how to embed.
+
+    Raises:
+        InputError: If it is no such file, or too few pairs are left.
+    """
+    compared = compare_verification_set(recogniser, path, computation=computation)
+    return verify_pairs(compared.similarities, compared.pairs, fmrs=fmrs), compared.left_out
 
 
 def _embed(

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -36,15 +35,19 @@ class AngleHistogram:
             raise ValueError(f"expected {BINS} numbers of images, got {found.shape}")
         self.counts = found
 
-    @torch.no_grad()
-    def add(self, embeddings: Tensor, labels: Tensor, centres: Tensor) -> None:
-        """Count the images of a batch.
+    def add(self, counts: NDArray[np.floating]) -> None:
+        """Add numbers of images per bin, shape (BINS,)."""
+        self.counts += counts.round().astype(np.int64)
 
-        Args:
-            embeddings: Shape (batch, dim), of any positive norm.
-            labels: Shape (batch,), class indices.
-            centres: Unit-norm class centres, shape (classes, dim).
-        """
-        degrees = angles_of((F.normalize(embeddings) * centres[labels]).sum(1)).rad2deg()
-        counts = torch.histc(degrees, bins=BINS, min=0, max=DEGREES)
-        self.counts += counts.cpu().numpy().astype(np.int64)
+
+@torch.no_grad()
+def count_angles(cosines: Tensor) -> NDArray[np.float64]:
+    """Return how many images are in each bin, shape (BINS,).
+
+    Args:
+        cosines: Shape (images,), to the centres of their classes.
+    """
+    if not len(cosines):
+        return np.zeros(BINS)
+    counts = torch.histc(angles_of(cosines).rad2deg(), bins=BINS, min=0, max=DEGREES)
+    return counts.cpu().numpy().astype(np.float64)

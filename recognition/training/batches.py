@@ -22,6 +22,8 @@ from recognition.errors import InputError
 from recognition.images import resized
 from recognition.options import OnUnreadable
 from recognition.recogniser import Recogniser
+from recognition.seeds import derive_seed
+from recognition.training.group import Group
 from recognition.training.options import TrainingOptions
 from recognition.training.skipped import SkippedFaces
 
@@ -43,6 +45,8 @@ class TrainingData:
         data: A folder per identity, a list, or files with many faces (see `recognition.data.sources`).
         options: Seed, batch size, number of held-out identities and augmentation.
         workers: Processes that read images; 0 reads them in this process.
+        pinned: Whether batches are in pinned memory, from which a copy to a GPU does not wait.
+        part: Number of the part of each batch that is yielded, from 0, and the number of parts.
         keep_images: Whether decoded images stay in memory, 37 kB each.
         on_unreadable: Whether faces that cannot be read are skipped or end the training.
         skipped: Names of faces that an earlier part of this training skipped; None checks all files.
@@ -58,6 +62,8 @@ class TrainingData:
         options: TrainingOptions,
         *,
         workers: int = 0,
+        pinned: bool = False,
+        part: tuple[int, int] = (0, 1),
         keep_images: bool = False,
         on_unreadable: OnUnreadable = "skip",
         skipped: Iterable[str] | None = None,
@@ -66,7 +72,12 @@ class TrainingData:
         if workers < 0:
             raise InputError(f"workers: expected 0 or more processes, got {workers}")
         self.options = options
-        self.workers = workers
+        if options.batch_size % (options.accumulate * part[1]):
+            raise InputError(
+                f"batch size: expected a multiple of {options.accumulate} parts times {part[1]} ranks, got "
+                f"{options.batch_size}"
+            )
+        self.workers, self.pinned, self.part = workers, pinned, part
         source = open_source(data)
         more = FaceSource({}) if unlabelled is None else open_unlabelled(unlabelled)
         self.read = source.read
@@ -113,13 +124,14 @@ class TrainingData:
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield the batches of an epoch: images, (batch, 3, 112, 112) in [0, 1], labels and indices,
-        (batch,).
+        (batch,). Of many ranks, each gets its part of every batch.
 
         An index is the number of an image in the training data. An image that cannot be read is replaced by
         the next one that can, or ends the training.
 
-        They depend only on the options, the data and the epoch. So do the random numbers that torch draws
-        in this process while they are used, such as dropout's, so that a resumed training draws the same.
+        The whole batches depend only on the options, the data and the epoch, not on the number of ranks. So
+        do, on one rank, the random numbers that torch draws in this process while they are used, such as
+        dropout's, so that a resumed training draws the same.
 
         Args:
             epoch: Number of the epoch, from 0.
@@ -128,29 +140,47 @@ class TrainingData:
         Raises:
             InputError: If an image cannot be read and the training is to stop, or too many are unreadable.
         """
-        self.dataset.epoch = epoch
-        order = epoch_order(
-            self.labels,
-            seed=self.options.seed,
-            epoch=epoch,
-            images_per_identity=self.options.images_per_identity,
-        )[first * self.options.batch_size :]
-        loader = DataLoader(
-            _Replaced(self.dataset, 1 if self.skipped.on_unreadable == "stop" else _MOST_IN_A_ROW),
-            batch_size=self.options.batch_size,
-            sampler=_Order(order),
-            num_workers=self.workers,
-            drop_last=True,
-        )
-        torch.manual_seed(self.options.seed * 1_000_003 + epoch)
-        size = self.options.batch_size
-        for number, (images, labels, used) in enumerate(loader):
+        order, size = self._order(epoch, first), self.options.batch_size // self.part[1]
+        self._sampler.epoch, self._sampler.order = epoch, order
+        batches = iter(self._loader)
+        # After the loader, which draws a number when its processes start.
+        seed = self.options.seed * 1_000_003 + epoch
+        torch.manual_seed(derive_seed(seed, "rank", self.part[0]) if self.part[0] else seed)
+        for number, (images, labels, used) in enumerate(batches):
             wanted = order[number * size : (number + 1) * size]
             replaced = [self.dataset.samples[index][0] for index in wanted[used.numpy() != wanted]]
             if replaced and (used == _NONE).any():
                 raise self._unreadable(replaced)
             self.skipped.add(replaced)
             yield images, labels, used
+
+    def _order(self, epoch: int, first: int) -> NDArray[np.int64]:
+        """Return the numbers of the images of this rank, from a batch of an epoch on, batch by batch."""
+        options, (rank, ranks) = self.options, self.part
+        order = epoch_order(
+            self.labels, seed=options.seed, epoch=epoch, images_per_identity=options.images_per_identity
+        )
+        # A step's parts are divided over the ranks each, so that a part has the same images on any number.
+        whole = order[: self.steps_per_epoch * options.batch_size]
+        parts = whole.reshape(self.steps_per_epoch, options.accumulate, ranks, -1)
+        return parts[first:, :, rank].ravel()
+
+    @functools.cached_property
+    def _sampler(self) -> "_Order":
+        return _Order()
+
+    @functools.cached_property
+    def _loader(self) -> "DataLoader[tuple[Tensor, int, int]]":
+        """The loader of all epochs, whose processes stay from one to the next."""
+        return DataLoader(
+            _Replaced(self.dataset, 1 if self.skipped.on_unreadable == "stop" else _MOST_IN_A_ROW),
+            batch_size=self.options.batch_size // self.part[1],
+            sampler=self._sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=self.pinned,
+            drop_last=True,
+        )
 
     def _unreadable(self, keys: list[Path]) -> InputError:
         """Return the error of the first of some faces that cannot be read."""
@@ -220,25 +250,49 @@ class TrainingData:
         return describe_split(self.split, self.options.seed)
 
 
-class _Order(Sampler[int]):
-    """The numbers of the faces in the order in which an epoch visits them.
+def read_together(
+    group: Group, data: Path, options: TrainingOptions, *, skipped: Iterable[str] | None, **rest: Any
+) -> TrainingData:
+    """Return the training data of a rank, after one rank has checked the files for all.
 
     Args:
-        order: Shape (faces,).
+        group: The ranks.
+        data: The data.
+        options: The options of the training.
+        skipped: Names of faces that an earlier part of this training skipped; None checks all files.
+        rest: Further arguments of `TrainingData`.
+
+    Raises:
+        InputError: As `TrainingData` does.
+    """
+    rest |= {"pinned": group.device.type == "cuda", "part": (group.rank, group.size)}
+    found = TrainingData(data, options, skipped=skipped, **rest) if group.is_main else None
+    names = group.from_main(None if found is None else found.skipped.before)
+    return TrainingData(data, options, skipped=names, **rest) if found is None else found
+
+
+class _Order(Sampler[tuple[int, int]]):
+    """The epoch and the numbers of the faces in the order in which it visits them; both are set from outside.
+
+    The processes that read images stay for all epochs, so that each number comes with its epoch.
     """
 
-    def __init__(self, order: NDArray[np.int64]) -> None:
-        self._order = order
+    def __init__(self) -> None:
+        self.epoch = 0
+        #: Shape (faces,).
+        self.order: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self.order)
 
-    def __iter__(self) -> Iterator[int]:
-        return map(int, self._order)
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((self.epoch, int(number)) for number in self.order)
 
 
 class _Replaced(Dataset[tuple[Tensor, int, int]]):
-    """Faces, of which one that cannot be read is replaced by the next that can, beside that one's number.
+    """Faces by epoch and number, of which one that cannot be read is replaced by the next that can.
+
+    The number of the face that is used is beside it.
 
     A process that reads images cannot count what it replaces, but the process that trains can compare the
     numbers.
@@ -254,7 +308,8 @@ class _Replaced(Dataset[tuple[Tensor, int, int]]):
     def __len__(self) -> int:
         return len(self._faces)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int, int]:
+    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int, int]:
+        self._faces.epoch, index = item
         for number in range(index, index + self._tries):
             used = number % len(self._faces)
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.checkpoint import load_extra, load_notes
+from recognition.checkpoint import has_extra, load_extra, load_notes
 from recognition.data.embedding import embed_readable
 from recognition.data.sources import FaceSource
 from recognition.errors import InputError
@@ -101,7 +101,11 @@ def find_noise(
 
 
 def clean(
-    recogniser: Recogniser, source: FaceSource, *, max_angle: float = MAX_ANGLE
+    recogniser: Recogniser,
+    source: FaceSource,
+    *,
+    max_angle: float = MAX_ANGLE,
+    takes_one_centre: bool = False,
 ) -> tuple[Cleaning, list[Path], NDArray[np.int64], list[Path]]:
     """Find the label noise in the training images of a network with several centres per class.
 
@@ -109,6 +113,8 @@ def clean(
         recogniser: A network that was trained on `source` with `--head subcentre`.
         source: The faces that it was trained on.
         max_angle: Largest angle to the dominant centre at which an image is kept, degrees.
+        takes_one_centre: Whether a network with one centre per class is taken too; its images are then at
+            the dominant centre, all of them.
 
     Returns:
         Which images are kept, their keys, their labels, which index `recogniser.class_names`, and the keys of
@@ -124,7 +130,10 @@ def clean(
             f"{recogniser.name}: expected a network that the train command wrote, got another; train one "
             "with --head subcentre"
         )
-    subcentres = load_extra(path, "subcentres").numpy()
+    if takes_one_centre and recogniser.centres is not None and not has_extra(path, "subcentres"):
+        subcentres = recogniser.centres[:, None].cpu().numpy()
+    else:
+        subcentres = load_extra(path, "subcentres").numpy()
     missing = [name for name in recogniser.class_names if name not in source.identities]
     if missing:
         raise InputError(

@@ -15,6 +15,7 @@ from recognition.heads import DEFAULT_MARGIN, build_head
 from recognition.heads.base import Head
 from recognition.heads.fixed_margin import ArcFaceHead
 from recognition.losses import build_auxiliary_loss
+from recognition.training.batch_norm import GroupBatchNorm
 from recognition.training.options import TrainingOptions, Undecayed
 
 #: Side of an aligned face, pixels, which every backbone takes.
@@ -25,6 +26,7 @@ _NORMS = (
     nn.BatchNorm2d,
     nn.BatchNorm3d,
     nn.SyncBatchNorm,
+    GroupBatchNorm,
     nn.LayerNorm,
     nn.GroupNorm,
     nn.InstanceNorm1d,
@@ -69,18 +71,25 @@ class Modules:
         return list(found)
 
     def loss(
-        self, images: Tensor, embeddings: Tensor, labels: Tensor, margin_fraction: float
+        self,
+        images: Tensor,
+        embeddings: Tensor,
+        labels: Tensor,
+        margin_fraction: float,
+        *,
+        head_weight: float = 1.0,
     ) -> tuple[Tensor, Tensor]:
-        """Return the head's loss plus the weighted auxiliary losses, a scalar, and the class centres.
+        """Return the weighted losses of head and auxiliary losses, a scalar, and the class centres.
 
         Args:
             images: Shape (batch, 3, side, side), in [0, 1].
             embeddings: Shape (batch, dim), of any positive norm.
             labels: Shape (batch,), class indices.
             margin_fraction: Fraction of the margin that is applied, from 0 to 1.
+            head_weight: Weight of the head's loss; auxiliary losses have weights of their own.
         """
         labels = labels.long()
-        loss = self.head.loss(embeddings, labels, margin_fraction)
+        loss = head_weight * self.head.loss(embeddings, labels, margin_fraction)
         # After the head's loss, which may change which of several centres of a class is the dominant one.
         centres = self.head.centres
         for aux_loss in self.aux_losses:
@@ -95,7 +104,8 @@ def build_modules(options: TrainingOptions, classes: int, device: torch.device) 
     Args:
         options: The options of the training.
         classes: Number of training identities.
-        device: Where to put the modules.
+        device: Where to put the backbone and the auxiliary losses. The head stays in main memory, because a
+            device may have to hold a part of it only.
 
     Raises:
         InputError: If an option is out of range, or the backbone does not have it.
@@ -129,7 +139,7 @@ def build_modules(options: TrainingOptions, classes: int, device: torch.device) 
     # channels writes out of bounds (seen in torch 2.14 with AVX2).
     layout = torch.channels_last if options.width >= 1 / 8 else torch.contiguous_format
     backbone.to(device).to(memory_format=layout)
-    return Modules(backbone, head.to(device), aux_losses.to(device), layout)
+    return Modules(backbone, head, aux_losses.to(device), layout)
 
 
 def check_pairs(modules: Modules, options: TrainingOptions, labels: NDArray[np.integer]) -> None:

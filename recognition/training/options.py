@@ -12,7 +12,13 @@ from recognition.losses import AUXILIARY_LOSSES
 from recognition.options import Augmentation
 
 Schedule = Literal["cosine", "polynomial"]
+OptimiserName = Literal["sgd", "adamw"]
 Undecayed = Literal["norms", "biases", "centres"]
+
+#: Highest learning rate and weight decay where none is given. Source: of SGD the ArcFace paper, section 4.1;
+#: of AdamW arcface_torch's configurations of vision transformers.
+LEARNING_RATES: dict[OptimiserName, float] = {"sgd": 0.1, "adamw": 1e-3}
+DECAYS: dict[OptimiserName, float] = {"sgd": 5e-4, "adamw": 0.1}
 
 _NETWORK, _LOSS, _OPTIMISATION, _DATA = "network", "loss", "optimisation", "data"
 
@@ -80,10 +86,18 @@ class TrainingOptions:
         flag="--aux-loss",
         metavar="NAME[:OPTION=VALUE,...]",
     )
+    sample_rate: float = option(
+        1.0,
+        help="Share of the classes that a step compares its images with: their own and others drawn at "
+        "random (Partial FC); below 1 for heads with one centre per class, without auxiliary losses",
+        group=_LOSS,
+        above=0,
+        maximum=1,
+    )
     head_weight: float = option(
         1.0,
-        help="Weight of the head's loss beside a teacher's; 0 trains on the teacher alone, without labels "
-        "and without class centres",
+        help="Weight of the head's loss beside a teacher's or auxiliary losses; 0 trains on these alone, "
+        "without class centres",
         group=_LOSS,
         minimum=0,
     )
@@ -103,7 +117,9 @@ class TrainingOptions:
         below=1,
     )
     epochs: int = option(30, help="Number of passes over the training images", group=_OPTIMISATION, minimum=1)
-    batch_size: int = option(128, help="Number of images per step", group=_OPTIMISATION, minimum=1)
+    batch_size: int = option(
+        128, help="Number of images per step, of all ranks together", group=_OPTIMISATION, minimum=1
+    )
     accumulate: int = option(
         1,
         help="Number of equal parts in which a step's images are computed one after another, to save memory; "
@@ -111,10 +127,30 @@ class TrainingOptions:
         group=_OPTIMISATION,
         minimum=1,
     )
-    learning_rate: float = option(
-        0.1, help="Highest learning rate of SGD with momentum 0.9", group=_OPTIMISATION, above=0
+    optimiser: OptimiserName = option(
+        "sgd",
+        help="The optimiser: SGD with momentum 0.9, or AdamW, which vision transformers need",
+        group=_OPTIMISATION,
     )
-    weight_decay: float = option(5e-4, help="Weight decay of SGD", group=_OPTIMISATION, minimum=0)
+    learning_rate: float | None = option(
+        None,
+        help=f"Highest learning rate (default: {LEARNING_RATES['sgd']:g} of sgd, {LEARNING_RATES['adamw']:g} "
+        "of adamw)",
+        group=_OPTIMISATION,
+        above=0,
+    )
+    head_learning_rate: float = option(
+        1.0,
+        help="Factor of the learning rate of the head and of auxiliary losses",
+        group=_OPTIMISATION,
+        above=0,
+    )
+    weight_decay: float | None = option(
+        None,
+        help=f"Weight decay (default: {DECAYS['sgd']:g} of sgd, {DECAYS['adamw']:g} of adamw)",
+        group=_OPTIMISATION,
+        minimum=0,
+    )
     no_decay: tuple[Undecayed, ...] = option(
         (),
         help="Parameters without weight decay: norms, those of normalisation layers, as in AdaFace and "
@@ -128,6 +164,14 @@ class TrainingOptions:
     warm_up: float = option(
         0.05,
         help="Share of all steps in which the learning rate rises",
+        group=_OPTIMISATION,
+        minimum=0,
+        below=1,
+    )
+    ema: float = option(
+        0.0,
+        help="Decay of an exponential moving average of the weights, such as 0.9999, which is then measured "
+        "and saved in place of the weights; 0 keeps none",
         group=_OPTIMISATION,
         minimum=0,
         below=1,
@@ -165,6 +209,16 @@ class TrainingOptions:
             raise InputError(
                 f"accumulate: expected a divisor of the batch size {self.batch_size}, got {self.accumulate}"
             )
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """Highest learning rate, whether given or the optimiser's own."""
+        return LEARNING_RATES[self.optimiser] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def decay(self) -> float:
+        """Weight decay, whether given or the optimiser's own."""
+        return DECAYS[self.optimiser] if self.weight_decay is None else self.weight_decay
 
     def architecture(self) -> dict[str, Any]:
         """Return what is saved with the network so that `build_backbone` can build it again."""

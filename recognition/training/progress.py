@@ -32,7 +32,7 @@ class EpochProgress:
         steps: Number of steps of the epoch.
         batch_size: Number of images per step.
         first_step: Number of the epoch's first step, counted over the whole training from 0.
-        tensorboard: Where each step is written.
+        tensorboard: Where each step is written; None shows and writes nothing.
         done: What an earlier run has done of the epoch.
     """
 
@@ -43,7 +43,7 @@ class EpochProgress:
         steps: int,
         batch_size: int,
         first_step: int,
-        tensorboard: TensorBoardLogger,
+        tensorboard: TensorBoardLogger | None,
         done: Progress,
     ) -> None:
         self._title = title
@@ -58,7 +58,13 @@ class EpochProgress:
         self._previous = time.monotonic()
         self._start = self._previous - self._done.seconds
         first = self._done.steps * self._batch_size
-        self._bar = tqdm(total=self._images, initial=first, desc=self._title, unit="image")
+        self._bar = tqdm(
+            total=self._images,
+            initial=first,
+            desc=self._title,
+            unit="image",
+            disable=self._tensorboard is None,
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,12 +78,13 @@ class EpochProgress:
     def add(self, loss: float, learning_rate: float) -> None:
         """Count one step with its loss and learning rate."""
         now = time.monotonic()
-        self._tensorboard.write(
-            self._first_step + self._done.steps,
-            loss=loss,
-            learning_rate=learning_rate,
-            images_per_second=self._batch_size / (now - self._previous),
-        )
+        if self._tensorboard is not None:
+            self._tensorboard.write(
+                self._first_step + self._done.steps,
+                loss=loss,
+                learning_rate=learning_rate,
+                images_per_second=self._batch_size / (now - self._previous),
+            )
         self._previous = now
         self._done = Progress(self._done.steps + 1, self._done.total_loss + loss, now - self._start)
         self._bar.update(self._batch_size)

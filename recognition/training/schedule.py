@@ -20,11 +20,11 @@ def learning_rate(options: TrainingOptions, step: int, steps: int) -> float:
     """
     warm_up = max(1, round(steps * options.warm_up))
     if step < warm_up:
-        return options.learning_rate * (step + 1) / warm_up
+        return options.peak_learning_rate * (step + 1) / warm_up
     progress = (step - warm_up) / (steps - warm_up)
     if options.schedule == "polynomial":
-        return options.learning_rate * (1 - progress) ** POLYNOMIAL_POWER
-    return options.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+        return options.peak_learning_rate * (1 - progress) ** POLYNOMIAL_POWER
+    return options.peak_learning_rate * (1 + math.cos(math.pi * progress)) / 2
 
 
 def margin_fraction(step: int, steps: int) -> float:

@@ -3,8 +3,8 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -13,6 +13,8 @@ from recognition.config import to_json
 from recognition.errors import InputError, one_line
 from recognition.images import atomic_path, remove_leftovers
 from recognition.metrics.verification import describe_verification
+from recognition.recogniser import Recogniser
+from recognition.seeds import derive_seed
 from recognition.training.log import TrainingLog
 from recognition.training.progress import EpochProgress, Progress
 from recognition.training.state import random_state, read_state, set_random_state, write_state
@@ -25,6 +27,9 @@ MODEL, STATE, SKIPPED = "model.safetensors", "state.pt", "unreadable.json"
 
 class Session:
     """A training and its folder of results; call `close` at the end.
+
+    On many ranks every rank has one, and the main rank alone writes. All read the state, so that the folder
+    must be the same for all.
 
     Args:
         trainer: The training.
@@ -42,26 +47,38 @@ class Session:
         self.log = TrainingLog()
         #: What is done of the epoch after the finished ones.
         self.progress = Progress()
-        self._random: dict[str, torch.Tensor] = {}
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{out}: cannot be created ({error.strerror}); choose another --out") from None
-        remove_leftovers(out)
-        resumed = (out / STATE).exists()
+        #: The states of the random generators of each rank.
+        self._random: list[dict[str, torch.Tensor]] = []
+        self._group = trainer.group
+        if self._group.is_main:
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(
+                    f"{out}: cannot be created ({error.strerror}); choose another --out"
+                ) from None
+            remove_leftovers(out)
+        resumed = self._group.from_main((out / STATE).exists())
         if resumed:
-            self.resume()
-        else:
+            for rank in range(self._group.size):
+                # One after another: each reads the whole of it before it keeps its part.
+                if rank == self._group.rank:
+                    self.resume()
+                self._group.wait()
+        elif self._group.is_main:
             with atomic_path(out / "split.json") as temporary:
                 temporary.write_text(json.dumps(trainer.data.describe_split(), indent=1))
             trainer.data.skipped.write(out / SKIPPED)
         trainer.prepare_teacher(out, resumed=resumed)
         first_step = self.log.finished_epochs * trainer.steps_per_epoch + self.progress.steps
-        self.tensorboard = TensorBoardLogger(out / "tensorboard", first_step=first_step)
+        self.tensorboard = (
+            TensorBoardLogger(out / "tensorboard", first_step=first_step) if self._group.is_main else None
+        )
 
     def close(self) -> None:
         """Close the files of events."""
-        self.tensorboard.close()
+        if self.tensorboard is not None:
+            self.tensorboard.close()
 
     def train_epoch(self) -> None:
         """Train the next epoch, or what is left of it, measure the network, and save it and the state.
@@ -84,8 +101,8 @@ class Session:
         )
         with progress:
             self._train_steps(epoch, progress)
-        verification = trainer.evaluate()
-        figures = describe_verification(verification) if verification else {}
+        verification = trainer.evaluate() if self._group.is_main else None
+        figures = self._group.from_main(describe_verification(verification) if verification else {})
         entry = {
             "epoch": epoch + 1,
             "learning_rate": trainer.learning_rate(epoch, trainer.steps_per_epoch - 1),
@@ -96,9 +113,10 @@ class Session:
         self.progress = Progress()
         self._save_network()
         self._save_state()
-        self.log.write(self.out)
-        self.tensorboard.write((epoch + 1) * trainer.steps_per_epoch - 1, **figures)
-        tqdm.write(json.dumps(entry))
+        if self.tensorboard is not None:
+            self.log.write(self.out)
+            self.tensorboard.write((epoch + 1) * trainer.steps_per_epoch - 1, **figures)
+            tqdm.write(json.dumps(entry))
 
     def _train_steps(self, epoch: int, progress: EpochProgress) -> None:
         """Train the steps of an epoch that are left, and save the state after the last one and in between."""
@@ -109,7 +127,7 @@ class Session:
         for step, batch in enumerate(trainer.batches(epoch, first), first):
             if 0 < first == step:
                 # The epoch began with the seed of its first step.
-                set_random_state(self._random, trainer.device)
+                self._resume_random_state(epoch, first)
             try:
                 loss = trainer.step(epoch, step, *batch)
             except InputError as error:
@@ -120,6 +138,16 @@ class Session:
                 self.progress = progress.state()
                 self._save_state()
 
+    def _resume_random_state(self, epoch: int, step: int) -> None:
+        """Set the random generators as they were after the last step, which other numbers of ranks cannot."""
+        group = self._group
+        if len(self._random) == group.size:
+            set_random_state(self._random[group.rank], group.device)
+        else:
+            torch.manual_seed(
+                derive_seed("resumed", self.trainer.options.seed, epoch, step, group.rank, group.size)
+            )
+
     def _with_advice(self, error: InputError) -> InputError:
         has_network = self.log.finished_epochs > 0
         return InputError(
@@ -127,6 +155,13 @@ class Session:
         )
 
     def _save_network(self) -> None:
+        trainer = self.trainer
+        with trainer.state.averaged():
+            recogniser = trainer.recogniser()
+            if self._group.is_main:
+                self._write_network(recogniser)
+
+    def _write_network(self, recogniser: Recogniser) -> None:
         trainer = self.trainer
         extra = {"mean_face": trainer.data.mean_face, **trainer.head.extra_tensors()}
         notes = {
@@ -137,7 +172,7 @@ class Session:
             "last_epoch": self.log.entries[-1],
             "split": trainer.data.describe_split(),
         }
-        save_recogniser(self.out / MODEL, trainer.recogniser(), extra=extra, notes=notes)
+        save_recogniser(self.out / MODEL, recogniser, extra=extra, notes=notes)
 
     def _save_state(self) -> None:
         """Write the state, whole or not at all.
@@ -146,20 +181,26 @@ class Session:
             InputError: If a weight is not finite, or the file cannot be written.
         """
         trainer = self.trainer
-        if not all(bool(one.isfinite().all()) for one in trainer.modules.parameters()):
+        endless = sum(not bool(one.isfinite().all()) for one in trainer.modules.parameters())
+        if self._group.total(np.array([float(endless)]))[0]:
             raise InputError(
                 f"{self.out / STATE}: expected finite weights, got others: the training diverged; lower "
                 "--learning-rate or --scale (what was saved before is kept)"
             )
-        content: dict[str, Any] = {name: part.state_dict() for name, part in trainer.stateful().items()}
+        content = trainer.state.collect()
+        skipped = trainer.data.skipped
+        for names in self._group.objects(skipped.later):
+            skipped.add_names(names)
         content["log"] = self.log.to_json()
         content["progress"] = asdict(self.progress)
         content["angles"] = trainer.angles.counts.tolist()
         # Every epoch begins with a seed of its own.
-        content["random"] = random_state(trainer.device) if self.progress.steps else {}
-        write_state(self.out / STATE, identity=trainer.identity(), content=content)
-        trainer.data.skipped.write(self.out / SKIPPED)
-        self.tensorboard.flush()
+        random = self._group.objects(random_state(trainer.device)) if self.progress.steps else []
+        content["random"] = random
+        if self.tensorboard is not None:
+            write_state(self.out / STATE, identity=trainer.identity(), content=content)
+            skipped.write(self.out / SKIPPED)
+            self.tensorboard.flush()
 
     def resume(self) -> None:
         """Load the state that an earlier run saved, and write its log again in case that is missing.
@@ -170,17 +211,16 @@ class Session:
         path, trainer = self.out / STATE, self.trainer
         state = read_state(path, identity=trainer.identity())
         try:
-            for name, part in trainer.stateful().items():
-                part.load_state_dict(state[name])
+            trainer.state.load(state)
             self.log.load_json(state["log"])
             self.progress = Progress(**state["progress"])
             trainer.angles.load(state["angles"])
-            self._random = dict(state["random"])
+            self._random = list(state["random"])
         except Exception as error:
             # A file that contradicts itself raises whatever torch does.
             raise InputError(
                 f"{path}: damaged training state ({one_line(error)}); remove it or choose another --out"
             ) from None
         trainer.data.skipped.load_later(self.out / SKIPPED)
-        if self.log.finished_epochs:
+        if self.log.finished_epochs and self._group.is_main:
             self.log.write(self.out)

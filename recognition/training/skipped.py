@@ -44,6 +44,16 @@ class SkippedFaces:
         """Names of all faces that were left out, sorted."""
         return sorted(self._before | self._later)
 
+    @property
+    def before(self) -> list[str]:
+        """Names of the faces that were left out before the first epoch, sorted."""
+        return sorted(self._before)
+
+    @property
+    def later(self) -> list[str]:
+        """Names of the faces that were found while training, sorted."""
+        return sorted(self._later)
+
     def name(self, key: Path) -> str:
         """Return the name of a face relative to the data."""
         return os.path.relpath(key, self._root)
@@ -51,6 +61,10 @@ class SkippedFaces:
     def add(self, keys: Iterable[Path]) -> None:
         """Count faces that were found while training."""
         self._later |= {self.name(key) for key in keys}
+
+    def add_names(self, names: Iterable[str]) -> None:
+        """Count faces that were found while training, by another rank or an earlier run."""
+        self._later |= set(names)
 
     def leave_out(self, unlisted: Mapping[Path, InputError]) -> None:
         """Leave out what is damaged so that it is not known whose faces it has.
@@ -139,7 +153,7 @@ class SkippedFaces:
 
     def load_later(self, path: Path) -> None:
         """Add the names that an earlier part of this training found while it trained."""
-        self._later |= set(_names(path, _LATER))
+        self.add_names(_names(path, _LATER))
 
 
 def skipped_before(path: Path) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from recognition.errors import InputError, one_line
 from recognition.loading.torch_files import read_torch_file, write_torch_file
 
 #: Marks the files; the number rises with every change of their content.
-FORMAT = "arcinvert-training-3"
+FORMAT = "arcinvert-training-4"
+#: Largest file in bytes: ten million class centres with their momentum and average have 60 GB.
+_LARGEST = 128 << 30
 
 
 def write_state(path: Path, *, identity: Mapping[str, Any], content: Mapping[str, Any]) -> None:
@@ -39,7 +41,7 @@ def read_state(path: Path, *, identity: Mapping[str, Any]) -> dict[str, Any]:
         InputError: If the file is damaged, has another format, or belongs to another training.
     """
     try:
-        state = read_torch_file(path)
+        state = read_torch_file(path, _LARGEST)
     except InputError as error:
         raise InputError(
             f"{path}: damaged training state ({one_line(error)}); remove it or choose another --out"

@@ -19,6 +19,8 @@ from recognition.checkpoint import write_safetensors
 from recognition.errors import InputError
 from recognition.loading import load
 from recognition.training.batches import TrainingData
+from recognition.training.classifier import Classifier
+from recognition.training.group import Group
 from recognition.training.options import TrainingOptions
 
 #: Weight of the relation term beside the embedding term, whose squares are a tenth as large.
@@ -90,6 +92,13 @@ class Teacher:
             self._embeddings = torch.from_numpy(cached).to(self._device)
         return self._embeddings
 
+    def embed_together(self, group: Group, folder: Path | None) -> None:
+        """Embed all training photographs on one rank, from whose file the others read; see `embed`."""
+        if group.is_main:
+            self.embed(folder)
+        group.wait()
+        self.embed(folder)
+
     def class_centres(self, labels: NDArray[np.integer]) -> Tensor:
         """Return the mean direction of the embeddings of each class, unit norm, shape (classes, dim).
 
@@ -104,6 +113,13 @@ class Teacher:
         sums = embeddings.new_zeros(int(labels.max()) + 1, embeddings.shape[1])
         sums.index_add_(0, torch.as_tensor(labels[has_class], device=self._device), embeddings)
         return F.normalize(sums)
+
+    def set_centres(self, classifier: Classifier, labels: NDArray[np.integer]) -> None:
+        """Set the class centres of a head to those of `class_centres`, if it has one of each class."""
+        if classifier.head.one_centre_per_class:
+            centres = self.class_centres(labels)
+            # A class without a readable photograph keeps its random centre.
+            classifier.set_centres(centres, centres.any(1))
 
     def use_placeholders(self) -> None:
         """Use random embeddings in place of the teacher's, to measure the cost of a step."""
@@ -144,8 +160,13 @@ def make_teacher(
         InputError: If weights and teacher contradict each other, or the teacher does not fit.
     """
     if model is None:
-        if options.teacher_weight or options.head_weight != 1:
+        if options.teacher_weight:
             raise InputError("teacher weight: expected it with --teacher MODEL, got no teacher")
+        if options.head_weight != 1 and not options.aux_losses:
+            raise InputError(
+                f"head weight: expected 1 without --teacher and --aux-loss, got {options.head_weight:g}; "
+                "another loss must take part"
+            )
         return None
     if not options.teacher_weight:
         raise InputError("teacher weight: expected a positive number with --teacher, got 0")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from recognition.errors import InputError
 from recognition.lock import locked
-from recognition.options import DeviceName, OnUnreadable, TrainingPrecision
+from recognition.options import OnUnreadable, TrainingPrecision
+from recognition.runtime import Device
+from recognition.training.group import joined
 from recognition.training.options import TrainingOptions
 from recognition.training.session import MODEL, SKIPPED, STATE, Session
 from recognition.training.skipped import skipped_before
@@ -19,9 +21,9 @@ def train(
     out: str | os.PathLike[str],
     options: TrainingOptions,
     *,
-    device: DeviceName = "auto",
+    device: Device = "auto",
     precision: TrainingPrecision = "auto",
-    workers: int = 0,
+    workers: int | None = None,
     keep_images: bool = False,
     stop_after: int | None = None,
     start_from: str | os.PathLike[str] | None = None,
@@ -37,6 +39,10 @@ def train(
     A training resumes only with the same options and data, except for the number of epochs: the schedule
     is then that of the new number. A resumed training gives the results of an uninterrupted one.
 
+    Under torchrun, the ranks train together: a step's images are divided over them, and the result is that of
+    one process within the rounding of sums (see `recognition.training.group.joined`). A training may resume
+    on another number of ranks.
+
     The folder `out` gets model.safetensors (after each epoch), log.jsonl (one line per epoch), split.json,
     state.pt, angles.json (histograms of the angles between images and their centres, per epoch),
     TensorBoard events with the loss, the learning rate and the images per second of each step, and
@@ -48,7 +54,7 @@ def train(
         options: Everything that decides the result.
         device: Where to compute.
         precision: Precision of the network's inner computation.
-        workers: Processes that read images; 0 reads them in this process.
+        workers: Processes of each rank that read images; 0 reads them in the rank's own, and None chooses.
         keep_images: Whether decoded images stay in memory, 37 kB each, in each worker.
         stop_after: Epoch, from 1, after which to stop; a later call resumes.
         start_from: Network whose weights the training begins with (see `warm_start`), instead of random
@@ -77,16 +83,17 @@ def train(
         raise InputError(f"save every: expected a number of steps, 1 or more, got {save_every}")
     out = Path(out)
     with contextlib.ExitStack() as stack:
+        group = stack.enter_context(joined(device))
         try:
             # The lock is beside the folder.
-            out.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(out))
+            if group.is_main:
+                out.parent.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(out))
         except OSError as error:
             raise InputError(f"{out}: cannot be created ({error.strerror}); choose another --out") from None
         trainer = Trainer(
             data,
             options,
-            device=device,
             precision=precision,
             workers=workers,
             keep_images=keep_images,
@@ -96,10 +103,13 @@ def train(
             unlabelled=unlabelled,
             on_unreadable=on_unreadable,
             skipped=skipped_before(out / SKIPPED) if (out / STATE).exists() else None,
+            group=group,
         )
         session = Session(trainer, out, save_every=save_every)
         stack.callback(session.close)
         while session.log.finished_epochs < min(options.epochs, stop_after or options.epochs):
             session.train_epoch()
+        # No rank ends before all files are written.
+        group.wait()
     left_out(trainer.data.skipped.names)
     return out / MODEL

@@ -15,30 +15,36 @@ from recognition.config import to_json
 from recognition.errors import InputError
 from recognition.images import resized
 from recognition.metrics.verification import Verification, verify
-from recognition.options import DeviceName, OnUnreadable, TrainingPrecision
-from recognition.recogniser import Preprocessing, Recogniser, Source
-from recognition.runtime import choose_device, choose_dtype
+from recognition.options import OnUnreadable, TrainingPrecision
+from recognition.recogniser import Recogniser
+from recognition.runtime import Device, choose_device, choose_dtype, default_workers
 from recognition.training import schedule
-from recognition.training.angles import AngleHistogram
-from recognition.training.batches import UNLABELLED, TrainingData
+from recognition.training.angles import BINS, AngleHistogram, count_angles
+from recognition.training.batch_norm import share_statistics
+from recognition.training.batches import read_together
+from recognition.training.group import Group
 from recognition.training.modules import build_modules, check_pairs
 from recognition.training.optimiser import Optimiser
 from recognition.training.options import TrainingOptions
+from recognition.training.result import trained_recogniser
 from recognition.training.teacher import make_teacher
-from recognition.training.warm_start import has_one_centre_per_class, load_initial_weights
+from recognition.training.warm_start import load_initial_weights
+from recognition.training.whole_head import make_classifier
+from recognition.training.whole_state import WholeState
 
 
 class Trainer:
     """One training: its data, its modules and its optimiser.
 
-    It writes nothing: `recognition.training.session` keeps its results in a folder.
+    It writes nothing: `recognition.training.session` keeps its results in a folder. On many ranks every rank
+    has one, with its part of each batch.
 
     Args:
         data: A folder per identity, or a list (see `recognition.data.sources`).
         options: Everything that decides the result.
         device: Where to compute.
         precision: Precision of the network's inner computation.
-        workers: Processes that read images; 0 reads them in this process.
+        workers: Processes of each rank that read images; 0 reads them in this process, and None chooses.
         keep_images: Whether decoded images stay in memory, 37 kB each, in each worker.
         start_from: Network whose weights the training begins with, instead of random ones.
         teacher: Network whose embeddings the student learns too, weighted by `teacher_weight`.
@@ -46,6 +52,7 @@ class Trainer:
         skipped: Names of faces that an earlier part of this training skipped; None checks all files.
         compiled: Whether torch.compile makes the network's code faster, after a minute of compilation.
         unlabelled: More faces, which the teacher alone labels (see `recognition.data.sources`).
+        group: The ranks that train together, with the device of this one; None trains on `device` alone.
 
     Raises:
         InputError: If there is no data, an option is out of range, or `start_from` does not fit.
@@ -61,9 +68,9 @@ class Trainer:
         data: str | os.PathLike[str],
         options: TrainingOptions,
         *,
-        device: DeviceName = "auto",
+        device: Device = "auto",
         precision: TrainingPrecision = "auto",
-        workers: int = 0,
+        workers: int | None = 0,
         keep_images: bool = False,
         start_from: str | os.PathLike[str] | None = None,
         teacher: str | os.PathLike[str] | None = None,
@@ -71,18 +78,21 @@ class Trainer:
         skipped: Iterable[str] | None = None,
         compiled: bool = False,
         unlabelled: str | os.PathLike[str] | None = None,
+        group: Group | None = None,
     ) -> None:
         if unlabelled is not None and teacher is None:
             raise InputError(
                 "unlabelled faces: expected a teacher that labels them, got none; add --teacher MODEL"
             )
         self.options = options
-        self.device = choose_device(device)
+        self.group = group or Group(choose_device(device))
+        self.device = self.group.device
         self.dtype = choose_dtype(self.device, precision)
-        self.data = TrainingData(
+        self.data = read_together(
+            self.group,
             Path(data),
             options,
-            workers=workers,
+            workers=default_workers(self.device) if workers is None else workers,
             keep_images=keep_images,
             on_unreadable=on_unreadable,
             skipped=skipped,
@@ -92,7 +102,6 @@ class Trainer:
         self.modules = build_modules(options, len(self.data.class_names), self.device)
         check_pairs(self.modules, options, self.data.labels)
         self.backbone, self.head = self.modules.backbone, self.modules.head
-        self._forward = torch.compile(self.backbone) if compiled else self.backbone
         self.started_from: dict[str, Any] = {}
         if start_from is not None:
             self.started_from = load_initial_weights(
@@ -104,13 +113,19 @@ class Trainer:
                 seed=options.seed,
             )
         self.teacher = make_teacher(teacher, self.data, options, self.device)
+        share_statistics(self.backbone, self.group)
+        self._forward = self.group.wrapped(self.backbone, compiled=compiled)
+        self.classifier = make_classifier(self.modules, options, self.group)
         self.optimiser = Optimiser(
-            self.modules.parameters(),
+            self.backbone.parameters(),
+            self.classifier,
             self.modules.undecayed(options.no_decay),
             options,
-            device=self.device,
+            group=self.group,
             dtype=self.dtype,
         )
+        #: What is saved between steps.
+        self.state = WholeState(self.modules, self.classifier, self.optimiser, decay=options.ema)
         self.angles = AngleHistogram()
         self.steps_per_epoch = self.data.steps_per_epoch
         #: Number of steps of the whole training.
@@ -126,15 +141,11 @@ class Trainer:
         """
         if self.teacher is None:
             return
-        self.teacher.embed(out)
+        self.teacher.embed_together(self.group, out)
         # Centres of a warm start have been trained already.
-        warm = self.started_from.get("centres", False)
-        if not resumed and not warm and has_one_centre_per_class(self.head):
-            centres = self.teacher.class_centres(self.data.labels)
-            # A class without a readable photograph keeps its random centre.
-            known = centres.any(1)
-            with torch.no_grad():
-                self.head.weight[known] = centres[known]
+        if not resumed and not self.started_from.get("centres", False):
+            self.teacher.set_centres(self.classifier, self.data.labels)
+            self.state.restart_average()
 
     def start_epoch(self, *, resumed: bool) -> None:
         """Set the modules' mode for training, and count angles from zero unless an epoch is resumed."""
@@ -152,8 +163,10 @@ class Trainer:
         """
         size = schedule.image_size(self.options, epoch)
         for images, labels, indices in self.data.batches(epoch, first):
-            images = images.to(self.device).contiguous(memory_format=self.modules.layout)
-            yield resized(images, size), labels.to(self.device), indices.to(self.device)
+            images, labels, indices = (
+                one.to(self.device, non_blocking=self.data.pinned) for one in (images, labels, indices)
+            )
+            yield resized(images.contiguous(memory_format=self.modules.layout), size), labels, indices
 
     def learning_rate(self, epoch: int, step: int) -> float:
         """Return the learning rate of a step of an epoch, both counted from 0."""
@@ -166,64 +179,74 @@ class Trainer:
         return 1.0 if warm else schedule.margin_fraction(epoch * self.steps_per_epoch + step, self.steps)
 
     def step(self, epoch: int, step: int, images: Tensor, labels: Tensor, indices: Tensor) -> float:
-        """Update all weights once and return the loss.
+        """Update all weights once, count the angles of images to their centres, and return the loss.
 
         Args:
             epoch: Number of the epoch, from 0.
             step: Number of the step in the epoch, from 0.
-            images: Shape (batch_size, 3, side, side), in [0, 1], on the device.
-            labels: Shape (batch_size,), class indices or `UNLABELLED`, on the device.
-            indices: Shape (batch_size,), numbers of the images in the training data, on the device.
+            images: Shape (batch, 3, side, side), in [0, 1], on the device: this rank's part of the batch.
+            labels: Shape (batch,), class indices or `UNLABELLED`, on the device.
+            indices: Shape (batch,), numbers of the images in the training data, on the device.
 
         Raises:
             InputError: If the loss is not finite.
         """
         margin_fraction = self.margin_fraction(epoch, step)
         self.optimiser.start(self.learning_rate(epoch, step))
+        number = epoch * self.steps_per_epoch + step
+        self.classifier.start(labels, number)
         parts = self.options.accumulate
-        value = 0.0
-        for part in zip(images.chunk(parts), labels.chunk(parts), indices.chunk(parts), strict=True):
-            loss = self.loss(*part, margin_fraction) / parts
-            value += float(loss.detach())
-            if not math.isfinite(value):
-                raise InputError(
-                    f"loss: expected a finite number, got {value} at epoch {epoch + 1}, step {step + 1}; "
-                    "lower --learning-rate or --scale"
-                )
-            self.optimiser.backward(loss)
+        # The loss and the histogram of angles: one message for both.
+        found = np.zeros(1 + BINS)
+        batches = zip(images.chunk(parts), labels.chunk(parts), indices.chunk(parts), strict=True)
+        for place, part in enumerate(batches, 1):
+            # Gradients are summed over the ranks once, after the last part.
+            with self.group.sums(self._forward, place == parts):
+                loss, angles = self.loss(*part, margin_fraction)
+                loss = loss / parts
+                found += [float(loss.detach()), *angles]
+                self.optimiser.backward(loss)
+        value, *counts = self.group.total(found)
+        if not math.isfinite(value):
+            raise InputError(
+                f"loss: expected a finite number, got {value} at epoch {epoch + 1}, step {step + 1}; "
+                "lower --learning-rate or --scale"
+            )
+        self.angles.add(np.array(counts))
         self.optimiser.finish()
-        return value
+        self.state.update_average(number)
+        return float(value)
 
-    def loss(self, images: Tensor, labels: Tensor, indices: Tensor, margin_fraction: float) -> Tensor:
-        """Return the loss of images in [0, 1], a scalar, and count their angles to their centres."""
+    def loss(
+        self, images: Tensor, labels: Tensor, indices: Tensor, margin_fraction: float
+    ) -> tuple[Tensor, NDArray[np.float64]]:
+        """Return this rank's share of the loss of images in [0, 1], a scalar, and a histogram of angles.
+
+        The histograms of the ranks add up to that of the angles between all images and their centres.
+        """
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             embeddings = self._forward((images - 0.5) / 0.5)
         embeddings = embeddings.float()
-        loss = embeddings.new_zeros(())
-        has_class = labels != UNLABELLED
-        # A batch without unlabelled faces is not copied.
-        own = slice(None) if has_class.all() else has_class
-        if has_class.any():
-            loss, centres = self.modules.loss(images[own], embeddings[own], labels[own], margin_fraction)
-            self.angles.add(embeddings[own], labels[own], centres)
+        loss, cosines = self.classifier.loss(
+            images, embeddings, labels, margin_fraction, head_weight=self.options.head_weight
+        )
         if self.teacher is not None:
-            loss = self.options.head_weight * loss
-            loss = loss + self.options.teacher_weight * self.teacher.loss(embeddings, indices)
-        return loss
+            every, indices = self.group.gather(embeddings), self.group.gather_plain(indices)
+            # Every rank computes the whole, which compares all images of the batch.
+            distance = self.teacher.loss(every, indices) / self.group.size
+            loss = loss + self.options.teacher_weight * distance
+        return loss, count_angles(cosines)
 
     def recogniser(self) -> Recogniser:
-        """Return the network as it is now, with its class centres; it shares the backbone's weights."""
-        return Recogniser(
-            self.backbone,
-            name=self.options.network,
-            centres=self.head.centres.detach() if self.options.head_weight else None,
-            class_names=self.data.class_names if self.options.head_weight else None,
-            class_photographs=self.data.class_photographs if self.options.head_weight else None,
-            scale=self.options.scale,
-            margin=self.head.angular_margin,
-            preprocessing=Preprocessing(input_size=self.options.image_size),
-            source=Source(architecture=self.options.architecture()),
-        ).to(self.device)
+        """Return the network as it is now, on the main rank with its class centres; every rank must call it.
+
+        It shares the backbone's weights. A training without labels has no centres.
+        """
+        has_classes = self.options.head_weight > 0
+        return self._with(self.classifier.collect(self.head.centres.detach()) if has_classes else None)
+
+    def _with(self, centres: Tensor | None) -> Recogniser:
+        return trained_recogniser(self.backbone, self.head, centres, options=self.options, data=self.data)
 
     def evaluate(self) -> Verification | None:
         """Verify the held-out identities; return None if there are too few of them to measure.
@@ -235,7 +258,8 @@ class Trainer:
         if not samples:
             return None
         keys, labels = zip(*samples, strict=True)
-        embeddings, readable = self.embed(list(keys))
+        with self.state.averaged():
+            embeddings, readable = self.embed(list(keys))
         try:
             return verify(embeddings, np.array(labels)[readable])
         except InputError:
@@ -247,16 +271,7 @@ class Trainer:
         It sets the backbone's evaluation mode.
         """
         self.backbone.eval()
-        return self.data.embed(self.recogniser().eval(), keys, dtype=self.dtype)
-
-    def stateful(self) -> dict[str, Any]:
-        """Return what has a state that is saved, by its name in the file."""
-        return {
-            "backbone": self.backbone,
-            "head": self.head,
-            "aux_losses": self.modules.aux_losses,
-            "optimiser": self.optimiser,
-        }
+        return self.data.embed(self._with(None).eval(), keys, dtype=self.dtype)
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal to resume: all but the number of epochs, which may change."""

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from recognition.backbones.iresnet import IResNet
 from recognition.backbones.widen import widen
 from recognition.errors import InputError
-from recognition.heads.base import CosineHead, Head
-from recognition.heads.subcentre import SubCentreArcFaceHead
+from recognition.heads.base import Head
 from recognition.loading import load
 from recognition.recogniser import Preprocessing, Recogniser
 from recognition.seeds import derive_seed
@@ -79,11 +78,6 @@ def load_initial_weights(
     return {"name": name, "sha256": started.source.sha256, "centres": centres is not None}
 
 
-def has_one_centre_per_class(head: Head) -> bool:
-    """Return whether a head has one unit-norm centre per class, which another network can provide."""
-    return isinstance(head, CosineHead) and not isinstance(head, SubCentreArcFaceHead)
-
-
 def _copy_or_widen(old: nn.Module, new: nn.Module, name: str, seed: int) -> None:
     layouts = [{key: value.shape for key, value in part.state_dict().items()} for part in (old, new)]
     if type(old) is type(new):
@@ -120,6 +114,6 @@ def _fitting_centres(started: Recogniser, head: Head, class_names: tuple[str, ..
     if centres is None or names is None or centres.shape != head.weight.shape:
         return None
     index_of = {name: index for index, name in enumerate(names)}
-    if not has_one_centre_per_class(head) or index_of.keys() != set(class_names):
+    if not head.one_centre_per_class or index_of.keys() != set(class_names):
         return None
     return centres[[index_of[name] for name in class_names]]

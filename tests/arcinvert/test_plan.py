@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import arcinvert.resolve as resolve_module
+from arcinvert.inversion.appearance import Appearance
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty
 from arcinvert.resolve import resolve
@@ -14,6 +15,7 @@ from recognition.errors import InputError
 from tests.arcinvert.inversion.initialisation.knowledge import no_statistics
 from tests.arcinvert.plans import CALIBRATE, known, network, penalties, plan, without_batch_norm
 
+GUIDE = "training faces of the bundled networks (LFW), labelled by landmarks"
 PCA = {"face_pca": "single-photograph training faces of the bundled network (LFW)"}
 
 
@@ -124,6 +126,28 @@ def test_with_a_regression_half_of_a_classs_image_is_its_face() -> None:
     assert plan("template", faces=knowledge) == replace(expected, **OF_TEMPLATES, regression_blend=0.0)
     assert plan("template", faces=knowledge, regression_blend=0.25).regression_blend == 0.25
     assert plan("class", faces=knowledge, regression_blend=0.0).regression_blend == 0.0
+
+
+def test_a_pose_brings_its_guide_and_no_face_that_looks_into_the_camera() -> None:
+    wish = Appearance(yaw=20.0, expression="smile")
+    guided = replace(
+        DEFAULT,
+        changes={"yaw": 20.0, "expression": "smile"},
+        knowledge_used={"mean_face": "made up", "guide": GUIDE} | PCA,
+        penalties=penalties(tv=2.0, colour_tv=1.0, pca_prior=0.3, guide=1.0, bn=0.1),
+        appearance=wish,
+    )
+    assert plan("class", yaw=20.0, expression="smile") == guided
+    faces = known(regression=True)
+    assert plan("class", faces=faces, yaw=0.0).regression_blend == 0.0
+    assert plan("class", faces=faces, yaw=0.0, regression_blend=0.25).regression_blend == 0.25
+    heavier = plan("template", pitch=-5.0, penalty={"guide": 3.0})
+    assert PlannedPenalty("guide", 3.0) in heavier.penalties
+    assert json.loads(json.dumps(heavier.describe()))["appearance"] == {
+        "yaw": None,
+        "pitch": -5.0,
+        "expression": None,
+    }
 
 
 def test_skin_tone_needs_enough_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:

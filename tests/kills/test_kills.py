@@ -1,6 +1,5 @@
 """A few kills of each command."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,8 +23,7 @@ def test_killed_commands_end_as_if_nothing_had_happened() -> None:
 
 @pytest.mark.slow
 def test_an_input_that_changed_after_a_kill_is_noticed() -> None:
-    command = [sys.executable, "-m", "tests.kills", "--changes", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = forked.run(forked.module, "tests.kills", ["--changes", "1"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "changes: 1 changes, 0 faults" in done.stdout
 

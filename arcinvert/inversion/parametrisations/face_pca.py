@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcinvert.inversion.parametrisations.base import AugmentationStrength, Parametrisation
-from arcinvert.knowledge.face_pca import load_face_pca, pca_coefficients_of
+from arcinvert.knowledge.face_pca import left_halves, load_face_pca, pca_coefficients_of
 
 
 class FacePCA(Parametrisation):
@@ -33,9 +33,15 @@ class FacePCA(Parametrisation):
 
     def __init__(self, start: Tensor) -> None:
         self._size = list(start.shape[-2:])
-        mean, components, deviations = (tensor.to(start) for tensor in load_face_pca())
+        mean, _, deviations = (tensor.to(start) for tensor in load_face_pca())
         self._mean = mean
-        self._components = (components * deviations[:, None, None, None]).flatten(1)
+        # A component is its own mirror image, or the negative of it: both halves of a face are made of the
+        # left halves of the components, which takes half the memory and half the time.
+        halves, parity = (tensor.to(start.device) for tensor in left_halves())
+        halves = halves.to(start) * deviations[:, None, None, None]
+        self._even, self._odd = (torch.nonzero(parity == sign).squeeze(1) for sign in (1, -1))
+        self._even_halves, self._odd_halves = (halves[one].flatten(1) for one in (self._even, self._odd))
+        self._half_shape = halves.shape[1:]
         coefficients = pca_coefficients_of(start.detach())
         # Bicubic enlargement as a matrix: two small products take a fifth of the time of the kernel.
         side = mean.shape[-1]
@@ -54,6 +60,10 @@ class FacePCA(Parametrisation):
         return self._coefficients
 
     def images(self) -> Tensor:
-        small = (self._coefficients @ self._components).unflatten(1, self._mean.shape) + self._mean
+        even, odd = (
+            (self._coefficients[:, numbers] @ halves).unflatten(1, self._half_shape)
+            for numbers, halves in ((self._even, self._even_halves), (self._odd, self._odd_halves))
+        )
+        small = torch.cat([even + odd, (even - odd).flip(-1)], -1) + self._mean
         images = self._rows @ small @ self._columns.T
         return images.contiguous(memory_format=torch.channels_last)

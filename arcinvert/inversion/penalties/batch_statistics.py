@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from arcinvert.inversion.input_gradients import is_frozen, replaced_forward, slopes
+from arcinvert.inversion.input_gradients import is_frozen, replaced_forward, replacement_of, slopes
 from arcinvert.inversion.parametrisations.base import Parametrisation
 from arcinvert.inversion.penalties.base import Penalty, Setting
 from arcinvert.inversion.penalties.moments import Axes, Moments, NormalisedMoments, widened
@@ -92,18 +92,15 @@ class BatchStatistics(Penalty):
             yield
 
     def _observe_normalisation(self, module: nn.BatchNorm2d) -> contextlib.AbstractContextManager[None]:
-        of_faces = module.get_buffer("running_mean"), module.get_buffer("running_var")
-        factors = slopes(module) if is_frozen(module) else None
+        return replaced_forward(module, _Observed(module, self))
 
-        def forward(activations: Tensor) -> Tensor:
-            if factors is None:
-                self._add(activations, 1, *of_faces)
-                return type(module).forward(module, activations)
-            normalised, mean, variance = NormalisedMoments.apply(activations, module, factors, self.axes)
-            self._layers.append(LayerStatistics(mean, variance, *of_faces))
-            return normalised
+    def collect(self, layer: LayerStatistics) -> None:
+        """Add the statistics of one activation in a pass."""
+        self._layers.append(layer)
 
-        return replaced_forward(module, forward)
+    def observe(self, activations: Tensor, module: nn.BatchNorm2d) -> None:
+        """Collect the statistics of a normalisation's input."""
+        self._add(activations, 1, module.get_buffer("running_mean"), module.get_buffer("running_var"))
 
     def _add_layer(self, activations: Tensor, layer: LayerMoments) -> None:
         self._add(activations, layer.site.axis, layer.mean, layer.variance)
@@ -123,6 +120,26 @@ class BatchStatistics(Penalty):
         layers = self._layers.copy()
         self._layers.clear()
         return self.compare(layers)
+
+
+class _Observed:
+    """The forward pass of a normalisation that a penalty observes."""
+
+    def __init__(self, module: nn.BatchNorm2d, penalty: BatchStatistics) -> None:
+        self._module, self._penalty = module, penalty
+        self._of_faces = module.get_buffer("running_mean"), module.get_buffer("running_var")
+        self._factors = slopes(module) if is_frozen(module) else None
+        # Of several penalties on one layer the first one's pass is as usual, and the others look on.
+        self._inner = module.forward if isinstance(replacement_of(module), _Observed) else None
+
+    def __call__(self, activations: Tensor) -> Tensor:
+        module, penalty = self._module, self._penalty
+        if self._inner is not None or self._factors is None:
+            penalty.observe(activations, module)
+            return self._inner(activations) if self._inner else type(module).forward(module, activations)
+        normalised, mean, variance = NormalisedMoments.apply(activations, module, self._factors, penalty.axes)
+        penalty.collect(LayerStatistics(mean, variance, *self._of_faces))
+        return normalised
 
 
 def joined(layers: Sequence[LayerStatistics]) -> LayerStatistics:

@@ -120,7 +120,11 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
             "colour-tv": 0.75,
             "l2": 0.125,
             "pca-prior": 0.0,
+            "guide": 0.375,
         },
+        "yaw": -12.5,
+        "pitch": 5.0,
+        "expression": "open-mouth",
         "feature_dropout": 0.25,
         "learning_rate": 0.0625,
         "warm_up": 0.125,
@@ -150,11 +154,20 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
     assert result["options"] == wanted
     assert result["environment"]["dtype"] == "float32"
     plan = result["plan"]
-    same = set(wanted) - {"penalty", "whiten", "loss_margin", "knowledge"} - set(plan["augmentation"])
+    appearance = {name: wanted[name] for name in ("yaw", "pitch", "expression")}
+    assert plan["appearance"] == appearance
+    elsewhere = {"penalty", "whiten", "loss_margin", "knowledge"} | set(appearance)
+    same = set(wanted) - elsewhere - set(plan["augmentation"])
     assert {name: plan[name] for name in same} == {name: wanted[name] for name in same}
     assert plan["augmentation"] == {name: wanted[name] for name in plan["augmentation"]}
     # A weight of 0 leaves a penalty out.
-    assert plan["penalties"] == {"tv": 0.25, "colour-tv": 0.75, "l2": 0.125, "bn-arcface": 0.5}
+    assert plan["penalties"] == {
+        "tv": 0.25,
+        "colour-tv": 0.75,
+        "l2": 0.125,
+        "guide": 0.375,
+        "bn-arcface": 0.5,
+    }
 
 
 def test_a_recipe_by_its_name(tiny_model: Path, tmp_path: Path) -> None:

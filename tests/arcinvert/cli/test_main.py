@@ -1,6 +1,7 @@
 """The command line: help, exit codes, and that input that cannot be used ends in one line and code 2."""
 
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from arcinvert.cli.main import main
+from arcinvert.cli.main import COMMANDS, build_parser, main
 from arcinvert.options import AttackOptions
 from recognition.images import write_png
 from tests.arcinvert.cli.commands import Bomb, assert_one_line, names_below, run
@@ -91,7 +92,7 @@ BAD_INPUT: dict[str, tuple[list[str], Callable[[Path, Path], Path], str]] = {
         missing("-"),
         "penalty tv: expected",
     ),
-    "device": ([*CLASS, "--device", "tpu"], missing("-"), "invalid choice: 'tpu'"),
+    "device": ([*CLASS, "--device", "tpu"], missing("-"), "device: expected auto, cpu, mps, cuda or,"),
     "unknown-option": ([*CLASS, "--fast"], missing("-"), "--fast"),
     "unknown-command": (["steal"], missing("-"), "invalid choice: 'steal'"),
 }
@@ -171,7 +172,7 @@ def test_help(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> N
     if command:
         words = " ".join(printed.split())
         assert "the optimiser steps of each restart" in words
-        assert "(default: tv=2, pca-prior=0.3, code-prior=0.1, bn=1)" in words
+        assert "(default: tv=2, pca-prior=0.3, code-prior=0.1, guide=1, bn=1)" in words
         assert "(default: arcface for a class, cosine for a template)" in words
 
 
@@ -202,6 +203,13 @@ def test_help_imports_no_torch(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "--help" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_the_names_of_a_modules_commands_are_those_that_it_adds(module: str) -> None:
+    for name in COMMANDS[module]:
+        alone = re.findall(r"^ {4}(\S+)", build_parser(name).format_help(), flags=re.MULTILINE)
+        assert tuple(alone) == COMMANDS[module]
 
 
 def test_the_module_is_the_command() -> None:

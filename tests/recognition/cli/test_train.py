@@ -88,7 +88,9 @@ def test_a_dry_run_prints_one_line(people, tmp_path, capsys, monkeypatch):
     code, out, err = run(capsys, "train", people, "--dry-run", "--image-size", "32", *TRAINING)
     assert code == 0, err
     assert re.fullmatch(
-        r"\d+\.\d images/s, peak memory \d+\.\d\d GiB, estimated duration 0 h 0\d min", out.strip()
+        r"\d+\.\d images/s, peak memory \d+\.\d\d GiB \(0\.00 GiB for the class centres, computed\), "
+        r"estimated duration 0 h 0\d min",
+        out.strip(),
     )
     assert not list(tmp_path.iterdir())
 

@@ -8,7 +8,9 @@ from recognition.detection.alignment import (
     Face,
     crop_at,
     detect,
+    face_detector,
     five_points,
+    has_face,
     similarity_transform,
     warp,
 )
@@ -251,3 +253,19 @@ def test_a_face_number_out_of_range_is_refused(face, astronaut):
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 3000), (5, 4)])
 def test_a_tiny_photograph_has_no_face(height, width):
     assert detect(np.zeros((height, width, 3), dtype=np.uint8)) == []
+
+
+def test_the_shipped_detector_is_dlibs_own(tmp_path):
+    dlib = pytest.importorskip("dlib")
+    dlib.get_frontal_face_detector().save(str(tmp_path / "own.svm"))
+    face_detector().save(str(tmp_path / "shipped.svm"))
+    assert (tmp_path / "shipped.svm").read_bytes() == (tmp_path / "own.svm").read_bytes()
+
+
+@pytest.mark.parametrize("size", [80, 250, 512, 1500])
+def test_a_photograph_has_a_face_where_one_is_detected(astronaut, size):
+    for photograph in (astronaut, 255 - astronaut[::-1]):
+        resized = np.array(Image.fromarray(np.ascontiguousarray(photograph)).resize((size, size)))
+        assert has_face(resized) == bool(detect(resized))
+    assert has_face(astronaut)
+    assert not has_face(np.full((size, size, 3), 120, np.uint8))

@@ -21,6 +21,8 @@ from recognition.heads import build_head
         ("cosface:margin", "expected options of it as option=value"),
         ("cosface:margin=far", "head cosface: expected a number for margin, got 'far'"),
         ("sphereface:margin=0.5", "margin: expected from 1 to below 10, got 0.5"),
+        ("a-softmax:margin=0.5", "margin: expected from 1 to below 10, got 0.5"),
+        ("a-softmax:annealing=0", "annealing: expected a positive number, got 0"),
         ("combined:m1=0", "m1: expected above 0 to below 10, got 0"),
         ("combined:m2=-1", "m2: expected from 0"),
         ("combined:m3=nan", "m3: expected from 0 to below 2, got nan"),

@@ -107,6 +107,29 @@ def test_the_softmax_head_is_what_a_loop_computes(batch):
     torch.testing.assert_close(head.centres.norm(dim=1), torch.ones(3, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.4, 1.0])
+def test_a_softmax_is_what_a_loop_computes(fraction, batch):
+    embeddings, labels = batch
+    head = head_of("a-softmax:margin=3,annealing=4")
+    # One image is far from its centre, where three times the angle exceeds pi.
+    embeddings[3] = -30 * head.centres[0].detach() + 0.3
+    logits = head(embeddings, labels, fraction).detach()
+    for row, (x, label) in enumerate(zip(embeddings, labels.tolist(), strict=True)):
+        for column, cosine in enumerate(naive_cosines(x[None], head.weight)[0]):
+            expected = cosine
+            if column == label and fraction:
+                # The paper's lambda: the smallest one, 4, divided by the fraction of the margin.
+                annealing = 4 / fraction
+                expected = (annealing * cosine + psi(3 * math.acos(cosine))) / (annealing + 1)
+            assert float(logits[row, column]) == pytest.approx(float(x.norm()) * expected, abs=1e-9)
+
+
+def test_a_softmax_with_margin_1_is_the_softmax_of_unit_weights(batch):
+    embeddings, labels = batch
+    head = head_of("a-softmax:margin=1")
+    torch.testing.assert_close(head(embeddings, labels), embeddings @ head.centres.T, atol=1e-5, rtol=1e-5)
+
+
 def test_subcentres_pool_the_largest_cosine(batch):
     embeddings, labels = batch
     head = head_of("subcentre:subcentres=4")

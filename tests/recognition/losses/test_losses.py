@@ -89,11 +89,29 @@ def naive_dependence(embeddings, labels, centres):
     return -product(one, other) / math.sqrt(product(one, one) * product(other, other))
 
 
+def naive_tuplet(embeddings, labels, centres, scale=32.0, margin=0.1):
+    losses = []
+    count = len(labels)
+    for a in range(count):
+        for p in range(count):
+            if a == p or labels[a] != labels[p]:
+                continue
+            drawn = math.cos(angle(embeddings[a], embeddings[p]) - margin)
+            total = sum(
+                math.exp(scale * (math.cos(angle(embeddings[a], embeddings[n])) - drawn))
+                for n in range(count)
+                if labels[n] != labels[a]
+            )
+            losses.append(math.log(1 + total))
+    return sum(losses) / len(losses)
+
+
 NAIVE = {
     "centre": naive_centre,
     "intra": naive_intra,
     "inter": naive_inter,
     "triplet": naive_triplet,
+    "tuplet": naive_tuplet,
     "contrastive": naive_contrastive,
     "dependence": naive_dependence,
 }
@@ -179,14 +197,25 @@ def test_the_contrastive_loss_is_the_librarys_squared(batch):
     torch.testing.assert_close(ContrastiveLoss(5, 4, margin=0.9)(embeddings, labels, centres), expected)
 
 
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
+def test_the_tuplet_loss_is_the_librarys(batch):
+    losses = pytest.importorskip("pytorch_metric_learning.losses")
+    embeddings, labels, centres = batch
+    library = losses.TupletMarginLoss(margin=math.degrees(0.2), scale=16)
+    ours = build_auxiliary_loss("tuplet:scale=16,margin=0.2", 5, 4)
+    torch.testing.assert_close(ours(embeddings, labels, centres), library(embeddings, labels))
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         (
             "island",
-            "expected one of centre, intra, inter, triplet, contrastive, dependence, got 'island'",
+            "expected one of centre, intra, inter, triplet, tuplet, contrastive, dependence, got 'island'",
         ),
         ("triplet:margin=4", "margin: expected above 0 to below 3.14159, got 4"),
+        ("tuplet:margin=-1", "margin: expected from 0 to below 3.14159, got -1"),
+        ("tuplet:scale=0", "scale: expected a positive number, got 0"),
         ("contrastive:margin=0", "margin: expected above 0 to below 2, got 0"),
         ("centre:rate=2", "rate: expected above 0 to below 1, got 2"),
         ("intra:weight=-1", "weight: expected 0 or more, got -1"),

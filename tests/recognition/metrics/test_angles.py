@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recognition.errors import InputError
-from recognition.metrics.angles import describe_angles, measure_angles, nearest_angles
+from recognition.metrics.angles import angle_samples, describe_angles, measure_angles, nearest_angles
 
 
 def angle(first: np.ndarray, second: np.ndarray) -> float:
@@ -32,6 +32,23 @@ def test_angles_equal_loops():
     )
     assert measured.images == 30
     assert set(describe_angles(measured)) == {"images", "w_ec", "w_inter", "intra", "inter"}
+
+
+def test_intervals_of_angles_are_over_classes():
+    generator = np.random.default_rng(2)
+    embeddings, centres = generator.normal(size=(50, 5)), generator.normal(size=(10, 5))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    labels = np.arange(50) % 10
+    measured = measure_angles(embeddings, labels, centres)
+    estimates = angle_samples(embeddings, labels, centres).estimates()
+    assert estimates.keys() == {"w_ec", "w_inter", "intra", "inter"}
+    for name, figure in estimates.items():
+        assert figure.value == pytest.approx(getattr(measured, name))
+        assert figure.low < figure.value < figure.high
+        assert figure.identities == 10
+    assert estimates["intra"].comparisons == 50
+    assert angle_samples(embeddings, labels).estimates().keys() == {"intra", "inter"}
 
 
 def test_the_nearest_of_chosen_directions_equals_loops():

@@ -117,7 +117,8 @@ def test_the_toy_has_a_panel_per_head_and_a_marker_per_identity(tmp_path):
     embeddings, weights = np.random.default_rng(0).normal(size=(16, 2)), np.ones((8, 2))
     names = [f"P{index}" for index in range(8)]
     figure = draw_toy(torch.zeros(16, 3), labels, names, learn=lambda *_: (embeddings, weights))
-    assert [axes.get_title() for axes in figure.axes] == ["softmax", "norm-softmax", "arcface"]
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["softmax", "softmax + centre", "norm-softmax", "arcface"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == names
 
 

@@ -121,10 +121,10 @@ def test_a_state_of_another_format_is_refused(trained, people, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(trained, out)
     state = torch.load(out / "state.pt", weights_only=True)
-    for other in ({**state, "format": "arcinvert-training-2"}, {"backbone": state["backbone"]}):
+    for other in ({**state, "format": "arcinvert-training-3"}, {"backbone": state["backbone"]}):
         torch.save(other, out / "state.pt")
         with pytest.raises(
-            InputError, match=r"state\.pt: expected a training state of format arcinvert-training-3, got a"
+            InputError, match=r"state\.pt: expected a training state of format arcinvert-training-4, got a"
         ):
             run(people, out, replace(OPTIONS, epochs=4))
 

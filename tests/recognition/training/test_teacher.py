@@ -167,18 +167,19 @@ def test_unlabelled_faces_are_taught_by_the_teacher_and_not_by_the_head(people, 
     )
     given = torch.as_tensor(labels)[indices]
     assert given.tolist()[2:] == [UNLABELLED, UNLABELLED]
-    loss = with_more.loss(images, given, indices, 1.0)
+    loss, angles = with_more.loss(images, given, indices, 1.0)
     with torch.no_grad():
         embeddings = with_more.backbone((images - 0.5) / 0.5)
         head = with_more.head.loss(embeddings[:2], given[:2], 1.0)
         taught = distillation_loss(embeddings, more[indices])
     torch.testing.assert_close(loss, options.head_weight * head + options.teacher_weight * taught)
     # Of these four faces the angles of the two with a class are counted.
-    assert with_more.angles.counts.sum() == 2
-    alone = with_more.loss(images[2:], given[2:], indices[2:], 1.0)
+    assert angles.sum() == 2
+    alone, angles = with_more.loss(images[2:], given[2:], indices[2:], 1.0)
     torch.testing.assert_close(
         alone, options.teacher_weight * distillation_loss(embeddings[2:], more[indices[2:]])
     )
+    assert angles.sum() == 0
 
 
 def test_a_training_notes_its_unlabelled_faces(people, teacher, unlabelled, tmp_path):
@@ -214,6 +215,11 @@ def test_a_dry_run_does_not_embed_the_data(people, teacher, monkeypatch):
     ("changes", "given", "message"),
     [
         ({"teacher_weight": 1.0}, False, "teacher weight: expected it with --teacher MODEL, got no teacher"),
+        (
+            {"teacher_weight": 0.0, "head_weight": 0.5},
+            False,
+            "head weight: expected 1 without --teacher and --aux-loss, got 0.5; another loss must take part",
+        ),
         ({"teacher_weight": 0.0}, True, "teacher weight: expected a positive number with --teacher, got 0"),
         (
             {"embedding_size": 8},

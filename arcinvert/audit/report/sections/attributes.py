@@ -17,7 +17,7 @@ def blocks(result: dict[str, Any]) -> list[Block]:
             "attacked: pixels for skin tone, whose reference is another photograph of the person, and a "
             "linear probe on a judge's embeddings for the attributes of a file. By chance is the share that "
             "would be right if the same readings were dealt out among the people at random; kappa is the "
-            "share beyond chance, 0 where nothing is told and 1 where everything is. The mean face is the "
+            "share beyond chance, from 0 for readings at random to 1 for right ones. The mean face is the "
             "same reading for everybody, and the real photograph is another one of the person."
         )
     ]

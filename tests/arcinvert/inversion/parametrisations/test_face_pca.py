@@ -5,7 +5,7 @@ import torch
 
 from arcinvert.inversion.parametrisations.face_pca import FacePCA
 from arcinvert.inversion.penalties.pca_prior import PCAPrior
-from arcinvert.knowledge.face_pca import load_face_pca
+from arcinvert.knowledge.face_pca import faces_of, load_face_pca
 from tests.arcinvert.inversion.networks import linear_recogniser
 
 
@@ -35,3 +35,20 @@ def test_faces_are_enlarged_to_the_size_of_the_start(size: tuple[int, int]) -> N
         parametrisation.parameters[0].zero_()
         parametrisation.parameters[0][0, 0] = 2
     torch.testing.assert_close(parametrisation.images(), start, rtol=0, atol=1e-4)
+
+
+def test_images_and_gradients_are_those_of_whole_components() -> None:
+    mean, _, deviations = load_face_pca()
+    generator = torch.Generator().manual_seed(0)
+    # At the side of the components nothing is enlarged.
+    parametrisation = FacePCA(mean.expand(2, -1, -1, -1))
+    coefficients = torch.randn(2, len(deviations), generator=generator)
+    with torch.no_grad():
+        parametrisation.parameters[0].copy_(coefficients)
+    coefficients.requires_grad_()
+    weights = torch.randn(2, *mean.shape, generator=generator)
+    expected, images = faces_of(coefficients), parametrisation.images()
+    torch.testing.assert_close(images, expected, rtol=0, atol=1e-5)
+    for one in (expected, images):
+        (one * weights).sum().backward()
+    torch.testing.assert_close(parametrisation.parameters[0].grad, coefficients.grad, rtol=1e-4, atol=1e-5)

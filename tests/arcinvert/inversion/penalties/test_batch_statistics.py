@@ -1,5 +1,6 @@
 """Penalties on statistics of activations: values by hand, what is observed, and for how long."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -226,3 +227,24 @@ def test_measured_statistics_give_the_value_of_the_same_numbers_in_a_batch_norm(
     own = value_of(RelativeStatistics(), recogniser, images)
     measured = value_of(RelativeStatistics(replace(statistics, layers=(layer,))), without, images)
     torch.testing.assert_close(own, measured)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_several_penalties_observe_one_layer(frozen: bool) -> None:
+    network = small_network().requires_grad_(not frozen)
+    names = ["bn", "bn-per-image", "bn-arcface"]
+    images = some_images().requires_grad_()
+    alone, gradient = [], torch.zeros_like(images)
+    for name in names:
+        alone.append(penalty(name, network, images).mean())
+        gradient += torch.autograd.grad(alone[-1], images)[0]
+    together = [make(name, network) for name in names]
+    with contextlib.ExitStack() as stack:
+        for one in together:
+            stack.enter_context(one.observing(network))
+        output = network(images)
+        values = [one(images).mean() for one in together]
+    assert torch.equal(output, network(images))
+    torch.testing.assert_close(torch.stack(values), torch.stack(alone))
+    torch.testing.assert_close(torch.autograd.grad(sum(values), images)[0], gradient)
+    assert hooked_modules(network) == []

@@ -1,0 +1,87 @@
+"""`arcinvert panel`: one identity in several poses and expressions."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from arcinvert.cli.attacks import load_attacker
+from arcinvert.cli.model_options import add_model_arguments
+from arcinvert.inversion.appearance import MAX_YAW, Expression
+from recognition.errors import InputError
+from recognition.files import safe_name
+
+if TYPE_CHECKING:
+    from arcinvert.panel import Source
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("panel", help="show one identity in several poses and expressions")
+    identity = parser.add_mutually_exclusive_group(required=True)
+    identity.add_argument("--class-id", type=int, metavar="N", help="the class number, from 0")
+    identity.add_argument("--class-name", metavar="NAME", help="the class name")
+    identity.add_argument("--photograph", metavar="PHOTO", help="a photograph, whose template is attacked")
+    identity.add_argument("--template", metavar="FILE.npy", help="a file with one template, shape (dim,)")
+    parser.add_argument(
+        "--yaws",
+        type=float,
+        nargs="+",
+        metavar="DEGREES",
+        help=f"the poses from left to right, from {-MAX_YAW:g} to {MAX_YAW:g} (default: -30 -15 0 15 30)",
+    )
+    parser.add_argument(
+        "--expressions",
+        nargs="+",
+        choices=get_args(Expression),
+        default=get_args(Expression),
+        help="the expressions from top to bottom (default: all)",
+    )
+    parser.add_argument("--pitch", type=float, metavar="DEGREES", help="the pitch of all pictures")
+    parser.add_argument("--steps", type=int, help="the optimiser steps of each picture")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of all random numbers (default: 0)")
+    parser.add_argument(
+        "--out", metavar="FILE.png", help="the picture to write (default: arcinvert-results/panel-NAME.png)"
+    )
+    add_model_arguments(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(given: argparse.Namespace) -> int:
+    source, wanted = _identity(given)
+    out = Path(given.out or Path("arcinvert-results", safe_name(f"panel-{Path(str(wanted)).stem}", ".png")))
+    if out.suffix != ".png":
+        raise InputError(f"out: expected a file that ends with .png, got {out}")
+    attacker = load_attacker(given)
+    from arcinvert.panel import YAWS, make_panel
+    from recognition.terminal import DeferredProgressBar
+
+    options = {name: getattr(given, name) for name in ("pitch", "steps", "seed")}
+    with DeferredProgressBar() as progress:
+
+        def on_cell(done: int, cells: int) -> None:
+            bar = progress.bar(cells, "panel")
+            bar.update(done - bar.n)
+
+        make_panel(
+            attacker,
+            source,
+            wanted,
+            out=out,
+            yaws=given.yaws or YAWS,
+            expressions=given.expressions,
+            on_cell=on_cell,
+            **options,
+        )
+    print(f"Wrote {out}")
+    return 0
+
+
+def _identity(given: argparse.Namespace) -> "tuple[Source, Any]":
+    """Return what the identity is given by, and its value."""
+    if given.class_id is not None:
+        return "class", given.class_id
+    if given.class_name is not None:
+        return "class", given.class_name
+    if given.photograph is not None:
+        return "photograph", given.photograph
+    return "template", given.template

@@ -1,0 +1,138 @@
+"""A panel of one identity: poses from left to right, expressions from top to bottom."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arcinvert.arguments import check_path
+from arcinvert.attacker import Attacker, overlap_of
+from arcinvert.evaluation.calibration import thresholds
+from arcinvert.evaluation.crops import to_crop_size
+from arcinvert.evaluation.scores import judge_images
+from arcinvert.inversion.appearance import Expression
+from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
+from arcinvert.output.verdicts import badge, display_name
+from arcinvert.subjects import Subject, TemplateSubjects, class_subjects
+from arcinvert.subjects.descriptions import describe_photographs
+from recognition.errors import InputError
+from recognition.images import to_uint8, write_png
+
+#: Poses of a panel by default, degrees.
+YAWS = (-30.0, -15.0, 0.0, 15.0, 30.0)
+#: What an identity is given by.
+Source = Literal["class", "photograph", "template"]
+
+
+def subject_of(attacker: Attacker, source: Source, given: Any) -> Subject:
+    """Return the identity of a panel.
+
+    Args:
+        attacker: The loaded network.
+        source: What is given.
+        given: A class number or name, a photograph, or a file with one template.
+
+    Raises:
+        InputError: If it cannot be used, or is not of one identity.
+    """
+    found: Sequence[Subject]
+    if source == "class":
+        found = class_subjects(attacker.recogniser, [given], attacker.judge)
+    elif source == "photograph":
+        found, _, _ = describe_photographs(
+            attacker.recogniser, given, attacker.judge, face=1, detector="hog", photos=None
+        )
+    else:
+        found = TemplateSubjects(attacker.recogniser.embedding_size, given)
+    if len(found) != 1:
+        raise InputError(f"panel: expected one identity, got {len(found)}; make a panel of each")
+    return found[0]
+
+
+def make_panel(
+    attacker: Attacker,
+    source: Source,
+    given: Any,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    yaws: Sequence[float] = YAWS,
+    expressions: Sequence[Expression] = get_args(Expression),
+    on_cell: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> NDArray[np.uint8]:
+    """Return a picture of one identity in several poses and expressions, uint8 HWC.
+
+    Every cell is an attack of its own with the same seed. Below it is the judge's verdict.
+
+    Args:
+        attacker: The loaded network.
+        source: What `given` is: `class`, `photograph` or `template`.
+        given: A class number or name, a photograph, or a file with one template.
+        out: The file to write; None writes nothing.
+        yaws: The poses from left to right, degrees.
+        expressions: The expressions from top to bottom.
+        on_cell: Receives the number of finished cells and of all cells.
+        options: Further fields of `AttackOptions`.
+
+    Raises:
+        InputError: If something given cannot be used.
+
+    Example:
+        >>> picture = make_panel(Attacker(), "class", 123, yaws=(-20, 0, 20))
+    """
+    check_path("out", out)
+    if not yaws or not expressions:
+        raise InputError("panel: expected at least one yaw and one expression, got none")
+    subject = subject_of(attacker, source, given)
+    target: Literal["class", "template"] = "class" if source == "class" else "template"
+    # All plans are made before the first attack, so that wrong values are refused at once.
+    plans = [
+        attacker.plan(target, **options | {"samples": 1, "yaw": yaw, "expression": expression})
+        for expression in expressions
+        for yaw in yaws
+    ]
+    overlap_of(attacker, plans[0], [subject], allowed=source == "class")
+    images = []
+    for number, plan in enumerate(plans):
+        images.append(to_uint8(attacker.reconstruct([subject], plan).images)[0])
+        if on_cell is not None:
+            on_cell(number + 1, len(plans))
+    sheet = _drawn(attacker, subject, np.stack(images), yaws, expressions)
+    if out is not None:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        write_png(Path(out), sheet)
+    return sheet
+
+
+def _drawn(
+    attacker: Attacker,
+    subject: Subject,
+    images: NDArray[np.uint8],
+    yaws: Sequence[float],
+    expressions: Sequence[Expression],
+) -> NDArray[np.uint8]:
+    floor = to_crop_size(to_uint8(attacker.knowledge.mean_face)[None])[0]
+    verdicts = judge_images(
+        attacker.judge,
+        list(to_crop_size(images)),
+        floor,
+        [subject.reference] * len(images),
+        thresholds(),
+    )
+    tiles = [
+        Tile(image, (f"yaw {yaw:+g}",), badge(verdict.accepted))
+        for image, verdict, yaw in zip(images, verdicts, list(yaws) * len(expressions), strict=True)
+    ]
+    rows = [
+        Row(expression.replace("-", " "), "", tiles[len(yaws) * number : len(yaws) * (number + 1)])
+        for number, expression in enumerate(expressions)
+    ]
+    return contact_sheet(
+        display_name(subject.name, subject.label),
+        f"Attacks on {attacker.recogniser.name}, guided to a pose and an expression. Degrees are what was "
+        "asked for.",
+        rows,
+    )
