@@ -79,11 +79,12 @@ def unpacked_work(data: bytes, gpu: int) -> Any:
 
     Args:
         data: The pickled work.
-        gpu: Which of the CUDA devices takes what was on one.
+        gpu: Which of the CUDA devices takes what was on the first one; what was on another one, which was
+            chosen by name, stays there.
     """
 
     def moved(storage: Any, location: str) -> Any:
-        return storage.cuda(gpu) if location.startswith("cuda") else None
+        return storage.cuda(gpu) if location in ("cuda", "cuda:0") else None
 
     # By this program's own parent process: a file of a stranger never comes here.
     return torch.load(io.BytesIO(data), map_location=moved, weights_only=False)
