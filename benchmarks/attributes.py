@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.faults import CLASS_EDGES
 from recognition.detection.alignment import detect
 from recognition.errors import InputError
 from recognition.files import read_text
+from recognition.skin import CLASS_EDGES
 
 #: The five points of a face in space, millimetres, x to the right and y downwards as seen in the image, z
 #: towards the camera: eyes, tip of the nose, corners of the mouth. Source: the mean adult head of common

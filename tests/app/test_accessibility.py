@@ -54,6 +54,11 @@ def test_no_rule_is_violated(still: Visitor, tab: str) -> None:
             page.wait_for_function(
                 "dark => document.body.classList.contains('dark') == dark", arg=scheme == "dark"
             )
+            # In the middle of a transition colours are of neither scheme.
+            page.wait_for_function(
+                "!document.getAnimations()"
+                ".some(one => one instanceof CSSTransition && one.playState == 'running')"
+            )
             assert violations(page) == [], (width, scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -116,8 +116,14 @@ WRONG_ATTACKERS: dict[str, tuple[dict[str, Any], str]] = {
         "model: expected a name, a file, a Recogniser or a torch module, got None",
     ),
     "model-missing": ({"model": "gone.pt"}, "gone.pt: expected"),
-    "device-unknown": ({"device": "tpu"}, "device: expected one of auto, cpu, cuda, mps, got 'tpu'"),
-    "device-number": ({"device": 0}, "device: expected one of auto, cpu, cuda, mps, got 0"),
+    "device-unknown": (
+        {"device": "tpu"},
+        "device: expected auto, cpu, mps, cuda or, of several cards, cuda:N, got 'tpu'",
+    ),
+    "device-number": (
+        {"device": 0},
+        "device: expected auto, cpu, mps, cuda or, of several cards, cuda:N, got 0",
+    ),
     "precision-unknown": ({"precision": "float8"}, "precision: expected one of auto"),
     "statistics-number": ({"statistics": 3}, "statistics: expected a path, got 3"),
     "statistics-missing": ({"statistics": "gone"}, "gone: expected a statistics file, found no such file"),

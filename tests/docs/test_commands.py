@@ -89,7 +89,7 @@ def test_ci_finds_the_readme_headings_that_it_names() -> None:
 
 
 #: The options in the documentation that belong to other programs.
-FOREIGN_OPTIONS = {"--logdir", "--index-url", "--strict", "--no-cov", "--dist"}
+FOREIGN_OPTIONS = {"--nnodes", "--logdir", "--index-url", "--strict", "--no-cov", "--dist"}
 
 
 #: The entry point of each program of the documentation.
@@ -143,10 +143,11 @@ def test_options_in_the_text_exist() -> None:
         assert commands is not None
         for name in re.findall(r"^    ([a-z][a-z-]*)", commands[1], re.MULTILINE):
             known |= options_in(help_of(program, name))
-    measures = re.findall(r"^    ([a-z]+)(?:  |$)", help_of("recognition", "evaluate"), re.MULTILINE)
-    assert "verification" in measures
-    for name in measures:
-        known |= options_in(help_of("recognition", "evaluate", name))
+    for group, member in (("evaluate", "verification"), ("plots", "pairs")):
+        names = re.findall(r"^    ([a-z]+)(?:  |$)", help_of("recognition", group), re.MULTILINE)
+        assert member in names
+        for name in names:
+            known |= options_in(help_of("recognition", group, name))
     for source in (ROOT / "benchmarks").glob("*.py"):
         known |= options_in(source.read_text(encoding="utf-8"))
     known |= options_in((ROOT / ".ci" / "docs_commands.py").read_text(encoding="utf-8"))

@@ -254,7 +254,7 @@ def _calibration_bytes(_: Path) -> list[bytes]:
 
 def _read_calibration(path: Path) -> None:
     digest = json.loads(Path(calibration_path(UNDISTILLED)).read_text())["model"]
-    network: Any = SimpleNamespace(name="other", source=SimpleNamespace(sha256=digest))
+    network: Any = SimpleNamespace(name="other", source=Source(sha256=digest))
     draw_rocs([read_curve(path, "far")])
     read_calibration(network, path)
 

@@ -37,9 +37,12 @@ class FacePCA(Parametrisation):
         self._mean = mean
         # A component is its own mirror image, or the negative of it: both halves of a face are made of the
         # left halves of the components, which takes half the memory and half the time.
-        halves, parity = (tensor.to(start.device) for tensor in left_halves())
+        halves, parity = left_halves()
         halves = halves.to(start) * deviations[:, None, None, None]
-        self._even, self._odd = (torch.nonzero(parity == sign).squeeze(1) for sign in (1, -1))
+        # Found in main memory: their number must not be read of a device.
+        self._even, self._odd = (
+            torch.nonzero(parity == sign).squeeze(1).to(start.device) for sign in (1, -1)
+        )
         self._even_halves, self._odd_halves = (halves[one].flatten(1) for one in (self._even, self._odd))
         self._half_shape = halves.shape[1:]
         coefficients = pca_coefficients_of(start.detach())
