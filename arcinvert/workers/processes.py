@@ -1,11 +1,14 @@
 """Workers that are processes of this machine."""
 
+import contextlib
 import multiprocessing
 import pickle
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 from arcinvert.workers.messages import Died, Message, Shipment
 from arcinvert.workers.spread import Handle, Spread, describe_threads
@@ -65,7 +68,8 @@ class Process:
         self.process: BaseProcess = context.Process(
             target=serve, args=(theirs, number, threads), daemon=True, name=f"arcinvert worker {number}"
         )
-        self.process.start()
+        with _without_lost_script():
+            self.process.start()
         # With the last copy of its end closed, the end of the process closes the connection.
         theirs.close()
 
@@ -89,6 +93,24 @@ class Process:
             self.process.kill()
             self.process.join()
         self.process.close()
+
+
+@contextlib.contextmanager
+def _without_lost_script() -> Iterator[None]:
+    """Hide the script from a process that starts, where it came from a pipe and has no file.
+
+    A spawned process runs the script's file again, and would end where there is none.
+    """
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    if path is None or Path(path).exists():
+        yield
+        return
+    del main.__file__
+    try:
+        yield
+    finally:
+        main.__file__ = path
 
 
 def _ending(code: int | None) -> str:

@@ -1,6 +1,7 @@
 """Processes of this machine: results, errors, steps, and workers that are killed."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,11 @@ def test_this_process_has_the_threads_of_a_worker_meanwhile() -> None:
     with open_workers() as workers:
         assert torch.get_num_threads() == before
         assert workers.in_process
+
+
+def test_a_script_from_a_pipe_has_no_file_to_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in `python - < script.py`.
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
+    with open_workers(2, threads=1) as workers:
+        assert {one.square for _, one in workers.map(Squares(base=1), range(2))} == {1, 2}
+    assert sys.modules["__main__"].__file__ == "<stdin>"
