@@ -83,11 +83,10 @@ class SynthesisOptions:
         "references of the classes and the people of --known",
         group=_RUN,
     )
-    output: FormatName = option(
+    format: FormatName = option(
         "folder",
         help="how pictures are written: a folder for each identity, or WebDataset's tar files",
         group=_RUN,
-        flag="--format",
     )
     seed: int = option(0, help="the seed of all random numbers", group=_RUN, minimum=0, maximum=2**63 - 1)
 

@@ -62,7 +62,7 @@ class Batches:
         self.count = math.ceil(options.identities / self._identities)
         pictures = self._identities * options.per_identity
         #: Batches of a block, which one part makes and one tar file has.
-        self.block = 1 if options.output == "folder" else math.ceil(TAR_PICTURES / pictures)
+        self.block = 1 if options.format == "folder" else math.ceil(TAR_PICTURES / pictures)
         #: Optimisations of a batch, of which each has at most `batch_size` pictures.
         self.optimisations = math.ceil(pictures / options.batch_size)
 
@@ -145,7 +145,7 @@ def synthesise(
         "known people": content_digest(people),
         "plan": plan.describe(),
     }
-    folder = SetFolder(Path(out), decides, options.output)
+    folder = SetFolder(Path(out), decides, options.format)
     card = SetCard(options, plan, attacker, people, judged, directions, spread.source, within, source)
     with locked(folder.path / part.name):
         folder.mend(part)

@@ -122,7 +122,7 @@ def test_tar_files_have_the_pictures_and_their_labels(
 ) -> None:
     monkeypatch.setattr(module, "TAR_PICTURES", 8)
     out, parts = tmp_path / "set", tmp_path / "parts"
-    synthesise(attacker, options(output="webdataset"), out)
+    synthesise(attacker, options(format="webdataset"), out)
     found: dict[str, dict[str, bytes]] = {}
     for path in sorted((out / "faces").iterdir()):
         with tarfile.open(path) as tar:
@@ -141,14 +141,14 @@ def test_tar_files_have_the_pictures_and_their_labels(
     assert found == wanted
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
     for part in (0, 1):
-        synthesise(attacker, options(output="webdataset"), parts, shard=Shard(part, 2))
+        synthesise(attacker, options(format="webdataset"), parts, shard=Shard(part, 2))
     assert files_of(parts) == files_of(out)
 
 
 def test_a_tar_file_that_was_not_finished_goes_on_from_its_batches(
     attacker: Attacker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = options(output="webdataset")
+    chosen = options(format="webdataset")
     synthesise(attacker, chosen, tmp_path / "whole")
 
     def killed(*given: Any) -> None:
@@ -186,7 +186,7 @@ def test_every_picture_is_in_one_part(
     identities: int, per_identity: int, batch_size: int, output: Any, parts: int
 ) -> None:
     chosen = SynthesisOptions(
-        identities=identities, per_identity=per_identity, batch_size=batch_size, output=output
+        identities=identities, per_identity=per_identity, batch_size=batch_size, format=output
     )
     batches = Batches(chosen)
     found = [
