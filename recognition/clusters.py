@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from recognition.checkpoint import load_notes
+from recognition.data.embedding import embed_readable
 from recognition.data.sources import FaceSource
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
@@ -46,9 +47,6 @@ def cluster_photographs(
         InputError: If the network's classes have no names, the source has no photographs of the class, or
             none of them can be read.
     """
-    # It imports torchvision, and with it PyTorch's compiler, which attacks without photographs do not need.
-    from recognition.data.embedding import embed_readable
-
     if recogniser.class_names is None:
         raise InputError(
             f"clusters: expected a network with class names, got {recogniser.name}, whose classes have none"

@@ -18,7 +18,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "calibrate": ("calibrate",),
     "learn": ("learn",),
     "synthesise": ("synthesise",),
-    "audit": ("audit", "audit-compare", "audit-gate"),
+    "audit": ("audit", "audit-merge", "audit-compare", "audit-gate"),
     "harden": ("harden",),
     "inspect": ("inspect",),
     "export": ("export",),

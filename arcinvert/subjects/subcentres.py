@@ -13,8 +13,6 @@ from arcinvert.evaluation.judges import Judge
 from arcinvert.output.contact_sheet import SHEET_IDENTITIES
 from arcinvert.subjects.references import reference_of
 from arcinvert.subjects.subject import SubCentre, Subject
-from recognition.clusters import cluster_photographs
-from recognition.data.sources import open_source
 from recognition.errors import InputError
 from recognition.images import to_uint8
 from recognition.recogniser import Recogniser
@@ -90,6 +88,10 @@ def subcentre_subjects(
         InputError: If the network has one centre for each class, or not the wanted one, or the data of the
             training does not have the class.
     """
+    # They import torchvision, and with it PyTorch's compiler, which other attacks do not need.
+    from recognition.clusters import cluster_photographs
+    from recognition.data.sources import open_source
+
     subcentres = recogniser.subcentres
     if subcentres is None:
         raise InputError(

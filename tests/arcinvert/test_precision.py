@@ -97,7 +97,7 @@ def test_a_card_has_the_batch_that_it_holds_and_a_processor_the_recipes(
     assert found.plan("template").batch_size == 16
     asked = []
     monkeypatch.setattr(attacker, "images_that_fit", lambda *_, least: asked.append(least) or 64)
-    found.device = torch.device("cuda", 1)
+    monkeypatch.setattr(Attacker, "device", torch.device("cuda", 1))
     assert found.plan("template").batch_size == 64
     assert found.plan("template").batch_size == 64
     assert found.plan("template", batch_size=3).batch_size == 3

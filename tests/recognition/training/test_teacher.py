@@ -75,7 +75,7 @@ def test_batches_carry_the_numbers_of_their_images(people):
 def test_a_student_approaches_its_teacher_without_labels(people, teacher, tmp_path):
     options = dataclasses.replace(
         STUDENT,
-        epochs=25,
+        epochs=50,
         head_weight=0.0,
         teacher_weight=1.0,
         augmentation="flip",
