@@ -76,12 +76,12 @@ def faster_dtype(recogniser: Recogniser, seconds: Seconds = pass_seconds) -> tor
 
 def _cached_path(recogniser: Recogniser) -> Path | None:
     folder, device = cache_folder(), recogniser.device
-    if folder is None or not recogniser.source.sha256:
+    if folder is None or not recogniser.source.fingerprint:
         return None
     hardware = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else str(torch.cpu.get_capabilities())
     )
-    decides = (recogniser.source.sha256, hardware, torch.__version__)
+    decides = (recogniser.source.fingerprint, hardware, torch.__version__)
     digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
     return folder / f"{digest[:32]}.precision.json"
 

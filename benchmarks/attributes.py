@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recognition.detection.alignment import detect
 from recognition.errors import InputError
 from recognition.files import read_text
-from recognition.skin import CLASS_EDGES
+from recognition.skin import CLASSES, skin_classes
 
 #: The five points of a face in space, millimetres, x to the right and y downwards as seen in the image, z
 #: towards the camera: eyes, tip of the nose, corners of the mouth. Source: the mean adult head of common
@@ -26,8 +26,6 @@ MODEL_POINTS: NDArray[np.float64] = np.array(
 #: Yaw, degrees, that separates the groups of pose.
 YAW_EDGES = (10.0, 25.0)
 YAW_NAMES = ("frontal, below 10°", "turned, 10° to 25°", "turned, 25° and more")
-#: Classes of skin by the edges of `CLASS_EDGES`, from dark to light.
-SKIN_NAMES = ("dark", "brown", "tan", "intermediate", "light", "very light")
 #: Ages, years, that separate groups where a label `age` is a number.
 AGE_EDGES = (20, 40, 60)
 AGE_NAMES = ("below 20", "20 to 39", "40 to 59", "60 and above")
@@ -70,7 +68,7 @@ def pose_groups(yaws: Sequence[float | None]) -> list[str | None]:
 
 def skin_groups(tones: Iterable[float]) -> list[str | None]:
     """Return the class of skin of each photograph, by its typology angle, degrees (see benchmarks.faults)."""
-    return [SKIN_NAMES[int(np.digitize(tone, CLASS_EDGES))] for tone in tones]
+    return [CLASSES[index] for index in skin_classes(np.array(list(tones)))]
 
 
 def read_labels(path: Path) -> dict[str, dict[str, str]]:

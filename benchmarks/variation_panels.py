@@ -40,7 +40,6 @@ from arcinvert.evaluation.similarity import similarity
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.output.verdicts import badge
 from benchmarks.attributes import (
-    SKIN_NAMES,
     YAW_NAMES,
     in_groups,
     labelled,
@@ -62,6 +61,7 @@ from recognition.loading import BUNDLED, bundled_path
 from recognition.metrics.intervals import Estimate
 from recognition.metrics.text import interval_text
 from recognition.metrics.thresholds import estimate_acceptance
+from recognition.skin import CLASSES
 
 #: People in a row of a panel, a photograph and a reconstruction each.
 SHOWN = 3
@@ -178,7 +178,7 @@ def compare(options: argparse.Namespace) -> None:
     found = failures(judged, *measured)
     attributes = {
         "pose": in_groups(pose_groups([yaw_in_crop(crop) for crop in first]), YAW_NAMES),
-        "skin tone": in_groups(skin_groups(measured[1].tone), SKIN_NAMES),
+        "skin tone": in_groups(skin_groups(measured[1].tone), CLASSES),
     }
     notes = []
     for attribute, by_person in labels.items():

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from arcinvert.cli.model_options import add_model_arguments, model_options
+from arcinvert.cli.model_options import OF_ATTACKS, add_model_arguments, model_options
 
 
 def add_parser(commands: Any) -> None:
@@ -16,17 +16,7 @@ def add_parser(commands: Any) -> None:
         help="the file to write: .pt or .pth for the backbone's state dict, checkpoint_gpu_0.pt for a state "
         "with class centres, .onnx for ONNX",
     )
-    add_model_arguments(
-        parser,
-        "model",
-        "statistics",
-        "decoder",
-        "calibrate",
-        "device",
-        "precision",
-        "deterministic",
-        "graphs",
-    )
+    add_model_arguments(parser, "model", *OF_ATTACKS)
     parser.set_defaults(run=_run)
 
 

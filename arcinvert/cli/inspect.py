@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from arcinvert.cli.model_options import add_model_arguments, model_options
+from arcinvert.cli.model_options import OF_ATTACKS, add_model_arguments, model_options
 
 
 def add_parser(commands: Any) -> None:
@@ -21,17 +21,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--pairs", metavar="FILE", help="pairs of these images in LFW's format")
     parser.add_argument("--json", action="store_true", help="print one JSON object in place of lines")
-    add_model_arguments(
-        parser,
-        "model",
-        "statistics",
-        "decoder",
-        "calibrate",
-        "device",
-        "precision",
-        "deterministic",
-        "graphs",
-    )
+    add_model_arguments(parser, "model", *OF_ATTACKS)
     parser.set_defaults(run=_run)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from recognition.loading import ModelChoice
 
 _GROUP = "network"
+#: The options that a command without attacks does not have, which only looks at a network.
+OF_ATTACKS = ("statistics", "decoder", "calibrate", "device", "precision", "deterministic", "graphs")
 
 
 @dataclass(frozen=True)

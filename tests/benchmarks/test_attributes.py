@@ -5,7 +5,6 @@ import pytest
 
 from benchmarks.attributes import (
     MODEL_POINTS,
-    SKIN_NAMES,
     YAW_NAMES,
     in_groups,
     labelled,
@@ -16,6 +15,7 @@ from benchmarks.attributes import (
     yaw_of,
 )
 from recognition.errors import InputError
+from recognition.skin import CLASSES
 
 
 def turned(yaw, pitch, scale):
@@ -50,7 +50,7 @@ def test_groups_have_their_edges_and_their_order():
         YAW_NAMES[2],
         None,
     ]
-    assert skin_groups([-31, -29, 11, 29, 42, 56]) == list(SKIN_NAMES)
+    assert skin_groups([-31, -29, 11, 29, 42, 56]) == list(CLASSES)
     values = ["b", None, "c", "a", "b"]
     assert in_groups(values) == {"a": [3], "b": [0, 4], "c": [2]}
     assert list(in_groups(values, ["c", "x", "b"])) == ["c", "b", "a"]
