@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.margins import folder_of, train_rows
 from benchmarks.small_trainings import BUDGETS, People, add_budget, choose_people
-from recognition.checkpoint import load_notes, load_recogniser
+from recognition.checkpoint import load_recogniser, load_split
 from recognition.data.embedding import embed_files
 from recognition.data.keys import labelled
 from recognition.images import atomic_path
@@ -56,7 +56,7 @@ SEED = 0
 def measure_network(model: Path, people: People) -> dict[str, dict[str, Estimate]]:
     """Return the angles of a network on the photographs that trained it, and on those of held-out people."""
     recogniser = load_recogniser(model)
-    reserved = load_notes(model).get("split", {}).get("reserved", {})
+    reserved = load_split(model).get("reserved", {})
     trained = {
         name: [path for path in paths if path.name != reserved.get(name)]
         for name, paths in people.train.items()

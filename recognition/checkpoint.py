@@ -191,6 +191,17 @@ def load_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path}: damaged notes ({one_line(error)}); get an intact copy") from None
 
 
+def load_split(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return whom a training held out and which photographs it reserved; empty for a file of another origin.
+
+    Raises:
+        InputError: If it is a .safetensors file that does not exist or is damaged.
+    """
+    if not os.fspath(path).endswith(".safetensors"):
+        return {}
+    return dict(load_notes(path).get("split", {}))
+
+
 def write_safetensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:

@@ -1,13 +1,12 @@
 """The training photographs of a class by the nearest of its several centres."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from recognition.checkpoint import load_notes
+from recognition.checkpoint import load_split
 from recognition.data.embedding import embed_readable
 from recognition.data.sources import FaceSource
 from recognition.errors import InputError
@@ -21,13 +20,6 @@ class NearPhotograph:
 
     key: Path
     angle: float
-
-
-def reserved_photographs(recogniser: Recogniser) -> Mapping[str, Any]:
-    """Return the names of photographs that were kept out of a training, by identity, as its file says."""
-    path = recogniser.source.path
-    split = load_notes(path).get("split", {}) if path.endswith(".safetensors") else {}
-    return dict(split.get("reserved", {}))
 
 
 def cluster_photographs(
@@ -52,7 +44,7 @@ def cluster_photographs(
             f"clusters: expected a network with class names, got {recogniser.name}, whose classes have none"
         )
     name = recogniser.class_names[label]
-    reserved = reserved_photographs(recogniser).get(name)
+    reserved = load_split(recogniser.source.path).get("reserved", {}).get(name)
     keys: Sequence[Path] = [key for key in source.identities.get(name, ()) if key.name != reserved]
     if not keys:
         raise InputError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.evaluation.similarity import Array, Metric
-from recognition.checkpoint import FORMAT, load_notes, sha256
+from recognition.checkpoint import FORMAT, load_notes, load_split, sha256
 from recognition.detection.alignment import warp
 from recognition.images import resized, to_tensor
 from recognition.loading import NETWORKS, bundled_path, load
@@ -107,8 +107,7 @@ class RecogniserJudge:
         return embed(self.recogniser, batches)
 
     def describe(self) -> dict[str, Any]:
-        path = self.recogniser.source.path
-        split = (load_notes(path) if path.endswith(".safetensors") else {}).get("split", {})
+        split = load_split(self.recogniser.source.path)
         trained = (
             f"{split['train_images']:,} photographs of {split['train_identities']:,} people"
             if "train_images" in split

@@ -7,6 +7,7 @@ from recognition.bundled import BUNDLED
 from recognition.options import Detector
 
 if TYPE_CHECKING:
+    from recognition.metrics.evaluate import LabelledEmbeddings
     from recognition.recogniser import Recogniser
 
 #: Keyword arguments of every parser, so that its help shows the defaults.
@@ -78,8 +79,20 @@ def held_out(recogniser: "Recogniser", everyone: bool) -> frozenset[str] | None:
         recogniser: The network; only those that the train command wrote say what they were trained on.
         everyone: Whether all identities are wanted.
     """
-    from recognition.checkpoint import load_notes
+    from recognition.checkpoint import load_split
 
-    path = recogniser.source.path
-    split = load_notes(path).get("split", {}) if path.endswith(".safetensors") else {}
+    split = load_split(recogniser.source.path)
     return frozenset(split["held_out"]) if split and not everyone else None
+
+
+def embed_people(options: argparse.Namespace, recogniser: "Recogniser") -> "LabelledEmbeddings":
+    """Return the embeddings of the people whom the arguments of `add_people` choose."""
+    from recognition.metrics.evaluate import embed_identities
+
+    return embed_identities(
+        recogniser,
+        options.data,
+        only=held_out(recogniser, options.all),
+        device=options.device,
+        flip=options.flip,
+    )

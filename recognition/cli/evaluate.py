@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recognition.cli import protocols
-from recognition.cli.arguments import STYLE, add_people, held_out
+from recognition.cli.arguments import STYLE, add_people, embed_people, held_out
 from recognition.terminal import add_strict, report_left_out
 
 #: The kinds of metrics; the first is the default.
@@ -121,17 +121,10 @@ def _verification(options: argparse.Namespace) -> int:
 
 def _identification(options: argparse.Namespace) -> int:
     from recognition.loading import load
-    from recognition.metrics.evaluate import embed_identities
     from recognition.metrics.identification import describe_identification, identify
 
     recogniser = load(options.model)
-    embedded = embed_identities(
-        recogniser,
-        options.data,
-        only=held_out(recogniser, options.all),
-        device=options.device,
-        flip=options.flip,
-    )
+    embedded = embed_people(options, recogniser)
     metrics = identify(embedded.embeddings, embedded.labels, fpirs=tuple(options.fpir), longest=options.top)
     print(json.dumps(describe_identification(metrics)))
     if options.curve:

@@ -5,7 +5,15 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from recognition.cli.arguments import add_data, add_device, add_flip, add_model, add_people, held_out
+from recognition.cli.arguments import (
+    add_data,
+    add_device,
+    add_flip,
+    add_model,
+    add_people,
+    embed_people,
+    held_out,
+)
 from recognition.terminal import add_strict
 
 if TYPE_CHECKING:
@@ -241,14 +249,6 @@ def _pooling(options: argparse.Namespace) -> "Figure":
 
 
 def _embed(options: argparse.Namespace, recogniser: "Recogniser") -> "LabelledEmbeddings":
-    from recognition.metrics.evaluate import embed_identities
-
-    embedded = embed_identities(
-        recogniser,
-        options.data,
-        only=held_out(recogniser, options.all),
-        device=options.device,
-        flip=options.flip,
-    )
+    embedded = embed_people(options, recogniser)
     options.left_out = embedded.left_out
     return embedded

@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from recognition.appearance.guide import save_guide
     from recognition.appearance.training import FEWEST, drawn_faces, labelled, train_guide
-    from recognition.checkpoint import load_notes
+    from recognition.checkpoint import load_split
     from recognition.errors import InputError
     from recognition.loading import NETWORKS, bundled_path
 
@@ -47,7 +47,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.split_of is not None:
         known = options.split_of in NETWORKS
         path = bundled_path(options.split_of) if known else Path(options.split_of)
-        split = load_notes(path).get("split", {})
+        split = load_split(path)
         if not split:
             raise InputError(f"{path}: expected a network with a list of held-out people, found none")
     paths = drawn_faces(

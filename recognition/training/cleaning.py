@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.checkpoint import has_extra, load_extra, load_notes
+from recognition.checkpoint import has_extra, load_extra, load_split
 from recognition.data.embedding import embed_readable
 from recognition.data.sources import FaceSource
 from recognition.errors import InputError
@@ -140,7 +140,7 @@ def clean(
             f"{path}: expected the identities that it was trained on, {len(missing)} of them are missing, "
             f"such as {missing[0]}; give the data of its training"
         )
-    reserved = load_notes(path).get("split", {}).get("reserved", {})
+    reserved = load_split(path).get("reserved", {})
     samples = [
         (key, label)
         for label, name in enumerate(recogniser.class_names)
