@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.appearance.measures import pose_of
 from recognition.detection.alignment import detect
 from recognition.errors import InputError
 from recognition.files import read_text
@@ -38,19 +39,11 @@ _IDENTITY = "identity"
 def yaw_of(points: NDArray[np.float64]) -> float:
     """Return the yaw of a face in degrees, positive where it looks to the image's right.
 
-    The points of a mean head are turned until their projection without perspective fits best.
-
     Args:
         points: Shape (5, 2), landmarks in pixels, (x, y).
     """
-    model = MODEL_POINTS - MODEL_POINTS.mean(0)
-    projection, *_ = np.linalg.lstsq(model, points - points.mean(0), rcond=None)
-    # The nearest scaled projection of a rotation: two orthogonal rows of one length.
-    left, _, right = np.linalg.svd(projection.T, full_matrices=False)
-    rows = left @ right
-    forward = np.cross(rows[0], rows[1])
-    turned = np.stack([rows[0], rows[1], forward]) @ (0, 0, 1)
-    return float(np.degrees(np.arctan2(turned[0], turned[2])))
+    # The model's third axis points towards the camera.
+    return pose_of(points, MODEL_POINTS * (1.0, 1.0, -1.0))[0]
 
 
 def yaw_in_crop(crop: NDArray[np.uint8]) -> float | None:

@@ -109,9 +109,21 @@ def pose(points: NDArray[np.float64]) -> tuple[float, float]:
     Source: the affine camera by least squares, and the nearest rotation to it (the first step of POSIT,
     DeMenthon and Davis, International Journal of Computer Vision 15, 1995).
     """
-    seen = points[list(RIGID)]
-    head = HEAD - HEAD.mean(0)
-    camera = np.linalg.lstsq(head, seen - seen.mean(0), rcond=None)[0].T
+    return pose_of(points[list(RIGID)], HEAD)
+
+
+def pose_of(points: NDArray[np.float64], head: NDArray[np.float64]) -> tuple[float, float]:
+    """Return yaw and pitch in degrees by points of a head.
+
+    Args:
+        points: Shape (points, 2), in pixels, (x, y).
+        head: Shape (points, 3), the same points of a head that faces the camera: to the right of the picture,
+            down, and away from the camera, in any unit.
+
+    Source: as `pose`.
+    """
+    head = head - head.mean(0)
+    camera = np.linalg.lstsq(head, points - points.mean(0), rcond=None)[0].T
     left, _, right = np.linalg.svd(camera, full_matrices=False)
     across, down = left @ right
     # The face looks along the negative third axis of the head.

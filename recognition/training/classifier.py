@@ -17,10 +17,11 @@ class Classifier(ABC):
     Args:
         head: The head.
         group: The ranks.
+        head_weight: Weight of the head's loss; auxiliary losses have weights of their own.
     """
 
-    def __init__(self, head: Head, group: Group) -> None:
-        self.head, self.group = head, group
+    def __init__(self, head: Head, group: Group, *, head_weight: float = 1.0) -> None:
+        self.head, self.group, self.head_weight = head, group, head_weight
         #: Which classes this rank has.
         self.own = slice(0, head.classes)
         #: The centres of these classes, if the other ranks have others, or a step uses some of them only.
@@ -48,13 +49,7 @@ class Classifier(ABC):
 
     @abstractmethod
     def loss(
-        self,
-        images: Tensor,
-        embeddings: Tensor,
-        labels: Tensor,
-        margin_fraction: float,
-        *,
-        head_weight: float = 1.0,
+        self, images: Tensor, embeddings: Tensor, labels: Tensor, margin_fraction: float
     ) -> tuple[Tensor, Tensor]:
         """Return this rank's share of the loss, and cosines of images to the centres of their classes.
 
@@ -66,7 +61,6 @@ class Classifier(ABC):
             embeddings: Shape (batch, dim), of any positive norm.
             labels: Shape (batch,), class indices; images with negative ones do not count.
             margin_fraction: Fraction of the margin that is applied, from 0 to 1.
-            head_weight: Weight of the head's loss; auxiliary losses have weights of their own.
         """
 
     def set_centres(self, centres: Tensor, known: Tensor) -> None:

@@ -33,17 +33,20 @@ class ShardedHead(Classifier):
         group: The ranks.
         rate: Share of the classes that a step uses: those of its images, and others drawn at random.
         seed: Seed of these draws.
+        head_weight: Weight of the loss.
 
     Raises:
         InputError: If the head has not one centre per class, or there are more ranks than classes.
     """
 
-    def __init__(self, head: CosineHead, group: Group, *, rate: float = 1.0, seed: int = 0) -> None:
+    def __init__(
+        self, head: CosineHead, group: Group, *, rate: float = 1.0, seed: int = 0, head_weight: float = 1.0
+    ) -> None:
         if not head.one_centre_per_class:
             raise InputError("sample rate: expected a head with one centre per class; use --sample-rate 1")
         if head.classes < group.size:
             raise InputError(f"ranks: expected at most the {head.classes} classes, got {group.size}")
-        super().__init__(head, group)
+        super().__init__(head, group, head_weight=head_weight)
         self.cosine_head, self.rate, self.seed = head, rate, seed
         self.own = group.share(head.classes)
         # The device holds no other part of the head.
@@ -69,13 +72,7 @@ class ShardedHead(Classifier):
         self.values = self.cosine_head.weight.detach()[self.rows].requires_grad_()
 
     def loss(
-        self,
-        images: Tensor,
-        embeddings: Tensor,
-        labels: Tensor,
-        margin_fraction: float,
-        *,
-        head_weight: float = 1.0,
+        self, images: Tensor, embeddings: Tensor, labels: Tensor, margin_fraction: float
     ) -> tuple[Tensor, Tensor]:
         head, group = self.cosine_head, self.group
         weight = head.weight if self.values is None else self.values
@@ -99,7 +96,7 @@ class ShardedHead(Classifier):
             penalty = head.penalty(every[own]) if own.any() else None
         if penalty is not None:
             share = share + penalty * (own.sum() / len(every))
-        return head_weight * share, found.detach()
+        return self.head_weight * share, found.detach()
 
     def _places(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return which images have a class of this rank, and the columns of the classes."""

@@ -227,9 +227,7 @@ class Trainer:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             embeddings = self._forward((images - 0.5) / 0.5)
         embeddings = embeddings.float()
-        loss, cosines = self.classifier.loss(
-            images, embeddings, labels, margin_fraction, head_weight=self.options.head_weight
-        )
+        loss, cosines = self.classifier.loss(images, embeddings, labels, margin_fraction)
         if self.teacher is not None:
             every, indices = self.group.gather(embeddings), self.group.gather_plain(indices)
             # Every rank computes the whole, which compares all images of the batch.

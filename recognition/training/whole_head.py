@@ -20,10 +20,11 @@ class WholeHead(Classifier):
     Args:
         modules: The modules of the training.
         group: The ranks.
+        head_weight: Weight of the head's loss; auxiliary losses have weights of their own.
     """
 
-    def __init__(self, modules: Modules, group: Group) -> None:
-        super().__init__(modules.head.to(group.device), group)
+    def __init__(self, modules: Modules, group: Group, *, head_weight: float = 1.0) -> None:
+        super().__init__(modules.head.to(group.device), group, head_weight=head_weight)
         self._modules = modules
         self._gathers_images = any(aux_loss.needs_images for aux_loss in modules.aux_losses)
 
@@ -31,13 +32,7 @@ class WholeHead(Classifier):
         return [*self._modules.head.parameters(), *self._modules.aux_losses.parameters()]
 
     def loss(
-        self,
-        images: Tensor,
-        embeddings: Tensor,
-        labels: Tensor,
-        margin_fraction: float,
-        *,
-        head_weight: float = 1.0,
+        self, images: Tensor, embeddings: Tensor, labels: Tensor, margin_fraction: float
     ) -> tuple[Tensor, Tensor]:
         own, group = labels, self.group
         every, labels = group.gather(embeddings), group.gather_plain(labels)
@@ -50,7 +45,9 @@ class WholeHead(Classifier):
         if not has_class.all():
             every, labels = every[has_class], labels[has_class]
             images = images[has_class] if self._gathers_images else images
-        loss, centres = self._modules.loss(images, every, labels, margin_fraction, head_weight=head_weight)
+        loss, centres = self._modules.loss(
+            images, every, labels, margin_fraction, head_weight=self.head_weight
+        )
         has_class = own >= 0
         cosines = (F.normalize(embeddings[has_class]) * centres[own[has_class]]).sum(1)
         # Every rank has computed the whole.
@@ -71,10 +68,12 @@ def make_classifier(modules: Modules, options: TrainingOptions, group: Group) ->
     head = modules.head
     if isinstance(head, CosineHead) and head.one_centre_per_class and not options.aux_losses:
         if group.size > 1 or options.sample_rate < 1:
-            return ShardedHead(head, group, rate=options.sample_rate, seed=options.seed)
+            return ShardedHead(
+                head, group, rate=options.sample_rate, seed=options.seed, head_weight=options.head_weight
+            )
     elif options.sample_rate < 1:
         what = f"the auxiliary loss {options.aux_losses[0]}" if options.aux_losses else f"head {options.head}"
         raise InputError(
             f"sample rate: expected 1 with {what}, which needs all class centres, got {options.sample_rate:g}"
         )
-    return WholeHead(modules, group)
+    return WholeHead(modules, group, head_weight=options.head_weight)
