@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recognition.errors import InputError
 from recognition.metrics.comparisons import Comparisons
 from recognition.metrics.finite import check_finite
-from recognition.metrics.identification import fnir_at_fpir, search
+from recognition.metrics.identification import enrol_first, fnir_at_fpir, search
 from recognition.metrics.intervals import Estimate, estimate
 
 Array = NDArray[np.floating]
@@ -96,21 +96,15 @@ def confuse_people(
     if shown < 1:
         raise InputError(f"people shown: expected 1 or more, got {shown}")
     check_finite("embeddings", embeddings)
-    present, first_images, counts = np.unique(labels, return_index=True, return_counts=True)
-    enrolled = first_images[counts >= 2]
-    if len(enrolled) < 2:
-        raise InputError(
-            f"identification: expected at least 2 identities with two images, got {len(enrolled)}"
-        )
-    is_mated = np.isin(labels, present[counts >= 2])
-    is_probe = np.ones(len(labels), dtype=np.bool_)
-    is_probe[enrolled] = False
-    probes, mated = labels[is_probe], is_mated[is_probe]
+    enrolled, is_probe = enrol_first(labels)
+    probes = labels[is_probe]
+    mated = np.isin(probes, labels[enrolled])
     best = search(embeddings[is_probe], embeddings[enrolled])
     found, similarity = labels[enrolled][best.indices[:, 0]], best.similarities[:, 0]
     point = fnir_at_fpir(similarity[mated], (found == probes)[mated], similarity[~mated], fpir)
     accepted = similarity > point.threshold
     # The people with the most probes; of equal ones, the first by name.
+    present, counts = np.unique(labels, return_counts=True)
     order = np.lexsort((present, -counts))
     own = np.sort(present[order][: min(shown, len(enrolled))])
     rows = np.where(

@@ -236,25 +236,38 @@ def identify(
             finite numbers.
     """
     check_finite("embeddings", embeddings)
-    names, first_images, counts = np.unique(labels, return_index=True, return_counts=True)
-    enrolled = first_images[counts >= 2]
-    if len(enrolled) < 2:
-        raise InputError(
-            f"identification: expected at least 2 identities with two images, got {len(enrolled)}"
-        )
-    several = np.isin(labels, names[counts >= 2])
-    is_probe = several.copy()
-    is_probe[enrolled] = False
-    chosen = is_probe | ~several
+    enrolled, is_probe = enrol_first(labels)
     return identify_probes(
-        embeddings[chosen],
-        labels[chosen],
+        embeddings[is_probe],
+        labels[is_probe],
         embeddings[enrolled],
         labels[enrolled],
         fpirs=fpirs,
         longest=longest,
         seed=seed,
     )
+
+
+def enrol_first(labels: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the image that is enrolled of each identity with several, and which images are probes.
+
+    The first image of such an identity is enrolled; all others, strangers' single ones too, are probes.
+
+    Args:
+        labels: Shape (images,), identities.
+
+    Raises:
+        InputError: If there are fewer than two identities with several images.
+    """
+    _, first_images, counts = np.unique(labels, return_index=True, return_counts=True)
+    enrolled = first_images[counts >= 2]
+    if len(enrolled) < 2:
+        raise InputError(
+            f"identification: expected at least 2 identities with two images, got {len(enrolled)}"
+        )
+    is_probe = np.ones(len(labels), dtype=np.bool_)
+    is_probe[enrolled] = False
+    return enrolled, is_probe
 
 
 def identify_probes(

@@ -91,8 +91,8 @@ def measure_pooling(
         raise InputError(f"photographs of a template: expected numbers from 1, got {list(sizes)}")
     require_people(fmr, len(np.unique(labels)))
     points = []
+    names, counts = np.unique(labels, return_counts=True)
     for size in sorted(set(sizes)):
-        names, counts = np.unique(labels, return_counts=True)
         chosen = names[counts > size]
         if len(chosen) >= 2:
             points.append(_measure(embeddings, labels, chosen, size, fmr))
