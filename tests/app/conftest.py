@@ -1,5 +1,6 @@
 """Fixtures of the page: a server in a process of its own, and a real browser."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -9,16 +10,19 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from arcinvert import Attacker
 
 pytest.importorskip("gradio", reason="needs the extra 'app'")
+
+Result = TypeVar("Result")
 
 #: Seconds that a loaded machine may take for whatever a test waits for.
 PATIENCE = 120
@@ -79,6 +83,12 @@ def _answers(address: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, ConnectionError):
         return False
+
+
+def run_apart(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of a coroutine, in a thread of its own: Playwright's loop runs in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture(scope="session")

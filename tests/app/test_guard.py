@@ -1,12 +1,12 @@
 """Calls with addresses in place of uploaded files are refused."""
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from app.guard import MAX_CALL, RefuseAddresses, foreign_address
+from tests.app.conftest import run_apart
 
 HOST = "127.0.0.1:7860"
 OWN = {"path": "/uploads/a/b.png", "url": f"http://{HOST}/gradio_api/file=/uploads/a/b.png"}
@@ -72,7 +72,7 @@ def answer(body: bytes, path: str = "/gradio_api/queue/join") -> tuple[int, byte
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"host", HOST.encode())]}
-    asyncio.run(RefuseAddresses(application)(scope, receive, send))
+    run_apart(RefuseAddresses(application)(scope, receive, send))
     return sent[0]["status"], got
 
 

@@ -1,6 +1,5 @@
 """Streams are counted, and nothing is kept of visitors who have left."""
 
-import asyncio
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.visitors import Visitors, WatchStreams, forget_absent
+from tests.app.conftest import run_apart
 
 
 def test_streams_are_counted_by_session() -> None:
@@ -42,9 +42,9 @@ def test_a_stream_is_open_as_long_as_its_request(fails: bool) -> None:
     run = WatchStreams(application, visitors)(scope, None, None)
     if fails:
         with pytest.raises(ConnectionError):
-            asyncio.run(run)
+            run_apart(run)
     else:
-        asyncio.run(run)
+        run_apart(run)
     assert seen == [True]
     assert not visitors.listening("a")
 
