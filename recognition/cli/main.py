@@ -1,5 +1,6 @@
 """The command line of `python -m recognition`."""
 
+import argparse
 import sys
 
 from recognition.cli import COMMANDS
@@ -13,6 +14,12 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: The command and its arguments; those of the process if None.
     """
+    options = build_parser().parse_args(with_measure(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(run_command(lambda: options.run(options)))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with all commands."""
     parser = Parser(
         prog="python -m recognition",
         description="Align faces, train face recognisers, measure them and apply them.",
@@ -20,5 +27,4 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in COMMANDS:
         module.add_parser(commands)
-    options = parser.parse_args(with_measure(sys.argv[1:] if arguments is None else arguments))
-    sys.exit(run_command(lambda: options.run(options)))
+    return parser
