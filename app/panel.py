@@ -19,6 +19,7 @@ from .html import faces_row, figure, progress
 from .jobs import Job
 from .results import MEAN_FACE_ALT, MEAN_FACE_CAPTION, Shown, downloads, finished, result_view
 from .settings import MAX_SAMPLES, MAX_STEPS, number_in, seed_of
+from .turning import Turning
 from .updates import Frame, Progress
 
 #: Runs an attack within a job, with options of `AttackOptions`.
@@ -73,12 +74,13 @@ class AttackPanel:
         self._placeholder = placeholder
         self._live = gr.HTML(placeholder)
         self._result = gr.HTML()
+        self._turning = Turning(self._context)
         self._files = gr.HTML()
 
     @property
     def result_outputs(self) -> list[Any]:
         """The outputs of `show`."""
-        return [self._controls.status, self._live, self._result, self._files]
+        return [self._controls.status, self._live, self._result, self._files, *self._turning.outputs]
 
     def connect(self, model: gr.Dropdown, targets: Sequence[Any]) -> None:
         """Connect the buttons.
@@ -90,7 +92,7 @@ class AttackPanel:
         self._controls.connect(
             self._run,
             [model, self._samples, self._steps, self.seed, *targets],
-            [self._live, self._result, self._files],
+            [self._live, self._result, self._files, *self._turning.outputs],
         )
 
     def _run(
@@ -112,7 +114,8 @@ class AttackPanel:
             mean_face = to_uint8(attacker.knowledge.mean_face)
             return self._prepare(attacker, *given)(job, **options)
 
-        yield self._controls.busy() | {self._live: self._placeholder, self._result: "", self._files: ""}
+        empty = {self._live: self._placeholder, self._result: "", self._files: ""}
+        yield self._controls.busy() | empty | self._turning.hidden()
         job = self._context.jobs.start(request.session_hash, work, limit=self._context.settings.time_limit)
         film = Film()
 
@@ -138,7 +141,7 @@ class AttackPanel:
     ) -> Shown:
         return Shown(run, mean_face, self._original(*given), film.encode(), timed_out=timed_out)
 
-    def show(self, shown: Shown, key: str) -> list[str]:
+    def show(self, shown: Shown, key: str) -> list[Any]:
         """Return the values of `result_outputs` for a finished attack.
 
         Args:
@@ -146,7 +149,7 @@ class AttackPanel:
             key: Its key among the kept results; the page's script finds it in the HTML.
         """
         view = f'<div data-result="{key}">{result_view(shown)}</div>'
-        return [finished(shown), "", view, downloads(shown)]
+        return [finished(shown), "", view, downloads(shown), *self._turning.ready(key)]
 
 
 def checked(samples: float | None, steps: float | None, seed: float | None) -> dict[str, int]:

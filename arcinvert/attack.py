@@ -73,7 +73,7 @@ class Attack:
         self._dtype = dtype
         self.initialisation = initialisation
         self._parametrisation = PARAMETRISATIONS[plan.parametrisation]
-        setting = Setting(recogniser, self._parametrisation, knowledge.statistics, plan.appearance)
+        setting = Setting(recogniser, self._parametrisation, knowledge.statistics)
         self._penalties = tuple(
             WeightedPenalty(penalty.name, penalty.weight, PENALTIES[penalty.name].build(setting))
             for penalty in plan.penalties
@@ -108,7 +108,9 @@ class Attack:
         )
         if self.plan.regression_blend:
             found = self._blended(found, target)
-        return self._toned(found, target) if self.plan.skin_tone else found
+        if self.plan.skin_tone:
+            found = self._toned(found, target)
+        return self._posed(found, target)
 
     def prepare(self, counter: StepCounter) -> None:
         """Do what the first batch needs and no later one repeats, unless it was done before.
@@ -220,6 +222,14 @@ class Attack:
         return replace(found, images=images, similarity=self._similarity(images, target))
 
     @torch.no_grad()
+    def _posed(self, found: Inversion, target: Target) -> Inversion:
+        """Give images the pose and the expression that are asked for."""
+        if not self.plan.appearance.is_wanted:
+            return found
+        images = self.plan.appearance.given_to(found.images)
+        return replace(found, images=images, similarity=self._similarity(images, target))
+
+    @torch.no_grad()
     def _stopped_at_once(self, tasks: Sequence[Task], target: Target) -> Inversion:
         """Return what there is of an attack that was stopped before its first step: noise."""
         images = noise_images(seeds=self._seeds(tasks), size=self._recogniser.input_size)
@@ -254,7 +264,7 @@ class Attacks:
     def of(self, plan: AttackPlan) -> Attack:
         """Return the attack of a plan; the batches of a plan share one."""
         if self._latest is None or self._latest.plan is not plan:
-            key = (plan.initialisation, plan.penalties, plan.appearance)
+            key = (plan.initialisation, plan.penalties)
             if key not in self._initialisations:
                 self._initialisations[key] = INITIALISATIONS[plan.initialisation]()
             self._latest = Attack(

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from arcinvert.inversion.appearance import MAX_PITCH, MAX_YAW, Appearance, Expression
+from arcinvert.inversion.appearance import MAX_PITCH, MAX_YAW, Appearance
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from arcinvert.inversion.penalties import PENALTIES
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.recipes import KnowledgeName, RecipeName
+from recognition.appearance.expressions import Expression
 from recognition.config import check, option
 
 _RECIPE, _LENGTH = "recipe and knowledge", "length of the optimisation"

@@ -1,7 +1,8 @@
 """A panel of one identity: poses from left to right, expressions from top to bottom."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,11 +14,13 @@ from arcinvert.attacker import Attacker, overlap_of
 from arcinvert.evaluation.calibration import thresholds
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.scores import judge_images
-from arcinvert.inversion.appearance import Expression
+from arcinvert.inversion.appearance import UNCHANGED
+from arcinvert.inversion.progress import OnStep
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.output.verdicts import badge, display_name
 from arcinvert.subjects import Subject, TemplateSubjects, class_subjects
 from arcinvert.subjects.descriptions import describe_photographs
+from recognition.appearance.expressions import Expression
 from recognition.errors import InputError
 from recognition.images import to_uint8, write_png
 
@@ -60,12 +63,13 @@ def make_panel(
     out: str | os.PathLike[str] | None = None,
     yaws: Sequence[float] = YAWS,
     expressions: Sequence[Expression] = get_args(Expression),
-    on_cell: Callable[[int, int], None] | None = None,
+    on_step: OnStep | None = None,
     **options: Any,
 ) -> NDArray[np.uint8]:
     """Return a picture of one identity in several poses and expressions, uint8 HWC.
 
-    Every cell is an attack of its own with the same seed. Below it is the judge's verdict.
+    One attack is made, and its image is given each pose and expression, as the options `yaw`, `pitch` and
+    `expression` give it. Below each is the judge's verdict.
 
     Args:
         attacker: The loaded network.
@@ -74,7 +78,7 @@ def make_panel(
         out: The file to write; None writes nothing.
         yaws: The poses from left to right, degrees.
         expressions: The expressions from top to bottom.
-        on_cell: Receives the number of finished cells and of all cells.
+        on_step: Receives every step of the attack.
         options: Further fields of `AttackOptions`.
 
     Raises:
@@ -88,18 +92,16 @@ def make_panel(
         raise InputError("panel: expected at least one yaw and one expression, got none")
     subject = subject_of(attacker, source, given)
     target: Literal["class", "template"] = "class" if source == "class" else "template"
-    # All plans are made before the first attack, so that wrong values are refused at once.
+    # All wishes are checked before the attack.
     plans = [
         attacker.plan(target, **options | {"samples": 1, "yaw": yaw, "expression": expression})
         for expression in expressions
         for yaw in yaws
     ]
-    overlap_of(attacker, plans[0], [subject], allowed=source == "class")
-    images = []
-    for number, plan in enumerate(plans):
-        images.append(to_uint8(attacker.reconstruct([subject], plan).images)[0])
-        if on_cell is not None:
-            on_cell(number + 1, len(plans))
+    plan = replace(plans[0], appearance=UNCHANGED)
+    overlap_of(attacker, plan, [subject], allowed=source == "class")
+    image = attacker.reconstruct([subject], plan, on_step=on_step).images
+    images = [to_uint8(cell.appearance.given_to(image))[0] for cell in plans]
     sheet = _drawn(attacker, subject, np.stack(images), yaws, expressions)
     if out is not None:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +134,7 @@ def _drawn(
     ]
     return contact_sheet(
         display_name(subject.name, subject.label),
-        f"Attacks on {attacker.recogniser.name}, guided to a pose and an expression. Degrees are what was "
-        "asked for.",
+        f"An attack on {attacker.recogniser.name}, whose image is given poses and expressions. Degrees are "
+        "what was asked for.",
         rows,
     )

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from arcinvert.inversion.appearance import UNGUIDED, Appearance
+from arcinvert.inversion.appearance import UNCHANGED, Appearance
 from arcinvert.inversion.schedule import Schedule, plan_stages
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind
 
@@ -60,7 +60,7 @@ class AttackPlan:
         whiten_neighbours: Whether templates of public faces are whitened when neighbours are searched.
         penalties: The penalties with effective weights.
         augmentation: The augmentation.
-        appearance: The pose and the expression that are asked for; the penalty `guide` steers to them.
+        appearance: The pose and the expression that the images are given.
         notes: Sentences about what was left out and why.
     """
 
@@ -91,7 +91,7 @@ class AttackPlan:
     whiten_neighbours: bool
     penalties: tuple[PlannedPenalty, ...]
     augmentation: PlannedAugmentation
-    appearance: Appearance = UNGUIDED
+    appearance: Appearance = UNCHANGED
     notes: tuple[str, ...] = ()
 
     @property

@@ -93,9 +93,6 @@ _PENALTIES = {
     "colour-tv": Setting(None, _BY_PARAMETRISATION),
     "pca-prior": Setting(0.3, _TUNED),
     "code-prior": Setting(0.1, "a tenth of the loss at offsets of one standard deviation; not tuned"),
-    "guide": Setting(
-        1.0, "not tuned: it is near zero at the end; where a pose or an expression is asked for"
-    ),
     "bn": Setting(1.0, f"{_TUNED}; its scale does not depend on a layer's size"),
 }
 _LOSSES: dict[TargetKind, Setting] = {

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
-from arcinvert.inversion.appearance import Appearance
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.initialisation.base import Initialisation
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
@@ -69,7 +68,6 @@ def _decide(
     """Return the plan, without the changes of the recipe."""
     level, recipe = preset(options.recipe, options.knowledge)
     defaults, given = recipe.values(target), options.given()
-    appearance = options.appearance
     values = defaults | {name: value for name, value in given.items() if name != "penalty"}
     knowledge = knowledge.at(level)
     if level == "weights":
@@ -78,18 +76,19 @@ def _decide(
     parametrisation_name, parametrisation = _parametrisation(
         values, initialisation_name, initialisation, knowledge, recogniser.name
     )
-    blend = _blend(values, recogniser, knowledge, target, appearance)
+    blend = _blend(values, recogniser, knowledge, target)
     skin_tone = _skin_tone(values, recogniser, knowledge)
     loss = _loss(values, target)
-    setting = Setting(recogniser, parametrisation, knowledge.statistics, appearance)
+    setting = Setting(recogniser, parametrisation, knowledge.statistics)
     penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
     is_class = LOSSES[loss].needs_classes
     centres = recogniser.centres
     steps = _first(values["steps"], parametrisation.steps)
-    _check_guided(appearance, penalties, steps)
     used = _knowledge_used(
         knowledge, initialisation_name, parametrisation_name, blend, skin_tone, penalties, setting
     )
+    if options.appearance.is_wanted:
+        used["deformations"] = "training faces of the bundled networks (LFW), labelled by landmarks"
     return AttackPlan(
         target=target,
         recipe=options.recipe,
@@ -123,7 +122,7 @@ def _decide(
         whiten_neighbours=bool(values["whiten"]),
         penalties=penalties,
         augmentation=_augmentation(values, initialisation, parametrisation),
-        appearance=appearance,
+        appearance=options.appearance,
         notes=(*knowledge.notes, *notes),
     )
 
@@ -175,8 +174,8 @@ def _check_weights_only(given: dict[str, Any]) -> None:
     for name in ("yaw", "pitch", "expression"):
         if name in given:
             raise InputError(
-                f"{name}: expected none with knowledge of the weights alone, got {given[name]}: the guide "
-                "was trained on public faces; use --knowledge public-faces"
+                f"{name}: expected none with knowledge of the weights alone, got {given[name]}: "
+                "deformations were fitted on public faces; use --knowledge public-faces"
             )
     if given.get("skin_tone"):
         raise InputError(
@@ -225,26 +224,14 @@ def _parametrisation(
     return name, chosen
 
 
-def _check_guided(appearance: Appearance, penalties: tuple[PlannedPenalty, ...], steps: int) -> None:
-    """Refuse a pose or an expression that nothing would steer to."""
-    if not appearance.is_wanted:
-        return
-    if steps == 0:
-        raise InputError("steps: expected 1 or more with a pose or an expression, got 0")
-    if "guide" not in {penalty.name for penalty in penalties}:
-        raise InputError("penalty guide: expected a weight above 0 with a pose or an expression, got 0")
-
-
 def _blend(
     values: dict[str, Any],
     recogniser: Recogniser,
     knowledge: Knowledge,
     target: TargetKind,
-    appearance: Appearance,
 ) -> float:
     blend = values["regression_blend"]
-    # The regression's face looks into the camera, and what is blended with it would show two poses.
-    if blend is None and (values["steps"] == 0 or appearance.is_wanted):
+    if blend is None and values["steps"] == 0:
         return 0.0
     if blend is None:
         return REGRESSION_BLEND if knowledge.regression is not None and target == "class" else 0.0
@@ -340,8 +327,6 @@ def _knowledge_used(
         used["regression"] = f"{knowledge.regression.count} {faces}"
     if "decoder" in (initialisation, parametrisation_name) and knowledge.decoder is not None:
         used["decoder"] = knowledge.decoder.faces
-    if setting.appearance.is_wanted:
-        used["guide"] = "training faces of the bundled networks (LFW), labelled by landmarks"
     if {"nearest_neighbours", "regression", "decoder"} & set(used) or parametrisation.of_public_faces:
         used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
     if knowledge.statistics is not None and any(

@@ -1,4 +1,4 @@
-"""Pose and expression by the landmarks of benchmarks/face_mesh.py, which had no part in the guide.
+"""Pose and expression by the landmarks of benchmarks/face_mesh.py, which had no part in the deformations.
 
 Poses are rotations of the landmarks in three dimensions against the mean shape of photographs. Expressions
 are named by percentiles of photographs, too, so that each has a chance rate.

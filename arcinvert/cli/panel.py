@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from arcinvert.cli.attacks import load_attacker
+from arcinvert.cli.attacks import AttackProgress, load_attacker
 from arcinvert.cli.model_options import add_model_arguments
-from arcinvert.inversion.appearance import MAX_YAW, Expression
+from arcinvert.inversion.appearance import MAX_YAW
+from recognition.appearance.expressions import Expression
 from recognition.errors import InputError
 from recognition.files import safe_name
 
@@ -53,25 +54,17 @@ def _run(given: argparse.Namespace) -> int:
         raise InputError(f"out: expected a file that ends with .png, got {out}")
     attacker = load_attacker(given)
     from arcinvert.panel import YAWS, make_panel
-    from recognition.terminal import DeferredProgressBar
 
-    options = {name: getattr(given, name) for name in ("pitch", "steps", "seed")}
-    with DeferredProgressBar() as progress:
-
-        def on_cell(done: int, cells: int) -> None:
-            bar = progress.bar(cells, "panel")
-            bar.update(done - bar.n)
-
-        make_panel(
-            attacker,
-            source,
-            wanted,
-            out=out,
-            yaws=given.yaws or YAWS,
-            expressions=given.expressions,
-            on_cell=on_cell,
-            **options,
-        )
+    make_panel(
+        attacker,
+        source,
+        wanted,
+        out=out,
+        yaws=given.yaws or YAWS,
+        expressions=given.expressions,
+        on_step=AttackProgress(),
+        **{name: getattr(given, name) for name in ("pitch", "steps", "seed")},
+    )
     print(f"Wrote {out}")
     return 0
 

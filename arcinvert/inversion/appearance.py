@@ -1,25 +1,16 @@
 """The pose and the expression that an attack is asked to show. Imports no torch."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from recognition.appearance.expressions import Expression
 
 if TYPE_CHECKING:
-    from recognition.appearance.guide import Labels
-    from recognition.appearance.measures import Attribute
+    from torch import Tensor
 
-Expression = Literal["neutral", "smile", "open-mouth", "eyes-closed"]
-#: Degrees up to which a pose may be wanted: the face PCA is of photographs on which a detector of frontal
-#: faces found one, and has few beyond.
+#: Degrees up to which a pose may be wanted: the photographs that deformations were fitted on are those on
+#: which a detector of frontal faces found one, and few of them are beyond.
 MAX_YAW, MAX_PITCH = 40.0, 25.0
-#: What an expression is: the percentile of each number of `recognition.appearance.measures`, among the faces
-#: that the guide was trained on. Numbers that are not named are free.
-EXPRESSIONS: "Mapping[Expression, Mapping[Attribute, float]]" = {
-    "neutral": {"smile": 0.15, "mouth": 0.15, "eyes": 0.6},
-    "smile": {"smile": 0.95, "eyes": 0.4},
-    "open-mouth": {"mouth": 0.99, "smile": 0.3},
-    "eyes-closed": {"eyes": 0.01, "mouth": 0.3},
-}
 
 
 @dataclass(frozen=True)
@@ -39,24 +30,21 @@ class Appearance:
     @property
     def is_wanted(self) -> bool:
         """Whether anything is asked for."""
-        return self != UNGUIDED
+        return self != UNCHANGED
 
-    def targets(self, labels: "Labels") -> "dict[Attribute, float]":
-        """Return the value that each number is to have, in the number's own unit; free ones are left out.
+    def given_to(self, images: "Tensor") -> "Tensor":
+        """Return images of frontal faces, (batch, 3, h, w) in [0, 1], with this appearance.
 
-        Args:
-            labels: What the numbers are on the faces that the guide was trained on.
+        Images are deformed when they are finished. Where they were deformed in front of the network during
+        the optimisation, it undid a part of what was asked for, and identified nobody better.
         """
-        found: dict[Attribute, float] = {}
-        if self.yaw is not None:
-            found["yaw"] = self.yaw
-        if self.pitch is not None:
-            found["pitch"] = self.pitch
-        if self.expression is not None:
-            quantile: Callable[[Attribute, float], float] = labels.quantile
-            found |= {name: quantile(name, share) for name, share in EXPRESSIONS[self.expression].items()}
-        return found
+        if not self.is_wanted:
+            return images
+        from recognition.appearance.deformations import bundled_deformations
+
+        deformation = bundled_deformations().of(yaw=self.yaw, pitch=self.pitch, expression=self.expression)
+        return deformation(images).clamp(0, 1)
 
 
 #: Nothing is asked for.
-UNGUIDED = Appearance()
+UNCHANGED = Appearance()

@@ -30,6 +30,18 @@ _MARGIN, _ZOOM = 28, 2
 #: Numbers of landmarks of iBUG 300-W with the points of a generic head: outer and inner ends of the brows,
 #: corners of the eyes, sides of the nose, corners of the mouth, the lower lip and the chin.
 RIGID = (17, 21, 22, 26, 36, 39, 42, 45, 31, 35, 48, 54, 57, 8)
+#: The landmark of the other side of each landmark.
+LANDMARKS_MIRRORED = [
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    *range(27, 31),
+    *range(35, 30, -1),
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),
+    *range(54, 47, -1),
+    *range(59, 54, -1),
+    *range(64, 59, -1),
+    *(67, 66, 65),
+]
 #: The points in centimetres: to the right of the picture, down, and away from the camera. Source: the
 #: anthropometric model of P. Martins and J. Batista, University of Coimbra (aifi.isr.uc.pt).
 HEAD: NDArray[np.float64] = np.array(

@@ -9,8 +9,8 @@ BUNDLED = "lfw-distilled"
 UNDISTILLED = "lfw-iresnet18"
 #: Names of all bundled networks, as `--model` takes them.
 NETWORKS = (BUNDLED, UNDISTILLED)
-#: The file of the guide, which predicts pose and expression.
-_GUIDE = "guide.safetensors"
+#: The file of deformations, by which a face is given a pose and an expression.
+_DEFORMATIONS = "deformations.safetensors"
 
 
 def bundled_path(name: str = BUNDLED) -> Path:
@@ -18,9 +18,9 @@ def bundled_path(name: str = BUNDLED) -> Path:
     return Path(__file__).with_name(f"{name}.safetensors")
 
 
-def guide_path() -> Path:
-    """Return the path of the guide's file."""
-    return Path(__file__).with_name(_GUIDE)
+def deformations_path() -> Path:
+    """Return the path of the file of deformations."""
+    return Path(__file__).with_name(_DEFORMATIONS)
 
 
 def calibration_path(name: str = BUNDLED) -> Path:

@@ -6,14 +6,14 @@ each parser: a function from the parsed options to an exit code. Importing a mod
 
 from types import ModuleType
 
-from recognition.cli import align, clean, compare, convert, evaluate, merge, plots, train, train_guide
+from recognition.cli import align, clean, compare, convert, evaluate, fit_deformations, merge, plots, train
 
 COMMANDS: tuple[ModuleType, ...] = (
     align,
     convert,
     merge,
     train,
-    train_guide,
+    fit_deformations,
     clean,
     evaluate,
     compare,

@@ -73,6 +73,13 @@ def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
     assert re.search(marks, plots.get_attribute("aria-label"))
     visitor.page.get_by_text("What do these numbers mean?").click()
     assert visitor.page.locator(".ai-details tbody tr:visible").count() == 2
+    # The faces turn without another attack.
+    visitor.set_number("Yaw", 20)
+    turned = visitor.see(".ai-turning .ai-faces")
+    assert turned.locator("figcaption").all_inner_texts() == [
+        "Reconstruction 1, yaw +20",
+        "Reconstruction 2, yaw +20",
+    ]
     for image in visitor.page.locator("img:visible").all():
         assert image.get_attribute("alt")
     with visitor.page.expect_download() as download:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from arcinvert import Attacker, panel
+from arcinvert.evaluation.crops import to_crop_size
+from arcinvert.evaluation.scores import Verdict
+from arcinvert.inversion.result import Step
 from arcinvert.output.contact_sheet import TILE
 from arcinvert.panel import make_panel
-from arcinvert.plan import AttackPlan
 from recognition.errors import InputError
 from recognition.images import read_image
 from tests.arcinvert.support import NO_VERDICT
@@ -19,19 +22,17 @@ def attacker(tiny_model: Path) -> Attacker:
     return Attacker(str(tiny_model), device="cpu", precision="float32")
 
 
-def test_a_panel_is_poses_by_expressions(
+def test_a_panel_is_one_attack_in_poses_by_expressions(
     attacker: Attacker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(panel, "judge_images", lambda judge, images, *_: [NO_VERDICT] * len(images))
-    plans: list[AttackPlan] = []
-    reconstruct = attacker.reconstruct
+    judged: list[object] = []
 
-    def observed(subjects: object, plan: AttackPlan) -> object:
-        plans.append(plan)
-        return reconstruct(subjects, plan)  # type: ignore[arg-type]
+    def observed(_judge: object, images: list[NDArray[np.uint8]], *_: object) -> list[Verdict]:
+        judged.extend(images)
+        return [NO_VERDICT] * len(images)
 
-    monkeypatch.setattr(attacker, "reconstruct", observed)
-    done: list[tuple[int, int]] = []
+    monkeypatch.setattr(panel, "judge_images", observed)
+    steps: list[Step] = []
     out = tmp_path / "panel.png"
     picture = make_panel(
         attacker,
@@ -40,17 +41,18 @@ def test_a_panel_is_poses_by_expressions(
         out=out,
         yaws=(-20.0, 20.0),
         expressions=("smile", "neutral", "open-mouth"),
-        on_cell=lambda *cells: done.append(cells),
+        on_step=steps.append,
         steps=1,
         pitch=5.0,
     )
     np.testing.assert_array_equal(read_image(out), picture)
-    wanted = [(plan.appearance.expression, plan.appearance.yaw, plan.appearance.pitch) for plan in plans]
-    assert wanted == [
-        (expression, yaw, 5.0) for expression in ("smile", "neutral", "open-mouth") for yaw in (-20.0, 20.0)
-    ]
-    assert {plan.steps for plan in plans} == {1}
-    assert done == [(number, 6) for number in range(1, 7)]
+    assert len(steps) == steps[0].steps
+    # The cells are what the options give one by one.
+    wanted = [(-20.0, "smile"), (20.0, "smile"), (-20.0, "neutral")]
+    for cell, (yaw, expression) in zip(judged, wanted, strict=False):
+        run = attacker.generate(class_id=1, yaw=yaw, pitch=5.0, expression=expression, steps=1)
+        np.testing.assert_array_equal(cell, to_crop_size(run.images[0][None])[0])
+    assert len(judged) == 6
     assert picture.shape[0] > 3 * TILE
     assert picture.shape[1] > 2 * TILE
 

@@ -55,29 +55,14 @@ from tests.arcinvert.plans import CALIBRATE, plan
         (
             "class",
             {"knowledge": "weights", "yaw": 0.0},
-            "yaw: expected none with knowledge of the weights alone, got 0.0: the guide was trained on "
-            "public faces; use --knowledge public-faces",
+            "yaw: expected none with knowledge of the weights alone, got 0.0: deformations were "
+            "fitted on public faces; use --knowledge public-faces",
         ),
         (
             "class",
             {"knowledge": "weights", "expression": "smile"},
-            "expression: expected none with knowledge of the weights alone, got smile: the guide was trained "
-            "on public faces; use --knowledge public-faces",
-        ),
-        (
-            "template",
-            {"pitch": 5.0, "steps": 0},
-            "steps: expected 1 or more with a pose or an expression, got 0",
-        ),
-        (
-            "template",
-            {"pitch": 5.0, "penalty": {"guide": 0.0}},
-            "penalty guide: expected a weight above 0 with a pose or an expression, got 0",
-        ),
-        (
-            "template",
-            {"penalty": {"guide": 1.0}},
-            "penalty guide: expected a pose or an expression, found none; use --yaw, --pitch or --expression",
+            "expression: expected none with knowledge of the weights alone, got smile: deformations "
+            "were fitted on public faces; use --knowledge public-faces",
         ),
         (
             "class",

@@ -28,10 +28,6 @@ PENALTIES: "Registry[type[Penalty]]" = Registry(
         "code-prior": Entry(
             f"{_HERE}.code_prior:CodePrior", "Gaussian prior on the offsets of a decoder's codes"
         ),
-        "guide": Entry(
-            f"{_HERE}.guide:GuidedAppearance",
-            "distance of the guide's prediction from the pose and the expression that are asked for",
-        ),
         "bn": Entry(
             f"{_HERE}.bn_relative:RelativeStatistics",
             "batch statistics against BatchNorm's, in units of the training faces' spread",

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from arcinvert.inversion.appearance import UNGUIDED, Appearance
 from arcinvert.inversion.parametrisations.base import Parametrisation
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from recognition.recogniser import Recogniser
@@ -22,13 +21,11 @@ class Setting:
         recogniser: The attacked network.
         parametrisation: What represents an image.
         statistics: Statistics of activations measured on public faces; None where there are none.
-        appearance: The pose and the expression that are asked for.
     """
 
     recogniser: Recogniser
     parametrisation: type[Parametrisation]
     statistics: MeasuredStatistics | None = None
-    appearance: Appearance = UNGUIDED
 
 
 class Penalty(ABC):

@@ -120,7 +120,6 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
             "colour-tv": 0.75,
             "l2": 0.125,
             "pca-prior": 0.0,
-            "guide": 0.375,
         },
         "yaw": -12.5,
         "pitch": 5.0,
@@ -165,7 +164,6 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
         "tv": 0.25,
         "colour-tv": 0.75,
         "l2": 0.125,
-        "guide": 0.375,
         "bn-arcface": 0.5,
     }
 

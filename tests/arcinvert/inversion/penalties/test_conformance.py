@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from arcinvert.inversion.appearance import Appearance
 from arcinvert.inversion.parametrisations.base import Parametrisation
 from arcinvert.inversion.parametrisations.decoder import DecodedCodes
 from arcinvert.inversion.parametrisations.face_pca import FacePCA
@@ -25,13 +24,11 @@ from tests.arcinvert.inversion.penalties.networks import maps_of, small_network,
 #: Penalties by what they need; all others do with a network and pixels.
 MEASURED = {"bn-per-position"}
 PARAMETRISED = {"pca-prior": FacePCA, "code-prior": DecodedCodes}
-#: Penalties that need a wish.
-WISHED = {"guide": Appearance(yaw=20.0, expression="smile")}
 #: Penalties of the batch as a whole, whose value for an image depends on the others.
 OF_THE_BATCH = {"tv-norm", "bn", "bn-per-image", "bn-per-position", "bn-arcface", "bn-deepinversion"}
 #: Penalties whose least value is not that of uniform grey.
 OF_OTHER_THINGS = {name for name in PENALTIES if PENALTIES[name].of_activations}
-OF_OTHER_THINGS |= set(PARAMETRISED) | set(WISHED)
+OF_OTHER_THINGS |= set(PARAMETRISED)
 
 
 def recogniser() -> Recogniser:
@@ -49,7 +46,7 @@ def setting(name: str) -> Setting:
         # In a recogniser, the names of layers have a prefix.
         for layer in statistics.layers:
             object.__setattr__(layer.site, "name", f"backbone.{layer.site.name}")
-    return Setting(network, PARAMETRISED.get(name, Pixels), statistics, WISHED.get(name, Appearance()))
+    return Setting(network, PARAMETRISED.get(name, Pixels), statistics)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`train-guide`: a guide from aligned faces, which attacks follow to a pose or an expression."""
+"""`fit-deformations`: how faces change with pose and expression, from aligned photographs."""
 
 import argparse
 from pathlib import Path
@@ -10,14 +10,14 @@ from recognition.cli.arguments import STYLE
 def add_parser(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
-        "train-guide",
-        help="train the network that guides attacks to a pose or an expression, on what landmarks say",
+        "fit-deformations",
+        help="fit how faces change with pose and expression, by the landmarks of aligned photographs",
         **STYLE,
     )
     parser.add_argument(
         "aligned", metavar="ALIGNED", help="a folder of one folder per person, as the align command writes it"
     )
-    parser.add_argument("--out", required=True, metavar="FILE.safetensors", help="the file of the guide")
+    parser.add_argument("--out", required=True, metavar="FILE.safetensors", help="the file to write")
     parser.add_argument(
         "--split-of",
         metavar="MODEL",
@@ -25,23 +25,20 @@ def add_parser(commands: Any) -> None:
         "network's name or a .safetensors file of the train command",
     )
     parser.add_argument(
-        "--faces", type=int, default=3000, metavar="N", help="the number of faces, drawn at random"
+        "--faces", type=int, metavar="N", help="the number of photographs, drawn at random; all if not given"
     )
-    parser.add_argument("--epochs", type=int, default=30, help="how often each face is drawn, on average")
-    parser.add_argument("--seed", type=int, default=0, help="the seed of all random numbers")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of the draw")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from recognition.appearance.guide import save_guide
-    from recognition.appearance.training import FEWEST, drawn_faces, labelled, train_guide
+    from recognition.appearance.deformations import save_deformations
+    from recognition.appearance.fitting import FEWEST, drawn_faces, fit_deformations, labelled
     from recognition.checkpoint import load_split
     from recognition.errors import InputError
     from recognition.loading import NETWORKS, bundled_path
 
-    if options.epochs < 1:
-        raise InputError(f"epochs: expected 1 or more, got {options.epochs}")
-    if options.faces < FEWEST:
+    if options.faces is not None and options.faces < FEWEST:
         raise InputError(f"faces: expected {FEWEST} or more, got {options.faces}")
     split: dict[str, Any] = {}
     if options.split_of is not None:
@@ -58,12 +55,7 @@ def _run(options: argparse.Namespace) -> int:
         reserved=split.get("reserved"),
     )
     faces = labelled(paths)
-    guide, validation = train_guide(faces, epochs=options.epochs, seed=options.seed)
-    people = len(set(faces.people))
-    save_guide(options.out, guide, f"{len(paths)} faces of {people} people, {options.epochs} epochs")
-    print(f"{len(paths):,} faces of {people:,} people; on {validation.faces:,} faces of people left out:")
-    print(f"{'':8}{'mean error':>12}{'correlation':>13}")
-    for name, error in validation.error.items():
-        print(f"{name:8}{error:12.3f}{validation.correlation[name]:13.3f}")
-    print(f"Wrote {options.out}")
+    notes = f"{len(paths):,} faces of {len(set(faces.people)):,} people"
+    save_deformations(options.out, fit_deformations(faces), notes)
+    print(f"Wrote {options.out}, fitted on {notes}")
     return 0

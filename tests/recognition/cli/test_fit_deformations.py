@@ -1,0 +1,72 @@
+"""`fit-deformations`: what it writes and prints, and what it refuses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recognition.appearance import fitting
+from recognition.appearance.deformations import SIDE, load_deformations
+from recognition.appearance.fitting import LabelledFaces
+from tests.recognition.appearance.deformations import made_up_deformations
+from tests.recognition.cli.helpers import run
+from tests.recognition.conftest import write_people
+
+
+@pytest.fixture
+def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Aligned folders of 110 faces, with made-up landmarks: those of made-up photographs show nothing."""
+
+    def made_up(paths: Sequence[Path]) -> LabelledFaces:
+        generator = np.random.default_rng(0)
+        pictures = torch.from_numpy(generator.random((len(paths), 3, SIDE, SIDE))).float()
+        points = generator.uniform(10, 100, (len(paths), 68, 2))
+        return LabelledFaces(pictures, points, [path.parent.name for path in paths])
+
+    monkeypatch.setattr(fitting, "labelled", made_up)
+    monkeypatch.setattr(fitting, "fit_deformations", lambda faces: made_up_deformations())
+    return write_people(tmp_path / "faces", [f"P{number:02}" for number in range(11)], 10)
+
+
+def test_deformations_are_written(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, again = tmp_path / "deformations.safetensors", tmp_path / "again.safetensors"
+    code, printed, _ = run(capsys, "fit-deformations", faces, "--out", out)
+    assert code == 0
+    assert printed == f"Wrote {out}, fitted on 110 faces of 11 people\n"
+    load_deformations(out)
+    assert run(capsys, "fit-deformations", faces, "--out", again)[0] == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_people_of_the_split_are_left_out(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A person whom the bundled networks were not trained on.
+    write_people(faces, ["Abdoulaye_Wade"], 3)
+    out = tmp_path / "deformations.safetensors"
+    code, printed, _ = run(capsys, "fit-deformations", faces, "--out", out, "--split-of", "lfw-distilled")
+    assert code == 0
+    assert "110 faces of 11 people" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--faces", 5), "faces: expected 100 or more, got 5"),
+        (("--split-of", "none.safetensors"), "none.safetensors"),
+    ],
+)
+def test_what_is_refused(
+    faces: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[object, ...],
+    message: str,
+) -> None:
+    out = tmp_path / "deformations.safetensors"
+    code, _, error = run(capsys, "fit-deformations", faces, "--out", out, *options)
+    assert code == 2
+    assert message in error
+    assert not out.exists()
