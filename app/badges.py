@@ -54,8 +54,15 @@ def headline(verdicts: Sequence[Mapping[str, Any]]) -> str:
     judged = [one for one in verdicts if one["accepted"] is not None]
     if not judged:
         return "These faces cannot be judged: there is no photograph of the person to compare them with."
-    count, accepted = len(judged), sum(map(is_accepted, judged))
-    rate = one_in(max(float(rate) for rate in judged[0]["accepted"]))
+    count = len(judged)
+    by_rate = {
+        float(rate): sum(bool(one["face_detected"] and one["accepted"][rate]) for one in judged)
+        for rate in judged[0]["accepted"]
+    }
+    accepted = max(by_rate.values())
+    # The strictest threshold at which as many pass; where none does, the most lenient.
+    passing = [rate for rate, passed in by_rate.items() if passed == accepted]
+    rate = one_in(min(passing) if accepted else max(passing))
     if count == 1:
         which = "takes this face" if accepted else "does not take this face"
     elif accepted == count:

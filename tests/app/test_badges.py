@@ -41,6 +41,10 @@ def test_headlines() -> None:
     yes, lenient, no = verdict(True, True), verdict(True, False), verdict(False, False)
     assert "takes 2 of these 3 faces for the person" in headline([yes, lenient, no])
     assert "1 in 100 pairs of strangers" in headline([yes, lenient, no])
+    assert "1 in 100 pairs of strangers" in headline([no])
+    # All that pass the lenient threshold pass the strict one.
+    assert "takes 1 of these 2 faces" in headline([yes, no])
+    assert "1 in 1,000 pairs of strangers" in headline([yes, no])
     assert "takes this face for the person" in headline([yes])
     assert "takes all 2 of these faces" in headline([yes, lenient])
     rejected = headline([no])
