@@ -59,6 +59,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         for name in registry
         if name != CHOSEN[option]
     },
+    **{f"steps={steps}": {"steps": steps} for steps in (25, 100, 200)},
     "low-resolution=0": {"low_resolution": 0.0},
     "low-resolution=0.3": {"low_resolution": 0.3},
     "augmentation=none": NO_AUGMENTATION,
@@ -199,7 +200,7 @@ def options_of(row: Change, given: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Parse the command line and print the table."""
-    parser = command_line(__doc__, steps=100, of="row", out="ablation", people=64)
+    parser = command_line(__doc__, steps=50, of="row", out="ablation", people=64)
     parser.add_argument(
         "--statistics",
         metavar="FILE",

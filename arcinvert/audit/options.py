@@ -19,8 +19,8 @@ Bound = Literal["value", "upper"]
 
 #: What a budget stands for; None people are all of them.
 BUDGETS: dict[str, dict[str, Any]] = {
-    "quick": {"people": 20, "samples": 1, "steps": 100, "calibration_images": 250, "defence_people": 8},
-    "standard": {"people": 100, "samples": 2, "steps": 100, "calibration_images": 600, "defence_people": 20},
+    "quick": {"people": 20, "samples": 1, "steps": 50, "calibration_images": 250, "defence_people": 8},
+    "standard": {"people": 100, "samples": 2, "steps": 50, "calibration_images": 600, "defence_people": 20},
     "thorough": {
         "people": None,
         "samples": 4,

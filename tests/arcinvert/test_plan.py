@@ -29,7 +29,7 @@ DEFAULT = AttackPlan(
     samples=1,
     seed=0,
     batch_size=16,
-    steps=100,
+    steps=50,
     restarts=1,
     preparation_steps=0,
     learning_rate=0.1,
@@ -59,6 +59,7 @@ WEIGHTS = replace(
     learning_rate=0.05,
     initialisation="mean-face-from-weights",
     parametrisation="pixels",
+    steps=100,
     penalties=penalties(tv=2.0, colour_tv=4.0, bn=1.0),
     augmentation=PlannedAugmentation(flip=True, shift=2, scale=0.0, wrap=False, feature_dropout=0.0),
 )
@@ -322,7 +323,7 @@ def test_a_plan_knows_its_steps_and_stages() -> None:
     assert (full.steps, full.low_resolution, full.average) == (1000, False, pytest.approx(0.3))
     assert {stage.learning_rate for stage in published.stages} == {0.125}
     assert {stage.early_stopping for stage in published.stages} == {0.02}
-    assert [stage.steps for stage in DEFAULT.stages] == [100]
+    assert [stage.steps for stage in DEFAULT.stages] == [50]
 
 
 def test_plans_are_frozen_and_do_not_share_what_they_are_made_of() -> None:
