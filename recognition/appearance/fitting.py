@@ -121,7 +121,8 @@ def fit_deformations(faces: LabelledFaces) -> Deformations:
     def flows(axis: Attribute, angles: Sequence[float]) -> Flows:
         found = []
         for angle in angles:
-            near = {"yaw": (0.0, _ANY)} | {axis: (angle + means.level(axis), _NEAR)}
+            near: dict[Attribute, tuple[float, float]] = {"yaw": (0.0, _ANY)}
+            near[axis] = (angle + means.level(axis), _NEAR)
             points = means.of(f"turned to a {axis} of {angle:g} degrees", near).landmarks
             found.append(flow(still.landmarks, points))
         return Flows(torch.tensor(angles), torch.stack(found))
