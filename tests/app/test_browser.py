@@ -229,7 +229,7 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
     assert "got '<b>something</b>'" in visitor.see(".ai-problem").inner_text()
     visitor.button("Open the example report").click()
     visitor.see("#report-section .verdict")
-    assert visitor.see("#report-answer .ai-headline").inner_text().startswith("10 of 20 people")
+    assert visitor.see("#report-answer .ai-headline").inner_text().startswith("13 of 20 people")
     assert visitor.page.locator("#report-answer .ai-figure.marked").count() == 10
     with visitor.page.expect_download() as download:
         visitor.page.locator("a[download='report.pdf']").click()

@@ -259,7 +259,7 @@ def test_length_is_the_options_or_the_parametrisations_own(attacker: Attacker) -
         plan = attacker.plan("class", **options)
         return plan.steps, plan.restarts
 
-    assert length() == (100, 1)
+    assert length() == (50, 1)
     assert length(parametrisation="pixels") == (100, 3)
     assert length(steps=7, restarts=2) == (7, 2)
     assert length(recipe="paper") == (20_000, 1)

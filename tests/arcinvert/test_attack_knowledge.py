@@ -72,7 +72,7 @@ def test_neighbours_are_the_initial_image_where_they_were_measured(
     }
     assert near.result["plan"]["augmentation"] != mean.result["plan"]["augmentation"]
     plan = with_faces.plan("class")
-    assert (plan.steps, plan.restarts) == (100, len(NEAREST))
+    assert (plan.steps, plan.restarts) == (FacePCA.steps, len(NEAREST))
 
 
 def test_an_initialisation_that_nobody_measured_is_refused(attacker: Attacker) -> None:
