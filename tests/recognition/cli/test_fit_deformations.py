@@ -35,9 +35,10 @@ def test_deformations_are_written(faces: Path, tmp_path: Path, capsys: pytest.Ca
     code, printed, _ = run(capsys, "fit-deformations", faces, "--out", out)
     assert code == 0
     assert printed == f"Wrote {out}, fitted on 110 faces of 11 people\n"
-    load_deformations(out)
     assert run(capsys, "fit-deformations", faces, "--out", again)[0] == 0
-    assert again.read_bytes() == out.read_bytes()
+    first, second = load_deformations(out), load_deformations(again)
+    assert torch.equal(first.yaw.flows, second.yaw.flows)
+    assert torch.equal(first.expressions["smile"].flow, second.expressions["smile"].flow)
 
 
 def test_people_of_the_split_are_left_out(
