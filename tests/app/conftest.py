@@ -140,8 +140,14 @@ class Visitor:
 
     def set_number(self, label: str, value: int) -> None:
         field = self.page.locator(f"input[type=number][aria-label*='{label}']:visible")
-        field.fill(str(value))
-        field.press("Tab")
+        # A field that has just appeared may be set to its first value once more.
+        for _ in range(5):
+            field.fill(str(value))
+            field.press("Tab")
+            self.page.wait_for_timeout(200)
+            if field.input_value() == str(value):
+                return
+        raise AssertionError(f"{label}: expected {value}, got {field.input_value()}")
 
     def see(self, selector: str) -> Any:
         """Wait for a visible element, and return the first."""
