@@ -1,14 +1,14 @@
 """The controls below a result that give its faces another pose and expression, without another attack."""
 
+import functools
 from typing import Any, get_args
 
 import gradio as gr
 import numpy as np
-import torch
 
 from arcinvert.inversion.appearance import MAX_PITCH, MAX_YAW, Appearance
 from recognition.appearance.expressions import Expression
-from recognition.images import to_uint8
+from recognition.images import to_tensor, to_uint8
 
 from .context import Context, attempt, on_change
 from .html import faces_row, figure, note
@@ -31,7 +31,6 @@ class Turning:
     """
 
     def __init__(self, context: Context) -> None:
-        self._context = context
         with gr.Group(visible=False, elem_classes="ai-turning") as self._group:
             gr.HTML(
                 note(
@@ -49,10 +48,9 @@ class Turning:
             self._faces = gr.HTML()
         # Where the result is kept.
         self._key = gr.State("")
+        inputs = [self._key, self._yaw, self._pitch, self._expression]
         for event in (self._yaw.input, self._pitch.input, self._expression.input):
-            on_change(
-                event, self._turned, [self._key, self._yaw, self._pitch, self._expression], [self._faces]
-            )
+            on_change(event, functools.partial(answer, context), inputs, [self._faces])
 
     @property
     def outputs(self) -> list[Any]:
@@ -66,9 +64,6 @@ class Turning:
     def ready(self, key: str) -> list[Any]:
         """Return the values of `outputs` for a finished attack, by its key among the kept results."""
         return [gr.Group(visible=True), key, 0, 0, AS_IT_IS, ""]
-
-    def _turned(self, key: str, yaw: float | None, pitch: float | None, expression: str | None) -> str:
-        return answer(self._context, key, yaw, pitch, expression)
 
 
 def answer(context: Context, key: str, yaw: float | None, pitch: float | None, expression: str | None) -> str:
@@ -102,7 +97,7 @@ def turned_faces(shown: Shown, appearance: Appearance) -> str:
     """Return the faces of a finished attack with a pose and an expression; nothing if none is asked for."""
     if not appearance.is_wanted:
         return ""
-    images = torch.from_numpy(np.stack(shown.run.images)).permute(0, 3, 1, 2).float() / 255
+    images = to_tensor(np.stack(shown.run.images))
     words = ", ".join(
         text
         for text in (

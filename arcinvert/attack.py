@@ -106,11 +106,10 @@ class Attack:
                 self._recogniser, images.to(self._recogniser.device), target.templates
             ).cpu(),
         )
-        if self.plan.regression_blend:
-            found = self._blended(found, target)
-        if self.plan.skin_tone:
-            found = self._toned(found, target)
-        return self._posed(found, target)
+        images = self._finished(found.images, target)
+        if images is found.images:
+            return found
+        return replace(found, images=images, similarity=self._similarity(images, target))
 
     def prepare(self, counter: StepCounter) -> None:
         """Do what the first batch needs and no later one repeats, unless it was done before.
@@ -203,31 +202,27 @@ class Attack:
         )
 
     @torch.no_grad()
-    def _blended(self, found: Inversion, target: Target) -> Inversion:
-        """Mix what gradients found with the regression's faces of the same templates."""
+    def _finished(self, images: Tensor, target: Target) -> Tensor:
+        """Return what the plan makes of the images that gradients found; the same object if nothing."""
+        if self.plan.regression_blend:
+            images = self._blended(images, target)
+        if self.plan.skin_tone:
+            images = self._toned(images, target)
+        return self.plan.appearance.given_to(images)
+
+    def _blended(self, images: Tensor, target: Target) -> Tensor:
+        """Mix images with the regression's faces of the same templates."""
         if self._knowledge.regression is None:
             raise InputError("regression_blend: expected a regression, got none")
         blend = self.plan.regression_blend
         faces = self._knowledge.regression.faces(target.templates.cpu())
-        images = (1 - blend) * found.images + blend * resized(faces, self._recogniser.input_size)
-        similarity = self._similarity(images, target)
-        return replace(found, images=images, similarity=similarity)
+        return (1 - blend) * images + blend * resized(faces, self._recogniser.input_size)
 
-    @torch.no_grad()
-    def _toned(self, found: Inversion, target: Target) -> Inversion:
+    def _toned(self, images: Tensor, target: Target) -> Tensor:
         """Give images the skin tone of public faces with like templates."""
         if self._skin_tone is None:
             raise InputError("skin_tone: expected public faces with templates, got none")
-        images = self._skin_tone.apply(found.images, target.templates)
-        return replace(found, images=images, similarity=self._similarity(images, target))
-
-    @torch.no_grad()
-    def _posed(self, found: Inversion, target: Target) -> Inversion:
-        """Give images the pose and the expression that are asked for."""
-        if not self.plan.appearance.is_wanted:
-            return found
-        images = self.plan.appearance.given_to(found.images)
-        return replace(found, images=images, similarity=self._similarity(images, target))
+        return self._skin_tone.apply(images, target.templates)
 
     @torch.no_grad()
     def _stopped_at_once(self, tasks: Sequence[Task], target: Target) -> Inversion:
@@ -235,6 +230,7 @@ class Attack:
         images = noise_images(seeds=self._seeds(tasks), size=self._recogniser.input_size)
         return Inversion(images, images, self._similarity(images, target), {}, 0, stopped=True)
 
+    @torch.no_grad()
     def _similarity(self, images: Tensor, target: Target) -> Tensor:
         embeddings = self._recogniser(images.to(self._recogniser.device))
         return (embeddings * target.templates).sum(1).cpu()

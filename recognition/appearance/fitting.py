@@ -37,6 +37,8 @@ _NEAR, _FRONTAL, _ANY = 3.0, 4.0, 8.0
 _SMOOTHING = 1.0
 #: Points beyond the crop that stay where they are, pixels.
 _OUTSIDE = np.linspace(-14, 125, 7)
+#: Centres of the pixels of 56 along an axis, in pixels of 112 whose centres are whole numbers.
+_CENTRES = (np.arange(SIDE) + 0.5) * (ALIGNED_SIZE / SIDE) - 0.5
 
 Values = NDArray[np.float64]
 
@@ -146,9 +148,7 @@ def flow(before: Values, after: Values) -> Tensor:
     moves = np.concatenate([before - after, np.zeros_like(outside)])
     points = np.concatenate([after, outside])
     spline = RBFInterpolator(points, moves, kernel="thin_plate_spline", smoothing=_SMOOTHING)
-    # Centres of coarse pixels, in fine ones whose centres are whole numbers.
-    line = (np.arange(SIDE) + 0.5) * (ALIGNED_SIZE / SIDE) - 0.5
-    grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
+    grid = np.stack(np.meshgrid(_CENTRES, _CENTRES), -1).reshape(-1, 2)
     found = spline(grid).reshape(SIDE, SIDE, 2) / ALIGNED_SIZE
     return torch.from_numpy(found).permute(2, 0, 1).float().contiguous()
 
@@ -222,6 +222,6 @@ def _change(still: _Mean, shown: _Mean, rule: Rule) -> Change:
 
 def _near(points: Values, reach: float) -> Tensor:
     """Return a Gaussian of the distance to the nearest of some points, shape (56, 56), in pixels of 112."""
-    line = (np.arange(SIDE) + 0.5) * (ALIGNED_SIZE / SIDE) - 0.5
-    distance = (line[None, :, None] - points[:, 0]) ** 2 + (line[:, None, None] - points[:, 1]) ** 2
+    across, down = _CENTRES[None, :, None] - points[:, 0], _CENTRES[:, None, None] - points[:, 1]
+    distance = across**2 + down**2
     return torch.from_numpy(np.exp(-distance.min(-1) / (2 * reach**2))).float()
