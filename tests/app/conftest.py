@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -99,6 +100,7 @@ def chromium() -> Iterator[Any]:
     path = next((found for name in names if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("needs a Chromium: apt-get install chromium")
+    api.expect.set_options(timeout=PATIENCE * 1000)
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
@@ -148,6 +150,18 @@ class Visitor:
             if field.input_value() == str(value):
                 return
         raise AssertionError(f"{label}: expected {value}, got {field.input_value()}")
+
+    def expect(self, target: Any) -> Any:
+        """Return assertions on a selector or a locator, each of which waits until it holds."""
+        from playwright.sync_api import expect
+
+        return expect(self.page.locator(target) if isinstance(target, str) else target)
+
+    def expect_faces(self, *names: str) -> None:
+        """Wait until the result has these faces: the last line of a caption is its name and figures."""
+        captions = [re.compile(rf"{name}(:[^\n]*)?$") for name in names]
+        faces = self.page.locator("[data-result] .ai-faces figcaption")
+        self.expect(faces).to_have_text(captions, use_inner_text=True)
 
     def see(self, selector: str) -> Any:
         """Wait for a visible element, and return the first."""

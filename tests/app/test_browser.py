@@ -33,19 +33,19 @@ def upload(visitor: Visitor, path: Path, where: str = "photograph") -> None:
 
 def test_the_page_opens_with_a_finished_result(visitor: Visitor) -> None:
     pictures = visitor.page.locator(".ai-hero img:visible")
-    assert pictures.count() == 3
+    visitor.expect(pictures).to_have_count(3)
     for box in [picture.bounding_box() for picture in pictures.all()]:
         assert min(box["width"], box["height"]) >= 224
-    assert "From the numbers alone" in visitor.see(".ai-headline").inner_text()
-    assert visitor.see(".ai-hero svg").get_attribute("aria-label").startswith("The template: 128 numbers")
+    visitor.expect(visitor.see(".ai-headline")).to_contain_text("From the numbers alone")
+    template = re.compile("^The template: 128 numbers")
+    visitor.expect(visitor.see(".ai-hero svg")).to_have_attribute("aria-label", template)
     people = visitor.page.locator("#people button")
-    assert people.count() == 8
-    assert "photographs" in people.first.inner_text()
+    visitor.expect(people).to_have_count(8)
+    visitor.expect(people.first).to_contain_text("photographs")
     # Clicking one starts the attack on the tab of identities.
     people.nth(2).click()
     visitor.see("[data-result]")
-    chosen = visitor.page.locator("#identity input").input_value()
-    assert people.nth(2).get_attribute("data-person") == chosen
+    visitor.expect("#identity input").to_have_value(people.nth(2).get_attribute("data-person"))
 
 
 def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
@@ -57,27 +57,21 @@ def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
     visitor.page.locator("#identity input").press("Enter")
     visitor.button("Reconstruct").click()
     visitor.see("[data-result]")
-    captions = visitor.page.locator("[data-result] .ai-faces figcaption").all_inner_texts()
-    assert [caption.rpartition("\n")[2].split(":")[0] for caption in captions] == [
-        "Mean face",
-        "Reconstruction 1",
-        "Reconstruction 2",
-    ]
-    assert "Done: 2 reconstructions" in visitor.see(".ai-status").inner_text()
-    assert "recogniser that had no part" in visitor.see("[data-result] .ai-headline").inner_text()
+    visitor.expect_faces("Mean face", "Reconstruction 1", "Reconstruction 2")
+    visitor.expect(visitor.see(".ai-status")).to_contain_text("Done: 2 reconstructions")
+    headline = visitor.see("[data-result] .ai-headline")
+    visitor.expect(headline).to_contain_text("recogniser that had no part")
     plots = visitor.page.locator("[data-result] .ai-plot")
-    assert plots.count() == 1
+    visitor.expect(plots).to_have_count(1)
     marks = r"reconstruction 1 at -?0\.\d\d, reconstruction 2 at -?0\.\d\d, 1 in 100 strangers pass: 0\.39"
-    assert re.search(marks, plots.get_attribute("aria-label"))
+    visitor.expect(plots).to_have_attribute("aria-label", re.compile(marks))
     visitor.page.get_by_text("What do these numbers mean?").click()
-    assert visitor.page.locator(".ai-details tbody tr:visible").count() == 2
+    visitor.expect(".ai-details tbody tr:visible").to_have_count(2)
     # The faces turn without another attack.
     visitor.set_number("Yaw", 20)
     turned = visitor.see(".ai-turning .ai-faces")
-    assert turned.locator("figcaption").all_inner_texts() == [
-        "Reconstruction 1, yaw +20",
-        "Reconstruction 2, yaw +20",
-    ]
+    captions = ["Reconstruction 1, yaw +20", "Reconstruction 2, yaw +20"]
+    visitor.expect(turned.locator("figcaption")).to_have_text(captions)
     for image in visitor.page.locator("img:visible").all():
         assert image.get_attribute("alt")
     with visitor.page.expect_download() as download:
@@ -97,9 +91,8 @@ def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
     # The result and the state are there again after a refresh.
     visitor.page.reload()
     visitor.see("[data-result]")
-    assert visitor.page.locator("[data-result] .ai-faces img").count() == 3
-    assert "tab=identity" in visitor.page.url
-    assert "person=125" in visitor.page.url
+    visitor.expect("[data-result] .ai-faces img").to_have_count(3)
+    visitor.expect(visitor.page).to_have_url(re.compile(r"tab=identity.*person=125|person=125.*tab=identity"))
 
 
 def test_an_address_restores_the_state(profile: Any, server: Server) -> None:
@@ -107,9 +100,9 @@ def test_an_address_restores_the_state(profile: Any, server: Server) -> None:
     someone = Visitor(profile, server, query)
     someone.see("#identity input")
     someone.page.wait_for_function("document.querySelector('#identity input').value == '2: Cat Charlie'")
-    assert someone.page.locator("#network input").input_value() == "tiny.safetensors"
+    someone.expect("#network input").to_have_value("tiny.safetensors")
     someone.advanced()
-    assert someone.page.locator("input[aria-label='Seed']:visible").input_value() == "7"
+    someone.expect("input[aria-label='Seed']:visible").to_have_value("7")
     someone.close()
 
 
@@ -120,11 +113,12 @@ def test_a_stopped_attack_keeps_its_result(visitor: Visitor) -> None:
     visitor.set_number("Steps", 500)
     visitor.button("Reconstruct").click()
     visitor.see(".ai-face img[alt^='Reconstruction 1 after']")
-    assert re.fullmatch(r"Step \d+ of 500, about \d+ s left", visitor.see(".ai-progress span").inner_text())
+    progress = re.compile(r"^Step \d+ of 500, about \d+ s left$")
+    visitor.expect(visitor.see(".ai-progress span")).to_have_text(progress)
     visitor.button("Stop and keep").click()
     visitor.see("[data-result]")
-    assert "Stopped: 1 reconstruction in" in visitor.see(".ai-status").inner_text()
-    assert visitor.button("Reconstruct").is_enabled()
+    visitor.expect(visitor.see(".ai-status")).to_contain_text("Stopped: 1 reconstruction in")
+    visitor.expect(visitor.button("Reconstruct")).to_be_enabled()
 
 
 def test_a_photograph(visitor: Visitor, server: Server, portrait: Path) -> None:
@@ -141,7 +135,7 @@ def test_a_photograph(visitor: Visitor, server: Server, portrait: Path) -> None:
     visitor.page.get_by_label("Face 1, the largest").check()
     upload(visitor, portrait)
     visitor.see(".ai-photo img[alt*='portrait.png']")
-    assert "128 numbers" in visitor.see(".ai-leaves").inner_text()
+    visitor.expect(visitor.see(".ai-leaves")).to_contain_text("128 numbers")
     visitor.page.locator("#which-face").wait_for(state="hidden")
     # From here on it is only in the server's memory.
     assert files_below(server.uploads) == []
@@ -150,11 +144,7 @@ def test_a_photograph(visitor: Visitor, server: Server, portrait: Path) -> None:
     visitor.set_number("Steps", 3)
     visitor.button("Reconstruct").click()
     visitor.see("[data-result]")
-    captions = visitor.page.locator("[data-result] .ai-faces figcaption").all_inner_texts()
-    assert [caption.rpartition("\n")[2].split(":")[0] for caption in captions] == [
-        "Mean face",
-        "Reconstruction 1",
-    ]
+    visitor.expect_faces("Mean face", "Reconstruction 1")
     slider = visitor.see(".ai-slider input")
     slider.fill("20")
     assert visitor.see(".ai-slider").evaluate("element => element.style.getPropertyValue('--at')") == "20%"
@@ -187,12 +177,12 @@ def test_bad_uploads_get_a_message_and_the_page_keeps_working(
         image.save(tmp_path / "moving.gif", save_all=True, append_images=[image.rotate(5), image.rotate(9)])
     upload(visitor, tmp_path / "moving.gif")
     visitor.see(".ai-photo img[alt*='moving.gif']")
-    assert "an animation of 3 frames" in visitor.see(".ai-note:has-text('animation')").inner_text()
+    visitor.see(".ai-note:has-text('an animation of 3 frames')")
     (tmp_path / "large.png").write_bytes(b"\0" * 20_000_001)
     upload(visitor, tmp_path / "large.png")
     # The message takes the place of what was there.
-    assert "large.png: expected at most 20 MB" in visitor.see(".ai-problem").inner_text()
-    assert visitor.page.locator(".ai-photo:visible").count() == 0
+    visitor.expect(visitor.see(".ai-problem")).to_contain_text("large.png: expected at most 20 MB")
+    visitor.expect(".ai-photo:visible").to_have_count(0)
     assert files_below(server.uploads) == []
 
 
@@ -204,31 +194,26 @@ def test_recipes_side_by_side(visitor: Visitor) -> None:
     visitor.see("#estimate p:has-text('5 recipes of 2 passes each: about')")
     visitor.button("Start the comparison").click()
     visitor.see(".ai-scrubber")
-    assert visitor.page.locator("#side-by-side figcaption b").all_inner_texts() == [
-        "arcinvert",
-        "without BatchNorm statistics",
-        "weights only",
-        "ArcFace paper",
-        "DeepInversion",
-    ]
-    assert visitor.page.locator(".ai-table tbody tr:visible").count() == 5
+    recipes = ["arcinvert", "without BatchNorm statistics", "weights only", "ArcFace paper", "DeepInversion"]
+    visitor.expect("#side-by-side figcaption b").to_have_text(recipes)
+    visitor.expect(".ai-table tbody tr:visible").to_have_count(5)
     # One slider moves all films, and one button plays them.
     visitor.see(".ai-scrubber input").fill("1")
-    assert set(visitor.page.locator(".ai-at").all_inner_texts()) == {"pass 1"}
+    visitor.expect(".ai-at").to_have_text(["pass 1"] * 5)
     visitor.see(".ai-scrubber button").click()
     visitor.page.wait_for_function("document.querySelector('.ai-scrubber output').textContent == '2'")
-    assert set(visitor.page.locator(".ai-at").all_inner_texts()) == {"pass 2"}
+    visitor.expect(".ai-at").to_have_text(["pass 2"] * 5)
 
 
 def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
     visitor.tab("Audit")
     (tmp_path / "other.json").write_text('{"schema": "<b>something</b>"}')
     upload(visitor, tmp_path / "other.json", "report")
-    assert "got '<b>something</b>'" in visitor.see(".ai-problem").inner_text()
+    visitor.expect(visitor.see(".ai-problem")).to_contain_text("got '<b>something</b>'")
     visitor.button("Open the example report").click()
     visitor.see("#report-section .verdict")
-    assert visitor.see("#report-answer .ai-headline").inner_text().startswith("13 of 20 people")
-    assert visitor.page.locator("#report-answer .ai-figure.marked").count() == 13
+    visitor.expect(visitor.see("#report-answer .ai-headline")).to_have_text(re.compile("^13 of 20 people"))
+    visitor.expect("#report-answer .ai-figure.marked").to_have_count(13)
     with visitor.page.expect_download() as download:
         visitor.page.locator("a[download='report.pdf']").click()
     download.value.save_as(tmp_path / "report.pdf")
@@ -250,12 +235,12 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
 
 def test_margins_move(visitor: Visitor) -> None:
     visitor.tab("Learn")
-    assert "up to 30.7 degrees" in visitor.see("#decision .ai-note").inner_text()
+    visitor.expect(visitor.see("#decision .ai-note")).to_contain_text("up to 30.7 degrees")
     visitor.page.get_by_label("softmax, no margin").check()
     visitor.see("#decision .ai-note:has-text('up to 45.0 degrees')")
     visitor.button("Train it with this margin").click()
     visitor.see("#toy .ai-toy")
-    assert visitor.page.locator("#toy .ai-toy").count() == 2
+    visitor.expect("#toy .ai-toy").to_have_count(2)
 
 
 def test_the_trainings_move_and_lead_to_an_attack(visitor: Visitor) -> None:
@@ -266,8 +251,8 @@ def test_the_trainings_move_and_lead_to_an_attack(visitor: Visitor) -> None:
     at_the_end = strokes.first.get_attribute("transform")
     slider = visitor.see("#toys input")
     slider.fill("0")
-    assert strokes.first.get_attribute("transform") != at_the_end
-    assert visitor.page.locator("#toys output").inner_text() == "0"
+    visitor.expect(strokes.first).not_to_have_attribute("transform", str(at_the_end))
+    visitor.expect("#toys output").to_have_text("0")
     visitor.see("#toys button").click()
     visitor.page.wait_for_function("document.querySelector('#toys output').textContent == '200'")
     turned = strokes.first.get_attribute("transform")
@@ -290,19 +275,20 @@ def test_two_visitors_and_a_closed_tab(profile: Any, server: Server, visitor: Vi
     visitor.tab("Learn")
     visitor.page.get_by_label("softmax, no margin").check()
     visitor.see("#decision .ai-note:has-text('up to 45.0 degrees')")
-    assert other.see(".ai-progress").is_visible()
+    other.expect(".ai-progress").to_be_visible()
     # One job at a time: the second waits, until the first visitor is gone.
     visitor.tab("From an identity")
     visitor.advanced()
     visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 2)
     visitor.button("Reconstruct").click()
-    assert re.search(r"^1 visitor before you, about \d+ s$", visitor.see(".ai-status").inner_text())
+    waiting = re.compile(r"^1 visitor before you, about \d+ s$")
+    visitor.expect(visitor.see(".ai-status")).to_have_text(waiting)
     visitor.button("Cancel").click()
     visitor.see(".ai-status:has-text('Cancelled.')")
     visitor.button("Reconstruct").click()
     visitor.see(".ai-status:has-text('1 visitor before you')")
-    assert visitor.page.locator(".ai-live, [data-result]").count() == 0
+    visitor.expect(".ai-live, [data-result]").to_have_count(0)
     other.close()
     visitor.see("[data-result]")
 
@@ -318,7 +304,7 @@ def test_a_network_that_has_gone(visitor: Visitor, server: Server) -> None:
     tiny.unlink()
     try:
         visitor.button("Reconstruct").click()
-        assert "no longer on the server" in visitor.see(".ai-problem").inner_text()
+        visitor.expect(visitor.see(".ai-problem")).to_contain_text("no longer on the server")
     finally:
         tiny.write_bytes(kept)
     visitor.advanced()
