@@ -18,9 +18,12 @@ alone (`train --teacher MODEL --teacher-weight 1 --head-weight 0`). The sets:
 - both: the sets real and inverted together.
 
 Every student is measured on the bundled network's 600 held-out people, whom no set has. TAR is the true
-accept rate at a false match rate (FMR) of 0.001, with a 95 % interval over people; the seconds are those of
-the processor, for making a set, for the teacher's embeddings with the training, and in all. A training is
-one, from one seed: intervals leave out what another seed would change.
+accept rate at a false match rate (FMR) of 0.001, with a 95 % interval over people; the seconds are those that
+passed for making a set, for the teacher's embeddings with the training, and in all. A training is one, from
+one seed: intervals leave out what another seed would change.
+
+Several sets may be made at the same time, by several commands with the same --out and other --sets; a last
+command prints the table of all. On a graphics card a larger --batch-size is faster.
 
 What is finished in --out is not done again, and what was stopped goes on; seconds of a run that was killed
 are not counted.
@@ -36,16 +39,17 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.data_free_sets import SCALES, SETS, Scale, Setting, make_set, spend
+from benchmarks.judged import run_or_exit
 from recognition.bundled import BUNDLED
 from recognition.checkpoint import load_notes
 from recognition.data.embedding import embed_files
 from recognition.data.folders import read_folders
 from recognition.data.keys import labelled
 from recognition.images import atomic_path
+from recognition.errors import InputError
 from recognition.loading import bundled_path, load
 from recognition.metrics.verification import describe_verification, verify
-from recognition.recogniser import Recogniser
-from recognition.runtime import keep_freed_memory
+from recognition.runtime import choose_device
 from recognition.training.options import TrainingOptions
 from recognition.training.train import train
 
@@ -71,9 +75,10 @@ def student_options(name: str, scale: Scale, faces: int, embedding_size: int) ->
     return replace(options, head_weight=0.0, teacher_weight=1.0)
 
 
-def measured(recogniser: Recogniser, aligned: Path) -> dict[str, Any]:
-    """Return verification figures on the held-out people."""
-    folders = read_folders(aligned)
+def measured(model: str | Path, setting: Setting) -> dict[str, Any]:
+    """Return verification figures of a network on the held-out people."""
+    recogniser = load(model).to(choose_device(setting.device))
+    folders = read_folders(setting.aligned)
     held_out = sorted(set(load_notes(bundled_path())["split"]["held_out"]) & set(folders))
     samples = labelled({name: folders[name] for name in held_out})
     embeddings = embed_files(recogniser, [key for key, _ in samples])
@@ -97,14 +102,14 @@ def run_set(name: str, setting: Setting) -> dict[str, Any]:
             listed,
             folder,
             options,
-            device="cpu",
+            device=setting.device,
             precision="float32",
             keep_images=True,
             teacher=None if name == "labels" else setting.teacher,
         ),
     )
     described = {"faces": faces, "epochs": options.epochs, "making": making, "training": training}
-    described |= measured(load(path), setting.aligned)
+    described |= measured(path, setting)
     with atomic_path(finished) as temporary:
         temporary.write_text(json.dumps(described))
     tqdm.write(f"{name}: {json.dumps(described)}")
@@ -117,11 +122,12 @@ def check_setting(setting: Setting) -> None:
     now = {
         "teacher": load(setting.teacher).source.sha256,
         "scale": json.loads(json.dumps(asdict(setting.scale))),
+        "device": str(choose_device(setting.device)),
     }
     if path.exists():
         if json.loads(path.read_text()) != now:
-            raise SystemExit(
-                f"{setting.out}: expected results of the same teacher and scale, got others; "
+            raise InputError(
+                f"{setting.out}: expected results of the same teacher, scale and device, got others; "
                 "choose another --out"
             )
         return
@@ -134,7 +140,7 @@ def run_teacher(setting: Setting) -> dict[str, Any]:
     """Return the figures of the teacher, which are read where they exist."""
     finished = setting.out / "teacher.json"
     if not finished.exists():
-        described = measured(load(setting.teacher), setting.aligned)
+        described = measured(setting.teacher, setting)
         setting.out.mkdir(parents=True, exist_ok=True)
         with atomic_path(finished) as temporary:
             temporary.write_text(json.dumps(described))
@@ -187,14 +193,32 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="the sets to compare")
     parser.add_argument("--steps", type=int, help="optimiser steps of a student (default: the scale's)")
     parser.add_argument("--drawn", type=int, help="the number of drawn faces (default: the scale's)")
-    options = parser.parse_args()
-    keep_freed_memory()
-    scale = SCALES["quick" if options.quick else "full"]
-    scale = replace(scale, steps=options.steps or scale.steps, drawn=options.drawn or scale.drawn)
-    setting = Setting(options.teacher, options.aligned, options.out, scale)
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help="pictures of a synthetic set that are optimised together (default: the scale's)",
+    )
+    parser.add_argument("--device", default="auto", help="the device (default: auto)")
+    run_or_exit(run, parser)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Make what is missing of the chosen sets and students, and print the table.
+
+    Raises:
+        InputError: If the faces, the teacher or the device cannot be used.
+    """
+    scale = SCALES["quick" if given.quick else "full"]
+    scale = replace(
+        scale,
+        steps=given.steps or scale.steps,
+        drawn=given.drawn or scale.drawn,
+        batch_size=given.batch_size or scale.batch_size,
+    )
+    setting = Setting(given.teacher, given.aligned, given.out, scale, given.device)
     check_setting(setting)
     teacher = run_teacher(setting)
-    students = {name: run_set(name, setting) for name in options.sets}
+    students = {name: run_set(name, setting) for name in given.sets}
     print("\n".join(table(teacher, students)))
 
 

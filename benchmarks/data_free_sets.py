@@ -19,6 +19,7 @@ from recognition.data.folders import read_folders
 from recognition.data.lists import read_list, write_list
 from recognition.images import atomic_path, list_images_below
 from recognition.loading import bundled_path, load
+from recognition.runtime import choose_device
 from recognition.training.options import TrainingOptions
 
 #: The sets, in the order of work.
@@ -33,6 +34,7 @@ class Scale:
         identities: Identities of a synthetic set.
         per_identity: Pictures of each.
         weights_steps: Optimiser steps of a picture by the weights alone.
+        batch_size: Pictures of a synthetic set that are optimised together.
         drawn: Faces that are drawn.
         real: Real faces, at most.
         steps: Optimiser steps of a student.
@@ -42,6 +44,7 @@ class Scale:
     identities: int
     per_identity: int
     weights_steps: int
+    batch_size: int
     drawn: int
     real: int
     steps: int
@@ -52,8 +55,8 @@ _STUDENT = TrainingOptions(
     network="iresnet18", held_out=0, batch_size=64, learning_rate=0.1, augmentation="mild", width=1 / 4
 )
 SCALES = {
-    "quick": Scale(32, 8, 20, 512, 512, 128, replace(_STUDENT, width=1 / 8, image_size=64, start_size=64)),
-    "full": Scale(1000, 8, 60, 24_000, 24_000, 6000, replace(_STUDENT, start_size=64)),
+    "quick": Scale(32, 8, 20, 32, 512, 512, 128, replace(_STUDENT, width=1 / 8, image_size=64, start_size=64)),
+    "full": Scale(1000, 8, 60, 32, 24_000, 24_000, 6000, replace(_STUDENT, start_size=64)),
 }
 
 
@@ -66,12 +69,14 @@ class Setting:
         aligned: Aligned LFW.
         out: The folder of the results.
         scale: How large sets and students are.
+        device: Where networks compute.
     """
 
     teacher: str
     aligned: Path
     out: Path
     scale: Scale
+    device: str = "cpu"
 
 
 def real_faces(setting: Setting) -> dict[str, list[Path]]:
@@ -90,7 +95,7 @@ def real_faces(setting: Setting) -> dict[str, list[Path]]:
 
 
 def make_set(name: str, setting: Setting) -> tuple[Path, float]:
-    """Make a set, or what is not finished of it; return its list of faces, and the processor seconds."""
+    """Make a set, or what is not finished of it; return its list of faces, and the seconds it took."""
     sets = setting.out / "sets"
     sets.mkdir(parents=True, exist_ok=True)
     if name == "both":
@@ -125,7 +130,9 @@ def _made(name: str, setting: Setting, folder: Path) -> tuple[list[dict[str, str
 
 def synthesis_options(name: str, scale: Scale) -> SynthesisOptions:
     """Return the options of one of the synthetic sets."""
-    common = SynthesisOptions(identities=scale.identities, per_identity=scale.per_identity)
+    common = SynthesisOptions(
+        identities=scale.identities, per_identity=scale.per_identity, batch_size=scale.batch_size
+    )
     if name == "weights":
         return replace(common, knowledge="weights", steps=scale.weights_steps)
     return replace(common, steps=0 if name == "regressed" else None)
@@ -139,9 +146,9 @@ def attacker_of(setting: Setting, *, measured: bool) -> tuple[Attacker, float]:
         measured: Whether the teacher is measured on synthetic faces, once for all sets.
 
     Returns:
-        The attacker, and the processor seconds of the measurement.
+        The attacker, and the seconds of the measurement.
     """
-    recogniser = load(setting.teacher)
+    recogniser = load(setting.teacher).to(choose_device(setting.device))
     knowledge = replace(load_knowledge(recogniser), statistics=None, decoder=None)
     seconds, path = 0.0, setting.out / f"measured{SUFFIX}"
     if measured:
@@ -150,7 +157,7 @@ def attacker_of(setting: Setting, *, measured: bool) -> tuple[Attacker, float]:
             _, seconds = spend(cost, lambda: save_statistics(path, measure_synthetic(recogniser)))
         seconds = float(json.loads(cost.read_text()))
         knowledge = replace(knowledge, statistics=load_statistics(path))
-    return Attacker(recogniser, knowledge=knowledge, device="cpu"), seconds
+    return Attacker(recogniser, knowledge=knowledge, device=recogniser.device), seconds
 
 
 def rows_of(identities: dict[str, list[Path]]) -> list[dict[str, str]]:
@@ -165,13 +172,13 @@ def rows_in(folder: Path) -> list[dict[str, str]]:
 
 
 def spend(path: Path, work: Callable[[], Any]) -> tuple[Any, float]:
-    """Return the result of some work, and its processor seconds with those of earlier runs in `path`."""
+    """Return the result of some work, and its seconds with those of earlier runs in `path`."""
     before = float(json.loads(path.read_text())) if path.exists() else 0.0
-    start = time.process_time()
+    start = time.monotonic()
     try:
         result = work()
     finally:
-        seconds = before + time.process_time() - start
+        seconds = before + time.monotonic() - start
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(round(seconds, 1)))

@@ -15,6 +15,7 @@ from benchmarks.data_free_sets import SCALES, Scale, Setting, make_set, real_fac
 from benchmarks.drawn_faces import KINDS, detail, draw
 from recognition.checkpoint import load_notes
 from recognition.data.lists import read_list
+from recognition.errors import InputError
 from recognition.images import read_image, write_png
 from recognition.loading import bundled_path, load
 from recognition.recogniser import Recogniser
@@ -164,5 +165,5 @@ def test_a_student_is_trained_once_and_knows_its_teacher(
 def test_results_of_another_scale_are_refused(setting: Setting) -> None:
     check_setting(setting)
     check_setting(setting)
-    with pytest.raises(SystemExit, match="expected results of the same teacher and scale"):
+    with pytest.raises(InputError, match="expected results of the same teacher, scale and device"):
         check_setting(replace(setting, scale=replace(SCALE, steps=7)))
