@@ -45,8 +45,8 @@ from recognition.checkpoint import load_notes
 from recognition.data.embedding import embed_files
 from recognition.data.folders import read_folders
 from recognition.data.keys import labelled
-from recognition.images import atomic_path
 from recognition.errors import InputError
+from recognition.images import atomic_path
 from recognition.loading import bundled_path, load
 from recognition.metrics.verification import describe_verification, verify
 from recognition.runtime import choose_device

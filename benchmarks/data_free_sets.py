@@ -55,7 +55,9 @@ _STUDENT = TrainingOptions(
     network="iresnet18", held_out=0, batch_size=64, learning_rate=0.1, augmentation="mild", width=1 / 4
 )
 SCALES = {
-    "quick": Scale(32, 8, 20, 32, 512, 512, 128, replace(_STUDENT, width=1 / 8, image_size=64, start_size=64)),
+    "quick": Scale(
+        32, 8, 20, 32, 512, 512, 128, replace(_STUDENT, width=1 / 8, image_size=64, start_size=64)
+    ),
     "full": Scale(1000, 8, 60, 32, 24_000, 24_000, 6000, replace(_STUDENT, start_size=64)),
 }
 
