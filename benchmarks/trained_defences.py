@@ -40,7 +40,13 @@ from recognition.data.embedding import embed_files
 from recognition.data.keys import labelled
 from recognition.data.lists import write_list
 from recognition.images import atomic_path
-from recognition.metrics.intervals import Estimate, estimate, estimate_ratio, identity_means
+from recognition.metrics.intervals import (
+    Estimate,
+    estimate,
+    estimate_ratio,
+    estimate_share_difference,
+    identity_means,
+)
 from recognition.metrics.verification import make_pairs, verify
 from recognition.runtime import keep_freed_memory
 from recognition.training.options import TrainingOptions
@@ -112,19 +118,21 @@ def attack_network(model: Path, public: Path, photographs: Sequence[str], photos
     return attack_once(folder / "attack", model, photographs, attack)
 
 
-def of_samples(results: Sequence[Result], key: str, fmr: str | None = None) -> Values:
+def of_samples(results: Sequence[Result], key: str) -> Values:
     """Return a figure of each person, (people,): the mean over the seeds' results.
 
     Args:
         results: One a seed, of the same people.
         key: The figure's name in the judge's verdict.
-        fmr: The false match rate, for `accepted`.
     """
-    rows = []
-    for result in results:
-        verdicts = [sample["judge"][key] for sample in result["samples"]]
-        rows.append([float(one if fmr is None else one[fmr]) for one in verdicts])
+    rows = [[float(sample["judge"][key]) for sample in result["samples"]] for result in results]
     return np.asarray(np.mean(rows, axis=0))
+
+
+def accepted_samples(results: Sequence[Result], fmr: str) -> NDArray[np.bool_]:
+    """Return whether the judge accepts, (seeds, people)."""
+    rows = [[sample["judge"]["accepted"][fmr] for sample in result["samples"]] for result in results]
+    return np.array(rows, dtype=np.bool_)
 
 
 def figures_of(
@@ -141,18 +149,22 @@ def figures_of(
     """
     names = sorted(accepted[0])
     tar = np.mean([[one[name] for name in names] for one in accepted], axis=0)
-    shares = {fmr: of_samples(results, "accepted", fmr) for fmr in SAR_FMRS}
+    shares = {fmr: accepted_samples(results, fmr) for fmr in SAR_FMRS}
+    people = np.tile(np.arange(len(results[0]["samples"])), len(results))
+    sars = {fmr: estimate(one.ravel(), people) for fmr, one in shares.items()}
     floor, ceiling = of_samples(results, "floor_type_2"), of_samples(results, "ceiling")
     above = of_samples(results, "type_2") - floor
     if reference is not None:
         theirs, their_accepted = reference
         tar = tar - np.mean([[one[name] for name in names] for one in their_accepted], axis=0)
-        shares = {fmr: one - of_samples(theirs, "accepted", fmr) for fmr, one in shares.items()}
+        sars = {
+            fmr: estimate_share_difference(one.mean(0), accepted_samples(theirs, fmr).mean(0))
+            for fmr, one in shares.items()
+        }
         above = above - (of_samples(theirs, "type_2") - of_samples(theirs, "floor_type_2"))
-    people = np.arange(len(floor))
     return {
         f"TAR at FMR {TAR_FMR:g}": estimate(tar, names),
-        **{f"SAR at FMR {fmr}": estimate(one, people) for fmr, one in shares.items()},
+        **{f"SAR at FMR {fmr}": one for fmr, one in sars.items()},
         "gap closed": estimate_ratio(above, ceiling - floor),
     }
 

@@ -55,7 +55,17 @@ def test_figures_by_hand() -> None:
     assert less["gap closed"].value == pytest.approx(-0.1 / 0.8)
     # Of a defence to itself nothing differs, however much people differ.
     same = figures_of(results, accepted, (results, accepted))
+    shares = {name: same.pop(name) for name in list(same) if name.startswith("SAR")}
     assert {(one.value, one.low, one.high) for one in same.values()} == {(0, 0, 0)}
+    # Two people of whom none rises or falls do not show that nobody would.
+    assert all(one.value == 0 and one.low == -one.high < -0.5 for one in shares.values())
+
+
+def test_a_share_has_an_exact_interval() -> None:
+    found = figures_of([result([0.4] * 32)], [{"Ann": 1.0, "Bob": 0.5}], None)["SAR at FMR 0.001"]
+    # Clopper-Pearson, none of 32: 1 - 0.025 ** (1 / 32).
+    assert (found.value, found.low) == (0, 0)
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 32))
 
 
 @pytest.mark.parametrize("defence", DEFENCES)
