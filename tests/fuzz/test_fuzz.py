@@ -14,7 +14,7 @@ from tests.fuzz.readers import READERS
 from tests.fuzz.runner import run
 
 #: Damaged files of each reader.
-CASES = 16
+CASES = 8
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="cases are forked and measured in /proc")
 
