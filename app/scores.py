@@ -56,11 +56,14 @@ def similarity_plot(
         _axis(base),
         *(_mark(number, *mark, top, base) for number, mark in enumerate(marks)),
     ]
-    described = []
+    described, numbers = [], []
     for number, (value, row) in enumerate(zip(values, rows, strict=True), 1):
         if value is not None and row is not None:
             described.append(f"reconstruction {number} at {value:.2f}")
-            parts.append(_reconstruction(number, value, top - _MARK_HEIGHT * row, base))
+            parts.append(_reconstruction(value, top - _MARK_HEIGHT * row, base))
+            numbers.append(text(_place(value), top - _MARK_HEIGHT * row - 7, str(number), style="label"))
+    # Lines of higher numbers pass by lower ones, which stay readable above them.
+    parts += numbers
     if described:
         parts.append(text(_LEFT, 13, "the reconstructions by number", anchor="start", style="label"))
     listed = ", ".join([*(described or ["no photograph to compare with"]), *(words for _, words, _ in marks)])
@@ -130,10 +133,9 @@ def _mark(number: int, similarity: float, words: str, dash: str, top: float, bas
     return line + text(place - 5, low, words, anchor="end")
 
 
-def _reconstruction(number: int, value: float, top: float, base: float) -> str:
+def _reconstruction(value: float, top: float, base: float) -> str:
     place = _place(value)
     return (
         f'<line x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{base}" stroke="{RECONSTRUCTION}" '
         f'stroke-width="2"/><path d="M{place - 5:.1f},{top - 4} h10 l-5,8 z" fill="{RECONSTRUCTION}"/>'
-        + text(place, top - 7, str(number), style="label")
     )

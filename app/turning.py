@@ -31,7 +31,7 @@ class Turning:
     """
 
     def __init__(self, context: Context) -> None:
-        with gr.Group(visible=False, elem_classes="ai-turning") as self._group:
+        with gr.Column(visible=False, elem_classes="ai-turning") as self._group:
             gr.HTML(
                 note(
                     "Turn these faces, or give them another expression. No new attack is made: pixels move "
@@ -59,11 +59,11 @@ class Turning:
 
     def hidden(self) -> dict[Any, Any]:
         """Return the updates while there is no result."""
-        return {self._group: gr.Group(visible=False), self._key: "", self._faces: ""}
+        return {self._group: gr.Column(visible=False), self._key: "", self._faces: ""}
 
     def ready(self, key: str) -> list[Any]:
         """Return the values of `outputs` for a finished attack, by its key among the kept results."""
-        return [gr.Group(visible=True), key, 0, 0, AS_IT_IS, ""]
+        return [gr.Column(visible=True), key, 0, 0, AS_IT_IS, ""]
 
 
 def answer(context: Context, key: str, yaw: float | None, pitch: float | None, expression: str | None) -> str:
