@@ -219,7 +219,7 @@ class Attack:
         return (1 - blend) * images + blend * resized(faces, self._recogniser.input_size)
 
     def _toned(self, images: Tensor, target: Target) -> Tensor:
-        """Give images the skin tone of public faces with like templates."""
+        """Give images the skin tone of public faces with similar templates."""
         if self._skin_tone is None:
             raise InputError("skin_tone: expected public faces with templates, got none")
         return self._skin_tone.apply(images, target.templates)

@@ -17,7 +17,7 @@ from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.network_attacker import NetworkAttacker
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
-from arcinvert.precision import faster_dtype
+from arcinvert.precision import dtype_of
 from arcinvert.recipes import TargetKind, preset
 from arcinvert.resolve import resolve, uses_measured_faces
 from arcinvert.run import Run
@@ -38,7 +38,7 @@ from recognition.errors import InputError
 from recognition.loading import BUNDLED
 from recognition.options import Detector, Precision
 from recognition.recogniser import Preprocessing
-from recognition.runtime import Device, choose_device, choose_dtype
+from recognition.runtime import Device, choose_device
 
 
 class Attacker(NetworkAttacker):
@@ -96,7 +96,7 @@ class Attacker(NetworkAttacker):
         super().__init__(
             recogniser,
             load_knowledge(recogniser, statistics, decoder) if knowledge is None else knowledge,
-            faster_dtype(recogniser) if precision == "auto" else choose_dtype(chosen, precision),
+            dtype_of(recogniser, precision),
             deterministic=deterministic,
             graphs=graphs,
         )

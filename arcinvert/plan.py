@@ -52,7 +52,7 @@ class AttackPlan:
         initialisation: The name in `INITIALISATIONS`.
         parametrisation: The name in `PARAMETRISATIONS`.
         regression_blend: The fraction of the result that is the regression's face.
-        skin_tone: Whether the result gets the skin tone of public faces with like templates.
+        skin_tone: Whether the result gets the skin tone of public faces with similar templates.
         loss: The name in `LOSSES`.
         loss_scale: The scale of the loss.
         loss_margin: The margin of the loss, radians; 0 where it has none.

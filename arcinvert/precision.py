@@ -17,6 +17,7 @@ from arcinvert.knowledge.first_use import cache_folder
 from recognition.errors import InputError
 from recognition.files import read_json
 from recognition.images import atomic_path
+from recognition.options import Precision
 from recognition.recogniser import Recogniser
 from recognition.runtime import choose_dtype, synchronise
 
@@ -72,6 +73,17 @@ def faster_dtype(recogniser: Recogniser, seconds: Seconds = pass_seconds) -> tor
         except (OSError, InputError) as error:
             _log.warning("%s: not kept (%s), so that it is measured again", path, error)
     return _NAMES[name]
+
+
+def dtype_of(recogniser: Recogniser, precision: Precision) -> torch.dtype:
+    """Return the floating-point type of a precision for a frozen network on its device; `auto` measures.
+
+    Raises:
+        InputError: If the device does not have it.
+    """
+    if precision == "auto":
+        return faster_dtype(recogniser)
+    return choose_dtype(recogniser.device, precision)
 
 
 def _cached_path(recogniser: Recogniser) -> Path | None:

@@ -1,4 +1,4 @@
-"""All that is to be known of attacks on a graphics card, in ten minutes.
+"""All that is to be known of attacks on a graphics card, in some minutes.
 
     python -m benchmarks.gpu --device cuda
     python -m benchmarks.gpu --device cpu --small

@@ -81,7 +81,10 @@ class AuditOptions(AccessOptions):
         group=_NETWORK,
     )
     precision: Precision = option(
-        "auto", help="the precision of the attack; auto is bfloat16 where the hardware has it", group=_NETWORK
+        "auto",
+        help="the precision of the attack; auto is bfloat16 where the hardware has it and is faster with it, "
+        "which is measured once for a network",
+        group=_NETWORK,
     )
     images: Path | None = option(
         help="the folder of photographs, with one folder for each identity; their templates are attacked",
@@ -150,8 +153,8 @@ class AuditOptions(AccessOptions):
         help="further options of the attack, such as recipe=paper or penalty=tv=0", group=_AMOUNT
     )
     judges: tuple[str, ...] | None = option(
-        help="the recognisers that judge: dlib, the bundled network or model files (default: dlib, and the "
-        "bundled network unless it is attacked)",
+        help="the recognisers that judge: dlib, a bundled network or model files (default: dlib, and "
+        "lfw-iresnet18 unless a bundled network is attacked)",
         group=_JUDGES,
     )
     calibration: Path | None = option(

@@ -59,9 +59,12 @@ def _shown_defaults() -> dict[str, str]:
         if name not in ("penalty", "loss") and value is not None
     }
     shown["loss"] = "arcface for a class, cosine for a template"
-    weights = ", ".join(f"{name}={value:g}" for name, value in values["penalty"].items() if value is not None)
+    weights = [f"{name}={value:g}" for name, value in values["penalty"].items() if value is not None]
     return shown | {
-        "penalty": weights,
+        "steps": "50 along the face PCA, otherwise 100",
+        "restarts": "3 with nearest neighbours, pixels or Fourier coefficients, otherwise 1",
+        "batch_size": f"{values['batch_size']}; on a CUDA device what its memory holds, up to 512",
+        "penalty": ", ".join([*weights, "and colour-tv=1 along the face PCA, otherwise 4"]),
         "knowledge": f"the recipe's, {next(iter(RECIPES['arcinvert'].presets))}",
     }
 

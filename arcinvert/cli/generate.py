@@ -28,8 +28,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--subcentre",
         metavar="WHICH",
-        help="attack one of the several centres of each class apart: dominant, all of them one by one, or a "
-        "number from 0 (default: the centre that stands for the class)",
+        help="attack one of the several centres of each class: dominant, all of them one by one, or "
+        "a number from 0 (default: the centre that stands for the class)",
     )
     parser.add_argument(
         "--clusters",

@@ -4,11 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from arcinvert.audit.defences import DEFENCES
 from recognition.bundled import BUNDLED
 
 
 def add_parser(commands: Any) -> None:
     """Add the parser of `harden`."""
+    # A network without statistics has no templates, and a server with scores none that leave it.
+    stored = [name for name in DEFENCES if name not in ("folded-batchnorm", "scores")]
     parser = commands.add_parser(
         "harden",
         help="apply a defence that needs no training to a network or to templates",
@@ -30,8 +33,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--defence",
         metavar="NAME[:STRENGTH]",
-        help="the defence of the templates: noise, quantisation, truncation, projection, biohashing or "
-        "polyprotect",
+        help=f"the defence of the templates: {', '.join(stored)}",
     )
     parser.add_argument(
         "--key-file",

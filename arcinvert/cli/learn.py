@@ -51,13 +51,14 @@ def _run(given: argparse.Namespace) -> int:
         raise InputError(f"stop after: expected an epoch, 1 or later, got {given.stop_after}")
     from arcinvert.learning.faces import draw, read_faces
     from arcinvert.learning.learn import dry_run, learn
+    from arcinvert.precision import dtype_of
     from recognition.loading import load
-    from recognition.runtime import choose_device, choose_dtype, keep_freed_memory
+    from recognition.runtime import choose_device, keep_freed_memory
 
     keep_freed_memory()
     device = choose_device(model.device)
-    dtype = choose_dtype(device, model.precision)
     recogniser = load(model.choice()).to(device)
+    dtype = dtype_of(recogniser, model.precision)
     left_out: list[Path] = []
     with DeferredProgressBar() as reading, DeferredProgressBar() as embedding:
 

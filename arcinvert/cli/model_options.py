@@ -32,7 +32,7 @@ class ModelOptions:
 
     model: str = option(
         BUNDLED,
-        help="the network: the bundled one, a file (.safetensors, .pt, .pth, .ckpt, .bin, .onnx), "
+        help="the network: a bundled one by its name, a file (.safetensors, .pt, .pth, .ckpt, .bin, .onnx), "
         "package.module:factory[@weights], timm:NAME@weights or torchvision:NAME@weights",
         group=_GROUP,
         metavar="MODEL",

@@ -1,4 +1,4 @@
-"""Skin tone: the colour of a face's cheeks, predicted from its template by public faces with like templates.
+"""Skin tone: the colour of a face's cheeks, predicted from its template by public faces with similar ones.
 
 A network learns to ignore light, and so the gradients of an attack hardly move an image's colour: it stays
 at the average of the faces that the attack began with. The cheeks of the public faces with the nearest

@@ -38,7 +38,7 @@ def add_parser(commands: Any) -> None:
     angles.add_argument("training", metavar="DIR", help="Folder that the train command wrote")
 
     for name, text in (
-        ("roc", "Receiver operating characteristic: true accept rate by false accept rate"),
+        ("roc", "Receiver operating characteristic: true accept rate by false match rate"),
         ("cmc", "Cumulative match characteristic: identification rate by rank"),
     ):
         curves = _add(kinds, name, text, _curves)

@@ -71,8 +71,8 @@ def add_parser(commands: Any) -> None:
         "--workers",
         metavar="N",
         type=int,
-        help="Number of processes of each rank that read images (default: with CUDA as many as it has cores "
-        "but one, at most 8; otherwise 0, which reads in the process that trains)",
+        help="Number of processes of each rank that read images (default: with CUDA one fewer than its share "
+        "of the cores, at most 8; otherwise 0, which reads in the process that trains)",
     )
     parser.add_argument(
         "--keep-images", action="store_true", help="Keep decoded images in memory, 37 kB each"

@@ -64,7 +64,7 @@ def test_a_pass_is_timed_in_both_types(tiny: Recogniser) -> None:
 
 
 def test_a_named_precision_is_not_measured(tiny: Recogniser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attacker, "faster_dtype", None)
+    monkeypatch.setattr(precision, "faster_dtype", None)
     assert Attacker(tiny, precision="bfloat16", device="cpu").dtype == torch.bfloat16
 
 

@@ -12,6 +12,8 @@ from arcinvert.cli import attacks
 from arcinvert.cli.attacks import AttackProgress, aligned, attack_arguments, print_run
 from arcinvert.cli.main import build_parser
 from arcinvert.cli.model_options import ModelOptions, model_options
+from arcinvert.inversion.parametrisations.base import Parametrisation
+from arcinvert.inversion.parametrisations.face_pca import FacePCA
 from arcinvert.options import AttackOptions
 from recognition.images import read_image
 from tests.arcinvert.cli.commands import names_below, run
@@ -27,6 +29,13 @@ def test_what_is_not_given_is_left_to_the_recipe(command: tuple[str, ...]) -> No
     assert AttackOptions(**attack_arguments(given)) == AttackOptions()
     assert model_options(given) == ModelOptions()
     assert (ModelOptions().model, ModelOptions().device) == ("lfw-distilled", "auto")
+
+
+def test_the_help_states_the_defaults_that_depend_on_the_image() -> None:
+    shown = attacks._shown_defaults()
+    assert shown["steps"] == f"{FacePCA.steps} along the face PCA, otherwise {Parametrisation.steps}"
+    of_pca, otherwise = (one.penalty_weights["colour-tv"] for one in (FacePCA, Parametrisation))
+    assert shown["penalty"].endswith(f"colour-tv={of_pca:g} along the face PCA, otherwise {otherwise:g}")
 
 
 def interrupt_in(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
