@@ -106,6 +106,11 @@ class Attack:
                 self._recogniser, images.to(self._recogniser.device), target.templates
             ).cpu(),
         )
+        if not all(part.isfinite().all() for part in (found.images, found.similarity)):
+            raise InputError(
+                "learning rate or penalty: expected values with which the optimisation converges, got images "
+                "that are no numbers; lower --learning-rate or the weights of --penalty"
+            )
         images = self._finished(found.images, target)
         if images is found.images:
             return found

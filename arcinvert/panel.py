@@ -100,11 +100,12 @@ def make_panel(
     ]
     plan = replace(plans[0], appearance=UNCHANGED)
     overlap_of(attacker, plan, [subject], allowed=source == "class")
+    if out is not None:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
     image = attacker.reconstruct([subject], plan, on_step=on_step).images
     images = [to_uint8(cell.appearance.given_to(image))[0] for cell in plans]
     sheet = _drawn(attacker, subject, np.stack(images), yaws, expressions)
     if out is not None:
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
         write_png(Path(out), sheet)
     return sheet
 

@@ -32,6 +32,25 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0
 Opened = TypeVar("Opened")
 
 
+def refuse_input(out: str | os.PathLike[str], *inputs: str | os.PathLike[str] | None) -> None:
+    """Refuse to write a file over one that is read.
+
+    Args:
+        out: The file to write.
+        inputs: Files that are read; None, and what is no file, is none.
+
+    Raises:
+        InputError: If `out` is one of them.
+    """
+    for given in inputs:
+        try:
+            same = given is not None and Path(out).samefile(given)
+        except (OSError, ValueError):
+            continue
+        if same:
+            raise InputError(f"{printable(out)}: expected another file than one that is read; choose another")
+
+
 def kept_open(
     *, most: int, beside: Sequence[str] = ()
 ) -> Callable[[Callable[[Path], Opened]], Callable[[Path], Opened]]:

@@ -252,6 +252,9 @@ def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[
         InputError: If the folder cannot be written or the disk is full.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise InputError(f"{printable(path)}: expected a file to write, got {kind}; choose another")
     _remove_own_leftovers(path)
     # A prefix of the whole name would be too long where the name is nearly as long as names can be.
     begin = f".{shorten(path.name, _PREFIX)}."

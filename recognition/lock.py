@@ -22,7 +22,12 @@ def beside(out: Path, ending: str) -> Path:
     Args:
         out: The folder.
         ending: Ends the name.
+
+    Raises:
+        InputError: If the folder has no name, as the root of a disk.
     """
+    if not out.name:
+        raise InputError(f"{out}: expected a folder with a name; choose another --out")
     return out.with_name("." + safe_name(out.name, ending, max_bytes=MAX_NAME - 1))
 
 

@@ -310,6 +310,8 @@ def _embeddings(outputs: Any, chosen: str | None) -> Tensor:
         InputError: If there is not exactly one such output, or none of that name.
     """
     if isinstance(outputs, Tensor):
+        if chosen is not None:
+            raise InputError(f"output: the network has a single one, got {chosen!r}; leave --output out")
         return outputs
     if not isinstance(outputs, dict | list | tuple):
         raise InputError(f"expected embeddings (batch, dim), got {type(outputs).__name__}")

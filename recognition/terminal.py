@@ -1,12 +1,16 @@
 """How every command of the project ends: one line for a user's error, a traceback for a bug."""
 
 import argparse
+import contextlib
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import Any, NoReturn, Self
 
 from recognition.apart import is_memory_limited, run_apart
@@ -19,12 +23,15 @@ BAD_INPUT = 2
 LEFT_OUT = 3
 #: Exit code of a command that Ctrl-C ended: 128 + SIGINT, as in shells.
 INTERRUPTED = 130
+#: Exit code of a command whose output nobody reads any more: 128 + SIGPIPE, as in shells.
+PIPE_CLOSED = 141
 
 #: Errors of the disk and of quotas.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG} if hasattr(errno, "EDQUOT") else {errno.ENOSPC})
 #: Errors of the system that a command meets, and that are no bug in it.
 _ENVIRONMENT = _FULL | {
     errno.EACCES,
+    errno.EEXIST,
     errno.EPERM,
     errno.EROFS,
     errno.EIO,
@@ -51,8 +58,8 @@ def run_command(command: Callable[[], int]) -> int:
     """Run a command and return its exit code.
 
     An `InputError` is printed in one line to standard error and gives code 2, and so do a full disk, files
-    that may not be read or written, and memory that is not enough; Ctrl-C gives code 130. Any other exception
-    is raised.
+    that may not be read or written, and memory that is not enough; Ctrl-C gives code 130, and an output that
+    nobody reads any more 141. Any other exception is raised.
     """
     for stream in (sys.stdout, sys.stderr):
         # Names of files may be any bytes, and a terminal may take ASCII only.
@@ -66,16 +73,48 @@ def run_command(command: Callable[[], int]) -> int:
 def _exit_code(command: Callable[[], int]) -> int:
     """Run a command, print the error of its end if that is no bug, and return the exit code."""
     try:
-        return command()
+        with _noted_interrupt() as interrupted:
+            return command()
     except KeyboardInterrupt:
-        print("interrupted: nothing was finished, nothing was written", file=sys.stderr)
-        return INTERRUPTED
+        return _interrupted()
+    except BrokenPipeError:
+        # Who reads the output has read enough. What is still buffered must not be written at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except Exception as error:
+        if interrupted():
+            # A library that was being imported makes other errors of an interrupt.
+            return _interrupted()
         message = _one_line(error)
         if message is None:
             raise
         print(f"error: {message}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _interrupted() -> int:
+    print("interrupted: nothing was finished, nothing was written", file=sys.stderr)
+    return INTERRUPTED
+
+
+@contextlib.contextmanager
+def _noted_interrupt() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C was pressed; it raises a KeyboardInterrupt as ever."""
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _one_line(error: Exception) -> str | None:

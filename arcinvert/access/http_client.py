@@ -47,7 +47,9 @@ def http_ask(url: str, answer: Answer, *, wait: Callable[[float], None] = time.s
         InputError: If it is no such address.
     """
     try:
-        host = urllib.parse.urlsplit(url).hostname
+        parts = urllib.parse.urlsplit(url)
+        # Reading a port that there cannot be raises.
+        host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host = None
     if not url.startswith(("http://", "https://")) or not host:

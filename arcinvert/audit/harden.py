@@ -1,6 +1,7 @@
 """Apply a defence that needs no training, and write what can be stored or released in place of the old."""
 
 import json
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from arcinvert.audit.defences.base import TemplateDefence
 from arcinvert.audit.defences.folded_batchnorm import write_folded
 from arcinvert.audit.templates import read_templates
 from recognition.errors import InputError
-from recognition.files import read_json
+from recognition.files import read_json, refuse_input
 from recognition.images import atomic_path, remove_leftovers
 from recognition.loading import load
 from recognition.seeds import derive_seed
@@ -29,6 +30,7 @@ def harden_model(model: str, out: Path) -> int:
     """
     if out.suffix.lower() != ".onnx":
         raise InputError(f"{out}: expected a file that ends in .onnx; rename --out")
+    refuse_input(out, model)
     return write_folded(load(model), out)
 
 
@@ -66,6 +68,9 @@ def harden_templates(
         raise InputError(f"defence {chosen.name}: expected no key file, got one; leave --key-file out")
     if out.suffix.lower() != ".npy":
         raise InputError(f"{out}: expected a file that ends in .npy; rename --out")
+    refuse_input(out, templates, model, where.get("ids"), key_file)
+    if key_file is not None and os.path.realpath(key_file) == os.path.realpath(out):
+        raise InputError(f"{out}: expected another file than the key's; choose another --out or --key-file")
     table = read_templates(templates, dim=load(model).embedding_size, **where)
     secret = secrets.token_hex(32) if key_file is None else _secret(key_file, chosen.label)
     who = table.identities if chosen.keyed else tuple(map(str, range(len(table.identities))))

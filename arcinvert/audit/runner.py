@@ -157,13 +157,21 @@ def _report_folder(out: Path) -> Iterator[Path]:
             out.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(out))
             # At once, and not after hours of work.
-            out.mkdir(exist_ok=True)
+            if not out.exists():
+                out.mkdir()
+                stack.callback(_remove_empty, out)
             remove_leftovers(out)
         except OSError as error:
             raise _unwritable(out, error.strerror) from None
         if not os.access(out, os.W_OK | os.X_OK):
             raise _unwritable(out, "no permission")
         yield out
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder that nothing was written to."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _unwritable(folder: Path, reason: str | None) -> InputError:

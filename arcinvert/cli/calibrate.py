@@ -50,7 +50,13 @@ def add_parser(commands: Any) -> None:
 def _run(given: argparse.Namespace) -> int:
     options = model_options(given)
     from arcinvert.knowledge.calibrate import calibrate
+    from recognition.errors import InputError
+    from recognition.files import refuse_input
 
+    if given.out is not None:
+        if Path(given.out).suffix != ".safetensors":
+            raise InputError(f"{given.out}: expected a file that ends in .safetensors; rename --out")
+        refuse_input(given.out, options.model, options.centres)
     left_out: list[Path] = []
     with DeferredProgressBar() as bar:
 

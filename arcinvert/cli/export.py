@@ -23,8 +23,10 @@ def add_parser(commands: Any) -> None:
 def _run(given: argparse.Namespace) -> int:
     options = model_options(given, model=given.network)
     from recognition.export import export
+    from recognition.files import refuse_input
     from recognition.loading import load
 
+    refuse_input(given.out, given.network, options.centres)
     recogniser = load(options.choice())
     export(recogniser, given.out)
     print(f"Wrote {given.out} ({recogniser.name})")

@@ -30,8 +30,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its code: 0, 2 for input that cannot be used, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(run_command(lambda: _run(arguments)))
+
+
+def _run(arguments: list[str]) -> int:
     given = build_parser(arguments[0] if arguments else None).parse_args(arguments)
-    sys.exit(run_command(lambda: given.run(given)))
+    return int(given.run(given))
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:

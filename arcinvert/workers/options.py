@@ -9,6 +9,8 @@ from recognition.errors import InputError
 _GROUP = "workers"
 #: Most processes of one machine: more is a slip of the finger.
 _MOST = 1024
+#: Most threads of one process, likewise: the libraries beneath end the process where they are too many.
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class WorkerOptions:
         group=_GROUP,
         metavar="N",
         minimum=1,
+        maximum=MOST_THREADS,
     )
 
     def __post_init__(self) -> None:

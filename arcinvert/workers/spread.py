@@ -12,6 +12,7 @@ import torch
 
 from arcinvert.workers.base import Job, OnJobStep, Result, Work, Workers
 from arcinvert.workers.messages import Died, Failed, Finished, Message, Reported, Shipment, packed_work
+from arcinvert.workers.options import MOST_THREADS
 from recognition.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -207,10 +208,10 @@ def check_threads(threads: int | None) -> int:
     """Return the threads of each process, 1 if none are given.
 
     Raises:
-        InputError: If there are fewer.
+        InputError: If there are fewer, or more than `MOST_THREADS`.
     """
-    if threads is not None and threads < 1:
-        raise InputError(f"threads: expected at least 1, got {threads}")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise InputError(f"threads: expected 1 to {MOST_THREADS}, got {threads}")
     return threads or 1
 
 

@@ -10,8 +10,18 @@ if TYPE_CHECKING:
     from recognition.metrics.evaluate import LabelledEmbeddings
     from recognition.recogniser import Recogniser
 
+
+class DefaultsFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the default of each option, but for one without a value or whose help says it."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or "(default" in (action.help or ""):
+            return action.help
+        return super()._get_help_string(action)
+
+
 #: Keyword arguments of every parser, so that its help shows the defaults.
-STYLE: dict[str, Any] = {"formatter_class": argparse.ArgumentDefaultsHelpFormatter}
+STYLE: dict[str, Any] = {"formatter_class": DefaultsFormatter}
 
 
 def add_data(parser: argparse.ArgumentParser, text: str = "The aligned faces") -> None:

@@ -1,6 +1,7 @@
 """`compare`, `identify` and `track`: verdicts on photographs and films."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from recognition.cli.arguments import STYLE, add_detector, add_device, add_model
@@ -69,12 +70,17 @@ def _add_verdict(parser: argparse.ArgumentParser) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     from recognition.data.faces import read_face
+    from recognition.errors import InputError
+    from recognition.files import refuse_input
     from recognition.gallery import side_by_side, templates
     from recognition.images import write_png
     from recognition.loading import load
     from recognition.metrics.calibration import choose_verdict
     from recognition.runtime import choose_device
 
+    if Path(options.out).suffix.lower() != ".png":
+        raise InputError(f"{options.out}: expected a file that ends in .png; rename --out")
+    refuse_input(options.out, options.first, options.second)
     recogniser = load(options.model).to(choose_device(options.device))
     verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
     crops = [

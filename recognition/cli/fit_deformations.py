@@ -44,6 +44,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.split_of is not None:
         known = options.split_of in NETWORKS
         path = bundled_path(options.split_of) if known else Path(options.split_of)
+        if not path.is_file():
+            raise InputError(f"{path}: expected a network, found no such file; check --split-of")
         split = load_split(path)
         if not split:
             raise InputError(f"{path}: expected a network with a list of held-out people, found none")

@@ -14,8 +14,13 @@ def main(arguments: list[str] | None = None) -> None:
     Args:
         arguments: The command and its arguments; those of the process if None.
     """
-    options = build_parser().parse_args(with_measure(sys.argv[1:] if arguments is None else arguments))
-    sys.exit(run_command(lambda: options.run(options)))
+    arguments = with_measure(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run_command(lambda: _run(arguments)))
+
+
+def _run(arguments: list[str]) -> int:
+    options = build_parser().parse_args(arguments)
+    return int(options.run(options))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -35,6 +35,8 @@ REFERENCE_POINTS: NDArray[np.float64] = np.array(
 )
 #: Longer side in pixels to which photographs are shrunk for detection; the detector's smallest face has 80.
 DETECTION_SIDE = 1024
+#: Shortest side, in pixels, of what is searched: no face is in less, and dlib fails on a few pixels.
+LEAST_SIDE = 16
 #: Photographs with a longer side below this, in pixels, are enlarged twice if no face was found.
 ENLARGE_BELOW = 700
 
@@ -120,6 +122,8 @@ def hog_faces(photograph: NDArray[np.uint8], *, enlarge: bool = False) -> list[F
         photograph: uint8 HWC RGB.
         enlarge: Whether the photograph is searched at twice its size.
     """
+    if min(photograph.shape[:2]) < LEAST_SIDE:
+        return []
     boxes, scores, _ = face_detector().run(photograph, int(enlarge), 0.0)
     return faces_in_boxes(photograph, boxes, scores)
 

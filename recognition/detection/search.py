@@ -17,6 +17,7 @@ from PIL import Image
 
 from recognition.detection.alignment import (
     DETECTION_SIDE,
+    LEAST_SIDE,
     Face,
     Pick,
     detect,
@@ -283,6 +284,8 @@ def _rotation(turn: int) -> NDArray[np.float64]:
 
 
 def _convolutional_faces(photograph: NDArray[np.uint8]) -> list[Face]:
+    if min(photograph.shape[:2]) < LEAST_SIDE:
+        return []
     found = [one for one in _network()(photograph, 0) if one.confidence >= SURE_CONFIDENCE]
     return faces_in_boxes(photograph, [one.rect for one in found], [one.confidence for one in found])
 

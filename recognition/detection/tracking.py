@@ -135,8 +135,9 @@ def track(
     """
     if not -1 <= threshold <= 1:
         raise InputError(f"threshold: expected a similarity from -1 to 1, got {threshold}")
-    if every < 1 or (most_frames is not None and most_frames < 1):
-        raise InputError(f"frames: expected 1 or more, got every {every}, at most {most_frames}")
+    for name, given in (("every", every), ("frames", most_frames)):
+        if given is not None and given < 1:
+            raise InputError(f"{name}: expected 1 or more, got {given}")
     capture = _open(video)
     out = Path(out)
     try:
@@ -163,9 +164,9 @@ def track(
 def _open(video: str) -> Any:
     camera = video.isdecimal()
     if camera:
-        number = int(video) if len(video) <= _CAMERA_DIGITS else 0
-        capture = cv2.VideoCapture(number)
-        if len(video) > _CAMERA_DIGITS or not capture.isOpened():
+        # OpenCV takes a number that is too long for another camera's.
+        capture = _quiet_camera(int(video)) if len(video) <= _CAMERA_DIGITS else None
+        if capture is None or not capture.isOpened():
             raise InputError(f"{video}: expected a camera of this number, found none")
         return capture
     with open_regular(video, "a film or the number of a camera") as file:
@@ -183,6 +184,16 @@ def _open(video: str) -> Any:
             f"{video}: expected frames of at most {MAX_FRAME:,} pixels, got {width:.0f}x{height:.0f}"
         )
     return capture
+
+
+def _quiet_camera(number: int) -> Any:
+    """Open a camera, without OpenCV's own words on one that there is not."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(number)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _frames(capture: Any, every: int, most: int | None) -> Iterator[tuple[int, NDArray[np.uint8]]]:

@@ -179,7 +179,8 @@ def _output_of(model: Any, chosen: str | None, path: Path) -> str:
         fitting = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] != 1]
     if len(fitting) != 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise InputError(f"{path}: expected one output, the embeddings, got {listed}; give --output NAME")
+        wanted = "one output, the embeddings" if chosen is None else f"an output {chosen}"
+        raise InputError(f"{path}: expected {wanted}, got {listed}; give --output NAME")
     return fitting[0]
 
 

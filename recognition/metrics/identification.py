@@ -297,6 +297,10 @@ def identify_probes(
         InputError: If no probe's identity is enrolled, or a template is not of finite numbers.
     """
     enrolled = np.isin(probe_labels, gallery_labels)
+    if longest < 1:
+        raise InputError(f"top: expected 1 or more, got {longest}")
+    if wrong := [fpir for fpir in fpirs if not 0 < fpir < 1]:
+        raise InputError(f"fpir: expected rates between 0 and 1, got {wrong[0]:g}")
     if not enrolled.any():
         raise InputError("probes: expected one at least whose identity is in the gallery, got none")
     mated, mated_labels = probes[enrolled], probe_labels[enrolled]

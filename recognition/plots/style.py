@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from recognition.errors import InputError
 from recognition.files import printable
 from recognition.images import atomic_path
 
@@ -49,7 +50,9 @@ def save_figure(figure: Figure, stem: str | os.PathLike[str]) -> list[Path]:
     Raises:
         InputError: If the folder cannot be written.
     """
-    paths = [Path(f"{stem}.{kind}") for kind in ("png", "svg")]
+    if not Path(stem).name:
+        raise InputError(f"out: expected a path that ends with a name, got {os.fspath(stem)!r}")
+    paths = [Path(f"{Path(stem)}.{kind}") for kind in ("png", "svg")]
     # With a fixed salt and no date, the same figure gives the same file.
     with matplotlib.rc_context({"svg.hashsalt": "recognition", "svg.fonttype": "none"}):
         for path in paths:

@@ -172,3 +172,17 @@ def test_statistics_contradict_knowledge_of_the_weights_alone(tiny_model: Path, 
     assert attacker.plan("class").knowledge == "public-faces"
     with pytest.raises(InputError, match=re.escape(f"got {file}, which is made of public faces")):
         attacker.plan("class", knowledge="weights")
+
+
+@pytest.mark.parametrize("options", [{"learning_rate": 1e30}, {"penalty": {"tv": 1e308, "bn": 1e308}}])
+def test_an_optimisation_that_diverges_is_refused(
+    attacker: Attacker, options: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="expected values with which the optimisation converges"):
+        attacker.generate(1, steps=2, out=tmp_path / "out", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_root_of_a_disk_is_no_folder_of_results(attacker: Attacker) -> None:
+    with pytest.raises(InputError, match="expected a folder with a name"):
+        attacker.generate(1, steps=0, out="/")

@@ -1,4 +1,5 @@
 import io
+import os
 import random
 import struct
 import zlib
@@ -364,3 +365,16 @@ def test_a_file_takes_the_leftovers_of_its_killed_writers_with_it(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == [other.name, "a.png"]
     write_png(folder / "b.png", np.zeros((2, 2, 3), dtype=np.uint8))
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    path = tmp_path / "pipe.png"
+    os.mkfifo(path)
+    with (
+        pytest.raises(InputError, match="expected a file to write, got a pipe or a device"),
+        atomic_path(path),
+    ):
+        raise AssertionError("nothing is to be written")
+    assert path.is_fifo()
+    with pytest.raises(InputError, match="expected a file to write, got a folder"), atomic_path(tmp_path):
+        raise AssertionError("nothing is to be written")

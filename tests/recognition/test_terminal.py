@@ -1,5 +1,8 @@
 """How commands end, and what they print."""
 
+import signal
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -19,6 +22,37 @@ def test_a_known_error_is_one_line_and_code_2(capsys):
 
     assert run_command(fail) == 2
     assert capsys.readouterr().err == "error: photo.jpg: expected a face, got none\n"
+
+
+def test_an_interrupt_that_a_library_turns_into_another_error_is_one(capsys):
+    def interrupt() -> int:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("cannot load module more than once per process") from None
+        return 0
+
+    before = signal.getsignal(signal.SIGINT)
+    assert run_command(interrupt) == 130
+    assert capsys.readouterr().err.startswith("interrupted")
+    assert signal.getsignal(signal.SIGINT) is before
+
+    def fail() -> int:
+        raise ImportError("no interrupt")
+
+    with pytest.raises(ImportError, match="no interrupt"):
+        run_command(fail)
+
+
+def test_an_output_that_nobody_reads_ends_a_command_quietly():
+    code = "from recognition.terminal import run_command\nimport sys\n"
+    code += "def talk():\n    for _ in range(100000):\n        print('line')\n    return 0\n"
+    command = [sys.executable, "-c", code + "sys.exit(run_command(talk))"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
 
 
 def test_an_interrupt_is_code_130(capsys):

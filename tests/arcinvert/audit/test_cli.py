@@ -161,6 +161,20 @@ def test_hardened_templates(tiny_model: Path, tmp_path: Path) -> None:
     assert not np.array_equal(np.load(tmp_path / "n.npy"), np.load(tmp_path / "m.npy"))
 
 
+def test_what_is_read_is_not_overwritten(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    templates, key = tmp_path / "t.npy", tmp_path / "key.npy"
+    np.save(templates, np.random.default_rng(0).normal(size=(5, 32)))
+    before = templates.read_bytes()
+    common = ["harden", "--model", tiny_model, "--templates", templates, "--defence"]
+    assert run(*common, "noise", "--out", templates) == 2
+    assert run(*common, "biohashing", "--out", key, "--key-file", key) == 2
+    assert "expected another file than the key's" in capsys.readouterr().err
+    assert templates.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [templates]
+
+
 BAD_INPUT = {
     "no-input": (["audit", "--out", "OUT"], "either --images DIR or --templates FILE"),
     "no-folder": (["audit", "--out", "OUT", "--images", "gone"], "expected a folder"),

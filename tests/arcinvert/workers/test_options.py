@@ -27,8 +27,10 @@ def test_several_processes_have_one_thread_unless_given() -> None:
     assert isinstance(several, Processes)
     assert several.describe() == "3 processes of 1 thread each"
     assert open_workers(2, threads=4).describe() == "2 processes of 4 threads each"
-    with pytest.raises(InputError, match="threads: expected"):
-        open_workers(2, threads=0)
+    for threads in (0, 100_000):
+        for workers in (None, 2):
+            with pytest.raises(InputError, match="threads: expected"):
+                open_workers(workers, threads=threads)
 
 
 def test_shards_divide_work_without_overlap() -> None:

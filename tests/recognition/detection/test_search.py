@@ -16,6 +16,7 @@ from recognition.detection.search import (
     upright_faces,
 )
 from recognition.errors import InputError, NoFaceError
+from recognition.options import Detector
 
 POINTS = np.array([(30, 40), (70, 40), (50, 60), (35, 80), (65, 80)], dtype=np.float64)
 
@@ -194,3 +195,10 @@ def test_an_uncertain_face_is_kept_unless_a_turned_one_is_surer(monkeypatch: pyt
 def test_the_same_face_of_two_searches_is_one() -> None:
     first, again, other = at(0, 0, 100), at(3, -2, 95), at(200, 0, 150)
     assert merged([first], [again, other]) == [other, first]
+
+
+@pytest.mark.parametrize("detector", ["hog", "cnn"])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (5, 3000), (1, 6000), (3000, 20)])
+def test_in_a_sliver_there_is_no_face(size: tuple[int, int], detector: Detector) -> None:
+    with pytest.raises(NoFaceError):
+        find_face(np.zeros((*size, 3), dtype=np.uint8), name="sliver", detector=detector)

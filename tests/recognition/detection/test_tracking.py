@@ -123,9 +123,9 @@ def test_options_out_of_range_are_refused(film, tiny_model, tmp_path):
     recogniser = load_recogniser(tiny_model)
     with pytest.raises(InputError, match="threshold: expected a similarity from -1 to 1, got 2"):
         track(recogniser, str(film), tmp_path / "out", threshold=2)
-    with pytest.raises(InputError, match="frames: expected 1 or more, got every 0"):
+    with pytest.raises(InputError, match="every: expected 1 or more, got 0"):
         track(recogniser, str(film), tmp_path / "out", threshold=0.5, every=0)
-    with pytest.raises(InputError, match="got every 1, at most 0"):
+    with pytest.raises(InputError, match="frames: expected 1 or more, got 0"):
         track(recogniser, str(film), tmp_path / "out", threshold=0.5, most_frames=0)
 
 

@@ -138,3 +138,13 @@ def test_what_cannot_be_searched_is_refused():
         identify(gallery, np.array([0, 0, 1, 2]))
     with pytest.raises(InputError, match="rule of three"):
         fnir_at_fpir(np.ones(3), np.ones(3, dtype=bool), np.zeros(10), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"longest": 0}, "top: expected 1 or more, got 0"), ({"fpirs": (7.0,)}, "fpir: expected rates between")],
+)
+def test_arguments_out_of_range_are_refused(given, message):
+    embeddings = np.eye(4, dtype=np.float32)
+    with pytest.raises(InputError, match=message):
+        identify(embeddings, np.array([0, 0, 1, 1]), **given)
