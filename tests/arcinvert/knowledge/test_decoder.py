@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from arcinvert.knowledge.decoder import START, FaceDecoder, Level
+from arcinvert.knowledge.decoder import START, FaceDecoder, Level, smoothed
 from arcinvert.knowledge.face_pca import load_face_pca
 from arcinvert.knowledge.regression import FaceRegression
 from arcinvert.knowledge.whitening import Whitening, whitening_of
@@ -51,6 +51,14 @@ def test_codes_vary_about_one_and_are_those_of_every_level() -> None:
     assert codes.shape == (500, 2, DIM)
     assert torch.equal(codes[:, 0], codes[:, 1])
     np.testing.assert_allclose(codes[:, 0].std(0).numpy(), np.ones(DIM), atol=0.2)
+
+
+def test_an_image_has_no_pattern_of_single_pixels() -> None:
+    lines = torch.arange(12)
+    board = ((lines[:, None] + lines) % 2 * 2.0 - 1).expand(1, 3, -1, -1)
+    inside = smoothed(board + 0.3)[..., 2:-2, 2:-2]
+    torch.testing.assert_close(inside, torch.full_like(inside, 0.3))
+    torch.testing.assert_close(smoothed(torch.full((1, 3, 12, 12), 0.3)), torch.full((1, 3, 12, 12), 0.3))
 
 
 def test_a_level_is_its_formula() -> None:
