@@ -106,7 +106,10 @@ def failures(judged: Judged, of: Measured, photographs: Measured, others: Measur
     return [
         Failure("no face found", no_face.astype(float), no_face, lambda _: "the detector finds no face"),
         Failure(
-            "two faces", of.more_faces, of.more_faces > 0, lambda _: "the detector finds more than one face"
+            "two faces",
+            of.more_faces.astype(float),
+            of.more_faces,
+            lambda _: "the detector finds more than one face",
         ),
         beyond("grey", "chroma of the cheeks", of.chroma, chroma, above=False),
         beyond("artefact: fine lines", "fine lines", of.lines, lines, above=True),

@@ -21,6 +21,7 @@ enlarged four times, in which the detector finds two.
 """
 
 import argparse
+import glob
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Measured:
     lines: Values
     tone: Values
     chroma: Values
-    more_faces: Values
+    more_faces: NDArray[np.bool_]
 
 
 def measure(pictures: Pictures) -> Measured:
@@ -69,7 +70,7 @@ def measure(pictures: Pictures) -> Measured:
         np.array([fine_lightness(one[..., 0]) for one in lab]),
         typology_angle(colours),
         np.hypot(colours[:, 1], colours[:, 2]),
-        np.array([len(detect(_enlarged(picture))) > 1 for picture in pictures], dtype=np.float64),
+        np.array([len(detect(_enlarged(picture))) > 1 for picture in pictures]),
     )
 
 
@@ -99,9 +100,9 @@ def slope(values: Values, against: Values) -> float:
     return float((centred * values).sum() / max(np.square(centred).sum(), np.finfo(np.float64).tiny))
 
 
-def same_class(tone: Values, of: Values) -> float:
-    """Return the share of people whose skin is of one class in both pictures, by tones (people,)."""
-    return float((skin_classes(tone) == skin_classes(of)).mean())
+def same_class(tone: Values, of: Values) -> NDArray[np.bool_]:
+    """Return whether a person's skin is of one class in both pictures, by tones (people,)."""
+    return np.asarray(skin_classes(tone) == skin_classes(of))
 
 
 def class_by_chance(tone: Values, of: Values) -> float:
@@ -113,7 +114,7 @@ def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
     """Return the columns of pictures, compared with the photographs that their templates came from."""
     people = len(of.tone)
 
-    def mean(values: Values) -> Estimate:
+    def mean(values: Values | NDArray[np.bool_]) -> Estimate:
         return estimate(values, range(people))
 
     return {
@@ -123,9 +124,7 @@ def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
         "skin: kept": estimate_statistic(
             lambda drawn: slope(of.tone[drawn], photographs.tone[drawn]), people
         ),
-        "skin: same class": estimate_statistic(
-            lambda drawn: same_class(of.tone[drawn], photographs.tone[drawn]), people
-        ),
+        "skin: same class": mean(same_class(of.tone, photographs.tone)),
         "skin: class by chance": estimate_statistic(
             lambda drawn: class_by_chance(of.tone[drawn], photographs.tone[drawn]), people
         ),
@@ -149,6 +148,18 @@ def read_pictures(folder: Path) -> dict[str, Any]:
         ) from None
     first = {sample["input"]: sample["image"] for sample in reversed(result["samples"])}
     return {photograph: read_image(folder / first[photograph]) for photograph in listed}
+
+
+def source_of(name: str, photos: Path) -> Path:
+    """Return the photograph that a result names below the folder that all of its photographs are in.
+
+    Raises:
+        InputError: If it is not in `photos`, or in several folders of it.
+    """
+    found = [photos / name] if (photos / name).is_file() else sorted(photos.glob(f"*/{glob.escape(name)}"))
+    if len(found) != 1:
+        raise InputError(f"{name}: expected one photograph of that name in {photos}, found {len(found)}")
+    return found[0]
 
 
 def another(photograph: Path, photos: Path) -> NDArray[np.uint8]:
@@ -189,8 +200,9 @@ def compare(options: argparse.Namespace) -> None:
             raise InputError(
                 f"{folder}: expected pictures of the same people as {options.folders[0]}, got others"
             )
-    photographs = measure(np.stack([read_face(Path(one)) for one in listed]))
-    others = measure(np.stack([another(Path(one), options.photos) for one in listed]))
+    sources = [source_of(name, options.photos) for name in listed]
+    photographs = measure(np.stack([read_face(one) for one in sources]))
+    others = measure(np.stack([another(one, options.photos) for one in sources]))
     floor = measure(np.stack([mean_face()] * len(listed)))
     rows = {
         str(folder): row(measure(to_crop_size(np.stack(list(found.values())))), photographs)

@@ -14,6 +14,7 @@ from benchmarks.faults import (
     row,
     same_class,
     slope,
+    source_of,
 )
 from recognition.errors import InputError
 from recognition.images import write_png
@@ -95,9 +96,22 @@ def test_a_person_without_another_photograph_is_refused(tmp_path):
 def test_classes_of_skin_by_hand():
     photographs, pictures = np.array([-40.0, 0.0, 20.0, 60.0]), np.array([-31.0, 11.0, 20.0, 50.0])
     # Dark and dark, brown and tan, tan and tan, very light and light.
-    assert same_class(pictures, photographs) == 0.5
+    assert same_class(pictures, photographs).tolist() == [True, False, True, False]
     # Of 16 pairs: one dark, and two of tan with one.
     assert class_by_chance(pictures, photographs) == pytest.approx(3 / 16)
     # An average of everybody tells nothing: it is right as often as chance is.
     average = np.full(4, 20.0)
-    assert same_class(average, photographs) == class_by_chance(average, photographs) == 0.25
+    assert same_class(average, photographs).mean() == class_by_chance(average, photographs) == 0.25
+
+
+def test_a_photograph_of_a_result_is_found_in_the_folder_of_people(tmp_path):
+    for person in ("Ann", "Bob"):
+        (tmp_path / person).mkdir()
+        write_png(tmp_path / person / f"{person}_0001.png", np.zeros((112, 112, 3), np.uint8))
+        write_png(tmp_path / person / "same.png", np.zeros((112, 112, 3), np.uint8))
+    # Results of several people name the folder, those of one person do not.
+    for name in ("Ann/Ann_0001.png", "Ann_0001.png"):
+        assert source_of(name, tmp_path) == tmp_path / "Ann" / "Ann_0001.png"
+    for name in ("same.png", "Cat_0001.png"):
+        with pytest.raises(InputError, match="expected one photograph of that name"):
+            source_of(name, tmp_path)

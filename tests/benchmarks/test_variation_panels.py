@@ -32,7 +32,7 @@ def judged(astronaut_crop):
 
 def measured(**changes):
     values = {name: np.full(PEOPLE, 10.0) for name in ("fringes", "lines", "tone", "chroma")}
-    return Measured(**(values | {"more_faces": np.zeros(PEOPLE)} | changes))
+    return Measured(**(values | {"more_faces": np.zeros(PEOPLE, dtype=np.bool_)} | changes))
 
 
 def test_failures_are_beyond_the_photographs(judged):
@@ -43,7 +43,7 @@ def test_failures_are_beyond_the_photographs(judged):
         lines=np.array([10.0, 30, 1, 10]),
         chroma=np.array([10.0, 10, 10, 1]),
         tone=np.array([10.0, 13, -20, 10]),
-        more_faces=np.array([0.0, 1, 0, 0]),
+        more_faces=np.array([False, True, False, False]),
     )
     found = {
         failure.reason: [judged.people[index] for index in np.flatnonzero(failure.failed)]
