@@ -24,7 +24,15 @@ def test_a_known_error_is_one_line_and_code_2(capsys):
     assert capsys.readouterr().err == "error: photo.jpg: expected a face, got none\n"
 
 
-def test_an_interrupt_that_a_library_turns_into_another_error_is_one(capsys):
+@pytest.fixture
+def interruptible():
+    """Python's own handler of Ctrl-C, which a process in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_that_a_library_turns_into_another_error_is_one(interruptible, capsys):
     def interrupt() -> int:
         try:
             signal.raise_signal(signal.SIGINT)
@@ -32,10 +40,9 @@ def test_an_interrupt_that_a_library_turns_into_another_error_is_one(capsys):
             raise ImportError("cannot load module more than once per process") from None
         return 0
 
-    before = signal.getsignal(signal.SIGINT)
     assert run_command(interrupt) == 130
     assert capsys.readouterr().err.startswith("interrupted")
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
     def fail() -> int:
         raise ImportError("no interrupt")
