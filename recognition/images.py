@@ -252,7 +252,8 @@ def atomic_path(path: str | os.PathLike[str], *, mode: int = 0o666) -> Iterator[
         InputError: If the folder cannot be written or the disk is full.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
+    # Unlike these functions, those of `Path` raise on names that are too long, which are refused below.
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
         kind = "a folder" if path.is_dir() else "a pipe or a device"
         raise InputError(f"{printable(path)}: expected a file to write, got {kind}; choose another")
     _remove_own_leftovers(path)

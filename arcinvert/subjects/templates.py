@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -81,8 +82,9 @@ def map_npy(path: Path) -> Any:
     """
     check_regular(path, "a .npy file of templates", _MAX_BYTES)
     try:
-        # It is mapped, so that no size in its header allocates anything.
-        return np.lib.format.open_memmap(path, mode="r")
+        # It is mapped, so that no size in its header allocates anything; numpy warns of one that overflows.
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            return np.lib.format.open_memmap(path, mode="r")
     except Exception as error:
         # A damaged header raises whatever the tokeniser, the parser or the allocator do.
         raise InputError(

@@ -20,7 +20,10 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from recognition.detection.folders import align_folders
+    from recognition.errors import InputError
 
+    if not options.destination:
+        raise InputError("DST: expected the name of a folder, got nothing; '.' is this folder")
     report = align_folders(
         options.source, options.destination, workers=options.workers, detector=options.detector
     )

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from recognition.cli.arguments import STYLE, add_data, add_device, add_flip, add_model, held_out
@@ -167,10 +168,13 @@ def _films(options: argparse.Namespace) -> int:
 
 
 def _distractors(options: argparse.Namespace) -> int:
+    from recognition.errors import InputError
     from recognition.loading import load
     from recognition.metrics.distractors import describe_distractors
     from recognition.metrics.protocols import evaluate_distractors
 
+    if os.path.realpath(options.data) == os.path.realpath(options.distractors):
+        raise InputError("distractors: expected other people than the probes, got the same path")
     recogniser = load(options.model)
     curve, left_out = evaluate_distractors(
         recogniser,

@@ -125,14 +125,15 @@ def _open(choice: ModelChoice) -> Recogniser:
 
         if factories.is_factory(text):
             return factories.open_factory(text)
-    if path.is_dir():
+    # Unlike these functions, those of `Path` raise on names that are too long.
+    if os.path.isdir(path):  # noqa: PTH112
         files = [file.name for file in sorted(path.iterdir()) if file.suffix.lower() in FORMATS]
         listed = ", ".join(files[:_MAX_LISTED]) or f"none with an ending of {', '.join(FORMATS)}"
         raise InputError(f"{path}: expected a model file, got a folder; give one of its files: {listed}")
     if not is_file(path):
+        found = "got a pipe or a device" if os.path.exists(path) else "found no such file; check the path"  # noqa: PTH110
         raise InputError(
-            f"{path}: expected a model file or a bundled network's name ({', '.join(NETWORKS)}), found no "
-            "such file; check the path"
+            f"{path}: expected a model file or a bundled network's name ({', '.join(NETWORKS)}), {found}"
         )
     ending = path.suffix.lower()
     if ending not in FORMATS:

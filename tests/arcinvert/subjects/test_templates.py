@@ -182,3 +182,14 @@ def test_templates_by_slices(tiny: Recogniser) -> None:
     assert subjects[-1].name == "template[4]"
     with pytest.raises(IndexError):
         _ = subjects[5]
+
+
+def test_a_shape_that_overflows_is_one_error(tiny: Recogniser, tmp_path: Path) -> None:
+    path = tmp_path / "huge.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (2**62, 128)}
+        )
+    # A warning would be an error here.
+    with pytest.raises(InputError, match=r"expected a \.npy file of numbers"):
+        TemplateSubjects(tiny, path)

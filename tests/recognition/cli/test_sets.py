@@ -100,3 +100,16 @@ def test_distractors_are_counted(people, records, tiny_model, capsys):
     assert code == 0
     assert (found["pairs"], found["people"], found["distractors"]) == (28, 14, 28)
     assert found["rank_1"]["28"] == 0, "the probes' own images are among the distractors"
+
+
+def test_probes_are_not_their_own_distractors(people, tiny_model, capsys):
+    code, _, err = run(
+        capsys,
+        *("evaluate", "distractors", people, "--distractors", people, "--model", tiny_model, "--all"),
+    )
+    assert (code, err) == (2, "error: distractors: expected other people than the probes, got the same path")
+
+
+def test_crops_need_a_folder_with_a_name(people, capsys):
+    code, _, err = run(capsys, "align", people, "")
+    assert (code, err) == (2, "error: DST: expected the name of a folder, got nothing; '.' is this folder")

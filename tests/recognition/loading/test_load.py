@@ -1,5 +1,6 @@
 """What `load` takes: files by their ending, this project's own files, and the bundled network."""
 
+import os
 import subprocess
 import sys
 
@@ -27,6 +28,11 @@ def test_a_missing_file_is_refused(tmp_path):
         load(tmp_path / "none.onnx")
     with pytest.raises(InputError, match="got a folder; give one of its files: none with an ending of"):
         load(tmp_path)
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(InputError, match="got a pipe or a device"):
+        load(tmp_path / "pipe.onnx")
+    with pytest.raises(InputError, match="found no such file"):
+        load("long" * 100)
 
 
 def test_a_file_of_this_project_is_loaded(tiny_model, images):
