@@ -100,9 +100,11 @@ def test_each_may_have_a_gallery_of_their_own(panel):
 
 
 def test_thresholds_of_pairs_of_people():
+    # Numbers of its own: those of the module depend on which tests ran before.
+    generator = np.random.default_rng(1)
     labels = np.repeat(np.arange(142), 2)
-    selves = random.normal(size=(142, 128))
-    embeddings = selves[labels] + random.normal(size=(284, 128)) * 0.1
+    selves = generator.normal(size=(142, 128))
+    embeddings = selves[labels] + generator.normal(size=(284, 128)) * 0.1
     points = calibrated(embeddings, labels)
     pairs = [
         similarity(embeddings[a], embeddings[b])
@@ -114,7 +116,8 @@ def test_thresholds_of_pairs_of_people():
         assert point.nonmated == len(pairs) == 284 * 283 // 2 - 142
         assert point.mated == 142
         assert point.identities == 142
-        assert point.realised_fmr == np.mean(np.array(pairs) > point.similarity) <= point.fmr
+        # The threshold is a pair's similarity, whose last digit a sum in another order changes.
+        assert point.realised_fmr == np.mean(np.array(pairs) > point.similarity + 1e-9) <= point.fmr
         assert point.tar == 1
 
 
