@@ -77,11 +77,9 @@ def _exit_code(command: Callable[[], int]) -> int:
             return command()
     except KeyboardInterrupt:
         return _interrupted()
-    except BrokenPipeError:
-        # Who reads the output has read enough. What is still buffered must not be written at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _output_closed():
+            return PIPE_CLOSED
         if interrupted():
             # A library that was being imported makes other errors of an interrupt.
             return _interrupted()
@@ -90,6 +88,20 @@ def _exit_code(command: Callable[[], int]) -> int:
             raise
         print(f"error: {message}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _output_closed() -> bool:
+    """Return whether nobody reads the output any more, and then let no one write to it.
+
+    A broken pipe may also be another one, such as a worker's.
+    """
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        # What is still buffered must not be written at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _interrupted() -> int:

@@ -62,6 +62,14 @@ def test_an_output_that_nobody_reads_ends_a_command_quietly():
         assert process.wait() == 141
 
 
+def test_a_broken_pipe_that_is_not_the_output_is_raised():
+    def fail() -> int:
+        raise BrokenPipeError("a worker's")
+
+    with pytest.raises(BrokenPipeError, match="a worker's"):
+        run_command(fail)
+
+
 def test_an_interrupt_is_code_130(capsys):
     def interrupt() -> int:
         raise KeyboardInterrupt
