@@ -83,7 +83,7 @@ def equal_work(attacker: Attacker, target: TargetKind, work: int) -> list[dict[s
     options = []
     for variant in VARIANTS:
         plan = attacker.plan(target, steps=work, **variant.options)
-        steps = (work - plan.preparation_steps) // plan.restarts
+        steps = plan.steps_within(work - plan.preparation_steps)
         if steps < 1:
             raise InputError(
                 f"Passes: expected more than {plan.preparation_steps}, got {work}; the recipe "

@@ -106,6 +106,8 @@ class Attack:
                 self._recogniser, images.to(self._recogniser.device), target.templates
             ).cpu(),
         )
+        if self.plan.last_stages and not found.stopped:
+            found = self._completed(found, target, request, batch)
         if not all(part.isfinite().all() for part in (found.images, found.similarity)):
             raise InputError(
                 "learning rate or penalty: expected values with which the optimisation converges, got images "
@@ -154,8 +156,26 @@ class Attack:
             if self.plan.steps
             else resized(self.initialisation.faces(templates, request, restart), self._recogniser.input_size)
         )
+        return self._optimised(start, self.plan.stages, target, request, (batch, *again))
+
+    def _completed(
+        self, found: Inversion, target: Target, request: InitialisationRequest, batch: int
+    ) -> Inversion:
+        """Take the steps that the images kept of short restarts still have."""
+        rest = self._optimised(found.images, self.plan.last_stages, target, request, (batch, "kept"))
+        return replace(rest, start=found.start, steps=found.steps + rest.steps)
+
+    def _optimised(
+        self,
+        start: Tensor,
+        stages: Sequence[Schedule],
+        target: Target,
+        request: InitialisationRequest,
+        views: tuple[int | str, ...],
+    ) -> Inversion:
+        """Optimise images in stages; the random augmentation follows from `views`."""
         # The text is older than the name: it decides the random numbers.
-        generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", batch, *again))
+        generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", *views))
         planned = self.plan.augmentation
         augmentation = Augmentation(
             flip=planned.flip,
@@ -183,7 +203,7 @@ class Attack:
                 graphs=self._graphs,
             )
 
-        return in_stages(self.plan.stages, start, run)
+        return in_stages(stages, start, run)
 
     def _seeds(self, tasks: Sequence[Task], *again: str | int) -> list[int]:
         """Return seeds that depend on identity and sample number, not on the batch."""

@@ -45,13 +45,19 @@ class AttackOptions:
         minimum=1,
     )
     steps: int | None = option(
-        help="the optimiser steps of each restart; with 0 the initial images are the result, without noise",
+        help="the optimiser steps of each image; with 0 the initial images are the result, without noise",
         group=_LENGTH,
         minimum=0,
     )
     restarts: int | None = option(
         help="how often each sample is started anew with other random numbers; the image that the attacked "
         "network finds most similar under random augmentation is kept",
+        group=_LENGTH,
+        minimum=1,
+    )
+    restart_steps: int | None = option(
+        help="the optimiser steps of each of several restarts, after which only the image that is kept takes "
+        "the rest of the steps; as many as --steps make restarts whole",
         group=_LENGTH,
         minimum=1,
     )

@@ -41,8 +41,9 @@ class AttackPlan:
         samples: Reconstructions of each identity.
         seed: The seed of all random numbers.
         batch_size: The number of images optimised together.
-        steps: Optimiser steps of each restart.
+        steps: Optimiser steps of each image that is kept.
         restarts: The number of restarts.
+        restart_steps: Optimiser steps of each restart, from 1 to `steps`; the best one alone takes the rest.
         preparation_steps: Optimiser steps that the initialisation needs once for each network.
         learning_rate: The highest learning rate.
         warm_up: The fraction of the steps in which the learning rate rises.
@@ -74,6 +75,7 @@ class AttackPlan:
     batch_size: int
     steps: int
     restarts: int
+    restart_steps: int
     preparation_steps: int
     learning_rate: float
     warm_up: float
@@ -97,7 +99,7 @@ class AttackPlan:
     @property
     def steps_per_batch(self) -> int:
         """Optimiser steps of a batch, all restarts together, without the preparation."""
-        return self.restarts * self.steps
+        return self.restarts * self.restart_steps + self.steps - self.restart_steps
 
     @property
     def uses_public_faces(self) -> bool:
@@ -107,14 +109,31 @@ class AttackPlan:
     @property
     def stages(self) -> tuple[Schedule, ...]:
         """The schedules of one restart."""
+        return self._stages(self.restart_steps, low_resolution=self.low_resolution)
+
+    @property
+    def last_stages(self) -> tuple[Schedule, ...]:
+        """The schedules of the steps after the restarts; none where the restarts are whole."""
+        rest = self.steps - self.restart_steps
+        return self._stages(rest, low_resolution=0.0) if rest else ()
+
+    def _stages(self, steps: int, *, low_resolution: float) -> tuple[Schedule, ...]:
         return plan_stages(
-            self.steps,
+            steps,
             self.learning_rate,
             warm_up=self.warm_up,
-            low_resolution=self.low_resolution,
+            low_resolution=low_resolution,
             average=self.average,
             early_stopping=self.early_stopping,
         )
+
+    def steps_within(self, work: int) -> int:
+        """Return the largest `steps` with which a batch of this plan takes at most `work` optimiser steps.
+
+        Restarts are as short as here where they are shorter than the whole, and otherwise whole.
+        """
+        shorter = self.restarts * self.restart_steps <= work and self.restart_steps < self.steps
+        return work - (self.restarts - 1) * self.restart_steps if shorter else work // self.restarts
 
     def describe(self) -> dict[str, Any]:
         """Return the plan as JSON, every field by its name."""

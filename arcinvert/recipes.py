@@ -70,6 +70,7 @@ _BY_PARAMETRISATION = "chosen by the parametrisation"
 _SETTINGS = {
     "steps": Setting(None, _BY_PARAMETRISATION),
     "restarts": Setting(None, "chosen by the initialisation and the parametrisation"),
+    "restart_steps": Setting(None, "chosen by the initialisation"),
     "initialisation": Setting(None, "the nearest to the person that the attacker's knowledge allows"),
     "parametrisation": Setting(None, "face PCA where the initial image is made of public faces, else pixels"),
     "loss_scale": Setting(None, "the scale that the network was trained with"),
@@ -120,6 +121,7 @@ _NETWORK_UNITS = "0.25 in the network's units, -1..1"
 #: What both published recipes share.
 _PUBLISHED = {
     "restarts": Setting(1, _NOT_IN_IT),
+    "restart_steps": Setting(None, _NOT_IN_IT),
     "initialisation": Setting("noise", "N(0, 1) in the network's units, clipped to the range of pixels"),
     "parametrisation": Setting("pixels", "pixels are optimised"),
     "whiten": Setting(False, _NOT_IN_IT),

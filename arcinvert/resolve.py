@@ -84,6 +84,7 @@ def _decide(
     is_class = LOSSES[loss].needs_classes
     centres = recogniser.centres
     steps = _first(values["steps"], parametrisation.steps)
+    restarts = _first(values["restarts"], initialisation.restarts, parametrisation.restarts if steps else 1)
     used = _knowledge_used(
         knowledge, initialisation_name, parametrisation_name, blend, skin_tone, penalties, setting
     )
@@ -99,9 +100,8 @@ def _decide(
         seed=options.seed,
         batch_size=values["batch_size"],
         steps=steps,
-        restarts=_first(
-            values["restarts"], initialisation.restarts, parametrisation.restarts if steps else 1
-        ),
+        restarts=restarts,
+        restart_steps=_restart_steps(values["restart_steps"], initialisation, steps, restarts),
         preparation_steps=initialisation.preparation_steps,
         learning_rate=_first(values["learning_rate"], parametrisation.learning_rate),
         warm_up=values["warm_up"],
@@ -134,6 +134,13 @@ def uses_measured_faces(options: AttackOptions) -> bool:
         return False
     measured = bool(options.regression_blend) or bool(options.penalty.get("bn-per-position"))
     return measured or options.initialisation in (None, "nearest-neighbours", "regression")
+
+
+def _restart_steps(given: int | None, initialisation: type[Initialisation], steps: int, restarts: int) -> int:
+    if restarts == 1:
+        # There is nothing to choose from, and one schedule over all steps is the better one.
+        return steps
+    return min(steps, _first(given, initialisation.restart_steps, steps))
 
 
 def _first(*values: Any) -> Any:

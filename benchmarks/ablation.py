@@ -41,6 +41,8 @@ RECIPE: dict[str, Any] = preset("arcinvert")[1].values("template")
 CHOSEN = {"initialisation": "nearest-neighbours", "parametrisation": "face-pca"}
 _PIXELS = PARAMETRISATIONS["pixels"]
 NO_AUGMENTATION: dict[str, Any] = {"flip": False, "shift": 0, "scale": 0.0, "feature_dropout": 0.0}
+#: More steps than any row takes, with which restarts are whole.
+_WHOLE = 1000
 #: Penalties on activations that take the place of `bn`.
 OTHER_STATISTICS = [name for name in PENALTIES if name.startswith("bn-")]
 
@@ -70,6 +72,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "average=0": {"average": 0.0},
     "average=0.2": {"average": 0.2},
     "restarts=3": {"restarts": 3},
+    "restarts=3+whole": {"restarts": 3, "restart_steps": _WHOLE},
     "batch-size=4": {"batch_size": 4},
     "batch-size=16": {"batch_size": 16},
     "tv=off": {"penalty": {"tv": 0.0}},

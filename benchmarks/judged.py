@@ -292,13 +292,13 @@ class Jury:
 
 
 def command_line(
-    description: str | None, *, steps: int, of: str, out: str, people: int = 16
+    description: str | None, *, steps: int | None, of: str, out: str, people: int = 16
 ) -> argparse.ArgumentParser:
     """Return the parser of a judged table.
 
     Args:
         description: The benchmark's documentation.
-        steps: The default number of steps.
+        steps: The default number of steps; None leaves it to the recipe.
         of: What takes so many steps.
         out: The default folder's name.
         people: The default number of people.
@@ -317,7 +317,10 @@ def command_line(
         "--people", type=int, default=people, help="the number of people to attack (default: %(default)s)"
     )
     parser.add_argument(
-        "--steps", type=int, default=steps, help=f"the steps of every {of} (default: {steps})"
+        "--steps",
+        type=int,
+        default=steps,
+        help=f"the steps of every {of} (default: {'chosen by the recipe' if steps is None else steps})",
     )
     parser.add_argument("--seed", type=int, default=0, help="the seed of people and attacks (default: 0)")
     parser.add_argument(

@@ -88,7 +88,9 @@ def test_every_recipe_takes_as_many_steps_as_were_chosen(tiny_attacker: Attacker
 
 def test_restarts_and_preparation_are_part_of_the_work() -> None:
     plans: Any = SimpleNamespace(
-        plan=lambda target, steps, **options: SimpleNamespace(preparation_steps=10, restarts=3)
+        plan=lambda target, steps, **options: SimpleNamespace(
+            preparation_steps=10, steps_within=lambda work: work // 3
+        )
     )
     assert [one["steps"] for one in equal_work(plans, "class", 100)] == [30] * len(VARIANTS)
     with pytest.raises(InputError, match="Passes: expected more than 10, got 12"):

@@ -1,6 +1,7 @@
 """Plans carried through on the tiny network: recipes, restarts, preparations, and what is known of faces."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,33 @@ def test_restarts_have_other_random_numbers_each(attacker: Attacker) -> None:
     )
     for place, best in enumerate(scores.argmax(0).tolist()):
         assert torch.equal(kept.images[place], finished[best][place])
+
+
+def test_the_best_of_short_restarts_takes_the_rest_of_the_steps(attacker: Attacker) -> None:
+    subjects = class_subjects(attacker.recogniser, [1, 3], DlibJudge())
+    plan = attacker.plan("class", steps=5, restarts=3, restart_steps=2, seed=4)
+    images: list[torch.Tensor] = []
+    kept = attacker.reconstruct(subjects, plan, on_step=lambda step: images.append(step.images()))
+    assert kept.steps == len(images) == plan.steps_per_batch == 9
+    # What the restarts come to by themselves, and the images that the network chooses among them.
+    short = attacker.reconstruct(subjects, replace(plan, steps=2))
+    assert torch.equal(short.start, kept.start)
+    assert not torch.equal(short.images, kept.images)
+    moved = (images[6] - short.images).abs().amax((1, 2, 3))
+    apart = torch.stack([(images[6] - images[after]).abs().amax((1, 2, 3)) for after in (1, 3, 5)])
+    assert (moved <= apart.min(0).values + 1e-6).all()
+    assert torch.equal(attacker.reconstruct(subjects, plan).images, kept.images)
+
+
+def test_a_stop_in_a_short_restart_leaves_what_there_is(attacker: Attacker) -> None:
+    def stop(step: Step) -> None:
+        if step.number == 3:
+            raise StopInversion
+
+    subjects = class_subjects(attacker.recogniser, [1], DlibJudge())
+    plan = attacker.plan("class", steps=5, restarts=3, restart_steps=2)
+    stopped = attacker.reconstruct(subjects, plan, on_step=stop)
+    assert (stopped.steps, stopped.stopped) == (3, True)
 
 
 def test_a_converged_attack_ends_early(attacker: Attacker) -> None:

@@ -28,6 +28,7 @@ from recognition.errors import InputError
         {"seed": 2**63},
         {"restarts": 0},
         {"restarts": -1},
+        {"restart_steps": 0},
         {"learning_rate": -1.0},
         {"learning_rate": 0},
         {"learning_rate": float("nan")},

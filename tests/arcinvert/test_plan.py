@@ -31,6 +31,7 @@ DEFAULT = AttackPlan(
     batch_size=16,
     steps=50,
     restarts=1,
+    restart_steps=50,
     preparation_steps=0,
     learning_rate=0.1,
     warm_up=0.05,
@@ -60,6 +61,7 @@ WEIGHTS = replace(
     initialisation="mean-face-from-weights",
     parametrisation="pixels",
     steps=100,
+    restart_steps=100,
     penalties=penalties(tv=2.0, colour_tv=4.0, bn=1.0),
     augmentation=PlannedAugmentation(flip=True, shift=2, scale=0.0, wrap=False, feature_dropout=0.0),
 )
@@ -69,6 +71,7 @@ PAPER = replace(
     batch_size=256,
     steps=20_000,
     restarts=1,
+    restart_steps=20_000,
     preparation_steps=0,
     learning_rate=0.125,
     initialisation="noise",
@@ -84,6 +87,7 @@ DEEPINVERSION = replace(
     recipe="deepinversion",
     batch_size=84,
     steps=3000,
+    restart_steps=3000,
     warm_up=100 / 3000,
     low_resolution=2 / 3,
     loss_margin=0.0,
@@ -168,6 +172,7 @@ def test_with_nearest_neighbours_there_are_three_restarts_and_weaker_augmentatio
         DEFAULT,
         knowledge_used={"nearest_neighbours": "60 public faces", "regression": "60 public faces"} | PCA,
         restarts=3,
+        restart_steps=10,
         initialisation="nearest-neighbours",
         regression_blend=0.5,
         augmentation=near,
@@ -213,6 +218,7 @@ def test_what_is_given_wins_and_is_listed_as_a_change() -> None:
     assert changed == replace(
         DEEPINVERSION,
         **given,
+        restart_steps=given["steps"],
         augmentation=replace(DEEPINVERSION.augmentation, flip=False),
         changes={**given, "flip": False, "penalty": {"tv-norm": 0.0, "l2": 0.5}},
         samples=3,
@@ -323,7 +329,47 @@ def test_a_plan_knows_its_steps_and_stages() -> None:
     assert (full.steps, full.low_resolution, full.average) == (1000, False, pytest.approx(0.3))
     assert {stage.learning_rate for stage in published.stages} == {0.125}
     assert {stage.early_stopping for stage in published.stages} == {0.02}
+    assert published.last_stages == ()
     assert [stage.steps for stage in DEFAULT.stages] == [50]
+
+
+def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() -> None:
+    short = plan(faces=known(neighbours=True), low_resolution=0.5, average=0.1)
+    assert (short.steps, short.restarts, short.restart_steps, short.steps_per_batch) == (50, 3, 10, 70)
+    assert [(stage.steps, stage.low_resolution) for stage in short.stages] == [(5, True), (5, False)]
+    assert [(stage.steps, stage.low_resolution) for stage in short.last_stages] == [(40, False)]
+
+    def length(**options: Any) -> tuple[int, int, int]:
+        found = plan(faces=known(neighbours=True), **options)
+        return found.restart_steps, found.steps_per_batch, len(found.last_stages)
+
+    assert length(restart_steps=20) == (20, 90, 1)
+    assert length(restart_steps=50) == length(restart_steps=60) == (50, 150, 0)
+    assert length(steps=5) == (5, 15, 0)
+    # One restart has nothing to choose from.
+    assert length(restarts=1) == length(restarts=1, restart_steps=7) == (50, 50, 0)
+    assert length(initialisation="noise") == (100, 300, 0)
+    assert length(initialisation="noise", restart_steps=20) == (20, 140, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "work", "steps"),
+    [
+        ({}, 70, 50),
+        ({}, 30, 10),
+        ({}, 29, 9),
+        ({"restarts": 1}, 70, 70),
+        ({"restart_steps": 60}, 150, 50),
+        ({"restart_steps": 60}, 152, 50),
+        ({}, 2, 0),
+    ],
+)
+def test_steps_within_a_number_of_passes(options: dict[str, Any], work: int, steps: int) -> None:
+    knowledge = known(neighbours=True)
+    assert plan(faces=knowledge, **options).steps_within(work) == steps
+    if steps:
+        assert plan(faces=knowledge, **options | {"steps": steps}).steps_per_batch <= work
+        assert plan(faces=knowledge, **options | {"steps": steps + 1}).steps_per_batch > work
 
 
 def test_plans_are_frozen_and_do_not_share_what_they_are_made_of() -> None:

@@ -180,9 +180,9 @@ def test_a_finished_recipe_is_not_made_again(panel, tiny_model, tmp_path, monkey
 
     monkeypatch.setattr(Attacker, "from_image", never)
     attacker = Attacker(tiny_model, device="cpu")
-    given = Namespace(photos=tmp_path, steps=30, restarts=3, published_steps=300, batch_size=4, seed=1)
+    given = Namespace(photos=tmp_path, steps=30, published_steps=300, batch_size=4, seed=1)
     settings = {"seed": 1, "batch_size": 4}
-    ours = {"knowledge": "weights", "steps": 10, "restarts": 3, **settings}
+    ours = {"knowledge": "weights", "steps": 10, **settings}
     kept(tmp_path / "arcinvert-weights", panel, attacker, ours)
     images, seconds = recipes.attack("arcinvert/weights", panel, given, tmp_path, attacker)
     assert np.array_equal(images, panel.first)
@@ -209,11 +209,19 @@ def test_a_result_with_smaller_batches_than_planned_is_kept(panel, tiny_model, t
     assert np.array_equal(images, panel.first)
 
 
-@pytest.mark.parametrize("restarts", [0, 31])
-def test_restarts_share_the_steps(restarts):
-    given = Namespace(steps=30, restarts=restarts)
-    with pytest.raises(InputError, match=f"expected 1 to 30, which share the steps, got {restarts}"):
-        recipes.compare(given)
+def test_restarts_share_the_steps(panel, tiny_model, tmp_path):
+    given = Namespace(photos=tmp_path, steps=2, published_steps=None, batch_size=4, seed=1)
+    with pytest.raises(InputError, match="steps: expected at least the 3 restarts, got 2"):
+        recipes.attack("arcinvert/weights", panel, given, tmp_path, Attacker(tiny_model, device="cpu"))
+
+
+def test_without_steps_our_recipe_takes_its_own(panel, tiny_model, tmp_path):
+    attacker = Attacker(tiny_model, device="cpu")
+    given = Namespace(photos=tmp_path, steps=None, published_steps=None, batch_size=4, seed=1)
+    settings = {"knowledge": "weights", "seed": 1, "batch_size": 4}
+    kept(tmp_path / "arcinvert-weights", panel, attacker, settings)
+    images, _ = recipes.attack("arcinvert/weights", panel, given, tmp_path, attacker)
+    assert np.array_equal(images, panel.first)
 
 
 def test_the_table_has_every_column_and_recipe(panel):

@@ -51,6 +51,8 @@ class Initialisation(ABC):
     near: ClassVar[bool] = False
     #: Restarts that suit it; None leaves them to the parametrisation.
     restarts: ClassVar[int | None] = None
+    #: Steps of each of several restarts, after which the best alone goes on; None makes them whole.
+    restart_steps: ClassVar[int | None] = None
     #: Optimiser steps that are needed once for each attacked network.
     preparation_steps: ClassVar[int] = 0
 

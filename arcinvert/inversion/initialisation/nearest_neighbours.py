@@ -14,6 +14,8 @@ class NearestNeighbourFaces(Initialisation):
     near = True
     # Now and then a restart ends at another face, and the network's own similarity shows which one did.
     restarts = len(NEAREST)
+    # After so few steps it already shows: benchmarks/ablation.py compares them with whole restarts.
+    restart_steps = 10
 
     @classmethod
     def missing(cls, knowledge: Knowledge, name: str) -> str | None:

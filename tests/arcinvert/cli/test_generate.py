@@ -132,6 +132,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
         "regression_blend": 0.0,
         "skin_tone": False,
         "restarts": 2,
+        "restart_steps": 1,
         "flip": False,
         "shift": 1,
         "wrap": True,

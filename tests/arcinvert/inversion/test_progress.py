@@ -62,6 +62,7 @@ def subjects(attacker: Attacker) -> list[Subject]:
     [
         ({"steps": 4}, 4),
         ({"steps": 4, "restarts": 3}, 12),
+        ({"steps": 4, "restarts": 3, "restart_steps": 1}, 6),
         ({"steps": 5, "low_resolution": 0.4}, 5),
         ({"steps": 5, "low_resolution": 0.4, "restarts": 2}, 10),
         # Three steps find the mean face of the network.
