@@ -148,7 +148,8 @@ def figures_of(
         reference: The same of the network without a defence; None returns the figures themselves.
     """
     names = sorted(accepted[0])
-    tar = np.mean([[one[name] for name in names] for one in accepted], axis=0)
+    accepted_shares = np.mean([[one[name] for name in names] for one in accepted], axis=0)
+    tar = estimate(accepted_shares, names, shares=True)
     shares = {fmr: accepted_samples(results, fmr) for fmr in SAR_FMRS}
     people = np.tile(np.arange(len(results[0]["samples"])), len(results))
     sars = {fmr: estimate(one.ravel(), people) for fmr, one in shares.items()}
@@ -156,14 +157,15 @@ def figures_of(
     above = of_samples(results, "type_2") - floor
     if reference is not None:
         theirs, their_accepted = reference
-        tar = tar - np.mean([[one[name] for name in names] for one in their_accepted], axis=0)
+        their_shares = np.mean([[one[name] for name in names] for one in their_accepted], axis=0)
+        tar = estimate(accepted_shares - their_shares, names)
         sars = {
             fmr: estimate_share_difference(one.mean(0), accepted_samples(theirs, fmr).mean(0))
             for fmr, one in shares.items()
         }
         above = above - (of_samples(theirs, "type_2") - of_samples(theirs, "floor_type_2"))
     return {
-        f"TAR at FMR {TAR_FMR:g}": estimate(tar, names),
+        f"TAR at FMR {TAR_FMR:g}": tar,
         **{f"SAR at FMR {fmr}": one for fmr, one in sars.items()},
         "gap closed": estimate_ratio(above, ceiling - floor),
     }

@@ -56,7 +56,6 @@ def identify_among(
     distractors: Iterable[Array],
     *,
     sizes: Sequence[int] | None = None,
-    seed: int = 0,
 ) -> DistractorCurve:
     """Return the rank-one rate of every ordered pair of images of one person among distractors.
 
@@ -65,7 +64,6 @@ def identify_among(
         labels: Shape (images,), identities.
         distractors: Blocks of shape (n, dim), unit norm, of other people; one block at a time is in memory.
         sizes: Numbers of distractors; None takes the powers of ten up to all of them, and all.
-        seed: Seed of the bootstrap.
 
     Raises:
         InputError: If no identity has two images, there are fewer distractors than a size, or an embedding is
@@ -106,7 +104,7 @@ def identify_among(
         )
     people = labels[probe]
     rates = tuple(
-        estimate(identified_share(better, total, size), people, pooled=True, seed=seed) for size in sizes
+        estimate(identified_share(better, total, size), people, pooled=True, shares=True) for size in sizes
     )
     return DistractorCurve(tuple(sizes), rates, len(probe), len(np.unique(people)), total)
 

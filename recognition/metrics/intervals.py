@@ -53,7 +53,9 @@ class Estimate:
     comparisons: int
 
 
-def estimate(values: ArrayLike, identities: Identities, *, pooled: bool = False, seed: int = 0) -> Estimate:
+def estimate(
+    values: ArrayLike, identities: Identities, *, pooled: bool = False, shares: bool = False, seed: int = 0
+) -> Estimate:
     """Return the mean of the identities' means with its interval.
 
     Args:
@@ -62,6 +64,8 @@ def estimate(values: ArrayLike, identities: Identities, *, pooled: bool = False,
         identities: Shape (comparisons,), the identity of each value.
         pooled: If true, every comparison counts alike rather than every identity: the mean is that of all
             values.
+        shares: Whether numbers from 0 to 1 are shares, of trials that were averaged before; they have the
+            interval of a share too, which does not shrink to nothing where all of them are 0 or 1.
         seed: Seed of the bootstrap; shares need none.
 
     Raises:
@@ -74,7 +78,7 @@ def estimate(values: ArrayLike, identities: Identities, *, pooled: bool = False,
     counts = np.unique(np.asarray(identities), return_counts=True)[1].astype(np.float64)
     weights = counts if pooled else np.ones(len(means))
     value = float(weights @ means / weights.sum())
-    if array.dtype == bool:
+    if shares or array.dtype == bool:
         lows, highs = share_intervals(means[:, None], counts, weights)
         low, high = float(lows[0]), float(highs[0])
     else:

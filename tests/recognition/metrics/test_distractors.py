@@ -49,6 +49,15 @@ def test_the_rate_is_the_mean_over_all_galleries(monkeypatch, block):
         assert rate.identities == 3
 
 
+def test_people_who_are_all_identified_leave_an_interval():
+    faces = np.eye(12, dtype=np.float32)
+    twice, people = np.repeat(faces[:8], 2, axis=0), np.repeat(np.arange(8), 2)
+    (rate,) = identify_among(twice, people, [faces[8:]], sizes=[4]).rates
+    # Of eight people; both pairs of a person count as more than one and as fewer than two of other people.
+    assert rate.value == rate.high == 1.0
+    assert 0.63 < rate.low < 0.80
+
+
 def test_the_share_is_exact_of_millions():
     """By hand: of M distractors one is better; it is in a gallery of N with probability N / M."""
     total = 10_000_000

@@ -77,6 +77,11 @@ def test_shares_are_exact_and_numbers_are_not_shares():
     assert (found.low, found.high) == (pytest.approx(0.794, abs=5e-4), 1.0)
     assert estimate([False] * 100, range(100)).high == pytest.approx(0.0362, abs=5e-4)
     assert estimate([True] + [False] * 99, range(100)).high == pytest.approx(0.0545, abs=5e-4)
+    # Shares that were averaged before, one of each person.
+    averaged = estimate([1.0] * 16, range(16), shares=True)
+    assert (averaged.low, averaged.high) == (pytest.approx(0.794, abs=5e-4), 1.0)
+    half, whole = estimate([0.5] * 16, range(16), shares=True), estimate([True, False] * 8, range(16))
+    assert (half.low, half.high) == pytest.approx((whole.low, whole.high))
     # A difference of 0 in everybody says nothing of a binomial bound.
     difference = estimate([0.0] * 20, range(20))
     assert (difference.low, difference.high) == (0.0, 0.0)
