@@ -138,6 +138,15 @@ class AuditInputs:
         """The row of each identity of the database."""
         return {} if self.table is None else {name: row for row, name in enumerate(self.table.identities)}
 
+    def check_variants(self) -> None:
+        """Check that the variants can be attacked, for a preview; an audit loads them for its fingerprint.
+
+        Raises:
+            InputError: If one cannot be.
+        """
+        for model in self.options.variant_models().values():
+            load_attack(self.options, model)
+
     def fingerprint(self) -> dict[str, Any]:
         """Return everything that decides the work on disk, as JSON."""
         # The content of files counts, and not where they are.

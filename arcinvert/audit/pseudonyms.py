@@ -1,6 +1,7 @@
 """Names stay out of the report: salted hashes, and the key file that resolves them."""
 
 import hashlib
+import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,6 +72,21 @@ class Pseudonyms:
         with atomic_path(self.path, mode=0o600) as temporary:
             content = {"salt": self._salt, "names": dict(sorted(self._names.items()))}
             temporary.write_text(json_text(content), encoding="utf-8")
+
+
+def check_key_file(path: Path) -> None:
+    """Check that a file can be the key file of an audit, without making it.
+
+    Raises:
+        InputError: If it is something else, or its folder cannot be written.
+    """
+    if path.exists():
+        _read(path)
+        return
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        reason = "no permission" if folder.is_dir() else f"{printable(folder)} is no folder"
+        raise InputError(f"{printable(path)}: cannot be written ({reason}); name another --key-file")
 
 
 def _read(path: Path) -> tuple[str, dict[str, str]]:

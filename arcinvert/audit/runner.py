@@ -18,7 +18,7 @@ from arcinvert.audit.pictures import choose_pictures
 from arcinvert.audit.pipeline import Pipeline
 from arcinvert.audit.plan import AuditPlan, affordable_people, plan_audit, total_steps
 from arcinvert.audit.progress import Progress, StepCounter
-from arcinvert.audit.pseudonyms import Pseudonyms
+from arcinvert.audit.pseudonyms import Pseudonyms, check_key_file
 from arcinvert.audit.report import write_audit
 from arcinvert.audit.shards import checked_shards, other_shards, shard_folder
 from arcinvert.audit.subgroups import read_groups
@@ -62,10 +62,12 @@ def run_audit(
     """
     inputs = open_inputs(options)
     with _report_folder(out) as folder:
+        # Before the work has a folder: what cannot be used leaves none behind.
+        keys = Pseudonyms(_key_file(options, folder))
         cache = Cache(work_folder(folder), inputs.fingerprint())
         _log_changes(cache)
         pipeline = Pipeline(inputs, cache, StepCounter(progress), workers=workers)
-        result = _carry_out(pipeline, folder)
+        result = _carry_out(pipeline, folder, keys)
         if not keep_work:
             cache.remove()
     return result
@@ -134,9 +136,10 @@ def merge_shards(options: AuditOptions, out: Path, *, keep_work: bool = False) -
     plan = inputs.fingerprint()
     with _report_folder(out) as folder:
         shards = checked_shards(folder, plan)
+        keys = Pseudonyms(_key_file(options, folder))
         cache = Cache(work_folder(folder), plan, lambda: shards)
         result = _carry_out(
-            Pipeline(inputs, cache, StepCounter(lambda done, steps: None), merging=True), folder
+            Pipeline(inputs, cache, StepCounter(lambda done, steps: None), merging=True), folder, keys
         )
         if not keep_work:
             for one in (cache, *(Cache(shard, read_plan(shard)) for shard in shards)):
@@ -195,9 +198,12 @@ def key_file(out: Path) -> Path:
     return out.with_name(safe_name(out.name, "-key.json"))
 
 
-def _carry_out(pipeline: Pipeline, out: Path) -> dict[str, Any]:
+def _key_file(options: AuditOptions, out: Path) -> Path:
+    return options.key_file or key_file(out)
+
+
+def _carry_out(pipeline: Pipeline, out: Path, keys: Pseudonyms) -> dict[str, Any]:
     inputs = pipeline.inputs
-    keys = Pseudonyms(inputs.options.key_file or key_file(out))
     people = _people(pipeline)
     cohort = inputs.sample_cohort(people)
     calibration = pipeline.calibrate(cohort)
@@ -226,12 +232,13 @@ def _carry_out(pipeline: Pipeline, out: Path) -> dict[str, Any]:
 
 
 def preview_audit(
-    options: AuditOptions, *, workers: Workers | None = None, shard: Shard | None = None
+    options: AuditOptions, out: Path, *, workers: Workers | None = None, shard: Shard | None = None
 ) -> AuditPlan:
     """Return what an audit would do, by the measured speed of its attack; nothing is written.
 
     Args:
         options: Everything that decides the audit.
+        out: The report's folder, which the key file is beside where none is named.
         workers: Where the work would be done, opened; None is this process.
         shard: The part of the work; None is all of it.
 
@@ -239,6 +246,8 @@ def preview_audit(
         InputError: If something given cannot be used.
     """
     inputs = open_inputs(options)
+    check_key_file(_key_file(options, Path(os.path.realpath(out))))
+    inputs.check_variants()
     return plan_audit(inputs, inputs.attack.seconds_per_step(), workers or InProcess(), shard or Shard())
 
 

@@ -190,7 +190,7 @@ def _carry_out(options: AuditOptions, given: argparse.Namespace) -> int:
 def _preview(options: AuditOptions, out: Path, workers: "Workers", shard: Shard | None) -> int:
     from arcinvert.audit.runner import preview_audit
 
-    print("\n".join(preview_audit(options, workers=workers, shard=shard).lines(out)))
+    print("\n".join(preview_audit(options, out, workers=workers, shard=shard).lines(out)))
     return 0
 
 

@@ -234,9 +234,35 @@ def test_the_attacked_network_is_no_judge(options: AuditOptions, tmp_path: Path)
 
 
 def test_a_dry_run_writes_nothing(options: AuditOptions, tmp_path: Path) -> None:
-    lines = "\n".join(preview_audit(options).lines(tmp_path / "out"))
+    lines = "\n".join(preview_audit(options, tmp_path / "out").lines(tmp_path / "out"))
     assert "templates of 6 identities, 1 reconstruction each, 3 steps" in lines
     assert "Time: about" in lines
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("folder", "expected a key file of an audit"),
+        ("photo.png", "expected a key file of an audit"),
+        ("photo.png/key.json", "cannot be written"),
+    ],
+)
+def test_an_audit_and_its_dry_run_refuse_a_key_file_before_any_work(
+    key: str, reason: str, options: AuditOptions, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "photo.png").write_bytes(b"no key")
+    named = replace(options, key_file=tmp_path / key)
+    for refused in (preview_audit, run_audit):
+        with pytest.raises(InputError, match=reason):
+            refused(named, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "photo.png"]
+
+
+def test_a_dry_run_loads_the_variants(options: AuditOptions, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere.safetensors"):
+        preview_audit(replace(options, variants=(f"smooth={tmp_path}/nowhere.safetensors",)), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 

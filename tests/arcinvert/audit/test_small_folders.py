@@ -83,7 +83,7 @@ def test_a_judge_without_shipped_thresholds_keeps_half_outside(
     assert cohort is not None
     assert len(cohort.attacked) == 8
     assert len({name for _, name in cohort.calibration}) == 8
-    lines = preview_audit(fitted).lines(tmp_path)
+    lines = preview_audit(fitted, tmp_path).lines(tmp_path)
     assert any(line.startswith("Half of the 16 people are attacked") for line in lines)
 
 

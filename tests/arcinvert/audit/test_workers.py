@@ -121,10 +121,11 @@ def test_a_plan_counts_workers_and_parts(
     several: AuditOptions, two_workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: 60.0)
-    one, two = preview_audit(several), preview_audit(several, workers=two_workers)
+    one = preview_audit(several, tmp_path)
+    two = preview_audit(several, tmp_path, workers=two_workers)
     assert two.seconds == one.seconds / 2
     assert "Computed by: 2 processes of 1 thread each" in two.lines(tmp_path)
     assert not any(line.startswith("Computed by") for line in one.lines(tmp_path))
-    part = preview_audit(several, shard=Shard(0, 3))
+    part = preview_audit(several, tmp_path, shard=Shard(0, 3))
     assert part.spread == "part 0 of 3"
     assert part.seconds < one.seconds / 2
