@@ -261,8 +261,9 @@ def test_an_audit_and_its_dry_run_refuse_a_key_file_before_any_work(
 
 
 def test_a_dry_run_loads_the_variants(options: AuditOptions, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere.safetensors"):
-        preview_audit(replace(options, variants=(f"smooth={tmp_path}/nowhere.safetensors",)), tmp_path / "out")
+    variants = (f"smooth={tmp_path}/nowhere.safetensors",)
+    with pytest.raises(InputError, match=r"nowhere\.safetensors"):
+        preview_audit(replace(options, variants=variants), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
