@@ -28,11 +28,6 @@ def _recipe(name: RecipeName) -> Variant:
 VARIANTS = (
     _recipe("arcinvert"),
     Variant(
-        "without BatchNorm statistics",
-        "as arcinvert, without the statistics that the network's BatchNorm layers keep",
-        {"penalty": {"bn": 0}},
-    ),
-    Variant(
         "weights only",
         "as arcinvert, without any public faces, from noise",
         {"knowledge": "weights", "initialisation": "noise", "restarts": 1},

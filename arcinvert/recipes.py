@@ -94,7 +94,7 @@ _PENALTIES = {
     "colour-tv": Setting(None, _BY_PARAMETRISATION),
     "pca-prior": Setting(0.3, _TUNED),
     "code-prior": Setting(0.1, "a tenth of the loss at offsets of one standard deviation; not tuned"),
-    "bn": Setting(1.0, f"{_TUNED}; its scale does not depend on a layer's size"),
+    "bn": Setting(None, _BY_PARAMETRISATION),
 }
 _LOSSES: dict[TargetKind, Setting] = {
     "class": Setting("arcface", "the loss that trained the class"),

@@ -291,9 +291,10 @@ def _penalties(
 def _weight(name: str, weight: float | None, parametrisation: type[Parametrisation]) -> float:
     if weight is not None:
         return weight
-    if name not in parametrisation.penalty_weights:
+    of_parametrisation = {**Parametrisation.penalty_weights, **parametrisation.penalty_weights}
+    if name not in of_parametrisation:
         raise InputError(f"penalty {name}: expected a weight, got none")
-    return parametrisation.penalty_weights[name]
+    return of_parametrisation[name]
 
 
 def _factor(penalty: type[Penalty], parametrisation: type[Parametrisation]) -> float:

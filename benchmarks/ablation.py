@@ -53,7 +53,7 @@ def _instead_of_bn(name: str) -> dict[str, Any]:
 
 #: Changes of the default recipe; those that change nothing are no rows.
 CHANGES: dict[str, dict[str, Any]] = {
-    "bn=off": {"penalty": {"bn": 0.0}},
+    "bn=1": {"penalty": {"bn": 1.0}},
     **{f"bn={name.removeprefix('bn-')}": _instead_of_bn(name) for name in OTHER_STATISTICS},
     **{
         f"{option}={name}": {option: name}
@@ -94,7 +94,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "colour-tv": {"penalty": {"colour-tv": _PIXELS.penalty_weights["colour-tv"]}},
     "flip": {"flip": True},
     "shift2": {"shift": 2},
-    "bn": {"penalty": {"bn": RECIPE["penalty"]["bn"]}},
+    "bn": {"penalty": {"bn": _PIXELS.penalty_weights["bn"]}},
     "bn-per-position": _instead_of_bn("bn-per-position"),
     "nearest-neighbours": {"initialisation": "nearest-neighbours"},
     "face-pca": {"parametrisation": "face-pca"},

@@ -39,7 +39,7 @@ class CompareTab:
         self._times = StepTimes()
         gr.HTML(
             note(
-                "One target, five recipes, and the same work for each. They differ in what they know besides "
+                "One target, four recipes, and the same work for each. They differ in what they know besides "
                 "the network's weights. Without statistics of faces or public faces, an attack finds noise "
                 "that the network takes for the person. The two published recipes were made for many more "
                 "passes."
@@ -63,7 +63,7 @@ class CompareTab:
             with gr.Column(elem_classes="ai-results"):
                 self._films = gr.HTML(elem_id="side-by-side")
                 self._verdicts = gr.HTML()
-                gr.HTML(details("The five recipes", recipe_list(), is_open=True))
+                gr.HTML(details("The four recipes", recipe_list(), is_open=True))
         self._controls.connect(
             self._run,
             [model, target, wanted, photograph, self._work, seed],

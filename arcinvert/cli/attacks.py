@@ -65,7 +65,7 @@ def _shown_defaults() -> dict[str, str]:
         "restarts": "3 with nearest neighbours, pixels or Fourier coefficients, otherwise 1",
         "restart_steps": "10 with nearest neighbours, otherwise all steps",
         "batch_size": f"{values['batch_size']}; on a CUDA device what its memory holds, up to 512",
-        "penalty": ", ".join([*weights, "and colour-tv=1 along the face PCA, otherwise 4"]),
+        "penalty": ", ".join([*weights, "colour-tv=1 along the face PCA, otherwise colour-tv=4 and bn=1"]),
         "knowledge": f"the recipe's, {next(iter(RECIPES['arcinvert'].presets))}",
     }
 

@@ -155,7 +155,7 @@ def test_measured_statistics_belong_to_public_faces(tmp_path: Path) -> None:
         input_names=["x"],
     )
     loaded = load(str(tmp_path / "plain.onnx"))
-    without = Attacker(loaded, device="cpu").plan("template")
+    without = Attacker(loaded, device="cpu").plan("template", parametrisation="pixels")
     assert "bn" not in {penalty.name for penalty in without.penalties}
     (note,) = without.notes
     assert note.startswith("plain is attacked without the penalty bn: ")
@@ -165,7 +165,7 @@ def test_measured_statistics_belong_to_public_faces(tmp_path: Path) -> None:
     assert beside is not None
     save_statistics(beside, measure(loaded, [torch.rand(2, 3, 112, 112)]))
     attacker = Attacker(tmp_path / "plain.onnx", device="cpu")
-    with_statistics = attacker.plan("template")
+    with_statistics = attacker.plan("template", parametrisation="pixels")
     assert "bn" in {penalty.name for penalty in with_statistics.penalties}
     assert with_statistics.knowledge_used["statistics"] == "2 public faces"
     by_weights = attacker.plan("template", knowledge="weights")

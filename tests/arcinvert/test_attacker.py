@@ -197,7 +197,7 @@ def test_any_torch_module_with_its_preprocessing(make: Callable[[], nn.Module]) 
     attacker = Attacker(module, preprocessing=preprocessing, device="cpu", precision="float32")
     size = attacker.recogniser.embedding_size
     template = torch.randn(size)
-    run = attacker.from_embedding(template, steps=3)
+    run = attacker.from_embedding(template, steps=3, penalty={"bn": 1.0})
     assert run.result["attacked"]["name"] == type(module).__name__
     assert run.result["attacked"]["preprocessing"]["channels"] == "BGR"
     assert "bn" in run.result["plan"]["penalties"]
@@ -236,7 +236,8 @@ def test_a_network_without_statistics_is_attacked_without_the_penalty() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 5, 16), nn.Flatten())
     attacker = Attacker(module, preprocessing=Preprocessing(), device="cpu")
     template = torch.randn(attacker.recogniser.embedding_size)
-    run = attacker.from_embedding(template, steps=1)
+    assert attacker.from_embedding(template, steps=1).result["notes"] == []
+    run = attacker.from_embedding(template, steps=1, parametrisation="pixels")
     assert "bn" not in run.result["plan"]["penalties"]
     (note,) = run.result["notes"]
     assert note.startswith("Sequential is attacked without the penalty bn: ")

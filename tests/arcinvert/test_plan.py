@@ -47,8 +47,8 @@ DEFAULT = AttackPlan(
     loss_margin=1.0,
     whiten_centres=True,
     whiten_neighbours=True,
-    # Statistics of activations weigh a tenth along the face PCA.
-    penalties=penalties(tv=2.0, colour_tv=1.0, pca_prior=0.3, bn=0.1),
+    # No statistics of activations along the face PCA.
+    penalties=penalties(tv=2.0, colour_tv=1.0, pca_prior=0.3),
     augmentation=PlannedAugmentation(flip=True, shift=6, scale=0.15, wrap=False, feature_dropout=0.4),
 )
 WEIGHTS = replace(
@@ -233,6 +233,7 @@ def test_what_is_given_wins_and_is_listed_as_a_change() -> None:
         ({"recipe": "paper", "steps": 20_000, "flip": False, "loss": "arcface"}, {}),
         ({"penalty": {"tv": 2.0, "l2": 0, "colour-tv": None}}, {}),
         ({"penalty": {"tv": 2.0, "bn": 0.5}}, {"penalty": {"bn": 0.5}}),
+        # The recipe leaves its weight open too.
         ({"penalty": {"bn": 0}}, {"penalty": {"bn": 0.0}}),
         ({"loss": "cosine"}, {"loss": "cosine"}),
         # The recipe leaves the number of steps open: the parametrisation's own is no change.
@@ -261,17 +262,18 @@ def test_weights_of_penalties() -> None:
 
 
 def test_a_network_without_batch_norm_is_attacked_without_bn() -> None:
-    plain = plan(recogniser=without_batch_norm())
+    plain = plan(recogniser=without_batch_norm(), parametrisation="pixels")
     lacks = f"expected BatchNorm layers with statistics, found none; {CALIBRATE}"
-    assert plain == replace(
+    assert plain.penalties == penalties(tv=2.0, colour_tv=4.0)
+    assert plain.notes == (f"plain is attacked without the penalty bn: {lacks}.",)
+    # Along the face PCA nothing is missed.
+    assert plan(recogniser=without_batch_norm()) == replace(
         DEFAULT,
         loss_scale=64.0,
         # Three centres leave directions of the four without variance.
         whiten_centres=False,
-        penalties=penalties(tv=2.0, colour_tv=1.0, pca_prior=0.3),
-        notes=(f"plain is attacked without the penalty bn: {lacks}.",),
     )
-    assert plan(recogniser=without_batch_norm(), penalty={"bn": 0}).notes == ()
+    assert plan(recogniser=without_batch_norm(), parametrisation="pixels", penalty={"bn": 0}).notes == ()
     for recipe, name in (("paper", "bn-arcface"), ("deepinversion", "bn-deepinversion")):
         published = plan(recogniser=without_batch_norm(), recipe=recipe)
         assert name not in {penalty.name for penalty in published.penalties}
@@ -283,9 +285,9 @@ def test_a_network_without_batch_norm_is_attacked_without_bn() -> None:
 
 def test_measured_statistics_take_the_place_of_batch_norm() -> None:
     knowledge = known(layers=True)
-    measured = plan(recogniser=without_batch_norm(), faces=knowledge)
+    measured = plan(recogniser=without_batch_norm(), faces=knowledge, penalty={"bn": 1.0})
     assert measured.notes == ()
-    assert measured.penalties == DEFAULT.penalties
+    assert measured.penalties == penalties(tv=2.0, colour_tv=1.0, pca_prior=0.3, bn=0.1)
     assert measured.knowledge_used == {
         "mean_face": "made up",
         **PCA,
@@ -294,7 +296,7 @@ def test_measured_statistics_take_the_place_of_batch_norm() -> None:
     weights = plan(recogniser=without_batch_norm(), faces=knowledge, recipe="paper")
     assert (weights.knowledge, weights.knowledge_used, len(weights.notes)) == ("weights", {}, 1)
     # A network's own statistics come first; those of positions are always measured.
-    assert "statistics" not in plan(faces=knowledge).knowledge_used
+    assert "statistics" not in plan(faces=knowledge, penalty={"bn": 1.0}).knowledge_used
     positions = plan(faces=knowledge, penalty={"bn": 0, "bn-per-position": 1.0})
     assert positions.knowledge_used["statistics"] == "60 public faces"
     assert positions.penalties[-1] == PlannedPenalty("bn-per-position", 0.1)

@@ -63,7 +63,7 @@ def test_every_penalty_on_activations_is_tried_in_place_of_bn():
     ]
     assert all(len(names) <= 1 for names in used)
     assert set().union(*used) == {name for name in PENALTIES if name.startswith("bn")}
-    assert rows()["bn=off"].changes == {"penalty": {"bn": 0.0}}
+    assert rows()["bn=1"].changes == {"penalty": {"bn": 1.0}}
     assert set() in used
 
 

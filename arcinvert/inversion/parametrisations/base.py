@@ -29,8 +29,9 @@ class Parametrisation(ABC):
     #: A factor of the weights of penalties on activations.
     activation_penalty_factor: ClassVar[float] = 1.0
     #: Weights of penalties that a recipe leaves to the parametrisation. Coloured fringes are an artefact of
-    #: inversion; the weight was tuned on people that the bundled network was trained on.
-    penalty_weights: ClassVar[Mapping[str, float]] = {"colour-tv": 4.0}
+    #: inversion; the weights were tuned on people that the bundled network was trained on. A subclass names
+    #: those that differ.
+    penalty_weights: ClassVar[Mapping[str, float]] = {"colour-tv": 4.0, "bn": 1.0}
     #: Random augmentation in front of the loss.
     augmentation: ClassVar[AugmentationStrength] = AugmentationStrength()
     #: The same where the initial image already resembles the person; None if it makes no difference.

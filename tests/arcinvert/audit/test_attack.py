@@ -17,6 +17,7 @@ from arcinvert.audit.defences.base import NetworkDefence, TemplateDefence
 from arcinvert.audit.defences.folded_batchnorm import FoldedBatchNorm
 from arcinvert.audit.options import AuditOptions
 from arcinvert.knowledge.first_use import cached_path
+from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from recognition.errors import InputError
 from tests.conftest import TINY_NAMES
@@ -82,7 +83,8 @@ def test_a_defence_of_centres_changes_the_attacked_centres_alone(class_attack: N
     assert np.abs(images[0].astype(int) - images[1]).max() <= 1
 
 
-def test_a_network_defence_changes_what_penalties_use_alone(attack: NetworkAttack) -> None:
+def test_a_network_defence_changes_what_penalties_use_alone(options: AuditOptions) -> None:
+    attack = load_attack(replace(options, attack=AttackOptions(penalty={"bn": 1.0})))
     defence = FoldedBatchNorm()
     images = torch.rand(3, 3, 112, 112, generator=torch.Generator().manual_seed(0))
     hardened = defence.harden(attack.recogniser)

@@ -34,8 +34,12 @@ def test_what_is_not_given_is_left_to_the_recipe(command: tuple[str, ...]) -> No
 def test_the_help_states_the_defaults_that_depend_on_the_image() -> None:
     shown = attacks._shown_defaults()
     assert shown["steps"] == f"{FacePCA.steps} along the face PCA, otherwise {Parametrisation.steps}"
-    of_pca, otherwise = (one.penalty_weights["colour-tv"] for one in (FacePCA, Parametrisation))
-    assert shown["penalty"].endswith(f"colour-tv={of_pca:g} along the face PCA, otherwise {otherwise:g}")
+    of_pca, otherwise = FacePCA.penalty_weights, Parametrisation.penalty_weights
+    assert of_pca["bn"] == 0
+    assert shown["penalty"].endswith(
+        f"colour-tv={of_pca['colour-tv']:g} along the face PCA, otherwise "
+        f"colour-tv={otherwise['colour-tv']:g} and bn={otherwise['bn']:g}"
+    )
 
 
 def interrupt_in(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:

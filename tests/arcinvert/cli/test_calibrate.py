@@ -44,7 +44,9 @@ def test_a_network_without_statistics_is_calibrated_and_attacked(
         dynamic_axes={"x": {0: "n"}},
     )
     np.save(work / "template.npy", np.ones(5))
-    attack = ["from-embedding", "template.npy", "--model", "folded.onnx", "--steps", "2", "--out"]
+    attack = ["from-embedding", "template.npy", "--model", "folded.onnx", "--steps", "2"]
+    # Without face PCA the penalty is part of the recipe.
+    attack += ["--parametrisation", "pixels", "--out"]
     assert run(*attack, "first") == 0
     note = next(line for line in capsys.readouterr().out.splitlines() if "without the penalty bn" in line)
     assert note.startswith("folded is attacked without the penalty bn: ")

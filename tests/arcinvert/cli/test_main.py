@@ -172,7 +172,7 @@ def test_help(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> N
     if command:
         words = " ".join(printed.split())
         assert "the optimiser steps of each image" in words
-        assert "(default: tv=2, pca-prior=0.3, code-prior=0.1, bn=1, and colour-tv=1 along the" in words
+        assert "(default: tv=2, pca-prior=0.3, code-prior=0.1, colour-tv=1 along the" in words
         assert "(default: arcface for a class, cosine for a template)" in words
 
 
