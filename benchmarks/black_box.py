@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=2048, help="the public faces (default: %(default)s)")
     parser.add_argument("--threshold", type=float, default=0.3, help="the target's (default: %(default)s)")
     parser.add_argument("--refine", type=int, default=0, help="queries of CMA-ES (default: %(default)s)")
-    parser.add_argument("--steps", type=int, help="steps of each restart (default: the recipe's)")
+    parser.add_argument("--steps", type=int, help="steps of each image (default: the recipe's)")
     parser.add_argument("--restarts", type=int, help="restarts (default: the recipe's)")
     parser.add_argument("--server", action="store_true", help="add the row of a server with limits")
     parser.add_argument("--white-box", action="store_true", help="add the row of an attack by the weights")
