@@ -288,7 +288,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=PAIRS, help="the number of pairs (default: %(default)s)")
     parser.add_argument("--whole", action="store_true", help="take all pairs")
     parser.add_argument("--seed", type=int, default=0, help="the seed of draw and attacks (default: 0)")
-    parser.add_argument("--steps", type=int, help="the steps of each restart (default: the recipe's)")
+    parser.add_argument("--steps", type=int, help="the steps of each image (default: the recipe's)")
     parser.add_argument("--restarts", type=int, help="the number of restarts (default: the recipe's)")
     parser.add_argument("--initialisation", help="the initialisation (default: the recipe's)")
     parser.add_argument("--batch-size", type=int, help="the images attacked together (default: the recipe's)")

@@ -222,7 +222,7 @@ def main() -> None:
     parser.add_argument("--model", default=BUNDLED, help="the network to attack (default: %(default)s)")
     parser.add_argument("--people", type=int, default=48, help="the number of people (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="the seed of draw and attacks (default: 0)")
-    parser.add_argument("--steps", type=int, help="the steps of each restart (default: the recipe's)")
+    parser.add_argument("--steps", type=int, help="the steps of each image (default: the recipe's)")
     parser.add_argument(
         "--out",
         type=Path,
