@@ -13,7 +13,6 @@ from arcinvert import Attacker, InputError
 from arcinvert.inversion.parametrisations.face_pca import FacePCA
 from arcinvert.knowledge.decoder_file import find_decoder, save_decoder
 from arcinvert.knowledge.measure import measure
-from arcinvert.knowledge.nearest_neighbours import NEAREST
 from arcinvert.knowledge.regression import FACES_PER_DIMENSION
 from arcinvert.knowledge.statistics_file import default_path, find_statistics, save_statistics
 from recognition.images import resized, to_tensor, to_uint8
@@ -72,7 +71,7 @@ def test_neighbours_are_the_initial_image_where_they_were_measured(
     }
     assert near.result["plan"]["augmentation"] != mean.result["plan"]["augmentation"]
     plan = with_faces.plan("class")
-    assert (plan.steps, plan.restarts) == (FacePCA.steps, len(NEAREST))
+    assert (plan.steps, plan.restarts) == (FacePCA.steps, 1)
 
 
 def test_an_initialisation_that_nobody_measured_is_refused(attacker: Attacker) -> None:

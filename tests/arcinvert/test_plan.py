@@ -165,14 +165,12 @@ def test_skin_tone_needs_enough_neighbours(monkeypatch: pytest.MonkeyPatch) -> N
     assert not plan("template", faces=few, recipe="paper").skin_tone
 
 
-def test_with_nearest_neighbours_there_are_three_restarts_and_weaker_augmentation() -> None:
+def test_with_nearest_neighbours_augmentation_is_weaker() -> None:
     knowledge = known(neighbours=True, regression=True)
     near = PlannedAugmentation(flip=True, shift=4, scale=0.1, wrap=False, feature_dropout=0.0)
     expected = replace(
         DEFAULT,
         knowledge_used={"nearest_neighbours": "60 public faces", "regression": "60 public faces"} | PCA,
-        restarts=3,
-        restart_steps=10,
         initialisation="nearest-neighbours",
         regression_blend=0.5,
         augmentation=near,
@@ -208,7 +206,7 @@ def test_a_parametrisation_has_its_own_length_and_augmentation() -> None:
     # Neither noise nor Fourier coefficients are made of faces.
     assert (fourier.knowledge, fourier.knowledge_used) == ("weights", {})
     near = plan(parametrisation="pixels", faces=known(neighbours=True))
-    assert (near.restarts, near.augmentation) == (3, WEIGHTS.augmentation)
+    assert (near.restarts, near.augmentation) == (1, WEIGHTS.augmentation)
 
 
 def test_what_is_given_wins_and_is_listed_as_a_change() -> None:
@@ -336,13 +334,13 @@ def test_a_plan_knows_its_steps_and_stages() -> None:
 
 
 def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() -> None:
-    short = plan(faces=known(neighbours=True), low_resolution=0.5, average=0.1)
+    short = plan(faces=known(neighbours=True), restarts=3, low_resolution=0.5, average=0.1)
     assert (short.steps, short.restarts, short.restart_steps, short.steps_per_batch) == (50, 3, 10, 70)
     assert [(stage.steps, stage.low_resolution) for stage in short.stages] == [(5, True), (5, False)]
     assert [(stage.steps, stage.low_resolution) for stage in short.last_stages] == [(40, False)]
 
     def length(**options: Any) -> tuple[int, int, int]:
-        found = plan(faces=known(neighbours=True), **options)
+        found = plan(faces=known(neighbours=True), **{"restarts": 3, **options})
         return found.restart_steps, found.steps_per_batch, len(found.last_stages)
 
     assert length(restart_steps=20) == (20, 90, 1)
@@ -367,11 +365,13 @@ def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() 
     ],
 )
 def test_steps_within_a_number_of_passes(options: dict[str, Any], work: int, steps: int) -> None:
-    knowledge = known(neighbours=True)
-    assert plan(faces=knowledge, **options).steps_within(work) == steps
+    def made(**more: Any) -> AttackPlan:
+        return plan(faces=known(neighbours=True), **{"restarts": 3, **options, **more})
+
+    assert made().steps_within(work) == steps
     if steps:
-        assert plan(faces=knowledge, **options | {"steps": steps}).steps_per_batch <= work
-        assert plan(faces=knowledge, **options | {"steps": steps + 1}).steps_per_batch > work
+        assert made(steps=steps).steps_per_batch <= work
+        assert made(steps=steps + 1).steps_per_batch > work
 
 
 def test_plans_are_frozen_and_do_not_share_what_they_are_made_of() -> None:

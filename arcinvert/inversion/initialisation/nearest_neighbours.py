@@ -12,9 +12,8 @@ class NearestNeighbourFaces(Initialisation):
     """The mean of the nearest public faces; each restart averages another number of them."""
 
     near = True
-    # Now and then a restart ends at another face, and the network's own similarity shows which one did.
-    restarts = len(NEAREST)
-    # After so few steps it already shows: benchmarks/ablation.py compares them with whole restarts.
+    # More restarts gain nothing that 64 people show (benchmarks/ablation.py).
+    restarts = 1
     restart_steps = 10
 
     @classmethod
