@@ -5,8 +5,9 @@
 
 Statistics of the folded network are measured on photographs of people that the bundled network was trained
 on; attacked are 16 held-out people, as in benchmarks/first_run.py. Both networks are attacked alike, with
-seed 0, by pixels from the mean face, where the statistics are part of the recipe. The row without any statistics is the folded network attacked without the penalty bn. SAR is the share
-of accepted reconstructions, FMR the judge's false match rate.
+seed 0, by pixels from the mean face, where the statistics are part of the recipe. The row without any
+statistics is the folded network attacked without the penalty bn. SAR is the share of accepted
+reconstructions, FMR the judge's false match rate.
 """
 
 import argparse

@@ -36,7 +36,8 @@ def add_parser(commands: Any) -> None:
         "--on-unreadable",
         default="skip",
         choices=get_args(OnUnreadable),
-        help="What happens where a face cannot be read: it is left out and listed, or nothing is written",
+        help="What happens where a face cannot be read: it is left out and listed, or the conversion ends "
+        "with an error",
     )
     parser.set_defaults(run=_run)
 

@@ -134,6 +134,8 @@ def _identification(options: argparse.Namespace) -> int:
 
 
 def _angles(options: argparse.Namespace) -> int:
+    import numpy as np
+
     from recognition.loading import load
     from recognition.metrics.angles import describe_angles, measure_angles
     from recognition.metrics.evaluate import embed_identities
@@ -144,11 +146,14 @@ def _angles(options: argparse.Namespace) -> int:
         # Only identities of the training have a class centre.
         only = frozenset(recogniser.class_names)
     embedded = embed_identities(recogniser, options.data, only=only, device=options.device, flip=options.flip)
+    # Identities without a face that could be read have no angle.
+    present, labels = np.unique(embedded.labels, return_inverse=True)
+    names = [embedded.names[index] for index in present]
     centres = None
     if options.all and recogniser.centres is not None and recogniser.class_names is not None:
         index_of = {name: index for index, name in enumerate(recogniser.class_names)}
-        centres = recogniser.centres[[index_of[name] for name in embedded.names]].cpu().numpy()
-    print(json.dumps(describe_angles(measure_angles(embedded.embeddings, embedded.labels, centres))))
+        centres = recogniser.centres[[index_of[name] for name in names]].cpu().numpy()
+    print(json.dumps(describe_angles(measure_angles(embedded.embeddings, labels, centres))))
     return report_left_out(embedded.left_out, strict=options.strict)
 
 

@@ -162,9 +162,12 @@ def _check_threshold(options: argparse.Namespace) -> None:
 def _threshold(options: argparse.Namespace, compared: "Comparisons") -> float:
     """Return the threshold that the options give, or that of their false match rate."""
     from recognition.metrics.pair_lists import verify_pairs
+    from recognition.metrics.thresholds import require_people
 
     if options.threshold is not None:
         return float(options.threshold)
+    if compared.names is not None:
+        require_people(options.fmr, len(compared.names))
     return verify_pairs(compared.similarities, compared.pairs, fmrs=(options.fmr,)).points[0].threshold
 
 

@@ -105,13 +105,13 @@ class RecordFile:
         if kind != WHOLE:
             record = self.read_from(file, number)
             return record.labels if record.image else None
-        data = file.read(min(length, HEADER.size + 4 * 8))
+        data = file.read(min(length, HEADER.size))
         if len(data) < HEADER.size:
             raise _damaged(name, "a header that is cut off")
         count = HEADER.unpack_from(data)[0]
         if length <= HEADER.size + 4 * count:
             return None
-        return _unpack(data, name).labels
+        return _unpack(data + file.read(4 * count), name).labels
 
     def _name(self, number: int) -> str:
         return f"{self.path}, record {number}"

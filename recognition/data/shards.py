@@ -41,11 +41,13 @@ class _Face:
     Args:
         name: The name without an ending.
         offset: Where the image begins, in bytes; None before its member.
+        is_part: Whether that image's name has a further ending, as the mask's in `1.mask.png`.
         identity: Its identity; None before its member.
     """
 
     name: str
     offset: int | None = None
+    is_part: bool = False
     identity: str | None = None
 
 
@@ -152,8 +154,10 @@ def _faces(shard: Path) -> Iterator[tuple[int, str]]:
                         if face.offset is not None:
                             yield face.offset, _identity_of(face, shard)
                         face = _Face(name)
-                    if f".{ending.rpartition('.')[2].lower()}" in SUFFIXES:
-                        face.offset = member.offset_data
+                    first, _, last = ending.lower().rpartition(".")
+                    if f".{last}" in SUFFIXES and (face.offset is None or (face.is_part and not first)):
+                        # Of several images of a sample, as masks are, the one without a further ending is it.
+                        face.offset, face.is_part = member.offset_data, bool(first)
                     elif ending in ("cls", "json"):
                         text = _text(archive, member, shard)
                         face.identity = text.strip() if ending == "cls" else _field(text, face, shard)

@@ -156,7 +156,7 @@ def write_shards(folder: Path, identities: Identities, *, faces: int = _SHARD) -
         ):
             for name, image in chain(part, islice(rows, faces - 1)):
                 # The names of all faces are different, and those of one face follow each other.
-                for ending, content in ((suffix_of(image), image), (".cls", name.encode("utf-8", "replace"))):
+                for ending, content in ((suffix_of(image), image), (".cls", _text_of(name).encode())):
                     member = tarfile.TarInfo(f"{count:09d}{ending}")
                     member.size = len(content)
                     archive.addfile(member, BytesIO(content))
@@ -203,11 +203,16 @@ def write_parquet(path: Path, identities: Identities) -> int:
                 )
             columns = [
                 [{"bytes": data, "path": None} for _, data in part],
-                [name.encode("utf-8", "replace").decode() for name, _ in part],
+                [_text_of(name) for name, _ in part],
             ]
             file.write_table(pyarrow.table(columns, schema=schema))
             count += len(part)
     return count
+
+
+def _text_of(name: str) -> str:
+    """Return a name as text; bytes that are no UTF-8 become escapes, so that names that differ still do."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def write_folders(folder: Path, identities: Identities) -> int:

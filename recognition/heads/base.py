@@ -29,7 +29,7 @@ class Head(nn.Module, ABC):
     #: Additive angular margin in radians, of heads that have one. It is saved with the network, so that an
     #: attack can use the loss that the network was trained with.
     angular_margin = 0.0
-    #: Whether it has one unit-norm centre per class, which another network can provide and ranks can divide.
+    #: Whether it has one unit-norm centre per class, which another network can provide.
     one_centre_per_class = False
     #: Share of each label's weight that is spread over all classes. Negative values push embeddings away from
     #: the other classes, which makes a network harder to invert. Source: Struppek et al., arXiv:2310.06549.
@@ -122,6 +122,8 @@ class CosineHead(Head):
     """
 
     one_centre_per_class = True
+    #: Whether the logits are the cosines times `scale`, without another factor of each embedding's own.
+    has_fixed_scale = True
 
     def __init__(self, embedding_size: int, classes: int, *, scale: float = 64.0) -> None:
         super().__init__(embedding_size, classes)

@@ -144,6 +144,8 @@ class ASoftmaxHead(CosineHead):
         (lambda_min 5, base 1000, gamma 0.12, power 1).
     """
 
+    has_fixed_scale = False
+
     def __init__(
         self, embedding_size: int, classes: int, *, margin: float = 4.0, annealing: float = 5.0
     ) -> None:

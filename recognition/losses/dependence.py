@@ -63,6 +63,9 @@ class DependenceLoss(AuxiliaryLoss):
             centres: Not used.
             images: Shape (batch, channels, height, width).
         """
+        if len(embeddings) < 2:
+            # Nothing depends on anything; the gradient is zero.
+            return embeddings.sum() * 0
         unit = F.normalize(embeddings)
         kernel = (-_squared_distances(unit) / (2 * _EMBEDDING_WIDTH)).exp()
         same = (labels[:, None] == labels).to(kernel.dtype)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.errors import InputError
 from recognition.metrics.finite import check_finite
 
 Array = NDArray[np.floating[Any]]
@@ -21,7 +22,7 @@ def ten_fold_accuracy(
         folds: Shape (pairs,), the fold of each pair.
 
     Raises:
-        InputError: If a similarity is not a number.
+        InputError: If a similarity is not a number, or all pairs are of one fold.
 
     Source: LFW's view 2 protocol, Huang et al., technical report 07-49.
     """
@@ -38,9 +39,14 @@ def decided_right(
     The arguments are those of `ten_fold_accuracy`.
 
     Raises:
-        InputError: If a similarity is not a number.
+        InputError: If a similarity is not a number, or all pairs are of one fold.
     """
     check_finite("similarities", similarities)
+    if len(np.unique(folds)) < 2:
+        raise InputError(
+            f"pairs: expected some in at least two folds, got {len(folds)} in {len(np.unique(folds))}; those "
+            "of images that are missing or cannot be read are left out"
+        )
     # Double precision has a threshold between any two float32 similarities.
     similarities = similarities.astype(np.float64)
     right = np.zeros(len(similarities), dtype=np.bool_)

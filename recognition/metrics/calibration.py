@@ -139,7 +139,7 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
     content = read_json(path, "a file of 'evaluate verification --curve'")
     try:
         points = tuple(_point(point) for point in content["points"])
-        model = content["model"]
+        model, flip = content["model"], content.get("flip", "average")
     except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: expected a file of 'evaluate verification --curve', got something else "
@@ -149,6 +149,11 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
         raise InputError(
             f"{path}: expected the calibration of {recogniser.name}, got another network's; make it anew "
             "with 'python -m recognition evaluate verification ALIGNED --curve FILE.json'"
+        )
+    if flip != "average":
+        raise InputError(
+            f"{path}: expected a calibration with --flip average, as faces are compared, got --flip {flip}; "
+            "make it anew without --flip"
         )
     return Calibration(points)
 

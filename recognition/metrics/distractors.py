@@ -179,6 +179,8 @@ def read_distractors(path: Path, dim: int) -> Iterator[Array]:
             raise InputError(
                 f"{path}: expected templates of shape (n, {dim}), got {getattr(table, 'shape', None)}"
             )
+        if table.dtype.kind not in "fiu":
+            raise InputError(f"{path}: expected real numbers, got {table.dtype}")
         count = len(table)
         block = np.array(table[begin : begin + BLOCK], dtype=np.float32)
         del table

@@ -227,6 +227,8 @@ def _stored(path: Path, order: NDArray[np.int64]) -> Iterable[tuple[NDArray[np.i
             f"{printable(path)}: expected embeddings of shape ({len(order)}, dim), got "
             f"{getattr(table, 'shape', None)}; give one of each image of *_face_tid_mid.txt"
         )
+    if table.dtype.kind not in "fiu":
+        raise InputError(f"{printable(path)}: expected real numbers, got {table.dtype}")
     for begin in range(0, len(order), _BLOCK):
         block = np.asarray(table[order[begin : begin + _BLOCK]], dtype=np.float64)
         if not np.isfinite(block).all():

@@ -1,5 +1,6 @@
 """The cost of a training, estimated from a few of its steps."""
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -138,6 +139,8 @@ def _measure(trainer: Trainer) -> DryRun:
             len(trainer.data.class_names),
             ranks=group.size,
             divided=trainer.classifier.sharded is not None,
+            # A head with several centres of each class has a dimension for them.
+            subcentres=math.prod(trainer.classifier.head.weight.shape[1:-1]),
         ),
         traffic=traffic,
         exchange=_exchange_seconds(group, int(traffic)),

@@ -13,7 +13,9 @@ _OF_WHOLE, _BESIDE_LOGITS, _LOGITS = 5, 1, 4
 _BYTES = 4
 
 
-def centres_memory(options: TrainingOptions, classes: int, *, ranks: int, divided: bool) -> int:
+def centres_memory(
+    options: TrainingOptions, classes: int, *, ranks: int, divided: bool, subcentres: int = 1
+) -> int:
     """Return the bytes that the class centres take on each rank at the peak of a step.
 
     Their optimiser's state, their average, gradients and logits are counted.
@@ -23,8 +25,9 @@ def centres_memory(options: TrainingOptions, classes: int, *, ranks: int, divide
         classes: Number of classes.
         ranks: Number of ranks.
         divided: Whether the ranks divide the centres (see `Classifier.sharded`), or have all of them each.
+        subcentres: Number of centres of each class.
     """
-    own = math.ceil(classes / ranks) if divided else classes
+    own = (math.ceil(classes / ranks) if divided else classes) * subcentres
     used = math.ceil(own * options.sample_rate)
     batch = options.batch_size // options.accumulate
     states = 2 if options.optimiser == "adamw" else 1

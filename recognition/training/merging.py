@@ -174,17 +174,23 @@ def rows_of(
         duplicates: Whether the faces of duplicates are dropped or join those of the identity that is kept.
     """
     names = list_names(merging, paths)
+    # Sets may share files; a training takes each once.
+    taken: set[str] = set()
     for index, one in enumerate(merging.identities):
         kept = int(merging.kept_as[index])
         is_duplicate = kept != index
         joins = is_duplicate and duplicates == "join"
         for key in sources[one.source].identities[one.name]:
+            file = str(key)
+            is_kept = (joins or not is_duplicate) and file not in taken
+            if is_kept:
+                taken.add(file)
             yield {
-                "file": str(key),
+                "file": file,
                 "identity": names[kept] if joins else names[index],
                 "similarity": f"{merging.similarity[index]:.4f}" if is_duplicate else "",
                 "duplicate_of": names[kept] if is_duplicate else "",
-                "kept": "no" if is_duplicate and not joins else "yes",
+                "kept": "yes" if is_kept else "no",
             }
 
 

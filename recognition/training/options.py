@@ -209,6 +209,11 @@ class TrainingOptions:
             raise InputError(
                 f"accumulate: expected a divisor of the batch size {self.batch_size}, got {self.accumulate}"
             )
+        if self.batch_size == self.accumulate:
+            raise InputError(
+                f"batch size: expected at least two images in each of {self.accumulate} parts, since "
+                f"BatchNorm normalises over them, got {self.batch_size}; give a larger one"
+            )
 
     @property
     def peak_learning_rate(self) -> float:

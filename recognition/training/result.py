@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from recognition.heads.base import Head
+from recognition.heads.base import CosineHead, Head
 from recognition.recogniser import Preprocessing, Recogniser, Source
 from recognition.training.batches import TrainingData
 from recognition.training.options import TrainingOptions
@@ -20,7 +20,7 @@ def trained_recogniser(
 
     Args:
         backbone: The backbone.
-        head: The head, whose margin is noted.
+        head: The head, whose margin and scale are noted.
         centres: Class centres, shape (classes, dim); None for a network without classes.
         options: The options of the training.
         data: The data of the training, whose classes these are.
@@ -31,7 +31,7 @@ def trained_recogniser(
         centres=centres,
         class_names=None if centres is None else data.class_names,
         class_photographs=None if centres is None else data.class_photographs,
-        scale=options.scale,
+        scale=head.scale if isinstance(head, CosineHead) and head.has_fixed_scale else options.scale,
         margin=head.angular_margin,
         preprocessing=Preprocessing(input_size=options.image_size),
         source=Source(architecture=options.architecture()),

@@ -12,13 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recognition.errors import InputError
-from recognition.heads.base import CosineHead, single_precision
+from recognition.heads.base import CosineHead, Head, single_precision
 from recognition.seeds import derive_seed
 from recognition.training.classifier import Classifier
 from recognition.training.group import Group
 
 #: Keeps the division by the norm of a class weight finite, as torch's normalize does.
 _SMALLEST_NORM = 1e-12
+
+
+def can_be_divided(head: Head) -> bool:
+    """Return whether ranks can have a part of a head's classes each: its logits are scaled cosines."""
+    return isinstance(head, CosineHead) and head.one_centre_per_class and head.has_fixed_scale
 
 
 class ShardedHead(Classifier):
@@ -36,14 +41,17 @@ class ShardedHead(Classifier):
         head_weight: Weight of the loss.
 
     Raises:
-        InputError: If the head has not one centre per class, or there are more ranks than classes.
+        InputError: If the head cannot be divided, see `can_be_divided`, or there are more ranks than classes.
     """
 
     def __init__(
         self, head: CosineHead, group: Group, *, rate: float = 1.0, seed: int = 0, head_weight: float = 1.0
     ) -> None:
-        if not head.one_centre_per_class:
-            raise InputError("sample rate: expected a head with one centre per class; use --sample-rate 1")
+        if not can_be_divided(head):
+            raise InputError(
+                "sample rate: expected a head with one centre per class and a fixed scale; use "
+                "--sample-rate 1"
+            )
         if head.classes < group.size:
             raise InputError(f"ranks: expected at most the {head.classes} classes, got {group.size}")
         super().__init__(head, group, head_weight=head_weight)

@@ -141,7 +141,7 @@ class SkippedFaces:
         return keys if len(kept) == len(keys) else kept
 
     def write(self, path: Path) -> None:
-        """Write the names to a file, whole or not at all; without names there is no file.
+        """Write the names to a file, whole or not at all; without names there is no file, nor an older one.
 
         Raises:
             InputError: If the file cannot be written.
@@ -150,6 +150,8 @@ class SkippedFaces:
             content = {_BEFORE: sorted(self._before), _LATER: sorted(self._later)}
             with atomic_path(path) as temporary:
                 temporary.write_text(json.dumps(content, indent=1))
+        else:
+            path.unlink(missing_ok=True)
 
     def load_later(self, path: Path) -> None:
         """Add the names that an earlier part of this training found while it trained."""

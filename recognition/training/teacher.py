@@ -78,19 +78,41 @@ class Teacher:
         if self._embeddings is None:
             keys = [key for key, _ in self._data.dataset.samples]
             digest = hashlib.sha256(
-                "\n".join([self._recogniser.source.fingerprint, *map(str, keys)]).encode()
+                "\n".join([self._recogniser.source.fingerprint, *map(_state_of, keys)]).encode(
+                    errors="surrogateescape"
+                )
             )
             cached = None if folder is None else _read(folder / CACHE, digest.hexdigest())
             if cached is None:
                 found, readable = self._data.embed(self._recogniser, keys, progress=True)
                 # A face that cannot be read is never in a batch; its row keeps the numbers of the others.
-                cached = np.zeros((len(keys), found.shape[1]), dtype=np.float32)
-                cached[readable] = found
+                embeddings = np.zeros((len(keys), found.shape[1]), dtype=np.float32)
+                embeddings[readable] = found
                 if folder is not None:
-                    tensors = {"embeddings": torch.from_numpy(cached)}
+                    tensors = {
+                        "embeddings": torch.from_numpy(embeddings),
+                        "readable": torch.from_numpy(readable),
+                    }
                     write_safetensors(folder / CACHE, tensors, {"digest": digest.hexdigest()})
-            self._embeddings = torch.from_numpy(cached).to(self._device)
+            else:
+                embeddings, readable = cached
+                self._complete(embeddings, readable, keys)
+            self._embeddings = torch.from_numpy(embeddings).to(self._device)
         return self._embeddings
+
+    def _complete(
+        self, embeddings: NDArray[np.float32], readable: NDArray[np.bool_], keys: list[Path]
+    ) -> None:
+        """Embed what could not be read when the cache was written, if it can be now."""
+        repaired = []
+        for number in np.flatnonzero(~readable):
+            try:
+                self._data.read(keys[number])
+            except InputError:
+                continue
+            repaired.append(int(number))
+        if repaired:
+            embeddings[repaired], _ = self._data.embed(self._recogniser, [keys[one] for one in repaired])
 
     def embed_together(self, group: Group, folder: Path | None) -> None:
         """Embed all training photographs on one rank, from whose file the others read; see `embed`."""
@@ -186,13 +208,25 @@ def distillation_loss(embeddings: Tensor, targets: Tensor) -> Tensor:
     return own + RELATION_WEIGHT * relations
 
 
-def _read(path: Path, digest: str) -> NDArray[np.float32] | None:
-    """Return cached embeddings; None if there are none of this teacher and these photographs."""
+def _state_of(key: Path) -> str:
+    """Return a face's name and what changes with its file: another one under the name is another face."""
+    # A face of a record set, a shard or a table is a part of a file, which the key is within.
+    for path in (key, *key.parents):
+        try:
+            found = path.stat()
+        except OSError:
+            continue
+        return f"{key}\0{found.st_size}\0{found.st_mtime_ns}"
+    return str(key)
+
+
+def _read(path: Path, digest: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
+    """Return cached embeddings and which photographs could be read; None if there are none of this teacher
+    and these photographs."""
     try:
         with safe_open(path, framework="np") as file:
             if (file.metadata() or {}).get("digest") != digest:
                 return None
-            embeddings: NDArray[np.float32] = file.get_tensor("embeddings")
-            return embeddings
+            return file.get_tensor("embeddings"), file.get_tensor("readable")
     except (OSError, SafetensorError):
         return None

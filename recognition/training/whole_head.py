@@ -9,7 +9,7 @@ from recognition.training.classifier import Classifier
 from recognition.training.group import Group
 from recognition.training.modules import Modules
 from recognition.training.options import TrainingOptions
-from recognition.training.sharded_head import ShardedHead
+from recognition.training.sharded_head import ShardedHead, can_be_divided
 
 
 class WholeHead(Classifier):
@@ -66,7 +66,7 @@ def make_classifier(modules: Modules, options: TrainingOptions, group: Group) ->
         InputError: If a step is to use a sample of the classes, and head or losses need all of them.
     """
     head = modules.head
-    if isinstance(head, CosineHead) and head.one_centre_per_class and not options.aux_losses:
+    if isinstance(head, CosineHead) and can_be_divided(head) and not options.aux_losses:
         if group.size > 1 or options.sample_rate < 1:
             return ShardedHead(
                 head, group, rate=options.sample_rate, seed=options.seed, head_weight=options.head_weight

@@ -44,6 +44,12 @@ def test_a_set_without_records_of_identities_is_listed_by_its_labels(tmp_path):
     assert shades(tmp_path) == {"7": [1, 3], "3": [2]}
 
 
+def test_a_record_may_have_more_labels_than_one(tmp_path):
+    """As identity, box and landmarks."""
+    containers.write_records(tmp_path, [record([7, *range(15)], face(1)), record([3, *range(15)], face(2))])
+    assert shades(tmp_path) == {"7": [1], "3": [2]}
+
+
 def test_records_need_not_be_numbered_without_gaps_or_in_order(tmp_path):
     parts = [record([5], face(1)), record([5], face(2)), record([6], face(3))]
     places = np.cumsum([0, *map(len, parts)])

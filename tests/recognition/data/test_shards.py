@@ -44,6 +44,19 @@ def test_identities_are_in_cls_json_and_folders(tmp_path):
     assert shades(tmp_path / "a.tar") == {"7": [2], "Ann": [1, 4], "Bob": [3]}
 
 
+@pytest.mark.parametrize("order", [("0.png", "0.mask.png"), ("0.mask.png", "0.png")])
+def test_of_several_images_of_a_sample_the_one_without_a_further_ending_is_the_face(tmp_path, order):
+    images = {"0.png": face(1), "0.mask.png": face(9)}
+    write_tar(tmp_path / "a.tar", {name: images[name] for name in order} | {"0.cls": b"Ann"})
+    assert shades(tmp_path / "a.tar") == {"Ann": [1]}
+
+
+def test_names_that_are_no_text_stay_apart(tmp_path):
+    names = [os.fsdecode(name) for name in (b"Jos\xe9_Diaz", b"Jos\xea_Diaz")]
+    write_shards(tmp_path, [(name, [face(number)]) for number, name in enumerate(names)])
+    assert shades(tmp_path) == {r"Jos\xe9_Diaz": [0], r"Jos\xea_Diaz": [1]}
+
+
 def test_shards_are_a_folder_or_a_range(tmp_path):
     for number in range(3):
         write_tar(tmp_path / f"f-{number:02d}.tar", {f"{number}.png": face(number), f"{number}.cls": b"Ann"})

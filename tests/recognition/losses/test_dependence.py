@@ -64,3 +64,14 @@ def test_one_identity_alone_gives_a_finite_loss() -> None:
     assert value.isfinite()
     assert embeddings.grad is not None
     assert embeddings.grad.isfinite().all()
+
+
+def test_one_face_depends_on_nothing() -> None:
+    """A part of a step may have one face with a label."""
+    loss = build_auxiliary_loss("dependence", 4, 3)
+    embedding = torch.ones(1, 4, requires_grad=True)
+    value = loss(embedding, torch.tensor([1]), torch.eye(3, 4), torch.rand(1, 3, 4, 4))
+    value.backward()
+    assert value == 0
+    assert embedding.grad is not None
+    assert embedding.grad.tolist() == [[0, 0, 0, 0]]

@@ -23,6 +23,12 @@ def test_a_calibration_is_of_one_network(tiny_model, tmp_path):
     assert read_calibration(recogniser, path).at(0.01).threshold == 0.4
     with pytest.raises(InputError, match=r"FMR: expected one that was calibrated \(0\.01\), got 0\.001"):
         read_calibration(recogniser, path).at(0.001)
+    content = {"points": [POINT], "model": recogniser.source.sha256}
+    path.write_text(json.dumps(content | {"flip": "none"}))
+    with pytest.raises(InputError, match=r"expected a calibration with --flip average, .* got --flip none"):
+        read_calibration(recogniser, path)
+    path.write_text(json.dumps(content | {"flip": "average"}))
+    assert read_calibration(recogniser, path).at(0.01).threshold == 0.4
     path.write_text(json.dumps({"points": [POINT], "model": "another"}))
     with pytest.raises(InputError, match="expected the calibration of tiny, got another network's"):
         read_calibration(recogniser, path)

@@ -301,3 +301,10 @@ def test_intervals_and_the_curve_are_described():
     assert curve["far"] == sorted(curve["far"])
     assert curve["frr"] == sorted(curve["frr"], reverse=True)
     assert metrics.points[0].frr == 1 - metrics.points[0].tar
+
+
+def test_pairs_of_one_fold_have_no_threshold_of_another():
+    with pytest.raises(InputError, match="pairs: expected some in at least two folds, got 3 in 1"):
+        ten_fold_accuracy(np.array([0.1, 0.5, 0.9]), np.array([False, True, True]), np.zeros(3, int))
+    with pytest.raises(InputError, match="at least two folds, got 0 in 0"):
+        ten_fold_accuracy(np.zeros(0), np.zeros(0, bool), np.zeros(0, int))

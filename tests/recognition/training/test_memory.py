@@ -67,6 +67,12 @@ def test_the_memory_of_a_step_is_as_computed(change, tmp_path):
     assert measured(options, 4000, tmp_path) == pytest.approx(computed, rel=0.08)
 
 
+def test_each_centre_of_a_class_counts():
+    one = centres_memory(OPTIONS, 4000, ranks=1, divided=False)
+    three = centres_memory(OPTIONS, 4000, ranks=1, divided=False, subcentres=3)
+    assert three == centres_memory(OPTIONS, 12_000, ranks=1, divided=False) > 2 * one
+
+
 def test_a_tenth_of_the_classes_has_a_third_of_the_memory(tmp_path):
     """As measured for few classes, and as computed for three million, for usual sizes of batches."""
     sampled = replace(OPTIONS, sample_rate=0.1)

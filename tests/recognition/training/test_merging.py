@@ -82,6 +82,20 @@ def test_the_merged_list_is_read_by_train(network, sets, tmp_path, duplicates):
     assert dropped["kept"] == ("yes" if duplicates == "join" else "no")
 
 
+@pytest.mark.parametrize("duplicates", ["join", "drop"])
+def test_a_file_of_two_sets_is_kept_once(network, sets, tmp_path, duplicates):
+    files = [sets[1] / "Eve" / "Eve_0001.png", sets[1] / "Fay" / "Fay_0001.png"]
+    part = tmp_path / "part.csv"
+    part.write_text("file,identity\n" + "".join(f"{file},{file.parent.name}\n" for file in files))
+    sources = open_sets([part, sets[1]])
+    merging, _ = merge(network, sources, threshold=0.9, same_names=True)
+    rows = list(rows_of(merging, [part, sets[1]], sources, duplicates))
+    taken = [row["file"] for row in rows if row["kept"] == "yes"]
+    assert len(taken) == len(set(taken))
+    every = {str(file) for file in sets[1].glob("*/*.png")}
+    assert set(taken) == every if duplicates == "join" else set(taken) <= every
+
+
 def test_pairs_are_found_in_blocks(monkeypatch):
     generator = np.random.default_rng(0)
     centres = generator.normal(size=(40, 3)).astype(np.float32)

@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from recognition.errors import InputError
+from recognition.heads import HEADS as HEAD_NAMES
 from recognition.heads import build_head
 from recognition.training.batch_norm import share_statistics
 from recognition.training.group import Group
 from recognition.training.optimiser import Optimiser
-from recognition.training.sharded_head import ShardedHead, sample_classes
+from recognition.training.sharded_head import ShardedHead, can_be_divided, sample_classes
 from recognition.training.trainer import Trainer
 from tests.recognition.training.helpers import OPTIONS, log_of, run, stop_at
 from tests.recognition.training.ranks import on_ranks
@@ -247,5 +248,21 @@ def test_what_ranks_cannot_do_is_refused(people):
         Trainer(people, TRAINING, device="cpu", group=group, skipped=())
     with pytest.raises(InputError, match="ranks: expected at most the 2 classes, got 4"):
         ShardedHead(build_head("arcface", 4, 2, scale=8.0), group)
-    with pytest.raises(InputError, match="one centre per class"):
-        ShardedHead(copy.deepcopy(build_head("subcentre", 4, 9, scale=8.0)), group)
+    for name in ("subcentre", "a-softmax"):
+        with pytest.raises(InputError, match="one centre per class and a fixed scale"):
+            ShardedHead(copy.deepcopy(build_head(name, 4, 9, scale=8.0)), group)
+
+
+@pytest.mark.parametrize("name", HEAD_NAMES)
+def test_a_head_is_divided_only_if_the_parts_have_its_loss(name):
+    torch.manual_seed(0)
+    head = build_head(name, DIM, CLASSES, scale=8.0)
+    embeddings, labels = 3 * torch.randn(6, DIM), torch.arange(6) % CLASSES
+    whole = head.loss(embeddings, labels, 0.7)
+    try:
+        sharded = ShardedHead(copy.deepcopy(head), Group(torch.device("cpu")))
+    except InputError:
+        assert not can_be_divided(head)
+        return
+    sharded.start(labels, 0)
+    torch.testing.assert_close(sharded.loss(embeddings, embeddings, labels, 0.7)[0], whole)

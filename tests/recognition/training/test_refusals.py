@@ -42,6 +42,8 @@ def test_an_output_that_is_no_folder_is_refused(people, tmp_path):
     [
         ({"epochs": 0}, "epochs: expected a whole number from 1 up, got 0"),
         ({"batch_size": 0}, "batch_size: expected a whole number from 1 up, got 0"),
+        ({"batch_size": 1}, "batch size: expected at least two images in each of 1 parts, .* got 1"),
+        ({"batch_size": 4, "accumulate": 4}, "expected at least two images in each of 4 parts, .* got 4"),
         ({"embedding_size": -1}, "embedding_size: expected a whole number from 1 up, got -1"),
         ({"learning_rate": 0.0}, "learning_rate: expected a finite number above 0, got 0"),
         ({"learning_rate": math.nan}, "learning_rate: expected a finite number above 0, got nan"),

@@ -1,6 +1,8 @@
 """Distillation: the loss by hand, the cache, and students that approach their teacher."""
 
 import dataclasses
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -245,3 +247,44 @@ def test_another_embedding_size_starts_with_all_but_the_last_layer(people, teach
         else:
             assert torch.equal(value, old[key]), key
     assert trainer.started_from["centres"] is False
+
+
+def test_another_face_under_a_name_is_embedded_anew(people, teacher, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(people, data)
+    name = os.fsdecode(b"no-t\xe9xt.png")
+    first = min(data.rglob("*.png"))
+    first = first.rename(first.with_name(name))
+
+    def embeddings():
+        trainer = Trainer(data, STUDENT, device="cpu", precision="float32", teacher=teacher)
+        keys = [key for key, _ in trainer.data.dataset.samples]
+        return trainer.teacher.embed(tmp_path), keys.index(first)
+
+    before, place = embeddings()
+    first.write_bytes(max(data.rglob("*.png")).read_bytes())
+    after, _ = embeddings()
+    changed = (before != after).any(1)
+    assert changed.nonzero().flatten().tolist() == [place]
+
+
+def test_a_face_that_could_not_be_read_is_embedded_once_it_can(people, teacher, tmp_path, monkeypatch):
+    trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
+    expected = trainer.teacher.embed()
+    lost, _ = trainer.data.dataset.samples[3]
+    read = trainer.data.read
+
+    def fails(key):
+        if key == lost:
+            raise InputError("for a moment")
+        return read(key)
+
+    def fresh(reader):
+        trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=teacher)
+        trainer.data.read = reader
+        return trainer.teacher.embed(tmp_path)
+
+    without = fresh(fails)
+    assert not without[3].any()
+    torch.testing.assert_close(fresh(fails), without)
+    torch.testing.assert_close(fresh(read), expected)

@@ -268,3 +268,8 @@ def test_a_disk_that_fills_is_one_line_and_leaves_nothing_half_written(people, t
     assert "cannot be written" in done.stderr.splitlines()[-1]
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {"split.json", "tensorboard"}
+
+
+def test_the_network_has_the_scale_that_its_head_was_trained_with(people, tmp_path):
+    path = run(people, tmp_path / "run", replace(SHORT, head="arcface:scale=24", margin=None))
+    assert load_recogniser(path).scale == 24

@@ -175,3 +175,17 @@ def test_a_resumed_training_keeps_the_list_of_the_first_run(data, tmp_path, monk
     (out / SKIPPED).write_text('{"before_training": "x"}')
     with pytest.raises(InputError, match=r"unreadable\.json: expected a list of skipped faces"):
         run(data, out, options)
+
+
+def test_the_list_of_a_start_that_failed_is_not_that_of_the_next(data, tmp_path):
+    """Its crop may have been repaired since, and a resumed training would miss it."""
+    name = trained_on(data)[0]
+    out, options = tmp_path / "run", replace(ONE, epochs=2)
+    out.mkdir()
+    (out / SKIPPED).write_text(
+        json.dumps({"before_training": [f"{name}/{name}_0003.png"], "while_training": []})
+    )
+    run(data, out, options, stop_after=1)
+    assert not (out / SKIPPED).exists()
+    run(data, out, options)
+    assert len(log_of(out)) == 2
