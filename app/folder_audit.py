@@ -106,7 +106,8 @@ def recognised(result: dict[str, Any]) -> tuple[int, int] | None:
     rate, judges = result["answer"]["headline_fmr"], result["judges"]
     if not judges or rate is None:
         return None
-    worst = max(judges, key=lambda judge: judge["sar"][rate]["type_2"]["value"])["name"]
+    judged = [judge for judge in judges if rate in judge["sar"]]
+    worst = max(judged, key=lambda judge: judge["sar"][rate]["type_2"]["value"])["name"]
     accepted = [entry["judges"][worst]["accepted"].get(rate) or 0 for entry in result["identities"]]
     return sum(share > 0 for share in accepted), len(accepted)
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arcinvert.access.meter import QueryMeter
+from arcinvert.access.meter import BudgetSpentError, QueryMeter
 from recognition.errors import InputError
 from recognition.images import to_tensor, to_uint8
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
@@ -61,7 +61,8 @@ class BlackBox:
                 that serve the attacks on all people.
 
         Raises:
-            BudgetSpentError: If the budget has no room for the images.
+            BudgetSpentError: If the budget has no room for the images; it has the answers about those that
+                were sent before.
             InputError: If an answer is not of the expected kind and shape.
         """
         shown = to_uint8(images) if isinstance(images, Tensor) else images
@@ -69,7 +70,12 @@ class BlackBox:
         def charge(count: int, *, again: bool = False) -> None:
             self.meter.charge(count, purpose, person=person, again=again)
 
-        return _checked(self._ask(shown, person, charge), len(shown), self.answer, self.name)
+        try:
+            return _checked(self._ask(shown, person, charge), len(shown), self.answer, self.name)
+        except BudgetSpentError as error:
+            if len(error.answers):
+                error.answers = _checked(error.answers, len(error.answers), self.answer, self.name)
+            raise
 
 
 def _checked(answers: Any, count: int, answer: Answer, name: str) -> Answers:

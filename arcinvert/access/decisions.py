@@ -61,6 +61,7 @@ class DecisionAttack:
         embeddings: Shape (faces, dim), the surrogate's embeddings of them.
         ask: Shows images.
         embed: Embeds images by the surrogate.
+        left: Returns how many images may still be shown; None without a budget.
         seed: The seed of all draws.
         person: The person's name, which the draws follow from too.
     """
@@ -72,11 +73,13 @@ class DecisionAttack:
         embeddings: Answers,
         ask: AskDecisions,
         embed: Embed,
+        left: Callable[[], int | None],
         *,
         seed: int,
         person: str,
     ) -> None:
         self._model, self._images, self._ask, self._embed = model, images, ask, embed
+        self._left = left
         self._whitened = model.whitened(embeddings)
         self._generator = np.random.default_rng(derive_seed(seed, "decisions", person))
         self._answers = np.full(len(embeddings), np.nan)
@@ -129,6 +132,11 @@ class DecisionAttack:
         All intervals are halved together, so that each round is one request.
         """
         others = np.flatnonzero(self._answers != 1)
+        if (left := self._left()) is not None:
+            # A round that the budget ends on the way would say nothing: each end is shown, and all halvings.
+            count = min(count, left // (_HALVINGS + 1))
+        if not count:
+            return 0
         ends = self._generator.choice(others, min(count, len(others)), replace=False)
         first, last = self._images(np.array([start])), self._images(ends)
         # Between two faces that are accepted there would be no boundary.

@@ -18,6 +18,7 @@ from typing import Any
 from PIL import Image
 
 from arcinvert.access.black_box import Answer, Ask, Charge, Images
+from arcinvert.access.meter import BudgetSpentError
 from recognition.errors import InputError, one_line
 
 #: How often one image is sent at most, and the seconds before a second attempt, which double each time.
@@ -52,11 +53,19 @@ def http_ask(url: str, answer: Answer, *, wait: Callable[[float], None] = time.s
         host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host = None
-    if not url.startswith(("http://", "https://")) or not host:
+    if not url.startswith(("http://", "https://")) or not host or not url.isascii():
         raise InputError(f"black box: expected an address such as https://host/path, got {url!r}")
 
     def ask(images: Images, person: str, charge: Charge) -> Any:
-        return [_answer(url, image, person, answer, charge, wait) for image in images]
+        answers: list[Any] = []
+        for image in images:
+            try:
+                answers.append(_answer(url, image, person, answer, charge, wait))
+            except BudgetSpentError as error:
+                # They were paid for.
+                error.answers = answers
+                raise
+        return answers
 
     return ask
 
@@ -120,7 +129,7 @@ def _value(data: bytes, answer: Answer, url: str) -> Any:
             raise ValueError
         value = json.loads(data)[key]
         return [float(number) for number in value] if isinstance(value, list) else float(value)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise InputError(
             f"{shown_address(url)}: expected JSON with {key!r}, got something else; check --access"
         ) from None

@@ -1,5 +1,7 @@
 """The query meter: it counts every image that is shown to a black box, and keeps a budget."""
 
+from typing import Any
+
 from recognition.errors import InputError
 
 #: Images that are shown once, and serve the attacks on all people.
@@ -7,12 +9,15 @@ SHARED = ""
 
 
 class BudgetSpentError(InputError):
-    """More images would be shown than the budget allows; nothing of this query was sent.
+    """More images would be shown than the budget allows.
 
     Args:
         wanted: How many images were to be shown.
         left: How many may still be shown.
     """
+
+    #: Answers about the first images of the query, which were sent before others took what was left.
+    answers: Any = ()
 
     def __init__(self, wanted: int, left: int) -> None:
         super().__init__(

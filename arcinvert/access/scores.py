@@ -57,16 +57,20 @@ def estimate_by_scores(
     estimate, explained = None, EXPLAINED_AT_FIRST
     for size in _sizes(min(budget, len(whitened))):
         chosen = model.most_informative(whitened, shown, size, explained)
+        spent: BudgetSpentError | None = None
         try:
-            answers = np.append(answers, ask(chosen))
-        except BudgetSpentError:
+            found = ask(chosen)
+        except BudgetSpentError as error:
             # Retries took what was left.
-            if estimate is None:
+            spent, found = error, np.asarray(error.answers, dtype=np.float64)
+            if estimate is None and not len(found):
                 raise
+        if len(found):
+            answers, shown = np.append(answers, found), np.append(shown, chosen[: len(found)])
+            estimate = model.from_scores(whitened[shown], answers, decimals)
+            explained = estimate.explained
+        if spent is not None:
             break
-        shown = np.append(shown, chosen)
-        estimate = model.from_scores(whitened[shown], answers, decimals)
-        explained = estimate.explained
     if estimate is None:
         raise BudgetSpentError(1, 0)
     return Answered(estimate, shown, answers)

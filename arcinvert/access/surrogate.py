@@ -155,8 +155,9 @@ def queried(box: BlackBox, faces: PublicFaces, count: int) -> Answers:
     try:
         for rows in in_batches(min(count, len(faces))):
             found.append(box.query(faces.images(box.size, rows), "public faces"))
-    except BudgetSpentError:
-        pass
+    except BudgetSpentError as error:
+        if len(error.answers):
+            found.append(error.answers)
     answered = sum(map(len, found))
     if answered < FEWEST_FACES:
         raise InputError(

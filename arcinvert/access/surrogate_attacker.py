@@ -163,12 +163,17 @@ class SurrogateAttacker:
         def embed(images: Tensor) -> Answers:
             return embedded(self._own, resized(images, self._own.input_size))
 
+        def remaining() -> int:
+            of_meter = self._box.meter.left(person)
+            return left if of_meter is None else min(left, of_meter)
+
         found = DecisionAttack(
             self._model,
             lambda rows: self._faces.images(self._box.size, rows),
             self._embeddings,
             ask,
             embed,
+            remaining,
             seed=self._seed,
             person=name,
         ).run()

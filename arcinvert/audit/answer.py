@@ -9,13 +9,23 @@ from recognition.metrics.text import percent_text
 def headline_fmr(judges: list[dict[str, Any]], options: AuditOptions) -> str | None:
     """Return the false match rate of the first page: the policy's if all judges support it, else the lowest.
 
-    None if there is no judge, or no rate that all of them support.
+    Where there is none that all of them support, it is one that some do. None without any.
     """
-    supported = [
-        f"{fmr:g}" for fmr in sorted(options.fmr) if judges and all(f"{fmr:g}" in j["sar"] for j in judges)
-    ]
-    wanted = f"{options.policy_fmr:g}"
+    rates = [f"{fmr:g}" for fmr in sorted(options.fmr)]
+    by_all = [rate for rate in rates if judges and all(rate in judge["sar"] for judge in judges)]
+    by_some = [rate for rate in rates if any(rate in judge["sar"] for judge in judges)]
+    supported, wanted = by_all or by_some, f"{options.policy_fmr:g}"
     return wanted if wanted in supported else next(iter(supported), None)
+
+
+def is_shown(sar: dict[str, Any], fmr: float) -> bool:
+    """Return whether the attack is accepted more often than strangers and than the mean face are.
+
+    Args:
+        sar: A judge's shares at a false match rate, as in audit.json.
+        fmr: The rate. One person who is accepted by chance, as one of a thousand strangers is, shows nothing.
+    """
+    return bool(sar["type_2"]["low"] > fmr and sar["above_mean_face"]["low"] > 0)
 
 
 def answer_sentences(result: dict[str, Any]) -> list[str]:
@@ -23,10 +33,11 @@ def answer_sentences(result: dict[str, Any]) -> list[str]:
     if not result["judges"] or result["answer"]["headline_fmr"] is None:
         return _unjudged(result)
     threat, headline = result["threat_model"], result["answer"]["headline_fmr"]
-    worst = max(result["judges"], key=lambda entry: entry["sar"][headline]["type_2"]["value"])
+    judged = [entry for entry in result["judges"] if headline in entry["sar"]]
+    worst = max(judged, key=lambda entry: entry["sar"][headline]["type_2"]["value"])
     sar, rank = worst["sar"][headline], worst["rank"]
-    share, low = sar["type_2"]["value"], sar["type_2"]["low"]
-    if low > sar["mean_face"]["value"]:
+    share = sar["type_2"]["value"]
+    if is_shown(sar, float(headline)):
         can = "can be turned into faces that another recogniser accepts"
     elif share > sar["mean_face"]["value"]:
         can = "may be turned into faces that another recogniser accepts, but these are too few people to tell"
@@ -40,8 +51,16 @@ def answer_sentences(result: dict[str, Any]) -> list[str]:
         f"photograph in {percent_text(sar['ceiling'])}; in a gallery of {rank['gallery']:,} people, the "
         f"reconstruction ranks the right person first in {percent_text(rank['attack']['1'])} (by chance "
         f"{rank['chance']['1']:.1%}).",
+        *_without_figure([entry["name"] for entry in result["judges"] if entry not in judged]),
         _verdict(result),
     ]
+
+
+def _without_figure(names: list[str]) -> list[str]:
+    """Return a sentence about judges that have no threshold at the rate of the first page."""
+    if not names:
+        return []
+    return [f"{' and '.join(names)} cannot say: there are too few people outside the attack for a threshold."]
 
 
 def _unjudged(result: dict[str, Any]) -> list[str]:

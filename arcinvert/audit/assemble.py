@@ -252,6 +252,8 @@ def _subgroups(
             if headline is not None:
                 entry["sar"] = {
                     evidence.name: accepted(evidence.type_2[rows], one.thresholds[headline])
+                    if headline in one.thresholds
+                    else None
                     for evidence, one in zip(findings.judges, evaluations, strict=True)
                 }
             found.append(entry)

@@ -74,6 +74,11 @@ class NetworkAttack:
         return self._attacker.knowledge
 
     @property
+    def networks(self) -> tuple[Recogniser, ...]:
+        """The attacked network, and others by whose gradients images are optimised."""
+        return (self.recogniser,)
+
+    @property
     def pending_steps(self) -> int:
         """Optimiser steps that the next batch takes to prepare the initialisation."""
         return self._attacker.attacks.of(self.plan).initialisation.pending_steps

@@ -52,6 +52,11 @@ class BlackBoxAttack(NetworkAttack):
         """The attacked network."""
         return self._attacked
 
+    @property
+    def networks(self) -> tuple[Recogniser, ...]:
+        """The attacked network and the surrogate."""
+        return self._attacked, self._side.attacker.recogniser
+
     def access(self) -> dict[str, Any]:
         """Return what the attacker has of the network, and what was asked for, as JSON."""
         found = self._side.describe()
@@ -87,7 +92,14 @@ def load_black_box_attack(options: AuditOptions) -> BlackBoxAttack:
     Raises:
         InputError: If a network cannot be used, or the queries do not suffice.
     """
-    choice = ModelChoice(options.model, options.preset, options.centres, options.classes, options.subcentres)
+    choice = ModelChoice(
+        options.model,
+        options.preset,
+        options.centres,
+        options.classes,
+        options.subcentres,
+        output=options.output,
+    )
     attacked = as_recogniser(choice).to(choose_device(options.device))
     meter = QueryMeter(options.query_budget)
     target = open_target(options.access_options(), attacked, meter)

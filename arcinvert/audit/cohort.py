@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.data.faces import read_face
+from recognition.data.faces import is_copy, read_face
 from recognition.errors import InputError, NoFaceError
 
 #: The most photographs of one calibration person, so that a few people do not make up the figures.
@@ -182,13 +182,22 @@ class Reader:
                 yield crop, name
 
     def read_two(self, paths: Sequence[Path]) -> tuple[Crop, Crop] | None:
-        """Return the crops of the first and of the last photograph with a face; None if there are no two."""
+        """Return the crops of the first and of the last photograph with a face; None if there are no two.
+
+        A copy of the first one is none: the judges would compare a reconstruction with what it was made of.
+        """
         found = self._first(paths)
         if found is None:
             return None
         number, first = found
-        last = self._first(paths[:number:-1])
-        return None if last is None else (first, last[1])
+        rest = list(paths[:number:-1])
+        while (last := self._first(rest)) is not None:
+            place, crop = last
+            if not is_copy(first, crop):
+                return first, crop
+            self.skipped.append((rest[place], "a copy of the first photograph"))
+            rest = rest[place + 1 :]
+        return None
 
     def _first(self, paths: Sequence[Path]) -> tuple[int, Crop] | None:
         for number, path in enumerate(paths):

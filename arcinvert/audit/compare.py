@@ -86,6 +86,23 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         for key in _SAME
         if before["threat_model"][key] != after["threat_model"][key]
     ]
+    for what, old, new in (
+        ("access", *(_kind_of_access(one) for one in (before, after))),
+        ("recipe", *(one["reproducibility"]["plan"]["recipe"] for one in (before, after))),
+        ("changes of the recipe", *(one["reproducibility"]["plan"]["changes"] for one in (before, after))),
+    ):
+        if old != new:
+            found.append(f"{what}: {old or 'none'} before, {new or 'none'} after")
+    judges = [{judge["name"]: judge for judge in audit["judges"]} for audit in (before, after)]
+    for name in [name for name in judges[0] if name in judges[1]]:
+        first, second = judges[0][name], judges[1][name]
+        if first["sha256"] != second["sha256"]:
+            found.append(f"judge {name}: another network of the same name")
+        thresholds = [
+            {one["fmr"]: one["threshold"] for one in judge["thresholds"]} for judge in (first, second)
+        ]
+        if any(thresholds[0][fmr] != thresholds[1][fmr] for fmr in thresholds[0] if fmr in thresholds[1]):
+            found.append(f"judge {name}: thresholds by other photographs")
     people = [{entry["pseudonym"] for entry in audit["identities"]} for audit in (before, after)]
     if people[0] != people[1]:
         found.append(
@@ -93,6 +110,10 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
             "agree only under one key file)"
         )
     return found
+
+
+def _kind_of_access(audit: dict[str, Any]) -> str:
+    return str(audit["threat_model"].get("access", {}).get("kind", "weights"))
 
 
 def _common_people(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[Any, Any]]:

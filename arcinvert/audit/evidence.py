@@ -218,6 +218,11 @@ def _acceptance(evidence: VerifierEvidence, threshold: DecisionThreshold) -> dic
         "best_of_n": accepted(evidence.best, threshold) if several else None,
         "any_of_n": accepted(evidence.type_2.max(1), threshold) if several else None,
         "mean_face": accepted(evidence.floor_similarity, threshold),
+        "above_mean_face": asdict(
+            estimate_share_difference(
+                (evidence.type_2 > threshold.value).mean(1), evidence.floor_similarity > threshold.value
+            )
+        ),
         "stranger": accepted(evidence.strangers, threshold) if others else None,
         "stranger_any_of_n": accepted(evidence.strangers.max(1), threshold) if several and others else None,
         "ceiling": accepted(evidence.ceiling, threshold),

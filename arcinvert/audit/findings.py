@@ -1,6 +1,6 @@
 """What an audit found, without pictures: the arrays that its figures are computed from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -78,6 +78,7 @@ def gather_findings(
     enrolled: Enrolled,
     calibration: CalibrationUnit,
     overlap: AuditOverlap | None,
+    notes: Sequence[str] = (),
 ) -> Findings:
     """Attack everybody, compare the defences, and return what was found.
 
@@ -87,6 +88,7 @@ def gather_findings(
         enrolled: Those attacked.
         calibration: Those outside the attack.
         overlap: Who is among the attacker's public faces.
+        notes: Further sentences about what the figures rest on.
     """
     inputs = pipeline.inputs
     lpips, lpips_reason = find_lpips()
@@ -125,7 +127,7 @@ def gather_findings(
         attack=inputs.attack.describe() | {"access": inputs.attack.access()},
         rows=rows,
         libraries={name: version(name) for name in LIBRARIES},
-        notes=_notes(inputs, cohort, overlap),
+        notes=(*_notes(inputs, cohort, overlap), *notes),
         overlap=overlap,
         skin=_skin(inputs, enrolled, found),
         outside=tuple(np.unique(calibration.names).tolist()),

@@ -1,5 +1,6 @@
 """What an audit works on, opened and checked once: networks, judges, photographs, templates, defences."""
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -169,6 +170,8 @@ class AuditInputs:
                 for name, model in self.options.variant_models().items()
             },
             "libraries": {name: _version(name) for name in (*LIBRARIES, "lpips")},
+            # Queries are counted in one run: what an earlier one asked for would be missing.
+            "queries": None if self.options.access == "weights" else secrets.token_hex(8),
             "environment": described["environment"],
         }
 
@@ -212,7 +215,7 @@ def open_inputs(options: AuditOptions) -> AuditInputs:
         options=options,
         attack=attack,
         attacked=RecogniserJudge(attack.recogniser),
-        judges=_open_judges(options, attack.recogniser) if photographs else (),
+        judges=_open_judges(options, attack.networks) if photographs else (),
         table=_open_table(options, attack.recogniser.embedding_size),
         photographs=photographs,
         calibration=read_folders(options.calibration) if options.calibration else None,
@@ -256,22 +259,42 @@ def _open_table(options: AuditOptions, dim: int) -> TemplateTable | None:
     return table.first_of_each()
 
 
-def _open_judges(options: AuditOptions, attacked: Recogniser) -> tuple[Judge, ...]:
+def _open_judges(options: AuditOptions, networks: Sequence[Recogniser]) -> tuple[Judge, ...]:
+    """Return the judges, which are related to none of the networks that an attack optimises against."""
     names = (DLIB, UNDISTILLED) if options.judges is None else options.judges
-    judges = tuple(make_judge(name, device=attacked.device) for name in dict.fromkeys(names))
+    judges = tuple(make_judge(name, device=networks[0].device) for name in dict.fromkeys(names))
     if options.judges is None:
-        return tuple(judge for judge in judges if not related(judge, attacked))
+        return tuple(judge for judge in judges if not any(related(judge, one) for one in networks))
     for judge in judges:
-        if judge.describe()["sha256"] == attacked.source.sha256:
-            raise InputError(
-                f"judges: expected networks that are not attacked, got {judge.name}, which is; name others"
-            )
-        if related(judge, attacked):
-            raise InputError(
-                f"judges: expected networks that did not learn from the attacked one, nor it from them, got "
-                f"{judge.name}; name others"
-            )
+        for network in networks:
+            what = "attacked one" if network is networks[0] else "surrogate"
+            if judge.describe()["sha256"] == network.source.sha256:
+                raise InputError(
+                    f"judges: expected networks other than the {what}, got {judge.name}, which is it; name "
+                    "others"
+                )
+            if related(judge, network):
+                raise InputError(
+                    f"judges: expected networks that did not learn from the {what}, nor it from them, got "
+                    f"{judge.name}; name others"
+                )
+    _tell_apart(judges)
     return judges
+
+
+def _tell_apart(judges: Sequence[Judge]) -> None:
+    """Give judges of one name, which files have of their architecture, names that tell them apart.
+
+    Raises:
+        InputError: If two are the same network.
+    """
+    names = [judge.name for judge in judges]
+    for judge in judges:
+        if isinstance(judge, RecogniserJudge) and names.count(judge.name) > 1:
+            judge.name = f"{judge.name} {judge.recogniser.source.fingerprint[:8]}"
+    names = [judge.name for judge in judges]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"judges: expected each network once, got {twice} twice; leave one out")
 
 
 def _judge_digest(judge: Judge) -> str:

@@ -256,6 +256,9 @@ class AuditOptions(AccessOptions):
         for variant in self.variants:
             if not all(variant.partition("=")):
                 raise InputError(f"variants: expected NAME=MODEL, got {variant!r}; give each network a name")
+        names = [variant.partition("=")[0] for variant in self.variants]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise InputError(f"variants: expected different names, got {twice!r} twice; rename one")
 
     def _check_policy(self) -> None:
         if not self.fmr:

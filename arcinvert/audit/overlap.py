@@ -83,7 +83,13 @@ def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enr
     if listed is None:
         return None
     known = None
-    if statistics is not None and inputs.attack.plan.uses_public_faces and not statistics.of_nobody:
+    if (
+        statistics is not None
+        and inputs.attack.plan.uses_public_faces
+        and statistics.template_faces != "synthetic faces"
+        # With scores and decisions, public faces have templates of the surrogate, in another space.
+        and inputs.options.access in ("weights", "embeddings")
+    ):
         known = statistics.nearest_neighbours
     near: tuple[str, ...] = ()
     if known is not None and inputs.options.target == "templates" and len(names):

@@ -29,7 +29,8 @@ class Policy:
 def decide(policy: Policy | None, judges: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the verdict with its reason; of several judges the one that accepts most decides.
 
-    The policy is not met if the share found exceeds the limit. It is met if the upper end of the interval
+    The policy is not met if the share that any judge finds exceeds the limit. It is met if all judges have a
+    figure, and the upper end of the interval
     does not exceed it either (or without regard to the interval, if the policy's bound is the value). In
     between it cannot be decided, and the reason says how many people would decide it.
 
@@ -46,7 +47,8 @@ def decide(policy: Policy | None, judges: list[dict[str, Any]]) -> dict[str, Any
     }
     limit = f"SAR at most {policy.max_sar:g} at FMR {policy.fmr:g}"
     described = asdict(policy)
-    if len(found) < len(judges) or not found:
+    failed = any(figure["value"] > policy.max_sar for figure in found.values())
+    if not failed and (len(found) < len(judges) or not found):
         missing = ", ".join(judge["name"] for judge in judges if judge["name"] not in found) or "no judge"
         return {
             "verdict": "undecided",

@@ -21,6 +21,7 @@ from arcinvert.audit.progress import Progress, StepCounter
 from arcinvert.audit.pseudonyms import Pseudonyms, check_key_file
 from arcinvert.audit.report import write_audit
 from arcinvert.audit.shards import checked_shards, other_shards, shard_folder
+from arcinvert.audit.stored import check_stored_templates
 from arcinvert.audit.subgroups import read_groups
 from arcinvert.audit.units import SpeedUnit
 from arcinvert.evaluation.perceptual import find_lpips
@@ -93,6 +94,11 @@ def run_shard(
     Raises:
         InputError: If something given cannot be used, or another run does the same part.
     """
+    if options.access != "weights":
+        raise InputError(
+            f"shard: expected none with --access {options.access}, since queries are counted in one run; "
+            "leave it out"
+        )
     if options.minutes is not None:
         raise InputError(
             "minutes: expected none with --shard, since each machine would choose another number of people; "
@@ -114,6 +120,7 @@ def run_shard(
         cohort = inputs.sample_cohort(inputs.options.people)
         calibration, enrolled = pipeline.calibrate(cohort), pipeline.enrol(cohort, inputs.options.people)
         find_audit_overlap(inputs, cohort, enrolled)
+        check_stored_templates(inputs, enrolled)
         pipeline.counter.total = total_steps(inputs, len(enrolled.names), shard)
         pipeline.attack(enrolled, lpips=find_lpips()[0] is not None)
         if cohort is not None:
@@ -209,8 +216,9 @@ def _carry_out(pipeline: Pipeline, out: Path, keys: Pseudonyms) -> dict[str, Any
     calibration = pipeline.calibrate(cohort)
     enrolled = pipeline.enrol(cohort, people)
     overlap = find_audit_overlap(inputs, cohort, enrolled)
+    stored = check_stored_templates(inputs, enrolled)
     pipeline.counter.total = total_steps(inputs, len(enrolled.names))
-    findings = gather_findings(pipeline, cohort, enrolled, calibration, overlap)
+    findings = gather_findings(pipeline, cohort, enrolled, calibration, overlap, stored)
     keys.write([*findings.names, *(name for name, _, _ in findings.skipped)])
     for _, reason, where in findings.skipped[:_SHOWN]:
         _log.warning("left out: %s (%s)", printable(where), reason)

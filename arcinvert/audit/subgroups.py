@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recognition.errors import InputError, one_line
-from recognition.files import read_text
+from recognition.files import printable, read_text
 
 #: For each grouping, the group of each person; None where the file does not say.
 Groups = dict[str, list[str | None]]
@@ -20,7 +20,7 @@ def read_groups(path: Path, names: Sequence[str]) -> Groups:
         names: The people.
 
     Raises:
-        InputError: If the file is no such CSV file.
+        InputError: If the file is no such CSV file, says two things of a person, or names none of the people.
     """
     try:
         text = read_text(path, "a CSV file")
@@ -34,6 +34,16 @@ def read_groups(path: Path, names: Sequence[str]) -> Groups:
             "them"
         )
     by_name = {row["identity"]: row for row in rows}
+    for row in rows:
+        if row != by_name[row["identity"]]:
+            raise InputError(
+                f"{path}: expected each identity once, got {printable(row['identity'])} with different groups"
+            )
+    if len(names) and not any(name in by_name for name in names):
+        raise InputError(
+            f"{path}: expected some of the {len(names)} people by the names of their folders, such as "
+            f"{printable(names[0])}, got none of them"
+        )
     return {
         column: [(by_name.get(name, {}).get(column) or "").strip() or None for name in names]
         for column in columns

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import logging
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -293,7 +294,13 @@ def _decided(given: argparse.Namespace) -> int:
             f"audit-gate: expected fractions, got --max-sar {given.max_sar:g} --fmr {given.fmr:g}; give "
             "numbers from 0 to 1"
         )
-    judges = read_audit(given.audit)["judges"]
+    audit = read_audit(given.audit)
+    judges, rates = audit["judges"], audit["reproducibility"]["options"]["fmr"]
+    if not any(math.isclose(given.fmr, rate) for rate in rates):
+        raise InputError(
+            f"audit-gate: expected an FMR of the audit, {', '.join(f'{one:g}' for one in rates)}, "
+            f"got {given.fmr:g}; audit again with --fmr {given.fmr:g}"
+        )
     decision = decide(Policy(given.max_sar, given.fmr, given.bound), judges)
     print(f"{decision['verdict'].upper()}: {decision['reason']}")
     return {"pass": 0, "fail": POLICY_NOT_MET}.get(decision["verdict"], UNDECIDED)

@@ -61,11 +61,12 @@ def synthetic_statistics(recogniser: Recogniser) -> FirstUse:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_statistics(path, measured)
     except (OSError, InputError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        # The note is part of results, in which no path of this machine stands.
+        _log.warning("%s", error)
         return FirstUse(
             measured,
-            f"What was measured on synthetic faces is not kept, and will be measured again: {reason}; "
-            f"{CACHE_VARIABLE} names a folder that can be written.",
+            "What was measured on synthetic faces is not kept, as it cannot be written, and will be measured "
+            f"again; {CACHE_VARIABLE} names another folder.",
         )
     # As every later run reads it, so that the first run gives the same images as they do.
     return FirstUse(_read(path, recogniser) or measured)

@@ -8,9 +8,6 @@ from arcinvert.knowledge.public_photographs import Overlap, PhotographKey, Publi
 from arcinvert.knowledge.statistics_file import SUFFIX, load_statistics
 from recognition.bundled import UNDISTILLED, bundled_path
 
-#: What of a statistics file shows single faces, or is measured on them.
-_OF_STATISTICS = ("nearest_neighbours", "regression", "statistics")
-
 
 @functools.cache
 def face_pca_photographs() -> PublicPhotographs | None:
@@ -43,7 +40,14 @@ def attack_overlap(
         None if the attack uses no public faces but a mean, or they are of nobody.
     """
     lists: list[PublicPhotographs | None] = []
-    if statistics is not None and not statistics.of_nobody and set(_OF_STATISTICS) & set(used):
+    if statistics is not None and any(
+        kind in used and of != "synthetic faces"
+        for kind, of in (
+            ("nearest_neighbours", statistics.template_faces),
+            ("regression", statistics.template_faces),
+            ("statistics", statistics.faces),
+        )
+    ):
         lists.append(statistics.photographs)
     if "face_pca" in used:
         lists.append(face_pca_photographs())

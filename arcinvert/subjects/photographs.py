@@ -113,7 +113,7 @@ def photograph_subjects(
                 )
             path = Path(given)
             folder = folder_of(path, Path(photos), single=len(distinct) == 1)
-            others = other_photographs(folder, 1, besides=path)
+            others = other_photographs(folder, 1, besides=path, unlike=crop_at(pixels, found))
         subject = face_subject(
             recogniser, pixels, found, judge, name=names[number], others=others, digest=digest
         )

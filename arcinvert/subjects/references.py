@@ -17,7 +17,7 @@ from arcinvert.evaluation.scores import Reference
 from arcinvert.evaluation.similarity import similarity
 from arcinvert.knowledge.public_photographs import PhotographKey, photograph_key
 from recognition.checkpoint import sha256
-from recognition.data.faces import read_face
+from recognition.data.faces import is_copy, read_face
 from recognition.errors import InputError, NoFaceError
 from recognition.files import printable
 from recognition.images import list_images
@@ -119,15 +119,22 @@ class OtherPhotograph:
     key: PhotographKey
 
 
-def other_photographs(folder: Path, limit: int, *, besides: Path | None = None) -> list[OtherPhotograph]:
+def other_photographs(
+    folder: Path,
+    limit: int,
+    *,
+    besides: Path | None = None,
+    unlike: NDArray[np.uint8] | None = None,
+) -> list[OtherPhotograph]:
     """Return a person's photographs that have a face, the last by name first.
 
-    Those without a face, or that cannot be read, are left out.
+    Those without a face, those that cannot be read, and copies of another one are left out.
 
     Args:
         folder: The person's photographs.
         limit: The largest number of photographs.
         besides: A photograph to leave out.
+        unlike: The same as an aligned face, uint8 112x112x3: copies of it are left out too.
 
     Raises:
         InputError: If there is no such folder.
@@ -143,9 +150,10 @@ def other_photographs(folder: Path, limit: int, *, besides: Path | None = None) 
             continue
         try:
             crop = read_face(path)
-            found.append(
-                OtherPhotograph(crop, photograph_key(f"{folder.name}/{path.name}", crop, sha256(path)))
-            )
+            known = [*(() if unlike is None else (unlike,)), *(other.crop for other in found)]
+            if not any(is_copy(crop, one) for one in known):
+                key = photograph_key(f"{folder.name}/{path.name}", crop, sha256(path))
+                found.append(OtherPhotograph(crop, key))
         except NoFaceError:
             continue
         except InputError as error:

@@ -14,6 +14,21 @@ from recognition.errors import InputError
 from recognition.images import check_encoded, decode_image
 from recognition.options import Detector
 
+#: Mean difference of two aligned faces of one photograph, in levels of 0 to 255, which compression may make.
+_COPY = 4.0
+
+
+def is_copy(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
+    """Return whether two aligned faces are of one photograph, which may have been compressed again.
+
+    Args:
+        first: uint8, shape (height, width, 3).
+        second: The same of the other photograph.
+    """
+    if first.shape != second.shape:
+        return False
+    return float(np.abs(first.astype(np.int16) - second).mean()) <= _COPY
+
 
 def read_face(
     path: str | os.PathLike[str],

@@ -42,6 +42,8 @@ class Defence(ABC):
     #: The name on the command line, and what a strength means, with its unit.
     name: ClassVar[str]
     strength_means: ClassVar[str]
+    #: Whether a strength is a whole number.
+    whole: ClassVar[bool] = False
     default: ClassVar[float]
     minimum: ClassVar[float] = 0.0
     maximum: ClassVar[float] = float("inf")
@@ -51,6 +53,11 @@ class Defence(ABC):
 
     def __init__(self, strength: float | None = None) -> None:
         self.strength = self.default if strength is None else strength
+        if self.whole and self.strength != int(self.strength):
+            raise InputError(
+                f"defence {self.name}: expected a whole number of {self.strength_means}, got "
+                f"{self.strength:g}"
+            )
         if not self.minimum <= self.strength <= self.maximum:
             raise InputError(
                 f"defence {self.name}: expected {self.strength_means} from {self.minimum:g} to "
@@ -115,6 +122,9 @@ class TemplateDefence(Defence):
         if not self.keyed:
             return self.recover(protected, [0] * len(protected), adversary)
         mean = fit_prior(adversary.public, adversary.dim).mean
+        if not mean.any():
+            # Nothing is known at all: any direction is as good.
+            mean = np.ones(adversary.dim)
         return unit_norm(np.tile(mean, (len(protected), 1)))
 
     def probe(self, templates: Array, keys: Sequence[int]) -> Array:

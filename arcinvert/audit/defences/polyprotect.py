@@ -31,6 +31,7 @@ class PolyProtect(TemplateDefence):
     """
 
     name, keyed = "polyprotect", True
+    whole = True
     strength_means, default, minimum, maximum = "numbers that neighbouring runs share", 2.0, 0.0, 4.0
     attacker = "posterior mean under a Gaussian prior by posterior linearisation"
     attacker_without_key = "posterior mean under a Gaussian prior and the likeliest term of first order"

@@ -22,6 +22,7 @@ class Quantisation(UnkeyedDefence):
     """
 
     name = "quantisation"
+    whole = True
     strength_means, default, minimum, maximum = "bits of each number", 1.0, 1.0, 16.0
     attacker, uses_public_faces = "posterior mean under a Gaussian prior and the rounding", True
     #: The range of the levels, in standard deviations of a unit vector's numbers.

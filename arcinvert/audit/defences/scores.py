@@ -24,6 +24,7 @@ class ScoreOnly(TemplateDefence):
     """
 
     name, stored = "scores", False
+    whole = True
     strength_means, default, minimum, maximum = "decimals of a score", 2.0, 1.0, 6.0
     attacker = "posterior mean under a Gaussian prior and the rounding"
 

@@ -68,8 +68,11 @@ def _check_names(result: dict[str, Any]) -> None:
         raise InputError("judges: expected different names, got one twice")
     if judges and not result["identities"]:
         raise InputError("identities: expected at least one person, got none")
+    headline = result["answer"]["headline_fmr"]
+    if judges and headline is not None and not any(headline in judge["sar"] for judge in result["judges"]):
+        raise InputError(f"answer.headline_fmr: expected a rate of a judge, got {headline[:40]!r}")
     for judge in result["judges"]:
-        _check_judge(judge, result["answer"]["headline_fmr"])
+        _check_judge(judge)
     named = [(part, entry["judges"]) for part in ("identities", "defences") for entry in result[part]]
     named += [("subgroups", entry["sar"]) for entry in result["subgroups"] if entry["sar"] is not None]
     for part, entry in named:
@@ -79,10 +82,8 @@ def _check_names(result: dict[str, Any]) -> None:
         raise InputError("identities: expected a risk of everybody, got none")
 
 
-def _check_judge(judge: dict[str, Any], headline: str | None) -> None:
+def _check_judge(judge: dict[str, Any]) -> None:
     name, histogram = judge["name"], judge["histogram"]
-    if headline is not None and headline not in judge["sar"]:
-        raise InputError(f"answer.headline_fmr: expected a rate of {name}, got {headline[:40]!r}")
     edges = histogram["edges"]
     if any(low >= high for low, high in pairwise(edges)):
         raise InputError(f"histogram of {name}: expected rising edges")

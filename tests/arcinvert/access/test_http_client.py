@@ -80,6 +80,16 @@ def test_retries_do_not_exceed_the_budget() -> None:
         assert meter.count == server.requests == 3
 
 
+def test_answers_before_the_budget_ended_are_kept() -> None:
+    ask = function_ask(embeddings, "embeddings")
+    with ReferenceServer(ask, "embeddings", failures=0.4, seed=1) as server:
+        with pytest.raises(BudgetSpentError) as spent:
+            box_of(server, "embeddings", QueryMeter(5)).query(IMAGES, "test")
+        kept = len(spent.value.answers)
+        assert 0 < kept < 5
+        np.testing.assert_allclose(spent.value.answers, embeddings(IMAGES[:kept]), atol=1e-12)
+
+
 def test_an_address_without_a_server_is_reported() -> None:
     with ReferenceServer(function_ask(embeddings, "embeddings"), "embeddings") as server:
         pass
@@ -101,7 +111,15 @@ def test_secrets_of_an_address_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///etc/passwd", "ftp://host/", "host:80", "http://[::", "http:///path"]
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://host/",
+        "host:80",
+        "http://[::",
+        "http:///path",
+        "http://host/v\u00e9rifier",
+    ],
 )
 def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(InputError, match="black box: expected an address such as"):

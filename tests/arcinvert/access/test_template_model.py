@@ -191,7 +191,14 @@ class _World:
     def attack(self, budget: int, seed: int = 0) -> DecisionAttack:
         self.left = budget
         return DecisionAttack(
-            self.model, self.images, self.public, self.ask, self.embed, seed=seed, person="ann"
+            self.model,
+            self.images,
+            self.public,
+            self.ask,
+            self.embed,
+            lambda: self.left,
+            seed=seed,
+            person="ann",
         )
 
 
@@ -206,6 +213,37 @@ def test_an_attack_by_decisions_finds_the_person(model: TemplateModel, public: F
     again = world.attack(2000).run()
     assert again.estimate is not None
     np.testing.assert_array_equal(again.estimate.template, found.estimate.template)
+
+
+def test_a_round_that_the_budget_does_not_allow_is_smaller(model: TemplateModel, public: Floats) -> None:
+    """Not lost: what is asked for is used."""
+    world = _World(model, public, person(1), share=0.02)
+    until = world.attack(10_000).run().until_accepted
+    assert until is not None
+    found = world.attack(until + 100).run()
+    # Each face on the boundary takes five halvings and a question before, which few of them do not pass.
+    assert 12 <= found.boundary <= 100 // 6
+    assert world.left < 20
+
+
+def test_scores_that_were_answered_count_though_the_budget_ends(model: TemplateModel, public: Floats) -> None:
+    template, whitened = person(1), model.whitened(public)
+    scores = scores_of(model, public, template)
+    left = 33
+
+    def ask(rows: NDArray[np.intp]) -> Floats:
+        nonlocal left
+        answered = np.asarray(scores[rows[:left]])
+        left -= len(answered)
+        if len(answered) < len(rows):
+            error = BudgetSpentError(len(rows), left)
+            error.answers = answered
+            raise error
+        return answered
+
+    found = estimate_by_scores(model, whitened, ask, 40)
+    assert (len(found.shown), len(found.answers)) == (33, 33)
+    np.testing.assert_array_equal(found.answers, scores[found.shown])
 
 
 def test_where_all_are_refused_nothing_is_estimated(model: TemplateModel, public: Floats) -> None:

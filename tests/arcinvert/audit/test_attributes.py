@@ -160,3 +160,15 @@ def test_a_file_of_attributes_is_read_for_both_kinds_of_people(tmp_path: Path) -
         "sex": ["man", "woman", None],
         "age": [None, "30 to 50", None],
     }
+
+
+def test_groups_of_nobody_and_contradictions_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "groups.csv"
+    path.write_text("identity,sex\nA B,f\n")
+    with pytest.raises(InputError, match=r"some of the 2 people by the names of their folders, such as A_B"):
+        read_groups(path, ["A_B", "C_D"])
+    path.write_text("identity,sex\nA_B,f\nA_B,m\n")
+    with pytest.raises(InputError, match="expected each identity once, got A_B with different groups"):
+        read_groups(path, ["A_B"])
+    path.write_text("identity,sex\nA_B,f\nA_B,f\n")
+    assert read_groups(path, ["A_B", "C_D"]) == {"sex": ["f", None]}

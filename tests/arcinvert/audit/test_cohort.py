@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from arcinvert.audit.cohort import Reader, sample_identities
 from recognition.errors import InputError
@@ -111,6 +112,29 @@ def test_what_cannot_be_read_is_noted_or_stops(crops: list[Path]) -> None:
     assert reader.skipped[1:] == [(crops[1], "unreadable")]
     with pytest.raises(InputError, match=r"1\.png: .*--on-unreadable skip"):
         Reader(stop=True).read(crops[1])
+
+
+def test_a_copy_is_no_other_photograph(tmp_path: Path) -> None:
+    """Nor one that was compressed again: the judges would see what the reconstruction was made of."""
+    generator = np.random.default_rng(0)
+    first, second = (
+        np.asarray(Image.fromarray(generator.integers(0, 256, (14, 14, 3), np.uint8)).resize((112, 112)))
+        for _ in range(2)
+    )
+    for name, crop in (("1.png", first), ("2.png", second), ("3.png", first)):
+        write_png(tmp_path / name, crop)
+    Image.fromarray(first).save(tmp_path / "4.jpg", quality=85)
+    paths = sorted(tmp_path.iterdir())
+    reader = Reader(stop=True)
+    found = reader.read_two(paths)
+    assert found is not None
+    assert np.array_equal(found[0], first)
+    assert np.array_equal(found[1], second)
+    assert [(path.name, why) for path, why in reader.skipped] == [
+        ("4.jpg", "a copy of the first photograph"),
+        ("3.png", "a copy of the first photograph"),
+    ]
+    assert reader.read_two([paths[0], paths[2], paths[3]]) is None
 
 
 def test_a_photograph_without_a_face_never_stops(crops: list[Path]) -> None:

@@ -275,3 +275,23 @@ def test_names() -> None:
 def test_refusals(name: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         make_defences((name,))
+
+
+@pytest.mark.parametrize("name", ["projection", "biohashing", "mlp-hash"])
+def test_without_a_key_and_without_a_mean_there_is_still_an_estimate(
+    name: str, templates: NDArray[np.float64]
+) -> None:
+    """Few public faces say nothing of the mean of all."""
+    defence = make_defence(name)
+    assert isinstance(defence, TemplateDefence)
+    protected = defence.protect(templates, list(range(8)))
+    few = Adversary(DIM, unit_norm(np.random.default_rng(3).normal(size=(4, DIM))))
+    for adversary in (few, NOTHING_KNOWN):
+        estimate = defence.recover_without_key(protected, adversary)
+        np.testing.assert_allclose(np.linalg.norm(estimate, axis=1), 1)
+
+
+@pytest.mark.parametrize("name", ["quantisation:1.5", "polyprotect:2.5", "scores:1.7"])
+def test_a_strength_that_is_a_number_of_things_is_whole(name: str) -> None:
+    with pytest.raises(InputError, match=f"defence {name.partition(':')[0]}: expected a whole number of "):
+        make_defence(name)

@@ -65,6 +65,8 @@ def test_numbers_out_of_range_are_refused(
     (tmp_path / "audit.json").write_text(json.dumps(result))
     assert run("audit-gate", tmp_path, "--max-sar", 0.5, "--fmr", 0.25) == 2
     assert_one_line(capsys.readouterr().err)
+    assert run("audit-gate", finished, "--max-sar", 0.5, "--fmr", 0.05) == 2
+    assert "expected an FMR of the audit, 0.25, 0.001, got 0.05" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ def test_refused_files(content: str, said: str, tmp_path: Path) -> None:
         ({"steps": 0}, "steps: expected a whole number from 1 up"),
         ({"budget": "endless"}, "budget: expected one of quick, standard, thorough"),
         ({"variants": ("smooth",)}, "expected NAME=MODEL"),
+        ({"variants": ("a=x", "b=x", "a=y")}, "variants: expected different names, got 'a' twice"),
         ({"minutes": float("nan")}, "minutes: expected a finite number"),
         ({"attack": {"samples": 3}}, "samples and seed as options of the audit"),
     ],

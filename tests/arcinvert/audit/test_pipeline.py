@@ -9,12 +9,15 @@ import jsonschema
 import numpy as np
 import pytest
 
+from arcinvert.audit.attack import load_attack
 from arcinvert.audit.inputs import open_inputs
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.report.text import options_toml
 from arcinvert.audit.runner import preview_audit, run_audit
 from arcinvert.audit.schema import audit_schema
+from arcinvert.subjects.photographs import template_of
 from recognition.config import to_json
+from recognition.data.faces import read_face
 from recognition.errors import InputError
 from tests import forked
 from tests.arcinvert.audit.conftest import make_judge_cheap
@@ -201,7 +204,10 @@ def test_a_database_without_photographs(tiny_model: Path, tmp_path: Path) -> Non
 
 def test_a_database_with_photographs(options: AuditOptions, people: Path, tmp_path: Path) -> None:
     names = [path.name for path in sorted(people.iterdir())[:4]]
-    base = database(tmp_path / "t.db", [*names, "Nobody"])
+    network = load_attack(options).recogniser
+    templates = [template_of(network, read_face(people / name / "1.png")).numpy() for name in names]
+    base = tmp_path / "t.npz"
+    np.savez(base, identity=[*names, "Nobody"], template=[*templates, -templates[0]])
     options = replace(options, images=None, templates=str(base), photos=people, people=100, samples=1)
     result = run_audit(options, tmp_path / "out")
     check_schema(tmp_path / "out")
@@ -228,7 +234,7 @@ def test_unreadable_photographs_are_reported(options: AuditOptions, people: Path
 
 
 def test_the_attacked_network_is_no_judge(options: AuditOptions, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="networks that are not attacked"):
+    with pytest.raises(InputError, match="networks other than the attacked one"):
         run_audit(replace(options, judges=(options.model,)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

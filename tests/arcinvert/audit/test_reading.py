@@ -125,7 +125,7 @@ def test_what_is_no_audit(content: bytes, said: str) -> None:
 def test_parts_must_name_the_same_judges(result: dict[str, Any]) -> None:
     for path, value, said in (
         (("judges", 0, "name"), "somebody", "identities: expected the judges somebody"),
-        (("answer", "headline_fmr"), "0.5", "expected a rate of other"),
+        (("answer", "headline_fmr"), "0.5", "expected a rate of a judge"),
         (("judges", 0, "histogram", "edges"), [2.0, 1.0], "rising edges"),
         (("judges", 0, "histogram", "attack"), [1.0], "one share between two edges"),
         (("identities",), [], "at least one person"),

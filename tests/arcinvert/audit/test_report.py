@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
+from arcinvert.audit.answer import answer_sentences, headline_fmr
+from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.policy import Policy, decide
 from arcinvert.audit.report import read_audit
 from arcinvert.audit.report.document import (
@@ -29,7 +31,7 @@ from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.plots import Label, Line, Mark, Series, chart, dumbbells
 from recognition.errors import InputError
-from recognition.metrics.intervals import estimate
+from recognition.metrics.intervals import estimate, estimate_share_difference
 
 HOSTILE = '<script>alert("x")</script> & | `'
 BLOCKS: list[Block] = [
@@ -230,6 +232,10 @@ def test_a_pass_says_when_there_are_too_few_people() -> None:
 def test_what_cannot_be_decided_is_said() -> None:
     refused = {"name": "poor", "sar": {}}
     assert decide(Policy(1.0, 1e-3), [judge(2, 20), refused])["verdict"] == "undecided"
+    # One judge above the limit settles it, whatever another one lacks.
+    failed = decide(Policy(0.05, 1e-3), [judge(19, 20), refused])
+    assert failed["verdict"] == "fail"
+    assert "one finds 0.950" in failed["reason"]
     assert decide(Policy(1.0, 1e-3), [])["verdict"] == "undecided"
     assert decide(None, [judge(2, 20)])["verdict"] == "no policy"
 
@@ -240,3 +246,40 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
         InputError, match="expected a finished audit of arcinvert-audit-2, got 'arcinvert-audit-0'"
     ):
         read_audit(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rate", "people", "fmr", "wording"),
+    [
+        # Reconstructions of strangers, and one of them who is accepted by chance.
+        (0.0, 20, 1e-3, "were not shown"),
+        (0.01, 100, 0.01, "may be turned"),
+        (0.05, 20, 1e-3, "may be turned"),
+        (1 / 300, 300, 1e-3, "may be turned"),
+        (0.5, 20, 1e-3, "can be turned"),
+        (0.1, 300, 0.01, "can be turned"),
+    ],
+)
+def test_one_person_does_not_make_the_headline(rate: float, people: int, fmr: float, wording: str) -> None:
+    accepted = np.arange(people) < round(rate * people)
+    nobody = np.zeros(people, bool)
+    share, floor = (asdict(estimate(one, range(people))) for one in (accepted, nobody))
+    above = asdict(estimate_share_difference(accepted, nobody))
+    figures = {"type_2": share, "mean_face": floor, "above_mean_face": above, "ceiling": share}
+    rank = {"gallery": 10, "attack": {"1": share}, "chance": {"1": 0.1}}
+    judges = [
+        {"name": "one", "sar": {f"{fmr:g}": figures}, "rank": rank},
+        {"name": "poor", "sar": {}, "rank": rank},
+    ]
+    options = AuditOptions(images=Path("people"), fmr=(fmr,), policy_fmr=fmr)
+    headline = headline_fmr(judges, options)
+    sentences = answer_sentences(
+        {
+            "judges": judges,
+            "threat_model": {"held": "templates", "network": "net"},
+            "people": {"attacked": people},
+            "answer": {"headline_fmr": headline, "verdict": "no policy", "reason": "No policy."},
+        }
+    )
+    assert wording in sentences[0]
+    assert sentences[2].startswith("poor cannot say")
