@@ -165,12 +165,14 @@ def test_skin_tone_needs_enough_neighbours(monkeypatch: pytest.MonkeyPatch) -> N
     assert not plan("template", faces=few, recipe="paper").skin_tone
 
 
-def test_with_nearest_neighbours_augmentation_is_weaker() -> None:
+def test_with_nearest_neighbours_there_are_short_restarts_and_weaker_augmentation() -> None:
     knowledge = known(neighbours=True, regression=True)
     near = PlannedAugmentation(flip=True, shift=4, scale=0.1, wrap=False, feature_dropout=0.0)
     expected = replace(
         DEFAULT,
         knowledge_used={"nearest_neighbours": "60 public faces", "regression": "60 public faces"} | PCA,
+        restarts=3,
+        restart_steps=20,
         initialisation="nearest-neighbours",
         regression_blend=0.5,
         augmentation=near,
@@ -206,7 +208,7 @@ def test_a_parametrisation_has_its_own_length_and_augmentation() -> None:
     # Neither noise nor Fourier coefficients are made of faces.
     assert (fourier.knowledge, fourier.knowledge_used) == ("weights", {})
     near = plan(parametrisation="pixels", faces=known(neighbours=True))
-    assert (near.restarts, near.augmentation) == (1, WEIGHTS.augmentation)
+    assert (near.restarts, near.augmentation) == (3, WEIGHTS.augmentation)
 
 
 def test_what_is_given_wins_and_is_listed_as_a_change() -> None:
@@ -334,16 +336,16 @@ def test_a_plan_knows_its_steps_and_stages() -> None:
 
 
 def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() -> None:
-    short = plan(faces=known(neighbours=True), restarts=3, low_resolution=0.5, average=0.1)
-    assert (short.steps, short.restarts, short.restart_steps, short.steps_per_batch) == (50, 3, 10, 70)
-    assert [(stage.steps, stage.low_resolution) for stage in short.stages] == [(5, True), (5, False)]
-    assert [(stage.steps, stage.low_resolution) for stage in short.last_stages] == [(40, False)]
+    short = plan(faces=known(neighbours=True), low_resolution=0.5, average=0.1)
+    assert (short.steps, short.restarts, short.restart_steps, short.steps_per_batch) == (50, 3, 20, 90)
+    assert [(stage.steps, stage.low_resolution) for stage in short.stages] == [(10, True), (10, False)]
+    assert [(stage.steps, stage.low_resolution) for stage in short.last_stages] == [(30, False)]
 
     def length(**options: Any) -> tuple[int, int, int]:
-        found = plan(faces=known(neighbours=True), **{"restarts": 3, **options})
+        found = plan(faces=known(neighbours=True), **options)
         return found.restart_steps, found.steps_per_batch, len(found.last_stages)
 
-    assert length(restart_steps=20) == (20, 90, 1)
+    assert length(restart_steps=10) == (10, 70, 1)
     assert length(restart_steps=50) == length(restart_steps=60) == (50, 150, 0)
     assert length(steps=5) == (5, 15, 0)
     # One restart has nothing to choose from.
@@ -355,9 +357,9 @@ def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() 
 @pytest.mark.parametrize(
     ("options", "work", "steps"),
     [
-        ({}, 70, 50),
-        ({}, 30, 10),
-        ({}, 29, 9),
+        ({}, 90, 50),
+        ({}, 60, 20),
+        ({}, 59, 19),
         ({"restarts": 1}, 70, 70),
         ({"restart_steps": 60}, 150, 50),
         ({"restart_steps": 60}, 152, 50),
@@ -366,7 +368,7 @@ def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() 
 )
 def test_steps_within_a_number_of_passes(options: dict[str, Any], work: int, steps: int) -> None:
     def made(**more: Any) -> AttackPlan:
-        return plan(faces=known(neighbours=True), **{"restarts": 3, **options, **more})
+        return plan(faces=known(neighbours=True), **options, **more)
 
     assert made().steps_within(work) == steps
     if steps:
