@@ -112,7 +112,7 @@ def test_a_stopped_attack_keeps_its_result(visitor: Visitor) -> None:
     visitor.tab("From an identity")
     visitor.advanced()
     # Long enough that it still runs when it is stopped.
-    visitor.set_number("Samples", 4)
+    visitor.set_number("Samples", 8)
     visitor.set_number("Steps", 500)
     visitor.button("Reconstruct").click()
     visitor.see(".ai-face img[alt^='Reconstruction 1 after']")
@@ -120,7 +120,7 @@ def test_a_stopped_attack_keeps_its_result(visitor: Visitor) -> None:
     visitor.expect(visitor.see(".ai-progress span")).to_have_text(progress)
     visitor.button("Stop and keep").click()
     visitor.see("[data-result]")
-    visitor.expect(visitor.see(".ai-status")).to_contain_text("Stopped: 4 reconstructions in")
+    visitor.expect(visitor.see(".ai-status")).to_contain_text("Stopped: 8 reconstructions in")
     visitor.expect(visitor.button("Reconstruct")).to_be_enabled()
 
 
@@ -275,7 +275,8 @@ def test_two_visitors_and_a_closed_tab(profile: Any, server: Server, visitor: Vi
     other = Visitor(profile, server)
     other.tab("From an identity")
     other.advanced()
-    other.set_number("Samples", 1)
+    # Long enough that it still runs when all of the following is done.
+    other.set_number("Samples", 8)
     other.set_number("Steps", 500)
     other.button("Reconstruct").click()
     other.see(".ai-face img")
