@@ -47,8 +47,8 @@ def decide(policy: Policy | None, judges: list[dict[str, Any]]) -> dict[str, Any
     }
     limit = f"SAR at most {policy.max_sar:g} at FMR {policy.fmr:g}"
     described = asdict(policy)
-    failed = any(figure["value"] > policy.max_sar for figure in found.values())
-    if not failed and (len(found) < len(judges) or not found):
+    verdict, key = _verdict(policy, list(found.values()))
+    if verdict != "fail" and (len(found) < len(judges) or not found):
         missing = ", ".join(judge["name"] for judge in judges if judge["name"] not in found) or "no judge"
         return {
             "verdict": "undecided",
@@ -56,7 +56,6 @@ def decide(policy: Policy | None, judges: list[dict[str, Any]]) -> dict[str, Any
             "reason": f"{limit}: cannot be decided, as too few people outside the attack, or no photographs, "
             f"were given ({missing}).",
         }
-    verdict, key = _verdict(policy, list(found.values()))
     worst = max(found, key=lambda name: found[name][key])
     figure = found[worst]
     reason = f"{limit}: {worst} finds {interval_text(figure)} of {figure['identities']:,} people"

@@ -6,7 +6,7 @@ says where in an image an activation belongs. Both can be measured on aligned fa
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -115,10 +115,18 @@ class MeasuredStatistics:
     template_faces: FaceKind = "public faces"
     photographs: PublicPhotographs | None = None
 
-    @property
-    def of_nobody(self) -> bool:
-        """Whether all faces were made, so that no attacked person can be among them."""
-        return self.faces == self.template_faces == "synthetic faces"
+    def shows_people(self, used: Container[str]) -> bool:
+        """Return whether what an attack uses of it is of photographs, which may show attacked people.
+
+        Args:
+            used: The kinds that are used, as a plan names them.
+        """
+        of = {
+            "nearest_neighbours": self.template_faces,
+            "regression": self.template_faces,
+            "statistics": self.faces,
+        }
+        return any(kind in used and faces != "synthetic faces" for kind, faces in of.items())
 
     @property
     def maps(self) -> tuple[LayerMoments, ...]:

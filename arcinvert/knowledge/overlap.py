@@ -40,14 +40,7 @@ def attack_overlap(
         None if the attack uses no public faces but a mean, or they are of nobody.
     """
     lists: list[PublicPhotographs | None] = []
-    if statistics is not None and any(
-        kind in used and of != "synthetic faces"
-        for kind, of in (
-            ("nearest_neighbours", statistics.template_faces),
-            ("regression", statistics.template_faces),
-            ("statistics", statistics.faces),
-        )
-    ):
+    if statistics is not None and statistics.shows_people(used):
         lists.append(statistics.photographs)
     if "face_pca" in used:
         lists.append(face_pca_photographs())
