@@ -100,20 +100,28 @@ class Initialisation(ABC):
             restart: The restart's number, from 0.
         """
         return with_noise(
-            self.faces(templates, request, restart), seeds=seeds, size=request.recogniser.input_size
+            self.faces(templates, request, restart),
+            seeds=seeds,
+            size=request.recogniser.input_size,
+            deviation=self.deviation(restart),
         )
 
+    def deviation(self, restart: int) -> float:
+        """Return the standard deviation of the noise on the faces of a restart, numbered from 0."""
+        return FACE_NOISE
 
-def with_noise(faces: Tensor, *, seeds: Sequence[int], size: int) -> Tensor:
-    """Return faces with a little noise, shape (len(seeds), 3, size, size) in [0, 1].
+
+def with_noise(faces: Tensor, *, seeds: Sequence[int], size: int, deviation: float = FACE_NOISE) -> Tensor:
+    """Return faces with noise, shape (len(seeds), 3, size, size) in [0, 1].
 
     Args:
         faces: Shape (len(seeds), 3, h, w) in [0, 1], on the CPU; resized where needed.
         seeds: A seed for each image.
         size: The side of the images, pixels.
+        deviation: The standard deviation of the noise.
     """
     low = F.interpolate(gaussian(seeds, (1, FACE_NOISE_GRID, FACE_NOISE_GRID)), size, mode="bicubic")
-    return (resized(faces, size) + FACE_NOISE * low).clamp(0, 1)
+    return (resized(faces, size) + deviation * low).clamp(0, 1)
 
 
 def gaussian(seeds: Sequence[int], shape: tuple[int, ...]) -> Tensor:

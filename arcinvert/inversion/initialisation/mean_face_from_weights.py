@@ -5,7 +5,13 @@ Whoever uses a network knows that much, for its input has to be aligned: five po
 sketch has dark spots there. Images inverted from random templates, starting from the sketch, share what the
 network expects of any face; their mean, made symmetric, is a first face, and images inverted anew from there
 agree better. So a mean face is made without any face.
+
+From one and the same face many attacks end at somebody else, again and again. Restarts therefore start from
+different ones: the mean face with strong noise, and the inverted images of the random templates themselves,
+those nearest to the person's template first.
 """
+
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +19,7 @@ from torch import Tensor
 
 from arcinvert.inversion.augmentation import Augmentation
 from arcinvert.inversion.engine import invert
-from arcinvert.inversion.initialisation.base import Initialisation, InitialisationRequest
+from arcinvert.inversion.initialisation.base import FACE_NOISE, Initialisation, InitialisationRequest
 from arcinvert.inversion.parametrisations.pixels import Pixels
 from arcinvert.inversion.penalties import WeightedPenalty
 from arcinvert.inversion.penalties.total_variation import ColourVariation, TotalVariation
@@ -37,38 +43,74 @@ _EYE, _NOSE, _MOUTH = (0.2, 7.0, 4.0), (0.07, 6.0, 3.0), (0.15, 12.0, 3.0)
 _DEVIATION = 0.01
 #: The mean face depends on the network, not on the attack's seed.
 _SEED = 0
+#: Standard deviations of the noise on the faces of restarts: of the first one, which suits most people, of
+#: others from the mean face, and of those from inverted images; tuned on people that the bundled network was
+#: trained on, among them some whom 24 restarts with the first one's noise did not find.
+_FIRST_NOISE, _MEAN_FACE_NOISE, _OTHERS_NOISE = FACE_NOISE, 0.2, 0.1
+
+
+@dataclass(frozen=True)
+class FacesFromWeights:
+    """What is found in the weights.
+
+    Args:
+        mean_face: Shape (3, size, size) in [0, 1].
+        others: Shape (TEMPLATES, 3, size, size) in [0, 1], inverted images of random templates.
+        embeddings: Shape (TEMPLATES, dim), unit norm, what the network makes of `others`; all on the CPU.
+    """
+
+    mean_face: Tensor
+    others: Tensor
+    embeddings: Tensor
 
 
 class MeanFaceFromWeights(Initialisation):
     """The mean face that a network expects of an aligned image, found by inverting random templates."""
 
     of_public_faces = False
-    # From the same face many attacks end at somebody else. Which ones do shows early, so that many short
-    # restarts find more than few whole ones: tuned on people that the bundled network was trained on.
-    restarts = 8
+    # Which attacks end at somebody else shows early, so that many short restarts find more than few whole
+    # ones: tuned on people that the bundled network was trained on.
+    restarts = 12
     restart_steps = 25
     preparation_steps = sum(ROUNDS)
 
     def __init__(self) -> None:
-        self._face: Tensor | None = None
+        self._found: FacesFromWeights | None = None
 
     @property
     def pending_steps(self) -> int:
-        return self.preparation_steps if self._face is None else 0
+        return self.preparation_steps if self._found is None else 0
 
     def prepare(self, request: InitialisationRequest) -> Tensor:
-        """Find the mean face, if that was not done before, and return it."""
-        if self._face is None:
+        """Find the faces, if that was not done before, and return the mean face."""
+        return self._prepared(request).mean_face
+
+    def _prepared(self, request: InitialisationRequest) -> FacesFromWeights:
+        if self._found is None:
             statistics = [weighted for weighted in request.penalties if weighted.penalty.of_activations]
-            self._face = mean_face_from_weights(request, statistics)
-        return self._face
+            self._found = faces_from_weights(request, statistics)
+        return self._found
 
     def faces(self, templates: Tensor, request: InitialisationRequest, restart: int) -> Tensor:
-        return self.prepare(request).expand(len(templates), -1, -1, -1)
+        found = self._prepared(request)
+        if not _starts_from_others(restart):
+            return found.mean_face.expand(len(templates), -1, -1, -1)
+        nearest_first = (templates @ found.embeddings.T).argsort(1, descending=True)
+        return found.others[nearest_first[:, restart // 2 % TEMPLATES]]
+
+    def deviation(self, restart: int) -> float:
+        if restart == 0:
+            return _FIRST_NOISE
+        return _OTHERS_NOISE if _starts_from_others(restart) else _MEAN_FACE_NOISE
 
 
-def mean_face_from_weights(request: InitialisationRequest, statistics: list[WeightedPenalty]) -> Tensor:
-    """Return a mean face, shape (3, size, size) in [0, 1], from a frozen recogniser alone.
+def _starts_from_others(restart: int) -> bool:
+    """Return whether a restart starts from an inverted image of a random template: every second one does."""
+    return restart % 2 == 1
+
+
+def faces_from_weights(request: InitialisationRequest, statistics: list[WeightedPenalty]) -> FacesFromWeights:
+    """Return faces from a frozen recogniser alone.
 
     Args:
         request: The recogniser, and the counter of the steps of all rounds.
@@ -105,10 +147,13 @@ def mean_face_from_weights(request: InitialisationRequest, statistics: list[Weig
         mean = inversion.images.mean(0)
         face = (mean + mean.flip(-1)) / 2
         grey = face.mean((1, 2), keepdim=True)
-        start = _low_frequencies(grey + CONTRAST * (face - grey), size // REDUCTION_BETWEEN).repeat(
+        start = _low_frequencies((grey + CONTRAST * (face - grey))[None], size // REDUCTION_BETWEEN).repeat(
             TEMPLATES, 1, 1, 1
         )
-    return _low_frequencies(face, size // REDUCTION_AT_END)[0]
+    others = _low_frequencies(inversion.images, size // REDUCTION_BETWEEN)
+    with torch.no_grad():
+        embeddings = recogniser(others.to(device)).cpu()
+    return FacesFromWeights(_low_frequencies(face[None], size // REDUCTION_AT_END)[0], others, embeddings)
 
 
 def sketch(size: int) -> Tensor:
@@ -136,7 +181,7 @@ def _templates(recogniser: Recogniser, generator: torch.Generator) -> Tensor:
     return F.normalize(torch.randn(TEMPLATES, recogniser.embedding_size, generator=generator))
 
 
-def _low_frequencies(face: Tensor, side: int) -> Tensor:
-    """Return a face, (3, h, w), without detail, as (1, 3, h, w) in [0, 1]."""
-    small = F.interpolate(face[None], side, mode="area")
-    return F.interpolate(small, list(face.shape[-2:]), mode="bicubic").clamp(0, 1)
+def _low_frequencies(faces: Tensor, side: int) -> Tensor:
+    """Return faces, (n, 3, h, w), without detail, in [0, 1]."""
+    small = F.interpolate(faces, side, mode="area")
+    return F.interpolate(small, list(faces.shape[-2:]), mode="bicubic").clamp(0, 1)

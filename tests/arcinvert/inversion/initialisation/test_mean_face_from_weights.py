@@ -9,8 +9,9 @@ from arcinvert.inversion.initialisation import mean_face_from_weights as module
 from arcinvert.inversion.initialisation.mean_face_from_weights import (
     ROUNDS,
     TEMPLATES,
+    FacesFromWeights,
     MeanFaceFromWeights,
-    mean_face_from_weights,
+    faces_from_weights,
     sketch,
 )
 from arcinvert.inversion.penalties import WeightedPenalty
@@ -44,8 +45,12 @@ def looking(centres: Tensor | None = None) -> Recogniser:
     return Recogniser(Looking(), name="looking", preprocessing=preprocessing, centres=centres).freeze()
 
 
+def found_in(recogniser: Recogniser, counter: StepCounter | None = None) -> FacesFromWeights:
+    return faces_from_weights(request(recogniser, counter=counter or StepCounter(0)), [])
+
+
 def face_of(recogniser: Recogniser, counter: StepCounter | None = None) -> Tensor:
-    return mean_face_from_weights(request(recogniser, counter=counter or StepCounter(0)), [])
+    return found_in(recogniser, counter).mean_face
 
 
 @pytest.fixture
@@ -121,6 +126,47 @@ def test_the_preparation_is_made_once() -> None:
     assert again is face
     assert counter.number == 13
     assert torch.equal(initialisation.faces(torch.zeros(2, 6), request(looking()), 0)[1], face)
+
+
+@pytest.mark.usefixtures("_short")
+def test_the_others_are_images_with_what_the_network_makes_of_them() -> None:
+    recogniser = looking()
+    found = found_in(recogniser)
+    assert found.others.shape == (TEMPLATES, 3, SIZE, SIZE)
+    assert float(found.others.min()) >= 0
+    assert float(found.others.max()) <= 1
+    torch.testing.assert_close(found.embeddings, recogniser(found.others))
+    # They differ, or restarts from them would not.
+    assert float((found.others[0] - found.others[1]).abs().max()) > 0.01
+
+
+@pytest.mark.usefixtures("_short")
+def test_every_second_restart_starts_from_the_nearest_of_the_others() -> None:
+    recogniser, initialisation = looking(), MeanFaceFromWeights()
+    asked = request(recogniser, counter=StepCounter(13))
+    found = found_in(recogniser)
+    # The template of one of them: that one is the nearest, and the second restart from others has another.
+    template = found.embeddings[[5]]
+    starts = [initialisation.faces(template, asked, restart)[0] for restart in range(6)]
+    assert torch.equal(starts[1], found.others[5])
+    similarity = found.embeddings @ template[0]
+    assert torch.equal(starts[3], found.others[similarity.argsort(descending=True)[1]])
+    for restart in (0, 2, 4):
+        assert torch.equal(starts[restart], found.mean_face)
+
+
+@pytest.mark.usefixtures("_short")
+def test_later_restarts_are_far_from_each_other() -> None:
+    # From one face with little noise an attack ends at the same wrong face each time.
+    initialisation, asked = MeanFaceFromWeights(), request(looking(), counter=StepCounter(13))
+    target = torch.ones(1, 6) / 6**0.5
+
+    def spread(restart: int) -> float:
+        images = initialisation.images(target.expand(20, -1), asked, seeds=range(20), restart=restart)
+        return float(images.std(0).mean())
+
+    assert spread(2) > 3 * spread(0)
+    assert spread(1) > 1.5 * spread(0)
 
 
 @pytest.mark.usefixtures("_short")
