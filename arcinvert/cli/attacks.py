@@ -62,8 +62,8 @@ def _shown_defaults() -> dict[str, str]:
     weights = [f"{name}={value:g}" for name, value in values["penalty"].items() if value is not None]
     return shown | {
         "steps": "50 along the face PCA, otherwise 100",
-        "restarts": "8 by the weights alone, 3 from nearest neighbours or of other pixels, otherwise 1",
-        "restart_steps": "25 by the weights alone, 20 from nearest neighbours, otherwise all steps",
+        "restarts": "12 by the weights alone, 5 from nearest neighbours, 3 of other pixels, otherwise 1",
+        "restart_steps": "25 by the weights alone, 12 from nearest neighbours, otherwise all steps",
         "batch_size": f"{values['batch_size']}; on a CUDA device what its memory holds, up to 512",
         "penalty": ", ".join([*weights, "colour-tv=1 along the face PCA, otherwise colour-tv=4 and bn=1"]),
         "knowledge": f"the recipe's, {next(iter(RECIPES['arcinvert'].presets))}",

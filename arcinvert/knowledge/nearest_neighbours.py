@@ -20,7 +20,7 @@ from arcinvert.knowledge.whitening import Whitening, whitening_of
 #: Coefficients kept of a face: a mean of several faces is too smooth to show more.
 COEFFICIENTS = 300
 #: How many neighbours are averaged: in the first restart, and in others, which so differ.
-NEAREST = (10, 3, 40)
+NEAREST = (10, 3, 40, 5, 20)
 #: Least cosine similarity of a template to that of the same photograph, compressed again at JPEG quality 50,
 #: of the bundled network; templates of others reach 0.95 at most (`python -m benchmarks.duplicates`).
 SAME_TEMPLATE = 0.96

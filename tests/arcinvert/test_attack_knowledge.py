@@ -71,7 +71,7 @@ def test_neighbours_are_the_initial_image_where_they_were_measured(
     }
     assert near.result["plan"]["augmentation"] != mean.result["plan"]["augmentation"]
     plan = with_faces.plan("class")
-    assert (plan.steps, plan.restarts, plan.restart_steps) == (FacePCA.steps, 3, 20)
+    assert (plan.steps, plan.restarts, plan.restart_steps) == (FacePCA.steps, 5, 12)
 
 
 def test_an_initialisation_that_nobody_measured_is_refused(attacker: Attacker) -> None:

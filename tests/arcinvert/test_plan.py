@@ -337,17 +337,17 @@ def test_a_plan_knows_its_steps_and_stages() -> None:
 
 def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() -> None:
     short = plan(faces=known(neighbours=True), low_resolution=0.5, average=0.1)
-    assert (short.steps, short.restarts, short.restart_steps, short.steps_per_batch) == (50, 3, 20, 90)
-    assert [(stage.steps, stage.low_resolution) for stage in short.stages] == [(10, True), (10, False)]
-    assert [(stage.steps, stage.low_resolution) for stage in short.last_stages] == [(30, False)]
+    assert (short.steps, short.restarts, short.restart_steps, short.steps_per_batch) == (50, 5, 12, 98)
+    assert [(stage.steps, stage.low_resolution) for stage in short.stages] == [(6, True), (6, False)]
+    assert [(stage.steps, stage.low_resolution) for stage in short.last_stages] == [(38, False)]
 
     def length(**options: Any) -> tuple[int, int, int]:
         found = plan(faces=known(neighbours=True), **options)
         return found.restart_steps, found.steps_per_batch, len(found.last_stages)
 
-    assert length(restart_steps=10) == (10, 70, 1)
-    assert length(restart_steps=50) == length(restart_steps=60) == (50, 150, 0)
-    assert length(steps=5) == (5, 15, 0)
+    assert length(restart_steps=10) == (10, 90, 1)
+    assert length(restart_steps=50) == length(restart_steps=60) == (50, 250, 0)
+    assert length(steps=5) == (5, 25, 0)
     # One restart has nothing to choose from.
     assert length(restarts=1) == length(restarts=1, restart_steps=7) == (50, 50, 0)
     assert length(initialisation="noise") == (100, 300, 0)
