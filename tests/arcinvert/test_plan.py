@@ -55,7 +55,7 @@ WEIGHTS = replace(
     DEFAULT,
     knowledge="weights",
     knowledge_used={},
-    restarts=8,
+    restarts=12,
     preparation_steps=120,
     learning_rate=0.05,
     initialisation="mean-face-from-weights",
@@ -171,8 +171,8 @@ def test_with_nearest_neighbours_there_are_short_restarts_and_weaker_augmentatio
     expected = replace(
         DEFAULT,
         knowledge_used={"nearest_neighbours": "60 public faces", "regression": "60 public faces"} | PCA,
-        restarts=3,
-        restart_steps=20,
+        restarts=5,
+        restart_steps=12,
         initialisation="nearest-neighbours",
         regression_blend=0.5,
         augmentation=near,
@@ -208,7 +208,7 @@ def test_a_parametrisation_has_its_own_length_and_augmentation() -> None:
     # Neither noise nor Fourier coefficients are made of faces.
     assert (fourier.knowledge, fourier.knowledge_used) == ("weights", {})
     near = plan(parametrisation="pixels", faces=known(neighbours=True))
-    assert (near.restarts, near.augmentation) == (3, WEIGHTS.augmentation)
+    assert (near.restarts, near.augmentation) == (5, WEIGHTS.augmentation)
 
 
 def test_what_is_given_wins_and_is_listed_as_a_change() -> None:
@@ -357,12 +357,12 @@ def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() 
 @pytest.mark.parametrize(
     ("options", "work", "steps"),
     [
-        ({}, 90, 50),
-        ({}, 60, 20),
-        ({}, 59, 19),
+        ({}, 98, 50),
+        ({}, 61, 13),
+        ({}, 59, 11),
         ({"restarts": 1}, 70, 70),
-        ({"restart_steps": 60}, 150, 50),
-        ({"restart_steps": 60}, 152, 50),
+        ({"restart_steps": 60}, 250, 50),
+        ({"restart_steps": 60}, 252, 50),
         ({}, 2, 0),
     ],
 )
