@@ -100,6 +100,7 @@ def _parse(path: Path) -> tuple[Any, int]:
                 f"{one_file(path)}"
             )
         check_calls(model, size)
+        _declare(model.graph)
         onnx.checker.check_model(model)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -109,6 +110,16 @@ def _parse(path: Path) -> tuple[Any, int]:
             f"{path}: expected an ONNX model, got a damaged or other file ({one_line(error)})"
         ) from None
     return model, size
+
+
+def _declare(graph: Any) -> None:
+    """Declare types and shapes of inputs and outputs that have none: onnx's checker alone demands them."""
+    for value in (*graph.input, *graph.output):
+        if not value.HasField("type"):
+            # ONNX's TensorProto.FLOAT.
+            value.type.tensor_type.elem_type = 1
+        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
+            value.type.tensor_type.shape.SetInParent()
 
 
 class _Input:
@@ -139,8 +150,8 @@ def _input_of(model: Any, path: Path) -> _Input:
     ):
         raise InputError(
             f"{path}: expected one image input (batch, 3, height, width), got {len(inputs)} inputs, "
-            f"the first {shape}; export the face recogniser alone, or take it out of the graph: "
-            f"{part(path, 'INPUT', 'OUTPUT')}"
+            f"the first {shape or 'without a shape'}; export the face recogniser alone, or take it out of "
+            f"the graph: {part(path, 'INPUT', 'OUTPUT')}"
         )
     given = _Input(shape, inputs[0].type.tensor_type.elem_type)
     if given.columns > given.rows > 0:
@@ -178,7 +189,7 @@ def _output_of(model: Any, chosen: str | None, path: Path) -> str:
         # A norm or quality beside the embedding has one number for each image.
         fitting = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] != 1]
     if len(fitting) != 1:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        listed = ", ".join(f"{name} {shape or 'without a shape'}" for name, shape in shapes.items())
         wanted = "one output, the embeddings" if chosen is None else f"an output {chosen}"
         raise InputError(f"{path}: expected {wanted}, got {listed}; give --output NAME")
     return fitting[0]
@@ -216,9 +227,15 @@ def _check_batches(network: OnnxNetwork, shape: tuple[int, ...], path: Path) -> 
     images = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
     try:
         together = network(images)
+        if not together.isfinite().all():
+            # A root or a logarithm has no values of negative pixels.
+            images = images.abs()
+            together = network(images)
         alone = torch.cat([network(image[None]) for image in images])
+        # What is not finite either way says nothing of the batch, and is refused as that.
         close = together.shape == alone.shape and bool(
-            (together - alone).abs().max() <= _BATCH_TOLERANCE * alone.abs().max()
+            (together - alone).nan_to_num(0.0).abs().max()
+            <= _BATCH_TOLERANCE * alone.nan_to_num().abs().max()
         )
     except Exception as error:
         # torch raises many types on shapes that do not fit, all of them about the graph.
