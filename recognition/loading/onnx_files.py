@@ -16,7 +16,7 @@ from recognition.loading.conversions import export, one_file, part
 from recognition.loading.networks.inputs import CentreCrop, Grey
 from recognition.loading.onnx_checks import check_calls, has_external_data
 from recognition.loading.onnx_network import OnnxNetwork
-from recognition.loading.onnx_preprocessing import RANGES, read_range
+from recognition.loading.onnx_preprocessing import Reading, in_words, read_range
 from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
 
@@ -205,20 +205,26 @@ def _preprocessing(
             return replace(Preprocessing(**parse_json(stored)), input_size=size), "stored in the file", ()
         except (ArithmeticError, TypeError, ValueError) as error:
             raise InputError(f"damaged preprocessing in its metadata ({one_line(error)})") from None
-    reading = read_range(
-        network, channels_last=given.channels_last, integer_input=given.integers, channels=given.channels
-    )
+    reading = read_range(network, channels_last=given.channels_last, integer_input=given.integers)
     preset = PRESETS[reading.preset or "insightface"]
-    preprocessing = Preprocessing(preset.mean, preset.std, preset.channels, size)
+    preprocessing = Preprocessing(preset.mean, preset.std, reading.channels, size)
+    return preprocessing, _reason(reading), (reading.text, *reading.others) if reading.others else ()
+
+
+def _reason(reading: Reading) -> str:
+    """Return in words why a preprocessing is assumed."""
     if reading.preset is None:
-        reason = "InsightFace's ONNX files take RGB, (value - 127.5) / 127.5; this file has no preprocessing"
-        return preprocessing, reason, ()
-    reason = f"the graph normalises its input itself and takes {RANGES[reading.preset]}: {reading.constants}"
+        found = reading.constants or "this file has no preprocessing"
+        return f"InsightFace's ONNX files take RGB, (value - 127.5) / 127.5; {found}"
+    taken = in_words(reading.text)
+    if reading.followed:
+        reason = f"the graph normalises its input itself and takes {taken}: {reading.constants}"
+    else:
+        reason = f"the graph may take {taken}: {reading.constants}"
     if not reading.others:
-        return preprocessing, reason, ()
-    others = ", ".join(f"{RANGES[name]} (--preset {name})" for name in reading.others)
-    reason = f"ambiguous: {reason}; it may take {others} as well; inspect --images decides"
-    return preprocessing, reason, (reading.preset, *reading.others)
+        return reason
+    others = ", ".join(f"{in_words(name)} (--preset {name})" for name in reading.others)
+    return f"ambiguous: {reason}; it may take {others} as well; inspect --images decides"
 
 
 @torch.no_grad()
