@@ -5,6 +5,7 @@ that subtracts 127.5 takes 0 to 255, one that subtracts 0.5, or ImageNet's means
 have more red than blue, so that means that rise from the first channel to the last are of BGR.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Literal, TypeGuard
 
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognition.errors import InputError, one_line
 from recognition.loading.onnx_affine import ARITHMETIC, Affine, follow, whole_image
 from recognition.loading.onnx_network import OnnxNetwork
 from recognition.loading.onnx_operators.base import Node
@@ -104,6 +106,10 @@ class _Lost:
     constants: bool = False
 
 
+#: A reading, and the input's values that the graph takes for the means of the channels, where it shows them.
+_Read = tuple[Reading, Tensor | None]
+
+
 def read_range(network: OnnxNetwork, *, channels_last: bool, integer_input: bool) -> Reading:
     """Return what range of pixel values a graph takes, and in what order of channels.
 
@@ -115,7 +121,14 @@ def read_range(network: OnnxNetwork, *, channels_last: bool, integer_input: bool
     channels, *sides = network.image_shape
     shape, axis = ((2, *sides, channels), 3) if channels_last else ((2, channels, *sides), 1)
     with torch.no_grad():
-        reading, zero_points = _of_constants(network, whole_image(shape, axis))
+        try:
+            reading, zero_points = _of_constants(network, whole_image(shape, axis))
+        except InputError:
+            raise
+        except Exception as error:
+            # torch raises many types on indices that a graph does not have, which the trace does not check.
+            words = f"its beginning could not be computed ({one_line(error)})"
+            reading, zero_points = Reading("insightface", words, tuple(_FROM_UNIT)[1:], followed=False), None
         if integer_input:
             reading = Reading("zero-to-255", "the graph takes integers")
         elif not reading.followed:
@@ -167,44 +180,77 @@ def _ordered(reading: Reading, zero_points: Tensor | None) -> Reading:
     return replace(reading, constants=words, others=others, channels="BGR")
 
 
-def _of_constants(network: OnnxNetwork, image: Affine) -> tuple[Reading, Tensor | None]:
-    """Return the reading of the constants with which a graph begins, and the input value of each channel that
-    it takes for the mean."""
-    known, lost = {network.input_name: image}, dict[str, _Lost]()
-    last: Affine | _Lost = image
-    for node, layer, constants in network.operations():
-        gone = [lost[name] for name in node.inputs if name in lost]
+def _of_constants(network: OnnxNetwork, image: Affine) -> _Read:
+    """Return the reading of the constants with which a graph begins.
+
+    Several layers may take the image, as where one finds its pose: the first that constants stand before
+    decides.
+    """
+    steps = list(network.operations())
+    uses = Counter(name for node, *_ in steps for name in set(node.inputs))
+    known: dict[str, Affine | _Lost] = {network.input_name: image}
+    found: list[_Read] = []
+    for node, layer, constants in steps:
         values = [known[name] for name in node.inputs if name in known]
-        if node.operator in ("Shape", "Size") or not (gone or values):
-            continue
-        if values and _has_means(layer):
-            return _of_batch_norm(values[0], layer)
-        outputs = None if gone else follow(network, node, layer, constants, known)
-        if outputs is not None:
-            known.update(zip(node.outputs, outputs, strict=False))
-            last = outputs[0]
-            continue
-        if layer is not None and values:
-            return _of_layer(values[0], layer)
-        if layer is not None and not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-            return _of_lost(gone[0])
-        last = _not_followed(node, constants, values, gone)
-        lost.update(dict.fromkeys(node.outputs, last))
-    return _of_lost(last) if isinstance(last, _Lost) else _decide(last, None, "")
+        if values and node.operator not in ("Shape", "Size"):
+            result = _step(network, node, layer, constants, known)
+            if isinstance(result, tuple):
+                found.append(result)
+            else:
+                known.update(zip(node.outputs, result, strict=False))
+        for name in set(node.inputs):
+            uses[name] -= 1
+            if not uses[name]:
+                # As large as the activations, of which there may be many.
+                known.pop(name, None)
+    found += [_of_value(value) for value in known.values()]
+    informative = [read for read in found if read[0].preset is not None]
+    return next(iter(sorted(informative, key=lambda read: not read[0].followed) or found))
+
+
+def _step(
+    network: OnnxNetwork,
+    node: Node,
+    layer: nn.Module | None,
+    constants: list[Tensor | None],
+    known: dict[str, Affine | _Lost],
+) -> list[Affine] | list[_Lost] | _Read:
+    """Return the outputs of a node that takes known values, or the reading if it is a layer with weights."""
+    given = {name: known[name] for name in node.inputs if name in known}
+    gone = [value for value in given.values() if isinstance(value, _Lost)]
+    values = {name: value for name, value in given.items() if isinstance(value, Affine)}
+    first = next(iter(values.values()), None)
+    if first is not None and _has_means(layer):
+        return _of_batch_norm(first, layer)
+    outputs = None if gone else follow(network, node, layer, constants, values)
+    if outputs is not None:
+        return outputs
+    if layer is not None and first is not None:
+        return _of_layer(first, layer)
+    if layer is not None and not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+        return _of_lost(gone[0])
+    lost = _not_followed(node, constants, first, gone)
+    return [lost] * len(node.outputs)
+
+
+def _of_value(value: Affine | _Lost) -> _Read:
+    """Return the reading of a value that no layer takes."""
+    return _of_lost(value) if isinstance(value, _Lost) else _decide(value, None, "")
 
 
 def _not_followed(
-    node: Node, constants: list[Tensor | None], values: list[Affine], gone: list[_Lost]
+    node: Node, constants: list[Tensor | None], value: Affine | None, gone: list[_Lost]
 ) -> _Lost:
     computes = node.operator == "BatchNormalization" or (
         node.operator in ARITHMETIC and any(one is not None and one.is_floating_point() for one in constants)
     )
-    if not gone:
-        return _Lost(values[0], node.operator, computes)
-    return replace(gone[0], constants=computes or any(one.constants for one in gone))
+    if gone:
+        return replace(gone[0], constants=computes or any(one.constants for one in gone))
+    assert value is not None  # noqa: S101 - the node takes one or the other
+    return _Lost(value, node.operator, computes)
 
 
-def _of_lost(lost: _Lost) -> tuple[Reading, Tensor | None]:
+def _of_lost(lost: _Lost) -> _Read:
     """Return the reading of a graph whose beginning was not followed to its first layer with weights."""
     reading, zero_points = _decide(lost.value, None, "")
     if reading.preset is not None:
@@ -222,7 +268,7 @@ def _has_means(layer: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
     return bool(layer.running_mean.any())
 
 
-def _of_batch_norm(value: Affine, layer: nn.BatchNorm2d) -> tuple[Reading, Tensor | None]:
+def _of_batch_norm(value: Affine, layer: nn.BatchNorm2d) -> _Read:
     """Return the reading of a graph that begins with a BatchNorm, whose mean is that of the images."""
     assert layer.running_mean is not None  # noqa: S101 - `_has_means` checked it
     means = value.zero_points(layer.running_mean.reshape(-1, *[1] * (value.scale.ndim - 2)))
@@ -230,7 +276,7 @@ def _of_batch_norm(value: Affine, layer: nn.BatchNorm2d) -> tuple[Reading, Tenso
     return _decide(replace(value, operators=(*value.operators, "BatchNormalization")), means, words)
 
 
-def _of_layer(value: Affine, layer: nn.Module | None) -> tuple[Reading, Tensor | None]:
+def _of_layer(value: Affine, layer: nn.Module | None) -> _Read:
     """Return the reading of a graph whose first layer with weights takes `value`."""
     mean = _folded_mean(layer) if isinstance(layer, nn.Conv2d) else None
     if mean is None:
@@ -260,7 +306,7 @@ def _folded_mean(layer: nn.Conv2d) -> Tensor | None:
     return means.float() if bool(explained) else None
 
 
-def _decide(value: Affine, means: Tensor | None, words: str) -> tuple[Reading, Tensor | None]:
+def _decide(value: Affine, means: Tensor | None, words: str) -> _Read:
     """Return the range of an input that becomes `value`, and the means of its channels.
 
     Args:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from recognition.errors import InputError
 from recognition.loading import load
 from recognition.recogniser import Recogniser
 from tests.recognition.loading.files import run_onnx
@@ -343,3 +344,31 @@ def test_integers_take_the_order_of_their_means(tmp_path):
     assert recogniser.preprocessing.channels == "BGR"
     assert recogniser.preprocessing.std == 1 / 255
     assert recogniser.source.readings == ()
+
+
+@pytest.mark.parametrize("side_first", [True, False])
+def test_constants_are_found_beside_a_layer_that_takes_the_image_as_it_is(side_first, tmp_path):
+    """As a network that finds the pose in one branch, and normalises in the other."""
+    side = [
+        node("Conv", "x side", "a"),
+        node("GlobalAveragePool", "a", "b"),
+        node("Sigmoid", "b", "weights"),
+    ]
+    normalise = [node("Identity", "x", "z"), *NORMALISE[:1], node("Mul", "s factor", "o")]
+    nodes = [*side, *normalise] if side_first else [*normalise, *side]
+    weights = GREY | {"side": CHANCE.normal(size=(3, 3, 3, 3)).astype("f")}
+    assert_takes(
+        graph(
+            [*nodes, node("Conv", "o mix", "m"), node("Mul", "m weights", "n")], weights | {"mix": KERNEL[:3]}
+        ),
+        tmp_path,
+        255,
+        0,
+    )
+
+
+def test_an_index_that_a_graph_does_not_have_is_refused_in_one_line(tmp_path):
+    model = graph([node("Gather", "x order", "z", axis=1), *NORMALISE], GREY | {"order": ints(2, 1, 7)})
+    with pytest.raises(InputError, match="does not run on a batch of two 8x8 images") as caught:
+        loaded(model, tmp_path)
+    assert "\n" not in str(caught.value)
