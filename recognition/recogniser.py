@@ -187,7 +187,7 @@ class Recogniser(nn.Module):
         prepared = self.preprocessing(images)
         if self._layout is not None:
             prepared = prepared.contiguous(memory_format=self._layout)
-        return F.normalize(_embeddings(self.backbone(prepared), self.output).float())
+        return F.normalize(_embeddings(self.backbone(prepared), self.output, len(images)).float())
 
     def freeze(self) -> "Recogniser":
         """Switch to evaluation mode without weight gradients, in the memory layout of convolutions.
@@ -229,28 +229,44 @@ class Recogniser(nn.Module):
     @torch.no_grad()
     def _embedding_size(self) -> int:
         size, name = self.input_size, self.source.path or self.name
+        # A network that divides by an image's own deviation has no embedding of a constant one.
+        images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+        prepared = self.preprocessing(images.to(self.device))
+        embeddings = self._probed(
+            prepared, f"a batch of two {size}x{size} images", "give its size as --preset input_size=N"
+        )
+        if not embeddings.isfinite().all():
+            raise InputError(
+                f"{name}: expected finite embeddings, got others; its weights are damaged, or it takes "
+                "another range of pixel values (--preset)"
+            )
+        self._probed(
+            prepared[:1], "a single image", "keep the batch, as flatten(1) does and squeeze() does not"
+        )
+        return int(embeddings.shape[1])
+
+    def _probed(self, prepared: Tensor, words: str, advice: str) -> Tensor:
+        """Return the raw embeddings of prepared images."""
+        name, batch = self.source.path or self.name, len(prepared)
         try:
-            outputs = self.backbone(torch.zeros(2, 3, size, size, device=self.device))
+            outputs = self.backbone(prepared)
         except Exception as error:
             # The network may be anyone's: whatever it raises is about the input that it was given.
-            raise InputError(
-                f"{name}: does not run on a batch of two {size}x{size} images ({one_line(error)}); give its "
-                "size as --preset input_size=N"
-            ) from None
+            raise InputError(f"{name}: does not run on {words} ({one_line(error)}); {advice}") from None
         try:
-            embeddings = _embeddings(outputs, self.output)
+            embeddings = _embeddings(outputs, self.output, batch)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
-        if embeddings.ndim != 2 or embeddings.shape[0] != 2:
-            shape = tuple(embeddings.shape)
-            raise InputError(f"{name}: expected embeddings (batch, dim), got an output of shape {shape}")
-        if not embeddings.isfinite().all():
-            raise InputError(f"{name}: expected finite embeddings, got others; its weights are damaged")
-        return int(embeddings.shape[1])
+        if embeddings.ndim != 2 or embeddings.shape[0] != batch:
+            raise InputError(
+                f"{name}: expected embeddings (batch, dim), got an output of shape {tuple(embeddings.shape)} "
+                f"for {words}"
+            )
+        return embeddings
 
     @functools.cached_property
     def embedding_size(self) -> int:
-        """Number of dimensions of an embedding, found by a pass of two images in evaluation mode.
+        """Number of dimensions of an embedding, found by passes of two images and of one in evaluation mode.
 
         Raises:
             InputError: If the backbone does not run on images of the input size, or its output is not finite
@@ -299,12 +315,13 @@ def _check_photographs(name: str, centres: Tensor | None, photographs: tuple[int
         raise InputError(f"{name}: expected numbers of photographs of 0 or more")
 
 
-def _embeddings(outputs: Any, chosen: str | None) -> Tensor:
+def _embeddings(outputs: Any, chosen: str | None, batch: int) -> Tensor:
     """Return the embeddings among what a backbone returned.
 
     Args:
         outputs: A tensor, or several in a tuple, list or dict.
         chosen: The key or number of one of several; None takes the only one of shape (batch, dim), dim > 1.
+        batch: Number of images that it was given.
 
     Raises:
         InputError: If there is not exactly one such output, or none of that name.
@@ -312,11 +329,13 @@ def _embeddings(outputs: Any, chosen: str | None) -> Tensor:
     if isinstance(outputs, Tensor):
         if chosen is not None:
             raise InputError(f"output: the network has a single one, got {chosen!r}; leave --output out")
-        return outputs
+        return _with_batch(outputs, batch)
     if not isinstance(outputs, dict | list | tuple):
         raise InputError(f"expected embeddings (batch, dim), got {type(outputs).__name__}")
     named = outputs if isinstance(outputs, dict) else dict(enumerate(outputs))
-    tensors = {str(key): value for key, value in named.items() if isinstance(value, Tensor)}
+    tensors = {
+        str(key): _with_batch(value, batch) for key, value in named.items() if isinstance(value, Tensor)
+    }
     fitting = [key for key, value in tensors.items() if value.ndim == 2 and value.shape[1] > 1]
     key = chosen if chosen is not None else fitting[0] if len(fitting) == 1 else None
     if key is None or key not in tensors:
@@ -325,6 +344,11 @@ def _embeddings(outputs: Any, chosen: str | None) -> Tensor:
             f"expected one output of embeddings (batch, dim), got {listed or 'none'}; give --output NAME"
         )
     return tensors[key]
+
+
+def _with_batch(output: Tensor, batch: int) -> Tensor:
+    """Return an output with its batch, which a network that ends in `squeeze()` removes of a single image."""
+    return output[None] if batch == 1 and output.ndim == 1 and len(output) > 1 else output
 
 
 @torch.no_grad()

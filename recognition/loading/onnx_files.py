@@ -16,7 +16,7 @@ from recognition.loading.conversions import export, one_file, part
 from recognition.loading.networks.inputs import CentreCrop, Grey
 from recognition.loading.onnx_checks import check_calls, has_external_data
 from recognition.loading.onnx_network import OnnxNetwork
-from recognition.loading.onnx_preprocessing import RANGES, read_range
+from recognition.loading.onnx_preprocessing import Reading, in_words, read_range
 from recognition.loading.presets import PRESETS, parse_preset
 from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
 
@@ -100,6 +100,7 @@ def _parse(path: Path) -> tuple[Any, int]:
                 f"{one_file(path)}"
             )
         check_calls(model, size)
+        _declare(model.graph)
         onnx.checker.check_model(model)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -109,6 +110,16 @@ def _parse(path: Path) -> tuple[Any, int]:
             f"{path}: expected an ONNX model, got a damaged or other file ({one_line(error)})"
         ) from None
     return model, size
+
+
+def _declare(graph: Any) -> None:
+    """Declare types and shapes of inputs and outputs that have none: onnx's checker alone demands them."""
+    for value in (*graph.input, *graph.output):
+        if not value.HasField("type"):
+            # ONNX's TensorProto.FLOAT.
+            value.type.tensor_type.elem_type = 1
+        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
+            value.type.tensor_type.shape.SetInParent()
 
 
 class _Input:
@@ -139,8 +150,8 @@ def _input_of(model: Any, path: Path) -> _Input:
     ):
         raise InputError(
             f"{path}: expected one image input (batch, 3, height, width), got {len(inputs)} inputs, "
-            f"the first {shape}; export the face recogniser alone, or take it out of the graph: "
-            f"{part(path, 'INPUT', 'OUTPUT')}"
+            f"the first {shape or 'without a shape'}; export the face recogniser alone, or take it out of "
+            f"the graph: {part(path, 'INPUT', 'OUTPUT')}"
         )
     given = _Input(shape, inputs[0].type.tensor_type.elem_type)
     if given.columns > given.rows > 0:
@@ -178,7 +189,7 @@ def _output_of(model: Any, chosen: str | None, path: Path) -> str:
         # A norm or quality beside the embedding has one number for each image.
         fitting = [name for name, shape in shapes.items() if len(shape) == 2 and shape[1] != 1]
     if len(fitting) != 1:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        listed = ", ".join(f"{name} {shape or 'without a shape'}" for name, shape in shapes.items())
         wanted = "one output, the embeddings" if chosen is None else f"an output {chosen}"
         raise InputError(f"{path}: expected {wanted}, got {listed}; give --output NAME")
     return fitting[0]
@@ -194,20 +205,26 @@ def _preprocessing(
             return replace(Preprocessing(**parse_json(stored)), input_size=size), "stored in the file", ()
         except (ArithmeticError, TypeError, ValueError) as error:
             raise InputError(f"damaged preprocessing in its metadata ({one_line(error)})") from None
-    reading = read_range(
-        network, channels_last=given.channels_last, integer_input=given.integers, channels=given.channels
-    )
+    reading = read_range(network, channels_last=given.channels_last, integer_input=given.integers)
     preset = PRESETS[reading.preset or "insightface"]
-    preprocessing = Preprocessing(preset.mean, preset.std, preset.channels, size)
+    preprocessing = Preprocessing(preset.mean, preset.std, reading.channels, size)
+    return preprocessing, _reason(reading), (reading.text, *reading.others) if reading.others else ()
+
+
+def _reason(reading: Reading) -> str:
+    """Return in words why a preprocessing is assumed."""
     if reading.preset is None:
-        reason = "InsightFace's ONNX files take RGB, (value - 127.5) / 127.5; this file has no preprocessing"
-        return preprocessing, reason, ()
-    reason = f"the graph normalises its input itself and takes {RANGES[reading.preset]}: {reading.constants}"
+        found = reading.constants or "this file has no preprocessing"
+        return f"InsightFace's ONNX files take RGB, (value - 127.5) / 127.5; {found}"
+    taken = in_words(reading.text)
+    if reading.followed:
+        reason = f"the graph normalises its input itself and takes {taken}: {reading.constants}"
+    else:
+        reason = f"the graph may take {taken}: {reading.constants}"
     if not reading.others:
-        return preprocessing, reason, ()
-    others = ", ".join(f"{RANGES[name]} (--preset {name})" for name in reading.others)
-    reason = f"ambiguous: {reason}; it may take {others} as well; inspect --images decides"
-    return preprocessing, reason, (reading.preset, *reading.others)
+        return reason
+    others = ", ".join(f"{in_words(name)} (--preset {name})" for name in reading.others)
+    return f"ambiguous: {reason}; it may take {others} as well; inspect --images decides"
 
 
 @torch.no_grad()
@@ -216,9 +233,15 @@ def _check_batches(network: OnnxNetwork, shape: tuple[int, ...], path: Path) -> 
     images = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
     try:
         together = network(images)
+        if not together.isfinite().all():
+            # A root or a logarithm has no values of negative pixels.
+            images = images.abs()
+            together = network(images)
         alone = torch.cat([network(image[None]) for image in images])
+        # What is not finite either way says nothing of the batch, and is refused as that.
         close = together.shape == alone.shape and bool(
-            (together - alone).abs().max() <= _BATCH_TOLERANCE * alone.abs().max()
+            (together - alone).nan_to_num(0.0).abs().max()
+            <= _BATCH_TOLERANCE * alone.nan_to_num().abs().max()
         )
     except Exception as error:
         # torch raises many types on shapes that do not fit, all of them about the graph.

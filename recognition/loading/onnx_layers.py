@@ -156,6 +156,9 @@ def _gemm(node: Node, constants: Sequence[Tensor | None], shape: Sequence[int]) 
     bias = constants[2] if len(constants) > 2 else None
     if weight is None or len(shape) != 2 or node.get("transA", 0) or (len(constants) > 2 and bias is None):
         return None
+    if bias is not None and bias.ndim > 1 and bias.shape[0] != 1:
+        # One row for each of the first matrix, which a linear layer does not have.
+        return None
     weight = node.get("alpha", 1.0) * (weight if node.get("transB", 0) else weight.T)
     with torch.device("meta"):
         layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
@@ -241,7 +244,15 @@ def gemm(node: Node, first: Tensor, second: Tensor, third: Tensor | None = None)
     product = node.get("alpha", 1.0) * (
         (first.T if node.get("transA", 0) else first) @ (second.T if node.get("transB", 0) else second)
     )
-    return product if third is None else product + node.get("beta", 1.0) * third
+    if third is None:
+        return product
+    sizes = zip(reversed(third.shape), reversed(product.shape), strict=False)
+    if third.ndim > product.ndim or any(own not in (1, size) for own, size in sizes):
+        raise InputError(
+            f"Gemm {node.name!r}: expected a summand C that broadcasts to {tuple(product.shape)}, got "
+            f"{tuple(third.shape)}; export the network with a dynamic batch"
+        )
+    return product + node.get("beta", 1.0) * third
 
 
 def prelu(node: Node, value: Tensor, slopes: Tensor) -> Tensor:

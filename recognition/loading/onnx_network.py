@@ -91,6 +91,8 @@ class OnnxNetwork(nn.Module):
         self._floats: dict[str, str] = {}
         #: Constants by name that stay on the CPU: integers, such as shapes, and what is computed with them.
         self._sizes: dict[str, Tensor] = {}
+        #: Values by name that follow from shapes alone, of a batch of two.
+        self._of_shapes: dict[str, Tensor] = {}
         self._steps: list[_Step] = []
         graph = model.graph
         budget = Budget(file_bytes)
@@ -105,6 +107,8 @@ class OnnxNetwork(nn.Module):
         (self.input_name,) = (value.name for value in graph.input if value.name not in constants)
         self._output = graph.output[0].name if output is None else output
         sides = (size, size) if isinstance(size, int) else size
+        #: Shape of an image as `forward` takes it.
+        self.image_shape: tuple[int, ...] = (channels, *sides)
         self._trace(nodes, constants, (*sides, channels) if channels_last else (channels, *sides), budget)
 
     def _trace(
@@ -125,6 +129,7 @@ class OnnxNetwork(nn.Module):
                     raise InputError(f"expected at most {_MAX_FLOPS:.0e} operations for two images, got more")
         if self._output not in values:
             raise InputError("expected an output computed from the images, got a constant")
+        self._of_shapes = {name: value for name, value in values.items() if not value.is_meta}
         self._store_constants(constants, budget)
         self._check_live(values)
 
@@ -168,7 +173,9 @@ class OnnxNetwork(nn.Module):
                 raise InputError(f"node {node.operator} {node.name!r}: expected weights stored in the file")
             of_shapes = not any(name in values and values[name].is_meta for name in node.inputs)
             keep = of_shapes or node.operator in _NEED_VALUES
-            outputs = self._run(node, [_traced(one, constants, values, keep=keep) for one in node.inputs])
+            inputs = [_traced(one, constants, values, keep=keep) for one in node.inputs]
+            node = _keeping_batch(node, inputs)
+            outputs = self.compute(node, inputs[: len(node.inputs)])
         self._steps.append(_Step(node, name, of_shapes))
         values.update(zip(node.outputs, outputs, strict=False))
 
@@ -195,17 +202,21 @@ class OnnxNetwork(nn.Module):
     def operations(self) -> Iterator[tuple[Node, nn.Module | None, list[Tensor | None]]]:
         """Yield the computations in their order: the node, its layer or None, and its constant inputs.
 
-        An input that is not constant, or is stored in the layer, is None.
+        What follows from shapes alone counts as constant, and is that of a batch of two. An input that is not
+        constant, or is stored in the layer, is None.
         """
         for step in self._steps:
             layer = None if step.layer is None else self.layers[step.layer]
             constants = [
-                self._value(name, {}) if name in self._floats or name in self._sizes else None
+                self._value(name, self._of_shapes)
+                if name in self._floats or name in self._sizes or name in self._of_shapes
+                else None
                 for name in step.node.inputs
             ]
             yield step.node, layer, constants
 
-    def _run(self, node: Node, values: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+    def compute(self, node: Node, values: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        """Return the outputs of a node without weights for these inputs; None is one that is not given."""
         if self._fixed_batch is not None:
             values = _for_any_batch(node, values, self._fixed_batch)
         return _as_tuple(_ALL_FUNCTIONS[node.operator](node, *values))
@@ -221,7 +232,7 @@ class OnnxNetwork(nn.Module):
                 outputs = (self.layers[step.layer](values[step.node.inputs[0]]),)
             else:
                 given = [self._value(name, values, step.of_shapes) for name in step.node.inputs]
-                outputs = self._run(step.node, given)
+                outputs = self.compute(step.node, given)
             values.update(zip(step.node.outputs, outputs, strict=False))
             for name in step.last_use:
                 del values[name]
@@ -243,6 +254,28 @@ def _traced(
         return values[name]
     value = constants[name] if name else None
     return value if keep or value is None or not value.is_floating_point() else on_meta(value)
+
+
+def _keeping_batch(node: Node, values: Sequence[Tensor | None]) -> Node:
+    """Return a Squeeze with the axes that it removes for a batch of two; other nodes as they are.
+
+    A single image's batch is an axis of length 1 like others, and would be removed with them.
+
+    Raises:
+        InputError: If the node names an axis other than the batch that is longer than 1.
+    """
+    value = values[0]
+    if node.operator != "Squeeze" or value is None:
+        return node
+    given = values[1] if len(values) > 1 else node.get("axes")
+    axes = range(value.ndim) if given is None else [axis % value.ndim for axis in integers(given)]
+    longer = [axis for axis in axes if axis and value.shape[axis] != 1]
+    if longer and given is not None:
+        raise InputError(
+            f"node Squeeze {node.name!r}: expected axes of length 1, got {value.shape[longer[0]]}"
+        )
+    removed = [axis for axis in axes if value.shape[axis] == 1]
+    return replace(node, inputs=node.inputs[:1], attributes=node.attributes | {"axes": removed})
 
 
 def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:

@@ -1,21 +1,31 @@
-"""What range of pixel values an ONNX graph takes, by the constants with which it begins.
+"""What pixel values and which channel order an ONNX graph takes, by the constants with which it begins.
 
 Many files normalise their input themselves. What they subtract and divide by shows what they expect: a graph
-that subtracts 127.5 takes 0 to 255, one that subtracts 0.5, or ImageNet's means, takes 0 to 1.
+that subtracts 127.5 takes 0 to 255, one that subtracts 0.5, or ImageNet's means, takes 0 to 1. Natural images
+have more red than blue, so that means that rise from the first channel to the last are of BGR.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal, TypeGuard
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognition.errors import InputError, one_line
+from recognition.loading.onnx_affine import ARITHMETIC, Affine, follow, whole_image
 from recognition.loading.onnx_network import OnnxNetwork
-from recognition.loading.onnx_operators.base import Node, integers
-from recognition.loading.onnx_operators.quantisation import quantised_type
+from recognition.loading.onnx_operators.base import Node
+from recognition.loading.presets import PRESETS
 
 #: Ranges of pixel values, as presets and in words.
-RANGES = {"zero-to-255": "0 to 255", "zero-to-one": "0 to 1", "insightface": "-1 to 1"}
+RANGES = {
+    "zero-to-255": "0 to 255",
+    "zero-to-one": "0 to 1",
+    "insightface": "-1 to 1",
+    "imagenet": "0 to 1 less ImageNet's means, divided by its standard deviations",
+}
 #: Zero points, the input values that become 0, of graphs that take a range, by preset. Faces and natural
 #: images have means of 0.4 to 0.5 of the range; (x + 1) / 2 has its zero point at -1.
 _ZERO_POINTS = {"zero-to-255": (64.0, 192.0), "zero-to-one": (0.25, 0.75), "insightface": (-1.25, -0.75)}
@@ -28,10 +38,20 @@ _UP_SIGNED, _UP = 100.0, 200.0
 #: Factors of ImageNet's standard deviations after (x + 1) / 2, and how much a factor may differ from them.
 _IMAGENET = (0.5 / 0.229, 0.5 / 0.224, 0.5 / 0.225)
 _TOLERANCE = 0.03
-#: Operators that change a value by rounding alone, both together.
-_QUANTISATION = ("QuantizeLinear", "DequantizeLinear")
-#: Largest quantised value of an input that is at most 1, or 2.6 with ImageNet's mean and standard deviation.
-_QUANTISED = 8.0
+#: Largest value let through of an input of at most 1, or 2.6 with ImageNet's mean and standard deviation.
+_LIMIT = 8.0
+#: Largest zero point and smallest difference of scale to 1 of a value that is the input itself.
+_UNCHANGED = 1e-3
+#: Means of red, green and blue that projects subtract, of images in 0..1: ImageNet's, VGGFace2's
+#: (ox-vgg/vgg_face2) and VGGFace's (Parkhi et al., BMVC 2015); how much one may differ from them.
+_MEANS = ((0.485, 0.456, 0.406), (0.5141, 0.4074, 0.3588), (0.5066, 0.4108, 0.367))
+_NEAR = 0.01
+#: Smallest difference of the first channel's mean to the last one's that shows an order, of images in 0..1.
+_ORDERED = 0.02
+#: What images in 0..1 are multiplied by, and what is then added, for each range.
+_FROM_UNIT = {"insightface": (2, -1), "zero-to-one": (1, 0), "zero-to-255": (255, 0)}
+#: Smallest cosine similarity of an image's embeddings in all ranges where the range does not matter.
+_SAME = 0.999
 #: Largest residual of a bias explained by a mean that was folded into it, relative to the bias.
 _FOLDED = 1e-2
 
@@ -42,221 +62,240 @@ class Reading:
 
     Args:
         preset: The range that is assumed, a key of `RANGES`; None if the graph's constants say nothing.
-        constants: The constants that show it, in words.
-        others: Further ranges that the constants allow, keys of `RANGES`.
+        constants: What shows it, in words.
+        others: Further values of `--preset` that the constants allow.
+        channels: The order of the channels that is assumed.
+        followed: Whether the constants were read; False where an operator stands before them that was not
+            followed.
     """
 
     preset: str | None
     constants: str = ""
     others: tuple[str, ...] = ()
+    channels: Literal["RGB", "BGR"] = "RGB"
+    followed: bool = True
+
+    @property
+    def text(self) -> str:
+        """The assumed reading as a value of `--preset`."""
+        return _preset_text(self.preset or "insightface", self.channels)
+
+
+def in_words(preset: str) -> str:
+    """Return a reading's value of `--preset` as a range and an order of channels."""
+    name, _, order = preset.partition(",channels=")
+    return f"{RANGES[name]} {order}".strip()
+
+
+def _preset_text(preset: str, channels: str) -> str:
+    return preset if channels == "RGB" else f"{preset},channels={channels}"
 
 
 @dataclass(frozen=True)
-class _Affine:
-    """A value of the graph that is `scale * x + offset` of the input x.
+class _Lost:
+    """A value that depends on the images and was not followed.
 
     Args:
-        scale: One factor per channel.
-        offset: One summand per channel.
-        axis: The axis of the channels.
-        operators: The operators that computed it, without those that only move values.
+        value: The last value before it that was.
+        operator: The operator that was not followed.
+        constants: Whether it was computed with constants behind that operator.
     """
 
-    scale: Tensor
-    offset: Tensor
-    axis: int
-    operators: tuple[str, ...] = ()
-
-    def pick(self, indices: Any) -> "_Affine":
-        return replace(self, scale=self.scale[indices], offset=self.offset[indices])
-
-    def zero_point(self, value: Tensor | float = 0.0) -> float:
-        """Return the input value, a mean over the channels, that becomes `value`."""
-        return float(((value - self.offset) / self.scale).mean())
+    value: Affine
+    operator: str
+    constants: bool = False
 
 
-def read_range(
-    network: OnnxNetwork, *, channels_last: bool, integer_input: bool, channels: int = 3
-) -> Reading:
-    """Return what range of pixel values a graph takes.
+#: A reading, and the input's values that the graph takes for the means of the channels, where it shows them.
+_Read = tuple[Reading, Tensor | None]
+
+
+def read_range(network: OnnxNetwork, *, channels_last: bool, integer_input: bool) -> Reading:
+    """Return what range of pixel values a graph takes, and in what order of channels.
 
     Args:
         network: The converted graph.
         channels_last: Whether it takes images of shape (batch, h, w, 3).
         integer_input: Whether it declares an input of integers.
-        channels: Number of channels that it takes.
     """
-    if integer_input:
-        return Reading("zero-to-255", "the graph takes integers")
-    reading = _of_constants(network, channels_last=channels_last, channels=channels)
-    return (_of_quantisation(network) or reading) if reading.preset is None else reading
+    channels, *sides = network.image_shape
+    shape, axis = ((2, *sides, channels), 3) if channels_last else ((2, channels, *sides), 1)
+    with torch.no_grad():
+        try:
+            reading, zero_points = _of_constants(network, whole_image(shape, axis))
+        except InputError:
+            raise
+        except Exception as error:
+            # torch raises many types on indices that a graph does not have, which the trace does not check.
+            words = f"its beginning could not be computed ({one_line(error)})"
+            reading, zero_points = Reading("insightface", words, tuple(_FROM_UNIT)[1:], followed=False), None
+        if integer_input:
+            reading = Reading("zero-to-255", "the graph takes integers")
+        elif not reading.followed:
+            reading = _tried(network, reading)
+    return _ordered(reading, zero_points)
 
 
-def _of_quantisation(network: OnnxNetwork) -> Reading | None:
-    """Return the range that a graph quantises its input in; None if it does not begin with that."""
-    node, _, constants = next(network.operations())
-    if node.operator != "QuantizeLinear" or constants[1] is None or constants[1].numel() != 1:
-        return None
-    given = constants[2] if len(constants) > 2 else None
-    limits, scale = torch.iinfo(quantised_type(node, given)), float(constants[1])
-    point = 0 if given is None else int(given)
-    low, high = ((limit - point) * scale for limit in (limits.min, limits.max))
-    words = f"it quantises its input from {low:.4g} to {high:.4g}"
-    if high > _QUANTISED:
-        return Reading("zero-to-255", words)
-    return Reading("zero-to-one" if low > -_SMALL * high else "insightface", words)
+def _tried(network: OnnxNetwork, reading: Reading) -> Reading:
+    """Return the reading of a graph that was not followed, by its embeddings of images in every range."""
+    images = torch.rand(2, *network.image_shape, generator=torch.Generator().manual_seed(0))
+    found = {}
+    for name, (factor, summand) in _FROM_UNIT.items():
+        try:
+            embeddings = F.normalize(network(factor * images + summand).flatten(1))
+        except Exception:
+            # torch raises many types; what does not run is said where the network is first used.
+            return reading
+        if bool(embeddings.isfinite().all()):
+            found[name] = embeddings
+    if len(found) == len(_FROM_UNIT):
+        first, *others = found.values()
+        if all(bool(((first * other).sum(1) >= _SAME).all()) for other in others):
+            words = "the graph normalises each image by itself, so that the range does not matter"
+            return Reading(None, words)
+    if reading.preset is None and ("insightface" in found or not found):
+        return Reading(None)
+    # A root or a logarithm has no values of negative pixels.
+    kept = tuple(found or _FROM_UNIT)
+    return replace(reading, preset=kept[0], others=kept[1:])
 
 
-def _of_constants(network: OnnxNetwork, *, channels_last: bool, channels: int) -> Reading:
-    """Return the reading of the constants with which a graph begins."""
-    ones = torch.ones(channels)
-    known = {network.input_name: _Affine(ones, 0 * ones, 3 if channels_last else 1)}
-    for node, layer, constants in network.operations():
-        if not any(name in known for name in node.inputs):
-            continue
-        if isinstance(layer, nn.BatchNorm2d):
-            return _of_batch_norm(known[node.inputs[0]], layer)
-        outputs = _outputs(node, layer, constants, known)
-        if outputs is None:
-            value = next(known[name] for name in node.inputs if name in known)
-            return _of_layer(value, layer)
-        known.update(zip(node.outputs, outputs, strict=False))
-    return Reading(None)
+def _ordered(reading: Reading, zero_points: Tensor | None) -> Reading:
+    """Return a reading with the order of channels that the means show, or both where they leave it open."""
+    if reading.preset in (None, "imagenet") or zero_points is None or len(zero_points) != 3:
+        return reading
+    means = zero_points / 255 if reading.preset == "zero-to-255" else zero_points
+    means = (means + 1) / 2 if reading.preset == "insightface" else means
+    first, _, last = (float(mean) for mean in means)
+    if not first < last - _ORDERED:
+        return reading
+    known = any(bool(((means.flip(0) - torch.tensor(one)).abs() <= _NEAR).all()) for one in _MEANS)
+    rising = bool((means.diff() > 0).all())
+    if not known and not rising:
+        return reading
+    listed = "/".join(f"{mean:.4g}" for mean in zero_points)
+    words = f"{reading.constants}, with means of {listed} in the order of BGR"
+    others = tuple(_preset_text(other, "BGR") for other in reading.others)
+    others = others if known else (reading.preset, *others)
+    return replace(reading, constants=words, others=others, channels="BGR")
 
 
-def _outputs(
-    node: Node, layer: nn.Module | None, constants: list[Tensor | None], known: dict[str, _Affine]
-) -> list[_Affine] | None:
-    """Return the outputs of a node as affine functions of the input; None if they are not."""
-    value = known.get(node.inputs[0])
-    if node.operator == "Concat":
-        return _concatenated([known.get(name) for name in node.inputs], node)
-    if isinstance(layer, nn.Conv2d):
-        return None if value is None else _of_diagonal(value, layer)
-    if node.operator in ("Add", "Sub", "Mul", "Div"):
-        return _of_arithmetic(node, constants, known)
-    if value is None:
-        return None
-    # A value that is quantised and dequantised is nearly the same.
-    if node.operator in ("Identity", "Cast", "CastLike", "Dropout", "Clip", *_QUANTISATION):
-        return [value]
-    if node.operator == "Neg":
-        return [replace(value, scale=-value.scale, offset=-value.offset)]
-    if node.operator == "Transpose":
-        order = node.get("perm")
-        return None if order is None else [replace(value, axis=list(order).index(value.axis))]
-    return _of_channels(node, constants, value)
+def _of_constants(network: OnnxNetwork, image: Affine) -> _Read:
+    """Return the reading of the constants with which a graph begins.
+
+    Several layers may take the image, as where one finds its pose: the first that constants stand before
+    decides.
+    """
+    steps = list(network.operations())
+    uses = Counter(name for node, *_ in steps for name in set(node.inputs))
+    known: dict[str, Affine | _Lost] = {network.input_name: image}
+    found: list[_Read] = []
+    for node, layer, constants in steps:
+        values = [known[name] for name in node.inputs if name in known]
+        if values and node.operator not in ("Shape", "Size"):
+            result = _step(network, node, layer, constants, known)
+            if isinstance(result, tuple):
+                found.append(result)
+            else:
+                known.update(zip(node.outputs, result, strict=False))
+        for name in set(node.inputs):
+            uses[name] -= 1
+            if not uses[name]:
+                # As large as the activations, of which there may be many.
+                known.pop(name, None)
+    found += [_of_value(value) for value in known.values()]
+    informative = [read for read in found if read[0].preset is not None]
+    return next(iter(sorted(informative, key=lambda read: not read[0].followed) or found))
 
 
-def _of_channels(node: Node, constants: list[Tensor | None], value: _Affine) -> list[_Affine] | None:
-    """Return what Slice, Gather and Split take of the channels; None for other operators or axes."""
-    given = [None if one is None else integers(one.reshape(-1)) for one in constants[1:]]
-    if node.operator == "Gather" and given and given[0] and node.get("axis", 0) == value.axis:
-        return [value.pick(given[0])] if constants[1] is not None and constants[1].ndim == 1 else None
-    if node.operator == "Split" and node.get("axis", 0) == value.axis and given and given[0]:
-        return [value.pick(part) for part in torch.arange(len(value.scale)).split(given[0])]
-    if node.operator == "Slice" and len(given) >= 3 and given[0] and given[1] and given[2] == [value.axis]:
-        step = given[3][0] if len(given) > 3 and given[3] else 1
-        stop = given[1][0] if step > 0 or given[1][0] > -len(value.scale) - 1 else None
-        return [value.pick(list(range(len(value.scale)))[slice(given[0][0], stop, step)])]
-    return None
+def _step(
+    network: OnnxNetwork,
+    node: Node,
+    layer: nn.Module | None,
+    constants: list[Tensor | None],
+    known: dict[str, Affine | _Lost],
+) -> list[Affine] | list[_Lost] | _Read:
+    """Return the outputs of a node that takes known values, or the reading if it is a layer with weights."""
+    given = {name: known[name] for name in node.inputs if name in known}
+    gone = [value for value in given.values() if isinstance(value, _Lost)]
+    values = {name: value for name, value in given.items() if isinstance(value, Affine)}
+    first = next(iter(values.values()), None)
+    if first is not None and _has_means(layer):
+        return _of_batch_norm(first, layer)
+    outputs = None if gone else follow(network, node, layer, constants, values)
+    if outputs is not None:
+        return outputs
+    if layer is not None and first is not None:
+        return _of_layer(first, layer)
+    if layer is not None and not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+        return _of_lost(gone[0])
+    lost = _not_followed(node, constants, first, gone)
+    return [lost] * len(node.outputs)
 
 
-def _concatenated(parts: list[_Affine | None], node: Node) -> list[_Affine] | None:
-    values = [part for part in parts if part is not None]
-    if len(values) != len(parts) or any(part.axis != node.get("axis") for part in values):
-        return None
-    joined = replace(values[0], scale=torch.cat([part.scale for part in values]))
-    operators = max((part.operators for part in values), key=len)
-    return [replace(joined, offset=torch.cat([part.offset for part in values]), operators=operators)]
+def _of_value(value: Affine | _Lost) -> _Read:
+    """Return the reading of a value that no layer takes."""
+    return _of_lost(value) if isinstance(value, _Lost) else _decide(value, None, "")
 
 
-def _of_arithmetic(
-    node: Node, constants: list[Tensor | None], known: dict[str, _Affine]
-) -> list[_Affine] | None:
-    number = next((place for place, name in enumerate(node.inputs) if name in known), 0)
-    value, constant = known[node.inputs[number]], constants[1 - number]
-    factors = None if constant is None else _per_channel(constant.float(), value)
-    if factors is None or (node.operator == "Div" and number == 1):
-        return None
-    scale, offset = value.scale, value.offset
-    if node.operator == "Add":
-        offset = offset + factors
-    elif node.operator == "Sub":
-        sign = 1 - 2 * number
-        scale, offset = sign * scale, sign * (offset - factors)
-    else:
-        factors = 1 / factors if node.operator == "Div" else factors
-        scale, offset = scale * factors, offset * factors
-    if not (scale.isfinite().all() and offset.isfinite().all() and scale.all()):
-        return None
-    return [replace(value, scale=scale, offset=offset, operators=(*value.operators, node.operator))]
+def _not_followed(
+    node: Node, constants: list[Tensor | None], value: Affine | None, gone: list[_Lost]
+) -> _Lost:
+    computes = node.operator == "BatchNormalization" or (
+        node.operator in ARITHMETIC and any(one is not None and one.is_floating_point() for one in constants)
+    )
+    if gone:
+        return replace(gone[0], constants=computes or any(one.constants for one in gone))
+    assert value is not None  # noqa: S101 - the node takes one or the other
+    return _Lost(value, node.operator, computes)
 
 
-def _per_channel(constant: Tensor, value: _Affine) -> Tensor | None:
-    """Return a constant's mean for each channel; None if it does not broadcast over the channels."""
-    if constant.numel() == 1:
-        return constant.reshape(1).expand(len(value.scale))
-    constant = constant.reshape(*[1] * (4 - constant.ndim), *constant.shape)
-    if constant.ndim != 4 or constant.shape[value.axis] not in (1, len(value.scale)):
-        return None
-    means = constant.mean([axis for axis in range(4) if axis != value.axis])
-    return means.expand(len(value.scale))
+def _of_lost(lost: _Lost) -> _Read:
+    """Return the reading of a graph whose beginning was not followed to its first layer with weights."""
+    reading, zero_points = _decide(lost.value, None, "")
+    if reading.preset is not None:
+        return reading, zero_points
+    if not lost.constants:
+        return Reading(None, f"it begins with {lost.operator}, which was not followed", followed=False), None
+    words = f"it computes with constants behind {lost.operator}, which was not followed"
+    return Reading("insightface", words, tuple(_FROM_UNIT)[1:], followed=False), None
 
 
-def _of_diagonal(value: _Affine, layer: nn.Conv2d) -> list[_Affine] | None:
-    """Return what a convolution of single pixels, one channel to one, makes of a value; None for others."""
-    weight = layer.weight.detach()
-    if layer.kernel_size != (1, 1) or layer.stride != (1, 1) or weight.shape[0] != len(value.scale):
-        return None
-    if layer.groups == len(value.scale):
-        sources, factors = list(range(layer.groups)), weight[:, 0, 0, 0]
-    else:
-        matrix = weight[:, :, 0, 0]
-        if layer.groups != 1 or not bool(((matrix != 0).sum(1) == 1).all()):
-            return None
-        sources, factors = matrix.abs().argmax(1).tolist(), matrix.sum(1)
-    picked = value.pick(sources)
-    bias = 0.0 if layer.bias is None else layer.bias.detach()
-    return [
-        replace(
-            picked,
-            scale=picked.scale * factors,
-            offset=picked.offset * factors + bias,
-            operators=(*value.operators, "Conv"),
-        )
-    ]
+def _has_means(layer: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
+    """Return whether a layer is a BatchNorm with measured means; those of exactly 0 were not measured."""
+    if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) or layer.running_mean is None:
+        return False
+    return bool(layer.running_mean.any())
 
 
-def _of_batch_norm(value: _Affine, layer: nn.BatchNorm2d) -> Reading:
+def _of_batch_norm(value: Affine, layer: nn.BatchNorm2d) -> _Read:
     """Return the reading of a graph that begins with a BatchNorm, whose mean is that of the images."""
-    if layer.running_mean is None or len(layer.running_mean) != len(value.scale):
-        return _decide(value, None, "")
-    mean = value.zero_point(layer.running_mean)
-    words = f"the mean of its first BatchNorm is at {mean:.4g}"
-    return _decide(replace(value, operators=(*value.operators, "BatchNormalization")), mean, words)
+    assert layer.running_mean is not None  # noqa: S101 - `_has_means` checked it
+    means = value.zero_points(layer.running_mean.reshape(-1, *[1] * (value.scale.ndim - 2)))
+    words = f"the mean of its first BatchNorm is at {float(means.nanmean()):.4g}"
+    return _decide(replace(value, operators=(*value.operators, "BatchNormalization")), means, words)
 
 
-def _of_layer(value: _Affine, layer: nn.Module | None) -> Reading:
-    """Return the reading of a graph whose first other operator takes `value`."""
-    mean = _folded_mean(layer, len(value.scale)) if isinstance(layer, nn.Conv2d) else None
+def _of_layer(value: Affine, layer: nn.Module | None) -> _Read:
+    """Return the reading of a graph whose first layer with weights takes `value`."""
+    mean = _folded_mean(layer) if isinstance(layer, nn.Conv2d) else None
     if mean is None:
         return _decide(value, None, "")
-    zero = value.zero_point(mean)
+    means = value.zero_points(mean[:, None, None])
     return _decide(
         replace(value, operators=(*value.operators, "Conv")),
-        zero,
-        f"the bias of its first convolution subtracts {zero:.4g}",
+        means,
+        f"the bias of its first convolution subtracts {float(means.nanmean()):.4g}",
     )
 
 
-def _folded_mean(layer: nn.Conv2d, channels: int) -> Tensor | None:
+def _folded_mean(layer: nn.Conv2d) -> Tensor | None:
     """Return the means that were folded into a convolution's bias, one per channel; None if there are none.
 
     The bias is then the same combination of the channels' means for every output: minus the sum of its
     weights for a channel, times that channel's mean. A bias of anything else is not explained by that.
     """
-    if layer.bias is None or layer.groups != 1 or layer.out_channels <= channels + 1:
+    if layer.bias is None or layer.groups != 1 or layer.out_channels <= layer.in_channels + 1:
         return None
     sums = -layer.weight.detach().double().sum((2, 3))
     bias = layer.bias.detach().double()
@@ -267,29 +306,72 @@ def _folded_mean(layer: nn.Conv2d, channels: int) -> Tensor | None:
     return means.float() if bool(explained) else None
 
 
-def _decide(value: _Affine, zero: float | None, words: str) -> Reading:
-    """Return the range of an input that becomes `value`.
+def _decide(value: Affine, means: Tensor | None, words: str) -> _Read:
+    """Return the range of an input that becomes `value`, and the means of its channels.
 
     Args:
         value: The first value that is not only scaled and shifted further.
-        zero: The input value that the network takes for its mean; None takes that which becomes 0.
-        words: How `zero` was found.
+        means: The input values that the network takes for the mean; None takes those which become 0.
+        words: How they were found.
     """
-    zero = value.zero_point() if zero is None else zero
-    scale = float(value.scale.abs().mean())
-    if not value.operators or (zero, scale) == (0, 1):
-        return Reading(None)
+    own = means is None
+    means = value.zero_points() if means is None else means
+    scales = value.of_channels(value.scale).abs()
+    zero, scale = float(means.nanmean()), float(scales.nanmean())
+    if own and (not value.operators or (abs(zero) < _UNCHANGED and abs(scale - 1) < _UNCHANGED)):
+        return _of_limits(value), None
     words = words or (
         f"it begins with {', '.join(value.operators)}, which make 0 of {zero:.4g} and scale by {scale:.4g}"
     )
+    return _of_imagenet(means, scales, words) or _of_numbers(zero, scales, words), means
+
+
+def _of_imagenet(means: Tensor, scales: Tensor, words: str) -> Reading | None:
+    """Return the reading of a graph that makes -1..1 of images normalised with ImageNet's numbers, or None.
+
+    Source: torchvision's `transform_input` of GoogLeNet and Inception.
+    """
+    preset = PRESETS["imagenet"]
+    mean, std = torch.tensor(preset.mean), torch.tensor(preset.std)
+    if len(means) != len(mean):
+        return None
+    orders: tuple[tuple[Literal["RGB", "BGR"], Tensor, Tensor], ...] = (
+        ("RGB", means, scales),
+        ("BGR", means.flip(0), scales.flip(0)),
+    )
+    for channels, zero, scale in orders:
+        near = (scale / (2 * std) - 1).abs().max() <= _TOLERANCE
+        if near and (zero - (0.5 - mean) / std).abs().max() <= _TOLERANCE:
+            return Reading("imagenet", words, channels=channels)
+    return None
+
+
+def _of_numbers(zero: float, scales: Tensor, words: str) -> Reading:
+    """Return the range of a graph by its zero point and the factors of its channels."""
     preset = next((name for name, (low, high) in _ZERO_POINTS.items() if low <= zero <= high), None)
     if preset is not None:
         return Reading(preset, words)
     if abs(zero) < _SMALL:
-        return _of_scale(value.scale.abs(), scale, words, centred=zero == 0)
+        return _of_scale(scales, float(scales.nanmean()), words, centred=zero == 0)
     if zero > 1:
         return Reading("zero-to-255", words)
     return Reading("insightface", words, ("zero-to-one",))
+
+
+def _of_limits(value: Affine) -> Reading:
+    """Return the range of a graph by the input values that it lets through where it clamps or quantises."""
+    limits = value.limits
+    if limits is None or limits.high is None:
+        return Reading(None)
+    verb = "quantises" if limits.operator == "QuantizeLinear" else "clamps"
+    words = (
+        f"it {verb} its input {'' if limits.low is None else f'from {limits.low:.4g} '}to {limits.high:.4g}"
+    )
+    if limits.high > _LIMIT:
+        return Reading("zero-to-255", words)
+    if limits.low is None:
+        return Reading("insightface", words, ("zero-to-one",))
+    return Reading("zero-to-one" if limits.low > -_SMALL * limits.high else "insightface", words)
 
 
 def _of_scale(scales: Tensor, scale: float, words: str, *, centred: bool) -> Reading:

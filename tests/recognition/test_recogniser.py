@@ -200,6 +200,76 @@ def test_weights_that_are_not_finite_are_refused():
         _ = Recogniser(backbone, name="mine", preprocessing=Preprocessing(input_size=4)).embedding_size
 
 
+class Squeezed(nn.Module):
+    """A network that ends in `squeeze()`, which removes the batch of a single image."""
+
+    def __init__(self, outputs=lambda rows: rows) -> None:
+        super().__init__()
+        self.flat = Flat()
+        self.outputs = outputs
+
+    def forward(self, images: torch.Tensor):
+        return self.outputs(self.flat(images)[:, :, None].squeeze())
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        lambda rows: rows,
+        lambda rows: (rows, rows.norm(dim=-1)),
+        lambda rows: {"norm": rows.norm(dim=-1, keepdim=True), "embedding": rows},
+    ],
+    ids=["alone", "tuple", "dict"],
+)
+def test_a_network_that_loses_the_batch_of_a_single_image_gets_it_back(outputs):
+    recogniser = four_pixels(Squeezed(outputs))
+    images = torch.rand(3, 3, 4, 4)
+    assert recogniser.embedding_size == 6
+    torch.testing.assert_close(recogniser(images), four_pixels(Flat())(images))
+    alone = torch.cat([recogniser(image[None]) for image in images])
+    torch.testing.assert_close(alone, recogniser(images))
+    assert embed(recogniser, [images[:1]]).shape == (1, 6)
+
+
+class AloneFails(Flat):
+    """A network of batches: BatchNorm with the statistics of the batch, which one image does not have."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return F.batch_norm(super().forward(images), None, None, training=True)
+
+
+class AloneDiffers(Flat):
+    """A network whose single images have two rows."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images) + torch.zeros(2, 1)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        (AloneFails(), r"mine: does not run on a single image \(.*\); keep the batch"),
+        (AloneDiffers(), r"got an output of shape \(2, 6\) for a single image"),
+    ],
+)
+def test_networks_that_do_not_take_a_single_image_are_refused(backbone, message):
+    with pytest.raises(InputError, match=message) as caught:
+        _ = four_pixels(backbone).embedding_size
+    assert "\n" not in str(caught.value)
+
+
+class Whitening(Flat):
+    """A network that divides by each image's own deviation, which is 0 for a constant image."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        centred = images - images.mean((1, 2, 3), keepdim=True)
+        return super().forward(centred / centred.square().mean((1, 2, 3), keepdim=True).sqrt())
+
+
+def test_a_network_that_whitens_each_image_is_not_called_damaged():
+    assert four_pixels(Whitening()).embedding_size == 6
+
+
 def test_finding_the_embedding_size_leaves_the_backbone_as_it_was():
     backbone = nn.Sequential(nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 5), nn.Dropout(0.5).eval())
     recogniser = Recogniser(backbone, name="mine", preprocessing=Preprocessing(input_size=4))

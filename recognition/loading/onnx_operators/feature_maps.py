@@ -1,6 +1,8 @@
 """ONNX operators on feature maps: padding, pooling, resizing, instance normalisation."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +80,49 @@ def pool_padding(node: Node, value: Tensor, kernel: list[int], stride: list[int]
     return padding
 
 
+def _pooling(pool: Callable[[Node, Tensor], Tensor]) -> Function:
+    """Return a pooling over two axes as one that takes signals, (batch, channels, length), too."""
+
+    def pooled(node: Node, value: Tensor) -> Tensor:
+        axes = value.ndim - 2
+        if axes not in (1, 2):
+            raise InputError(
+                f"{node.operator} {node.name!r}: expected (batch, channels, h, w) or (batch, channels, "
+                f"length), got {value.ndim} dimensions; give the code that builds it, package.module:factory"
+            )
+        lengths = {"kernel_shape": axes, "strides": axes, "dilations": axes, "pads": 2 * axes}
+        given = {name: list(node.get(name)) for name in lengths if node.get(name) is not None}
+        for name, numbers in given.items():
+            if len(numbers) != lengths[name]:
+                raise InputError(
+                    f"{node.operator} {node.name!r}: expected {lengths[name]} numbers in {name}, got "
+                    f"{numbers}; get an intact copy"
+                )
+        if axes == 2:
+            return pool(node, value)
+        # A signal is feature maps of one row.
+        rows = {name: [0, numbers[0], 0, numbers[1]] for name, numbers in given.items() if name == "pads"}
+        rows |= {name: [1, *numbers] for name, numbers in given.items() if name != "pads"}
+        wide = replace(node, attributes=node.attributes | rows)
+        return pool(wide, value.unsqueeze(2)).squeeze(2)
+
+    return pooled
+
+
+def _global(pool: Callable[[Node, Tensor, tuple[int, ...]], Tensor]) -> Function:
+    """Return a pooling over all axes behind the channels."""
+
+    def pooled(node: Node, value: Tensor) -> Tensor:
+        if value.ndim < 3:
+            raise InputError(
+                f"{node.operator} {node.name!r}: expected (batch, channels, ...) with axes to pool, got "
+                f"{value.ndim} dimensions"
+            )
+        return pool(node, value, tuple(range(2, value.ndim)))
+
+    return pooled
+
+
 def _max_pool(node: Node, value: Tensor) -> Tensor:
     kernel = node.get("kernel_shape")
     stride = node.get("strides") or [1] * len(kernel)
@@ -150,14 +195,16 @@ def _lp_pool(node: Node, value: Tensor) -> Tensor:
     return _window_sums(node, F.pad(value, padding).abs() ** power, kernel, stride) ** (1 / power)
 
 
-def _global_lp_pool(node: Node, value: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(value, node.get("p", 2), dim=tuple(range(2, value.ndim)), keepdim=True)
+def _global_lp_pool(node: Node, value: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return torch.linalg.vector_norm(value, node.get("p", 2), dim=axes, keepdim=True)
 
 
 def _response_norm(node: Node, value: Tensor) -> Tensor:
     size = node.get("size")
     before = (size - 1) // 2
-    squares = F.pad(value.square(), (0, 0, 0, 0, before, size - 1 - before))
+    # The channels are the second axis, of images or of signals.
+    behind = [0, 0] * (value.ndim - 2)
+    squares = F.pad(value.square(), [*behind, before, size - 1 - before])
     sums = sum(squares[:, place : place + value.shape[1]] for place in range(size))
     scale = node.get("bias", 1.0) + node.get("alpha", 1e-4) / size * sums
     return value / scale ** node.get("beta", 0.75)
@@ -193,7 +240,15 @@ def _affine_grid(node: Node, theta: Tensor, size: Tensor) -> Tensor:
     return F.affine_grid(theta, sizes, align_corners=bool(node.get("align_corners", 0)))
 
 
+def _check_maps(node: Node, value: Tensor) -> None:
+    if value.ndim != 4:
+        raise InputError(
+            f"{node.operator} {node.name!r}: expected (batch, channels, h, w), got {value.ndim} dimensions"
+        )
+
+
 def _depth_to_space(node: Node, value: Tensor) -> Tensor:
+    _check_maps(node, value)
     block = node.get("blocksize")
     if node.get("mode", "DCR") == "CRD":
         return F.pixel_shuffle(value, block)
@@ -203,6 +258,7 @@ def _depth_to_space(node: Node, value: Tensor) -> Tensor:
 
 
 def _space_to_depth(node: Node, value: Tensor) -> Tensor:
+    _check_maps(node, value)
     block = node.get("blocksize")
     batch, channels, height, width = value.shape
     parts = value.reshape(batch, channels, height // block, block, width // block, block)
@@ -212,19 +268,19 @@ def _space_to_depth(node: Node, value: Tensor) -> Tensor:
 #: Functions by operator.
 FUNCTIONS: dict[str, Function] = {
     "AffineGrid": _affine_grid,
-    "GlobalLpPool": _global_lp_pool,
+    "GlobalLpPool": _global(_global_lp_pool),
     "GridSample": _grid_sample,
     "MeanVarianceNormalization": _mean_variance_norm,
     "Pad": _pad,
     "InstanceNormalization": _instance_norm,
-    "LpPool": _lp_pool,
+    "LpPool": _pooling(_lp_pool),
     "LRN": _response_norm,
-    "MaxPool": _max_pool,
-    "AveragePool": _average_pool,
+    "MaxPool": _pooling(_max_pool),
+    "AveragePool": _pooling(_average_pool),
     "Resize": resize,
     "Upsample": resize,
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
-    "GlobalAveragePool": lambda node, value: value.mean((2, 3), keepdim=True),
-    "GlobalMaxPool": lambda node, value: value.amax((2, 3), keepdim=True),
+    "GlobalAveragePool": _global(lambda node, value, axes: value.mean(axes, keepdim=True)),
+    "GlobalMaxPool": _global(lambda node, value, axes: value.amax(axes, keepdim=True)),
 }

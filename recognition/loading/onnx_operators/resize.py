@@ -96,7 +96,9 @@ def _plans(
 ) -> dict[int, _Axis]:
     lengths = [int(value.shape[axis]) for axis in axes]
     if sizes is not None and sizes.numel():
-        targets = integers(sizes)
+        # Sizes may contain the batch that the file was exported with, which is left as it is.
+        given = zip(axes, integers(sizes), strict=True)
+        targets = [size if axis else lengths[axes.index(0)] for axis, size in given]
         factors = [target / length for target, length in zip(targets, lengths, strict=True)]
         policy = node.get("keep_aspect_ratio_policy", "stretch")
         if policy != "stretch":

@@ -104,6 +104,19 @@ _AUTOMATIC = {
     "strides": (None, (2, 3)),
     "auto_pad": ("SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"),
 }
+#: Pooling of signals, (batch, channels, length).
+_SIGNAL_POOL = {
+    "kernel_shape": ((2,), (3,)),
+    "strides": (None, (2,)),
+    "dilations": (None, (2,)),
+    "pads": (None, (0, 1)),
+    "ceil_mode": (0, 1),
+}
+_SIGNAL_AUTOMATIC = {
+    "kernel_shape": ((3,),),
+    "strides": (None, (2,)),
+    "auto_pad": ("SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"),
+}
 _CONV = {
     "strides": (None, (2, 1)),
     "dilations": (None, (2, 1)),
@@ -121,7 +134,10 @@ _CONSTANTS = {
     "six": ints(6),
     "affine": ints(2, 2, 3),
     "start": ints(0),
+    "signal": ints(0, 3, 36),
+    "cube": ints(0, 3, 4, 3, 3),
 }
+_AS_SIGNAL, _AS_CUBE = _node("Reshape", "x signal", "a"), _node("Reshape", "x cube", "a")
 _INFINITE = [_node("Div", "x zero", "b"), _node("Div", "x b", "c"), _node("Sum", "b c", "a")]
 
 TABLE: list[Row] = [
@@ -146,7 +162,15 @@ TABLE: list[Row] = [
     Row("AveragePool", _POOL | {"count_include_pad": (0, 1)}),
     *(Row(name, _AUTOMATIC) for name in ("MaxPool", "AveragePool", "LpPool")),
     Row("LpPool", {"kernel_shape": ((2, 2),), "p": (1, 2, 3)}),
+    *(Row(name, _SIGNAL_POOL, before=[_AS_SIGNAL]) for name in ("MaxPool", "LpPool")),
+    Row("AveragePool", _SIGNAL_POOL | {"count_include_pad": (0, 1)}, before=[_AS_SIGNAL]),
+    *(Row(name, _SIGNAL_AUTOMATIC, before=[_AS_SIGNAL]) for name in ("MaxPool", "AveragePool", "LpPool")),
     Row("GlobalLpPool", {"p": (None, 1, 3)}),
+    *(
+        Row(name, before=[before])
+        for name in ("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
+        for before in (_AS_SIGNAL, _AS_CUBE)
+    ),
     Row("LRN", {"size": (1, 3, 5), "alpha": (None, 0.3), "beta": (None, 0.6), "bias": (None, 1.5)}),
     Row("QuantizeLinear", {"axis": (1, -3)}, [np.abs(floats(3)) / 9, np.array([0, 3, -7], np.int8)]),
     Row("QuantizeLinear", {}, [np.array(0.02, np.float32), np.array(128, np.uint8)]),

@@ -230,6 +230,48 @@ def test_a_preset_does_not_change_the_size_that_a_file_fixes(tmp_path):
     assert (recogniser.input_size, recogniser.preprocessing.std) == (48, 128 / 255)
 
 
+@pytest.mark.parametrize("missing", ["shape", "type"])
+def test_an_output_without_a_declared_shape_is_loaded(missing, tmp_path):
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["y"])]
+    model = small_graph(
+        nodes, {"w": np.random.default_rng(0).normal(size=(48, 4)).astype("f")}, ("n", 3, 4, 4)
+    )
+    if missing == "type":
+        model.graph.output[0].ClearField("type")
+    else:
+        model.graph.output[0].type.tensor_type.ClearField("shape")
+    path = tmp_path / "undeclared.onnx"
+    path.write_bytes(model.SerializeToString())
+    images = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(load(path)(images), run_onnx(path, images), atol=1e-5, rtol=0)
+
+
+def test_inputs_and_several_outputs_without_a_declared_shape_are_refused_by_name(tmp_path):
+    nodes = [helper.make_node("Flatten", ["x"], ["y"]), helper.make_node("Neg", ["y"], ["z"])]
+    model = small_graph(nodes, {}, ("n", 3, 4, 4))
+    model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, None))
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    path = tmp_path / "undeclared.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="got y without a shape, z without a shape; give --output NAME"):
+        load(path)
+    assert load(ModelChoice(path, output="z")).embedding_size == 48
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="got 1 inputs, the first without a shape; export"):
+        load(path)
+
+
+def test_a_network_that_ends_in_a_squeeze_embeds_a_single_image(tmp_path):
+    nodes = [helper.make_node("GlobalAveragePool", ["x"], ["p"]), helper.make_node("Squeeze", ["p"], ["y"])]
+    path = tmp_path / "squeeze.onnx"
+    onnx.save(small_graph(nodes, {}, ("n", 3, 4, 4)), path)
+    recogniser, images = load(path), torch.rand(2, 3, 4, 4)
+    alone = torch.cat([recogniser(image[None]) for image in images])
+    torch.testing.assert_close(alone, F.normalize((2 * images - 1).mean((2, 3))))
+    torch.testing.assert_close(recogniser(images), alone)
+
+
 def test_damaged_preprocessing_in_a_file_is_refused(tmp_path):
     nodes = [helper.make_node("GlobalAveragePool", ["x"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
     model = small_graph(nodes, {}, ("n", 3, 48, 48))

@@ -175,6 +175,20 @@ def test_a_graph_that_mixes_the_images_of_its_batch_is_refused(tmp_path):
         load(path)
 
 
+def test_a_fixed_batch_with_a_root_is_not_said_to_mix_its_images(tmp_path):
+    """A root has no values of negative pixels, and what is not a number equals nothing."""
+    nodes = [
+        helper.make_node("Div", ["x", "white"], ["d"]),
+        helper.make_node("Sqrt", ["d"], ["r"]),
+        helper.make_node("Flatten", ["r"], ["f"]),
+        helper.make_node("Gemm", ["f", "w"], ["y"]),
+    ]
+    weights = {"white": np.array(255.0), "w": np.random.default_rng(0).normal(size=(192, 4))}
+    path, images = tmp_path / "root.onnx", torch.rand(1, 3, 8, 8)
+    onnx.save(graph_model(nodes, weights, shape=(1, 3, 8, 8), output_shape=(1, 4)), path)
+    torch.testing.assert_close(load(path)(images), run_onnx(path, 255 * images), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("operator", ["Det", "NonMaxSuppression"])
 def test_operators_that_cannot_be_converted_are_refused(operator, tmp_path):
     names = ["x"] if operator == "Det" else ["x", "x"]

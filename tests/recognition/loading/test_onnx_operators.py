@@ -237,6 +237,14 @@ GRAPHS: dict[str, tuple[list[onnx.NodeProto], dict[str, np.ndarray]]] = {
         [node("Flatten", "x", "f"), node("Gemm", "f w c", "y", alpha=0.5, beta=2.0, transB=1)],
         {"w": floats(4, 108), "c": floats(4)},
     ),
+    "gemm with a summand for each row": (
+        [node("Flatten", "x", "f"), node("Gemm", "f w c", "y", alpha=0.5, beta=2.0, transB=1)],
+        {"w": floats(2, 108), "c": floats(2, 1)},
+    ),
+    "gemm with one summand": (
+        [node("Flatten", "x", "f"), node("Gemm", "f w c", "y", transB=1)],
+        {"w": floats(4, 108), "c": floats(1, 1)},
+    ),
     "gemm of computed matrices": (
         [node("Flatten", "x", "f"), node("Gemm", "f f", "y", transB=1)],
         {},

@@ -47,7 +47,7 @@ IN_TORCH = {
     "127.5": (lambda x: (x - 127.5) / 127.5, "zero-to-255"),
     "128": (lambda x: (x - 127.5) * 0.0078125, "zero-to-255"),
     "divided-first": (lambda x: x / 127.5 - 1, "zero-to-255"),
-    "means-alone": (lambda x: x - per_channel((104.0, 117.0, 123.0)), "zero-to-255"),
+    "means-alone": (lambda x: x - per_channel((123.0, 117.0, 104.0)), "zero-to-255"),
     "255": (lambda x: x / 255, "zero-to-255"),
     "times-255": (lambda x: (x * 255 - 127.5) / 128, "zero-to-one"),
     "to-255": (lambda x: x * 255, "zero-to-one"),
