@@ -84,6 +84,7 @@ def assemble(
             "avoided": findings.avoided,
             "notes": list(findings.notes),
             "overlap": None if findings.overlap is None else findings.overlap.describe(),
+            "copies": findings.copies.describe(),
             "skipped": [{"pseudonym": pseudonym(name), "reason": why} for name, why, _ in findings.skipped],
         },
         "judges": judges,

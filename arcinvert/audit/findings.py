@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from arcinvert.audit.attributes import SkinTones
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.comparison import Comparison, Row
+from arcinvert.audit.copies import Copies
 from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.evidence import VerifierEvidence
 from arcinvert.audit.inputs import LIBRARIES, AuditInputs
@@ -47,6 +48,7 @@ class Findings:
         libraries: Versions of libraries.
         notes: Sentences about what the figures rest on.
         overlap: Who of those attacked is among the public faces; None if the attack uses none of them.
+        copies: Who is there twice.
         skin: Skin tones of the pictures; None without photographs.
         outside: The people whose photographs calibrate the judges, in the order of the judges' labels.
     """
@@ -68,6 +70,7 @@ class Findings:
     libraries: dict[str, str]
     notes: tuple[str, ...]
     overlap: AuditOverlap | None
+    copies: Copies
     skin: SkinTones | None = None
     outside: tuple[str, ...] = ()
 
@@ -78,6 +81,7 @@ def gather_findings(
     enrolled: Enrolled,
     calibration: CalibrationUnit,
     overlap: AuditOverlap | None,
+    copies: Copies,
     notes: Sequence[str] = (),
 ) -> Findings:
     """Attack everybody, compare the defences, and return what was found.
@@ -88,6 +92,7 @@ def gather_findings(
         enrolled: Those attacked.
         calibration: Those outside the attack.
         overlap: Who is among the attacker's public faces.
+        copies: Who is there twice.
         notes: Further sentences about what the figures rest on.
     """
     inputs = pipeline.inputs
@@ -127,8 +132,9 @@ def gather_findings(
         attack=inputs.attack.describe() | {"access": inputs.attack.access()},
         rows=rows,
         libraries={name: version(name) for name in LIBRARIES},
-        notes=(*_notes(inputs, cohort, overlap), *notes),
+        notes=(*_notes(inputs, cohort, overlap), *copies.notes(), *notes),
         overlap=overlap,
+        copies=copies,
         skin=_skin(inputs, enrolled, found),
         outside=tuple(np.unique(calibration.names).tolist()),
     )
