@@ -22,6 +22,7 @@ from arcinvert.audit.evidence import (
     risks,
 )
 from arcinvert.audit.findings import Findings
+from arcinvert.audit.judge_notes import judge_notes
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.policy import Policy, decide
 from arcinvert.audit.shown import cleaned, shown_options
@@ -82,7 +83,7 @@ def assemble(
         "people": {
             "attacked": len(findings.names),
             "avoided": findings.avoided,
-            "notes": list(findings.notes),
+            "notes": [*findings.notes, *judge_notes(judges)],
             "overlap": None if findings.overlap is None else findings.overlap.describe(),
             "copies": findings.copies.describe(),
             "skipped": [{"pseudonym": pseudonym(name), "reason": why} for name, why, _ in findings.skipped],

@@ -18,6 +18,7 @@ from recognition.metrics.intervals import (
     estimate_ratio_difference,
     estimate_share_difference,
 )
+from recognition.metrics.thresholds import AcceptedShare, accepted_difference
 
 #: The version of comparison.json's fields.
 COMPARISON_SCHEMA = "arcinvert-audit-comparison-3"
@@ -51,9 +52,9 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         for fmr in first["sar"]:
             if fmr in second["sar"]:
                 old, new = (one["sar"][fmr]["type_2"] for one in (first, second))
-                difference = _share_difference(people, name, fmr)
-                if difference is None:
-                    difference = difference_of(Estimate(**new), Estimate(**old))
+                difference = difference_of(Estimate(**new), Estimate(**old))
+                if people:
+                    difference = _paired_difference(people, first, second, fmr)
                 rows.append(
                     {
                         "judge": name,
@@ -128,12 +129,34 @@ def _common_people(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[
     return [(entry["judges"], known[entry["pseudonym"]]) for entry in before["identities"]]
 
 
-def _share_difference(people: list[tuple[Any, Any]], judge: str, fmr: str) -> Estimate | None:
-    """Return by how much the share accepted rises, paired by person; None if nobody is paired."""
-    if not people:
-        return None
-    shares = np.array([[side[judge]["accepted"][fmr] for side in pair] for pair in people], dtype=np.float64)
-    return estimate_share_difference(shares[:, 1], shares[:, 0])
+def _paired_difference(
+    people: list[tuple[Any, Any]], before: dict[str, Any], after: dict[str, Any], fmr: str
+) -> Estimate:
+    """Return by how much the share that a judge accepts rises, paired by person.
+
+    Args:
+        people: What both audits say of each person.
+        before: The judge, as in the first audit.json.
+        after: The same judge, as in the second one.
+        fmr: The false match rate.
+    """
+    name = before["name"]
+    shares = np.array([[side[name]["accepted"][fmr] for side in pair] for pair in people], dtype=np.float64)
+    own = estimate_share_difference(shares[:, 1], shares[:, 0])
+    thresholds = [_threshold(judge, fmr) for judge in (before, after)]
+    one_threshold = thresholds[0] == thresholds[1] and before["sha256"] == after["sha256"]
+    return accepted_difference(own, _share(after, fmr), _share(before, fmr), one_threshold=one_threshold)
+
+
+def _threshold(judge: dict[str, Any], fmr: str) -> tuple[float, ...]:
+    """Return a judge's threshold at a false match rate, with the ends of its interval."""
+    entry = next(one for one in judge["thresholds"] if f"{one['fmr']:g}" == fmr)
+    return tuple(entry[part] for part in ("threshold", "threshold_low", "threshold_high"))
+
+
+def _share(judge: dict[str, Any], fmr: str) -> AcceptedShare:
+    sar = judge["sar"][fmr]
+    return AcceptedShare(sar["type_2"]["value"], **sar["type_2_at_ends"])
 
 
 def _gap_row(

@@ -87,7 +87,8 @@ def _thresholds(judge: dict[str, Any]) -> Table:
 def _threshold(entry: dict[str, Any]) -> str:
     ends = (entry[name] for name in ("threshold", "threshold_low", "threshold_high"))
     value, low, high = (number_text(end, 4) for end in ends)
-    return "-" if entry["threshold"] is None else f"{value} [{low}, {high}]"
+    shipped = " (shipped)" if entry["source"] == "shipped" else ""
+    return "-" if entry["threshold"] is None else f"{value} [{low}, {high}]{shipped}"
 
 
 def _complement(figure: dict[str, Any] | None) -> dict[str, Any] | None:
