@@ -47,6 +47,7 @@ def assemble(
     options: AuditOptions,
     *,
     pseudonym: Callable[[str], str],
+    key: str,
     created: str,
     groups: Groups,
     attributes: Groups,
@@ -58,6 +59,7 @@ def assemble(
         findings: What the audit found.
         options: Of the audit, with its budget.
         pseudonym: Returns what the report calls a person.
+        key: A digest of the key file, by which pseudonyms agree.
         created: When the audit was begun, ISO 8601.
         groups: The groups of the attacked people.
         attributes: The attributes of the attacked people.
@@ -82,6 +84,7 @@ def assemble(
         "threat_model": _threat_model(findings, options),
         "people": {
             "attacked": len(findings.names),
+            "key": key,
             "avoided": findings.avoided,
             "notes": [*findings.notes, *judge_notes(judges)],
             "overlap": None if findings.overlap is None else findings.overlap.describe(),

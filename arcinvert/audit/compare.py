@@ -24,6 +24,11 @@ from recognition.metrics.thresholds import AcceptedShare, accepted_difference
 COMPARISON_SCHEMA = "arcinvert-audit-comparison-3"
 #: What must be equal for the figures of two audits to be of one attack.
 _SAME = ("samples", "steps", "level", "held")
+#: What is said of the people of audits whose pseudonyms do not agree.
+_CANNOT_TELL = (
+    "whether both audits attacked the same ones cannot be told, as each has a key file of its own; give both "
+    "audits one --key-file, by which people are paired"
+)
 
 
 def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
@@ -73,8 +78,9 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         "differences": differences,
         "sar": rows,
         "paired_people": len(people),
+        "one_key_file": _one_key(*audits),
         "gap_closed": [_gap_row(people, name, judges[0][name], judges[1][name]) for name in common],
-        "answer": {"sentences": _sentences(rows, differences, len(people))},
+        "answer": {"sentences": _sentences(rows, differences, len(people), one_key=_one_key(*audits))},
     }
     write_report(result, _blocks(result), out, stem="comparison", json_name="comparison.json")
     return result
@@ -105,12 +111,16 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         if any(thresholds[0][fmr] != thresholds[1][fmr] for fmr in thresholds[0] if fmr in thresholds[1]):
             found.append(f"judge {name}: thresholds by other photographs")
     people = [{entry["pseudonym"] for entry in audit["identities"]} for audit in (before, after)]
-    if people[0] != people[1]:
-        found.append(
-            f"people: {len(people[0] & people[1])} of {len(people[0] | people[1])} are in both (pseudonyms "
-            "agree only under one key file)"
-        )
+    if not _one_key(before, after):
+        found.append(f"people: {_CANNOT_TELL}")
+    elif people[0] != people[1]:
+        found.append(f"people: {len(people[0] & people[1])} of {len(people[0] | people[1])} are in both")
     return found
+
+
+def _one_key(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Return whether a person has one pseudonym in both audits."""
+    return bool(before["people"]["key"] == after["people"]["key"])
 
 
 def _kind_of_access(audit: dict[str, Any]) -> str:
@@ -122,6 +132,8 @@ def _common_people(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[
 
     Figures of different people are compared without pairing: a few in common would stand for all.
     """
+    if not _one_key(before, after):
+        return []
     known = {entry["pseudonym"]: entry["judges"] for entry in after["identities"]}
     names = [entry["pseudonym"] for entry in before["identities"]]
     if set(names) != set(known) or len(names) != len(known):
@@ -187,8 +199,10 @@ def _gaps(entries: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return value - floor, ceiling - floor
 
 
-def _sentences(rows: list[dict[str, Any]], differences: list[str], paired: int) -> list[str]:
-    people = f"paired by {paired:,} people" if paired else "of different people"
+def _sentences(
+    rows: list[dict[str, Any]], differences: list[str], paired: int, *, one_key: bool
+) -> list[str]:
+    people = f"paired by {paired:,} people" if paired else "of different people" if one_key else "not paired"
     sentences = []
     for row in rows:
         change = row["difference"]
@@ -216,6 +230,12 @@ def _blocks(result: dict[str, Any]) -> list[Block]:
     hashes = tuple(
         f"{side}: {result[side]['name']}, SHA-256 {result[side]['sha256']}" for side in ("before", "after")
     )
+    if paired:
+        how = f"Both audits attacked the same {paired:,} people: the difference is paired by person. "
+    elif result["one_key_file"]:
+        how = "The audits attacked different people: the difference is not paired. "
+    else:
+        how = f"The difference is not paired: {_CANNOT_TELL}. "
     return [
         Title(f"Two audits: {names[0]} and {names[1]}", f"{result['created']}, {result['schema']}"),
         Heading("Answer"),
@@ -224,12 +244,8 @@ def _blocks(result: dict[str, Any]) -> list[Block]:
         Table("SAR, the share of accepted reconstructions, Type II", header, rows),
         Table("Gap closed", header, gaps),
         Paragraph(
-            (
-                f"Both audits attacked the same {paired:,} people: the difference is paired by person. "
-                if paired
-                else "The audits attacked different people: the difference is not paired. "
-            )
-            + "A rise or a fall is reported only if its 95 % interval leaves out 0."
+            f"{how}A rise or a fall is reported only if its 95 % interval leaves out 0. Intervals of "
+            "differences of SAR have the uncertainty of both thresholds in them."
         ),
         Heading("Networks"),
         Bullets(hashes),

@@ -50,7 +50,7 @@ class Need:
         why = ""
         if self.threshold_alone is not None:
             why = (
-                f", since the uncertainty of the threshold alone allows a share of "
+                f", as the uncertainty of the threshold alone allows a share of "
                 f"{self.threshold_alone:.3f}, however many are attacked"
             )
         return " and ".join(parts) + why
@@ -92,6 +92,18 @@ def need_of(limit: float, judge: dict[str, Any], rate: str) -> Need:
     return Need(attacked, max(needed, fewest), threshold_alone=alone)
 
 
+def need_of_ceiling(limit: float, judge: dict[str, Any], rate: str) -> Need:
+    """Return how many people show that a judge accepts real photographs more often than a limit.
+
+    Args:
+        limit: Below the share of real photographs that the judge accepts.
+        judge: As in audit.json.
+        rate: The false match rate, as audit.json writes it.
+    """
+    ceiling = judge["sar"][rate]["ceiling"]
+    return Need(_attacked(1 - ceiling["value"], 1 - ceiling["low"], 1 - limit, ceiling["identities"]))
+
+
 def _attacked(share: float, own: float, limit: float, people: int) -> int:
     """Return how many people have an interval whose part ends at a limit.
 
@@ -106,4 +118,4 @@ def _attacked(share: float, own: float, limit: float, people: int) -> int:
         raise ValueError("expected a limit above the share")
     # With several samples a person is worth more, or less, than one of a share with one sample each.
     worth = equivalent_people(share, own) if share < own < 1 else people
-    return max(math.ceil(people * needed / worth), people + 1)
+    return max(math.ceil(people * needed / worth - 1e-6), people + 1)

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from arcinvert.audit.needs import Need, need_of
+from arcinvert.audit.needs import Need, need_of, need_of_ceiling
 from arcinvert.audit.options import Bound
 from recognition.metrics.text import interval_text
 from recognition.metrics.thresholds import fewest_people
@@ -98,17 +98,33 @@ def _verdict(policy: Policy, judge: dict[str, Any]) -> Verdict:
 
 
 def _sees(policy: Policy, judge: dict[str, Any]) -> bool:
-    """Return whether a judge accepts enough real photographs for a share below the limit to say something.
+    """Return whether a judge is shown to accept a face as good as a photograph more often than the limit.
 
     Nothing exceeds a limit of 1, whatever the judge.
     """
     if policy.max_sar >= 1:
         return True
-    if set_by_alike(judge, policy.fmr):
-        return False
     ceiling = judge["sar"][policy.rate]["ceiling"]
     shown = ceiling["value"] if policy.bound == "value" else ceiling["low"]
-    return bool(ceiling["value"] >= LEAST_CEILING and shown > policy.max_sar)
+    return _blindness(policy, judge) is None and bool(shown > policy.max_sar)
+
+
+def _blindness(policy: Policy, judge: dict[str, Any]) -> str | None:
+    """Return why no number of people makes a judge see what would pass; None if one may."""
+    ceiling, name = judge["sar"][policy.rate]["ceiling"], judge["name"]
+    if set_by_alike(judge, policy.fmr):
+        return (
+            f"{judge['calibration']['alike']:,} pairs of people outside are as similar to {name} as one "
+            "person is, and set its threshold: if they are enrolled twice, leave one of each out; if not, give "
+            "another judge"
+        )
+    if ceiling["value"] < LEAST_CEILING or ceiling["value"] <= policy.max_sar:
+        return (
+            f"{name} accepts real photographs in {interval_text(ceiling)}, so that a face as good as one "
+            "would hardly exceed the limit: look for people who are enrolled twice among those outside, or give "
+            "another judge"
+        )
+    return None
 
 
 def set_by_alike(judge: dict[str, Any], fmr: float) -> bool:
@@ -128,17 +144,16 @@ def set_by_alike(judge: dict[str, Any], fmr: float) -> bool:
 
 def _remedy(policy: Policy, judges: list[dict[str, Any]]) -> str:
     """Return what would decide, if the shares found stay: of all judges that are undecided."""
-    blind = [
-        f"{judge['name']} accepts real photographs in {interval_text(judge['sar'][policy.rate]['ceiling'])}, "
-        f"and {judge['calibration']['alike']:,} pairs of people outside are as similar as one person is"
-        for judge in judges
-        if not _sees(policy, judge)
-    ]
-    if blind:
-        return (
-            f"{'; '.join(blind)}: it is not shown that a face as good as a photograph would be accepted more "
-            "often than the limit. Look for people who are enrolled twice among those outside, attack more "
-            "people, or give another judge"
-        )
-    needs = [need_of(policy.max_sar, judge, policy.rate) for judge in judges]
-    return Need.of_all(needs).text()
+    parts, needs = [], []
+    for judge in judges:
+        figure = _figure(policy, judge)
+        # That a judge rejects photographs does not keep it from failing what it accepts.
+        if figure["value"] <= policy.max_sar and not _sees(policy, judge):
+            why = _blindness(policy, judge)
+            if why is not None:
+                parts.append(why)
+            else:
+                needs.append(need_of_ceiling(policy.max_sar, judge, policy.rate))
+        if policy.bound == "upper" and figure["high"] > policy.max_sar:
+            needs.append(need_of(policy.max_sar, judge, policy.rate))
+    return "; ".join([*parts, *([Need.of_all(needs).text()] if needs else [])])

@@ -246,6 +246,7 @@ def _carry_out(pipeline: Pipeline, out: Path, keys: Pseudonyms) -> dict[str, Any
         findings,
         inputs.options,
         pseudonym=keys.of,
+        key=keys.digest,
         created=pipeline.cache.created,
         groups=read_groups(groups, findings.names) if groups else {},
         attributes=read_groups(attributes, findings.names) if attributes else {},

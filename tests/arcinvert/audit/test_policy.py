@@ -140,8 +140,12 @@ def test_a_judge_that_rejects_photographs_passes_nothing() -> None:
     assert "one accepts real photographs in 0.000 [0.000, 0.036]" in found["reason"]
     assert decide(Policy(0.7, FMR, "value"), [certain(0, 100, real=0.0)])["verdict"] == "undecided"
     # A ceiling that does not exceed the limit: a reconstruction as good as a photograph would pass.
-    assert decide(Policy(0.7, FMR), [certain(20, 100, real=0.65)])["verdict"] == "undecided"
+    assert "another judge" in decide(Policy(0.7, FMR), [certain(20, 100, real=0.65)])["reason"]
     assert decide(Policy(0.3, FMR), [certain(20, 100, real=0.65)])["verdict"] == "pass"
+    # It exceeds the limit, and so few people do not show it: 1 - 0.025 ** (1 / n) <= 0.3 from 11 on.
+    few = decide(Policy(0.7, FMR), [certain(0, 8)])
+    assert (few["verdict"], needed(few["reason"])) == ("undecided", (11, None))
+    assert decide(Policy(0.7, FMR), [certain(0, 11)])["verdict"] == "pass"
     # It may fail all the same: what it accepts, it accepts.
     assert decide(Policy(0.05, FMR), [certain(30, 100, real=0.3)])["verdict"] == "fail"
     assert decide(Policy(1.0, FMR), [certain(0, 100, real=0.0)])["verdict"] == "pass"
