@@ -115,14 +115,14 @@ def _blindness(policy: Policy, judge: dict[str, Any]) -> str | None:
     if set_by_alike(judge, policy.fmr):
         return (
             f"{judge['calibration']['alike']:,} pairs of people outside are as similar to {name} as one "
-            "person is, and set its threshold: if they are enrolled twice, leave one of each out; if not, give "
-            "another judge"
+            "person is, and set its threshold: if they are enrolled twice, leave one of each out; if not, "
+            "give another judge"
         )
     if ceiling["value"] < LEAST_CEILING or ceiling["value"] <= policy.max_sar:
         return (
             f"{name} accepts real photographs in {interval_text(ceiling)}, so that a face as good as one "
-            "would hardly exceed the limit: look for people who are enrolled twice among those outside, or give "
-            "another judge"
+            "would hardly exceed the limit: look for people who are enrolled twice among those outside, or "
+            "give another judge"
         )
     return None
 

@@ -113,15 +113,15 @@ def test_the_people_asked_for_decide_by_simulation(
         return decide(Policy(limit, FMR), [judge_of(similarities, threshold)])
 
     more = []
-    for _ in range(24):
+    for _ in range(40):
         found = decided(people, 60)
         # A share found that is nearly the limit asks for people beyond number.
         asked = needed(found["reason"])
         if any(asked):
             more.append(decided(asked[0] or people, min(asked[1] or 60, 900))["verdict"])
     # The shares found vary about the true one, and with them what is asked for.
-    assert len(more) >= 15
-    assert more.count(verdict) >= 0.75 * len(more)
+    assert len(more) >= 25
+    assert more.count(verdict) >= 0.7 * len(more)
     # Thousands of people attacked at thresholds of as few people as before seldom decide.
     alone = [decided(3000, 60)["verdict"] for _ in range(24)]
     assert alone.count(verdict) <= 0.4 * len(alone)
