@@ -127,6 +127,7 @@ def _threat_model(findings: Findings, options: AuditOptions) -> Json:
         "level": knowledge["level"],
         "knowledge": knowledge,
         "access": access,
+        "reference": findings.reference.describe(),
         "budget": options.budget,
         "samples": plan["samples"],
         "steps": plan["steps"],

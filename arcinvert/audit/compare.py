@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.report import read_audit, write_report
 from arcinvert.audit.report.document import Block, Bullets, Heading, Paragraph, Table, Title
-from arcinvert.audit.report.text import figure_text
+from arcinvert.audit.report.text import figure_text, type_text
 from recognition.errors import InputError
 from recognition.metrics.intervals import (
     Estimate,
@@ -76,6 +76,7 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         "before": audits[0]["reproducibility"]["attacked"],
         "after": audits[1]["reproducibility"]["attacked"],
         "differences": differences,
+        "type": " and ".join(dict.fromkeys(map(type_text, audits))),
         "sar": rows,
         "paired_people": len(people),
         "one_key_file": _one_key(*audits),
@@ -241,7 +242,7 @@ def _blocks(result: dict[str, Any]) -> list[Block]:
         Heading("Answer"),
         *(Paragraph(sentence, strong=True) for sentence in result["answer"]["sentences"]),
         Heading("Figures"),
-        Table("SAR, the share of accepted reconstructions, Type II", header, rows),
+        Table(f"SAR, the share of accepted reconstructions, {result['type']}", header, rows),
         Table("Gap closed", header, gaps),
         Paragraph(
             f"{how}A rise or a fall is reported only if its 95 % interval leaves out 0. Intervals of "

@@ -18,6 +18,7 @@ from arcinvert.audit.evidence import VerifierEvidence
 from arcinvert.audit.inputs import LIBRARIES, AuditInputs
 from arcinvert.audit.overlap import AuditOverlap
 from arcinvert.audit.pipeline import Pipeline
+from arcinvert.audit.reference_type import ReferenceType, reference_type
 from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, joined, labels_of
 from arcinvert.evaluation.judges import Judge
@@ -49,6 +50,7 @@ class Findings:
         notes: Sentences about what the figures rest on.
         overlap: Who of those attacked is among the public faces; None if the attack uses none of them.
         copies: Who is there twice.
+        reference: Of which type the figures are.
         skin: Skin tones of the pictures; None without photographs.
         outside: The people whose photographs calibrate the judges, in the order of the judges' labels.
     """
@@ -71,6 +73,7 @@ class Findings:
     notes: tuple[str, ...]
     overlap: AuditOverlap | None
     copies: Copies
+    reference: ReferenceType
     skin: SkinTones | None = None
     outside: tuple[str, ...] = ()
 
@@ -108,6 +111,7 @@ def gather_findings(
     if inputs.judges:
         attacked = _evidence(inputs.attacked, _of_attacked, inputs, calibration, enrolled, found)
     network = inputs.recogniser
+    reference = reference_type(inputs, cohort, enrolled)
     return Findings(
         names=names,
         skipped=_skipped(inputs, enrolled, calibration),
@@ -132,9 +136,10 @@ def gather_findings(
         attack=inputs.attack.describe() | {"access": inputs.attack.access()},
         rows=rows,
         libraries={name: version(name) for name in LIBRARIES},
-        notes=(*_notes(inputs, cohort, overlap), *copies.notes(), *notes),
+        notes=(*_notes(cohort, overlap), *reference.notes(), *copies.notes(), *notes),
         overlap=overlap,
         copies=copies,
+        reference=reference,
         skin=_skin(inputs, enrolled, found),
         outside=tuple(np.unique(calibration.names).tolist()),
     )
@@ -151,13 +156,8 @@ def _skin(inputs: AuditInputs, enrolled: Enrolled, found: AttackUnit) -> SkinTon
     )
 
 
-def _notes(inputs: AuditInputs, cohort: Cohort | None, overlap: AuditOverlap | None) -> tuple[str, ...]:
+def _notes(cohort: Cohort | None, overlap: AuditOverlap | None) -> tuple[str, ...]:
     notes = [*(cohort.notes if cohort else ()), *(overlap.notes() if overlap else ())]
-    if inputs.options.target == "centres":
-        notes.append(
-            "The network was trained on those attacked. As far as it was on the very photographs that the "
-            "judges compare with, the figures called Type II are of Type I."
-        )
     return tuple(notes)
 
 

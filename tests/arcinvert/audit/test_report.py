@@ -282,7 +282,7 @@ def test_one_person_does_not_make_the_headline(rate: float, people: int, fmr: fl
     sentences = answer_sentences(
         {
             "judges": judges,
-            "threat_model": {"held": "templates", "network": "net"},
+            "threat_model": {"held": "templates", "network": "net", "reference": {"type": "type_2"}},
             "people": {"attacked": people},
             "answer": {"headline_fmr": headline, "verdict": "no policy", "reason": "No policy."},
         }
