@@ -86,7 +86,7 @@ def assemble(
             "attacked": len(findings.names),
             "key": key,
             "avoided": findings.avoided,
-            "notes": [*findings.notes, *judge_notes(judges)],
+            "notes": [*findings.notes, *judge_notes(judges, len(findings.names))],
             "overlap": None if findings.overlap is None else findings.overlap.describe(),
             "copies": findings.copies.describe(),
             "skipped": [{"pseudonym": pseudonym(name), "reason": why} for name, why, _ in findings.skipped],

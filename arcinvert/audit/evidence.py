@@ -27,7 +27,7 @@ from arcinvert.audit.metrics import (
     tar_at_rates,
 )
 from arcinvert.evaluation.scores import gap_closed
-from arcinvert.evaluation.similarity import Array, Metric, similarity
+from arcinvert.evaluation.similarity import Array, Metric, similarity, similarity_matrix
 from recognition.metrics.intervals import Estimate, estimate, estimate_share_difference
 from recognition.metrics.thresholds import (
     AcceptedShare,
@@ -150,6 +150,7 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
             "mated": len(compared.mated),
             "nonmated": len(nonmated),
             "alike": _alike(compared, evidence),
+            "alike_attacked": _alike_attacked(compared, evidence),
         },
         "thresholds": [_described(entry, compared) for entry in calibrated],
         "sar": {fmr: _acceptance(evidence, threshold) for fmr, threshold in thresholds.items()},
@@ -175,11 +176,28 @@ def _among_attacked(evidence: VerifierEvidence) -> Array:
 
 def _alike(compared: Comparisons, evidence: VerifierEvidence) -> int:
     """Return how many pairs of people outside are more similar than half of the pairs of one person."""
-    typical = np.median(np.concatenate([compared.mated, evidence.ceiling]))
     nonmated = compared.nonmated
-    above = nonmated.similarities > typical
+    above = nonmated.similarities > _typical(compared, evidence)
     ends = np.sort(np.stack([nonmated.first[above], nonmated.second[above]]), axis=0)
     return len(np.unique(ends, axis=1).T)
+
+
+def _alike_attacked(compared: Comparisons, evidence: VerifierEvidence) -> int:
+    """Return how many pairs of somebody attacked and somebody outside are as similar as `_alike` counts."""
+    if not len(evidence.labels):
+        return 0
+    typical = _typical(compared, evidence)
+    pairs: set[tuple[int, int]] = set()
+    for photographs in (evidence.source, evidence.second):
+        above = similarity_matrix(photographs, evidence.calibration, evidence.metric) > typical
+        attacked, outside = np.nonzero(above)
+        pairs.update(zip(attacked.tolist(), evidence.labels[outside].tolist(), strict=True))
+    return len(pairs)
+
+
+def _typical(compared: Comparisons, evidence: VerifierEvidence) -> float:
+    """Return the median similarity of two photographs of one person."""
+    return float(np.median(np.concatenate([compared.mated, evidence.ceiling])))
 
 
 def gap_figure(gap: Estimate | None) -> dict[str, Any] | None:

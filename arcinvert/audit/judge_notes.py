@@ -6,10 +6,22 @@ from arcinvert.audit.policy import LEAST_CEILING, set_by_alike
 from recognition.metrics.text import interval_text
 from recognition.metrics.thresholds import fewest_people
 
+#: The share of pairs of different people whom a judge that tells people apart finds as similar as one person.
+_FEW = 0.01
 
-def judge_notes(judges: list[dict[str, Any]]) -> list[str]:
-    """Return sentences about judges, as in audit.json."""
-    return [note for judge in judges for note in (*_shipped(judge), *_alike(judge), *_blind(judge))]
+
+def judge_notes(judges: list[dict[str, Any]], attacked: int) -> list[str]:
+    """Return sentences about judges.
+
+    Args:
+        judges: As in audit.json.
+        attacked: How many people are attacked.
+    """
+    return [note for judge in judges for note in _notes(judge, attacked)]
+
+
+def _notes(judge: dict[str, Any], attacked: int) -> list[str]:
+    return [*_shipped(judge), *_alike(judge), *_alike_attacked(judge, attacked), *_blind(judge)]
 
 
 def _shipped(judge: dict[str, Any]) -> list[str]:
@@ -38,6 +50,19 @@ def _alike(judge: dict[str, Any]) -> list[str]:
         "at FMR "
         f"{' and '.join(noted)}. If they are people who are enrolled twice, the threshold is too high and "
         "SAR too low."
+    ]
+
+
+def _alike_attacked(judge: dict[str, Any], attacked: int) -> list[str]:
+    """Return whether somebody outside may be attacked as well, by another photograph."""
+    alike, people = judge["calibration"]["alike_attacked"], judge["calibration"]["identities"]
+    # Of a judge that tells few people apart, this says nothing.
+    if not 0 < alike <= _FEW * attacked * people:
+        return []
+    return [
+        f"{judge['name']}: {alike:,} pairs of somebody attacked and somebody outside the attack are more "
+        "similar than half of the pairs of photographs of one person. If they are one person each, the "
+        "attacks on defences and the gallery have those attacked among the public faces."
     ]
 
 

@@ -47,8 +47,8 @@ class ReferenceType:
             return [
                 "The network was trained on those attacked. How many photographs trained a class is known of "
                 f"{self.known:,} of {self.people:,} people; of {self.type_1:,}, there are no more "
-                "photographs here than that, so that the judges compare with one that trained it (Type I). Of "
-                "the others it may have been kept out of training (Type II)."
+                "photographs here than that, so that the judges compare with one that trained it (Type I). "
+                "Of the others it may have been kept out of training (Type II)."
             ]
         if self.type_1:
             return [

@@ -21,9 +21,10 @@ from recognition.metrics.similarities import NonmatedHistogram, count_nonmated, 
 Array = NDArray[np.floating[Any]]
 
 #: How many pairs of two people, one comparison each, must be expected to match falsely. With ten, the rate
-#: that the threshold has on other people is at most twice the one claimed in 95 of 100 calibrations, also
-#: where some people resemble many; tests/recognition/metrics/test_thresholds.py simulates it. Three, as the
-#: rule of three for independent comparisons asks, exceed it in 10 to 20 of 100.
+#: that the threshold has on other people is at most twice the one claimed in 95 of 100 calibrations, where
+#: people are of a dozen groups that resemble each other moderately, and in 80 to 90 of 100 where large groups
+#: resemble each other strongly; tests/recognition/metrics/test_thresholds.py simulates both. Three, as the
+#: rule of three for independent comparisons asks, exceed it in 10 to 20 of 100 of the former.
 FALSE_MATCHES = 10
 
 

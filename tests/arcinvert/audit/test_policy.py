@@ -156,7 +156,7 @@ def test_second_accounts_with_other_photographs_pass_nothing_and_are_noted() -> 
     one = evidence(people=80, rate=0.3, seed=0, outside=150)
     clean = evaluate_verifier(one, (FMR, 1e-3)).figures | {"name": "one"}
     assert clean["calibration"]["alike"] == 0
-    assert judge_notes([clean]) == []
+    assert judge_notes([clean], 80) == []
     assert decide(Policy(0.7, 1e-3), [clean])["verdict"] == "pass"
     # Thirty of 150 people have a second account, with another photograph.
     generator = np.random.default_rng(1)
@@ -171,11 +171,27 @@ def test_second_accounts_with_other_photographs_pass_nothing_and_are_noted() -> 
     found = decide(Policy(0.7, 1e-3), [judge])
     assert found["verdict"] == "undecided"
     assert "enrolled twice" in found["reason"]
-    notes = judge_notes([judge])
+    notes = judge_notes([judge], 80)
     assert any("30 pairs of people outside the attack are more similar" in note for note in notes)
     # Also where the ceiling is above the limit: the share found is a part of it.
     assert judge["sar"]["0.001"]["ceiling"]["low"] > 0.3
     assert decide(Policy(0.3, 1e-3), [judge])["verdict"] == "undecided"
+
+
+def test_attacked_people_outside_by_another_photograph_are_noted() -> None:
+    one = evidence(people=40, rate=0.3, seed=0, outside=150)
+    clean = evaluate_verifier(one, (FMR,)).figures
+    assert clean["calibration"]["alike_attacked"] == 0
+    generator = np.random.default_rng(1)
+    again = unit(one.second[:3] + 0.1 * generator.normal(size=(3, 64)) / 8)
+    both = replace(
+        one,
+        calibration=np.concatenate([one.calibration, again]),
+        labels=np.concatenate([one.labels, 1000 + np.arange(3)]),
+    )
+    judge = evaluate_verifier(both, (FMR,)).figures | {"name": "one"}
+    assert judge["calibration"]["alike_attacked"] == 3
+    assert any("3 pairs of somebody attacked and" in note for note in judge_notes([judge], 40))
 
 
 def test_fewer_people_outside_never_give_a_rate_that_more_do_not() -> None:

@@ -53,6 +53,7 @@ def test_with_nobody_left_the_shipped_thresholds_serve(people: int, tiny_model: 
         "mated": 0,
         "nonmated": 0,
         "alike": 0,
+        "alike_attacked": 0,
     }
     shipped = {f"{one.fmr:g}": one.similarity for one in thresholds()}
     for entry in judge["thresholds"]:

@@ -91,6 +91,29 @@ def test_a_claimed_rate_is_at_most_doubled_on_other_people(fmr):
     assert (fewer <= 2 * fmr).mean() < 0.95
 
 
+@pytest.mark.parametrize("fmr", [1e-2, 1e-3])
+def test_of_strongly_resembling_people_the_claimed_rate_is_exceeded_more_often(fmr):
+    """Forty groups of sizes by Zipf's law, of which the first has a quarter of the people."""
+    generator = np.random.default_rng(3)
+    centres = generator.normal(size=(40, 64))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    sizes = 1 / np.arange(1, 41)
+
+    def draw(people):
+        own = centres[generator.choice(40, people, p=sizes / sizes.sum())]
+        found = 0.7 * own + math.sqrt(0.51) * generator.normal(size=(people, 64)) / 8
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    def pairs(embeddings):
+        return (embeddings @ embeddings.T)[np.triu_indices(len(embeddings), 1)]
+
+    population = np.sort(pairs(draw(2000)))
+    people = fewest_people(fmr)
+    thresholds = [threshold_at_rate(pairs(draw(people)), fmr) for _ in range(REPETITIONS)]
+    realised = 1 - np.searchsorted(population, thresholds, side="right") / len(population)
+    assert 0.8 <= (realised <= 2 * fmr).mean() < 0.97
+
+
 def test_the_variance_of_a_rate_is_that_of_a_loop_over_pairs_of_pairs():
     generator = np.random.default_rng(0)
     people, each = 9, 2
