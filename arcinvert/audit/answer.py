@@ -7,9 +7,9 @@ from recognition.metrics.text import percent_text
 
 #: What is said of the photographs that judges compare with, by the type of the figures.
 _COMPARED = {
-    "type_1": " compared with photographs that were attacked themselves (Type I),",
+    "type_1": " compared with photographs that the targets came from (Type I),",
     "type_2": "",
-    "unknown": " compared with photographs of which some may have been attacked themselves (Type I or II),",
+    "unknown": " compared with photographs that the targets may have come from (Type I or II),",
 }
 
 

@@ -39,8 +39,14 @@ def audit_of_centres(
     ("counts", "kind", "type_1", "known", "words"),
     [
         # Two photographs of Ann, and three of Bob.
-        ((2, 3, 1, 1, 1), "type_1", 2, 2, "attack, Type I (a photograph that was attacked)"),
-        ((2, 2, 1, 1, 1), "unknown", 1, 2, "attack, Type I or II (a photograph that may have been attacked)"),
+        ((2, 3, 1, 1, 1), "type_1", 2, 2, "attack, Type I (a photograph that the target came from)"),
+        (
+            (2, 2, 1, 1, 1),
+            "unknown",
+            1,
+            2,
+            "attack, Type I or II (a photograph that the target may have come from)",
+        ),
         (None, "unknown", 0, 0, "attack, Type I or II"),
     ],
 )

@@ -7,9 +7,9 @@ from arcinvert.audit.report.text import figure_text, number_text, type_text
 
 #: What the judges compare with, by the type of the figures.
 _PHOTOGRAPHS = {
-    "type_1": "a photograph that was attacked",
+    "type_1": "a photograph that the target came from",
     "type_2": "another photograph",
-    "unknown": "a photograph that may have been attacked",
+    "unknown": "a photograph that the target may have come from",
 }
 #: What SAR is reported of, by its name in audit.json.
 _ROWS = {
