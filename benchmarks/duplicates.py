@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
-from recognition.detection.alignment import crop_at, find_face
+from recognition.detection.alignment import crop_at
+from recognition.detection.search import find_face
 from recognition.errors import InputError
 from recognition.images import read_image
 from recognition.metrics.intervals import estimate
@@ -44,6 +45,25 @@ def scaled(image: Picture, factor: float) -> Picture:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
+def cropped(image: Picture, part: float) -> Picture:
+    """Return an image without this part of each side."""
+    height, width = image.shape[:2]
+    down, right = round(height * part), round(width * part)
+    return np.ascontiguousarray(image[down : height - down, right : width - right])
+
+
+def grey(image: Picture) -> Picture:
+    """Return an image without colour."""
+    return np.asarray(Image.fromarray(image).convert("L").convert("RGB"))
+
+
+def barred(image: Picture) -> Picture:
+    """Return an image whose lower two fifths are black, as under a caption."""
+    changed = image.copy()
+    changed[round(0.6 * len(image)) :] = 0
+    return changed
+
+
 CHANGES: dict[str, Callable[[Picture], Picture]] = {
     "JPEG quality 50": lambda image: encoded(image, 50),
     "JPEG quality 20": lambda image: encoded(image, 20),
@@ -51,6 +71,9 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
     "half the size": lambda image: scaled(image, 0.5),
     "twice the size": lambda image: scaled(image, 2),
     "0.8 of the brightness": lambda image: (image * 0.8).astype(np.uint8),
+    "grey": grey,
+    "a tenth off each side": lambda image: cropped(image, 0.1),
+    "the lower two fifths black": barred,
 }
 
 

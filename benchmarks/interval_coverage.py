@@ -29,7 +29,7 @@ from recognition.metrics.intervals import (
     estimate_statistic,
 )
 from recognition.metrics.shares import exact_interval, share_intervals
-from recognition.metrics.thresholds import Nonmated, estimate_acceptance
+from recognition.metrics.thresholds import Nonmated, accepted_difference, accepted_share, estimate_acceptance
 
 Floats = NDArray[np.float64]
 #: Lower and upper ends of the intervals of one true value, each (repetitions,).
@@ -272,6 +272,48 @@ def acceptance(
     return drawn
 
 
+def acceptance_difference(
+    strangers: Strangers,
+    people: int,
+    calibrated: int,
+    fmr: float,
+    repetitions: int,
+    generator: np.random.Generator,
+    *,
+    one_threshold: bool,
+) -> list[tuple[float, Ends]]:
+    """Return intervals of paired differences of SAR, at thresholds that other people calibrated.
+
+    Args:
+        strangers: Draws those people.
+        people: How many are attacked.
+        calibrated: On how many people each threshold is calibrated.
+        fmr: The false match rate.
+        repetitions: Intervals for each true value.
+        generator: Draws the similarities.
+        one_threshold: Whether both SARs are at one threshold, or each at one of its own.
+    """
+    truth = strangers.true_threshold(fmr)
+    drawn = []
+    for above, below in ((0.0, 0.0), (0.1, -0.1), (0.15, 0.05)):
+
+        def one(above: float = above, below: float = below) -> tuple[float, float]:
+            thresholds = [strangers.sample(calibrated).threshold(fmr) for _ in range(2)]
+            first, second = thresholds if not one_threshold else (thresholds[0], thresholds[0])
+            person = generator.normal(truth, 0.08, people)
+            after, before = (person + mean + generator.normal(0, 0.06, people) for mean in (above, below))
+            found = accepted_difference(
+                estimate_share_difference(after > first.value, before > second.value),
+                accepted_share(after, range(people), first),
+                accepted_share(before, range(people), second),
+                one_threshold=one_threshold,
+            )
+            return found.low, found.high
+
+        drawn.append((float(ndtr(above / 0.1) - ndtr(below / 0.1)), repeated(one, repetitions)))
+    return drawn
+
+
 def rows(repetitions: int, seed: int) -> list[Row]:
     """Return the rows of the table.
 
@@ -306,6 +348,13 @@ def rows(repetitions: int, seed: int) -> list[Row]:
     for people, calibrated in ((20, 60), (100, 187)):
         drawn = acceptance(strangers, people, calibrated, 1e-2, fewer, generator)
         made.append(row(f"SAR at FMR 0.01, calibrated on {calibrated}", people, drawn))
+    for people, calibrated, fmr in ((20, 60, 1e-2), (100, 60, 1e-2), (300, 150, 1e-3)):
+        for words, one_threshold in (("one threshold", True), ("two thresholds", False)):
+            name = f"paired difference of SAR at FMR {fmr:g}, {words} calibrated on {calibrated}"
+            drawn = acceptance_difference(
+                strangers, people, calibrated, fmr, fewer, generator, one_threshold=one_threshold
+            )
+            made.append(row(name, people, drawn))
     made += [
         row("Cohen's kappa", people, kappas(people, fewer, np.random.default_rng([seed, people])))
         for people in (12, 20, 64)

@@ -11,9 +11,10 @@ last. The attacker adapts to each network: statistics, nearest neighbours and re
 network itself, on public faces of other people.
 
 Every figure is the mean over the seeds, and differences are to the network without a defence, person by
-person; intervals are over people, and two seeds only hint at what another training would change. TAR is the
-true accept rate of the network's own verification, SAR the share of reconstructions that the judge accepts,
-FMR the false match rate, and gap closed the way from the mean face to the real photograph.
+person; intervals are over people, those attacked and those that thresholds were calibrated on, and two seeds
+only hint at what another training would change. TAR is the true accept rate of the network's own
+verification, SAR the share of reconstructions that the judge accepts, FMR the false match rate, and gap
+closed the way from the mean face to the real photograph.
 
 A network takes four to ten minutes of one core to train and to attack, all of them about an hour. What is
 finished in --out is read again, and a training goes on where it was stopped.
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert import Attacker
+from arcinvert.evaluation.calibration import thresholds
 from arcinvert.knowledge.calibrate import calibrate
 from benchmarks.first_run import open_set_photographs
 from benchmarks.label_noise import inject
@@ -46,6 +48,13 @@ from recognition.metrics.intervals import (
     estimate_ratio,
     estimate_share_difference,
     identity_means,
+)
+from recognition.metrics.thresholds import (
+    AcceptedShare,
+    DecisionThreshold,
+    accepted_difference,
+    accepted_share,
+    estimate_acceptance,
 )
 from recognition.metrics.verification import make_pairs, verify
 from recognition.runtime import keep_freed_memory
@@ -68,6 +77,10 @@ SAR_FMRS = ("0.01", "0.001")
 PUBLIC_FACES = 2000
 
 Values = NDArray[np.float64]
+#: By person, the shares of mated pairs that are accepted at a threshold, and at its upper and lower ends.
+Accepted = Mapping[str, Sequence[float]]
+#: What a share is the difference to.
+_NOBODY = AcceptedShare(0.0, 0.0, 0.0)
 
 
 def options_of(defence: str, seed: int) -> TrainingOptions:
@@ -85,20 +98,24 @@ def link_public(people: People, folder: Path, count: int = PUBLIC_FACES) -> Path
     return folder
 
 
-def accepted_by_person(model: Path, held_out: Mapping[str, Sequence[Path]]) -> dict[str, float]:
-    """Return the share of each held-out person's mated pairs that the network accepts at `TAR_FMR`."""
-    path = model.parent / "accepted.json"
+def accepted_by_person(model: Path, held_out: Mapping[str, Sequence[Path]]) -> Accepted:
+    """Return the shares of each held-out person's mated pairs that the network accepts at `TAR_FMR`.
+
+    They are those at the threshold, and at the upper and the lower end of its interval.
+    """
+    path = model.parent / "accepted-with-ends.json"
     if not path.exists():
         names, samples = sorted(held_out), labelled({name: list(held_out[name]) for name in held_out})
         labels = np.array([label for _, label in samples])
         embeddings = embed_files(load_recogniser(model), [key for key, _ in samples])
-        threshold = verify(embeddings, labels, fmrs=(TAR_FMR,)).points[0].threshold
+        threshold = verify(embeddings, labels, fmrs=(TAR_FMR,)).points[0].decision
         pairs = make_pairs(labels)
         first, second = pairs.indices[pairs.mated].T
         mated = (embeddings[first] * embeddings[second]).sum(1)
         whose = labels[first]
-        shares = identity_means(mated > threshold, whose)
-        found = {names[label]: float(one) for label, one in zip(np.unique(whose), shares, strict=True)}
+        ends = (threshold.value, threshold.high, threshold.low)
+        shares = identity_means(np.stack([mated > end for end in ends], axis=1), whose)
+        found = {names[label]: one.tolist() for label, one in zip(np.unique(whose), shares, strict=True)}
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(found))
     return dict(json.loads(path.read_text()))
@@ -129,46 +146,64 @@ def of_samples(results: Sequence[Result], key: str) -> Values:
     return np.asarray(np.mean(rows, axis=0))
 
 
-def accepted_samples(results: Sequence[Result], fmr: str) -> NDArray[np.bool_]:
-    """Return whether the judge accepts, (seeds, people)."""
-    rows = [[sample["judge"]["accepted"][fmr] for sample in result["samples"]] for result in results]
-    return np.array(rows, dtype=np.bool_)
+def tar_shares(accepted: Sequence[Accepted]) -> Values:
+    """Return each person's shares at the threshold and at both of its ends, (people, 3): means over seeds."""
+    return np.asarray(np.mean([[one[name] for name in sorted(one)] for one in accepted], axis=0))
 
 
 def figures_of(
     results: Sequence[Result],
-    accepted: Sequence[Mapping[str, float]],
-    reference: tuple[Sequence[Result], Sequence[Mapping[str, float]]] | None,
+    accepted: Sequence[Accepted],
+    reference: tuple[Sequence[Result], Sequence[Accepted]] | None,
+    *,
+    judge: Sequence[DecisionThreshold] | None = None,
 ) -> dict[str, Estimate]:
     """Return a defence's figures, or the differences to another's, by column.
+
+    Intervals have the uncertainty of the thresholds in them: each network's own for TAR, and for SAR the
+    judge's, which is one for all networks.
 
     Args:
         results: The attack's, one a seed.
         accepted: As `accepted_by_person` returns it, one a seed.
         reference: The same of the network without a defence; None returns the figures themselves.
+        judge: The judge's thresholds; None for the shipped ones.
     """
-    names = sorted(accepted[0])
-    accepted_shares = np.mean([[one[name] for name in names] for one in accepted], axis=0)
-    tar = estimate(accepted_shares, names, shares=True)
-    shares = {fmr: accepted_samples(results, fmr) for fmr in SAR_FMRS}
-    people = np.tile(np.arange(len(results[0]["samples"])), len(results))
-    sars = {fmr: estimate(one.ravel(), people) for fmr, one in shares.items()}
+    names, shares = sorted(accepted[0]), tar_shares(accepted)
+    tar = estimate(shares[:, 0], names, shares=True)
+    tar = accepted_difference(tar, AcceptedShare(*shares.mean(0)), _NOBODY, one_threshold=False)
+    points = [one.decision for one in thresholds()] if judge is None else judge
+    known = {f"{one.fmr:g}": one for one in points}
+    similarities = np.array([[one["judge"]["type_2"] for one in result["samples"]] for result in results])
+    people = np.tile(np.arange(similarities.shape[1]), len(results))
+    sars = {fmr: estimate_acceptance(similarities.ravel(), people, known[fmr]) for fmr in SAR_FMRS}
     floor, ceiling = of_samples(results, "floor_type_2"), of_samples(results, "ceiling")
     above = of_samples(results, "type_2") - floor
     if reference is not None:
         theirs, their_accepted = reference
-        their_shares = np.mean([[one[name] for name in names] for one in their_accepted], axis=0)
-        tar = estimate(accepted_shares - their_shares, names)
-        sars = {
-            fmr: estimate_share_difference(one.mean(0), accepted_samples(theirs, fmr).mean(0))
-            for fmr, one in shares.items()
-        }
+        their_shares = tar_shares(their_accepted)
+        tar = accepted_difference(
+            estimate(shares[:, 0] - their_shares[:, 0], names),
+            AcceptedShare(*shares.mean(0)),
+            AcceptedShare(*their_shares.mean(0)),
+            one_threshold=False,
+        )
+        others = np.array([[one["judge"]["type_2"] for one in result["samples"]] for result in theirs])
+        sars = {fmr: _sar_difference(similarities, others, known[fmr]) for fmr in SAR_FMRS}
         above = above - (of_samples(theirs, "type_2") - of_samples(theirs, "floor_type_2"))
     return {
         f"TAR at FMR {TAR_FMR:g}": tar,
         **{f"SAR at FMR {fmr}": one for fmr, one in sars.items()},
         "gap closed": estimate_ratio(above, ceiling - floor),
     }
+
+
+def _sar_difference(after: Values, before: Values, threshold: DecisionThreshold) -> Estimate:
+    """Return by how much SAR rises, of similarities, (seeds, people) each, at one threshold."""
+    people = np.tile(np.arange(after.shape[1]), len(after))
+    shares = [accepted_share(one.ravel(), people, threshold) for one in (after, before)]
+    own = estimate_share_difference(*((one > threshold.value).mean(0) for one in (after, before)))
+    return accepted_difference(own, *shares, one_threshold=True)
 
 
 def table(rows: Mapping[str, Mapping[str, Estimate]], *, signed: bool = False) -> list[str]:
@@ -181,7 +216,7 @@ def table(rows: Mapping[str, Mapping[str, Estimate]], *, signed: bool = False) -
     return lines
 
 
-def print_tables(found: Mapping[str, tuple[Sequence[Result], Sequence[Mapping[str, float]]]]) -> None:
+def print_tables(found: Mapping[str, tuple[Sequence[Result], Sequence[Accepted]]]) -> None:
     """Print the figures of each defence, and their differences to no defence.
 
     Args:
@@ -227,7 +262,7 @@ def main() -> None:
     write_list(data, inject(people, 0.0).rows)
     public = link_public(people, options.out / "public")
     photographs = open_set_photographs(options.photos, options.people)
-    found: dict[str, tuple[list[Result], list[dict[str, float]]]] = {
+    found: dict[str, tuple[list[Result], list[Accepted]]] = {
         defence: ([], []) for defence in options.defences
     }
     # Seed by seed, so that a run that was stopped has all defences of a seed, which --seeds prints.

@@ -22,6 +22,7 @@ from arcinvert.audit.evidence import (
     risks,
 )
 from arcinvert.audit.findings import Findings
+from arcinvert.audit.judge_notes import judge_notes
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.policy import Policy, decide
 from arcinvert.audit.shown import cleaned, shown_options
@@ -46,6 +47,7 @@ def assemble(
     options: AuditOptions,
     *,
     pseudonym: Callable[[str], str],
+    key: str,
     created: str,
     groups: Groups,
     attributes: Groups,
@@ -57,6 +59,7 @@ def assemble(
         findings: What the audit found.
         options: Of the audit, with its budget.
         pseudonym: Returns what the report calls a person.
+        key: A digest of the key file, by which pseudonyms agree.
         created: When the audit was begun, ISO 8601.
         groups: The groups of the attacked people.
         attributes: The attributes of the attacked people.
@@ -81,9 +84,11 @@ def assemble(
         "threat_model": _threat_model(findings, options),
         "people": {
             "attacked": len(findings.names),
+            "key": key,
             "avoided": findings.avoided,
-            "notes": list(findings.notes),
+            "notes": [*findings.notes, *judge_notes(judges, len(findings.names))],
             "overlap": None if findings.overlap is None else findings.overlap.describe(),
+            "copies": findings.copies.describe(),
             "skipped": [{"pseudonym": pseudonym(name), "reason": why} for name, why, _ in findings.skipped],
         },
         "judges": judges,
@@ -122,6 +127,7 @@ def _threat_model(findings: Findings, options: AuditOptions) -> Json:
         "level": knowledge["level"],
         "knowledge": knowledge,
         "access": access,
+        "reference": findings.reference.describe(),
         "budget": options.budget,
         "samples": plan["samples"],
         "steps": plan["steps"],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.report import read_audit, write_report
 from arcinvert.audit.report.document import Block, Bullets, Heading, Paragraph, Table, Title
-from arcinvert.audit.report.text import figure_text
+from arcinvert.audit.report.text import figure_text, type_text
 from recognition.errors import InputError
 from recognition.metrics.intervals import (
     Estimate,
@@ -18,11 +18,17 @@ from recognition.metrics.intervals import (
     estimate_ratio_difference,
     estimate_share_difference,
 )
+from recognition.metrics.thresholds import AcceptedShare, accepted_difference
 
 #: The version of comparison.json's fields.
 COMPARISON_SCHEMA = "arcinvert-audit-comparison-3"
 #: What must be equal for the figures of two audits to be of one attack.
 _SAME = ("samples", "steps", "level", "held")
+#: What is said of the people of audits whose pseudonyms do not agree.
+_CANNOT_TELL = (
+    "whether both audits attacked the same ones cannot be told, as each has a key file of its own; give both "
+    "audits one --key-file, by which people are paired"
+)
 
 
 def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
@@ -51,9 +57,9 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         for fmr in first["sar"]:
             if fmr in second["sar"]:
                 old, new = (one["sar"][fmr]["type_2"] for one in (first, second))
-                difference = _share_difference(people, name, fmr)
-                if difference is None:
-                    difference = difference_of(Estimate(**new), Estimate(**old))
+                difference = difference_of(Estimate(**new), Estimate(**old))
+                if people:
+                    difference = _paired_difference(people, first, second, fmr)
                 rows.append(
                     {
                         "judge": name,
@@ -70,10 +76,12 @@ def compare(before: Path, after: Path, out: Path) -> dict[str, Any]:
         "before": audits[0]["reproducibility"]["attacked"],
         "after": audits[1]["reproducibility"]["attacked"],
         "differences": differences,
+        "type": " and ".join(dict.fromkeys(map(type_text, audits))),
         "sar": rows,
         "paired_people": len(people),
+        "one_key_file": _one_key(*audits),
         "gap_closed": [_gap_row(people, name, judges[0][name], judges[1][name]) for name in common],
-        "answer": {"sentences": _sentences(rows, differences, len(people))},
+        "answer": {"sentences": _sentences(rows, differences, len(people), one_key=_one_key(*audits))},
     }
     write_report(result, _blocks(result), out, stem="comparison", json_name="comparison.json")
     return result
@@ -104,12 +112,16 @@ def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         if any(thresholds[0][fmr] != thresholds[1][fmr] for fmr in thresholds[0] if fmr in thresholds[1]):
             found.append(f"judge {name}: thresholds by other photographs")
     people = [{entry["pseudonym"] for entry in audit["identities"]} for audit in (before, after)]
-    if people[0] != people[1]:
-        found.append(
-            f"people: {len(people[0] & people[1])} of {len(people[0] | people[1])} are in both (pseudonyms "
-            "agree only under one key file)"
-        )
+    if not _one_key(before, after):
+        found.append(f"people: {_CANNOT_TELL}")
+    elif people[0] != people[1]:
+        found.append(f"people: {len(people[0] & people[1])} of {len(people[0] | people[1])} are in both")
     return found
+
+
+def _one_key(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Return whether a person has one pseudonym in both audits."""
+    return bool(before["people"]["key"] == after["people"]["key"])
 
 
 def _kind_of_access(audit: dict[str, Any]) -> str:
@@ -121,6 +133,8 @@ def _common_people(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[
 
     Figures of different people are compared without pairing: a few in common would stand for all.
     """
+    if not _one_key(before, after):
+        return []
     known = {entry["pseudonym"]: entry["judges"] for entry in after["identities"]}
     names = [entry["pseudonym"] for entry in before["identities"]]
     if set(names) != set(known) or len(names) != len(known):
@@ -128,12 +142,34 @@ def _common_people(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[
     return [(entry["judges"], known[entry["pseudonym"]]) for entry in before["identities"]]
 
 
-def _share_difference(people: list[tuple[Any, Any]], judge: str, fmr: str) -> Estimate | None:
-    """Return by how much the share accepted rises, paired by person; None if nobody is paired."""
-    if not people:
-        return None
-    shares = np.array([[side[judge]["accepted"][fmr] for side in pair] for pair in people], dtype=np.float64)
-    return estimate_share_difference(shares[:, 1], shares[:, 0])
+def _paired_difference(
+    people: list[tuple[Any, Any]], before: dict[str, Any], after: dict[str, Any], fmr: str
+) -> Estimate:
+    """Return by how much the share that a judge accepts rises, paired by person.
+
+    Args:
+        people: What both audits say of each person.
+        before: The judge, as in the first audit.json.
+        after: The same judge, as in the second one.
+        fmr: The false match rate.
+    """
+    name = before["name"]
+    shares = np.array([[side[name]["accepted"][fmr] for side in pair] for pair in people], dtype=np.float64)
+    own = estimate_share_difference(shares[:, 1], shares[:, 0])
+    thresholds = [_threshold(judge, fmr) for judge in (before, after)]
+    one_threshold = thresholds[0] == thresholds[1] and before["sha256"] == after["sha256"]
+    return accepted_difference(own, _share(after, fmr), _share(before, fmr), one_threshold=one_threshold)
+
+
+def _threshold(judge: dict[str, Any], fmr: str) -> tuple[float, ...]:
+    """Return a judge's threshold at a false match rate, with the ends of its interval."""
+    entry = next(one for one in judge["thresholds"] if f"{one['fmr']:g}" == fmr)
+    return tuple(entry[part] for part in ("threshold", "threshold_low", "threshold_high"))
+
+
+def _share(judge: dict[str, Any], fmr: str) -> AcceptedShare:
+    sar = judge["sar"][fmr]
+    return AcceptedShare(sar["type_2"]["value"], **sar["type_2_at_ends"])
 
 
 def _gap_row(
@@ -164,8 +200,10 @@ def _gaps(entries: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return value - floor, ceiling - floor
 
 
-def _sentences(rows: list[dict[str, Any]], differences: list[str], paired: int) -> list[str]:
-    people = f"paired by {paired:,} people" if paired else "of different people"
+def _sentences(
+    rows: list[dict[str, Any]], differences: list[str], paired: int, *, one_key: bool
+) -> list[str]:
+    people = f"paired by {paired:,} people" if paired else "of different people" if one_key else "not paired"
     sentences = []
     for row in rows:
         change = row["difference"]
@@ -193,20 +231,22 @@ def _blocks(result: dict[str, Any]) -> list[Block]:
     hashes = tuple(
         f"{side}: {result[side]['name']}, SHA-256 {result[side]['sha256']}" for side in ("before", "after")
     )
+    if paired:
+        how = f"Both audits attacked the same {paired:,} people: the difference is paired by person. "
+    elif result["one_key_file"]:
+        how = "The audits attacked different people: the difference is not paired. "
+    else:
+        how = f"The difference is not paired: {_CANNOT_TELL}. "
     return [
         Title(f"Two audits: {names[0]} and {names[1]}", f"{result['created']}, {result['schema']}"),
         Heading("Answer"),
         *(Paragraph(sentence, strong=True) for sentence in result["answer"]["sentences"]),
         Heading("Figures"),
-        Table("SAR, the share of accepted reconstructions, Type II", header, rows),
+        Table(f"SAR, the share of accepted reconstructions, {result['type']}", header, rows),
         Table("Gap closed", header, gaps),
         Paragraph(
-            (
-                f"Both audits attacked the same {paired:,} people: the difference is paired by person. "
-                if paired
-                else "The audits attacked different people: the difference is not paired. "
-            )
-            + "A rise or a fall is reported only if its 95 % interval leaves out 0."
+            f"{how}A rise or a fall is reported only if its 95 % interval leaves out 0. Intervals of "
+            "differences of SAR have the uncertainty of both thresholds in them."
         ),
         Heading("Networks"),
         Bullets(hashes),

@@ -27,16 +27,19 @@ from arcinvert.audit.metrics import (
     tar_at_rates,
 )
 from arcinvert.evaluation.scores import gap_closed
-from arcinvert.evaluation.similarity import Array, Metric, similarity
+from arcinvert.evaluation.similarity import Array, Metric, similarity, similarity_matrix
 from recognition.metrics.intervals import Estimate, estimate, estimate_share_difference
-from recognition.metrics.thresholds import DecisionThreshold, Nonmated, estimate_acceptance
+from recognition.metrics.thresholds import (
+    AcceptedShare,
+    DecisionThreshold,
+    Nonmated,
+    accepted_difference,
+    accepted_share,
+    estimate_acceptance,
+)
 
 #: False match rates of the curves.
 CURVE_FMRS = tuple(float(rate) for rate in np.logspace(-4, -1, 25))
-#: Why a rate is refused where the shipped thresholds serve.
-_NOT_SHIPPED = (
-    "FMR {:g}: expected people outside the attack to calibrate by, got too few, and no threshold is shipped"
-)
 #: Bins of the histograms.
 BINS = 40
 
@@ -131,10 +134,7 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
     """
     compared = compare_all(evidence.calibration, evidence.calibration, evidence.labels, evidence.metric)
     nonmated = compared.nonmated.similarities
-    calibrated = calibrate(compared.nonmated, fmrs)
-    thresholds_from = "calibration"
-    if evidence.shipped and all(one.threshold is None for one in calibrated):
-        calibrated, thresholds_from = _shipped(evidence.shipped, fmrs), "shipped"
+    calibrated = calibrate(compared.nonmated, fmrs, evidence.shipped)
     strangers = nonmated if len(evidence.labels) else _among_attacked(evidence)
     thresholds = {f"{one.fmr:g}": one.threshold for one in calibrated if one.threshold is not None}
     similarities = {
@@ -149,11 +149,10 @@ def evaluate_verifier(evidence: VerifierEvidence, fmrs: Sequence[float]) -> Eval
             "photographs": len(evidence.labels),
             "mated": len(compared.mated),
             "nonmated": len(nonmated),
-            "thresholds_from": thresholds_from,
+            "alike": _alike(compared, evidence),
+            "alike_attacked": _alike_attacked(compared, evidence),
         },
-        "thresholds": [
-            _described(entry, compared if thresholds_from == "calibration" else None) for entry in calibrated
-        ],
+        "thresholds": [_described(entry, compared) for entry in calibrated],
         "sar": {fmr: _acceptance(evidence, threshold) for fmr, threshold in thresholds.items()},
         "similarities": similarities,
         "gap_closed": gap_figure(
@@ -175,13 +174,30 @@ def _among_attacked(evidence: VerifierEvidence) -> Array:
     return compare_all(photographs, photographs, people, evidence.metric).nonmated.similarities
 
 
-def _shipped(thresholds: Sequence[DecisionThreshold], fmrs: Sequence[float]) -> list[Calibrated]:
-    """Return the shipped threshold of each false match rate, refused where none is."""
-    known = {f"{one.fmr:g}": one for one in thresholds}
-    return [
-        Calibrated(fmr, known.get(f"{fmr:g}"), None if f"{fmr:g}" in known else _NOT_SHIPPED.format(fmr))
-        for fmr in fmrs
-    ]
+def _alike(compared: Comparisons, evidence: VerifierEvidence) -> int:
+    """Return how many pairs of people outside are more similar than half of the pairs of one person."""
+    nonmated = compared.nonmated
+    above = nonmated.similarities > _typical(compared, evidence)
+    ends = np.sort(np.stack([nonmated.first[above], nonmated.second[above]]), axis=0)
+    return len(np.unique(ends, axis=1).T)
+
+
+def _alike_attacked(compared: Comparisons, evidence: VerifierEvidence) -> int:
+    """Return how many pairs of somebody attacked and somebody outside are as similar as `_alike` counts."""
+    if not len(evidence.labels):
+        return 0
+    typical = _typical(compared, evidence)
+    pairs: set[tuple[int, int]] = set()
+    for photographs in (evidence.source, evidence.second):
+        above = similarity_matrix(photographs, evidence.calibration, evidence.metric) > typical
+        attacked, outside = np.nonzero(above)
+        pairs.update(zip(attacked.tolist(), evidence.labels[outside].tolist(), strict=True))
+    return len(pairs)
+
+
+def _typical(compared: Comparisons, evidence: VerifierEvidence) -> float:
+    """Return the median similarity of two photographs of one person."""
+    return float(np.median(np.concatenate([compared.mated, evidence.ceiling])))
 
 
 def gap_figure(gap: Estimate | None) -> dict[str, Any] | None:
@@ -189,17 +205,20 @@ def gap_figure(gap: Estimate | None) -> dict[str, Any] | None:
     return None if gap is None else asdict(gap)
 
 
-def _described(entry: Calibrated, compared: Comparisons | None) -> dict[str, Any]:
-    """Return a threshold with the error rates of real photographs at it, where it was calibrated on them."""
+def _described(entry: Calibrated, compared: Comparisons) -> dict[str, Any]:
+    """Return a threshold with the error rates at it of real photographs of the people outside the attack."""
     threshold = entry.threshold
     realised = tar = None
-    if threshold is not None and compared is not None:
-        realised = asdict(compared.nonmated.fmr(threshold.value))
+    if threshold is not None:
+        if len(compared.nonmated.similarities):
+            realised = asdict(compared.nonmated.fmr(threshold.value))
         if len(compared.mated):
             tar = asdict(estimate_acceptance(compared.mated, compared.owners, threshold))
     return {
         "fmr": entry.fmr,
         "refused": entry.refused,
+        "source": entry.source,
+        "identities": None if threshold is None else threshold.identities,
         "threshold": None if threshold is None else threshold.value,
         "threshold_low": None if threshold is None else threshold.low,
         "threshold_high": None if threshold is None else threshold.high,
@@ -212,17 +231,18 @@ def _acceptance(evidence: VerifierEvidence, threshold: DecisionThreshold) -> dic
     """Return the shares accepted of the attack, of its floors and of its ceiling."""
     several = evidence.type_2.shape[1] > 1
     others = len(evidence.second) > 1
+    attack, floor = (_share(one, threshold) for one in (evidence.type_2, evidence.floor_similarity))
+    above_floor = estimate_share_difference(
+        (evidence.type_2 > threshold.value).mean(1), evidence.floor_similarity > threshold.value
+    )
     return {
         "type_2": accepted(evidence.type_2, threshold),
+        "type_2_at_ends": {"low": attack.low, "high": attack.high},
         "type_1": accepted(evidence.type_1, threshold) if evidence.source_is_template else None,
         "best_of_n": accepted(evidence.best, threshold) if several else None,
         "any_of_n": accepted(evidence.type_2.max(1), threshold) if several else None,
         "mean_face": accepted(evidence.floor_similarity, threshold),
-        "above_mean_face": asdict(
-            estimate_share_difference(
-                (evidence.type_2 > threshold.value).mean(1), evidence.floor_similarity > threshold.value
-            )
-        ),
+        "above_mean_face": asdict(accepted_difference(above_floor, attack, floor, one_threshold=True)),
         "stranger": accepted(evidence.strangers, threshold) if others else None,
         "stranger_any_of_n": accepted(evidence.strangers.max(1), threshold) if several and others else None,
         "ceiling": accepted(evidence.ceiling, threshold),
@@ -233,6 +253,12 @@ def accepted(similarities: Array, threshold: DecisionThreshold) -> dict[str, Any
     """Return the share accepted of (people,) or (people, samples) similarities, as JSON."""
     rows = np.repeat(np.arange(len(similarities)), similarities[0].size)
     return asdict(estimate_acceptance(similarities.ravel(), rows, threshold))
+
+
+def _share(similarities: Array, threshold: DecisionThreshold) -> AcceptedShare:
+    """Return the share accepted of (people,) or (people, samples) similarities, at a threshold's ends too."""
+    rows = np.repeat(np.arange(len(similarities)), similarities[0].size)
+    return accepted_share(similarities.ravel(), rows, threshold)
 
 
 def _mean(values: Array | NDArray[np.bool_]) -> dict[str, Any]:
@@ -325,5 +351,7 @@ def attacked_gap(
     for fmr in own:
         if fmr in other:
             passed = (attacked.type_2 > own[fmr].value).mean(1), (judge.type_2 > other[fmr].value).mean(1)
-            found[fmr] = asdict(estimate_share_difference(*passed))
+            shares = _share(attacked.type_2, own[fmr]), _share(judge.type_2, other[fmr])
+            difference = accepted_difference(estimate_share_difference(*passed), *shares, one_threshold=False)
+            found[fmr] = asdict(difference)
     return found

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from arcinvert.audit.attributes import SkinTones
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.comparison import Comparison, Row
+from arcinvert.audit.copies import Copies
 from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.evidence import VerifierEvidence
 from arcinvert.audit.inputs import LIBRARIES, AuditInputs
 from arcinvert.audit.overlap import AuditOverlap
 from arcinvert.audit.pipeline import Pipeline
+from arcinvert.audit.reference_type import ReferenceType, reference_type
 from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, joined, labels_of
 from arcinvert.evaluation.judges import Judge
@@ -47,6 +49,8 @@ class Findings:
         libraries: Versions of libraries.
         notes: Sentences about what the figures rest on.
         overlap: Who of those attacked is among the public faces; None if the attack uses none of them.
+        copies: Who is there twice.
+        reference: Of which type the figures are.
         skin: Skin tones of the pictures; None without photographs.
         outside: The people whose photographs calibrate the judges, in the order of the judges' labels.
     """
@@ -68,6 +72,8 @@ class Findings:
     libraries: dict[str, str]
     notes: tuple[str, ...]
     overlap: AuditOverlap | None
+    copies: Copies
+    reference: ReferenceType
     skin: SkinTones | None = None
     outside: tuple[str, ...] = ()
 
@@ -78,6 +84,7 @@ def gather_findings(
     enrolled: Enrolled,
     calibration: CalibrationUnit,
     overlap: AuditOverlap | None,
+    copies: Copies,
     notes: Sequence[str] = (),
 ) -> Findings:
     """Attack everybody, compare the defences, and return what was found.
@@ -88,6 +95,7 @@ def gather_findings(
         enrolled: Those attacked.
         calibration: Those outside the attack.
         overlap: Who is among the attacker's public faces.
+        copies: Who is there twice.
         notes: Further sentences about what the figures rest on.
     """
     inputs = pipeline.inputs
@@ -103,6 +111,7 @@ def gather_findings(
     if inputs.judges:
         attacked = _evidence(inputs.attacked, _of_attacked, inputs, calibration, enrolled, found)
     network = inputs.recogniser
+    reference = reference_type(inputs, cohort, enrolled)
     return Findings(
         names=names,
         skipped=_skipped(inputs, enrolled, calibration),
@@ -127,8 +136,10 @@ def gather_findings(
         attack=inputs.attack.describe() | {"access": inputs.attack.access()},
         rows=rows,
         libraries={name: version(name) for name in LIBRARIES},
-        notes=(*_notes(inputs, cohort, overlap), *notes),
+        notes=(*_notes(cohort, overlap), *reference.notes(), *copies.notes(), *notes),
         overlap=overlap,
+        copies=copies,
+        reference=reference,
         skin=_skin(inputs, enrolled, found),
         outside=tuple(np.unique(calibration.names).tolist()),
     )
@@ -145,13 +156,8 @@ def _skin(inputs: AuditInputs, enrolled: Enrolled, found: AttackUnit) -> SkinTon
     )
 
 
-def _notes(inputs: AuditInputs, cohort: Cohort | None, overlap: AuditOverlap | None) -> tuple[str, ...]:
+def _notes(cohort: Cohort | None, overlap: AuditOverlap | None) -> tuple[str, ...]:
     notes = [*(cohort.notes if cohort else ()), *(overlap.notes() if overlap else ())]
-    if inputs.options.target == "centres":
-        notes.append(
-            "The network was trained on those attacked. As far as it was on the very photographs that the "
-            "judges compare with, the figures called Type II are of Type I."
-        )
     return tuple(notes)
 
 

@@ -117,12 +117,20 @@ class AuditInputs:
             keep_outside=not self.people_given
             and (bool(self.defences) or not all(shipped_thresholds(judge) for judge in self.judges)),
         )
+        self.check_outside(cohort)
+        return cohort
+
+    def check_outside(self, cohort: Cohort) -> None:
+        """Check that somebody is outside the attack where defences are compared.
+
+        Raises:
+            InputError: If nobody is.
+        """
         if not cohort.calibration and self.defences:
             raise InputError(
                 "defences: expected people outside the attack, whose templates the attacker has, got none; "
                 "give others with --calibration DIR, or attack fewer with --people"
             )
-        return cohort
 
     def table_rows(self, people: int | None) -> int:
         """Return how many templates of the database are attacked without photographs."""

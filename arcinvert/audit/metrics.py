@@ -2,18 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.evaluation.similarity import Array, Metric, similarity_matrix
 from recognition.errors import InputError
+from recognition.metrics.text import interval_text
 from recognition.metrics.thresholds import DecisionThreshold, Nonmated, fewest_people
 from recognition.metrics.verification import roc
 
 #: Rows of a similarity matrix that are computed at once, which keeps memory flat.
 _BLOCK = 256
+
+ThresholdSource = Literal["calibration", "shipped"]
 
 
 @dataclass(frozen=True)
@@ -24,22 +28,49 @@ class Calibrated:
         fmr: The false match rate.
         threshold: The threshold with its interval; None if `refused` says why there is none.
         refused: Why the rate cannot be claimed.
+        source: Whether it was calibrated on the people outside the attack, or comes with the package; None if
+            there is none.
     """
 
     fmr: float
     threshold: DecisionThreshold | None
     refused: str | None
+    source: ThresholdSource | None
 
 
-def calibrate(nonmated: Nonmated, fmrs: Sequence[float]) -> list[Calibrated]:
-    """Return a threshold for each false match rate, refused where there are too few people for it."""
-    found = []
-    for fmr in fmrs:
-        try:
-            found.append(Calibrated(fmr, nonmated.threshold(fmr), None))
-        except InputError as error:
-            found.append(Calibrated(fmr, None, str(error)))
-    return found
+def calibrate(
+    nonmated: Nonmated, fmrs: Sequence[float], shipped: Sequence[DecisionThreshold] = ()
+) -> list[Calibrated]:
+    """Return a threshold for each false match rate.
+
+    Where there are too few people for a rate, the shipped threshold serves, unless the people that there are
+    show that it does not hold for them; else the rate is refused.
+
+    Args:
+        nonmated: Comparisons of the people that there are.
+        fmrs: The rates.
+        shipped: Thresholds that come with the package.
+    """
+    known = {f"{one.fmr:g}": one for one in shipped}
+    return [_calibrate(nonmated, fmr, known.get(f"{fmr:g}")) for fmr in fmrs]
+
+
+def _calibrate(nonmated: Nonmated, fmr: float, shipped: DecisionThreshold | None) -> Calibrated:
+    try:
+        return Calibrated(fmr, nonmated.threshold(fmr), None, "calibration")
+    except InputError as error:
+        refused = str(error)
+    if shipped is None:
+        return Calibrated(fmr, None, f"{refused}; no threshold is shipped for it", None)
+    if len(nonmated.similarities) and (found := nonmated.fmr(shipped.value)).low > fmr:
+        return Calibrated(
+            fmr,
+            None,
+            f"{refused}; the shipped threshold does not hold for these people, of whose pairs it accepts "
+            f"{interval_text(asdict(found))}",
+            None,
+        )
+    return Calibrated(fmr, shipped, None, "shipped")
 
 
 def supported(nonmated: Nonmated, fmrs: Sequence[float]) -> list[float]:

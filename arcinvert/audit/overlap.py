@@ -19,8 +19,8 @@ class AuditOverlap:
 
     Args:
         listed: By photograph and by name, as far as the lists of the public faces are known.
-        templates: People whose template is more similar to one of a public face than public faces are to each
-            other.
+        templates: People whose template is nearly that of a public face: of the same photograph. Another one
+            of the person is not found by it.
     """
 
     listed: Overlap

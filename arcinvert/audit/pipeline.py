@@ -20,6 +20,7 @@ from arcinvert.audit.units import (
     Crops,
     PeopleUnit,
     Skipped,
+    no_hashes,
     stacked,
     texts,
 )
@@ -96,7 +97,8 @@ class Pipeline:
                 "--calibration DIR"
             )
         names = texts([str(name) for unit in units for name in unit.names])
-        return CalibrationUnit(names, stacked(found) if found else None, _all_skipped(units))
+        hashes = np.concatenate([no_hashes(), *(unit.hashes for unit in units)])
+        return CalibrationUnit(names, stacked(found) if found else None, hashes, _all_skipped(units))
 
     def enrol(self, cohort: Cohort | None, people: int | None) -> Enrolled:
         """Return the attacked people with what is attacked of each.

@@ -41,6 +41,11 @@ class Pseudonyms:
         self._salt = secrets.token_hex(16)
         self.write(())
 
+    @property
+    def digest(self) -> str:
+        """What tells key files apart, and resolves nothing: a digest of the salt of 128 bits."""
+        return hashlib.blake2b(self._salt.encode(), digest_size=8, person=b"key file").hexdigest()
+
     def of(self, name: str) -> str:
         """Return the pseudonym of a name: P and ten hexadecimal digits."""
         return (

@@ -9,7 +9,10 @@ from typing import Any
 
 from arcinvert.audit.assemble import assemble
 from arcinvert.audit.cache import Cache, read_plan
+from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.comparison import Comparison
+from arcinvert.audit.copies import Copies, without_copies
+from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.findings import gather_findings
 from arcinvert.audit.inputs import open_inputs
 from arcinvert.audit.options import AuditOptions
@@ -23,7 +26,7 @@ from arcinvert.audit.report import write_audit
 from arcinvert.audit.shards import checked_shards, other_shards, shard_folder
 from arcinvert.audit.stored import check_stored_templates
 from arcinvert.audit.subgroups import read_groups
-from arcinvert.audit.units import SpeedUnit
+from arcinvert.audit.units import CalibrationUnit, SpeedUnit
 from arcinvert.evaluation.perceptual import find_lpips
 from arcinvert.workers.base import InProcess, Workers
 from arcinvert.workers.options import Shard
@@ -117,8 +120,7 @@ def run_shard(
         cache = Cache(folder, plan, other_shards(out, shard, plan))
         _log_changes(cache)
         pipeline = Pipeline(inputs, cache, StepCounter(progress), workers=workers, shard=shard)
-        cohort = inputs.sample_cohort(inputs.options.people)
-        calibration, enrolled = pipeline.calibrate(cohort), pipeline.enrol(cohort, inputs.options.people)
+        cohort, calibration, enrolled, _ = _embedded(pipeline, inputs.options.people)
         find_audit_overlap(inputs, cohort, enrolled)
         check_stored_templates(inputs, enrolled)
         pipeline.counter.total = total_steps(inputs, len(enrolled.names), shard)
@@ -209,16 +211,31 @@ def _key_file(options: AuditOptions, out: Path) -> Path:
     return options.key_file or key_file(out)
 
 
+def _embedded(
+    pipeline: Pipeline, people: int | None
+) -> tuple[Cohort | None, CalibrationUnit, Enrolled, Copies]:
+    """Return the people of an audit with their embeddings: nobody outside is attacked or there twice.
+
+    Raises:
+        InputError: If nobody is left whose templates the attacks on defences need.
+    """
+    inputs = pipeline.inputs
+    drawn = inputs.sample_cohort(people)
+    everybody, enrolled = pipeline.calibrate(drawn), pipeline.enrol(drawn, people)
+    cohort, calibration, copies = without_copies(drawn, everybody, enrolled)
+    if cohort is not None:
+        inputs.check_outside(cohort)
+    return cohort, calibration, enrolled, copies
+
+
 def _carry_out(pipeline: Pipeline, out: Path, keys: Pseudonyms) -> dict[str, Any]:
     inputs = pipeline.inputs
     people = _people(pipeline)
-    cohort = inputs.sample_cohort(people)
-    calibration = pipeline.calibrate(cohort)
-    enrolled = pipeline.enrol(cohort, people)
+    cohort, calibration, enrolled, copies = _embedded(pipeline, people)
     overlap = find_audit_overlap(inputs, cohort, enrolled)
     stored = check_stored_templates(inputs, enrolled)
     pipeline.counter.total = total_steps(inputs, len(enrolled.names))
-    findings = gather_findings(pipeline, cohort, enrolled, calibration, overlap, stored)
+    findings = gather_findings(pipeline, cohort, enrolled, calibration, overlap, copies, stored)
     keys.write([*findings.names, *(name for name, _, _ in findings.skipped)])
     for _, reason, where in findings.skipped[:_SHOWN]:
         _log.warning("left out: %s (%s)", printable(where), reason)
@@ -229,6 +246,7 @@ def _carry_out(pipeline: Pipeline, out: Path, keys: Pseudonyms) -> dict[str, Any
         findings,
         inputs.options,
         pseudonym=keys.of,
+        key=keys.digest,
         created=pipeline.cache.created,
         groups=read_groups(groups, findings.names) if groups else {},
         attributes=read_groups(attributes, findings.names) if attributes else {},

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from arcinvert.evaluation.similarity import Array
 from recognition.detection.alignment import ALIGNED_SIZE
+from recognition.perceptual_hash import BYTES
 
 Names = NDArray[np.str_]
 Crops = NDArray[np.uint8]
@@ -62,11 +63,13 @@ class CalibrationUnit:
     Args:
         names: Shape (photographs,), whose each is.
         embeddings: None if no face was found in any photograph.
+        hashes: Shape (photographs, 2, 32), perceptual hashes of each aligned face and of its mirror image.
         skipped: What could not be used.
     """
 
     names: Names
     embeddings: Embeddings | None
+    hashes: NDArray[np.uint8]
     skipped: Skipped
 
 
@@ -210,6 +213,11 @@ def texts(values: Sequence[str]) -> Names:
 def no_crops() -> Crops:
     """Return an empty stack of crops."""
     return np.zeros((0, ALIGNED_SIZE, ALIGNED_SIZE, 3), np.uint8)
+
+
+def no_hashes() -> NDArray[np.uint8]:
+    """Return the hashes of no photographs."""
+    return np.zeros((0, 2, BYTES), np.uint8)
 
 
 def labels_of(names: Names) -> NDArray[np.int64]:

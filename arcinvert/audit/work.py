@@ -20,11 +20,13 @@ from arcinvert.audit.units import (
     PeopleUnit,
     Skipped,
     no_crops,
+    no_hashes,
     texts,
 )
 from arcinvert.evaluation.judges import Judge, RecogniserJudge
 from arcinvert.evaluation.perceptual import Distance, find_lpips, ssim
 from arcinvert.inversion.progress import OnStep
+from arcinvert.knowledge.public_photographs import photograph_key
 from recognition.errors import InputError
 from recognition.skin import skin_tones
 
@@ -120,6 +122,7 @@ class PhotographWork:
         return CalibrationUnit(
             texts([name for _, name in kept]),
             self.verifiers.embed(crops) if crops else None,
+            np.stack([photograph_key("", crop).hashes for crop in crops]) if crops else no_hashes(),
             Skipped.of(reader.skipped, dict(job.entries)),
         )
 

@@ -44,7 +44,7 @@ class Threshold:
     @property
     def decision(self) -> DecisionThreshold:
         """The threshold with its interval."""
-        return DecisionThreshold(self.fmr, self.similarity, self.low, self.high)
+        return DecisionThreshold(self.fmr, self.similarity, self.low, self.high, self.identities)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ class NearestNeighbours:
     def has_template(self, templates: Tensor) -> Tensor:
         """Return whether templates, (n, dim), unit norm, are nearly those of public faces, shape (n,).
 
-        Such a template is of the same photograph, or of the same person.
+        Such a template is of the same photograph, hardly changed. Another photograph of the person has a
+        lower cosine than the nearest of many strangers, and is not found.
         """
         known = self.templates.float()
         highest = [(part.float() @ known.T).amax(1) for part in templates.cpu().split(_SAMPLE)]

@@ -14,16 +14,17 @@ from scipy.special import ndtri
 
 from recognition.errors import InputError
 from recognition.metrics.finite import check_finite
-from recognition.metrics.intervals import Estimate, Identities, estimate
+from recognition.metrics.intervals import Estimate, Identities, estimate, identity_means
 from recognition.metrics.shares import CONFIDENCE, exact_interval, student_quantile
 from recognition.metrics.similarities import NonmatedHistogram, count_nonmated, nonmated_similarities
 
 Array = NDArray[np.floating[Any]]
 
 #: How many pairs of two people, one comparison each, must be expected to match falsely. With ten, the rate
-#: that the threshold has on other people is at most twice the one claimed in 95 of 100 calibrations, also
-#: where some people resemble many; tests/recognition/metrics/test_thresholds.py simulates it. Three, as the
-#: rule of three for independent comparisons asks, exceed it in 10 to 20 of 100.
+#: that the threshold has on other people is at most twice the one claimed in 95 of 100 calibrations, where
+#: people are of a dozen groups that resemble each other moderately, and in 80 to 90 of 100 where large groups
+#: resemble each other strongly; tests/recognition/metrics/test_thresholds.py simulates both. Three, as the
+#: rule of three for independent comparisons asks, exceed it in 10 to 20 of 100 of the former.
 FALSE_MATCHES = 10
 
 
@@ -36,9 +37,26 @@ class DecisionThreshold:
         value: Comparisons of a greater similarity are accepted.
         low: Lower end of the interval.
         high: Upper end of the interval.
+        identities: How many people it was calibrated on; None if that is not known.
     """
 
     fmr: float
+    value: float
+    low: float
+    high: float
+    identities: int | None = None
+
+
+@dataclass(frozen=True)
+class AcceptedShare:
+    """A share accepted at a threshold, and at both ends of the threshold's interval.
+
+    Args:
+        value: The share at the threshold.
+        low: The share at the upper end of the threshold's interval.
+        high: The share at the lower end of it.
+    """
+
     value: float
     low: float
     high: float
@@ -106,7 +124,8 @@ def find_threshold(
     value = threshold_at_rate(similarities, fmr)
     realised = rate_at(value)
     low, high = (threshold_at_rate(similarities, rate) for rate in (realised.high, realised.low))
-    return DecisionThreshold(fmr, value, min(low, value), max(high, value)), realised
+    threshold = DecisionThreshold(fmr, value, min(low, value), max(high, value), realised.identities)
+    return threshold, realised
 
 
 def cross_comparisons(embeddings: Array, labels: NDArray[np.integer[Any]]) -> Nonmated:
@@ -160,7 +179,7 @@ def ranked_threshold(
     last = histogram.pairs - 1
     ranks = [min(allowed_above(histogram.pairs, rate), last) for rate in (realised.high, realised.low)]
     low, high = (ranked.value for ranked in histogram.ranks(ranks))
-    return DecisionThreshold(fmr, value, min(low, value), max(high, value))
+    return DecisionThreshold(fmr, value, min(low, value), max(high, value), realised.identities)
 
 
 def _estimate_rate(
@@ -278,16 +297,60 @@ def estimate_acceptance(
         threshold: With its interval; a threshold without width gives the share's own interval.
         pooled: As in `estimate`.
     """
-    array = np.asarray(similarities)
-    own = estimate(array > threshold.value, identities, pooled=pooled)
+    own = estimate(np.asarray(similarities) > threshold.value, identities, pooled=pooled)
     if threshold.low == threshold.high:
         return own
-    ends = (estimate(array > end, identities, pooled=pooled).value for end in (threshold.high, threshold.low))
-    fewest, most = ends
+    share = accepted_share(similarities, identities, threshold, pooled=pooled)
     return Estimate(
         own.value,
-        max(0.0, own.value - math.hypot(own.value - own.low, own.value - fewest)),
-        min(1.0, own.value + math.hypot(own.high - own.value, most - own.value)),
+        max(0.0, own.value - math.hypot(own.value - own.low, own.value - share.low)),
+        min(1.0, own.value + math.hypot(own.high - own.value, share.high - own.value)),
         own.identities,
         own.comparisons,
     )
+
+
+def accepted_share(
+    similarities: ArrayLike, identities: Identities, threshold: DecisionThreshold, *, pooled: bool = False
+) -> AcceptedShare:
+    """Return the share above a threshold, and above both ends of its interval.
+
+    Args:
+        similarities: Shape (comparisons,).
+        identities: Shape (comparisons,), the identity of each.
+        threshold: With its interval.
+        pooled: As in `estimate`.
+    """
+    array, people = np.asarray(similarities, dtype=np.float64), np.asarray(identities)
+    above = np.stack([array > end for end in (threshold.value, threshold.high, threshold.low)], axis=1)
+    shares = above.mean(0) if pooled else identity_means(above, people).mean(0)
+    return AcceptedShare(*map(float, shares))
+
+
+def accepted_difference(
+    own: Estimate, after: AcceptedShare, before: AcceptedShare, *, one_threshold: bool
+) -> Estimate:
+    """Return a difference of shares accepted with an interval that has the thresholds' uncertainty in it.
+
+    The reach of the difference's own interval and its change over each threshold's interval are combined by
+    their squares, as in `estimate_acceptance`. Thresholds that different networks calibrated on the same
+    people, or one on some of the same people, are taken for independent ones: as far as they err alike, the
+    interval is too wide.
+
+    Args:
+        own: The difference with its interval at the thresholds as they are, such as that of
+            `estimate_share_difference`.
+        after: The first share.
+        before: The share that is subtracted.
+        one_threshold: Whether both are accepted at one threshold, which then errs in both alike.
+    """
+    down, up = [own.value - own.low], [own.high - own.value]
+    if one_threshold:
+        changes = [after.low - before.low - own.value, after.high - before.high - own.value, 0.0]
+        down.append(-min(changes))
+        up.append(max(changes))
+    else:
+        down += [after.value - after.low, before.high - before.value]
+        up += [after.high - after.value, before.value - before.low]
+    low, high = own.value - math.hypot(*down), own.value + math.hypot(*up)
+    return Estimate(own.value, max(-1.0, low), min(1.0, high), own.identities, own.comparisons)

@@ -19,6 +19,6 @@ def test_every_kind_of_figure_is_in_the_table(monkeypatch) -> None:  # type: ign
     monkeypatch.setattr(interval_coverage, "POPULATION", 300)
     monkeypatch.setattr("recognition.metrics.intervals.REPLICATES", 60)
     made = rows(8, 0)
-    assert len({one.figure for one in made}) == 14
+    assert len({one.figure for one in made}) == 18
     assert all(0 <= one.coverage <= 1 and one.width > 0 for one in made)
     assert len(table(made).splitlines()) == 2 + len(made)

@@ -47,3 +47,9 @@ def _toml(value: Any) -> str:
         return f"[{', '.join(_toml(one) for one in value)}]"
     # JSON's numbers, texts and booleans are TOML's, except that it escapes no DEL character.
     return json.dumps(value).replace("\x7f", "\\u007f")
+
+
+def type_text(result: Mapping[str, Any]) -> str:
+    """Return of which type the figures are that compare with the judges' photograph."""
+    words = {"type_1": "Type I", "type_2": "Type II", "unknown": "Type I or II"}
+    return words[result["threat_model"]["reference"]["type"]]

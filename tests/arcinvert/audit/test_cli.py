@@ -107,12 +107,14 @@ def test_compare_and_gate(
     share = json.loads((before / "audit.json").read_text())["judges"][0]["sar"]["0.25"]["type_2"]
     assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.25) == 0
     assert run("audit-gate", before, "--max-sar", share["value"], "--fmr", 0.25, "--bound", "value") == 0
-    below = (share["value"] + share["high"]) / 2
+    assert 0 < share["low"] < share["value"]
+    between = (share["low"] + share["value"]) / 2
     capsys.readouterr()
-    assert run("audit-gate", before, "--max-sar", below, "--fmr", 0.25) == 4
-    assert re.search(r"UNDECIDED: .* cannot be decided: attack [\d,]+ people\.", capsys.readouterr().out)
-    if share["value"] > 0:
-        assert run("audit-gate", before, "--max-sar", share["value"] / 2, "--fmr", 0.25) == 1
+    assert run("audit-gate", before, "--max-sar", between, "--fmr", 0.25) == 4
+    asked = r"UNDECIDED: .* cannot be decided: (calibrate on|attack) [\d,]+ people"
+    assert re.search(asked, capsys.readouterr().out)
+    assert run("audit-gate", before, "--max-sar", between, "--fmr", 0.25, "--bound", "value") == 1
+    assert run("audit-gate", before, "--max-sar", share["low"] / 2, "--fmr", 0.25) == 1
     # A rate that there were too few people for does not pass.
     assert run("audit-gate", before, "--max-sar", 1, "--fmr", 0.001) == 4
     assert "UNDECIDED" in capsys.readouterr().out

@@ -102,7 +102,7 @@ def test_shipped_thresholds_serve_where_too_few_people_calibrate() -> None:
     nobody = replace(one, calibration=np.zeros((0, 64)), labels=np.zeros(0, int), shipped=shipped)
     found = evaluate_verifier(nobody, FMRS)
     assert found.thresholds == {"0.01": shipped[0], "0.001": shipped[1]}
-    assert found.figures["calibration"]["thresholds_from"] == "shipped"
+    assert [one["source"] for one in found.figures["thresholds"]] == ["shipped", "shipped", None]
     assert "no threshold is shipped" in found.figures["thresholds"][2]["refused"]
     accepted = similarity(one.reconstructions, one.second[:, None], "cosine") > 0.5
     assert found.figures["sar"]["0.001"]["type_2"]["value"] == accepted.mean()
@@ -114,7 +114,7 @@ def test_shipped_thresholds_serve_where_too_few_people_calibrate() -> None:
     assert np.sort(found.nonmated) == pytest.approx(np.sort(pairs))
     # A calibration that supports a rate counts, and the shipped thresholds do not.
     enough = evaluate_verifier(replace(one, shipped=shipped), FMRS)
-    assert enough.figures["calibration"]["thresholds_from"] == "calibration"
+    assert [one["source"] for one in enough.figures["thresholds"]] == ["calibration", "calibration", None]
     assert enough.thresholds["0.01"] != shipped[0]
     # Three people give no rate: shipped thresholds serve then too.
     three = replace(one, calibration=one.calibration[:6], labels=one.labels[:6], shipped=shipped)

@@ -82,7 +82,8 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     assert steps[-1][0] == steps[-1][1]
     assert [judge["name"] for judge in result["judges"]] == ["dlib", "other"]
     for judge in result["judges"]:
-        assert set(judge["sar"]) == {"0.25"}
+        # Ten people outside support no FMR of 0.001, for which dlib has a shipped threshold.
+        assert set(judge["sar"]) == ({"0.25", "0.001"} if judge["name"] == "dlib" else {"0.25"})
         assert judge["sar"]["0.25"]["type_2"]["identities"] == 6
         assert judge["sar"]["0.25"]["type_2"]["comparisons"] == 6
         # The two crops of a person are nearly one.

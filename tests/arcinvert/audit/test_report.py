@@ -180,7 +180,12 @@ def test_normal_deviates_make_a_line_of_normal_similarities() -> None:
 
 def judge(accepted: int, people: int, name: str = "one") -> dict[str, object]:
     figure = asdict(estimate(np.arange(people) < accepted, range(people)))
-    return {"name": name, "sar": {"0.001": {"type_2": figure}}}
+    ends = {"low": figure["value"], "high": figure["value"]}
+    ceiling = asdict(estimate(np.ones(people, bool), range(people)))
+    thresholds = [{"fmr": 0.001, "identities": 200, "source": "calibration"}]
+    calibration = {"alike": 0, "identities": 200}
+    sar = {"type_2": figure, "type_2_at_ends": ends, "ceiling": ceiling}
+    return {"name": name, "sar": {"0.001": sar}, "thresholds": thresholds, "calibration": calibration}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +195,8 @@ def judge(accepted: int, people: int, name: str = "one") -> dict[str, object]:
         (0.2, "value", "pass"),
         (0.1, "value", "pass"),
         (0.05, "value", "fail"),
-        (0.05, "upper", "fail"),
+        (0.01, "upper", "fail"),
+        (0.05, "upper", "undecided"),
         (0.1, "upper", "undecided"),
         (0.3, "upper", "undecided"),
         (0.32, "upper", "pass"),
@@ -230,7 +236,7 @@ def test_a_pass_says_when_there_are_too_few_people() -> None:
 
 
 def test_what_cannot_be_decided_is_said() -> None:
-    refused = {"name": "poor", "sar": {}}
+    refused = {"name": "poor", "sar": {}, "thresholds": []}
     assert decide(Policy(1.0, 1e-3), [judge(2, 20), refused])["verdict"] == "undecided"
     # One judge above the limit settles it, whatever another one lacks.
     failed = decide(Policy(0.05, 1e-3), [judge(19, 20), refused])
@@ -276,7 +282,7 @@ def test_one_person_does_not_make_the_headline(rate: float, people: int, fmr: fl
     sentences = answer_sentences(
         {
             "judges": judges,
-            "threat_model": {"held": "templates", "network": "net"},
+            "threat_model": {"held": "templates", "network": "net", "reference": {"type": "type_2"}},
             "people": {"attacked": people},
             "answer": {"headline_fmr": headline, "verdict": "no policy", "reason": "No policy."},
         }

@@ -52,7 +52,8 @@ def test_with_nobody_left_the_shipped_thresholds_serve(people: int, tiny_model: 
         "photographs": 0,
         "mated": 0,
         "nonmated": 0,
-        "thresholds_from": "shipped",
+        "alike": 0,
+        "alike_attacked": 0,
     }
     shipped = {f"{one.fmr:g}": one.similarity for one in thresholds()}
     for entry in judge["thresholds"]:
@@ -70,9 +71,11 @@ def test_with_others_left_they_calibrate(tiny_model: Path, tmp_path: Path) -> No
     result = audit(70, tiny_model, tmp_path)
     (judge,) = result["judges"]
     assert result["people"]["attacked"] == 20
-    assert judge["calibration"]["thresholds_from"] == "calibration"
+    # Fifty people support FMR 0.01 alone.
+    assert [one["source"] for one in judge["thresholds"]] == ["calibration", "shipped", None]
+    assert [one["identities"] for one in judge["thresholds"]] == [50, 400, None]
     assert judge["calibration"]["identities"] == 50
-    assert result["people"]["notes"] == []
+    assert "dlib: the shipped threshold serves at FMR 0.001, as 50 people" in result["people"]["notes"][0]
 
 
 def test_a_judge_without_shipped_thresholds_keeps_half_outside(

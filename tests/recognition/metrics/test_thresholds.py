@@ -7,13 +7,16 @@ import pytest
 import scipy.stats
 from numpy.typing import NDArray
 
-from benchmarks.interval_coverage import Strangers
+from benchmarks.interval_coverage import Strangers, acceptance_difference
 from recognition.errors import InputError
-from recognition.metrics.intervals import estimate
+from recognition.metrics.intervals import Estimate, estimate
 from recognition.metrics.shares import exact_interval
 from recognition.metrics.thresholds import (
+    AcceptedShare,
     DecisionThreshold,
     Nonmated,
+    accepted_difference,
+    accepted_share,
     cross_comparisons,
     estimate_acceptance,
     estimate_fmr,
@@ -88,6 +91,29 @@ def test_a_claimed_rate_is_at_most_doubled_on_other_people(fmr):
     assert (fewer <= 2 * fmr).mean() < 0.95
 
 
+@pytest.mark.parametrize("fmr", [1e-2, 1e-3])
+def test_of_strongly_resembling_people_the_claimed_rate_is_exceeded_more_often(fmr):
+    """Forty groups of sizes by Zipf's law, of which the first has a quarter of the people."""
+    generator = np.random.default_rng(3)
+    centres = generator.normal(size=(40, 64))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    sizes = 1 / np.arange(1, 41)
+
+    def draw(people):
+        own = centres[generator.choice(40, people, p=sizes / sizes.sum())]
+        found = 0.7 * own + math.sqrt(0.51) * generator.normal(size=(people, 64)) / 8
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    def pairs(embeddings):
+        return (embeddings @ embeddings.T)[np.triu_indices(len(embeddings), 1)]
+
+    population = np.sort(pairs(draw(2000)))
+    people = fewest_people(fmr)
+    thresholds = [threshold_at_rate(pairs(draw(people)), fmr) for _ in range(REPETITIONS)]
+    realised = 1 - np.searchsorted(population, thresholds, side="right") / len(population)
+    assert 0.8 <= (realised <= 2 * fmr).mean() < 0.97
+
+
 def test_the_variance_of_a_rate_is_that_of_a_loop_over_pairs_of_pairs():
     generator = np.random.default_rng(0)
     people, each = 9, 2
@@ -155,3 +181,44 @@ def test_a_share_at_a_calibrated_threshold_is_held():
         found = estimate_acceptance(similarities, range(80), strangers.sample(60).threshold(1e-2))
         held += found.low <= 0.5 <= found.high
     assert held >= 0.93 * REPETITIONS
+
+
+def test_the_share_at_both_ends_by_hand():
+    threshold = DecisionThreshold(0.01, 0.5, 0.4, 0.75)
+    share = accepted_share([0.45, 0.6, 0.6, 0.8, 0.1], ["a", "a", "b", "b", "c"], threshold)
+    assert (share.value, share.low, share.high) == pytest.approx((0.5, 1 / 6, 2 / 3))
+    pooled = accepted_share([0.45, 0.6, 0.6, 0.8, 0.1], list("aabbc"), threshold, pooled=True)
+    assert (pooled.value, pooled.low, pooled.high) == pytest.approx((0.6, 0.2, 0.8))
+
+
+def test_a_difference_by_hand():
+    own = Estimate(0.2, 0.1, 0.35, 50, 50)
+    after, before = AcceptedShare(0.5, 0.4, 0.7), AcceptedShare(0.3, 0.28, 0.35)
+    two = accepted_difference(own, after, before, one_threshold=False)
+    assert own.value - two.low == pytest.approx(math.hypot(0.1, 0.1, 0.05))
+    assert two.high - own.value == pytest.approx(math.hypot(0.15, 0.2, 0.02))
+    # At the upper end of the one threshold they differ by 0.12, at the lower end by 0.35.
+    one = accepted_difference(own, after, before, one_threshold=True)
+    assert own.value - one.low == pytest.approx(math.hypot(0.1, 0.08))
+    assert one.high - own.value == pytest.approx(math.hypot(0.15, 0.15))
+    certain = AcceptedShare(0.5, 0.5, 0.5), AcceptedShare(0.3, 0.3, 0.3)
+    assert accepted_difference(own, *certain, one_threshold=True) == own
+    assert accepted_difference(own, *certain, one_threshold=False) == own
+
+
+@pytest.mark.parametrize("one_threshold", [True, False])
+@pytest.mark.parametrize(("people", "calibrated", "fmr"), [(20, 60, 1e-2), (100, 60, 1e-2), (300, 150, 1e-3)])
+def test_a_difference_at_calibrated_thresholds_is_held(people, calibrated, fmr, one_threshold):
+    """At two thresholds of their own, intervals without their uncertainty hold 0.4 of 300 people."""
+    strangers = Strangers(np.random.default_rng(5), 1500)
+    drawn = acceptance_difference(
+        strangers,
+        people,
+        calibrated,
+        fmr,
+        REPETITIONS,
+        np.random.default_rng(6),
+        one_threshold=one_threshold,
+    )
+    for truth, (low, high) in drawn:
+        assert ((low <= truth) & (truth <= high)).mean() >= 0.93

@@ -3,14 +3,20 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, number_text
+from arcinvert.audit.report.text import figure_text, number_text, type_text
 
+#: What the judges compare with, by the type of the figures.
+_PHOTOGRAPHS = {
+    "type_1": "a photograph that the target came from",
+    "type_2": "another photograph",
+    "unknown": "a photograph that the target may have come from",
+}
 #: What SAR is reported of, by its name in audit.json.
 _ROWS = {
-    "type_2": "attack, Type II (another photograph)",
+    "type_2": "attack, {type} ({photograph})",
     "type_1": "attack, Type I (the template's photograph)",
-    "best_of_n": "attack, Type II, best of N: the sample most similar to the target",
-    "any_of_n": "attack, Type II, any of N: one of N attempts is accepted",
+    "best_of_n": "attack, {type}, best of N: the sample most similar to the target",
+    "any_of_n": "attack, {type}, any of N: one of N attempts is accepted",
     "mean_face": "floor: mean face",
     "stranger": "floor: another person's reconstruction",
     "stranger_any_of_n": "floor: any of another person's N reconstructions",
@@ -33,18 +39,22 @@ def blocks(result: dict[str, Any]) -> list[Block]:
     ]
     for judge in result["judges"]:
         if judge["sar"]:
-            found.append(_shares(judge))
+            found.append(_shares(judge, result))
         found.append(_thresholds(judge))
         refused = [threshold for threshold in judge["thresholds"] if threshold["refused"]]
         found += [Paragraph(f"Refused for {judge['name']}: {entry['refused']}.") for entry in refused]
     return found
 
 
-def _shares(judge: dict[str, Any]) -> Table:
+def _shares(judge: dict[str, Any], result: dict[str, Any]) -> Table:
     first = next(iter(judge["sar"].values()))
+    words = {
+        "type": type_text(result),
+        "photograph": _PHOTOGRAPHS[result["threat_model"]["reference"]["type"]],
+    }
     rows = [
         (
-            name,
+            name.format(**words),
             *(figure_text(shares[kind]) for shares in judge["sar"].values()),
             str(first[kind]["comparisons"]),
         )
@@ -87,7 +97,8 @@ def _thresholds(judge: dict[str, Any]) -> Table:
 def _threshold(entry: dict[str, Any]) -> str:
     ends = (entry[name] for name in ("threshold", "threshold_low", "threshold_high"))
     value, low, high = (number_text(end, 4) for end in ends)
-    return "-" if entry["threshold"] is None else f"{value} [{low}, {high}]"
+    shipped = " (shipped)" if entry["source"] == "shipped" else ""
+    return "-" if entry["threshold"] is None else f"{value} [{low}, {high}]{shipped}"
 
 
 def _complement(figure: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -4,18 +4,22 @@ from typing import Any
 
 from arcinvert.audit.report.document import Block, Figure
 from arcinvert.audit.report.plots import Mark, Series, chart, dumbbells
-from arcinvert.audit.report.text import RANKED, figure_text
+from arcinvert.audit.report.text import RANKED, figure_text, type_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
     """Return the section; empty without judges."""
     judges = result["judges"]
-    found = [_acceptance(judges), *(_histogram(judge) for judge in judges), _errors(judges)]
+    found = [
+        _acceptance(judges, type_text(result)),
+        *(_histogram(judge) for judge in judges),
+        _errors(judges),
+    ]
     found += [_gap(result, judge) for judge in judges]
     return [figure for figure in found if figure is not None]
 
 
-def _acceptance(judges: list[dict[str, Any]]) -> Figure | None:
+def _acceptance(judges: list[dict[str, Any]], of_type: str) -> Figure | None:
     curves = [
         Series(
             judge["name"],
@@ -36,7 +40,7 @@ def _acceptance(judges: list[dict[str, Any]]) -> Figure | None:
     plot = chart(
         curves, x_label="false match rate", y_label="SAR", x=(min(lowest, 0.01), 0.1), y=(0, 1), x_scale="log"
     )
-    caption = "SAR against FMR, Type II, with 95 % bands"
+    caption = f"SAR against FMR, {of_type}, with 95 % bands"
     return Figure(plot, caption, f"A worthless attack would have SAR = FMR. {ends}.")
 
 

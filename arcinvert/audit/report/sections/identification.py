@@ -3,7 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import figure_text
+from arcinvert.audit.report.text import figure_text, type_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -11,8 +11,8 @@ def blocks(result: dict[str, Any]) -> list[Block]:
     judges = result["judges"]
     if not judges:
         return []
-    found: list[Block] = [_ranks(judges), _similarities(judges)]
-    robustness = _robustness(judges)
+    found: list[Block] = [_ranks(judges), _similarities(judges, type_text(result))]
+    robustness = _robustness(judges, type_text(result))
     if robustness.rows:
         found.append(robustness)
     gaps = [
@@ -50,7 +50,7 @@ def _ranks(judges: list[dict[str, Any]]) -> Table:
     return Table("Found in a gallery with one photograph of each person", header, tuple(rows))
 
 
-def _similarities(judges: list[dict[str, Any]]) -> Table:
+def _similarities(judges: list[dict[str, Any]], of_type: str) -> Table:
     rows = [
         (
             judge["name"],
@@ -61,12 +61,12 @@ def _similarities(judges: list[dict[str, Any]]) -> Table:
     ]
     return Table(
         "Mean similarity, and the share of the gap between floor and ceiling that is closed",
-        ("judge", "Type I", "Type II", "floor", "ceiling", "gap closed"),
+        ("judge", "Type I, the template's photograph", of_type, "floor", "ceiling", "gap closed"),
         tuple(rows),
     )
 
 
-def _robustness(judges: list[dict[str, Any]]) -> Table:
+def _robustness(judges: list[dict[str, Any]], of_type: str) -> Table:
     transforms = list(judges[0]["robustness"])
     rows = [
         (
@@ -76,4 +76,4 @@ def _robustness(judges: list[dict[str, Any]]) -> Table:
         for judge in judges
         for fmr in judge["sar"]
     ]
-    return Table("Robustness to image processing", ("SAR, Type II, after", *transforms), tuple(rows))
+    return Table("Robustness to image processing", (f"SAR, {of_type}, after", *transforms), tuple(rows))
