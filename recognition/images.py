@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from recognition.deep_images import Levels, is_deep_grey, levels_of, load, to_eight_bits
 from recognition.errors import InputError, one_line
 from recognition.files import printable, read_bytes, shorten
-from recognition.image_formats import FORMATS, SUFFIXES, decoders, full_scale, missing_decoder, to_eight_bits
+from recognition.image_formats import FORMATS, SUFFIXES, decoders, missing_decoder
 
 #: Size of the largest photograph that is decoded, in pixels; cameras have up to 100 megapixels.
 MAX_PIXELS = 100_000_000
@@ -159,18 +160,18 @@ def _decode(image: Image.Image, *, close: bool = False) -> NDArray[np.uint8]:
         image: The image.
         close: Whether its memory is not needed any more.
     """
-    image.load()
+    load(image)
     orientation = _orientation(image)
     width, height = image.size
-    white = full_scale(image) if _is_deep(image) else 255.0
+    levels = levels_of(image) if is_deep_grey(image) else None
     rows = max(1, _BAND // max(1, width))
     if rows >= height:
-        pixels = np.array(_to_rgb(image, white), dtype=np.uint8)
+        pixels = np.array(_to_rgb(image, levels), dtype=np.uint8)
     else:
         pixels = np.empty((height, width, 3), dtype=np.uint8)
         for top in range(0, height, rows):
             bottom = min(height, top + rows)
-            pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom)), white))
+            pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom)), levels))
     if close:
         image.close()
     upright = _UPRIGHT.get(orientation)
@@ -197,14 +198,9 @@ def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return _decode(image)
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Return whether an image is greyscale of more than eight bits."""
-    return image.mode.startswith("I") or image.mode == "F"
-
-
-def _to_rgb(image: Image.Image, white: float) -> Image.Image:
-    if _is_deep(image):
-        return Image.fromarray(to_eight_bits(image, white)).convert("RGB")
+def _to_rgb(image: Image.Image, levels: Levels | None) -> Image.Image:
+    if levels is not None:
+        return Image.fromarray(to_eight_bits(image, levels)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
