@@ -1,5 +1,7 @@
 """Which formats of photographs are read."""
 
+import os
+
 from PIL import Image
 
 #: Pillow's decoders that may read an untrusted file: the usual formats of photographs. Pillow is built
@@ -7,13 +9,38 @@ from PIL import Image
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000")
 #: The first bytes of TIFF, in both orders of bytes.
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-#: Endings of the files that are taken for photographs.
-SUFFIXES = frozenset(
+#: Endings of the files that are read, by their formats.
+READ_SUFFIXES = frozenset(
     {
-        *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".avif"),
-        *(".jp2", ".j2k", ".heic", ".heif"),
+        *(
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".jif",
+            ".jfi",
+            ".pjpeg",
+            ".pjp",
+            ".mpo",
+            ".png",
+            ".apng",
+            ".webp",
+        ),
+        *(".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".avifs"),
+        *(".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".heic", ".heif", ".hif", ".heics", ".heifs"),
     }
 )
+#: Endings of cameras' raw files; many are TIFF and would be read as the small preview that comes first.
+_RAW = frozenset(
+    {
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".kdc", ".mef", ".mrw", ".nef"),
+        *(".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    }
+)
+#: Endings of photographs in formats that are not read.
+_UNREAD = frozenset({".jxl", ".psd", ".psb", ".xcf", ".tga", ".exr", *_RAW})
+#: Endings of the files in a folder that are taken for photographs; those that are not read are reported so.
+SUFFIXES = READ_SUFFIXES | _UNREAD
 #: The brands of HEIC files, after the box type `ftyp`. Source: ISO/IEC 23008-12, annex B.
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 #: The first bytes of JPEG XL, alone and in a container. Source: ISO/IEC 18181-2.
@@ -32,15 +59,26 @@ def decoders(data: bytes) -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def missing_decoder(data: bytes) -> str | None:
-    """Return what to do about a photograph whose format needs another library; None if it is no such file."""
+def is_raw(data: bytes, name: str) -> bool:
+    """Return whether a file is a camera's raw photograph that would be taken for a TIFF, by its name."""
+    return _suffix(name) in _RAW and data.startswith(_TIFF)
+
+
+def missing_decoder(data: bytes, name: str) -> str | None:
+    """Return what to do about a photograph whose format is not read; None if it is no such file."""
     if _is_heic(data) and not _has_heif():
         return "HEIC needs pillow-heif, which is not installed; pip install 'arcinvert[heic]'"
     if data.startswith(_JPEG_XL):
         return "JPEG XL is not read; convert it first, with 'djxl FILE.jxl FILE.png'"
+    if _suffix(name) in _RAW:
+        return "a camera's raw file is not read; export it as JPEG, PNG or TIFF first"
     if data.startswith(_TIFF):
         return "expected a TIFF of 8 or 16 bits a colour, got another kind or a damaged one; convert it first"
     return None
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - names may have any characters
 
 
 def _is_heic(data: bytes) -> bool:

@@ -25,7 +25,7 @@ from torch import Tensor
 from recognition.deep_images import Levels, is_deep_grey, levels_of, load, to_eight_bits
 from recognition.errors import InputError, one_line
 from recognition.files import printable, read_bytes, shorten
-from recognition.image_formats import FORMATS, SUFFIXES, decoders, missing_decoder
+from recognition.image_formats import FORMATS, SUFFIXES, decoders, is_raw, missing_decoder
 
 #: Size of the largest photograph that is decoded, in pixels; cameras have up to 100 megapixels.
 MAX_PIXELS = 100_000_000
@@ -84,7 +84,7 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
         InputError: If it is not an image, is damaged, or is too large.
     """
     with _one_line_errors(name, data, max_pixels):
-        image = Image.open(io.BytesIO(data), formats=decoders(data))
+        image = _open(data, name)
         _check_size(image, data, name, max_pixels)
         return _decode(image, close=True)
 
@@ -103,11 +103,17 @@ def check_encoded(data: bytes, *, name: str) -> tuple[int, int]:
         InputError: As `read_image` does.
     """
     with _one_line_errors(name, data, MAX_PIXELS):
-        image = Image.open(io.BytesIO(data), formats=decoders(data))
+        image = _open(data, name)
         _check_size(image, data, name, MAX_PIXELS)
         size = image.size
         image.verify()
         return size
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    if is_raw(data, name):
+        raise InputError(f"{name}: {missing_decoder(data, name)}")
+    return Image.open(io.BytesIO(data), formats=decoders(data))
 
 
 @contextlib.contextmanager
@@ -119,7 +125,7 @@ def _one_line_errors(name: str, data: bytes, max_pixels: int) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except UnidentifiedImageError:
-        missing = missing_decoder(data)
+        missing = missing_decoder(data, name)
         if missing is not None:
             raise InputError(f"{name}: {missing}") from None
         raise InputError(
