@@ -110,7 +110,8 @@ def _range(image: Image.Image, transparent: float | None, *, unsigned: bool) -> 
 
 def _values(image: Image.Image, *, unsigned: bool) -> NDArray[np.float64]:
     values = np.asarray(image)
-    return (values.view(np.uint32) if unsigned else values).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return (values.view(np.uint32) if unsigned else values).astype(np.float64)
 
 
 def to_eight_bits(image: Image.Image, levels: Levels) -> NDArray[np.uint8]:
