@@ -116,6 +116,73 @@ def test_a_large_and_two_small_faces(astronaut: np.ndarray) -> None:
         find_face(group, name="group", face=4)
 
 
+def test_the_most_central_face_may_be_a_small_one(astronaut: np.ndarray) -> None:
+    group = np.full((540, 960, 3), 120, dtype=np.uint8)
+    group[20:400, 0:380] = np.asarray(Image.fromarray(astronaut).resize((380, 380)))
+    # Both small faces have 35 pixels; the first is around the photograph's middle.
+    small = np.asarray(Image.fromarray(astronaut).resize((90, 90)))
+    group[230:320, 435:525] = small
+    group[440:530, 800:890] = small
+    for turn in (0, 4):
+        photograph = turned_photograph(group, turn)
+        faces = [find_face(photograph, name="group", pick="central", face=number) for number in (1, 2, 3)]
+        middles = np.array([face.points.mean(0) for face in faces])
+        distances = np.linalg.norm(middles - (480, 270), axis=1)
+        assert distances.tolist() == sorted(distances.tolist())
+        assert distances[0] < 30
+        assert [face.area < 60**2 for face in faces] == [True, False, True]
+        assert find_face(photograph, name="group").area > 100**2
+        assert len(find_faces(photograph, small=True)) == 3
+
+
+def test_small_faces_are_not_searched_for_around_a_central_face(
+    astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_small_faces", None)
+    assert find_face(astronaut, name="head", pick="central").area > 80**2
+    # Not in the smaller copies that are searched first.
+    monkeypatch.setattr(search, "_coarse_face", lambda photograph, pick: None)
+    assert find_face(astronaut, name="head", pick="central").area > 80**2
+
+
+def test_the_convolutional_detector_finds_turned_faces_too(
+    astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (usual,) = detect(astronaut)
+    turned = turned_photograph(astronaut, 4)
+    monkeypatch.setattr(search, "hog_faces", lambda image: [])
+    (face,) = find_faces(turned)
+    assert face.turn == 4
+    assert face.score > search.SURE_CONFIDENCE
+    wanted = np.array(astronaut.shape[1::-1]) - 1 - usual.points
+    assert np.abs(face.points - wanted).max() < 8
+
+
+def test_a_slanted_face_is_not_certain() -> None:
+    def slanted(degrees: float) -> Face:
+        angle = np.deg2rad(degrees)
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return Face((0, 0, 100, 100), (POINTS - 50) @ rotation.T + 50, 2.0)
+
+    assert search.is_certain([slanted(10)])
+    assert search.is_certain([slanted(-10), slanted(30)])
+    assert not search.is_certain([slanted(20)])
+    assert not search.is_certain([slanted(-20)])
+
+
+@pytest.mark.parametrize("degrees", [30, 35])
+def test_a_slanted_face_is_searched_for_in_its_own_turn(astronaut: np.ndarray, degrees: int) -> None:
+    """The usual detector is sure of it as it is, with landmarks that are pixels away."""
+    turned = np.asarray(Image.fromarray(astronaut).rotate(-degrees, Image.Resampling.BILINEAR, expand=True))
+    face = find_face(turned, name="slanted")
+    angle = np.deg2rad(degrees)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    before, after = (np.array(image.shape[1::-1]) / 2 - 0.5 for image in (astronaut, turned))
+    wanted = (find_face(astronaut, name="head").points - before) @ rotation.T + after
+    assert np.abs(face.points - wanted).max() < 2.5
+    assert np.abs(detect(turned)[0].points - wanted).max() > 3.5
+
+
 def test_films_have_small_faces_too_but_no_turned_ones(astronaut: np.ndarray) -> None:
     group = np.full((400, 560, 3), 120, dtype=np.uint8)
     group[:380, :380] = np.asarray(Image.fromarray(astronaut).resize((380, 380)))
