@@ -55,6 +55,9 @@ def main() -> int:
     sure = [image for image in images if any(face.score > 1 for face in detect(image))][: options.turned]
     for turn in range(1, 8):
         _row(f"turned by {45 * turn} degrees", sure, partial(_found_turned, turn=turn))
+    found = [image for image in images if find_faces(image)]
+    for turn in (2, 4, 6):
+        _row(f"any photograph, by {45 * turn} degrees", found, partial(_found_turned, turn=turn))
     for side in SMALL:
         _row(f"one face of {side} pixels in 1080p", sure, partial(_found_composed, sides=(side,)))
     _row("faces of 200, 60, 60 pixels in 1080p", sure, partial(_found_composed, sides=GROUP))
@@ -78,7 +81,7 @@ def _same_crops(image: Photograph) -> bool:
 
 def _found_turned(image: Photograph, turn: int) -> bool:
     """Return whether the crop of a turned photograph is that of the upright one."""
-    wanted = crop_at(image, detect(image)[0]).astype(float)
+    wanted = crop_at(image, find_faces(image)[0]).astype(float)
     turned = turned_photograph(image, turn)
     faces = find_faces(turned)
     if not faces:

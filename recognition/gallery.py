@@ -75,7 +75,8 @@ def enrol(recogniser: Recogniser, folder: str | os.PathLike[str], *, detector: D
 
     Args:
         recogniser: The network that embeds the faces.
-        folder: A folder with one folder per identity, or photographs, each of which is its own identity.
+        folder: A folder with one folder per identity, or photographs, whose names without the
+            ending are the identities.
         detector: The detector of faces.
 
     Raises:
@@ -84,7 +85,7 @@ def enrol(recogniser: Recogniser, folder: str | os.PathLike[str], *, detector: D
     check_detector(detector)
     folder = Path(folder)
     flat = list_images(folder) if folder.is_dir() else []
-    people = {path.stem: [path] for path in flat} if flat else read_folders(folder)
+    people = _by_name(flat) if flat else read_folders(folder)
     crops, identities, photographs, left_out = [], [], [], []
     for name, paths in people.items():
         for path in paths:
@@ -98,6 +99,13 @@ def enrol(recogniser: Recogniser, folder: str | os.PathLike[str], *, detector: D
     if not crops:
         raise NoFaceError(f"{folder}: expected photographs with a face, the detector found none in them")
     return Gallery(templates(recogniser, crops), tuple(identities), tuple(photographs), tuple(left_out))
+
+
+def _by_name(photographs: list[Path]) -> dict[str, list[Path]]:
+    people: dict[str, list[Path]] = {}
+    for path in photographs:
+        people.setdefault(path.stem, []).append(path)
+    return people
 
 
 def rank(template: NDArray[np.float32], gallery: Gallery, *, top: int) -> list[Match]:

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from recognition.deep_images import Levels, is_deep_grey, levels_of, load, to_eight_bits
 from recognition.errors import InputError, one_line
 from recognition.files import printable, read_bytes, shorten
-from recognition.image_formats import FORMATS, SUFFIXES, decoders, full_scale, missing_decoder, to_eight_bits
+from recognition.image_formats import FORMATS, SUFFIXES, decoders, is_raw, missing_decoder
 
 #: Size of the largest photograph that is decoded, in pixels; cameras have up to 100 megapixels.
 MAX_PIXELS = 100_000_000
@@ -83,7 +84,7 @@ def decode_image(data: bytes, *, name: str, max_pixels: int = MAX_PIXELS) -> NDA
         InputError: If it is not an image, is damaged, or is too large.
     """
     with _one_line_errors(name, data, max_pixels):
-        image = Image.open(io.BytesIO(data), formats=decoders(data))
+        image = _open(data, name)
         _check_size(image, data, name, max_pixels)
         return _decode(image, close=True)
 
@@ -102,11 +103,17 @@ def check_encoded(data: bytes, *, name: str) -> tuple[int, int]:
         InputError: As `read_image` does.
     """
     with _one_line_errors(name, data, MAX_PIXELS):
-        image = Image.open(io.BytesIO(data), formats=decoders(data))
+        image = _open(data, name)
         _check_size(image, data, name, MAX_PIXELS)
         size = image.size
         image.verify()
         return size
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    if is_raw(data, name):
+        raise InputError(f"{name}: {missing_decoder(data, name)}")
+    return Image.open(io.BytesIO(data), formats=decoders(data))
 
 
 @contextlib.contextmanager
@@ -118,7 +125,7 @@ def _one_line_errors(name: str, data: bytes, max_pixels: int) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except UnidentifiedImageError:
-        missing = missing_decoder(data)
+        missing = missing_decoder(data, name)
         if missing is not None:
             raise InputError(f"{name}: {missing}") from None
         raise InputError(
@@ -159,18 +166,18 @@ def _decode(image: Image.Image, *, close: bool = False) -> NDArray[np.uint8]:
         image: The image.
         close: Whether its memory is not needed any more.
     """
-    image.load()
+    load(image)
     orientation = _orientation(image)
     width, height = image.size
-    white = full_scale(image) if _is_deep(image) else 255.0
+    levels = levels_of(image) if is_deep_grey(image) else None
     rows = max(1, _BAND // max(1, width))
     if rows >= height:
-        pixels = np.array(_to_rgb(image, white), dtype=np.uint8)
+        pixels = np.array(_to_rgb(image, levels), dtype=np.uint8)
     else:
         pixels = np.empty((height, width, 3), dtype=np.uint8)
         for top in range(0, height, rows):
             bottom = min(height, top + rows)
-            pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom)), white))
+            pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, width, bottom)), levels))
     if close:
         image.close()
     upright = _UPRIGHT.get(orientation)
@@ -197,14 +204,9 @@ def upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
     return _decode(image)
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Return whether an image is greyscale of more than eight bits."""
-    return image.mode.startswith("I") or image.mode == "F"
-
-
-def _to_rgb(image: Image.Image, white: float) -> Image.Image:
-    if _is_deep(image):
-        return Image.fromarray(to_eight_bits(image, white)).convert("RGB")
+def _to_rgb(image: Image.Image, levels: Levels | None) -> Image.Image:
+    if levels is not None:
+        return Image.fromarray(to_eight_bits(image, levels)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")

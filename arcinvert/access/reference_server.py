@@ -8,6 +8,7 @@ back; failures of a given share are answered with status 503.
 
 import argparse
 import base64
+import contextlib
 import http.server
 import json
 import random
@@ -130,9 +131,12 @@ def enrolled(folder: Path, embed: Callable[[Any], Any], size: int) -> dict[str, 
         InputError: If nobody is there.
     """
     people = {path.name: list_images(path) for path in sorted(folder.iterdir()) if path.is_dir()}
-    found = {
-        name: embed(at_size(read_face(paths[0]), size)[None])[0] for name, paths in people.items() if paths
-    }
+    found = {}
+    for name, paths in people.items():
+        for path in paths:
+            with contextlib.suppress(InputError):
+                found[name] = embed(at_size(read_face(path), size)[None])[0]
+                break
     if not found:
         raise InputError(f"{folder}: expected a folder of photographs for each person, found none")
     return found

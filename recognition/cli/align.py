@@ -1,10 +1,14 @@
 """`align`: photographs to aligned crops."""
 
 import argparse
+import os
 from typing import Any
 
 from recognition.cli.arguments import STYLE, add_detector
 from recognition.terminal import add_strict, report_left_out
+
+#: How many endings of files that were not read are printed.
+_SHOWN = 8
 
 
 def add_parser(commands: Any) -> None:
@@ -31,4 +35,11 @@ def _run(options: argparse.Namespace) -> int:
         f"{report.aligned} aligned, {report.cached} were already, {len(report.without_face)} without a face, "
         f"{len(report.unreadable)} unreadable (listed in {options.destination}/align.json)"
     )
+    if report.others:
+        endings = sorted({os.path.splitext(name)[1].lower() or "none" for name in report.others})  # noqa: PTH122
+        shown = ", ".join(endings[:_SHOWN]) + (" and more" if len(endings) > _SHOWN else "")
+        print(
+            f"{len(report.others)} other files were not read (endings: {shown}); expected photographs in one "
+            "folder per identity"
+        )
     return report_left_out([*report.unreadable, *report.without_face], strict=options.strict)

@@ -20,7 +20,7 @@ import numpy as np
 from recognition.data.keys import NumberedKeys
 from recognition.errors import InputError, one_line
 from recognition.files import is_file, open_regular, parse_json, printable
-from recognition.image_formats import SUFFIXES
+from recognition.image_formats import READ_SUFFIXES
 from recognition.images import MAX_IMAGE_BYTES
 
 #: Bytes of a member's header, which is before its data.
@@ -155,7 +155,7 @@ def _faces(shard: Path) -> Iterator[tuple[int, str]]:
                             yield face.offset, _identity_of(face, shard)
                         face = _Face(name)
                     first, _, last = ending.lower().rpartition(".")
-                    if f".{last}" in SUFFIXES and (face.offset is None or (face.is_part and not first)):
+                    if f".{last}" in READ_SUFFIXES and (face.offset is None or (face.is_part and not first)):
                         # Of several images of a sample, as masks are, the one without a further ending is it.
                         face.offset, face.is_part = member.offset_data, bool(first)
                     elif ending in ("cls", "json"):

@@ -128,6 +128,19 @@ def hog_faces(photograph: NDArray[np.uint8], *, enlarge: bool = False) -> list[F
     return faces_in_boxes(photograph, boxes, scores)
 
 
+def hog_score(photograph: NDArray[np.uint8], least: float) -> float:
+    """Return the highest score that the usual detector gives any place in a photograph.
+
+    Args:
+        photograph: uint8 HWC RGB.
+        least: What is returned where all scores are lower; the usual detector takes scores above 0 for faces.
+    """
+    if min(photograph.shape[:2]) < LEAST_SIDE:
+        return least
+    _, scores, _ = face_detector().run(photograph, 0, least)
+    return max(scores, default=least)
+
+
 def faces_in_boxes(
     photograph: NDArray[np.uint8], boxes: Iterable[Any], scores: Iterable[float]
 ) -> list[Face]:

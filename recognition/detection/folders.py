@@ -32,13 +32,15 @@ class AlignmentReport:
         aligned: Number of new crops.
         cached: Number of crops that existed and were newer than their photograph.
         without_face: Photographs without a face, relative to the folder.
-        unreadable: Files that could not be read, relative to the folder.
+        unreadable: Photographs that could not be read, relative to the folder.
+        others: Files that are no photographs of an identity, by their ending or their place.
     """
 
     aligned: int
     cached: int
     without_face: tuple[str, ...]
     unreadable: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def align_folders(
@@ -50,8 +52,8 @@ def align_folders(
 ) -> AlignmentReport:
     """Write the aligned crop of every photograph's most central face, in one folder per identity.
 
-    A crop that is newer than its photograph is kept. Photographs without a face and damaged files are left
-    out and listed in `destination`/align.json.
+    A crop that is newer than its photograph is kept. Photographs without a face, files that cannot be read,
+    with the reason, and other files are listed in `destination`/align.json.
 
     Args:
         source: A folder with one folder of photographs per identity.
@@ -73,28 +75,50 @@ def align_folders(
     except OSError as error:
         raise InputError(f"{destination}: cannot be made ({error.strerror}); choose another folder") from None
     outcomes: dict[str, list[str]] = {"aligned": [], "cached": [], "without_face": [], "unreadable": []}
+    reasons = {}
     targets = _targets(photographs, source, destination)
     with tqdm(total=len(photographs), desc="align", unit="image") as bar:
         found = _align_all(photographs, targets, workers, detector)
-        for path, outcome in zip(photographs, found, strict=True):
-            outcomes[outcome].append(printable(path.relative_to(source)))
+        for path, (outcome, reason) in zip(photographs, found, strict=True):
+            name = printable(path.relative_to(source))
+            outcomes[outcome].append(name)
+            if reason:
+                reasons[name] = printable(reason)
             bar.update()
+    others = _others(source, destination, set(photographs))
+    listed = {
+        **{key: outcomes[key] for key in ("without_face", "unreadable")},
+        "reasons": reasons,
+        "others": others,
+    }
     with atomic_path(destination / "align.json") as temporary:
-        temporary.write_text(
-            json.dumps({key: outcomes[key] for key in ("without_face", "unreadable")}, indent=1)
-        )
+        temporary.write_text(json.dumps(listed, indent=1))
     return AlignmentReport(
         aligned=len(outcomes["aligned"]),
         cached=len(outcomes["cached"]),
         without_face=tuple(outcomes["without_face"]),
         unreadable=tuple(outcomes["unreadable"]),
+        others=tuple(others),
     )
+
+
+def _others(source: Path, destination: Path, photographs: set[Path]) -> list[str]:
+    """Return the files of a folder that are not aligned, but for hidden ones and those that it wrote."""
+    written = destination.resolve()
+    found = []
+    for place, folders, names in os.walk(source):
+        folders[:] = [name for name in folders if Path(place, name).resolve() != written]
+        if Path(place).resolve() == written:
+            continue
+        paths = (Path(place, name) for name in names if not name.startswith("."))
+        found += [printable(path.relative_to(source)) for path in paths if path not in photographs]
+    return sorted(found)
 
 
 def _align_all(
     photographs: list[Path], targets: list[Path], workers: int, detector: Detector
-) -> Iterator[str]:
-    """Align photographs, and yield the outcome of each.
+) -> Iterator[tuple[str, str]]:
+    """Align photographs, and yield the outcome of each, with the reason where it could not be read.
 
     Raises:
         InputError: If a process was killed, or a crop cannot be written.
@@ -124,16 +148,16 @@ def _targets(photographs: list[Path], source: Path, destination: Path) -> list[P
     return targets
 
 
-def _align_one(photograph: Path, target: Path, detector: Detector) -> str:
+def _align_one(photograph: Path, target: Path, detector: Detector) -> tuple[str, str]:
     try:
         if target.exists() and target.stat().st_mtime >= photograph.stat().st_mtime:
-            return "cached"
+            return "cached", ""
         aligned = read_face(photograph, aligned=False, detector=detector)
     except NoFaceError:
-        return "without_face"
-    except (InputError, OSError):
+        return "without_face", ""
+    except (InputError, OSError) as error:
         # The photograph may have gone since the folder was listed.
-        return "unreadable"
+        return "unreadable", str(error).removeprefix(f"{photograph}: ")
     try:
         target.parent.mkdir(exist_ok=True)
     except OSError as error:
@@ -141,4 +165,4 @@ def _align_one(photograph: Path, target: Path, detector: Detector) -> str:
             f"{printable(target.parent)}: cannot be made ({error.strerror}); choose another folder"
         ) from None
     write_png(target, aligned)
-    return "aligned"
+    return "aligned", ""

@@ -230,7 +230,7 @@ class TrainingData:
         Its shape is (3, image_size, image_size), in [0, 1]. Of more than `_MOST_AVERAGED` images it is the
         mean of at most as many of them, evenly spaced. Images that cannot be read are left out.
         """
-        total: Tensor | float = 0.0
+        total = torch.zeros(3, ALIGNED_SIZE, ALIGNED_SIZE, dtype=torch.float64)
         count = 0
         numbers = np.flatnonzero(self.labels != UNLABELLED)
         for number in numbers[:: 1 + len(numbers) // (_MOST_AVERAGED + 1)].tolist():
@@ -241,7 +241,7 @@ class TrainingData:
                 self.skipped.add([key])
                 continue
             count += 1
-        mean = torch.as_tensor(total) / max(1, count)
+        mean = total / max(1, count)
         mean = (mean + mean.flip(-1)) / 2
         return resized(mean[None], self.options.image_size)[0].float()
 

@@ -1,5 +1,6 @@
 """The trainer: from aligned faces to a network with its class centres."""
 
+import logging
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,8 @@ from recognition.training.teacher import make_teacher
 from recognition.training.warm_start import load_initial_weights
 from recognition.training.whole_head import make_classifier
 from recognition.training.whole_state import WholeState
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -247,7 +250,7 @@ class Trainer:
         return trained_recogniser(self.backbone, self.head, centres, options=self.options, data=self.data)
 
     def evaluate(self) -> Verification | None:
-        """Verify the held-out identities; return None if there are too few of them to measure.
+        """Verify the held-out identities; return None if there are too few of them that can be read.
 
         Raises:
             InputError: If an image cannot be read and the training is to stop.
@@ -256,8 +259,16 @@ class Trainer:
         if not samples:
             return None
         keys, labels = zip(*samples, strict=True)
-        with self.state.averaged():
-            embeddings, readable = self.embed(list(keys))
+        try:
+            with self.state.averaged():
+                embeddings, readable = self.embed(list(keys))
+        except InputError as error:
+            if self.data.skipped.on_unreadable == "stop":
+                raise
+            # None can be read: the epoch is as good without its figures.
+            self.data.skipped.add(keys)
+            _LOGGER.warning("no held-out face can be read, so that the epoch is not verified: %s", error)
+            return None
         try:
             return verify(embeddings, np.array(labels)[readable])
         except InputError:

@@ -1,12 +1,7 @@
 """The table of readers that are fuzzed: a new one is one row of `READERS`."""
 
-import base64
-import contextlib
 import functools
-import io
 import json
-import sqlite3
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +10,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.report import read_audit
-from arcinvert.audit.templates import read_templates
 from arcinvert.knowledge.decoder_file import find_decoder, save_decoder
 from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.statistics_file import load_statistics, save_statistics
@@ -48,7 +39,7 @@ from recognition.training.options import TrainingOptions
 from recognition.training.skipped import skipped_before
 from recognition.training.state import read_state, write_state
 from tests.arcinvert.inversion.initialisation.knowledge import random_decoder
-from tests.fuzz import sets
+from tests.fuzz import images, sets, tables
 from tests.fuzz.mutations import (
     Mutation,
     mutate,
@@ -157,48 +148,32 @@ def _read_decoder(path: Path) -> None:
     decoder.decoded(torch.eye(4), 112)
 
 
-def _saved(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    np.save(file, array)
-    return file.getvalue()
-
-
 def _npy_bytes(_: Path) -> list[bytes]:
     arrays = (np.eye(2, dtype=np.float32), np.ones((5, 2)), np.ones((2, 2), dtype=np.float16))
-    return [_saved(rows) for rows in arrays]
+    return [tables.saved(rows) for rows in arrays]
+
+
+def _centres_bytes(folder: Path, *, safetensors: bool) -> list[bytes]:
+    rows, found = torch.tensor([[1.0, 2], [3, -4], [-5, 6]]), []
+    contents: list[dict[str, Any]] = [{"weight": rows}, {"kernel": rows.T.contiguous()}]
+    if not safetensors:
+        contents += [{"epoch": 1, "state_dict_backbone": _body(), "state_dict_softmax_fc": {"weight": rows}}]
+    for content in contents:
+        path = folder / "centres"
+        (save_file if safetensors else torch.save)(content, path)
+        found.append(path.read_bytes())
+    return found
+
+
+def _read_centres(path: Path) -> None:
+    network: Any = SimpleNamespace(embedding_size=2)
+    read_centres(path, network, 2)
 
 
 def _read_npy(path: Path) -> None:
     network: Any = SimpleNamespace(embedding_size=2)
     list(TemplateSubjects(network.embedding_size, path))
     read_centres(path, network, 2)
-
-
-def _image_bytes(_: Path) -> list[bytes]:
-    pixels = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    found = []
-    for kind, mode, options in (
-        ("JPEG", "RGB", {"exif": exif}),
-        ("JPEG", "CMYK", {"progressive": True}),
-        ("PNG", "RGBA", {"exif": exif}),
-        ("PNG", "P", {}),
-        ("PNG", "I;16", {}),
-        ("WEBP", "RGB", {"exif": exif}),
-        ("BMP", "RGB", {}),
-        ("TIFF", "RGB", {"compression": "tiff_deflate", "exif": exif}),
-        ("TIFF", "F", {}),
-        ("GIF", "P", {}),
-        ("PPM", "RGB", {}),
-        ("AVIF", "RGB", {"exif": exif}),
-        ("JPEG2000", "RGB", {}),
-        ("TIFF", "I", {}),
-    ):
-        file = io.BytesIO()
-        pixels.convert("L" if mode in ("I;16", "I", "F") else mode).convert(mode).save(file, kind, **options)
-        found.append(file.getvalue())
-    return found
 
 
 def _film_bytes(folder: Path) -> list[bytes]:
@@ -279,52 +254,6 @@ def _read_own(path: Path) -> None:
     load_notes(path)
 
 
-def _sqlite_bytes(folder: Path) -> list[bytes]:
-    path = folder / "templates.db"
-    path.unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(path)) as base:
-        base.execute("CREATE TABLE templates (identity TEXT, template BLOB)")
-        rows = np.random.default_rng(0).normal(size=(3, 4)).astype("<f4")
-        blobs = [(f"p{number}", row.tobytes()) for number, row in enumerate(rows)]
-        base.executemany("INSERT INTO templates VALUES (?, ?)", blobs)
-        cells = ["[1, 2, 3, 4.5]", "{1,2,3,4}", base64.b64encode(rows[0].tobytes()).decode(), _saved(rows[1])]
-        base.executemany("INSERT INTO templates VALUES ('cell', ?)", [(cell,) for cell in cells])
-        base.commit()
-    return [path.read_bytes()]
-
-
-def _parquet_bytes(folder: Path) -> list[bytes]:
-    rows = np.random.default_rng(0).normal(size=(3, 4)).tolist()
-    cells = [np.array(row, dtype="<f4").tobytes() for row in rows]
-    found = []
-    for column in (rows, cells, [str(row) for row in rows]):
-        table = pyarrow.table({"identity": ["a", "b", "c"], "template": column})
-        pyarrow.parquet.write_table(table, folder / "templates.parquet")
-        found.append((folder / "templates.parquet").read_bytes())
-    return found
-
-
-def _npz_bytes(folder: Path) -> list[bytes]:
-    rows = np.random.default_rng(0).normal(size=(3, 4))
-    found = []
-    for save in (np.savez, np.savez_compressed):
-        save(folder / "templates.npz", embeddings=rows, names=np.array(["a", "b", "c"]))
-        found.append((folder / "templates.npz").read_bytes())
-    return found
-
-
-def _faiss_bytes(_: Path) -> list[bytes]:
-    vectors = np.random.default_rng(0).normal(size=(3, 4)).astype("<f4")
-    header = struct.pack("<iqqq?i", 4, 3, 1 << 20, 1 << 20, True, 0)
-    flat = b"IxFI" + header + struct.pack("<Q", vectors.size) + vectors.tobytes()
-    return [flat, b"IxMp" + header + flat + struct.pack("<Qqqq", 3, 5, 6, 7)]
-
-
-def _read_table(path: Path) -> None:
-    read_templates(path, dim=4, skip=True)
-    read_templates(path, dim=4)
-
-
 def _audit_toml_bytes(_: Path) -> list[bytes]:
     return [b'images = "faces"\nbudget = "quick"\npeople = 3\nfmr = [0.01, 0.001]\n[attack]\nsteps = 5\n']
 
@@ -351,8 +280,17 @@ READERS: dict[str, Reader] = {
     "onnx": Reader(".onnx", onnx_bytes, load),
     "statistics": Reader(".safetensors", _statistics_bytes, load_statistics, mutate_safetensors),
     "decoder": Reader(".safetensors", _decoder_bytes, _read_decoder, mutate_safetensors),
+    "centres-pt": Reader(
+        ".pt", functools.partial(_centres_bytes, safetensors=False), _read_centres, mutate_members
+    ),
+    "centres-safetensors": Reader(
+        ".safetensors",
+        functools.partial(_centres_bytes, safetensors=True),
+        _read_centres,
+        mutate_safetensors,
+    ),
     "npy": Reader(".npy", _npy_bytes, _read_npy),
-    "image": Reader(".jpg", _image_bytes, read_image, mutate_png),
+    "image": Reader(".jpg", images.image_bytes, read_image, mutate_png),
     "film": Reader(".mp4", _film_bytes, _read_film),
     "csv": Reader(".csv", _list_bytes, read_list, mutate_lines),
     "pairs": Reader(".txt", _pairs_bytes, _read_pairs, mutate_lines),
@@ -361,10 +299,10 @@ READERS: dict[str, Reader] = {
     "cmc": Reader(".json", lambda _: [json.dumps(_POINTS).encode()], _read_cmc, mutate_json),
     "angles": Reader(".json", lambda _: [b'{"epochs": [[1, 2, 3], [0, 2, 4]]}'], _read_angles, mutate_json),
     "skipped": Reader(".json", _skipped_bytes, skipped_before, mutate_json),
-    "sqlite": Reader(".db", _sqlite_bytes, _read_table),
-    "parquet": Reader(".parquet", _parquet_bytes, _read_table),
-    "npz": Reader(".npz", _npz_bytes, _read_table, mutate_members),
-    "faiss": Reader(".faiss", _faiss_bytes, _read_table),
+    "sqlite": Reader(".db", tables.sqlite_bytes, tables.read_table),
+    "parquet": Reader(".parquet", tables.parquet_bytes, tables.read_table),
+    "npz": Reader(".npz", tables.npz_bytes, tables.read_table, mutate_members),
+    "faiss": Reader(".faiss", tables.faiss_bytes, tables.read_table),
     "audit-toml": Reader(".toml", _audit_toml_bytes, _read_audit_toml, mutate_lines),
     "audit-json": Reader(".json", _audit_json_bytes, read_audit, mutate_json),
     "records": Reader(".rec", sets.record_bytes, sets.read_records),

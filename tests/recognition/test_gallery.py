@@ -32,9 +32,12 @@ def test_a_gallery_of_folders_and_of_files(tiny_model, people, tmp_path):
     write_png(tmp_path / "a.png", read_image(people / "Person_00/Person_00_0001.png"))
     write_png(tmp_path / "grey.png", np.full((300, 300, 3), 127, dtype=np.uint8))
     (tmp_path / "broken.jpg").write_bytes(b"no photograph")
+    (tmp_path / "a.jxl").write_bytes(b"\xff\x0a" + bytes(100))
+    write_png(tmp_path / "a.jfif", read_image(people / "Person_00/Person_00_0002.png"))
     flat = enrol(recogniser, tmp_path)
-    assert flat.identities == ("a",)
-    assert [path.name for path in flat.left_out] == ["broken.jpg", "grey.png"]
+    # Two photographs of one name are of one person.
+    assert flat.identities == ("a", "a")
+    assert [path.name for path in flat.left_out] == ["a.jxl", "broken.jpg", "grey.png"]
 
 
 def test_a_gallery_without_a_face_is_refused(tiny_model, tmp_path):

@@ -104,7 +104,8 @@ def read_templates(
     elif suffix == ".npz":
         from arcinvert.audit.templates.npz import read_npz
 
-        blocks = read_npz(path, dim, template_column=template_column, id_column=id_column)
+        column = id_column if ids is None else None
+        blocks = read_npz(path, dim, template_column=template_column, id_column=column)
     elif suffix == ".parquet":
         from arcinvert.audit.templates.parquet import read_parquet
 

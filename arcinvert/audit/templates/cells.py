@@ -1,6 +1,7 @@
 """One template in a cell of a database: the forms in which projects store a vector as bytes or as text.
 
-Nothing is guessed: a cell is read by its length, its first bytes or its brackets, or it is refused.
+A cell is read by its length, its first bytes or its brackets, or it is refused. Only the order of the bytes
+of raw numbers is told by their values: in the wrong one, these are beyond all reason.
 """
 
 import base64
@@ -8,6 +9,7 @@ import binascii
 import io
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,23 +21,30 @@ from recognition.files import parse_json
 _NPY, _PICKLE = b"\x93NUMPY", re.compile(rb"\x80[\x02-\x05]")
 #: Characters of a number in a list, with its comma: 17 digits, sign, point and exponent; and of the rest.
 _NUMBER_LENGTH, _REST = 32, 1000
-#: Raw numbers by their bytes: little-endian, as all usual machines write them.
-_RAW = {2: "<f2", 4: "<f4", 8: "<f8"}
+#: Raw numbers by their bytes: little-endian, as all usual machines write them, and as Java and networks do.
+_RAW, _SWAPPED = {2: "<f2", 4: "<f4", 8: "<f8"}, {2: ">f2", 4: ">f4", 8: ">f8"}
+#: Largest number of any template, at least, and at most by the bytes of a number.
+_LEAST, _MOST = 1e-3, {2: 1e3, 4: 1e4, 8: 1e4}
 #: Brackets of lists of numbers: of JSON and pgvector, of PostgreSQL's arrays, of Python's tuples.
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 #: What separates the numbers of a list: commas, semicolons or white space, as numpy prints it.
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
-#: Bytes that are a text: printed ASCII characters and white space.
-_PRINTED = re.compile(rb"[\t\n\r -~]*")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+#: Characters that no text has.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_BASE64, _HEX = re.compile(r"[A-Za-z0-9+/_-]+={0,2}"), re.compile(r"[0-9A-Fa-f]+")
+
+
+class PickledError(ValueError):
+    """Raised for pickled objects, which are never read: they could run code."""
 
 
 def decode_cell(value: object, dim: int) -> NDArray[np.float64]:
     """Return the template in a cell, shape (dim,).
 
     Bytes are raw float16, float32 or float64 numbers, a file of `numpy.save`, or a text in UTF-8. A text is a
-    JSON list, also in another list or as the only list of an object; numbers with commas or spaces between
-    them, with brackets or without, such as pgvector's; or the bytes in base64 or as PostgreSQL's bytea.
+    JSON list, also in other lists and objects, of which it is the only one of `dim` items; numbers with
+    commas or spaces between them, with brackets or without, such as pgvector's; or the bytes in base64, in
+    hexadecimal digits or as PostgreSQL's bytea.
 
     Args:
         value: The cell.
@@ -72,7 +81,7 @@ def read_npy_bytes(data: bytes) -> NDArray[Any]:
         # A damaged header raises whatever the tokeniser and the parser do.
         raise ValueError("expected the bytes of numpy.save, got damaged ones") from None
     if dtype.hasobject:
-        raise ValueError(
+        raise PickledError(
             "expected numbers, got pickled objects, which are never read; store numbers or texts"
         )
     left = len(data) - file.tell()
@@ -86,13 +95,22 @@ def read_npy_bytes(data: bytes) -> NDArray[Any]:
 
 def _from_bytes(data: bytes, dim: int) -> NDArray[np.float64]:
     # A text first: it may have as many bytes as raw numbers, but those are never a list of numbers.
-    if _PRINTED.fullmatch(data):
+    text = _as_text(data)
+    if text is not None:
         try:
-            return _from_text(data.decode(), dim)
+            return _from_text(text, dim)
         except ValueError:
             if not _is_raw(data, dim):
                 raise
     return _from_binary(data, dim)
+
+
+def _as_text(data: bytes) -> str | None:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if _CONTROL.search(text) else text
 
 
 def _is_raw(data: bytes, dim: int) -> bool:
@@ -106,7 +124,7 @@ def _from_binary(data: bytes, dim: int) -> NDArray[np.float64]:
             raise ValueError(f"expected a template of {dim} numbers, got {array.dtype} {array.shape}")
         return array.reshape(dim).astype(np.float64)
     if _is_raw(data, dim):
-        return np.frombuffer(data, _RAW[len(data) // dim]).astype(np.float64)
+        return _from_raw(data, len(data) // dim)
     if _PICKLE.match(data):
         raise ValueError("got a pickle, which could run code; store numpy's tobytes() in its place")
     raise ValueError(
@@ -115,30 +133,91 @@ def _from_binary(data: bytes, dim: int) -> NDArray[np.float64]:
     )
 
 
+def _from_raw(data: bytes, size: int) -> NDArray[np.float64]:
+    """Return raw numbers of some bytes each, in the order of bytes in which a template can have them."""
+    # Numbers in the wrong order of bytes may be such that their conversion warns.
+    with np.errstate(invalid="ignore"):
+        usual, swapped = (np.frombuffer(data, kinds[size]).astype(np.float64) for kinds in (_RAW, _SWAPPED))
+    plausible = [_LEAST <= np.abs(numbers).max() <= _MOST[size] for numbers in (usual, swapped)]
+    return swapped if plausible == [False, True] else usual
+
+
 def _from_text(text: str, dim: int) -> NDArray[np.float64]:
     if len(text) > _NUMBER_LENGTH * dim + _REST:
         raise ValueError(f"expected a template of {dim} numbers, got a text of {len(text):,} characters")
+    if not text.isascii():
+        _check_unicode(text)
     text = text.removeprefix("\ufeff").strip()
     if text.startswith("\\x"):
         # PostgreSQL's bytea.
+        if not _HEX.fullmatch(text[2:]) or len(text) % 2:
+            raise ValueError("expected PostgreSQL's bytea in pairs of hexadecimal digits, got something else")
         return _from_binary(bytes.fromhex(text[2:]), dim)
     try:
         value = parse_json(text)
     except ValueError:
-        data = _base64(text) if _BASE64.fullmatch(text) else None
-        return _from_separated(text, dim) if data is None else _from_binary(data, dim)
+        return _from_plain(text, dim)
     return _from_json(value, dim)
 
 
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Of a column of texts; Python keeps the bytes as half characters.
+        raise ValueError(
+            "expected a text in UTF-8, got other bytes; store numbers as a BLOB or in base64"
+        ) from None
+
+
+def _from_plain(text: str, dim: int) -> NDArray[np.float64]:
+    """Return the template in a text that is no JSON."""
+    compact = "".join(line.strip() for line in text.splitlines())
+    # Lines of base64 are never numbers, but lines of numbers may look like base64.
+    numbers = None if compact == text and _BASE64.fullmatch(text) else _separated(text)
+    if numbers is not None:
+        if len(numbers) != dim:
+            raise ValueError(f"expected a list of {dim} numbers, got {len(numbers)}")
+        return np.array(numbers)
+    digits = compact.removeprefix("0x")
+    if _HEX.fullmatch(digits) and len(digits) in (2 * size * dim for size in _RAW):
+        return _from_binary(bytes.fromhex(digits), dim)
+    data = _base64(compact) if _BASE64.fullmatch(compact) else None
+    if data is None:
+        raise ValueError(
+            f"expected a template of {dim} numbers as JSON, with commas between them, or in base64, got a "
+            f"text of {len(text):,} characters"
+        )
+    return _from_binary(data, dim)
+
+
 def _from_json(value: Any, dim: int) -> NDArray[np.float64]:
-    if isinstance(value, dict):
-        lists = [part for part in value.values() if isinstance(part, list)]
-        if len(lists) != 1:
-            raise ValueError(f"expected a JSON list of {dim} numbers, got an object with {len(lists)} lists")
-        value = lists[0]
-    if not isinstance(value, list):
+    if isinstance(value, str):
+        # A text in quotes is shorter than with them.
+        return _from_text(value, dim)
+    if not isinstance(value, list | dict):
         raise ValueError(f"expected a JSON list of {dim} numbers, got {_kind(value)}")
-    return _from_list(value, dim)
+    lists = list(_lists(value))
+    fitting = [found for found in lists if len(found) == dim]
+    if len(fitting) == 1 or len(lists) == 1:
+        return _from_list((fitting or lists)[0], dim)
+    raise ValueError(
+        f"expected a JSON list of {dim} numbers, got an object with {len(lists)} lists, {len(fitting)} of "
+        "them of this length"
+    )
+
+
+def _lists(value: Any) -> Iterator[list[Any]]:
+    """Yield the lists of a value of JSON, without those that hold a single list or object."""
+    left = [value]
+    while left:
+        part = left.pop()
+        while isinstance(part, list) and len(part) == 1 and isinstance(part[0], list | dict):
+            part = part[0]
+        if isinstance(part, list):
+            yield part
+        elif isinstance(part, dict):
+            left += part.values()
 
 
 def _from_list(value: list[Any], dim: int) -> NDArray[np.float64]:
@@ -153,20 +232,16 @@ def _from_list(value: list[Any], dim: int) -> NDArray[np.float64]:
     return np.array(value, dtype=np.float64)
 
 
-def _from_separated(text: str, dim: int) -> NDArray[np.float64]:
+def _separated(text: str) -> list[float] | None:
+    """Return the numbers of a list as text, None if they are something else."""
     closing = _BRACKETS.get(text[:1])
     inner = text[1:-1].strip() if closing is not None and text.endswith(closing) else text
-    words = _SEPARATOR.split(inner) if inner else []
+    # Programs that write each number with its comma write one after the last.
+    inner = inner[:-1].rstrip() if inner.endswith((",", ";")) else inner
     try:
-        numbers = [_float(word) for word in words]
+        return [_float(word) for word in _SEPARATOR.split(inner)] if inner else []
     except ValueError:
-        raise ValueError(
-            f"expected a template of {dim} numbers as JSON, with commas between them, or in base64, got a "
-            f"text of {len(text):,} characters"
-        ) from None
-    if len(numbers) != dim:
-        raise ValueError(f"expected a list of {dim} numbers, got {len(numbers)}")
-    return np.array(numbers)
+        return None
 
 
 def _float(word: str) -> float:

@@ -38,7 +38,9 @@ def array_blocks(
         raise wrong_size(path, dim, f"an array of {array.dtype} {array.shape}")
     rows = np.atleast_2d(array)
     for begin in range(0, len(rows), BLOCK_ROWS):
-        templates = np.asarray(rows[begin : begin + BLOCK_ROWS], dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            # What is no number is the fault of its row.
+            templates = np.asarray(rows[begin : begin + BLOCK_ROWS], dtype=np.float64)
         if identities is None:
             yield Block(templates)
         else:

@@ -1,15 +1,16 @@
 """Templates in a .npz archive, as `numpy.savez` writes it."""
 
+import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.cells import read_npy_bytes
+from arcinvert.audit.templates.cells import PickledError, read_npy_bytes
 from arcinvert.audit.templates.npy import array_blocks
 from arcinvert.audit.templates.rows import MAX_NAME, Block, check_unpacked
 from recognition.errors import InputError, one_line
@@ -17,20 +18,38 @@ from recognition.files import printable, shorten
 
 #: Most arrays of an archive, and how many of their names a message shows.
 _MAX_ARRAYS, _SHOWN = 1000, 8
+#: Names of arrays of identities, in letters alone and without the plural's ending.
+_IDENTITIES = frozenset(
+    {
+        *("id", "identity", "identitie", "name", "label", "person", "people", "subject", "user", "clas"),
+        *("classe", "personid", "subjectid", "userid", "classid", "labelid", "target", "key", "y"),
+        *("personname", "subjectname", "username", "classname", "labelname"),
+    }
+)
+#: What `numpy.savez` calls arrays without a name of their own.
+_UNNAMED, _NOTHING = re.compile(r"arr_\d+"), re.compile(r"(?!)")
 
 
-def read_npz(path: Path, dim: int, *, template_column: str, id_column: str) -> Iterator[Block]:
+def read_npz(path: Path, dim: int, *, template_column: str, id_column: str | None) -> Iterator[Block]:
     """Yield the rows of the array of templates, with the identities in another array of the archive.
 
-    An array is found by its name, or as the only one that can be meant: of `dim` columns of numbers, or of as
-    many texts or whole numbers as there are templates.
+    Templates are found by their name, or as the only array of `dim` columns of numbers; identities by their
+    name, by another one that means identities, or as the other one of two arrays without names of their own.
+    Another array of as many texts or whole numbers may be anything, such as dates, and is not taken for them.
+
+    Args:
+        path: The archive.
+        dim: Dimensions of a template.
+        template_column: The name of the array of templates.
+        id_column: The name of the array of identities; None if these are elsewhere.
 
     Raises:
-        InputError: If it is no such archive, or several arrays can be meant.
+        InputError: If it is no such archive, several arrays can be meant, or none is known to be the
+            identities.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = _read(path, archive)
+            arrays, pickled = _read(path, archive)
     except InputError:
         raise
     except Exception as error:
@@ -43,33 +62,80 @@ def read_npz(path: Path, dim: int, *, template_column: str, id_column: str) -> I
         for name, array in arrays.items()
         if array.dtype.kind in "fiu" and array.shape[-1:] == (dim,)
     }
+    # A row of numbers is a template only where there is no table of them.
+    templates = {name: array for name, array in templates.items() if array.ndim > 1} or templates
+    for column in (template_column, id_column):
+        if column in pickled:
+            raise InputError(f"{printable(path)}: {column!r}: {pickled[column]}")
     name = _choose(
         path, arrays, templates, template_column, f"templates of {dim} numbers", "--template-column"
     )
     if name is None:
+        more = f", and pickled objects, which are never read, in {_quoted(pickled)}" if pickled else ""
         raise InputError(
             f"{printable(path)}: expected an array of templates of {dim} real numbers, as the network makes "
-            f"them, got {_listed(arrays)}; check --model"
+            f"them, got {_listed(arrays)}{more}; check --model"
         )
     rows = np.atleast_2d(arrays[name])
-    texts = {
-        key: array
-        for key, array in arrays.items()
-        if key != name and array.dtype.kind in "USiu" and array.shape == (len(rows),)
-    }
-    key = _choose(path, arrays, texts, id_column, f"{len(rows)} identities", "--id-column")
+    key = None if id_column is None else _identities(path, arrays, pickled, name, len(rows), id_column)
     yield from array_blocks(path, rows, dim, None if key is None else _names(path, arrays[key]))
 
 
-def _read(path: Path, archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an archive; those of pickled objects are left out."""
+def _identities(
+    path: Path,
+    arrays: dict[str, NDArray[Any]],
+    pickled: dict[str, str],
+    templates: str,
+    count: int,
+    column: str,
+) -> str | None:
+    """Return the name of the array of identities; None if no array can be.
+
+    Args:
+        path: The archive.
+        arrays: Its arrays.
+        pickled: Why others are not read.
+        templates: The name of the array of templates.
+        count: The number of templates.
+        column: The name that identities have by the user.
+    """
+    possible = {
+        key: array
+        for key, array in arrays.items()
+        if key != templates and array.dtype.kind in "USiu" and array.shape == (count,)
+    }
+    # Two arrays without names of their own are templates and identities.
+    unnamed = _UNNAMED if _UNNAMED.fullmatch(templates) else _NOTHING
+    known = {
+        key: array
+        for key, array in possible.items()
+        if key == column or _means_identity(key) or unnamed.fullmatch(key)
+    }
+    key = _choose(path, arrays, known, column, f"{count} identities", "--id-column")
+    hidden = next((name for name in pickled if _means_identity(name)), None)
+    if key is None and hidden is not None:
+        raise InputError(f"{printable(path)}: {shorten(hidden, 60)!r}: {pickled[hidden]}")
+    if key is None and possible:
+        raise InputError(
+            f"{printable(path)}: expected {count} identities in {column!r}, got {_listed(possible)}, which "
+            "may be anything; name the identities with --id-column, or give them in a text file with --ids"
+        )
+    return key
+
+
+def _means_identity(name: str) -> bool:
+    return "".join(filter(str.isalpha, name.lower())).removesuffix("s") in _IDENTITIES
+
+
+def _read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Return the arrays of an archive, and why those of pickled objects are left out, both by name."""
     members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
     if len(members) > _MAX_ARRAYS:
         raise InputError(
             f"{printable(path)}: expected at most {_MAX_ARRAYS:,} arrays, got {len(members):,}; use .npy"
         )
     check_unpacked(path, sum(member.file_size for member in members))
-    arrays = {}
+    arrays, pickled = {}, {}
     for member in members:
         with archive.open(member) as file:
             # What a member says of its size may be untrue; zipfile reads no more than that.
@@ -77,9 +143,11 @@ def _read(path: Path, archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
         name = member.filename.removesuffix(".npy")
         try:
             arrays[name] = read_npy_bytes(data)
+        except PickledError as error:
+            pickled[name] = str(error)
         except ValueError as error:
             raise InputError(f"{printable(path)}: {shorten(name, 60)!r}: {error}") from None
-    return arrays
+    return arrays, pickled
 
 
 def _choose(
@@ -121,6 +189,10 @@ def _names(path: Path, array: NDArray[Any]) -> list[object]:
     if array.dtype.kind == "S":
         return [name.decode("utf-8", "surrogateescape") for name in array.tolist()]
     return list(array.tolist())
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(repr(shorten(name, 60)) for name in list(names)[:_SHOWN])
 
 
 def _listed(arrays: dict[str, NDArray[Any]]) -> str:

@@ -173,14 +173,27 @@ def _check_pages(path: Path, metadata: Any, names: tuple[str, ...]) -> None:
 
 def _block(templates: Any, identities: Any, dim: int) -> Block:
     """Return a batch's rows."""
-    values = identities.to_pylist()
+    values = _values(identities)
     rows = None if _is_cells(templates.type) else _equal_lists(templates, dim)
     if rows is not None:
         return Block(rows, *identities_of(values))
     builder = RowBuilder(dim)
     for row, value in enumerate(values):
-        builder.add_cells(value, templates[row].as_py())
+        builder.add_cells(value, _values(templates[row : row + 1])[0])
     return builder.build()
+
+
+def _values(column: Any) -> list[Any]:
+    """Return a column's values; bytes of texts that are no UTF-8 are kept as Python keeps those of names."""
+    import pyarrow
+    import pyarrow.types as types
+
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        plain = column.dictionary_decode() if types.is_dictionary(column.type) else column
+        found = plain.cast(pyarrow.large_binary()).to_pylist()
+        return [value if value is None else value.decode("utf-8", "surrogateescape") for value in found]
 
 
 def _equal_lists(column: Any, dim: int) -> NDArray[np.float64] | None:
@@ -196,5 +209,6 @@ def _equal_lists(column: Any, dim: int) -> NDArray[np.float64] | None:
     values = column.flatten()
     if lengths - {dim} or values.null_count:
         return None
-    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
     return np.asarray(numbers.reshape(-1, dim))

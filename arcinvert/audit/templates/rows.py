@@ -99,21 +99,32 @@ def identity_of(value: object) -> str:
         ValueError: If it is no text and no whole number, is empty, or too long; says so.
     """
     # A NULL is no identity: rows without one do not belong to one person.
-    if value is None or value == "":
-        raise ValueError("expected an identity, got " + ("NULL" if value is None else "an empty text"))
+    if value is None:
+        raise ValueError("expected an identity, got NULL")
     if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
         raise ValueError(f"expected identities as texts or whole numbers, got {type(value).__name__}")
     # Numbers first: those of thousands of digits cannot become a text.
     if isinstance(value, int) and value.bit_length() > 128:
         raise ValueError("expected identities of 64 bits, got a longer one")
     name = str(value).removeprefix("\ufeff")
+    if not name.strip():
+        raise ValueError("expected an identity, got an empty text")
     try:
-        name.encode("utf-8", "surrogateescape")
+        name.encode()
     except UnicodeEncodeError:
-        raise ValueError("expected identities in Unicode, got half a character") from None
+        raise ValueError(_not_unicode(name)) from None
     if len(name) > MAX_NAME:
         raise ValueError(f"expected identities of at most {MAX_NAME} characters, got {len(name):,}")
     return name
+
+
+def _not_unicode(name: str) -> str:
+    try:
+        # What Python keeps of bytes that are no UTF-8.
+        found = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return "expected identities in Unicode, got half a character"
+    return f"expected identities in UTF-8, got the bytes {found[:_SHOWN_NAME]!r}"
 
 
 def identities_of(values: list[object]) -> tuple[list[str | None], dict[int, str]]:

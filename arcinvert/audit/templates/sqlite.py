@@ -39,9 +39,11 @@ def read_sqlite(path: Path, dim: int, *, table: str, template_column: str, id_co
                     "beside it; close the program that writes it, or copy it with '.backup'"
                 )
     clock = _Clock()
+    checked = False
     try:
         with contextlib.closing(_connect(path, clock)) as base:
             columns = _check_table(path, base, table, (id_column, template_column))
+            checked = True
             names = ", ".join(_quoted(column) for column in columns)
             # Without an index, so that rows come in the table's order; sorting them would take memory.
             query = f"SELECT {names} FROM {_quoted(table)} NOT INDEXED"  # noqa: S608 - quoted
@@ -58,6 +60,11 @@ def read_sqlite(path: Path, dim: int, *, table: str, template_column: str, id_co
         if "interrupted" in str(error):
             # Ctrl-C while SQLite worked: it reports that it was stopped, and nothing else.
             raise KeyboardInterrupt from None
+        if checked:
+            raise InputError(
+                f"{printable(path)}: expected rows that can be read, got others in {table!r} "
+                f"({one_line(error)}); copy what is intact to a new file, with '.recover'"
+            ) from None
         raise InputError(
             f"{printable(path)}: expected SQLite with the table {table!r} and the columns {id_column!r} and "
             f"{template_column!r} ({one_line(error)})"
@@ -82,6 +89,8 @@ class _Clock:
 def _connect(path: Path, clock: _Clock) -> sqlite3.Connection:
     """Return a connection that writes nothing and trusts nothing."""
     base = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    # Bytes that are no UTF-8 are the fault of their row, and stay apart from BLOBs.
+    base.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     base.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_CELL)
     base.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     base.set_progress_handler(clock, _INSTRUCTIONS)

@@ -5,7 +5,6 @@ import io
 import json
 import sqlite3
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,23 @@ FORMS: dict[str, bytes | str] = {
     "JSON bytes": json.dumps(ROW.tolist()).encode(),
     "JSON in a list": json.dumps([ROW.tolist()]),
     "JSON of an object": json.dumps({"model": "arcface", "embedding": ROW.tolist()}),
+    "JSON of an object with other lists": json.dumps({"embedding": ROW.tolist(), "bbox": [1, 2, 30, 40]}),
+    "JSON of a list of an object": json.dumps([{"embedding": ROW.tolist(), "area": {"x": 1, "eye": [2, 3]}}]),
+    "JSON of an object in an object": json.dumps({"data": {"embedding": [ROW.tolist()]}, "tags": []}),
+    "JSON bytes with a byte order mark": b"\xef\xbb\xbf" + json.dumps(ROW.tolist()).encode(),
+    "JSON bytes with other letters": json.dumps(
+        {"name": "José", "embedding": ROW.tolist()}, ensure_ascii=False
+    ).encode(),
+    "JSON of base64": json.dumps(base64.b64encode(ROW.astype("<f4").tobytes()).decode()),
+    "big-endian float16": ROW.astype(">f2").tobytes(),
+    "big-endian float32": ROW.astype(">f4").tobytes(),
+    "big-endian float64": ROW.astype(">f8").tobytes(),
+    "base64 in lines": base64.encodebytes(saved(ROW)).decode(),
+    "base64 in lines, bytes": base64.encodebytes(ROW.astype("<f8").tobytes()).replace(b"\n", b"\r\n"),
+    "hexadecimal digits": ROW.astype("<f4").tobytes().hex().upper(),
+    "hexadecimal digits with 0x": "0x" + ROW.astype("<f8").tobytes().hex(),
+    "commas with one at the end": "0.5,-0.25,1.5,2,-3,.125,",
+    "lines": "0.5\n-0.25\n1.5\n2\n-3\n0.125\n",
     "base64 of float32": base64.b64encode(ROW.astype("<f4").tobytes()).decode(),
     "base64 of numpy.save": base64.b64encode(saved(ROW)),
     "base64 for addresses": base64.urlsafe_b64encode(ROW.astype("<f8").tobytes()).decode().rstrip("="),
@@ -131,6 +147,8 @@ ROWS = np.stack([ROW, 2 * ROW, -ROW])
         ({"embeddings": ROWS, "names": np.array(["a", "b", "ö"])}, {}, ("a", "b", "ö")),
         ({"embeddings": ROWS, "names": np.array(["a", "b", "ö".encode()], dtype="S")}, {}, ("a", "b", "ö")),
         ({"arr_0": ROWS.astype(np.float16), "arr_1": np.array([3, 1, 2])}, {}, ("3", "1", "2")),
+        ({"emb": ROWS, "Person_IDs": np.array([3, 1, 2]), "age": np.arange(3)}, {}, ("3", "1", "2")),
+        ({"emb": ROWS, "info": np.array({"by": "Ann"}, dtype=object)}, {}, ("row 0", "row 1", "row 2")),
         ({"template": ROWS, "other": ROWS, "more": np.ones(3)}, {}, ("row 0", "row 1", "row 2")),
         (
             {"a": ROWS, "b": np.ones((3, DIM)), "c": np.arange(3), "d": np.array(["x", "y", "z"])},
@@ -149,6 +167,18 @@ def test_archives(
         assert np.array_equal(table.templates, np.stack([UNIT, UNIT, -UNIT]))
 
 
+def test_identities_of_a_text_file_go_before_those_of_an_archive(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", emb=ROWS, quality=np.array([90, 80, 90]), names=np.array(["a", "b", "c"]))
+    (tmp_path / "ids.txt").write_text("Ann\nBob\nCat\n")
+    table = read_templates(tmp_path / "t.npz", dim=DIM, ids=tmp_path / "ids.txt")
+    assert table.identities == ("Ann", "Bob", "Cat")
+
+
+def test_as_many_templates_as_dimensions(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", emb=np.eye(DIM), labels=np.arange(DIM))
+    assert read_templates(tmp_path / "t.npz", dim=DIM).identities == tuple("012345")
+
+
 def archive(path: Path, *members: tuple[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in members:
@@ -165,7 +195,27 @@ def archive(path: Path, *members: tuple[str, bytes]) -> Path:
         ),
         (
             [("a.npy", saved(ROWS)), ("b.npy", saved([1, 2, 3])), ("c.npy", saved([1, 2, 3]))],
-            "one array of 3 identities, got 'b' int64",
+            "expected 3 identities in 'identity', got 'b' int64 .3,., 'c' int64 .3,., which may be anything",
+        ),
+        (
+            [("emb.npy", saved(ROWS)), ("quality.npy", saved([90, 80, 90]))],
+            "got 'quality' int64 .3,., which may be anything; name the identities with --id-column",
+        ),
+        (
+            [("emb.npy", saved(ROWS)), ("dates.npy", saved(["1.1.", "2.1.", "1.1."]))],
+            "got 'dates' <U4 .3,., which may be anything",
+        ),
+        (
+            [("emb.npy", saved(ROWS)), ("id.npy", saved([1, 2, 3])), ("labels.npy", saved([1, 2, 3]))],
+            "one array of 3 identities, got 'id' int64",
+        ),
+        (
+            [("emb.npy", saved(ROWS)), ("names.npy", saved(np.array(["a", "b", "c"], dtype=object)))],
+            "'names': expected numbers, got pickled objects, which are never read",
+        ),
+        (
+            [("template.npy", saved(np.array([None]))), ("b.npy", saved(ROWS))],
+            "'template': expected numbers, got pickled objects",
         ),
         ([("a.npy", saved(np.ones((3, DIM + 1))))], r"got 'a' float64 \(3, 7\); check --model"),
         ([("template.npy", saved(np.ones(3)))], r"got 'template' float64 \(3,\)"),
@@ -243,73 +293,3 @@ def test_unusable_indexes(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "t.index").write_bytes(content)
     with pytest.raises(InputError, match=said):
         read_templates(tmp_path / "t.index", dim=3)
-
-
-BAD: list[tuple[object, object]] = [
-    ("Ann", FORMS["float32"]),
-    ("Bob", None),
-    (None, FORMS["float32"]),
-    ("", FORMS["float32"]),
-    ("Cat", FORMS["float32"]),
-    ("Dan", bytes(4 * DIM)),
-    ("Eve", FORMS["JSON"]),
-    ("Fay", "[1, 2]"),
-]
-
-
-def lists(rows: list[tuple[object, object]]) -> list[tuple[object, Any]]:
-    stored: dict[object, Any] = {None: None, "[1, 2]": [1.0, 2.0], bytes(4 * DIM): [0.0] * DIM}
-    return [(name, stored.get(cell, ROW.tolist())) for name, cell in rows]
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda folder: write_sqlite(folder / "t.db", BAD),
-        lambda folder: write_parquet(folder / "t.parquet", lists(BAD)),
-    ],
-)
-def test_rows_that_cannot_be_used(write: Callable[[Path], Path], tmp_path: Path) -> None:
-    path = write(tmp_path)
-    table = read_templates(path, dim=DIM, skip=True)
-    assert table.identities == ("Ann", "Cat", "Eve")
-    assert np.array_equal(table.templates, np.stack([UNIT] * 3))
-    assert [(row.identity, row.place) for row in table.skipped] == [
-        ("Bob", "row 1 ('Bob')"),
-        ("row 2", "row 2"),
-        ("row 3", "row 3"),
-        ("Dan", "row 5 ('Dan')"),
-        ("Fay", "row 7 ('Fay')"),
-    ]
-    assert [row.reason.partition(", got ")[2] for row in table.skipped] == [
-        "NULL",
-        "NULL",
-        "an empty text",
-        "another",
-        "2",
-    ]
-    assert table.first_of_each().skipped == table.skipped
-    with pytest.raises(InputError, match=r"row 1 \('Bob'\): expected a template of 6 numbers, got NULL"):
-        read_templates(path, dim=DIM)
-
-
-def test_a_file_of_unusable_rows(tmp_path: Path) -> None:
-    path = write_sqlite(tmp_path / "t.db", [("a", FORMS["JSON"])])
-    with pytest.raises(InputError, match=r"got none \(row 0 \('a'\): expected a list of 7 numbers, got 6\)"):
-        read_templates(path, dim=DIM + 1, skip=True)
-
-
-def test_unusable_rows_of_an_array_keep_their_names_apart(tmp_path: Path) -> None:
-    np.save(tmp_path / "t.npy", np.stack([ROW, np.full(DIM, np.nan), ROW]))
-    (tmp_path / "ids.txt").write_bytes("\ufeffAnn\nBob\nCat\n".encode())
-    table = read_templates(tmp_path / "t.npy", dim=DIM, ids=tmp_path / "ids.txt", skip=True)
-    assert table.identities == ("Ann", "Cat")
-    assert [row.identity for row in table.skipped] == ["Bob"]
-    (tmp_path / "ids.txt").write_text("Ann\nBob\n\n")
-    table = read_templates(tmp_path / "t.npy", dim=DIM, ids=tmp_path / "ids.txt", skip=True)
-    assert [row.reason for row in table.skipped][1] == "expected an identity, got an empty text"
-
-
-def test_a_byte_order_mark_is_no_part_of_an_identity(tmp_path: Path) -> None:
-    path = write_sqlite(tmp_path / "t.db", [("\ufeffAnn", FORMS["JSON"])])
-    assert read_templates(path, dim=DIM).identities == ("Ann",)

@@ -151,3 +151,35 @@ def test_an_unknown_detector_is_refused(source, tmp_path):
 def test_no_workers_are_refused(workers, source, tmp_path):
     with pytest.raises(InputError, match="workers"):
         align_folders(source, tmp_path / "crops", workers=workers)
+
+
+def test_no_file_is_passed_over_in_silence(tmp_path, capsys):
+    folder = tmp_path / "people" / "Ann"
+    folder.mkdir(parents=True)
+    blank = Image.new("RGB", (40, 40), "grey")
+    for name, kind in (("a.jfif", "JPEG"), ("b.JPE", "JPEG"), ("c.pgm", "PPM"), ("d.hif", "JPEG")):
+        blank.convert("L").save(folder / name, kind)
+    # A camera's raw file begins like a TIFF, with a small preview.
+    blank.save(folder / "e.dng", "TIFF")
+    (folder / "f.jxl").write_bytes(b"\xff\x0a" + bytes(100))
+    (folder / "g.txt").write_text("")
+    (folder / ".hidden.txt").write_text("")
+    blank.save(tmp_path / "people" / "nobody.png")
+    crops = tmp_path / "people" / "crops"
+    with pytest.raises(SystemExit) as left:
+        cli.main(["align", str(tmp_path / "people"), str(crops), "--workers", "1"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == (
+        f"0 aligned, 0 were already, 4 without a face, 2 unreadable (listed in {crops}/align.json)\n"
+        "2 other files were not read (endings: .png, .txt); expected photographs in one folder per identity\n"
+    )
+    listed = json.loads((crops / "align.json").read_text())
+    assert listed == {
+        "without_face": ["Ann/a.jfif", "Ann/b.JPE", "Ann/c.pgm", "Ann/d.hif"],
+        "unreadable": ["Ann/e.dng", "Ann/f.jxl"],
+        "reasons": {
+            "Ann/e.dng": "a camera's raw file is not read; export it as JPEG, PNG or TIFF first",
+            "Ann/f.jxl": "JPEG XL is not read; convert it first, with 'djxl FILE.jxl FILE.png'",
+        },
+        "others": ["Ann/g.txt", "nobody.png"],
+    }

@@ -116,6 +116,71 @@ def test_a_large_and_two_small_faces(astronaut: np.ndarray) -> None:
         find_face(group, name="group", face=4)
 
 
+@pytest.mark.parametrize("turn", [0, 4])
+def test_the_most_central_face_may_be_a_small_one(
+    astronaut: np.ndarray, turn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = np.full((400, 640, 3), 120, dtype=np.uint8)
+    group[10:250, 0:240] = np.asarray(Image.fromarray(astronaut).resize((240, 240)))
+    # The face is two fifths of the photograph: 95 and 45 pixels, of which the second is in the middle.
+    group[145:255, 265:375] = np.asarray(Image.fromarray(astronaut).resize((110, 110)))
+    monkeypatch.setattr(search, "SMALL_FACES_SIDE", 1280)
+    photograph = turned_photograph(group, turn)
+    small, large = (find_face(photograph, name="group", pick="central", face=number) for number in (1, 2))
+    assert np.linalg.norm(small.points.mean(0) - (320, 200)) < 40
+    assert np.linalg.norm(large.points.mean(0) - (320, 200)) > 150
+    assert large.area > 3 * small.area
+    assert find_face(photograph, name="group").box == large.box
+
+
+def test_small_faces_are_not_searched_for_around_a_central_face(
+    astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_small_faces", None)
+    assert find_face(astronaut, name="head", pick="central").area > 80**2
+    # Not in the smaller copies that are searched first.
+    monkeypatch.setattr(search, "_coarse_face", lambda photograph, pick: None)
+    assert find_face(astronaut, name="head", pick="central").area > 80**2
+
+
+def test_the_convolutional_detector_finds_turned_faces_too(
+    astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = np.ascontiguousarray(astronaut[60:210, 60:210])
+    (usual,) = detect(head)
+    monkeypatch.setattr(search, "hog_faces", lambda image: [])
+    (face,) = find_faces(turned_photograph(head, 4))
+    assert face.turn == 4
+    assert face.score > search.SURE_CONFIDENCE
+    wanted = np.array(head.shape[1::-1]) - 1 - usual.points
+    assert np.abs(face.points - wanted).max() < 8
+
+
+def test_a_slanted_face_is_not_certain() -> None:
+    def slanted(degrees: float) -> Face:
+        angle = np.deg2rad(degrees)
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return Face((0, 0, 100, 100), (POINTS - 50) @ rotation.T + 50, 2.0)
+
+    assert search.is_certain([slanted(10)])
+    assert search.is_certain([slanted(-10), slanted(30)])
+    assert not search.is_certain([slanted(20)])
+    assert not search.is_certain([slanted(-20)])
+
+
+@pytest.mark.parametrize("degrees", [30, 35])
+def test_a_slanted_face_is_searched_for_in_its_own_turn(astronaut: np.ndarray, degrees: int) -> None:
+    """The usual detector is sure of it as it is, with landmarks that are pixels away."""
+    turned = np.asarray(Image.fromarray(astronaut).rotate(-degrees, Image.Resampling.BILINEAR, expand=True))
+    face = find_face(turned, name="slanted")
+    angle = np.deg2rad(degrees)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    before, after = (np.array(image.shape[1::-1]) / 2 - 0.5 for image in (astronaut, turned))
+    wanted = (find_face(astronaut, name="head").points - before) @ rotation.T + after
+    assert np.abs(face.points - wanted).max() < 2.5
+    assert np.abs(detect(turned)[0].points - wanted).max() > 3.5
+
+
 def test_films_have_small_faces_too_but_no_turned_ones(astronaut: np.ndarray) -> None:
     group = np.full((400, 560, 3), 120, dtype=np.uint8)
     group[:380, :380] = np.asarray(Image.fromarray(astronaut).resize((380, 380)))

@@ -150,6 +150,26 @@ def test_a_damaged_held_out_crop_loses_no_epoch(data, tmp_path, monkeypatch):
     assert len(log_of(out)) == 1
 
 
+def test_an_epoch_is_saved_where_no_held_out_crop_can_be_read_any_more(tmp_path, caplog):
+    names = [f"Person {letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUV"]
+    data = write_people(tmp_path / "data", names, 2)
+    out, options = tmp_path / "run", replace(ONE, epochs=2, held_out=20, batch_size=4)
+    run(data, out, options, stop_after=1)
+    before = (out / MODEL).read_bytes()
+    held = TrainingData(data, options).split.held_out
+    crops = sorted(path for name in held for path in (data / name).iterdir())
+    for path in crops:
+        truncated(path)
+    named: list[str] = []
+    run(data, out, options, left_out=named.extend)
+    assert (out / MODEL).read_bytes() != before
+    assert ["accuracy" in entry for entry in log_of(out)] == [True, False]
+    assert named == [str(path.relative_to(data)) for path in crops]
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("no held-out face can be read, so that the epoch is not verified: ")
+    assert "\n" not in said
+
+
 def test_a_resumed_training_keeps_the_list_of_the_first_run(data, tmp_path, monkeypatch):
     """Files that were replaced in between stay left out: else its data would be another training's."""
     name = trained_on(data)[0]
