@@ -16,7 +16,8 @@ from recognition.data.folders import read_folders
 from recognition.errors import InputError, one_line
 from recognition.files import MAX_WEIGHTS, open_regular
 from recognition.images import to_tensor
-from recognition.loading.state_dicts import is_state, read_safetensors, without_prefixes
+from recognition.loading.nested_states import is_state
+from recognition.loading.state_dicts import read_safetensors, without_prefixes
 from recognition.loading.torch_files import read_torch_file
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 from recognition.subcentres import SubCentres, one_centre_each, subcentres_of_weights
@@ -180,12 +181,21 @@ def _named_weights(state: Mapping[Any, Tensor]) -> tuple[Tensor, bool] | None:
 def head_weights(head: Mapping[str, Tensor], dim: int) -> tuple[Tensor, bool] | None:
     """Return the class weights among a training head's tensors, and whether they have shape (dim, classes).
 
-    The result is None unless exactly one of the tensors has `dim` rows or columns.
+    The result is None unless exactly one of the tensors has `dim` rows or columns, or sub-centres of that
+    many dimensions, and no further layer follows on it.
     """
-    found = [(key, one) for key, one in head.items() if one.ndim == 2 and dim in one.shape]
+    found = [
+        (key, one)
+        for key, one in head.items()
+        if (one.ndim == 2 and dim in one.shape) or (one.ndim == 3 and one.shape[2] == dim)
+    ]
     if len(found) != 1:
         return None
     key, weights = found[0]
+    rows = weights.shape[0 if weights.shape[-1] == dim else 1]
+    if any(one.ndim == 2 and one.shape[1] == rows for name, one in head.items() if name != key):
+        # The first layer of several has no classes.
+        return None
     return weights, _NAMES.get(key.rpartition(".")[2], False)
 
 

@@ -57,7 +57,9 @@ def refuse_exported(path: Path, _: ModelChoice) -> Recogniser:
 
 
 def _from_weights(weights: Weights, path: Path, kind: str) -> Recogniser:
-    network, class_weights = recognise(weights.tensors, path, marks=weights.marks)
+    network, class_weights = recognise(
+        weights.tensors, path, marks=weights.marks, beside=weights.beside | weights.head.keys()
+    )
     dim = network.architecture["embedding_size"]
     rows = None
     if class_weights is not None:

@@ -32,7 +32,9 @@ def path_of(row: Layout) -> Path:
 def open_layout(row: Layout) -> tuple[Weights, Network, torch.Tensor | None]:
     """Do what `load` does with the file's content."""
     weights = find_weights(row.content(), path_of(row))
-    return weights, *recognise(weights.tensors, path_of(row), marks=weights.marks)
+    return weights, *recognise(
+        weights.tensors, path_of(row), marks=weights.marks, beside=weights.beside | weights.head.keys()
+    )
 
 
 @pytest.mark.parametrize("row", rows(Loaded))
