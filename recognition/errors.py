@@ -29,8 +29,8 @@ class InputWarning(UserWarning):
 
 
 def one_line(error: Exception) -> str:
-    """Return another library's message in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200]
+    """Return another library's message in one line of at most 200 characters; without one, its type."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -83,6 +83,11 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
         recogniser.source = replace(
             recogniser.source, reason=f"given as preset: {choice.preset}", readings=readings
         )
+    if recogniser.source.format == "code":
+        from recognition.loading.networks.inputs import fitted
+
+        # Only now the size is known that its code is to take.
+        recogniser.backbone = fitted(recogniser.backbone, recogniser.input_size, str(choice.model))
     if choice.output is not None and recogniser.source.format != "ONNX":
         recogniser.output = choice.output
         recogniser.source = replace(recogniser.source, output=choice.output)
