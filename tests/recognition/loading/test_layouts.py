@@ -8,7 +8,7 @@ import torch
 
 from recognition.errors import InputError
 from recognition.loading import PRESETS
-from recognition.loading.centres import head_weights
+from recognition.loading.class_weights import head_weights
 from recognition.loading.families import recognise
 from recognition.loading.families.base import Network
 from recognition.loading.limits import meta_state
