@@ -143,7 +143,7 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
         # Files of earlier versions do not say it.
         prepared = content.get("preprocessing")
         preprocessing = recogniser.preprocessing if prepared is None else Preprocessing(**prepared)
-    except (AttributeError, ValueError, KeyError, TypeError) as error:
+    except (AttributeError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(
             f"{path}: expected a file of 'evaluate verification --curve', got something else "
             f"({type(error).__name__})"
