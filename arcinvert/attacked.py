@@ -11,6 +11,7 @@ from torch import nn
 from recognition.content import content_digest
 from recognition.errors import InputError
 from recognition.loading import ModelChoice, load
+from recognition.loading.networks.inputs import fitted
 from recognition.recogniser import Preprocessing, Recogniser
 
 #: What names or is a network.
@@ -35,7 +36,9 @@ def as_recogniser(model: Model, preprocessing: Preprocessing | None = None) -> R
                 "preprocessing: expected it with a torch module, got none; say what it takes, such as "
                 "preprocessing=Preprocessing(mean=0.5, std=0.5, channels='RGB', input_size=112)"
             )
-        return Recogniser(model, name=type(model).__name__, preprocessing=preprocessing).freeze()
+        name = type(model).__name__
+        network = fitted(model, preprocessing.input_size, name)
+        return Recogniser(network, name=name, preprocessing=preprocessing).freeze()
     if preprocessing is not None:
         raise InputError("preprocessing: expected it with a torch module only, got it with a named network")
     if isinstance(model, Recogniser):

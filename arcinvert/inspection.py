@@ -1,13 +1,14 @@
 """What a model file is, in words, and whether its preprocessing is right."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.statistics_file import find_statistics
 from arcinvert.self_check import SelfCheck, self_check
-from recognition.errors import InputError
+from recognition.errors import InputError, InputWarning
 from recognition.loading import ModelChoice, load
 from recognition.recogniser import Recogniser
 
@@ -44,7 +45,10 @@ def inspect(
     """
     if images is None and pairs is not None:
         raise InputError("inspect: expected --images with --pairs, the folder that the pairs are in")
-    recogniser = load(model)
+    with warnings.catch_warnings():
+        # What the file leaves open is what is shown.
+        warnings.simplefilter("ignore", InputWarning)
+        recogniser = load(model)
     checked = images is not None or recogniser.source.readings
     return Inspection(_facts(recogniser), self_check(recogniser, images, pairs=pairs) if checked else None)
 

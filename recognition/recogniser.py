@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recognition.detection.alignment import ALIGNED_SIZE
-from recognition.errors import InputError, one_line
+from recognition.errors import InputError, NotFiniteError, one_line
 from recognition.images import resized
 from recognition.subcentres import SubCentres
 
@@ -368,6 +368,9 @@ def embed(
         dtype: Precision of the network's inner computation.
         flip: `average` the embeddings of an image and its mirror image, as results on LFW usually do,
             `concatenate` the two, or use the image alone (`none`).
+
+    Raises:
+        NotFiniteError: If an embedding is infinite or not a number.
     """
     device = recogniser.device
     size = recogniser.input_size
@@ -386,4 +389,12 @@ def embed(
         elif flip == "concatenate":
             embeddings = F.normalize(torch.cat([embeddings, mirrored], 1))
         rows.append(embeddings.cpu().numpy())
-    return np.concatenate(rows)
+    found = np.concatenate(rows)
+    # A comparison with what is not a number is false, and would count as a rejection.
+    wrong = int((~np.isfinite(found)).any(1).sum())
+    if wrong:
+        raise NotFiniteError(
+            f"{recogniser.name}: expected embeddings of finite numbers, got {wrong:,} of {len(found):,} with "
+            "others; check its weights, --preset and the precision"
+        )
+    return found

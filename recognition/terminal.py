@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn, Self
 
 from recognition.apart import is_memory_limited, run_apart
-from recognition.errors import InputError, is_out_of_memory
+from recognition.errors import InputError, InputWarning, is_out_of_memory
 from recognition.files import printable
 
 #: Exit code of a command whose input cannot be used; argparse uses the same.
@@ -65,9 +65,29 @@ def run_command(command: Callable[[], int]) -> int:
         # Names of files may be any bytes, and a terminal may take ASCII only.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if is_memory_limited():
-        return _exit_code(lambda: run_apart(lambda: _exit_code(command)))
-    return _exit_code(command)
+    with _printed_warnings():
+        if is_memory_limited():
+            return _exit_code(lambda: run_apart(lambda: _exit_code(command)))
+        return _exit_code(command)
+
+
+@contextlib.contextmanager
+def _printed_warnings() -> Iterator[None]:
+    """Print each `InputWarning` in one line to standard error, once; others are shown as ever."""
+    printed: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        show = warnings.showwarning
+
+        def show_once(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, InputWarning):
+                show(message, category, *where, **more)
+            elif (text := " ".join(printable(str(message)).split())) not in printed:
+                printed.add(text)
+                print(f"warning: {text}", file=sys.stderr)
+
+        warnings.showwarning = show_once
+        yield
 
 
 def _exit_code(command: Callable[[], int]) -> int:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognition.backbones.pointwise import Pointwise
 from recognition.errors import InputError
 
 #: Side of the last feature map, pixels.
@@ -42,7 +43,7 @@ class BodyUnit(nn.Module):
         self.shortcut_layer: nn.Module = nn.MaxPool2d(1, stride)
         if in_channels != out_channels:
             self.shortcut_layer = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                Pointwise(in_channels, out_channels, stride), nn.BatchNorm2d(out_channels)
             )
         self.res_layer = nn.Sequential(
             nn.BatchNorm2d(in_channels),

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognition.backbones.pointwise import Pointwise
 from recognition.errors import InputError
 
 #: Residual units in each of the four stages.
@@ -43,7 +44,7 @@ class ResidualUnit(nn.Module):
         self.downsample: nn.Sequential | None = None
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False),
+                Pointwise(in_channels, out_channels, stride),
                 nn.BatchNorm2d(out_channels),
             )
 

@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
-from recognition.bundled import BUNDLED
+from recognition.config import add_arguments, gather
+from recognition.network_options import OF_CENTRES, NetworkOptions
 from recognition.options import Detector
 
 if TYPE_CHECKING:
@@ -56,9 +57,29 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add `--model`, whose default is the bundled network."""
-    parser.add_argument("--model", default=BUNDLED, help="The network: a bundled one, by its name, or a file")
+def add_model(parser: argparse.ArgumentParser, *, required: str | None = None) -> None:
+    """Add `--model`, `--preset` and `--output`; see `load_model`.
+
+    Args:
+        parser: Where to add them.
+        required: The help of `--model` where it must be given; None takes the bundled network by default.
+    """
+    if required is not None:
+        parser.add_argument("--model", required=True, metavar="MODEL", help=required)
+    exclude = OF_CENTRES if required is None else (*OF_CENTRES, "model")
+    add_arguments(parser, NetworkOptions, exclude=exclude)
+
+
+def load_model(options: argparse.Namespace) -> "Recogniser":
+    """Return the network that the arguments of `add_model` choose.
+
+    Raises:
+        InputError: If it cannot be loaded.
+    """
+    from recognition.loading import load
+
+    given = gather(NetworkOptions, options)
+    return load(NetworkOptions(**{name: given[name] for name in given if name not in OF_CENTRES}).choice())
 
 
 def add_people(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from recognition.cli.arguments import STYLE, add_data, add_device
+from recognition.cli.arguments import STYLE, add_data, add_device, add_model, load_model
 from recognition.terminal import add_strict, report_left_out
 
 
@@ -12,7 +12,7 @@ def add_parser(commands: Any) -> None:
     """Add the parser of `clean`."""
     parser = commands.add_parser("clean", help="Drop mislabelled training images", **STYLE)
     add_data(parser, "The faces that the network was trained on")
-    parser.add_argument("--model", required=True, help="A network trained with --head subcentre")
+    add_model(parser, required="A network trained with --head subcentre")
     parser.add_argument(
         "--out", required=True, metavar="FILE.csv", help="The cleaned list, which the train command reads"
     )
@@ -40,11 +40,10 @@ def _run(options: argparse.Namespace) -> int:
     from recognition.data.sources import open_source
     from recognition.errors import InputError
     from recognition.files import MAX_NAME, safe_name
-    from recognition.loading import load
     from recognition.runtime import choose_device
     from recognition.training.cleaning import clean, clusters, describe_rows
 
-    recogniser = load(options.model).to(choose_device(options.device))
+    recogniser = load_model(options).to(choose_device(options.device))
     source = open_source(options.data)
     cleaning, keys, labels, left_out = clean(recogniser, source, max_angle=options.max_angle)
     write_list(options.out, describe_rows(cleaning, keys, labels, recogniser, source))

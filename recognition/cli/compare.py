@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from recognition.cli.arguments import STYLE, add_detector, add_device, add_model
+from recognition.cli.arguments import STYLE, add_detector, add_device, add_model, load_model
 from recognition.terminal import INTERRUPTED, add_strict, report_left_out
 
 
@@ -74,14 +74,13 @@ def _compare(options: argparse.Namespace) -> int:
     from recognition.files import refuse_input
     from recognition.gallery import side_by_side, templates
     from recognition.images import write_png
-    from recognition.loading import load
     from recognition.metrics.calibration import choose_verdict
     from recognition.runtime import choose_device
 
     if Path(options.out).suffix.lower() != ".png":
         raise InputError(f"{options.out}: expected a file that ends in .png; rename --out")
     refuse_input(options.out, options.first, options.second)
-    recogniser = load(options.model).to(choose_device(options.device))
+    recogniser = load_model(options).to(choose_device(options.device))
     verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
     crops = [
         read_face(path, pick="largest", detector=options.detector) for path in (options.first, options.second)
@@ -98,13 +97,12 @@ def _identify(options: argparse.Namespace) -> int:
     from recognition.data.faces import read_face
     from recognition.errors import InputError
     from recognition.gallery import enrol, rank, templates
-    from recognition.loading import load
     from recognition.metrics.calibration import choose_verdict
     from recognition.runtime import choose_device
 
     if options.top < 1:
         raise InputError(f"top: expected 1 or more, got {options.top}")
-    recogniser = load(options.model).to(choose_device(options.device))
+    recogniser = load_model(options).to(choose_device(options.device))
     verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
     probe = read_face(options.probe, pick="largest", detector=options.detector)
     template = templates(recogniser, [probe])[0]
@@ -124,11 +122,10 @@ def _identify(options: argparse.Namespace) -> int:
 
 def _track(options: argparse.Namespace) -> int:
     from recognition.detection.tracking import track
-    from recognition.loading import load
     from recognition.metrics.calibration import choose_verdict, no_calibration
     from recognition.runtime import choose_device
 
-    recogniser = load(options.model).to(choose_device(options.device))
+    recogniser = load_model(options).to(choose_device(options.device))
     verdict = choose_verdict(recogniser, options.calibration, fmr=options.fmr, threshold=options.threshold)
     threshold = verdict.threshold
     if threshold is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recognition.cli import protocols
-from recognition.cli.arguments import STYLE, add_people, embed_people, held_out
+from recognition.cli.arguments import STYLE, add_people, embed_people, held_out, load_model
 from recognition.terminal import add_strict, report_left_out
 
 #: The kinds of metrics; the first is the default.
@@ -94,12 +94,12 @@ def with_measure(arguments: list[str]) -> list[str]:
 def _verification(options: argparse.Namespace) -> int:
     if Path(options.data).suffix.lower() == ".bin":
         return protocols.verification_set(options)
-    from recognition.loading import load
+    from recognition.metrics.calibration import measured_with
     from recognition.metrics.curves import describe_curve
     from recognition.metrics.evaluate import embed_identities
     from recognition.metrics.verification import describe_verification, verify
 
-    recogniser = load(options.model)
+    recogniser = load_model(options)
     only = held_out(recogniser, options.all or options.pairs is not None)
     embedded = embed_identities(
         recogniser, options.data, only=only, pairs=options.pairs, device=options.device, flip=options.flip
@@ -115,15 +115,14 @@ def _verification(options: argparse.Namespace) -> int:
     print(json.dumps(describe_verification(metrics)))
     if options.curve:
         chart = describe_curve(recogniser.name, metrics)
-        _write_json(options.curve, chart | {"model": recogniser.source.fingerprint, "flip": options.flip})
+        _write_json(options.curve, chart | measured_with(recogniser, options.flip))
     return report_left_out(embedded.left_out, strict=options.strict)
 
 
 def _identification(options: argparse.Namespace) -> int:
-    from recognition.loading import load
     from recognition.metrics.identification import describe_identification, identify
 
-    recogniser = load(options.model)
+    recogniser = load_model(options)
     embedded = embed_people(options, recogniser)
     metrics = identify(embedded.embeddings, embedded.labels, fpirs=tuple(options.fpir), longest=options.top)
     print(json.dumps(describe_identification(metrics)))
@@ -136,11 +135,10 @@ def _identification(options: argparse.Namespace) -> int:
 def _angles(options: argparse.Namespace) -> int:
     import numpy as np
 
-    from recognition.loading import load
     from recognition.metrics.angles import describe_angles, measure_angles
     from recognition.metrics.evaluate import embed_identities
 
-    recogniser = load(options.model)
+    recogniser = load_model(options)
     only = held_out(recogniser, options.all)
     if options.all and recogniser.class_names is not None:
         # Only identities of the training have a class centre.

@@ -13,6 +13,7 @@ from recognition.cli.arguments import (
     add_people,
     embed_people,
     held_out,
+    load_model,
 )
 from recognition.terminal import add_strict
 
@@ -128,12 +129,6 @@ def _add_threshold(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _load(options: argparse.Namespace) -> "Recogniser":
-    from recognition.loading import load
-
-    return load(options.model)
-
-
 def _compare(options: argparse.Namespace, recogniser: "Recogniser", data: str) -> "Comparisons":
     from recognition.metrics.comparisons import compare
     from recognition.metrics.protocols import Computation
@@ -175,7 +170,7 @@ def _pairs(options: argparse.Namespace) -> "Figure":
     from recognition.metrics.pair_angles import describe_pair_angles, measure_pair_angles
     from recognition.plots.pair_angles import draw_pair_angles
 
-    recogniser = _load(options)
+    recogniser = load_model(options)
     sets = [measure_pair_angles(_compare(options, recogniser, data)) for data in options.data]
     for angles in sets:
         print(json.dumps(describe_pair_angles(angles)))
@@ -187,7 +182,7 @@ def _mistakes(options: argparse.Namespace) -> "Figure":
     from recognition.plots.mistakes import draw_mistakes
 
     _check_threshold(options)
-    recogniser = _load(options)
+    recogniser = load_model(options)
     compared = _compare(options, recogniser, options.data)
     mistakes = find_mistakes(compared, _threshold(options, compared), most=options.most)
     for kind, pairs in (("false match", mistakes.false_matches), ("false reject", mistakes.false_rejects)):
@@ -204,7 +199,7 @@ def _confusion(options: argparse.Namespace) -> "Figure":
     from recognition.plots.confusion import draw_confusion
 
     _check_threshold(options)
-    recogniser = _load(options)
+    recogniser = load_model(options)
     people = None
     if Path(options.data).suffix.lower() == ".bin" or options.pairs is not None:
         # Pairs alone: a list does not say who is enrolled.
@@ -226,7 +221,7 @@ def _subcentres(options: argparse.Namespace) -> "Figure":
     from recognition.runtime import choose_device
     from recognition.training.cleaning import clean
 
-    recogniser = _load(options).to(choose_device(options.device))
+    recogniser = load_model(options).to(choose_device(options.device))
     cleaning, keys, labels, left_out = clean(
         recogniser, open_source(options.data), max_angle=options.max_angle, takes_one_centre=True
     )
@@ -244,7 +239,7 @@ def _pooling(options: argparse.Namespace) -> "Figure":
     from recognition.metrics.pooling import describe_pooling, measure_pooling
     from recognition.plots.pooling import draw_pooling
 
-    embedded = _embed(options, _load(options))
+    embedded = _embed(options, load_model(options))
     points = measure_pooling(embedded.embeddings, embedded.labels, fmr=options.fmr, sizes=options.photographs)
     for row in describe_pooling(points, options.fmr):
         print(json.dumps(row))

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from recognition.cli.arguments import STYLE, add_device, add_model
+from recognition.cli.arguments import STYLE, add_device, add_model, load_model
 from recognition.terminal import add_strict, report_left_out
 
 
@@ -52,12 +52,11 @@ def add_parser(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from recognition.data.lists import write_list
-    from recognition.loading import load
     from recognition.runtime import choose_device
     from recognition.training.merging import describe_merging, merge, open_sets, rows_of
 
     sources = open_sets(options.sets)
-    recogniser = load(options.model).to(choose_device(options.device))
+    recogniser = load_model(options).to(choose_device(options.device))
     merging, left_out = merge(
         recogniser,
         sources,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from recognition.cli import measured_plots
-from recognition.cli.arguments import STYLE, add_data, add_device, add_model
+from recognition.cli.arguments import STYLE, add_data, add_device, add_model, load_model
 from recognition.terminal import report_left_out
 
 if TYPE_CHECKING:
@@ -109,11 +109,10 @@ def _toy(options: argparse.Namespace) -> "Figure":
     from recognition.data.keys import labelled
     from recognition.data.sources import open_source
     from recognition.errors import InputError
-    from recognition.loading import load
     from recognition.plots.toy import PANELS, draw_toy
     from recognition.runtime import choose_device
 
-    recogniser = load(options.model).to(choose_device(options.device))
+    recogniser = load_model(options).to(choose_device(options.device))
     source = open_source(options.data)
     only = held_out(recogniser, everyone=False)
     people = {name: keys for name, keys in source.identities.items() if only is None or name in only}

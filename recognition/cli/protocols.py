@@ -5,7 +5,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from recognition.cli.arguments import STYLE, add_data, add_device, add_flip, add_model, held_out
+from recognition.cli.arguments import STYLE, add_data, add_device, add_flip, add_model, held_out, load_model
 from recognition.terminal import add_strict, report_left_out
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def verification_set(options: argparse.Namespace) -> int:
     """Run `evaluate verification` on a verification set (`.bin`)."""
     from recognition.errors import InputError
     from recognition.images import atomic_path
-    from recognition.loading import load
+    from recognition.metrics.calibration import measured_with
     from recognition.metrics.curves import describe_curve
     from recognition.metrics.pair_lists import describe_pairs
     from recognition.metrics.protocols import evaluate_verification_set
@@ -118,7 +118,7 @@ def verification_set(options: argparse.Namespace) -> int:
             "all: expected none with a verification set, which names nobody and is measured whole; leave out "
             "--all"
         )
-    recogniser = load(options.model)
+    recogniser = load_model(options)
     metrics, left_out = evaluate_verification_set(
         recogniser, options.data, fmrs=options.fmr, computation=_computation(options)
     )
@@ -126,19 +126,16 @@ def verification_set(options: argparse.Namespace) -> int:
     if options.curve:
         chart = describe_curve(recogniser.name, metrics)
         with atomic_path(options.curve) as temporary:
-            temporary.write_text(
-                json.dumps(chart | {"model": recogniser.source.fingerprint, "flip": options.flip})
-            )
+            temporary.write_text(json.dumps(chart | measured_with(recogniser, options.flip)))
         print(f"Wrote {options.curve}")
     return report_left_out(left_out, strict=options.strict)
 
 
 def _templates(options: argparse.Namespace) -> int:
-    from recognition.loading import load
     from recognition.metrics.template_protocol import describe_templates, evaluate_templates
 
     evaluation = evaluate_templates(
-        load(options.model),
+        load_model(options),
         options.folder,
         fmrs=options.fmr,
         fpirs=tuple(options.fpir),
@@ -151,12 +148,11 @@ def _templates(options: argparse.Namespace) -> int:
 
 
 def _films(options: argparse.Namespace) -> int:
-    from recognition.loading import load
     from recognition.metrics.pair_lists import describe_pairs
     from recognition.metrics.protocols import evaluate_films
 
     metrics, left_out, missing = evaluate_films(
-        load(options.model),
+        load_model(options),
         options.folder,
         options.pairs,
         frames=options.frames,
@@ -169,13 +165,12 @@ def _films(options: argparse.Namespace) -> int:
 
 def _distractors(options: argparse.Namespace) -> int:
     from recognition.errors import InputError
-    from recognition.loading import load
     from recognition.metrics.distractors import describe_distractors
     from recognition.metrics.protocols import evaluate_distractors
 
     if os.path.realpath(options.data) == os.path.realpath(options.distractors):
         raise InputError("distractors: expected other people than the probes, got the same path")
-    recogniser = load(options.model)
+    recogniser = load_model(options)
     curve, left_out = evaluate_distractors(
         recogniser,
         options.data,

@@ -6,6 +6,7 @@ module is imported when such a file is opened; the families of state dicts are i
 """
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,11 @@ import torch.nn.functional as F
 
 from recognition.bundled import BUNDLED, NETWORKS, UNDISTILLED, bundled_path
 from recognition.checkpoint import load_recogniser
-from recognition.errors import InputError
+from recognition.errors import InputError, InputWarning
 from recognition.files import is_file
 from recognition.loading.choice import ModelChoice
 from recognition.loading.conversions import of_ending
-from recognition.loading.presets import PRESETS, parse_preset
+from recognition.loading.presets import PRESETS, decides, parse_preset
 from recognition.recogniser import Recogniser
 from recognition.registry import Entry, Registry
 
@@ -61,6 +62,9 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
             .pt, .pth, .ckpt, .tar, .bin) of a known family, or .onnx; `package.module:factory[@weights]`,
             which runs that code; or a `ModelChoice` of one of these with a preset or class centres.
 
+    Warns:
+        InputWarning: If the file leaves the preprocessing open and no preset decides it.
+
     Raises:
         InputError: If the file does not exist, is of another kind, is damaged, or is not safe to read.
 
@@ -75,15 +79,34 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
             # The graph was converted for one size.
             preprocessing = replace(preprocessing, input_size=recogniser.input_size)
         recogniser.preprocessing = preprocessing
+        readings = () if decides(choice.preset) else recogniser.source.readings
         recogniser.source = replace(
-            recogniser.source, reason=f"given as preset: {choice.preset}", readings=()
+            recogniser.source, reason=f"given as preset: {choice.preset}", readings=readings
         )
+    if recogniser.source.format == "code":
+        from recognition.loading.networks.inputs import fitted
+
+        # Only now the size is known that its code is to take.
+        recogniser.backbone = fitted(recogniser.backbone, recogniser.input_size, str(choice.model))
     if choice.output is not None and recogniser.source.format != "ONNX":
         recogniser.output = choice.output
         recogniser.source = replace(recogniser.source, output=choice.output)
+    if recogniser.source.readings:
+        _warn_of_readings(recogniser)
     recogniser.freeze()
     _add_centres(recogniser, choice, recogniser.embedding_size)
     return recogniser
+
+
+def _warn_of_readings(recogniser: Recogniser) -> None:
+    assumed, *others = recogniser.source.readings
+    warnings.warn(
+        f"{recogniser.source.path}: its file does not say how images are prepared: {assumed} is assumed, and "
+        f"{' or '.join(others)} fits as well; give --preset, or compare them on photographs with 'arcinvert "
+        "inspect MODEL --images DIR'",
+        InputWarning,
+        stacklevel=3,
+    )
 
 
 def _add_centres(recogniser: Recogniser, choice: ModelChoice, dim: int) -> None:

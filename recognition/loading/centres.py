@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recognition import checkpoint
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
-from recognition.errors import InputError, one_line
+from recognition.errors import InputError, InputWarning, one_line
 from recognition.files import MAX_WEIGHTS, open_regular
 from recognition.images import to_tensor
-from recognition.loading.state_dicts import is_state, read_safetensors, without_prefixes
+from recognition.loading.class_weights import NAMES, ClassWeights, head_weights, softmax_weights
+from recognition.loading.families import recognise
+from recognition.loading.grouped_rows import likely_subcentres
+from recognition.loading.state_dicts import find_weights, read_safetensors
 from recognition.loading.torch_files import read_torch_file
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 from recognition.subcentres import SubCentres, one_centre_each, subcentres_of_weights
@@ -24,22 +29,8 @@ from recognition.subcentres import SubCentres, one_centre_each, subcentres_of_we
 #: Files with the classes of one rank of a distributed training: `checkpoint_gpu_0.pt` of arcface_torch,
 #: `rank:0_softmax_weight.pt` of its older versions, and similar names.
 _RANK = re.compile(r"(?P<before>.*(?:gpu|rank)[_:-]?)(?P<rank>\d+)(?P<after>.*\.(?:pt|pth))")
-#: Dicts in each other in which class weights are searched; a pickle can hold a dict in itself.
-_MAX_DEPTH = 3
-#: Keys of dicts that are searched before others.
-_CONTAINERS = ("state_dict_softmax_fc", "head", "HEAD", "state_dict", "model", "loss", "loss_func")
-#: Last parts of the names of class weights, and whether weights of that name have shape (dim, classes).
-#: Sources: arcface_torch (`weight`), InsightFace_Pytorch, AdaFace and CurricularFace (`kernel`),
-#: pytorch-metric-learning (`W`, losses/arcface_loss.py and subcenter_arcface_loss.py).
-_NAMES = {
-    "weight": False,
-    "centres": False,
-    "centers": False,
-    "prototypes": False,
-    "proxies": False,
-    "kernel": True,
-    "W": True,
-}
+#: The name in the losses of pytorch-metric-learning, with one centre of each class and with several.
+_PML_NAME = "W"
 #: Most centres of one class; the paper of sub-centres has 3 and 10.
 _MAX_SUBCENTRES = 100
 
@@ -137,58 +128,6 @@ def join_shards(parts: Sequence[Tensor], names: Sequence[str]) -> Tensor:
     return torch.cat(list(parts))
 
 
-def softmax_weights(loaded: Any, depth: int = 0) -> tuple[Tensor, bool] | None:
-    """Return the class weights in a file's content, and whether their key means (dim, classes).
-
-    The result is None if there are none, down to `_MAX_DEPTH` dicts in each other; `depth` counts them.
-
-    Raises:
-        InputError: If the content is a network without a training head.
-    """
-    if isinstance(loaded, Tensor):
-        return loaded, False
-    if not isinstance(loaded, dict) or depth > _MAX_DEPTH:
-        return None
-    if is_state(loaded):
-        return _named_weights(loaded)
-    others = [key for key, value in loaded.items() if key not in _CONTAINERS and is_state(value)]
-    for key in (*_CONTAINERS, *others):
-        if isinstance(loaded.get(key), dict) and (inner := softmax_weights(loaded[key], depth + 1)):
-            return inner
-    return _named_weights({key: one for key, one in loaded.items() if isinstance(one, Tensor)})
-
-
-def _named_weights(state: Mapping[Any, Tensor]) -> tuple[Tensor, bool] | None:
-    """Return the one matrix of class weights among tensors, which may stand beside a backbone's."""
-    state = {str(key): one for key, one in state.items()}
-    if any(one.ndim == 4 or key.endswith("running_mean") for key, one in state.items()):
-        state = without_prefixes(state)[1]
-        if not state:
-            raise InputError(
-                "expected class centres, got a network's weights without a training head; give the file of "
-                "the head, or leave --centres out"
-            )
-    found = [
-        (one, transposed)
-        for name, transposed in _NAMES.items()
-        for key, one in state.items()
-        if key.rpartition(".")[2] == name and one.ndim in (2, 3)
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def head_weights(head: Mapping[str, Tensor], dim: int) -> tuple[Tensor, bool] | None:
-    """Return the class weights among a training head's tensors, and whether they have shape (dim, classes).
-
-    The result is None unless exactly one of the tensors has `dim` rows or columns.
-    """
-    found = [(key, one) for key, one in head.items() if one.ndim == 2 and dim in one.shape]
-    if len(found) != 1:
-        return None
-    key, weights = found[0]
-    return weights, _NAMES.get(key.rpartition(".")[2], False)
-
-
 def centres_of_training(path: Path, loaded: Any, dim: int) -> Tensor | None:
     """Return the class weights of all ranks of a training checkpoint; see `as_rows` for their shape.
 
@@ -196,31 +135,50 @@ def centres_of_training(path: Path, loaded: Any, dim: int) -> Tensor | None:
     """
     if not isinstance(loaded, dict) or "state_dict_softmax_fc" not in loaded:
         return None
-    return _read_shards(shards_beside(path), dim)
+    return _read_shards(shards_beside(path), dim)[0]
 
 
-def _read_shards(paths: Sequence[Path], dim: int) -> Tensor:
-    parts = []
+def _read_shards(paths: Sequence[Path], dim: int) -> tuple[Tensor, str]:
+    """Return the class weights of the files of all ranks, see `as_rows`, and their name in the last one."""
+    parts, name = [], ""
     for path in paths:
+        loaded = _read(path)
         try:
-            found = softmax_weights(_read(path))
+            found = softmax_weights(loaded)
         except InputError as error:
-            message = str(error)
-            raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+            # A head may be in a dict of its own, and a known network's classifier under a name of its own.
+            if (found := _beside_network(loaded, path, dim)) is None:
+                message = str(error)
+                raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
         if found is None:
             raise InputError(
-                f"{path}: expected class centres (one matrix named {', '.join(_NAMES)}), found none; "
+                f"{path}: expected class centres (one matrix named {', '.join(NAMES)}), found none; "
                 f"save them alone, (classes, {dim}): torch.save(head.weight.data, '{path.stem}-centres.pt')"
             )
-        parts.append(as_rows(found[0], dim, str(path), transposed=found[1]))
-    return join_shards(parts, [path.name for path in paths])
+        parts.append(as_rows(found.weights, dim, str(path), transposed=found.transposed))
+        name = found.name
+    return join_shards(parts, [path.name for path in paths]), name
+
+
+def _beside_network(loaded: Any, path: Path, dim: int) -> ClassWeights | None:
+    """Return the class weights that a file holds beside its network; None if there are none."""
+    try:
+        weights = find_weights(loaded, path)
+        if (head := head_weights(weights.head, dim)) is not None:
+            return head
+        network, classes = recognise(weights.tensors, path, marks=weights.marks)
+    except InputError:
+        return None
+    return None if classes is None else ClassWeights(classes, network.class_weights_transposed)
 
 
 def _read(path: Path) -> Any:
     if path.suffix.lower() == ".npy":
         try:
             with open_regular(path, "a .npy file of centres", MAX_WEIGHTS) as file:
-                return torch.from_numpy(np.lib.format.read_array(file, allow_pickle=False))
+                array = np.lib.format.read_array(file, allow_pickle=False)
+            # torch has no other byte order than the machine's.
+            return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
         except InputError:
             raise
         except Exception as error:
@@ -255,18 +213,55 @@ def read_centres(
     """
     path = Path(source)
     if path.is_file():
-        centres = _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim)
+        if path.suffix.lower() == ".safetensors" and (own := _of_own_network(path, dim)) is not None:
+            return own
+        centres, name = _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim)
+        if classes is None and subcentres is None and centres.ndim == 2:
+            _ask_for_subcentres(path, centres, name)
         return *with_subcentres(centres, _classes(path, centres, classes, subcentres)), None
     if not path.is_dir():
         raise InputError(f"{path}: expected class centres or photographs, found no such file; check the path")
     shards = sorted(file for file in path.iterdir() if file.is_file() and _RANK.fullmatch(file.name))
     if shards:
-        centres = _read_shards(shards_beside(shards[0]), dim)
+        centres, _ = _read_shards(shards_beside(shards[0]), dim)
         return *with_subcentres(centres, _classes(path, centres, classes, subcentres)), None
     if subcentres is not None:
         raise InputError(f"subcentres: expected a file of class centres with it, got photographs in {path}")
     centres, names = centres_of_photographs(path, recogniser)
     return centres, None, names
+
+
+def _of_own_network(path: Path, dim: int) -> tuple[Tensor, SubCentres | None, tuple[str, ...] | None] | None:
+    """Return the centres of this project's network with their names; None for another file."""
+    if checkpoint.read_safetensors(path, "a file of centres")[1].get("format") != checkpoint.FORMAT:
+        return None
+    recogniser = checkpoint.load_recogniser(path)
+    if recogniser.centres is None:
+        raise InputError(f"{path}: expected class centres, got a network without any; leave --centres out")
+    centres = as_rows(recogniser.centres, dim, str(path), transposed=False)
+    return centres, recogniser.subcentres, recogniser.class_names
+
+
+def _ask_for_subcentres(path: Path, centres: Tensor, name: str) -> None:
+    """Refuse rows that seem to be sub-centres, and warn of those that a head of sub-centres may have written.
+
+    Raises:
+        InputError: If neighbouring rows show groups of one size.
+    """
+    if (count := likely_subcentres(centres)) is not None:
+        raise InputError(
+            f"{path}: expected one centre of each class, got {len(centres):,} rows that look like {count} "
+            f"sub-centres of each of {len(centres) // count:,} classes; give --subcentres {count}, or "
+            "--subcentres 1 if each row is a class"
+        )
+    if name == _PML_NAME:
+        warnings.warn(
+            f"{path}: {len(centres):,} classes with one centre each are assumed; if SubCenterArcFaceLoss "
+            "wrote the file, give the number of sub-centres of each class as --subcentres K (3 is its "
+            "default), otherwise --subcentres 1",
+            InputWarning,
+            stacklevel=4,
+        )
 
 
 def _classes(path: Path, centres: Tensor, classes: int | None, subcentres: int | None) -> int | None:

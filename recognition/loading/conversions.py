@@ -68,14 +68,18 @@ def exported_refusal(path: Path) -> str:
 def pickle_refusal(path: Path) -> str:
     """Return the error message for a torch file that names classes, as a whole pickled module does.
 
-    Its command takes the tensors of a module, and of a dict of tensors, modules and anything else.
+    Its command takes the tensors, and the arrays of NumPy, of a module, and of a dict or list of tensors,
+    modules and anything else.
     """
     code = (
-        f"import torch; found = torch.load('{name_of(path)}', map_location='cpu', weights_only=False); "
-        "tensors = lambda one: one if torch.is_tensor(one) else tensors(one.state_dict()) if hasattr(one, "
-        "'state_dict') else {key: tensors(part) for key, part in one.items() if torch.is_tensor(part) or "
-        f"hasattr(part, 'state_dict') or hasattr(part, 'items')}}; torch.save(tensors(found), "
-        f"'{name_of(path, '-weights.pth')}')"
+        "import numpy, torch; "
+        f"found = torch.load('{name_of(path)}', map_location='cpu', weights_only=False); "
+        "state = lambda one: one.state_dict() if hasattr(one, 'state_dict') else one; "
+        "is_array = lambda one: isinstance(one, (torch.Tensor, numpy.ndarray)); "
+        "parts = lambda one: one.items() if hasattr(one, 'items') else enumerate(one); "
+        "tensors = lambda one: torch.as_tensor(one) if is_array(one) else {str(key): tensors(state(part)) "
+        "for key, part in parts(one) if is_array(part) or hasattr(state(part), 'items')}; "
+        f"torch.save(tensors(state(found)), '{name_of(path, '-weights.pth')}')"
     )
     return (
         f"{path}: expected plain tensors, got a file whose loading could run code (or no torch file); where "
@@ -83,28 +87,51 @@ def pickle_refusal(path: Path) -> str:
     )
 
 
+def tensors_alone(path: Path, keys: Sequence[str]) -> str:
+    """Return what to do with a dict of tensors and other values, at the place that keys lead to."""
+    code = (
+        f"import torch; state = torch.load('{name_of(path)}', map_location='cpu', weights_only=True)"
+        f"{_places(keys)}; torch.save({{key: one for key, one in state.items() if torch.is_tensor(one)}}, "
+        f"'{name_of(path, '-network.pth')}')"
+    )
+    return f"save its tensors alone: {python(code)}"
+
+
+def state_of_code(path: Path) -> str:
+    """Return what to do with a file without a state dict: to save one where the network is."""
+    saved = name_of(path, "-network.pth")
+    return f"save the network's weights alone where its code is: torch.save(network.state_dict(), '{saved}')"
+
+
 def dense_refusal(path: Path) -> str:
     """Return the error message for a state dict of quantised or sparse tensors."""
     code = (
-        f"import torch; state = torch.load('{name_of(path)}', map_location='cpu', weights_only=True); "
-        "state = state.get('state_dict', state); "
-        "torch.save({key: one.dequantize() if one.is_quantized else one.to_dense() "
-        f"for key, one in state.items()}}, '{name_of(path, '-dense.pth')}')"
+        "import torch; dense = lambda one: {key: dense(part) for key, part in one.items()} if hasattr(one, "
+        "'items') else one if not torch.is_tensor(one) else one.dequantize() if one.is_quantized else "
+        f"one.to_dense(); torch.save(dense(torch.load('{name_of(path)}', map_location='cpu', "
+        f"weights_only=True)), '{name_of(path, '-dense.pth')}')"
     )
     return f"{path}: expected dense tensors, got sparse or quantised ones; convert them: {python(code)}"
 
 
-def one_state(path: Path, keys: Sequence[str]) -> str:
+def one_state(path: Path, keys: Sequence[str | int]) -> str:
     """Return the command that saves one state dict out of several.
 
     Args:
         path: The file.
-        keys: The keys that lead to it, from the outside; KEY stands for one that a shell would not take.
+        keys: The keys that lead to it, from the outside, or its number in a list; KEY stands for a key that a
+            shell would not take.
     """
-    places = "".join(f"['{key if _is_plain(key) else 'KEY'}']" for key in keys)
     return python(
         f"import torch; torch.save(torch.load('{name_of(path)}', map_location='cpu', weights_only=True)"
-        f"{places}, '{name_of(path, '-network.pth')}')"
+        f"{_places(keys)}, '{name_of(path, '-network.pth')}')"
+    )
+
+
+def _places(keys: Sequence[str | int]) -> str:
+    """Return Python's subscripts for keys and numbers."""
+    return "".join(
+        f"[{key}]" if isinstance(key, int) else f"['{key if _is_plain(key) else 'KEY'}']" for key in keys
     )
 
 

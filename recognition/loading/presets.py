@@ -57,6 +57,11 @@ def parse_preset(text: str, assumed: Preprocessing) -> Preprocessing:
     return preprocessing
 
 
+def decides(text: str) -> bool:
+    """Return whether a preset says how images are prepared, and not only their size."""
+    return any(part.strip().partition("=")[0] != "input_size" for part in text.split(","))
+
+
 def _setting(name: str, value: str) -> Any:
     if name == "channels":
         if value.upper() not in ("RGB", "BGR"):

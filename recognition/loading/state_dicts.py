@@ -11,19 +11,20 @@ from torch import Tensor, nn
 from recognition import checkpoint
 from recognition.errors import InputError, one_line
 from recognition.files import is_file
-from recognition.loading.conversions import dense_refusal, export, name_of, one_state
+from recognition.loading.conversions import (
+    dense_refusal,
+    export,
+    one_state,
+    state_of_code,
+    tensors_alone,
+)
+from recognition.loading.nested_states import HEADS, listed, open_containers
 from recognition.loading.torch_files import read_torch_file
 
 State = dict[str, Tensor]
 
 #: Most tensors of a network; IResNet-200 has 1,400.
 MAX_TENSORS = 10_000
-#: Keys under which other projects store a backbone's state dict, those that are taken before others first.
-_WRAPPERS = ("state_dict_backbone", "state_dict", "model", "backbone", "model_state_dict", "net")
-#: Most dicts in each other around a state dict.
-_MAX_WRAPPERS = 3
-#: Most keys that an error message lists.
-_MAX_LISTED = 8
 #: Prefixes that parallel wrappers and training frameworks put before every name.
 _PREFIXES = (
     "module.",
@@ -38,13 +39,6 @@ _PREFIXES = (
     "features_extractor.",
     "embedder.",
 )
-#: First parts of the names of training heads, which stand beside a backbone's prefix.
-_HEADS = frozenset(
-    {
-        *("head", "heads", "fc", "parallel_fc", "classifier", "logits", "kernel", "weight", "arcface"),
-        *("loss", "loss_fn", "criterion", "margin", "metric", "metric_fc", "product"),
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -57,12 +51,14 @@ class Weights:
         marks: The keys of the dicts around the tensors, and the prefixes, the outermost first: they show
             which project wrote a file.
         stored: All tensors by the names in the file.
+        beside: The other keys of the dicts around the tensors.
     """
 
     tensors: State
     head: State
     marks: tuple[str, ...]
     stored: State
+    beside: frozenset[str] = frozenset()
 
 
 def read_weights(path: Path) -> Weights:
@@ -86,15 +82,6 @@ def read_safetensors(path: Path) -> State:
     return checkpoint.read_safetensors(path, "a file of weights")[0]
 
 
-def is_state(value: Any) -> bool:
-    """Return whether a value is a dict of named tensors."""
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(isinstance(key, str) and isinstance(one, Tensor) for key, one in value.items())
-    )
-
-
 def find_weights(loaded: Any, path: Path) -> Weights:
     """Return the tensors inside what a file holds, with floating-point tensors in float32.
 
@@ -103,69 +90,52 @@ def find_weights(loaded: Any, path: Path) -> Weights:
         path: The file's name in error messages.
 
     Raises:
-        InputError: If there is no state dict of dense tensors in it, or several and none is the usual one.
+        InputError: If there is no state dict of dense tensors in it, or there are several.
     """
-    wrappers: list[str] = []
-    while isinstance(loaded, dict) and not is_state(loaded) and len(wrappers) < _MAX_WRAPPERS:
-        key = next((key for key in _WRAPPERS if isinstance(loaded.get(key), dict)), None)
-        if key is None:
-            key = _only_state(loaded, path, wrappers)
-        if key is None:
-            break
-        wrappers.append(key)
-        loaded = loaded[key]
-    state = _checked(loaded, path)
+    contents = open_containers(loaded, path)
+    state = _checked(contents.network, path, contents.keys)
     tensors, head, prefixes = without_prefixes(state)
-    return Weights(tensors, head, (*wrappers, *prefixes), state)
+    dense = {key: one for key, one in contents.head.items() if _is_dense(one)}
+    return Weights(tensors, head | dense, (*contents.keys, *prefixes), state, contents.beside)
 
 
-def _only_state(loaded: dict[Any, Any], path: Path, wrappers: Sequence[str]) -> str | None:
-    """Return the key of the one dict of tensors among a dict's values; None if there is none.
-
-    Args:
-        loaded: The dict.
-        path: The file.
-        wrappers: The keys that led to the dict.
-    """
-    keys = [key for key, value in loaded.items() if isinstance(key, str) and is_state(value)]
-    if len(keys) > 1:
-        raise InputError(
-            f"{path}: expected one state dict, got {_listed(keys)}; save the network's alone: "
-            f"{one_state(path, [*wrappers, keys[0]])}"
-        )
-    return keys[0] if keys else None
-
-
-def _listed(keys: Sequence[Any]) -> str:
-    shown = ", ".join(repr(key)[:50] for key in keys[:_MAX_LISTED])
-    return f"{len(keys)} ({shown}{', ...' if len(keys) > _MAX_LISTED else ''})"
-
-
-def _checked(loaded: Any, path: Path) -> State:
+def _checked(loaded: Any, path: Path, keys: Sequence[str]) -> State:
     if not isinstance(loaded, dict) or not loaded:
         raise InputError(
-            f"{path}: expected a state dict, got {type(loaded).__name__}; save the network's weights alone: "
-            f"torch.save(network.state_dict(), '{name_of(path, '.pth')}')"
+            f"{path}: expected a state dict, got {type(loaded).__name__}; {_of_a_list(loaded, path)}"
         )
     others = [
         key for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, Tensor)
     ]
     if others:
-        saved = name_of(path, ".pth")
+        tensors = len(others) < len(loaded)
         raise InputError(
             f"{path}: expected a state dict of named tensors, got other values in it under "
-            f"{_listed(others)}; save the weights alone: torch.save(network.state_dict(), '{saved}')"
+            f"{listed(others)}; {tensors_alone(path, keys) if tensors else state_of_code(path)}"
         )
     if len(loaded) > MAX_TENSORS:
         raise InputError(
             f"{path}: expected at most {MAX_TENSORS:,} tensors, got {len(loaded):,}; export the network to "
             f"ONNX where its code is: {export(path)}"
         )
-    if any(value.layout != torch.strided or value.is_quantized for value in loaded.values()):
+    if not all(map(_is_dense, loaded.values())):
         raise InputError(dense_refusal(path))
     if any(value.is_meta or value.is_nested for value in loaded.values()):
         raise InputError(f"{path}: expected tensors with values, got others; get an intact copy")
     return {key: value.float() if value.is_floating_point() else value for key, value in loaded.items()}
+
+
+def _is_dense(value: Tensor) -> bool:
+    return value.layout == torch.strided and not value.is_quantized
+
+
+def _of_a_list(loaded: Any, path: Path) -> str:
+    """Return what to do with a file that holds no dict: to save the dict of tensors in its list, if any."""
+    if isinstance(loaded, list | tuple):
+        places = [number for number, one in enumerate(loaded) if isinstance(one, dict) and one]
+        if places:
+            return f"save its dict alone: {one_state(path, [places[0]])}"
+    return state_of_code(path)
 
 
 def without_prefixes(state: State) -> tuple[State, State, tuple[str, ...]]:
@@ -178,7 +148,7 @@ def without_prefixes(state: State) -> tuple[State, State, tuple[str, ...]]:
     while state:
         prefix = _shared(state)
         if prefix is None:
-            backbone = {key: value for key, value in state.items() if key.split(".")[0] not in _HEADS}
+            backbone = {key: value for key, value in state.items() if key.split(".")[0] not in HEADS}
             prefix = _shared(backbone)
             if prefix is None:
                 break

@@ -38,6 +38,6 @@ class AuxiliaryLoss(nn.Module, ABC):
 
         Args:
             embeddings: Shape (batch, embedding_size), of any positive norm.
-            labels: Shape (batch,), class indices in [0, classes).
+            labels: Shape (batch,), class indices in [0, classes), of any integer type.
             centres: The head's class centres at unit norm, shape (classes, embedding_size).
         """

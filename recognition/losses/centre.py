@@ -37,6 +37,7 @@ class CentreLoss(AuxiliaryLoss):
 
     def forward(self, embeddings: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
         # Indexing copies: the buffer changes before the backward pass reads these rows.
+        labels = labels.long()
         own = self.own_centres[labels]
         loss = (embeddings - own).square().sum(1).mean() / 2
         if self.training:

@@ -41,10 +41,9 @@ class ContrastiveLoss(AuxiliaryLoss):
         mated = labels[first] == labels[second]
         # Mated pairs use the square itself: the square root has no gradient at distance zero.
         squares = (unit[first] - unit[second]).square().sum(1)
-        loss = embeddings.sum() * 0
-        if mated.any():
-            loss = loss + squares[mated].mean() / 2
-        if not mated.all():
-            distances = squares[~mated].clamp_min(1e-12).sqrt()
-            loss = loss + (self.margin - distances).clamp_min(0).square().mean() / 2
-        return loss
+        distances = squares.clamp_min(1e-12).sqrt()
+        shortfalls = (self.margin - distances).clamp_min(0).square()
+        # Masks have one shape whatever the labels, so that the loss compiles as one graph.
+        drawn = (squares * mated).sum() / mated.sum().clamp_min(1)
+        kept_apart = (shortfalls * ~mated).sum() / (~mated).sum().clamp_min(1)
+        return (drawn + kept_apart) / 2

@@ -2,7 +2,7 @@
 
 import math
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from recognition.heads.margins import angles_of
@@ -16,6 +16,7 @@ class InterLoss(AuxiliaryLoss):
     """
 
     def forward(self, embeddings: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
-        angles = angles_of(centres[labels] @ centres.T)
-        others = F.one_hot(labels, len(centres)) == 0
-        return -angles[others].mean() / math.pi if len(centres) > 1 else angles.sum() * 0
+        angles = angles_of(centres[labels.long()] @ centres.T)
+        others = labels[:, None] != torch.arange(len(centres), device=labels.device)
+        # A sum with a mask has one shape whatever the labels, so that the loss compiles as one graph.
+        return -(angles * others).sum() / (max(len(labels) * (len(centres) - 1), 1) * math.pi)

@@ -16,5 +16,5 @@ class IntraLoss(AuxiliaryLoss):
     """
 
     def forward(self, embeddings: Tensor, labels: Tensor, centres: Tensor) -> Tensor:
-        cosines = (F.normalize(embeddings) * centres[labels]).sum(1)
+        cosines = (F.normalize(embeddings) * centres[labels.long()]).sum(1)
         return angles_of(cosines).mean() / math.pi

@@ -15,7 +15,8 @@ class TripletLoss(AuxiliaryLoss):
     """The mean of positive angle - negative angle + margin over the semi-hard triplets of the batch.
 
     In a semi-hard triplet the negative is farther from the anchor than the positive, by less than the
-    margin. The loss is 0 where a batch has no such triplet.
+    margin. The loss is 0 where a batch has no such triplet. The number of triplets depends on the batch, so
+    that `torch.compile` splits this loss: it refuses `fullgraph=True`.
 
     Args:
         embedding_size: Dimensions of an embedding.

@@ -53,12 +53,13 @@ class TupletLoss(AuxiliaryLoss):
         cosines = unit @ unit.T
         same = labels[:, None] == labels
         itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-        anchors, positives = (same & ~itself).nonzero(as_tuple=True)
-        if not len(anchors) or same.all():
-            return embeddings.sum() * 0
-        drawn = (angles_of(cosines[anchors, positives]) - self.margin).cos()
-        # Shape (pairs, batch): how much more similar each negative is than the positive.
-        excess = self.scale * (cosines[anchors] - drawn[:, None])
-        excess = excess.masked_fill(same[anchors], -math.inf)
-        # The 1 inside the logarithm is a further exponent of 0.
-        return F.pad(excess, (0, 1)).logsumexp(1).mean()
+        drawn = (angles_of(cosines) - self.margin).cos()
+        # The sum over an anchor's negatives is one for all its positives. Where it has none, the logarithm is
+        # far below all others, and finite for the gradient.
+        lowest = torch.finfo(cosines.dtype).min / 4
+        negatives = (self.scale * cosines).masked_fill(same, lowest).logsumexp(1, keepdim=True)
+        # The 1 inside the logarithm makes it a softplus. Masks have one shape whatever the labels, so that
+        # the loss compiles as one graph.
+        pairs = same & ~itself
+        losses = F.softplus(negatives - self.scale * drawn) * pairs
+        return losses.sum() / pairs.sum().clamp_min(1)

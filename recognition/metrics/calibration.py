@@ -9,7 +9,7 @@ from recognition.bundled import NETWORKS, calibration_path
 from recognition.errors import InputError
 from recognition.files import read_json
 from recognition.metrics.verification import OperatingPoint
-from recognition.recogniser import Recogniser
+from recognition.recogniser import Flip, Preprocessing, Recogniser
 
 #: Where a calibration comes from, in messages.
 _HOW = (
@@ -140,7 +140,10 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
     try:
         points = tuple(_point(point) for point in content["points"])
         model, flip = content["model"], content.get("flip", "average")
-    except (AttributeError, ValueError, KeyError, TypeError) as error:
+        # Files of earlier versions do not say it.
+        prepared = content.get("preprocessing")
+        preprocessing = recogniser.preprocessing if prepared is None else Preprocessing(**prepared)
+    except (AttributeError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise InputError(
             f"{path}: expected a file of 'evaluate verification --curve', got something else "
             f"({type(error).__name__})"
@@ -150,12 +153,26 @@ def read_calibration(recogniser: Recogniser, path: str | os.PathLike[str] | None
             f"{path}: expected the calibration of {recogniser.name}, got another network's; make it anew "
             "with 'python -m recognition evaluate verification ALIGNED --curve FILE.json'"
         )
+    if preprocessing != recogniser.preprocessing:
+        raise InputError(
+            f"{path}: expected a calibration with the same --preset, got one of {preprocessing} for "
+            f"{recogniser.preprocessing}; give the --preset that it was made with, or make it anew"
+        )
     if flip != "average":
         raise InputError(
             f"{path}: expected a calibration with --flip average, as faces are compared, got --flip {flip}; "
             "make it anew without --flip"
         )
     return Calibration(points)
+
+
+def measured_with(recogniser: Recogniser, flip: Flip) -> dict[str, Any]:
+    """Return what a file of thresholds says of the network and of the embeddings, as JSON."""
+    return {
+        "model": recogniser.source.fingerprint,
+        "flip": flip,
+        "preprocessing": vars(recogniser.preprocessing),
+    }
 
 
 def _point(stored: dict[str, Any]) -> OperatingPoint:

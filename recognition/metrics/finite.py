@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recognition.errors import InputError
+from recognition.errors import NotFiniteError
 
 
 def check_finite(what: str, *arrays: NDArray[np.floating]) -> None:
@@ -14,7 +14,7 @@ def check_finite(what: str, *arrays: NDArray[np.floating]) -> None:
         arrays: The values, of any shape.
 
     Raises:
-        InputError: If a value is infinite or not a number.
+        NotFiniteError: If a value is infinite or not a number.
     """
     # A sum is finite where all values are, unless it overflows; only then are the values looked at.
     with np.errstate(invalid="ignore", over="ignore"):
@@ -23,7 +23,7 @@ def check_finite(what: str, *arrays: NDArray[np.floating]) -> None:
     wrong = sum(int((~np.isfinite(values)).sum()) for values in arrays)
     if wrong:
         total = sum(values.size for values in arrays)
-        raise InputError(
+        raise NotFiniteError(
             f"{what}: expected finite numbers, got {wrong:,} of {total:,} that are infinite or not a number; "
             "check the network and its precision"
         )

@@ -108,6 +108,8 @@ class NonmatedHistogram:
         """
         if not all(0 <= index < self.pairs for index in above):
             raise ValueError(f"expected indices from 0 to {self.pairs - 1}, got {above}")
+        if not above:
+            return []
         # How many are in the bins from each one upwards.
         upwards = np.cumsum(self.counts[::-1])
         places = np.searchsorted(upwards, above, side="right")

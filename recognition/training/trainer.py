@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recognition.config import to_json
-from recognition.errors import InputError
+from recognition.errors import InputError, InputWarning, NotFiniteError
 from recognition.images import resized
 from recognition.metrics.verification import Verification, verify
 from recognition.options import OnUnreadable, TrainingPrecision
@@ -252,6 +253,12 @@ class Trainer:
     def evaluate(self) -> Verification | None:
         """Verify the held-out identities; return None if there are too few of them that can be read.
 
+        The result is also None, with a warning, if their embeddings are not finite: weights that train may
+        overflow in evaluation mode, or in the precision of the evaluation.
+
+        Warns:
+            InputWarning: If embeddings are not finite.
+
         Raises:
             InputError: If an image cannot be read and the training is to stop.
         """
@@ -262,6 +269,9 @@ class Trainer:
         try:
             with self.state.averaged():
                 embeddings, readable = self.embed(list(keys))
+        except NotFiniteError as error:
+            warnings.warn(f"no verification in this epoch: {error}", InputWarning, stacklevel=2)
+            return None
         except InputError as error:
             if self.data.skipped.on_unreadable == "stop":
                 raise
@@ -272,6 +282,7 @@ class Trainer:
         try:
             return verify(embeddings, np.array(labels)[readable])
         except InputError:
+            # Too few people; embeddings are finite.
             return None
 
     def embed(self, keys: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

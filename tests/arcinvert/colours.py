@@ -39,10 +39,10 @@ class Folded(nn.Module):
 """
 
 
-def make_people(root: Path) -> Path:
+def make_people(root: Path, people: int = 8) -> Path:
     """Write people of different reds and greens, each with images of every blue."""
     chance = np.random.default_rng(0)
-    for person in range(8):
+    for person in range(people):
         (root / f"p{person}").mkdir()
         red, green = 255 * (0.5 + 0.45 * np.array([np.cos(person), np.sin(person)]))
         for number in range(2):

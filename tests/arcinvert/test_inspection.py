@@ -13,6 +13,7 @@ from arcinvert.self_check import SelfCheck, self_check
 from recognition.errors import InputError
 from recognition.images import read_image, to_tensor
 from recognition.loading import ModelChoice, load
+from recognition.recogniser import Recogniser
 from tests.arcinvert.colours import CODE, make_people
 
 
@@ -21,15 +22,21 @@ def coloured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_people(tmp_path_factory.mktemp("coloured"))
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many people as the check draws, so that what is better is so by more than chance."""
+    return make_people(tmp_path_factory.mktemp("many"), 20)
+
+
 @pytest.fixture(autouse=True)
 def _work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_colours.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_wrong_channel_order_shows_and_the_right_one_is_suggested(coloured: Path) -> None:
-    right = inspect("own_colours:make", images=coloured).check
-    wrong = inspect(ModelChoice("own_colours:make", preset="channels=BGR"), images=coloured)
+def test_a_wrong_channel_order_shows_and_the_right_one_is_suggested(many: Path) -> None:
+    right = inspect("own_colours:make", images=many).check
+    wrong = inspect(ModelChoice("own_colours:make", preset="channels=BGR"), images=many)
     assert right is not None
     assert wrong.check is not None
     assert wrong.check.separation < right.separation
@@ -38,7 +45,7 @@ def test_a_wrong_channel_order_shows_and_the_right_one_is_suggested(coloured: Pa
     assert "BGR" not in wrong.check.suggestion
     assert "not understood: --preset" in describe(wrong)[-1]
     # What is suggested is what the check found to be the best.
-    followed = inspect(ModelChoice("own_colours:make", preset=wrong.check.suggestion), images=coloured).check
+    followed = inspect(ModelChoice("own_colours:make", preset=wrong.check.suggestion), images=many).check
     assert followed is not None
     assert followed.separation == pytest.approx(wrong.check.suggested_separation)
     assert followed.understood
@@ -112,12 +119,12 @@ def test_what_is_concluded() -> None:
 
 
 @pytest.mark.parametrize(("assumed", "right"), [("BGR", False), ("RGB", True)])
-def test_the_check_decides_between_a_files_readings(assumed: str, right: bool, coloured: Path) -> None:
+def test_the_check_decides_between_a_files_readings(assumed: str, right: bool, many: Path) -> None:
     recogniser = load(ModelChoice("own_colours:make", preset=f"channels={assumed}"))
     other = "RGB" if assumed == "BGR" else "BGR"
     texts = (f"insightface,channels={assumed}", f"insightface,channels={other}")
     recogniser.source = replace(recogniser.source, readings=texts)
-    check = self_check(recogniser, coloured)
+    check = self_check(recogniser, many)
     assert tuple(check.readings) == texts
     assert check.readings[texts[0]] == pytest.approx(check.separation)
     assert (check.readings[texts[0]] > check.readings[texts[1]]) is right
@@ -148,6 +155,35 @@ def test_without_images_synthetic_people_compare_the_readings(monkeypatch: pytes
     lines = describe(inspection)
     assert lines[-3].startswith("self-check: on synthetic faces, mean similarity ")
     assert lines[-2].startswith("readings:   insightface ")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_network_without_training_gets_no_advice(seed: int, many: Path) -> None:
+    """Its readings differ by up to an eighth, and presets by more, on so few people."""
+    torch.manual_seed(seed)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 7, 4), torch.nn.PReLU(), torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten()
+    )
+    recogniser = Recogniser(network, name="random").freeze()
+    recogniser.source = replace(recogniser.source, readings=("insightface", "adaface"))
+    for images in (None, many):
+        assert self_check(recogniser, images).suggestion is None
+
+
+def test_a_difference_within_chance_is_no_advice(
+    coloured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On eight people the right channel order separates better by less than its standard error."""
+    recogniser = load(ModelChoice("own_colours:make", preset="channels=BGR"))
+    check = self_check(recogniser, coloured)
+    assert check.suggested_separation > 1.1 * check.separation
+    assert check.suggestion is None
+    # Where there are further people, they decide.
+    (tmp_path / "more").mkdir()
+    monkeypatch.setattr("arcinvert.self_check._PEOPLE", 8)
+    check = self_check(recogniser, make_people(tmp_path / "more", 48))
+    assert check.pairs == (8, 56)
+    assert check.suggestion is not None
 
 
 def test_what_synthetic_people_show() -> None:

@@ -33,7 +33,7 @@ from recognition.loading.centres import read_centres
 from recognition.metrics.calibration import read_calibration
 from recognition.plots.angles import draw_angles, read_angles
 from recognition.plots.curves import draw_cmcs, draw_rocs, read_curve
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser, Source
 from recognition.training.log import TrainingLog
 from recognition.training.options import TrainingOptions
 from recognition.training.skipped import skipped_before
@@ -224,12 +224,13 @@ def _calibration_bytes(_: Path) -> list[bytes]:
     content = json.loads(Path(calibration_path(UNDISTILLED)).read_text())
     for name in ("far", "frr", "threshold"):
         content[name] = content[name][:5]
-    return [json.dumps(content).encode()]
+    measured = content | {"preprocessing": vars(Preprocessing())}
+    return [json.dumps(content).encode(), json.dumps(measured).encode()]
 
 
 def _read_calibration(path: Path) -> None:
     digest = json.loads(Path(calibration_path(UNDISTILLED)).read_text())["model"]
-    network: Any = SimpleNamespace(name="other", source=Source(sha256=digest))
+    network: Any = SimpleNamespace(name="other", source=Source(sha256=digest), preprocessing=Preprocessing())
     draw_rocs([read_curve(path, "far")])
     read_calibration(network, path)
 

@@ -23,7 +23,7 @@ from recognition.errors import InputError
 from recognition.files import MAX_NAME, printable, read_json, safe_name
 from recognition.images import MAX_IMAGE_BYTES, read_image, write_png
 from recognition.loading import load
-from recognition.loading.centres import softmax_weights
+from recognition.loading.class_weights import softmax_weights
 from recognition.plots.curves import read_curve
 from recognition.terminal import LEFT_OUT, report_left_out, run_command
 from tests.fuzz.cases import Outcome, run_case

@@ -3,7 +3,7 @@
 A family is one module here with a `Family`, and one entry of `FAMILIES`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,7 +45,12 @@ FAMILIES: Registry[Family] = Registry(
 
 
 def recognise(
-    state: State, path: Path, families: Mapping[str, Family] = FAMILIES, *, marks: Sequence[str] = ()
+    state: State,
+    path: Path,
+    families: Mapping[str, Family] = FAMILIES,
+    *,
+    marks: Sequence[str] = (),
+    beside: Collection[str] = (),
 ) -> tuple[Network, Tensor | None]:
     """Return the network of a state dict with its weights, and the class weights that came with it.
 
@@ -54,6 +59,7 @@ def recognise(
         path: The file's name in error messages.
         families: The families to try, in their order.
         marks: Keys of the dicts and prefixes around the tensors, as in `Weights`.
+        beside: The names of what is beside the tensors: other keys of the dicts, and a head's tensors.
 
     Raises:
         InputError: If no family has these keys, or the shapes do not fit the family.
@@ -62,10 +68,13 @@ def recognise(
     if family is None:
         raise InputError(_unknown(state, path, families))
     try:
-        return _with_weights(family, dict(state), path)
+        network, class_weights = _with_weights(family, dict(state), path)
     except InputError as error:
         # Whatever differs from the family's networks, the project's own code builds it.
         raise InputError(f"{error}; {own_code(path)}") from None
+    if family.guess is not None and not family.is_proved(marks, beside):
+        network = replace(network, reason=family.guess.reason, readings=family.guess.readings)
+    return network, class_weights
 
 
 def _with_weights(family: Family, state: State, path: Path) -> tuple[Network, Tensor | None]:

@@ -1,7 +1,9 @@
 """IResNets of AdaFace (.ckpt), which have a BatchNorm layer between each first convolution and its PReLU.
 
 Claim: BGR, (value - 127.5) / 127.5, 112x112 pixels. Known from TFace's networks of the same layout by the
-`model.` before each name, which AdaFace's training writes (train_val.py, `Trainer.model`).
+`model.` before each name, which AdaFace's training writes (train_val.py, `Trainer.model`), and by the running
+mean of norms in its head (head.py, `batch_mean`). Ambiguous without that head: any module with an attribute
+`model` writes the same names.
 Source: mk-minchul/AdaFace, inference.py: `to_input` reverses the channels of an RGB image and computes
 (value / 255 - 0.5) / 0.5; dataset/image_folder_dataset.py: training swaps RGB to BGR.
 """
@@ -9,7 +11,7 @@ Source: mk-minchul/AdaFace, inference.py: `to_input` reverses the channels of an
 from dataclasses import replace
 from pathlib import Path
 
-from recognition.loading.families.base import Family, Network, body_network
+from recognition.loading.families.base import Family, Guess, Network, body_network
 from recognition.loading.presets import PRESETS
 from recognition.loading.state_dicts import State
 
@@ -21,7 +23,7 @@ def build(state: State, path: Path) -> Network:
         network,
         {"network": "iresnet-body", **options},
         replace(PRESETS["adaface"], input_size=size),
-        "AdaFace trains on BGR, known by 'model.' before each name and BatchNorm after first convolutions",
+        "AdaFace trains on BGR, known by the running mean of norms in its head",
     )
 
 
@@ -29,4 +31,10 @@ FAMILY = Family(
     ("input_layer.0.weight", "body.0.res_layer.0.weight", "body.0.res_layer.2.running_mean"),
     build,
     marks=("model.",),
+    proofs=("head.batch_mean",),
+    guess=Guess(
+        "ambiguous: AdaFace saves 'model.' before these names and trains on BGR; TFace's networks in another "
+        "project's module are the same and take RGB (--preset insightface); inspect --images decides",
+        ("adaface", "insightface"),
+    ),
 )

@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,19 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """What is assumed of a network whose names fit several projects.
+
+    Args:
+        reason: The projects in words; begins with "ambiguous".
+        readings: Values of `--preset` between which the file does not decide, the assumed one first.
+    """
+
+    reason: str
+    readings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Family:
     """The networks of one project.
 
@@ -60,12 +73,18 @@ class Family:
         marks: Keys of dicts around the tensors, and prefixes before their names, one of which the project
             writes; none if it writes state dicts as they are.
         missing: Keys that no state dict of the family has.
+        proofs: Names beside the tensors, or prefixes that follow each other, one of which shows that the
+            project wrote a file; anyone's module may have the attributes that `marks` are. Empty if the keys
+            show it.
+        guess: What holds without a proof; None if there are no proofs.
     """
 
     keys: tuple[str, ...]
     build: Callable[[State, Path], Network]
     marks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    proofs: tuple[str, ...] = ()
+    guess: Guess | None = None
 
     def matches(self, state: State, marks: Sequence[str]) -> bool:
         """Return whether a state dict is of this family.
@@ -79,6 +98,16 @@ class Family:
             and not any(key in state for key in self.missing)
             and (not self.marks or any(mark in self.marks for mark in marks))
         )
+
+    def is_proved(self, marks: Sequence[str], beside: Collection[str]) -> bool:
+        """Return whether a state dict that matches was written by this project.
+
+        Args:
+            marks: Keys of the dicts and prefixes around the tensors, as in `Weights`.
+            beside: The names beside the tensors, likewise.
+        """
+        around = "".join(marks)
+        return not self.proofs or any(proof in beside or proof in around for proof in self.proofs)
 
 
 def rows(state: State, key: str, path: Path, dimensions: int) -> int:

@@ -1,21 +1,29 @@
 """IResNets and MobileFaceNets of FaceX-Zoo (`Epoch_N.pt`).
 
 Claim: BGR, (value - 127.5) / 128, 112x112 pixels. Known from the networks of InsightFace_Pytorch, on which
-they are based, by the `backbone.` before each name.
+they are based, by the `backbone.` before each name, and by `batch_id` beside the state dict. Ambiguous
+without it: any module with an attribute `backbone` writes the same names.
 Source: JDAI-CV/FaceX-Zoo, data_processor/train_dataset.py (`ImageDataset`: `cv2.imread`, which gives BGR,
 then (value - 127.5) * 0.0078125) and test_dataset.py; training_mode/conventional_training/train.py:
-`FaceModel` has `backbone` and `head`, saved under `state_dict`.
+`FaceModel` has `backbone` and `head`, saved under `state_dict` beside `epoch` and `batch_id`.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
-from recognition.loading.families.base import Family, Network, body_network, rows
+from recognition.loading.families.base import Family, Guess, Network, body_network, rows
 from recognition.loading.networks.mobilefacenets import mobilefacenet
 from recognition.loading.presets import PRESETS
 from recognition.loading.state_dicts import State
 
-_REASON = "FaceX-Zoo trains on BGR, (value - 127.5) / 128, known by 'backbone.' before each name"
+_REASON = "FaceX-Zoo trains on BGR, (value - 127.5) / 128, known by 'batch_id' beside the tensors"
+_PROOFS = ("batch_id",)
+_GUESS = Guess(
+    "ambiguous: FaceX-Zoo saves 'backbone.' before these names and trains on BGR, (value - 127.5) / 128; "
+    "networks of InsightFace_Pytorch (--preset adaface) and face.evoLVe (--preset insightface) in another "
+    "project's module are the same; inspect --images decides",
+    ("facex-zoo", "adaface", "insightface"),
+)
 
 
 def build_iresnet(state: State, path: Path) -> Network:
@@ -43,7 +51,13 @@ IRESNET = Family(
     ("input_layer.0.weight", "body.0.res_layer.0.weight", "output_layer.4.weight"),
     build_iresnet,
     marks=("backbone.",),
+    proofs=_PROOFS,
+    guess=_GUESS,
 )
 MOBILEFACENET = Family(
-    ("conv2_dw.conv.weight", "linear.weight", "bn.weight"), build_mobilefacenet, marks=("backbone.",)
+    ("conv2_dw.conv.weight", "linear.weight", "bn.weight"),
+    build_mobilefacenet,
+    marks=("backbone.",),
+    proofs=_PROOFS,
+    guess=_GUESS,
 )

@@ -1,8 +1,8 @@
 """IResNets, with or without squeeze-and-excitation, and MobileFaceNets of InsightFace_Pytorch (.pth).
 
-Claim: BGR, (value - 127.5) / 127.5, 112x112 pixels. Ambiguous: face.evoLVe's IResNets have the same names and
-take RGB (ZhaoJ9014/face.evoLVe, util/extract_feature_v1.py: torchvision's ImageFolder); FaceX-Zoo's are the
-same without their `backbone.` and take BGR, (value - 127.5) / 128.
+Claim: BGR, (value - 127.5) / 127.5, 112x112 pixels. Ambiguous: face.evoLVe's IResNets and MobileFaceNets have
+the same names and take RGB (ZhaoJ9014/face.evoLVe, util/extract_feature_v1.py and train.py: torchvision's
+ImageFolder); FaceX-Zoo's are the same without their `backbone.` and take BGR, (value - 127.5) / 128.
 Source: TreB1eN/InsightFace_Pytorch, data/data_pipe.py: `load_mx_rec` saves images that OpenCV decoded in BGR
 as if they were RGB, and `get_train_dataset` reads these; `load_bin` converts the validation images to BGR;
 both are normalised by `Normalize([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])`.
@@ -16,6 +16,12 @@ from recognition.loading.networks.mobilefacenets import mobilefacenet
 from recognition.loading.presets import PRESETS
 from recognition.loading.state_dicts import State
 
+_REASON = (
+    "ambiguous: InsightFace_Pytorch and FaceX-Zoo train on BGR; face.evoLVe saves the same names and trains "
+    "on RGB (--preset insightface); inspect --images decides"
+)
+_READINGS = ("adaface", "insightface")
+
 
 def build(state: State, path: Path) -> Network:
     """Return the network of a state dict; units, channels and embedding size follow from its shapes."""
@@ -24,9 +30,8 @@ def build(state: State, path: Path) -> Network:
         network,
         {"network": "iresnet-body", **options},
         replace(PRESETS["adaface"], input_size=size),
-        "ambiguous: InsightFace_Pytorch and FaceX-Zoo train on BGR; face.evoLVe saves the same names and "
-        "trains on RGB (--preset insightface); inspect --images decides",
-        readings=("adaface", "insightface"),
+        _REASON,
+        readings=_READINGS,
     )
 
 
@@ -36,8 +41,8 @@ def build_mobilefacenet(state: State, path: Path) -> Network:
         mobilefacenet(state),
         {"network": "mobilefacenet", "embedding_size": rows(state, "linear.weight", path, 2)},
         PRESETS["adaface"],
-        "InsightFace_Pytorch trains on BGR, (value - 127.5) / 127.5, and FaceX-Zoo, whose names are the "
-        "same, on BGR, (value - 127.5) / 128",
+        _REASON,
+        readings=_READINGS,
     )
 
 

@@ -27,6 +27,7 @@ from tests.recognition.loading.layouts import DEPTHS, IR_152, Shapes, prefixed, 
 
 _EVOLVE = "ZhaoJ9014/face.evoLVe"
 _BGR_FIRST, _RGB_FIRST = (ADAFACE, INSIGHTFACE), (INSIGHTFACE, ADAFACE)
+_UNPROVED = ("facex-zoo", ADAFACE, INSIGHTFACE)
 _IR50, _IR50_SE = layouts.ir_body(DEPTHS[50]), layouts.ir_body(DEPTHS[50], excitation="5")
 
 
@@ -45,6 +46,7 @@ def of_bodies() -> list[Layout]:
     ada, curricular = "mk-minchul/AdaFace", "HuangYG123/CurricularFace"
     lightning = {"epoch": 24, "pytorch-lightning_version": "1.8.6", "optimizer_states": [OPTIMISER]}
     kernel = head_of("head.kernel", 85742, transposed=True)
+    kernel |= {f"head.{name}": (1,) for name in ("t", "batch_mean", "batch_std")}
     rows = [
         Layout(
             ada,
@@ -152,7 +154,12 @@ def of_bodies() -> list[Layout]:
         (
             FACEX_ZOO,
             "Resnet152-irse/Epoch_17.pt",
-            with_key("state_dict", prefixed("backbone.", layouts.ir_body(IR_152, excitation="5")), epoch=17),
+            with_key(
+                "state_dict",
+                prefixed("backbone.", layouts.ir_body(IR_152, excitation="5")),
+                epoch=17,
+                batch_id=9,
+            ),
             _body("facex-zoo"),
         ),
         (
@@ -165,6 +172,22 @@ def of_bodies() -> list[Layout]:
             Refused("expected a network for square images", FACTORY),
         ),
     ]
+    inner = layouts.ir_body(DEPTHS[50], inner_norm=True, affine=False)
+    anyone = "any project, with an attribute"
+    more += [
+        (
+            f"{anyone} `backbone`",
+            "IR_50, last.ckpt",
+            with_key("state_dict", prefixed("backbone.", _IR50)),
+            _body("facex-zoo", ambiguous=_UNPROVED),
+        ),
+        (
+            f"{anyone} `model`",
+            "IR_50, last.ckpt",
+            with_key("state_dict", prefixed("model.", inner) | head_of("head.kernel", 100, transposed=True)),
+            _body(ADAFACE, classes=100, ambiguous=_BGR_FIRST),
+        ),
+    ]
     return rows + [Layout(*row) for row in more]
 
 
@@ -174,7 +197,24 @@ def of_small_networks() -> list[Layout]:
     mobile = layouts.mobilefacenet("linear")
     sphere = "clcarwin/sphereface_pytorch"
     rows: list[tuple[str, str, Callable[[], Any], Loaded | Refused]] = [
-        (TREBLEN, "model_mobilefacenet.pth", bare(mobile), Loaded("mobilefacenet", ADAFACE)),
+        (
+            TREBLEN,
+            "model_mobilefacenet.pth",
+            bare(mobile),
+            Loaded("mobilefacenet", ADAFACE, ambiguous=_BGR_FIRST),
+        ),
+        (
+            _EVOLVE,
+            "Backbone_MobileFaceNet_Epoch_36.pth",
+            bare(mobile),
+            Loaded("mobilefacenet", ADAFACE, ambiguous=_BGR_FIRST),
+        ),
+        (
+            "any project, with an attribute `backbone`",
+            "MobileFaceNet, last.ckpt",
+            with_key("state_dict", prefixed("backbone.", mobile)),
+            Loaded("mobilefacenet", "facex-zoo", ambiguous=_UNPROVED),
+        ),
         (
             FACEX_ZOO,
             "MobileFaceNet/Epoch_17.pt",
@@ -182,6 +222,7 @@ def of_small_networks() -> list[Layout]:
                 "state_dict",
                 prefixed("backbone.", mobile) | head_of("head.weight", 72778, transposed=True),
                 epoch=17,
+                batch_id=9,
             ),
             Loaded("mobilefacenet", "facex-zoo", classes=72778),
         ),

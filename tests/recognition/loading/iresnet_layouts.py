@@ -111,6 +111,12 @@ def of_iresnets_elsewhere() -> list[Layout]:
             with_key(state, prefixed("module.features.", r18), **named),
             _iresnet(18, "magface"),
         ),
+        Layout(
+            "any project, with an attribute `features`",
+            "iresnet18, last.ckpt",
+            with_key("state_dict", prefixed("features.", r18)),
+            _iresnet(18, "magface", ambiguous=("magface", INSIGHTFACE)),
+        ),
         Layout("fdbtrs/ElasticFace", "295672backbone.pth", bare(_R100), _iresnet(100)),
         Layout("fdbtrs/CR-FIQA", "181952backbone.pth", bare(quality), _iresnet(100)),
         Layout(
@@ -129,6 +135,18 @@ def of_iresnets_elsewhere() -> list[Layout]:
             "both.pth",
             lambda: {"student": tensors(r18), "teacher": tensors(_R50)},
             Refused("expected one state dict, got 2", "torch.save(torch.load('both.pth'"),
+        ),
+        Layout(
+            "any project",
+            "last.ckpt (state_dict and state_dict_ema)",
+            lambda: {"state_dict": tensors(r18), "state_dict_ema": tensors(r18)},
+            Refused("expected one state dict, got 2", "['state_dict'], 'last-network.pth')"),
+        ),
+        Layout(
+            "any project",
+            "checkpoint.pth of a network and its head",
+            lambda: {"backbone": tensors(r18), "head": tensors(head_of("weight", 100))},
+            _iresnet(18, classes=100),
         ),
         Layout(
             "any project",

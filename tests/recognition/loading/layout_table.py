@@ -25,7 +25,7 @@ def _words(expected: Loaded | Refused) -> str:
     if expected.classes is not None:
         parts.append(f"{expected.classes:,} class centres")
     if expected.ambiguous:
-        parts.append(f"*ambiguous*: or `{expected.ambiguous[1]}`")
+        parts.append("*ambiguous*: or " + " or ".join(f"`{name}`" for name in expected.ambiguous[1:]))
     return "; ".join(parts)
 
 

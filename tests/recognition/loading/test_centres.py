@@ -1,15 +1,19 @@
 """Class centres from shards, files and photographs."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from recognition.errors import InputError
+from recognition.checkpoint import save_recogniser
+from recognition.errors import InputError, InputWarning
 from recognition.loading import ModelChoice, load
 from recognition.loading.centres import as_rows
-from tests.recognition.loading.files import save, state_of, tiny_body
+from recognition.loading.grouped_rows import likely_subcentres
+from tests.recognition.loading.files import save, state_of, tiny_body, tiny_facenet
 
 CENTRES = torch.randn(11, 8, generator=torch.Generator().manual_seed(3))
 
@@ -63,12 +67,14 @@ def test_shards_of_two_trainings_are_refused(state, tmp_path):
         load(path)
 
 
-@pytest.mark.parametrize("form", ["npy", "pt", "kernel", "safetensors", "folder", "rank"])
+@pytest.mark.parametrize("form", ["npy", "big-endian.npy", "pt", "kernel", "safetensors", "folder", "rank"])
 def test_centres_are_read_from_separate_files(form, state, tmp_path):
     model = save(tmp_path / "backbone.pth", state)
     source = tmp_path / f"centres.{form}"
     if form == "npy":
         np.save(source, CENTRES.numpy())
+    elif form == "big-endian.npy":
+        np.save(source, CENTRES.double().numpy().astype(">f8"))
     elif form == "pt":
         save(source, CENTRES)
     elif form == "kernel":
@@ -199,6 +205,81 @@ def test_subcentres_are_reduced_to_the_longest_one_of_each_class(form, state, tm
             load(ModelChoice(model, centres=source, subcentres=4))
         with pytest.raises(InputError, match=r"expected 33 class centres, got 11"):
             load(ModelChoice(model, centres=source, classes=33, subcentres=3))
+
+
+def grouped(classes: int, count: int, alike: float) -> torch.Tensor:
+    """Return rows of sub-centres, class by class, whose cosine with their class's direction is given."""
+    generator = torch.Generator().manual_seed(classes)
+    directions = F.normalize(torch.randn(classes, 1, 8, generator=generator), dim=2)
+    own = F.normalize(torch.randn(classes, count, 8, generator=generator), dim=2)
+    return F.normalize(alike * directions + (1 - alike**2) ** 0.5 * own, dim=2).flatten(0, 1)
+
+
+@pytest.mark.parametrize(("classes", "count"), [(200, 3), (40, 10), (300, 2), (100, 4), (90, 6)])
+def test_rows_that_are_alike_in_groups_are_asked_for(classes, count, state, tmp_path):
+    model = save(tmp_path / "backbone.pth", state)
+    rows = grouped(classes, count, 0.8)
+    assert likely_subcentres(rows) == count
+    source = save(tmp_path / "head.pth", {"weight": rows})
+    with pytest.raises(InputError, match=rf"give --subcentres {count}, or --subcentres 1 if each row is a"):
+        load(ModelChoice(model, centres=source))
+    assert len(load(ModelChoice(model, centres=source, subcentres=count)).centres) == classes
+    assert len(load(ModelChoice(model, centres=source, classes=classes)).centres) == classes
+    recogniser = load(ModelChoice(model, centres=source, subcentres=1))
+    assert (len(recogniser.centres), recogniser.subcentres) == (classes * count, None)
+
+
+def test_a_head_beside_its_network_whose_rows_are_alike_in_groups_is_a_warning(state, tmp_path):
+    path = save(tmp_path / "both.pth", {"model": state, "loss": {"W": grouped(200, 3, 0.8).T.contiguous()}})
+    with pytest.warns(InputWarning, match=r"600 class centres .* --centres FILE --subcentres 3"):
+        assert len(load(ModelChoice(path, preset="adaface")).centres) == 600
+    recogniser = load(ModelChoice(path, centres=path, subcentres=3))
+    assert (len(recogniser.centres), recogniser.subcentres.count) == (200, 3)
+
+
+def test_unrelated_rows_are_classes():
+    assert likely_subcentres(torch.ones(24, 8)) is None
+    for seed in range(30):
+        rows = torch.randn(2520, 8, generator=torch.Generator().manual_seed(seed))
+        assert likely_subcentres(rows) is None
+    # Classes whose order is that of their likeness.
+    assert likely_subcentres(torch.randn(2520, 8).cumsum(0)) is None
+    assert likely_subcentres(load("lfw-distilled").centres[:5130]) is None
+
+
+def test_rows_that_a_loss_of_subcentres_may_have_written_are_a_warning(state, tmp_path):
+    model = save(tmp_path / "backbone.pth", state)
+    source = save(tmp_path / "head.pth", {"W": CENTRES.T.contiguous()})
+    with pytest.warns(InputWarning, match=r"11 classes with one centre each are assumed; .*--subcentres K"):
+        load(ModelChoice(model, preset="adaface", centres=source))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputWarning)
+        load(ModelChoice(model, preset="adaface", centres=source, subcentres=1))
+        load(ModelChoice(model, preset="adaface", centres=source, classes=11))
+
+
+def test_centres_of_a_file_of_this_project_come_with_their_names(tiny_model, state, tmp_path):
+    own = load(tiny_model)
+    backbone = save(tmp_path / "backbone.pth", state_of(own.backbone))
+    recogniser = load(ModelChoice(backbone, centres=tiny_model))
+    torch.testing.assert_close(recogniser.centres, own.centres)
+    assert recogniser.class_names == own.class_names
+    with pytest.raises(InputError, match=r"tiny\.safetensors: expected class centres \(classes, 8\)"):
+        load(ModelChoice(save(tmp_path / "other.pth", state), centres=tiny_model))
+    own.centres = own.class_names = None
+    save_recogniser(tmp_path / "none.safetensors", own)
+    with pytest.raises(InputError, match="got a network without any"):
+        load(ModelChoice(backbone, centres=tmp_path / "none.safetensors"))
+
+
+def test_the_classifier_of_a_known_network_is_read_as_centres(tmp_path):
+    state, logits = state_of(tiny_facenet()), torch.randn(7, 8)
+    model = save(tmp_path / "backbone.pt", state)
+    whole = save(tmp_path / "vggface2.pt", state | {"logits.weight": logits, "logits.bias": torch.zeros(7)})
+    recogniser = load(ModelChoice(model, centres=whole))
+    torch.testing.assert_close(recogniser.centres, F.normalize(logits))
+    with pytest.raises(InputError, match=r"backbone\.pt: expected class centres, got a network's weights"):
+        load(ModelChoice(model, centres=model))
 
 
 def test_subcentres_need_a_file_of_centres(state, tmp_path):

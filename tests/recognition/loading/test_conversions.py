@@ -68,6 +68,38 @@ def _with_options(path: Path) -> None:
     save(path, state_of(tiny_body(inner_norm=False)) | {"arch": "ir_50"})
 
 
+def _with_options_inside(path: Path) -> None:
+    save(path, {"net": state_of(tiny_body(inner_norm=False)) | {"epoch": 3}, "lr": 0.1})
+
+
+def _list(path: Path) -> None:
+    save(path, [state_of(tiny_body(inner_norm=False))])
+
+
+def _tuple(path: Path) -> None:
+    save(path, (3, state_of(tiny_body(inner_norm=False)), {"epoch": 1}))
+
+
+def _number(path: Path) -> None:
+    save(path, {"epoch": 3})
+
+
+def _arrays(path: Path) -> None:
+    state = {key: value.numpy() for key, value in state_of(tiny_body(inner_norm=False)).items()}
+    torch.save({"state_dict": state, "best": state["output_layer.4.weight"].max(), "names": ["a"]}, path)
+
+
+def _list_of_modules(path: Path) -> None:
+    torch.save([Options(), tiny_body(inner_norm=False)], path)
+
+
+def _quantised_inside(path: Path) -> None:
+    state = state_of(tiny_body(inner_norm=False))
+    name = "output_layer.3.weight"
+    state[name] = torch.quantize_per_tensor(state[name], 0.01, 0, torch.qint8)
+    save(path, {"model": state, "epoch": 1})
+
+
 def _unknown(path: Path) -> None:
     save(path, {f"layers.{number}.weight": torch.ones(2, 2) for number in range(20)})
 
@@ -105,16 +137,23 @@ def _bytes(path: Path) -> None:
 
 #: Name of the file, what writes it, and what the message says to do.
 REFUSED: list[tuple[str, Callable[[Path], None], str]] = [
-    ("whole.pt", _module, "weights_only=False); tensors = "),
-    ("options.pt", _with_namespace, "weights_only=False); tensors = "),
-    ("parts.pt", _module_in_a_dict, "weights_only=False); tensors = "),
+    ("whole.pt", _module, "weights_only=False); state = "),
+    ("options.pt", _with_namespace, "weights_only=False); state = "),
+    ("parts.pt", _module_in_a_dict, "weights_only=False); state = "),
     ("traced.pt", _torchscript, "torch.onnx.export(torch.jit.load('traced.pt')"),
     ("program.pt2", _bytes, "torch.onnx.export(torch.export.load('program.pt2')"),
     ("two.pth", _two_states, "['network'], 'two-network.pth')"),
     ("quantised.pth", _quantised, "one.dequantize()"),
     ("sparse.pth", _sparse, "one.to_dense()"),
     ("packed.pth", _compressed, "'packed-plain.pth')"),
-    ("options.pth", _with_options, "torch.save(network.state_dict(), 'options.pth')"),
+    ("options.pth", _with_options, "'options-network.pth')"),
+    ("inside.pth", _with_options_inside, "['net']; torch.save("),
+    ("list.pth", _list, "[0], 'list-network.pth')"),
+    ("tuple.pth", _tuple, "[1], 'tuple-network.pth')"),
+    ("number.pth", _number, "where its code is: torch.save(network.state_dict(), 'number-network.pth')"),
+    ("arrays.pth", _arrays, "torch.as_tensor(one)"),
+    ("modules.pth", _list_of_modules, "enumerate(one)"),
+    ("inside-quantised.pth", _quantised_inside, "one.dequantize()"),
     ("unknown.pth", _unknown, "torch.onnx.export(network.eval()"),
     ("external.onnx", _external, "'external-whole.onnx')"),
     ("inputs.onnx", _two_inputs, "onnx.utils.extract_model('inputs.onnx', 'inputs-face.onnx'"),
@@ -176,6 +215,13 @@ def test_a_refused_file_comes_with_the_command_that_converts_it(name, write, adv
         ("quantised.pth", _quantised, "quantised-dense.pth"),
         ("sparse.pth", _sparse, "sparse-dense.pth"),
         ("packed.pth", _compressed, "packed-plain.pth"),
+        ("options.pth", _with_options, "options-network.pth"),
+        ("inside.pth", _with_options_inside, "inside-network.pth"),
+        ("list.pth", _list, "list-network.pth"),
+        ("tuple.pth", _tuple, "tuple-network.pth"),
+        ("arrays.pth", _arrays, "arrays-weights.pth"),
+        ("modules.pth", _list_of_modules, "modules-weights.pth"),
+        ("inside-quantised.pth", _quantised_inside, "inside-quantised-dense.pth"),
         ("external.onnx", _external, "external-whole.onnx"),
     ],
 )

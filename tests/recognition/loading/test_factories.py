@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
+from arcinvert.attacked import as_recogniser
 from recognition.errors import InputError
 from recognition.loading import ModelChoice, load
+from recognition.recogniser import Preprocessing
 from tests.recognition.loading.files import save
 
 CODE = """
@@ -39,6 +41,26 @@ def pair():
     return nn.Identity()
 
 number = lambda: 3
+
+class Small(nn.Module):
+    def __init__(self, channels, columns):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(channels, 2, 16, 16)
+        self.linear = nn.Linear(2 * 7 * columns // 16, 4)
+
+    def forward(self, images):
+        return self.linear(self.conv(images).flatten(1))
+
+grey, narrow, both = (lambda: Small(1, 112)), (lambda: Small(3, 96)), (lambda: Small(1, 96))
+
+class OneAtATime(Small):
+    def forward(self, images):
+        assert len(images) == 1
+        return super().forward(images)
+
+alone = lambda: OneAtATime(3, 112)
+alone_and_grey = lambda: OneAtATime(1, 112)
 """
 
 
@@ -60,6 +82,27 @@ def test_a_factory_in_the_working_directory_is_called(name, beside):
     torch.testing.assert_close(recogniser(images), expected)
     assert recogniser.source.format == "code"
     assert str(beside) not in sys.path
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "is_grey"),
+    [("grey", slice(None), True), ("narrow", slice(8, 104), False), ("both", slice(8, 104), True)],
+)
+def test_a_factorys_network_of_grey_or_narrow_images_is_put_behind_colour_ones(
+    name, columns, is_grey, beside, images
+):
+    """As the ONNX files and the known families of such networks."""
+    network = load(f"own_networks:{name}").backbone
+    while hasattr(network, "network"):
+        network = network.network
+    prepared = 2 * images[..., columns] - 1
+    if is_grey:
+        prepared = (prepared * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    with torch.no_grad():
+        expected = F.normalize(network(prepared))
+    torch.testing.assert_close(load(f"own_networks:{name}")(images), expected, atol=1e-5, rtol=0)
+    module = as_recogniser(network, Preprocessing())
+    torch.testing.assert_close(module(images), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("ending", ["pth", "safetensors"])
@@ -88,6 +131,8 @@ def test_weights_of_a_factory_are_loaded_safely(ending, beside):
             "own_networks:pair",
             r"expected embeddings \(batch, dim\), got an output of shape \(2, 3, 112, 112\)",
         ),
+        ("own_networks:alone", r"takes a single image and fails on two \(AssertionError\); change its code"),
+        ("own_networks:alone_and_grey", r"takes a single image and fails on two \(AssertionError\)"),
         ("own_networks:make@none.pth", "expected a file of weights, found no such file"),
         ("timm:no_such_network", "timm: expected a network's name, got 'no_such_network'"),
         ("torchvision:no_such_network", "torchvision: no_such_network cannot be built"),

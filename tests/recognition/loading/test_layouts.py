@@ -8,7 +8,7 @@ import torch
 
 from recognition.errors import InputError
 from recognition.loading import PRESETS
-from recognition.loading.centres import head_weights
+from recognition.loading.class_weights import head_weights
 from recognition.loading.families import recognise
 from recognition.loading.families.base import Network
 from recognition.loading.limits import meta_state
@@ -32,7 +32,9 @@ def path_of(row: Layout) -> Path:
 def open_layout(row: Layout) -> tuple[Weights, Network, torch.Tensor | None]:
     """Do what `load` does with the file's content."""
     weights = find_weights(row.content(), path_of(row))
-    return weights, *recognise(weights.tensors, path_of(row), marks=weights.marks)
+    return weights, *recognise(
+        weights.tensors, path_of(row), marks=weights.marks, beside=weights.beside | weights.head.keys()
+    )
 
 
 @pytest.mark.parametrize("row", rows(Loaded))

@@ -36,7 +36,12 @@ def check(content, oracle, preprocessing, images, tmp_path, *, reason=""):
 
 def test_insightface_pytorchs_mobilefacenet(images, tmp_path):
     state = public.mobilefacenet_state(nested=False)
-    check(state, lambda x: public.mobilefacenet(state, x), BGR, images, tmp_path, reason="FaceX-Zoo")
+    recogniser = check(
+        state, lambda x: public.mobilefacenet(state, x), BGR, images, tmp_path, reason="FaceX-Zoo"
+    )
+    # face.evoLVe's networks have the same names and shapes, and take RGB.
+    assert recogniser.source.readings == ("adaface", "insightface")
+    assert "face.evoLVe" in recogniser.source.reason
 
 
 def test_facex_zoos_mobilefacenet_and_its_head(images, tmp_path):
@@ -157,8 +162,38 @@ def test_bare_networks_of_tface_and_adaface_are_ambiguous(images, tmp_path):
 
 def test_adafaces_own_files_are_not_ambiguous(images, tmp_path):
     network = tiny_body(inner_norm=True, affine=False)
-    content = {"state_dict": prefixed("model.", state_of(network)), "epoch": 1}
+    head = {"head.kernel": torch.randn(8, 4), "head.batch_mean": torch.ones(1)}
+    content = {"state_dict": prefixed("model.", state_of(network)) | head, "epoch": 1}
     assert check(content, network, BGR, images, tmp_path, reason="AdaFace").source.readings == ()
+
+
+@pytest.mark.parametrize("head", [{}, {"head.kernel": (8, 4)}], ids=["alone", "head"])
+@pytest.mark.parametrize(
+    ("prefix", "inner_norm", "readings"),
+    [
+        ("backbone.", False, ("facex-zoo", "adaface", "insightface")),
+        ("model.", True, ("adaface", "insightface")),
+        ("features.", None, ("magface", "insightface")),
+        ("module.model.", True, ("adaface", "insightface")),
+    ],
+)
+def test_an_attribute_of_any_module_is_no_proof_of_a_project(
+    prefix, inner_norm, readings, head, images, tmp_path
+):
+    network = tiny_backbone() if inner_norm is None else tiny_body(inner_norm=inner_norm)
+    shared = "module." if prefix.startswith("module.") else ""
+    beside = {shared + name: torch.randn(shape) for name, shape in head.items()}
+    path = save(
+        tmp_path / "last.ckpt", {"state_dict": prefixed(prefix, state_of(network)) | beside, "epoch": 3}
+    )
+    recogniser = load(path)
+    assert recogniser.source.readings == readings
+    assert recogniser.source.reason.startswith("ambiguous: ")
+    assert recogniser.preprocessing == PRESETS[readings[0]]
+    # Every reading is a preset that can be given.
+    for name in readings:
+        chosen = load(ModelChoice(path, preset=name))
+        assert (chosen.preprocessing, chosen.source.readings) == (PRESETS[name], ())
 
 
 @pytest.mark.parametrize("inner_norm", [False, True], ids=["curricularface", "tface"])
@@ -188,9 +223,10 @@ def test_insightface_pytorch_and_face_evolve_are_ambiguous(images, tmp_path):
     assert recogniser.source.readings == ("adaface", "insightface")
 
 
-def test_facex_zoos_iresnet_is_known_by_its_prefix(images, tmp_path):
+def test_facex_zoos_iresnet_is_known_by_what_is_beside_it(images, tmp_path):
     network = tiny_body(inner_norm=False)
-    content = {"state_dict": prefixed("backbone.", state_of(network)) | {"head.weight": torch.randn(8, 4)}}
+    state = prefixed("backbone.", state_of(network)) | {"head.weight": torch.randn(8, 4)}
+    content = {"state_dict": state, "epoch": 17, "batch_id": 9}
     recogniser = check(content, network, PRESETS["facex-zoo"], images, tmp_path, reason="FaceX-Zoo")
     assert recogniser.centres.shape == (4, 8)
 
@@ -243,14 +279,84 @@ def test_the_only_dict_of_tensors_is_taken(key, images, tmp_path):
 
 def test_dicts_in_dicts_are_opened(images, tmp_path):
     backbone = tiny_backbone()
-    check({"model": {"ema_net": state_of(backbone)}, "epoch": 1}, backbone, RGB, images, tmp_path)
+    for content in (
+        {"model": {"ema_net": state_of(backbone)}, "epoch": 1},
+        {"a": {"b": state_of(backbone)}},
+        {"a": {"b": {"c": {"d": state_of(backbone)}}}},
+        {"checkpoint": {"net": state_of(backbone), "lr": 0.1}, "x": 1},
+    ):
+        check(content, backbone, RGB, images, tmp_path)
+
+
+def test_what_is_no_network_beside_one_is_left_out(images, tmp_path):
+    """Moments of an optimiser have the network's shapes; a random generator's state is a tensor."""
+    backbone = tiny_backbone()
+    state = state_of(backbone)
+    content = {
+        "model": state,
+        "optimizer": {"state": {key: {"exp_avg": one} for key, one in state.items()}, "param_groups": []},
+        "OPTIM": state,
+        "rng": {"cpu": torch.zeros(5, dtype=torch.uint8)},
+        "scaler": {"scale": torch.tensor(2.0)},
+        "step": torch.tensor(3),
+    }
+    content["itself"] = content
+    assert check(content, backbone, RGB, images, tmp_path).centres is None
 
 
 def test_several_dicts_of_tensors_are_listed_with_a_command(tmp_path):
     state = state_of(tiny_backbone())
-    content = {"student": state, "teacher": state, "epoch": 1}
-    with pytest.raises(InputError, match=r"got 2 \('student', 'teacher'\).*\['student'\]"):
-        load(save(tmp_path / "two.pth", content))
+    for first, second in (
+        ("student", "teacher"),
+        ("state_dict", "state_dict_ema"),
+        ("model", "ema"),
+        ("net", "model"),
+    ):
+        content = {first: state, second: state, "epoch": 1, "other": None}
+        with pytest.raises(InputError, match=rf"got 2 \('{first}', '{second}'\).*\['{first}'\]"):
+            load(save(tmp_path / "two.pth", content))
+
+
+def test_tensors_beside_a_dict_of_tensors_are_a_second_network(tmp_path):
+    state = state_of(tiny_backbone())
+    with pytest.raises(InputError, match=r"got 2 \('the tensors beside it', 'ema'\).*\['ema'\]"):
+        load(save(tmp_path / "two.pth", state | {"ema": state}))
+
+
+@pytest.mark.parametrize(
+    ("network", "head", "weights"),
+    [
+        ("backbone", "head", "rows"),
+        ("model", "criterion", "rows"),
+        ("model", "loss_fn", "columns"),
+        ("model", "metric_fc", "sub-centres"),
+        ("net", "margin", "alone"),
+    ],
+)
+def test_a_head_in_a_dict_of_its_own_gives_the_centres(network, head, weights, images, tmp_path):
+    backbone, rows = tiny_backbone(), F.normalize(torch.randn(5, 8))
+    beside = {
+        "rows": {"weight": rows, "bias": torch.zeros(5)},
+        "columns": {"kernel": rows.T.contiguous(), "t": torch.zeros(1)},
+        "sub-centres": {"weight": torch.stack([rows / 2, rows], 1)},
+        "alone": rows,
+    }[weights]
+    content = {network: prefixed("module.", state_of(backbone)), head: beside, "epoch": 1}
+    recogniser = check(content, backbone, RGB, images, tmp_path)
+    torch.testing.assert_close(recogniser.centres, rows)
+    assert (recogniser.subcentres is not None) == (weights == "sub-centres")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [{"weight": (5, 9)}, {"0.weight": (16, 8), "2.weight": (5, 16)}, {"a": (5, 8), "b": (6, 8)}],
+    ids=["other-size", "two-layers", "two-heads"],
+)
+def test_a_head_that_does_not_fit_gives_no_centres(head, images, tmp_path):
+    backbone = tiny_backbone()
+    beside = {name: torch.randn(shape) for name, shape in head.items()}
+    content = {"model": state_of(backbone), "head": beside}
+    assert check(content, backbone, RGB, images, tmp_path).centres is None
 
 
 @pytest.mark.parametrize(

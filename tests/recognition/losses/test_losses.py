@@ -150,6 +150,27 @@ def test_duplicates_and_single_images_have_finite_gradients(name):
         assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
+@pytest.mark.parametrize("kind", [torch.int32, torch.int16, torch.uint8])
+@pytest.mark.parametrize("name", AUXILIARY_LOSSES)
+def test_labels_may_be_of_any_integer_type(name, kind, batch):
+    embeddings, labels, centres = batch
+    expected = build_auxiliary_loss(name, 5, 4).double()(*batch)
+    found = build_auxiliary_loss(name, 5, 4).double()(embeddings, labels.to(kind), centres)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in AUXILIARY_LOSSES if name != "triplet"])
+def test_a_loss_compiles_as_one_graph(name, batch):
+    torch.compiler.reset()
+    loss = build_auxiliary_loss(name, 5, 4).double().eval()
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    embeddings, _, centres = batch
+    torch.testing.assert_close(compiled(*batch), loss(*batch))
+    # The same graph serves other labels: none and all of them mated.
+    for other in (torch.arange(9) % 4, torch.zeros(9, dtype=torch.long)):
+        torch.testing.assert_close(compiled(embeddings, other, centres), loss(embeddings, other, centres))
+
+
 def test_running_centres_move_as_in_the_paper(batch):
     embeddings, labels, centres = batch
     loss = CentreLoss(5, 4, rate=0.3).double()

@@ -101,6 +101,20 @@ def test_verification_of_many_images_equals_that_of_few(monkeypatch: pytest.Monk
         assert counted.curve.frr[near] == pytest.approx(kept.curve.frr[at], abs=1e-9)
 
 
+def test_verification_of_many_images_of_few_people_has_no_operating_point(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    labels = np.repeat(np.arange(22), 4)
+    embeddings = unit_embeddings(labels)
+    kept = verify(embeddings, labels)
+    monkeypatch.setattr(verification, "MAX_KEPT_PAIRS", 10)
+    counted = verify(embeddings, labels)
+    assert counted.points == kept.points == ()
+    assert (counted.accuracy, counted.nonmated) == (kept.accuracy, kept.nonmated)
+    assert counted.eer == pytest.approx(kept.eer, abs=1e-4)
+    assert NonmatedHistogram(embeddings, labels).ranks([]) == []
+
+
 def test_pairs_of_blocks_are_those_of_all_at_once() -> None:
     labels = np.arange(9000) % 100
     embeddings = unit_embeddings(labels)

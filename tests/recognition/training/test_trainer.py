@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from recognition.checkpoint import load_extra, load_notes, load_recogniser
 from recognition.data.dataset import AlignedFaces
 from recognition.data.folders import read_folders
-from recognition.errors import InputError
+from recognition.errors import InputError, InputWarning, NotFiniteError
 from recognition.heads import HEADS
 from recognition.images import read_image, to_tensor
 from recognition.recogniser import embed
@@ -120,6 +120,19 @@ def test_a_loss_that_is_not_finite_keeps_the_last_finished_epoch(people, tmp_pat
     tensors = load_file(out / "model.safetensors")
     assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
     assert load_notes(out / "model.safetensors")["last_epoch"]["epoch"] == 1
+
+
+def test_embeddings_that_are_not_finite_are_a_warning_and_no_verification(people, tmp_path, monkeypatch):
+    def broken(self, keys):
+        raise NotFiniteError("tiny: expected embeddings of finite numbers, got 4 of 4 with others")
+
+    monkeypatch.setattr(Trainer, "embed", broken)
+    with pytest.warns(
+        InputWarning, match="no verification in this epoch: tiny: expected embeddings of"
+    ) as all_:
+        run(people, tmp_path / "run", SHORT)
+    assert len([one for one in all_ if one.category is InputWarning]) == 1
+    assert "accuracy" not in log_of(tmp_path / "run")[0]
 
 
 def test_a_last_step_that_diverges_saves_no_broken_network(people, tmp_path):
