@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
+from arcinvert.audit.defences.orthonormal import random_orthonormal
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_intervals
 from arcinvert.knowledge.template_prior import TemplatePrior, fit_prior
@@ -42,8 +43,7 @@ class MlpHash(TemplateDefence):
         sizes = [dim, *[_WIDTH * dim] * _LAYERS, max(2, round(self.strength * dim))]
         weights = []
         for inputs, outputs in pairwise(sizes):
-            tall = generator.normal(size=(max(inputs, outputs), min(inputs, outputs)))
-            orthonormal = np.linalg.qr(tall)[0]
+            orthonormal = random_orthonormal(generator, max(inputs, outputs), min(inputs, outputs))
             weights.append(orthonormal if outputs >= inputs else orthonormal.T)
         return weights
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
+from arcinvert.audit.defences.orthonormal import random_orthonormal
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_directions
 from arcinvert.knowledge.template_prior import fit_prior
@@ -24,7 +25,7 @@ class Projection(TemplateDefence):
     def directions(self, key: int, dim: int) -> Array:
         """Return orthonormal rows, (k, dim)."""
         size = max(1, round(self.strength * dim))
-        return np.linalg.qr(np.random.default_rng(key).normal(size=(dim, size)))[0].T
+        return random_orthonormal(np.random.default_rng(key), dim, size).T
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
         dim = templates.shape[1]
