@@ -20,7 +20,7 @@ from arcinvert.inversion.result import Inversion, Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.plan import AttackPlan
-from arcinvert.recipes import TargetKind
+from arcinvert.recipes import KnowledgeName, TargetKind, preset
 from arcinvert.subjects import class_label
 from arcinvert.subjects.subject import Subject
 from recognition.errors import InputError, is_out_of_memory
@@ -72,6 +72,12 @@ class NetworkAttack:
     def knowledge(self) -> Knowledge:
         """What the attacker knows besides the network."""
         return self._attacker.knowledge
+
+    @property
+    def level(self) -> KnowledgeName:
+        """What the attacker may know, whether the plan uses it or not."""
+        chosen = attack_options(self._options)
+        return preset(chosen.get("recipe", "arcinvert"), chosen.get("knowledge"))[0]
 
     @property
     def networks(self) -> tuple[Recogniser, ...]:

@@ -105,8 +105,8 @@ def _secret(path: Path, defence: TemplateDefence) -> str:
         # The other keyed defences begin with no rotation: their records are what they were.
         if schema == _FORMER_KEY_SCHEMA and defence.same_estimate:
             raise InputError(
-                f"{path}: expected a key file of {KEY_SCHEMA}, got {schema}, under which the mean of a person's "
-                "records gives the template away; name a new file, and protect all templates anew"
+                f"{path}: expected a key file of {KEY_SCHEMA}, got {schema}, under which the mean of a "
+                "person's records gives the template away; name a new file, and protect all templates anew"
             )
         return secret
     secret = secrets.token_hex(32)

@@ -9,7 +9,7 @@ from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_k
 from arcinvert.audit.defences.orthonormal import random_orthonormal
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_intervals
-from arcinvert.knowledge.template_prior import TemplatePrior, fit_prior
+from arcinvert.knowledge.template_prior import TemplatePrior
 
 #: Hidden layers, and their width in multiples of the template's dimensions.
 _LAYERS, _WIDTH = 3, 2
@@ -56,7 +56,7 @@ class MlpHash(TemplateDefence):
         return unit_norm(for_each_key(templates, keys, bits))
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
-        prior = fit_prior(adversary.public, adversary.dim)
+        prior = adversary.prior
 
         def estimates(key: int, records: Array) -> Array:
             weights = self.weights(key, adversary.dim)

@@ -8,8 +8,8 @@ from arcinvert.evaluation.similarity import Array
 def random_orthonormal(generator: np.random.Generator, dim: int, count: int) -> Array:
     """Return orthonormal columns, (dim, count), whose distribution no rotation changes (Haar's).
 
-    The signs of a QR decomposition are those of its algorithm: as it leaves them, the columns lean towards the
-    negative axes, and the mean of a person's records under many keys would show the template.
+    The signs of a QR decomposition are those of its algorithm: as it leaves them, the columns lean towards
+    the negative axes, and the mean of a person's records under many keys would show the template.
 
     Args:
         generator: What the columns follow from.

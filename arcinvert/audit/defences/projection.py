@@ -8,7 +8,6 @@ from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_k
 from arcinvert.audit.defences.orthonormal import random_orthonormal
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_directions
-from arcinvert.knowledge.template_prior import fit_prior
 
 
 class Projection(TemplateDefence):
@@ -33,7 +32,7 @@ class Projection(TemplateDefence):
         return unit_norm(projected)
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
-        prior = fit_prior(adversary.public, adversary.dim)
+        prior = adversary.prior
 
         def estimate(key: int, records: Array) -> Array:
             return known_directions(prior, self.directions(key, adversary.dim), records, variance=0.0)

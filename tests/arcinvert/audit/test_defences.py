@@ -100,6 +100,14 @@ def test_what_an_adversary_holds() -> None:
     )
     assert Projection().held(ADVERSARY) == f"protected template, key and templates of {2 * DIM} public faces"
     assert Projection().held(NOTHING_KNOWN) == "protected template and key"
+    centres = Adversary(DIM, NOTHING_KNOWN.public, np.eye(DIM))
+    assert Projection().held(centres) == f"protected template, key and {DIM} class centres of the network"
+    # Whoever holds the network holds its centres, and knows no faces by that.
+    assert Projection().knowledge(centres) == "weights"
+    both = Adversary(DIM, ADVERSARY.public, np.eye(DIM))
+    assert Projection().held(both, with_key=False) == (
+        f"protected template, templates of {2 * DIM} public faces and {DIM} class centres of the network"
+    )
     assert Noise().held(ADVERSARY) == f"protected template and templates of {2 * DIM} public faces"
 
 
@@ -176,12 +184,24 @@ def test_a_known_key_solves_polyprotect(templates: NDArray[np.float64]) -> None:
     assert ((estimates * templates).sum(1) > 0.6).all()
 
 
-def test_scores_of_as_many_faces_as_dimensions_give_the_template(templates: NDArray[np.float64]) -> None:
-    many = ScoreOnly(4).recover(templates, [0] * 8, ADVERSARY)
-    assert (many * templates).sum(1) == pytest.approx(np.ones(8), abs=0.01)
-    few = ScoreOnly(4).recover(templates, [0] * 8, Adversary(DIM, ADVERSARY.public[:10]))
-    assert (few * templates).sum(1).mean() < 0.7
-    assert ScoreOnly(4).held(ADVERSARY) == f"scores of {2 * DIM} public faces"
+@pytest.mark.parametrize("faces", [0, 10, 2 * DIM, 3000])
+def test_scores_give_the_template_however_few_the_public_faces(
+    faces: int, templates: NDArray[np.float64]
+) -> None:
+    """Whoever holds the network makes images to show."""
+    public = unit_norm(np.random.default_rng(6).normal(size=(faces, DIM)))
+    adversary = Adversary(DIM, public)
+    estimates = ScoreOnly(4).recover(templates, [0] * 8, adversary)
+    assert (estimates * templates).sum(1) == pytest.approx(np.ones(8), abs=0.01)
+    shown = adversary.queries(1000)
+    assert shown.shape == (1000, DIM)
+    assert np.array_equal(shown[:faces], public[:1000])
+
+
+def test_the_images_shown_are_counted() -> None:
+    assert ScoreOnly(4).held(NOTHING_KNOWN) == "scores of 1,000 images"
+    wanted = f"scores of 1,000 images and templates of {2 * DIM} public faces"
+    assert ScoreOnly(4).held(ADVERSARY) == wanted
 
 
 def template_defence(text: str) -> TemplateDefence:

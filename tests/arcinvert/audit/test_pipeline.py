@@ -99,8 +99,10 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     ]
     # Without its key, a record of BioHashing says nothing of whose it is: one inversion serves everybody.
     blind = result["defences"][3]
-    assert blind["attacker"].startswith("mean of public faces")
-    assert blind["attacker_holds"].startswith("protected template and templates of")
+    assert blind["attacker"].startswith("mean of the prior")
+    held = "templates of 15 public faces and 5 class centres of the network"
+    assert blind["attacker_holds"] == f"protected template, {held}"
+    assert result["defences"][4]["attacker_holds"] == f"scores of 1,000 images, {held}"
     # A defence's rows differ from the first in the defence alone.
     assert [row["differences"] for row in result["defences"][:5]] == [{}] * 5
     assert [entry["judges"] for entry in result["agreement"]] == [["dlib", "other"]]
