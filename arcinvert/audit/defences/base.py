@@ -35,8 +35,7 @@ class Adversary:
     @cached_property
     def prior(self) -> TemplatePrior:
         """What templates are like: a Gaussian of all that is known of other people."""
-        known = self.public if self.centres is None else np.concatenate([self.public, self.centres])
-        return fit_prior(known, self.dim)
+        return fit_prior(self.public, self.dim, self.centres)
 
     def queries(self, count: int) -> Array:
         """Return templates of images to show, (count, dim), unit norm: public faces, and then others.
