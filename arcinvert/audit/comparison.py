@@ -52,6 +52,8 @@ class Row:
         attacked_similarity: Shape (people, samples), to what was inverted, in the attacked network.
         differences: By field of the plan, what this row's attack does in place of the baseline's, besides
             what the defence itself changes.
+        floor: Shape (people,), cosine of what all people share to the template; None where nothing is known
+            of that, and in all rows but the first.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Row:
     embeddings: tuple[Array, ...]
     attacked_similarity: Array
     differences: Mapping[str, str]
+    floor: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,13 @@ class Comparison:
     def _baseline(self) -> PlannedRow:
         cost, attack = self._cost(None), self._pipeline.inputs.attack
         planned = self._row(BASELINE, _Attacker("the template"), cost, attack)
-        return replace(planned, of_audit=self._everybody)
+        mean = self._adversary.prior.mean[None]
+        floor = similarity(unit_norm(mean), self._templates, "cosine") if mean.any() else None
+        return replace(
+            planned,
+            of_audit=self._everybody,
+            finish=lambda found: replace(planned.finish(found), floor=floor),
+        )
 
     def _rows_of(self, defence: Defence) -> list[PlannedRow]:
         if isinstance(defence, NetworkDefence):

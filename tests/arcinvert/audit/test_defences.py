@@ -216,13 +216,16 @@ def test_cost() -> None:
     assert plain.tar is not None
     assert plain.tar.value > 0.95
     assert plain.linkability is not None
-    assert plain.linkability > 0.9
+    assert plain.linkability.figure.value > 0.9
     hashed = measure_cost(template_defence("biohashing:0.2"), embeddings, labels, seed=0)
     assert hashed.tar is not None
     assert hashed.tar.value < plain.tar.value
     assert hashed.linkability is not None
-    assert hashed.linkability_floor is not None
-    assert hashed.linkability < 0.25
+    assert hashed.linkability.figure.value < 0.25
+    # Nobody is linked: the figure is one that chance gives.
+    chance = hashed.linkability.chance
+    assert chance.low < chance.value < chance.high
+    assert hashed.linkability.figure.low < chance.high
     noisy = measure_cost(template_defence("noise:5"), embeddings, labels, seed=0)
     assert noisy.tar is not None
     assert noisy.tar.value < 0.5
@@ -244,7 +247,8 @@ def test_scores_are_rounded_before_they_are_judged() -> None:
     assert found.tar.value < plain.tar.value
     # Of more than 20,000 nonmated pairs, so many are drawn by the seed.
     drawn = np.random.default_rng(0).permutation(nonmated)[:20_000]
-    assert found.linkability == pytest.approx(system_linkability(mated, drawn))
+    assert found.linkability is not None
+    assert found.linkability.figure.value == pytest.approx(system_linkability(mated, drawn))
     assert found.linkability != plain.linkability
 
 
@@ -267,8 +271,22 @@ def test_the_cost_is_refused_for_few_pairs() -> None:
     spent = measure_cost(None, embeddings, labels, seed=0)
     assert spent.tar is None
     assert spent.renewed is None
-    assert spent.refused is not None
-    assert "at least 142 people" in spent.refused
+    for refused in (spent.tar_refused, spent.renewed_refused):
+        assert refused is not None
+        assert "at least 142 people" in refused
+
+
+@pytest.mark.parametrize("name", [None, "biohashing:0.5"])
+def test_records_are_renewed_without_two_photographs_of_anybody(name: str | None) -> None:
+    embeddings, labels = labelled(each=1)
+    defence = None if name is None else template_defence(name)
+    spent = measure_cost(defence, embeddings, labels, seed=0)
+    assert spent.renewed is not None
+    assert spent.renewed.value == (1 if name is None else 0)
+    assert (spent.tar, spent.linkability, spent.renewed_refused) == (None, None, None)
+    for refused in (spent.tar_refused, spent.linkability_refused):
+        assert refused is not None
+        assert refused.startswith("expected people outside the attack with two photographs each")
 
 
 def test_names() -> None:

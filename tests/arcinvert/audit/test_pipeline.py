@@ -105,6 +105,18 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     assert result["defences"][4]["attacker_holds"] == f"scores of 1,000 images, {held}"
     # A defence's rows differ from the first in the defence alone.
     assert [row["differences"] for row in result["defences"][:5]] == [{}] * 5
+    first, *others = result["defences"]
+    for judge in ("dlib", "other"):
+        mine = first["judges"][judge]
+        assert mine["ceiling"]["0.25"]["identities"] == mine["mean_face"]["0.25"]["identities"] == 3
+        for row in others:
+            theirs = row["judges"][judge]
+            change = theirs["sar"]["0.25"]["value"] - mine["sar"]["0.25"]["value"]
+            assert theirs["sar_difference"]["0.25"]["value"] == pytest.approx(change)
+            change = theirs["gap_closed"]["value"] - mine["gap_closed"]["value"]
+            assert theirs["gap_difference"]["value"] == pytest.approx(change)
+    # Of the tiny network's two nearly equal photographs of a person.
+    assert first["irreversibility_floor"]["value"] < first["irreversibility_ceiling"]["value"] <= 1
     assert [entry["judges"] for entry in result["agreement"]] == [["dlib", "other"]]
     assert result["defences"][-1]["defence"] == "other"
     assert {row["identities"] for row in result["defences"]} == {3}
