@@ -248,7 +248,7 @@ class NetworkAttack:
             Subject(f"batch0.npy[{row}]", None, _unit_norm(template), Reference(), stem=str(row))
             for row, template in enumerate(templates)
         ]
-        options = attack_options(self._options) | {"steps": _PROBE_STEPS, "loss": "cosine"}
+        options = attack_options(self._options) | {"steps": _PROBE_STEPS, "restarts": 1, "loss": "cosine"}
         self._attacker.reconstruct(subjects, self._attacker.plan("template", **options), on_step=on_step)
         return (times[-1] - times[0]) / (len(times) - 1)
 
@@ -289,14 +289,12 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
 
 
 def attack_options(options: AuditOptions) -> dict[str, Any]:
-    """Return the options of the attack: the audit's own, and above them those of --attack."""
-    # Several samples serve an audit better than several restarts of one.
-    chosen: dict[str, Any] = {
-        "seed": options.seed,
-        "samples": options.samples,
-        "steps": options.steps,
-        "restarts": 1,
-    }
+    """Return the options of the attack: the audit's own, and above them those of --attack.
+
+    Restarts are those of any attack with as many steps: with fewer, an audit would find less than the tool's
+    own attack, and call a network safer than it is.
+    """
+    chosen: dict[str, Any] = {"seed": options.seed, "samples": options.samples, "steps": options.steps}
     if options.attack is not None:
         given = options.attack.given() | {
             "recipe": options.attack.recipe,
