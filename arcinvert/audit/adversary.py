@@ -29,7 +29,7 @@ def adversary_of(attack: NetworkAttack, names: Sequence[str], public: Array) -> 
     centres = other_centres(attack.recogniser, names)
     if attack.level == "weights":
         return Adversary(dim, np.zeros((0, dim)), centres)
-    parts = [public.astype(np.float64)]
+    parts: list[Array] = [public.astype(np.float64)]
     statistics = attack.knowledge.statistics
     # Drawn faces have other templates than photographs.
     if statistics is not None and statistics.template_faces == "public faces":

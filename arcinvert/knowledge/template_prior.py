@@ -48,7 +48,8 @@ def fit_prior(public: Array, dim: int, centres: Array | None = None) -> Template
         Friedman, Journal of the American Statistical Association 84(405), 1989, equation 18, with the
         cross-validated likelihood for its risk.
     """
-    rows, mean = public.astype(np.float64), np.zeros(dim)
+    rows: Array = public.astype(np.float64)
+    mean: Array = np.zeros(dim)
     if centres is not None and _varied(centres):
         mean, other = _shrunk_mean(centres.astype(np.float64), mean), centres - centres.mean(0)
         if _varied(rows):
