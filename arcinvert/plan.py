@@ -141,3 +141,18 @@ class AttackPlan:
         described["penalties"] = {penalty.name: penalty.weight for penalty in self.penalties}
         described["notes"] = list(self.notes)
         return described
+
+
+def length_text(steps: int, restarts: int = 1, restart_steps: int | None = None) -> str:
+    """Return how long each reconstruction is optimised.
+
+    Args:
+        steps: Optimiser steps of the one that is kept.
+        restarts: How many are begun.
+        restart_steps: After how many steps the best is kept; None stands for all of them.
+    """
+    if restarts == 1:
+        return f"{steps} steps"
+    if restart_steps is None or restart_steps == steps:
+        return f"the best of {restarts} restarts of {steps} steps"
+    return f"the best of {restarts} restarts of {restart_steps} steps and {steps - restart_steps} more steps"

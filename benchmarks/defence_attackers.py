@@ -4,10 +4,10 @@
     python -m benchmarks.defence_attackers --photos ../shared/data/lfw/images --key-bits 12
 
 The bundled network was trained on none of the people: 60 of the attacked third are protected with a key each,
-and 250 of the others are public faces. `--model` takes another network; `--centres` takes class centres in
-place of templates. The cosine is that of the estimate to the template; its interval is over people. The
-attacker without a prior holds the key, and does what the publications of each defence do: pads, projects
-back, or searches for any template that gives the record.
+and 250 of the others are public faces. Whoever holds the network has its class centres too. `--model` takes
+another network; `--centres` takes class centres in place of templates. The cosine is that of the estimate to
+the template; its interval is over people. The attacker without a prior holds the key, and does what the
+publications of each defence do: pads, projects back, or searches for any template that gives the record.
 
 With `--key-bits`, keys are numbers of so many bits, as in toolboxes that draw them below a million, and one
 more attacker tries them all on each person's single record; the share of keys that are found is printed too.
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from arcinvert.audit.adversary import other_centres
 from arcinvert.audit.defences import DEFENCES, make_defence
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
 from arcinvert.audit.defences.biohashing import BioHashing
@@ -70,10 +71,12 @@ class Templates:
     Args:
         attacked: Shape (people, dim).
         public: Shape (faces, dim).
+        centres: Shape (classes, dim), the network's class centres; None where they are attacked, or missing.
     """
 
     attacked: Array
     public: Array
+    centres: Array | None = None
 
 
 def photographed(
@@ -93,7 +96,7 @@ def photographed(
     others = choose(calibration_people(held_out), public, SEED)
     crops = torch.stack([to_tensor(read_face(folders[name][0])) for name in attacked + others])
     rows = embed(recogniser, crops.split(EMBEDDING_BATCH)).astype(np.float64)
-    return Templates(rows[: len(attacked)], rows[len(attacked) :])
+    return Templates(rows[: len(attacked)], rows[len(attacked) :], other_centres(recogniser, attacked))
 
 
 def centres_of(recogniser: Recogniser, people: int = PEOPLE, public: int = PUBLIC) -> Templates:
@@ -114,9 +117,10 @@ def keys_of(people: int, bits: int | None = None) -> list[int]:
 def without_prior(defence: TemplateDefence, protected: Array, keys: Sequence[int], known: Adversary) -> Array:
     """Return estimates, (n, dim), of an attacker who inverts a defence without any prior of templates."""
     if isinstance(defence, ScoreOnly):
-        scores = np.round(protected @ known.public.T, int(defence.strength))
-        squares = known.public @ known.public.T + 1e-3 * np.eye(len(known.public))
-        return unit_norm(np.linalg.solve(squares, scores.T).T @ known.public)
+        shown = known.queries(defence.QUERIES)
+        scores = np.round(protected @ shown.T, int(defence.strength))
+        squares = shown.T @ shown + 1e-3 * np.eye(known.dim)
+        return unit_norm(np.linalg.solve(squares, (scores @ shown).T).T)
     if isinstance(defence, Projection | BioHashing):
         pairs = zip(protected, keys, strict=True)
         return unit_norm(np.stack([row @ defence.directions(key, known.dim) for row, key in pairs]))
@@ -170,9 +174,9 @@ def recovered(estimates: Array, templates: Array) -> Array:
 
 
 def recovered_with_key(defence: TemplateDefence, templates: Templates) -> Array:
-    """Return the cosines that the adversary with the key and public faces recovers, one for each person."""
+    """Return the cosines that the adversary with the key and a prior recovers, one for each person."""
     keys = keys_of(len(templates.attacked))
-    known = Adversary(templates.attacked.shape[1], templates.public)
+    known = Adversary(templates.attacked.shape[1], templates.public, templates.centres)
     estimates = defence.recover(defence.protect(templates.attacked, keys), keys, known)
     return recovered(estimates, templates.attacked)
 
@@ -192,21 +196,29 @@ def rows_of(
     attacked = templates.attacked
     dim, keys = attacked.shape[1], keys_of(len(attacked), bits)
     protected = defence.protect(templates.attacked, keys)
-    informed, blind = Adversary(dim, templates.public), Adversary(dim, templates.public[:0])
+    informed = Adversary(dim, templates.public, templates.centres)
+    everything = "public faces" if templates.centres is None else "public faces, class centres"
+    others = {"public faces": Adversary(dim, templates.public)}
+    if templates.centres is not None:
+        others["class centres"] = Adversary(dim, templates.public[:0], templates.centres)
+    others.pop(everything, None)
+    blind = Adversary(dim, templates.public[:0])
     old = recovered(without_prior(defence, protected, keys, informed), attacked)
     key = "key" if defence.keyed else "record" if defence.stored else "scores"
-    yield f"{key}, public faces", recovered(defence.recover(protected, keys, informed), attacked), old
+    yield f"{key}, {everything}", recovered(defence.recover(protected, keys, informed), attacked), old
+    for known, adversary in others.items():
+        yield f"{key}, {known}", recovered(defence.recover(protected, keys, adversary), attacked), old
     if defence.stored:
         yield f"{key} alone", recovered(defence.recover(protected, keys, blind), attacked), old
     if defence.keyed:
         found = recovered(defence.recover_without_key(protected, informed), attacked)
-        yield "public faces, no key", found, old
-        yield "public faces, no key; the better sign", np.abs(found), old
+        yield f"{everything}, no key", found, old
+        yield f"{everything}, no key; the better sign", np.abs(found), old
         if bits is not None:
             likeliest = search_keys(defence, protected, range(2**bits), informed).tolist()
             right = float(np.mean([one == key for one, key in zip(likeliest, keys, strict=True)]))
             found = recovered(defence.recover(protected, likeliest, informed), attacked)
-            yield f"public faces, a key of {bits} bits: {right:.2f} of the keys found", found, old
+            yield f"{everything}, a key of {bits} bits: {right:.2f} of the keys found", found, old
 
 
 def cell(values: Array) -> str:
@@ -248,8 +260,9 @@ def main() -> None:
             print(
                 f"| {defence.label} | {defence.attacker} | {known} | {cell(new)} | {cell(old)} |", flush=True
             )
-    faces, dim = templates.public.shape
-    print(f"{len(templates.attacked)} people, {faces} public faces, {recogniser.name}, {dim} dimensions")
+    dim = templates.public.shape[1]
+    prior = " and ".join(Adversary(dim, templates.public, templates.centres).sources())
+    print(f"{len(templates.attacked)} people; {prior}; {recogniser.name}, {dim} dimensions")
 
 
 if __name__ == "__main__":

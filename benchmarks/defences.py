@@ -74,6 +74,26 @@ def judged_table(result: dict[str, Any], judge: str) -> str:
     return "\n".join(lines)
 
 
+def differences_table(result: dict[str, Any], judge: str) -> str:
+    """Return what a judge accepts of each defence less what it accepts without one, as Markdown.
+
+    Args:
+        result: The content of an audit's audit.json.
+        judge: The judge's name.
+    """
+    (figures,) = (one for one in result["judges"] if one["name"] == judge)
+    rates = list(figures["sar"])
+    lines = [
+        f"| {judge}, minus no defence | key | {' | '.join(f'SAR at FMR {rate}' for rate in rates)} | gap |"
+    ]
+    lines.append("|---" * (3 + len(rates)) + "|")
+    for row in result["defences"][1:]:
+        own = row["judges"][judge]
+        cells = [figure_text(own["sar_difference"][rate]) for rate in rates]
+        lines.append(_line(row["defence"], row["key"] or "", *cells, figure_text(own["gap_difference"])))
+    return "\n".join(lines)
+
+
 def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -98,6 +118,7 @@ def compare(options: argparse.Namespace) -> None:
     print(tables(result))
     for judge in result["judges"]:
         print(f"\n{judged_table(result, judge['name'])}")
+        print(f"\n{differences_table(result, judge['name'])}")
     network, people = result["threat_model"]["network"], result["people"]["attacked"]
     seconds = f"{time.monotonic() - begin:.0f} s, {time.process_time() - cpu:.0f} s of CPU"
     print(f"\n{network}, {people} people, {options.steps} steps; {seconds}")

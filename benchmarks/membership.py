@@ -10,8 +10,11 @@ a released checkpoint can compute; how little the BatchNorm statistics of the ph
 running ones; and the sum of both in units of the strangers' standard deviation. By chance the true positive
 rate (TPR) is the false positive rate (FPR).
 
-The threshold of an FPR is the score that at most that share of the strangers exceeds. A rate below three over
-the number of strangers is marked: so few strangers do not support it. Intervals are over people.
+The threshold of an FPR is the score that at most that share of the strangers exceeds; its own uncertainty is
+part of the interval of each TPR. A rate at which fewer than ten strangers are expected above the threshold is
+marked: so few strangers do not support it. The area under the curve is 0.5 by chance and 1 at best; its
+interval is that of DeLong, DeLong and Clarke-Pearson (Biometrics 44(3), 1988) on the logit scale. All
+intervals are over people.
 """
 
 import argparse
@@ -31,11 +34,13 @@ from recognition.data.folders import read_folders
 from recognition.images import to_tensor
 from recognition.loading import UNDISTILLED, load
 from recognition.metrics.intervals import estimate
+from recognition.metrics.shares import exact_interval
+from recognition.metrics.thresholds import FALSE_MATCHES, DecisionThreshold, estimate_acceptance
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 from recognition.runtime import keep_freed_memory
 
 SEED = 0
-FPRS = (1e-3, 1e-2)
+FPRS = (1e-2, 2e-2)
 #: The scores, in the order of the table.
 SCORES = ("nearest class centre", "BatchNorm statistics", "both")
 TRAINED, KEPT_OUT, STRANGERS = "trained", "kept-out", "strangers"
@@ -140,6 +145,30 @@ def threshold_at(strangers: Values, fpr: float) -> float:
     return float(np.sort(strangers)[len(strangers) - allowed - 1])
 
 
+def threshold_of(strangers: Values, fpr: float) -> DecisionThreshold:
+    """Return the threshold of a false positive rate with its interval over the strangers.
+
+    Source: as `recognition.metrics.thresholds.find_threshold`: the exact interval of the realised rate, as
+        scores.
+    """
+    value = threshold_at(strangers, fpr)
+    ends = exact_interval(np.array([(strangers > value).sum()]), len(strangers))
+    low, high = (threshold_at(strangers, float(rate[0])) for rate in reversed(ends))
+    return DecisionThreshold(fpr, value, min(low, value), max(high, value))
+
+
+def area_interval(members: Values, strangers: Values) -> tuple[float, float]:
+    """Return both ends of the interval of the area under the curve."""
+    own = np.array([area(np.array([one]), strangers) for one in members])
+    others = np.array([area(members, np.array([one])) for one in strangers])
+    variance = own.var(ddof=1) / len(own) + others.var(ddof=1) / len(others)
+    # An area of exactly 0 or 1 would have none: half a pair short of it.
+    mean = float(np.clip(own.mean(), *(np.array([0.5, -0.5]) / (len(own) * len(others)) + [0, 1])))
+    reach = 1.96 * float(np.sqrt(variance)) / (mean * (1 - mean))
+    low, high = (float(1 / (1 + np.exp(-np.log(mean / (1 - mean)) - side))) for side in (-reach, reach))
+    return low, high
+
+
 def area(members: Values, strangers: Values) -> float:
     """Return the probability that a member's score exceeds a stranger's; ties count half."""
     ordered = np.sort(strangers)
@@ -149,7 +178,8 @@ def area(members: Values, strangers: Values) -> float:
 
 def table(trained: Values, kept_out: Values, strangers: Values) -> list[str]:
     """Return the lines of a Markdown table; each array is of shape (people, 3)."""
-    marked = [f"{fpr:g}{'' if fpr * len(strangers) >= 3 else ' (not supported)'}" for fpr in FPRS]
+    supported = [fpr * len(strangers) >= FALSE_MATCHES for fpr in FPRS]
+    marked = [f"{fpr:g}{'' if one else ' (not supported)'}" for fpr, one in zip(FPRS, supported, strict=True)]
     lines = [
         "| score | photographs | area under the curve | " + " | ".join(f"TPR at FPR {one}" for one in marked)
     ]
@@ -158,10 +188,18 @@ def table(trained: Values, kept_out: Values, strangers: Values) -> list[str]:
     for column, name in enumerate(SCORES):
         groups = {TRAINED: trained, KEPT_OUT: kept_out, STRANGERS: strangers}
         for group, scores in groups.items():
-            cells = [f"{area(scores[:, column], strangers[:, column]):.3f}"]
+            own, others = scores[:, column], strangers[:, column]
+            low, high = area_interval(own, others)
+            cells = [f"{area(own, others):.3f} [{low:.3f}, {high:.3f}]"]
+            if group == STRANGERS:
+                cells = ["0.5 by definition"]
             for fpr in FPRS:
-                accepted = scores[:, column] > threshold_at(strangers[:, column], fpr)
-                figure = estimate(accepted, np.arange(len(accepted)))
+                threshold = threshold_of(others, fpr)
+                if group == STRANGERS:
+                    # The threshold is theirs: what it realises has their interval alone.
+                    figure = estimate(own > threshold.value, np.arange(len(own)))
+                else:
+                    figure = estimate_acceptance(own, np.arange(len(own)), threshold)
                 cells.append(f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]")
             lines.append(f"| {name} | {group} | {' | '.join(cells)} |")
     return lines

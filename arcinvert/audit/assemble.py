@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from arcinvert.audit.agreement import agreements
 from arcinvert.audit.answer import answer_sentences, headline_fmr
 from arcinvert.audit.attributes import JudgeEmbeddings, probed, skin_reading
-from arcinvert.audit.comparison import Row
-from arcinvert.audit.defences.cost import COST_FMR
+from arcinvert.audit.defence_rows import defence_rows
 from arcinvert.audit.evidence import (
     Evaluation,
     VerifierEvidence,
     accepted,
     attacked_gap,
     evaluate_verifier,
-    gap_figure,
     risks,
 )
 from arcinvert.audit.findings import Findings
@@ -28,7 +26,6 @@ from arcinvert.audit.policy import Policy, decide
 from arcinvert.audit.shown import cleaned, shown_options
 from arcinvert.audit.subgroups import Groups
 from arcinvert.evaluation.distribution import diversity, frechet_distance, kernel_distance
-from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import similarity
 from recognition.metrics.intervals import estimate
 
@@ -97,7 +94,7 @@ def assemble(
         "attributes": _attributes(findings, attributes, attributes_outside),
         "identities": _identities(findings, evaluations, pseudonym),
         "subgroups": _subgroups(findings, evaluations, groups, headline),
-        "defences": [_defence(row, findings, evaluations) for row in findings.rows],
+        "defences": defence_rows(findings, evaluations),
         "reproducibility": {
             "options": shown_options(options),
             "plan": findings.attack["plan"],
@@ -267,36 +264,3 @@ def _subgroups(
             other = f"groups of fewer than {SMALLEST_GROUP} people"
             found.append({"grouping": column, "group": other, "identities": few, "sar": None})
     return found
-
-
-def _defence(row: Row, findings: Findings, evaluations: list[Evaluation]) -> Json:
-    """Return one row of the table: what the attack still reconstructs, and what the defence costs."""
-    count = len(row.attacked_similarity)
-    judges = {}
-    for embeddings, evidence, one in zip(row.embeddings, findings.judges, evaluations, strict=True):
-        second = evidence.second[:count]
-        similarities = similarity(embeddings, second[:, None], evidence.metric)
-        floors, ceilings = evidence.floor_similarity[:count], evidence.ceiling[:count]
-        judges[evidence.name] = {
-            "sar": {fmr: accepted(similarities, threshold) for fmr, threshold in one.thresholds.items()},
-            "similarity": float(similarities.mean()),
-            "gap_closed": gap_figure(gap_closed(similarities.mean(1), floors, ceilings)),
-        }
-    cost = row.cost
-    return {
-        "defence": row.name,
-        "key": row.key,
-        "attacker": row.attacker,
-        "knowledge": row.knowledge,
-        "attacker_holds": row.held,
-        "differences": dict(row.differences),
-        "identities": count,
-        "irreversibility": asdict(estimate(row.recovered, range(count))),
-        "judges": judges,
-        "attacked_similarity": float(row.attacked_similarity.mean()),
-        "tar_fmr": COST_FMR,
-        "tar": None if cost.tar is None else asdict(cost.tar),
-        "tar_refused": cost.refused,
-        "unlinkability": {"d_sys": cost.linkability, "d_sys_floor": cost.linkability_floor},
-        "renewability": None if cost.renewed is None else asdict(cost.renewed),
-    }

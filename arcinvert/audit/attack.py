@@ -20,7 +20,7 @@ from arcinvert.inversion.result import Inversion, Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.plan import AttackPlan
-from arcinvert.recipes import TargetKind
+from arcinvert.recipes import KnowledgeName, TargetKind, preset
 from arcinvert.subjects import class_label
 from arcinvert.subjects.subject import Subject
 from recognition.errors import InputError, is_out_of_memory
@@ -72,6 +72,12 @@ class NetworkAttack:
     def knowledge(self) -> Knowledge:
         """What the attacker knows besides the network."""
         return self._attacker.knowledge
+
+    @property
+    def level(self) -> KnowledgeName:
+        """What the attacker may know, whether the plan uses it or not."""
+        chosen = attack_options(self._options)
+        return preset(chosen.get("recipe", "arcinvert"), chosen.get("knowledge"))[0]
 
     @property
     def networks(self) -> tuple[Recogniser, ...]:
@@ -242,7 +248,7 @@ class NetworkAttack:
             Subject(f"batch0.npy[{row}]", None, _unit_norm(template), Reference(), stem=str(row))
             for row, template in enumerate(templates)
         ]
-        options = attack_options(self._options) | {"steps": _PROBE_STEPS, "loss": "cosine"}
+        options = attack_options(self._options) | {"steps": _PROBE_STEPS, "restarts": 1, "loss": "cosine"}
         self._attacker.reconstruct(subjects, self._attacker.plan("template", **options), on_step=on_step)
         return (times[-1] - times[0]) / (len(times) - 1)
 
@@ -283,14 +289,12 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
 
 
 def attack_options(options: AuditOptions) -> dict[str, Any]:
-    """Return the options of the attack: the audit's own, and above them those of --attack."""
-    # Several samples serve an audit better than several restarts of one.
-    chosen: dict[str, Any] = {
-        "seed": options.seed,
-        "samples": options.samples,
-        "steps": options.steps,
-        "restarts": 1,
-    }
+    """Return the options of the attack: the audit's own, and above them those of --attack.
+
+    Restarts are those of any attack with as many steps: with fewer, an audit would find less than the tool's
+    own attack, and call a network safer than it is.
+    """
+    chosen: dict[str, Any] = {"seed": options.seed, "samples": options.samples, "steps": options.steps}
     if options.attack is not None:
         given = options.attack.given() | {
             "recipe": options.attack.recipe,

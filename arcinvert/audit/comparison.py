@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from arcinvert.audit.adversary import adversary_of
 from arcinvert.audit.attack import NetworkAttack, load_attack, plan_differences
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.defences.base import Adversary, Defence, NetworkDefence, TemplateDefence, unit_norm
@@ -50,6 +52,8 @@ class Row:
         attacked_similarity: Shape (people, samples), to what was inverted, in the attacked network.
         differences: By field of the plan, what this row's attack does in place of the baseline's, besides
             what the defence itself changes.
+        floor: Shape (people,), cosine of what all people share to the template; None where nothing is known
+            of that, and in all rows but the first.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Row:
     embeddings: tuple[Array, ...]
     attacked_similarity: Array
     differences: Mapping[str, str]
+    floor: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Comparison:
         pipeline: Does the work.
         cohort: The people of the audit.
         enrolled: Those attacked.
-        calibration: Those outside the attack, whose templates are the adversary's public faces.
+        calibration: Those outside the attack, whose templates are among the adversary's public faces.
         attacked: The audit's own attack on all enrolled, which is the baseline if all are compared; None if
             no rows are wanted.
     """
@@ -154,7 +159,13 @@ class Comparison:
     def _baseline(self) -> PlannedRow:
         cost, attack = self._cost(None), self._pipeline.inputs.attack
         planned = self._row(BASELINE, _Attacker("the template"), cost, attack)
-        return replace(planned, of_audit=self._everybody)
+        mean = self._adversary.prior.mean[None]
+        floor = similarity(unit_norm(mean), self._templates, "cosine") if mean.any() else None
+        return replace(
+            planned,
+            of_audit=self._everybody,
+            finish=lambda found: replace(planned.finish(found), floor=floor),
+        )
 
     def _rows_of(self, defence: Defence) -> list[PlannedRow]:
         if isinstance(defence, NetworkDefence):
@@ -166,7 +177,7 @@ class Comparison:
     def _template_rows(self, defence: TemplateDefence) -> list[PlannedRow]:
         """Return a row for the adversary with the key, if there is one, and one for that without."""
         keys = [derive_seed(self._seed, "own key", "attacked", row) for row in range(len(self._names))]
-        adversary = Adversary(self._templates.shape[1], self._public().astype(np.float64))
+        adversary = self._adversary
         protected, cost = defence.protect(self._templates, keys), self._cost(defence)
         knowledge = defence.knowledge(adversary)
         attacker = _Attacker(
@@ -293,6 +304,11 @@ class Comparison:
 
     def _cost(self, defence: TemplateDefence | None) -> Cost:
         return measure_cost(defence, self._public(), labels_of(self._calibration.names), seed=self._seed)
+
+    @cached_property
+    def _adversary(self) -> Adversary:
+        """Who attacks protected templates; one for all defences, as they have one prior."""
+        return adversary_of(self._pipeline.inputs.attack, self._names, self._public())
 
     def _public(self) -> Array:
         """Return the attacked network's templates of people outside the attack."""

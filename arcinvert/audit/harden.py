@@ -18,8 +18,10 @@ from recognition.images import atomic_path, remove_leftovers
 from recognition.loading import load
 from recognition.seeds import derive_seed
 
-#: The version of the key file's fields.
-KEY_SCHEMA = "arcinvert-template-key-1"
+#: The version of the key file's fields, and of the directions that a secret chooses.
+KEY_SCHEMA = "arcinvert-template-key-2"
+#: The version whose directions leaned towards the negative axes.
+_FORMER_KEY_SCHEMA = "arcinvert-template-key-1"
 
 
 def harden_model(model: str, out: Path) -> int:
@@ -72,7 +74,7 @@ def harden_templates(
     if key_file is not None and os.path.realpath(key_file) == os.path.realpath(out):
         raise InputError(f"{out}: expected another file than the key's; choose another --out or --key-file")
     table = read_templates(templates, dim=load(model).embedding_size, **where)
-    secret = secrets.token_hex(32) if key_file is None else _secret(key_file, chosen.label)
+    secret = secrets.token_hex(32) if key_file is None else _secret(key_file, chosen)
     who = table.identities if chosen.keyed else tuple(map(str, range(len(table.identities))))
     keys = [derive_seed(secret, name) for name in who]
     protected = chosen.protect(table.templates.astype(np.float64), keys).astype(np.float32)
@@ -81,8 +83,12 @@ def harden_templates(
     return len(protected)
 
 
-def _secret(path: Path, defence: str) -> str:
-    """Return the secret in a key file, which is made if it does not exist."""
+def _secret(path: Path, defence: TemplateDefence) -> str:
+    """Return the secret in a key file, which is made if it does not exist.
+
+    Raises:
+        InputError: If the file is another defence's, or of a version that chose other directions.
+    """
     remove_leftovers(path.parent, path.name)
     if path.exists():
         try:
@@ -92,12 +98,20 @@ def _secret(path: Path, defence: str) -> str:
             raise InputError(
                 f"{path}: expected a key file of 'arcinvert harden', got something else"
             ) from None
-        if schema != KEY_SCHEMA or made_for != defence:
-            raise InputError(f"{path}: expected a key file of {defence}, got one of {made_for}; name another")
+        if schema not in (KEY_SCHEMA, _FORMER_KEY_SCHEMA) or made_for != defence.label:
+            raise InputError(
+                f"{path}: expected a key file of {defence.label}, got one of {made_for}; name another"
+            )
+        # The other keyed defences begin with no rotation: their records are what they were.
+        if schema == _FORMER_KEY_SCHEMA and defence.same_estimate:
+            raise InputError(
+                f"{path}: expected a key file of {KEY_SCHEMA}, got {schema}, under which the mean of a "
+                "person's records gives the template away; name a new file, and protect all templates anew"
+            )
         return secret
     secret = secrets.token_hex(32)
     with atomic_path(path, mode=0o600) as temporary:
         temporary.write_text(
-            json.dumps({"schema": KEY_SCHEMA, "defence": defence, "secret": secret}, indent=1)
+            json.dumps({"schema": KEY_SCHEMA, "defence": defence.label, "secret": secret}, indent=1)
         )
     return secret

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,13 +167,22 @@ def system_linkability(mated: Array, nonmated: Array, *, bins: int | None = None
 
     Source: Gomez-Barrero et al., IEEE TIFS 13(6), 2018, with equal priors.
     """
+    edges = linkability_edges(mated, nonmated, bins)
+    return linkability_of(np.histogram(mated, edges)[0], np.histogram(nonmated, edges)[0])
+
+
+def linkability_edges(mated: Array, nonmated: Array, bins: int | None = None) -> Array:
+    """Return the edges of the histograms that `system_linkability` compares, (bins + 1,)."""
     if bins is None:
         bins = int(np.clip(math.sqrt(min(len(mated), len(nonmated))), 2, 100))
     low, high = min(mated.min(), nonmated.min()), max(mated.max(), nonmated.max())
-    if low == high:
-        return 0.0
-    same = np.histogram(mated, bins, (low, high))[0] / len(mated)
-    other = np.histogram(nonmated, bins, (low, high))[0] / len(nonmated)
+    # Of similarities that are all equal, one bin holds everything, and nothing can be linked.
+    return np.linspace(low, high if high > low else low + 1, bins + 1)
+
+
+def linkability_of(mated: NDArray[Any], nonmated: NDArray[Any]) -> float:
+    """Return D_sys of two histograms, (bins,) each, of counts or weights."""
+    same, other = mated / mated.sum(), nonmated / nonmated.sum()
     total = same + other
     # (LR - 1) / (LR + 1), which is 2 LR / (1 + LR) - 1, without dividing by an empty bin.
     local = np.divide(same - other, total, out=np.zeros_like(total), where=total > 0)

@@ -7,6 +7,7 @@ from arcinvert.audit.attack import BATCH, batches
 from arcinvert.audit.defences.base import Defence, NetworkDefence, TemplateDefence
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.audit.robustness import TRANSFORMS
+from arcinvert.plan import length_text
 from arcinvert.workers.base import Workers
 from arcinvert.workers.options import Shard
 
@@ -27,7 +28,7 @@ class AuditPlan:
         target: `templates` or `centres`.
         attacked: How many identities are attacked.
         samples: Reconstructions of each identity.
-        steps: Optimiser steps of each reconstruction.
+        length: How many optimiser steps each reconstruction takes, in words.
         judges: Names of the judges.
         calibration: How many photographs calibrate the judges.
         rows: Rows of the table of defences, the baseline first; empty if nothing is compared.
@@ -42,7 +43,7 @@ class AuditPlan:
     target: str
     attacked: int
     samples: int
-    steps: int
+    length: str
     judges: tuple[str, ...]
     calibration: int
     rows: tuple[str, ...]
@@ -61,7 +62,7 @@ class AuditPlan:
         held = "class centres" if self.target == "centres" else "templates"
         return [
             f"Attacked: {self.network}, {held} of {self.attacked} identities, {self.samples} "
-            f"reconstruction{'s' if self.samples > 1 else ''} each, {self.steps} steps, "
+            f"reconstruction{'s' if self.samples > 1 else ''} each, {self.length}, "
             f"{self.seconds_per_step:.2f} s for a step of {BATCH} images",
             f"Judges: {', '.join(self.judges) or 'none, as there are no photographs'}",
             f"Calibrated on: {self.calibration} photographs of people outside the attack",
@@ -103,7 +104,7 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, s
         target=inputs.options.target,
         attacked=attacked,
         samples=attack.samples,
-        steps=attack.steps,
+        length=length_text(attack.steps, attack.restarts, attack.restart_steps),
         judges=tuple(judge.name for judge in inputs.judges),
         calibration=calibration,
         rows=rows,

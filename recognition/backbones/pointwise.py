@@ -10,10 +10,10 @@ _BLOCK = 16
 class Pointwise(nn.Conv2d):
     """A 1x1 convolution with a stride, without bias.
 
-    With fewer input channels than a block, channels_last images and a stride, oneDNN writes past its workspace
-    when it computes the gradient of the weights: a crash, or wrong gradients in silence. Seen in PyTorch 2.14 with
-    AVX-512; source: github.com/uxlfoundation/oneDNN/issues/6035. The same result comes from the pixels that the
-    stride leaves, with a stride of one.
+    With fewer input channels than a block, channels_last images and a stride, oneDNN writes past its
+    workspace when it computes the gradient of the weights: a crash, or wrong gradients in silence. Seen in
+    PyTorch 2.14 with AVX-512; source: github.com/uxlfoundation/oneDNN/issues/6035. The same result comes from
+    the pixels that the stride leaves, with a stride of one.
 
     Args:
         in_channels: Channels of the input.

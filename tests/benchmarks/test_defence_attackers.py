@@ -21,7 +21,7 @@ from benchmarks.defence_attackers import (
 )
 from recognition.loading import UNDISTILLED, load
 
-#: The least cosine recovered from 60 held-out people by 250 public faces, with the key.
+#: The least cosine recovered from 60 held-out people by 250 public faces and the class centres, with the key.
 BARS = {
     "noise:1": 0.88,
     "quantisation:1": 0.92,
@@ -73,7 +73,7 @@ def synthetic(dim: int, flat: bool) -> Templates:
 
 
 def test_a_key_of_few_bits_is_as_good_as_a_known_one() -> None:
-    known, *_, searched = rows_of(make("projection:0.5"), synthetic(40, flat=False), bits=5)
+    known, *_, searched = rows_of(make("projection:0.75"), synthetic(40, flat=False), bits=5)
     assert searched[0] == "public faces, a key of 5 bits: 1.00 of the keys found"
     assert np.array_equal(searched[1], known[1])
 
@@ -88,7 +88,7 @@ def test_a_prior_never_makes_an_adversary_worse(text: str) -> None:
                 # What a prior costs where there is nothing to learn.
                 assert new.mean() > old.mean() - 0.005
             if "public faces" in known and "no key" not in known and not flat:
-                assert new.mean() > old.mean() + 0.005
+                assert 1 - new.mean() < 0.9 * (1 - old.mean())
 
 
 @pytest.mark.parametrize("text", _with_slow_marks(CENTRE_BARS))

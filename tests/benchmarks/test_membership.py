@@ -8,12 +8,14 @@ import torch
 
 from benchmarks.membership import (
     area,
+    area_interval,
     combined,
     membership_scores,
     photographs,
     statistics_difference,
     table,
     threshold_at,
+    threshold_of,
 )
 from recognition.loading import load
 
@@ -64,10 +66,33 @@ def test_members_stand_out_where_they_do() -> None:
     lines = table(
         combined(members, strangers), combined(strangers, strangers), combined(strangers, strangers)
     )
-    assert "FPR 0.001 (not supported)" in lines[0]
-    assert "FPR 0.01 |" in lines[0]
+    # Of 500 strangers five are expected above the one threshold, and ten above the other.
+    assert "FPR 0.01 (not supported)" in lines[0]
+    assert "FPR 0.02 |" in lines[0]
     centre, statistics = (line.split("|") for line in (lines[2], lines[5]))
     assert float(centre[5].split()[0]) > 0.95
     assert float(statistics[5].split()[0]) < 0.1
     # Strangers at their own threshold: the false positive rate itself.
-    assert lines[4].split("|")[5].split()[0] == "0.010"
+    assert lines[4].split("|")[5].split()[0] == "0.020"
+
+
+def test_the_interval_of_an_area_holds_the_truth() -> None:
+    generator, held = np.random.default_rng(1), 0
+    for _ in range(60):
+        members, strangers = generator.normal(1.0, size=80), generator.normal(size=80)
+        low, high = area_interval(members, strangers)
+        assert 0 <= low < area(members, strangers) < high <= 1
+        # The probability that a normal number exceeds another one with a mean lower by 1.
+        held += low <= 0.76025 <= high
+    assert held >= 53
+    low, high = area_interval(np.arange(5.0) + 9, np.arange(5.0))
+    assert low <= high <= 1
+
+
+def test_a_threshold_of_few_strangers_is_uncertain() -> None:
+    strangers = np.random.default_rng(2).normal(size=600)
+    found = threshold_of(strangers, 1e-2)
+    assert found.value == threshold_at(strangers, 1e-2)
+    # 6 of 600: the exact interval of the rate is 0.0037 to 0.0217, of two and of twelve strangers.
+    assert (strangers > found.high).sum() == 2
+    assert (strangers > found.low).sum() == 12

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
-from arcinvert.knowledge.template_prior import fit_prior
+from arcinvert.knowledge.template_prior import TemplatePrior, fit_prior
 from arcinvert.recipes import KnowledgeName
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
@@ -23,10 +24,40 @@ class Adversary:
     Args:
         dim: Dimensions of the network's templates.
         public: Shape (faces, dim), unit-norm templates of public faces.
+        centres: Shape (classes, dim), unit-norm class centres of the network, of other people than those
+            attacked; None where it has none.
     """
 
     dim: int
     public: Array
+    centres: Array | None = None
+
+    @cached_property
+    def prior(self) -> TemplatePrior:
+        """What templates are like: a Gaussian of all that is known of other people."""
+        return fit_prior(self.public, self.dim, self.centres)
+
+    def queries(self, count: int) -> Array:
+        """Return templates of images to show, (count, dim), unit norm: public faces, and then others.
+
+        Whoever holds a network makes images whose templates are near any that are wanted, by its gradients,
+        and computes what they are: here they are drawn from the prior.
+        """
+        public = self.public[:count]
+        return np.concatenate([public, self.likely(count - len(public))])
+
+    def likely(self, count: int) -> Array:
+        """Return templates drawn from the prior by a fixed seed, (count, dim), unit norm."""
+        noise = np.random.default_rng(0).normal(size=(count, self.dim))
+        return unit_norm(self.prior.mean + noise @ np.linalg.cholesky(self.prior.covariance).T)
+
+    def sources(self) -> list[str]:
+        """Return whose templates the prior is of, for the report; empty where nothing is known."""
+        found = {
+            "templates of {:,} public faces": len(self.public),
+            "{:,} class centres of the network": 0 if self.centres is None else len(self.centres),
+        }
+        return [text.format(count) for text, count in found.items() if count]
 
 
 class Defence(ABC):
@@ -82,9 +113,9 @@ class TemplateDefence(Defence):
     #: The strongest attack known, with the key if there is one: how it estimates templates.
     attacker: ClassVar[str]
     #: The strongest attack known without the key.
-    attacker_without_key: ClassVar[str] = "mean of public faces, as a random rotation hides all else"
-    #: Whether the attacks use the templates of public faces.
-    uses_public_faces: ClassVar[bool] = True
+    attacker_without_key: ClassVar[str] = "mean of the prior, as a random rotation hides all else"
+    #: Whether the attacks use a prior of templates.
+    uses_prior: ClassVar[bool] = True
 
     #: Whether each template has a key of its own.
     keyed: ClassVar[bool] = False
@@ -121,7 +152,7 @@ class TemplateDefence(Defence):
         """
         if not self.keyed:
             return self.recover(protected, [0] * len(protected), adversary)
-        mean = fit_prior(adversary.public, adversary.dim).mean
+        mean = adversary.prior.mean
         if not mean.any():
             # Nothing is known at all: any direction is as good.
             mean = np.ones(adversary.dim)
@@ -137,7 +168,7 @@ class TemplateDefence(Defence):
 
     def knowledge(self, adversary: Adversary) -> KnowledgeName:
         """Return the level of knowledge that the estimates use."""
-        return "public-faces" if self.uses_public_faces and len(adversary.public) else "weights"
+        return "public-faces" if self.uses_prior and len(adversary.public) else "weights"
 
     def held(self, adversary: Adversary, *, with_key: bool = True) -> str:
         """Return what the adversary holds, for the report.
@@ -146,17 +177,21 @@ class TemplateDefence(Defence):
             adversary: What else is known.
             with_key: Whether the adversary of a keyed defence holds the keys.
         """
-        held = ["protected template"] + ["key"] * (self.keyed and with_key)
-        if self.uses_public_faces and len(adversary.public):
-            held.append(f"templates of {len(adversary.public)} public faces")
+        held = [self.sees(adversary)] + ["key"] * (self.keyed and with_key)
+        if self.uses_prior:
+            held += adversary.sources()
         return " and ".join(filter(None, [", ".join(held[:-1]), held[-1]]))
+
+    def sees(self, adversary: Adversary) -> str:
+        """Return what the adversary sees of a template, for the report."""
+        return "protected template"
 
 
 class UnkeyedDefence(TemplateDefence):
     """Stores an altered template without a key: it is its own estimate, and fresh templates stay whole."""
 
     attacker = "the stored template as it is"
-    uses_public_faces = False
+    uses_prior = False
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
         return protected

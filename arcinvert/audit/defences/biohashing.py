@@ -8,7 +8,6 @@ from arcinvert.audit.defences.base import Adversary, for_each_key, unit_norm
 from arcinvert.audit.defences.projection import Projection
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_intervals
-from arcinvert.knowledge.template_prior import fit_prior
 
 
 class BioHashing(Projection):
@@ -28,7 +27,7 @@ class BioHashing(Projection):
         return unit_norm(np.where(projected >= 0, 1.0, -1.0))
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
-        prior = fit_prior(adversary.public, adversary.dim)
+        prior = adversary.prior
 
         def estimate(key: int, signs: Array) -> Array:
             low, high = np.where(signs > 0, 0.0, -np.inf), np.where(signs > 0, np.inf, 0.0)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.audit.defences.base import TemplateDefence, unit_norm
-from arcinvert.audit.metrics import Comparisons, compare_all, system_linkability
+from arcinvert.audit.defences.linkability import Linkability, estimate_linkability
+from arcinvert.audit.metrics import Comparisons, compare_all
 from arcinvert.evaluation.similarity import Array, similarity
 from recognition.errors import InputError
 from recognition.metrics.intervals import Estimate
@@ -20,8 +21,11 @@ from recognition.seeds import derive_seed
 
 #: The false match rate (FMR) at which a defence's cost is reported.
 COST_FMR = 1e-3
-#: The most pairs that linkability is measured on.
-_LINK_PAIRS = 20000
+#: Why there is no figure that compares a person's own photographs.
+_NO_PAIRS = (
+    "expected people outside the attack with two photographs each, got too few; add photographs of them, "
+    "or give others with --calibration DIR"
+)
 
 
 @dataclass(frozen=True)
@@ -30,20 +34,21 @@ class Cost:
 
     Args:
         tar: True accept rate (TAR) at `COST_FMR`, with one key for everybody.
-        refused: Why there is no TAR, if there is none.
+        tar_refused: Why there is no TAR, if there is none.
         linkability: D_sys of two records of one person under keys of their own.
-        linkability_floor: The same with mated and nonmated pairs assigned at random: what chance gives with
-            so few pairs.
+        linkability_refused: Why there is none.
         renewed: The share of renewed records, of the same photograph under another key, that are accepted in
             place of the old ones at the threshold of `tar`: 0 where a stolen record is worthless after
-            renewal, 1 where a record cannot be renewed. None if there is no TAR.
+            renewal, 1 where a record cannot be renewed.
+        renewed_refused: Why there is none.
     """
 
     tar: Estimate | None
-    refused: str | None
-    linkability: float | None
-    linkability_floor: float | None
+    tar_refused: str | None
+    linkability: Linkability | None
+    linkability_refused: str | None
     renewed: Estimate | None
+    renewed_refused: str | None
 
 
 @dataclass(frozen=True)
@@ -86,17 +91,24 @@ def measure_cost(
     """
     records = _records(defence, embeddings.astype(np.float64), labels, seed)
     found = records.pairs(records.stored, records.probes, labels)
-    tar, refused, renewed = None, None, None
+    tar, renewed, tar_refused, renewed_refused = None, None, None, None
     try:
         threshold = found.nonmated.threshold(COST_FMR)
-        tar = estimate_acceptance(found.mated, found.owners, threshold)
+    except InputError as error:
+        # Both are accepted at the threshold.
+        tar_refused = renewed_refused = str(error)
+    else:
         firsts = np.unique(labels, return_index=True)[1]
         again = records.compared(similarity(records.separate[firsts], records.renewed, "cosine"))
         renewed = estimate_acceptance(again, labels[firsts], threshold)
-    except InputError as error:
-        refused = str(error)
-    linkability, floor = _linkability(records, labels, seed)
-    return Cost(tar, refused, linkability, floor, renewed)
+        if len(found.mated):
+            tar = estimate_acceptance(found.mated, found.owners, threshold)
+        else:
+            tar_refused = _NO_PAIRS
+    separate = records.pairs(records.separate, records.separate, labels)
+    linkability = estimate_linkability(separate, labels, seed=seed)
+    linkability_refused = _NO_PAIRS if linkability is None else None
+    return Cost(tar, tar_refused, linkability, linkability_refused, renewed, renewed_refused)
 
 
 def _records(
@@ -116,21 +128,4 @@ def _records(
         separate=unit_norm(defence.protect(embeddings, own)),
         renewed=unit_norm(defence.protect(embeddings[firsts], other)),
         compared=defence.compared,
-    )
-
-
-def _linkability(
-    records: _Records, labels: NDArray[np.integer], seed: int
-) -> tuple[float, float] | tuple[None, None]:
-    """Return D_sys of records under keys of their own, and of as many pairs assigned at random."""
-    found = records.pairs(records.separate, records.separate, labels)
-    mated, others = found.mated, found.nonmated.similarities
-    if len(mated) < 2 or len(others) < 2:
-        return None, None
-    generator = np.random.default_rng(seed)
-    others = generator.permutation(others)[:_LINK_PAIRS]
-    mixed = generator.permutation(np.concatenate([mated, others]))
-    return (
-        system_linkability(mated, others),
-        system_linkability(mixed[: len(mated)], mixed[len(mated) :]),
     )

@@ -1,6 +1,6 @@
 """Keys of few bits: every key is tried, and the likeliest is taken.
 
-The adversary draws templates from a Gaussian prior of public faces, protects them under a candidate key, and
+The adversary draws templates from its Gaussian prior, protects them under a candidate key, and
 fits a Gaussian to the records: under the right key the attacked record is a likely one of these. Nothing but
 `protect` is needed of a defence. A search costs the number of keys times the cost of one, some milliseconds:
 a key of 16 bits falls in minutes, one of 64 bits never.
@@ -11,9 +11,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
+from arcinvert.audit.defences.base import Adversary, TemplateDefence
 from arcinvert.evaluation.similarity import Array
-from arcinvert.knowledge.template_prior import fit_prior
 from recognition.errors import InputError
 
 #: Templates drawn from the prior.
@@ -37,16 +36,14 @@ def search_keys(
         defence: What protected the records.
         records: Shape (n, k), as `protect` returns them.
         candidates: The keys to try, at least one.
-        adversary: Whose public faces the prior is of; without any, all keys are alike.
+        adversary: Whose prior of templates says what is likely; without any, all keys are alike.
         groups: Shape (n,), records of one group have one key: several records of a person, or all records of
             a system with one key for everybody. None gives every record a key of its own.
 
     Raises:
         InputError: If there are no candidates.
     """
-    prior = fit_prior(adversary.public, adversary.dim)
-    noise = np.random.default_rng(0).normal(size=(_DRAWS, adversary.dim))
-    likely = unit_norm(prior.mean + noise @ np.linalg.cholesky(prior.covariance).T)
+    likely = adversary.likely(_DRAWS)
     number_of = np.arange(len(records)) if groups is None else np.unique(groups, return_inverse=True)[1]
     best = np.full(int(number_of.max(initial=-1)) + 1, -np.inf)
     found = np.zeros(len(best), dtype=np.int64)

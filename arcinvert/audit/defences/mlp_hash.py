@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
+from arcinvert.audit.defences.orthonormal import random_orthonormal
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_intervals
-from arcinvert.knowledge.template_prior import TemplatePrior, fit_prior
+from arcinvert.knowledge.template_prior import TemplatePrior
 
 #: Hidden layers, and their width in multiples of the template's dimensions.
 _LAYERS, _WIDTH = 3, 2
@@ -42,8 +43,7 @@ class MlpHash(TemplateDefence):
         sizes = [dim, *[_WIDTH * dim] * _LAYERS, max(2, round(self.strength * dim))]
         weights = []
         for inputs, outputs in pairwise(sizes):
-            tall = generator.normal(size=(max(inputs, outputs), min(inputs, outputs)))
-            orthonormal = np.linalg.qr(tall)[0]
+            orthonormal = random_orthonormal(generator, max(inputs, outputs), min(inputs, outputs))
             weights.append(orthonormal if outputs >= inputs else orthonormal.T)
         return weights
 
@@ -56,7 +56,7 @@ class MlpHash(TemplateDefence):
         return unit_norm(for_each_key(templates, keys, bits))
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
-        prior = fit_prior(adversary.public, adversary.dim)
+        prior = adversary.prior
 
         def estimates(key: int, records: Array) -> Array:
             weights = self.weights(key, adversary.dim)

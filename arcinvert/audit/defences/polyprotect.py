@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
 from arcinvert.audit.defences.polyprotect_keyless import estimate_without_key
 from arcinvert.evaluation.similarity import Array
-from arcinvert.knowledge.template_prior import TemplatePrior, fit_prior
+from arcinvert.knowledge.template_prior import TemplatePrior
 
 #: The adversary's steps, the share of each that is taken, and the change of a number at which they end.
 _STEPS, _SHARE, _TOLERANCE = 60, 0.5, 1e-6
@@ -55,12 +55,12 @@ class PolyProtect(TemplateDefence):
         return for_each_key(templates, keys, lambda key, rows: self._polynomials(rows, key))
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
-        prior = fit_prior(adversary.public, adversary.dim)
+        prior = adversary.prior
         rows = [self._estimate(row, key, prior) for row, key in zip(protected, keys, strict=True)]
         return unit_norm(np.stack(rows))
 
     def recover_without_key(self, protected: Array, adversary: Adversary) -> Array:
-        prior, runs = fit_prior(adversary.public, adversary.dim), self.runs(adversary.dim)
+        prior, runs = adversary.prior, self.runs(adversary.dim)
         rows = [estimate_without_key(row, runs, self.LARGEST, prior) for row in protected]
         return unit_norm(np.stack(rows))
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, for_each_key, unit_norm
+from arcinvert.audit.defences.orthonormal import random_orthonormal
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_directions
-from arcinvert.knowledge.template_prior import fit_prior
 
 
 class Projection(TemplateDefence):
@@ -24,7 +24,7 @@ class Projection(TemplateDefence):
     def directions(self, key: int, dim: int) -> Array:
         """Return orthonormal rows, (k, dim)."""
         size = max(1, round(self.strength * dim))
-        return np.linalg.qr(np.random.default_rng(key).normal(size=(dim, size)))[0].T
+        return random_orthonormal(np.random.default_rng(key), dim, size).T
 
     def protect(self, templates: Array, keys: Sequence[int]) -> Array:
         dim = templates.shape[1]
@@ -32,7 +32,7 @@ class Projection(TemplateDefence):
         return unit_norm(projected)
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
-        prior = fit_prior(adversary.public, adversary.dim)
+        prior = adversary.prior
 
         def estimate(key: int, records: Array) -> Array:
             return known_directions(prior, self.directions(key, adversary.dim), records, variance=0.0)

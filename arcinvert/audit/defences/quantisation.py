@@ -7,7 +7,6 @@ import numpy as np
 from arcinvert.audit.defences.base import Adversary, UnkeyedDefence, unit_norm
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_intervals
-from arcinvert.knowledge.template_prior import fit_prior
 from recognition.errors import InputError
 
 #: How far a stored number may be from a level, in half steps, and the candidates tried at once.
@@ -24,7 +23,7 @@ class Quantisation(UnkeyedDefence):
     name = "quantisation"
     whole = True
     strength_means, default, minimum, maximum = "bits of each number", 1.0, 1.0, 16.0
-    attacker, uses_public_faces = "posterior mean under a Gaussian prior and the rounding", True
+    attacker, uses_prior = "posterior mean under a Gaussian prior and the rounding", True
     #: The range of the levels, in standard deviations of a unit vector's numbers.
     SPAN = 3.0
 
@@ -42,7 +41,7 @@ class Quantisation(UnkeyedDefence):
         middle = half_steps * reach / levels
         low = np.where(half_steps > 1 - levels, middle - reach / levels, -np.inf)
         high = np.where(half_steps < levels - 1, middle + reach / levels, np.inf)
-        prior = fit_prior(adversary.public, adversary.dim)
+        prior = adversary.prior
         return unit_norm(known_intervals(prior, np.eye(adversary.dim), low, high))
 
     def _half_steps(self, stored: Array) -> Array:

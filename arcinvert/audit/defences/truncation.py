@@ -7,7 +7,6 @@ import numpy as np
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
 from arcinvert.evaluation.similarity import Array
 from arcinvert.knowledge.template_posterior import known_directions
-from arcinvert.knowledge.template_prior import fit_prior
 
 
 class Truncation(TemplateDefence):
@@ -22,5 +21,5 @@ class Truncation(TemplateDefence):
 
     def recover(self, protected: Array, keys: Sequence[int], adversary: Adversary) -> Array:
         rows = np.eye(adversary.dim)[: protected.shape[1]]
-        prior = fit_prior(adversary.public, adversary.dim)
+        prior = adversary.prior
         return unit_norm(known_directions(prior, rows, protected, variance=0.0))

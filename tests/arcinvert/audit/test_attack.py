@@ -11,6 +11,7 @@ import torch
 from onnx import TensorProto, helper
 
 from arcinvert.attacked import network_digest
+from arcinvert.attacker import Attacker
 from arcinvert.audit.attack import NetworkAttack, batches, load_attack, plan_differences
 from arcinvert.audit.defences import DEFENCES
 from arcinvert.audit.defences.base import NetworkDefence, TemplateDefence
@@ -18,7 +19,8 @@ from arcinvert.audit.defences.folded_batchnorm import FoldedBatchNorm
 from arcinvert.audit.options import AuditOptions
 from arcinvert.knowledge.first_use import cached_path
 from arcinvert.options import AttackOptions
-from arcinvert.plan import AttackPlan
+from arcinvert.plan import AttackPlan, length_text
+from arcinvert.recipes import RecipeName, TargetKind
 from recognition.errors import InputError
 from tests.conftest import TINY_NAMES
 from tests.recognition.loading.files import linear_model
@@ -60,6 +62,39 @@ def test_an_attack_repeats_itself(attack: NetworkAttack) -> None:
     # Random numbers follow from the batch's number, the length of a template means nothing.
     assert not np.array_equal(once.images, attack.invert(["a", "b"], templates, 4).images)
     assert np.array_equal(once.images, attack.invert(["a", "b"], 7 * templates, 3).images)
+
+
+@pytest.mark.parametrize("recipe", ["arcinvert", "paper"])
+@pytest.mark.parametrize("target", ["templates", "centres"])
+@pytest.mark.parametrize("samples", [1, 2])
+def test_an_audit_by_the_weights_is_the_attack_of_as_many_steps(
+    options: AuditOptions, recipe: RecipeName, target: Literal["templates", "centres"], samples: int
+) -> None:
+    """It is never weaker than the tool's own attack: the plans are equal, with their restarts."""
+    chosen = AttackOptions(recipe=recipe, knowledge="weights")
+    audit = load_attack(replace(options, attack=chosen, target=target, samples=samples, steps=50)).plan
+    kind: TargetKind = "class" if target == "centres" else "template"
+    own = {"recipe": recipe, "knowledge": "weights", "samples": samples, "seed": options.seed, "steps": 50}
+    assert audit == Attacker(options.model).plan(kind, **own)
+    restarts = (8, 25) if recipe == "arcinvert" else (1, 50)
+    assert (audit.steps, audit.restarts, audit.restart_steps) == (50, *restarts)
+
+
+def test_an_audit_with_public_faces_restarts_as_the_attack_does(options: AuditOptions) -> None:
+    audit = load_attack(replace(options, attack=None, steps=9)).plan
+    assert audit == Attacker(options.model).plan("template", samples=1, seed=options.seed, steps=9)
+
+
+@pytest.mark.parametrize(
+    ("length", "text"),
+    [
+        ((50, 1, 50), "50 steps"),
+        ((50, 3, 50), "the best of 3 restarts of 50 steps"),
+        ((50, 8, 25), "the best of 8 restarts of 25 steps and 25 more steps"),
+    ],
+)
+def test_restarts_are_said(length: tuple[int, int, int], text: str) -> None:
+    assert length_text(*length) == text
 
 
 def test_a_template_defence_leaves_the_attack_alone(attack: NetworkAttack) -> None:

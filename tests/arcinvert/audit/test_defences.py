@@ -100,6 +100,14 @@ def test_what_an_adversary_holds() -> None:
     )
     assert Projection().held(ADVERSARY) == f"protected template, key and templates of {2 * DIM} public faces"
     assert Projection().held(NOTHING_KNOWN) == "protected template and key"
+    centres = Adversary(DIM, NOTHING_KNOWN.public, np.eye(DIM))
+    assert Projection().held(centres) == f"protected template, key and {DIM} class centres of the network"
+    # Whoever holds the network holds its centres, and knows no faces by that.
+    assert Projection().knowledge(centres) == "weights"
+    both = Adversary(DIM, ADVERSARY.public, np.eye(DIM))
+    assert Projection().held(both, with_key=False) == (
+        f"protected template, templates of {2 * DIM} public faces and {DIM} class centres of the network"
+    )
     assert Noise().held(ADVERSARY) == f"protected template and templates of {2 * DIM} public faces"
 
 
@@ -176,12 +184,24 @@ def test_a_known_key_solves_polyprotect(templates: NDArray[np.float64]) -> None:
     assert ((estimates * templates).sum(1) > 0.6).all()
 
 
-def test_scores_of_as_many_faces_as_dimensions_give_the_template(templates: NDArray[np.float64]) -> None:
-    many = ScoreOnly(4).recover(templates, [0] * 8, ADVERSARY)
-    assert (many * templates).sum(1) == pytest.approx(np.ones(8), abs=0.01)
-    few = ScoreOnly(4).recover(templates, [0] * 8, Adversary(DIM, ADVERSARY.public[:10]))
-    assert (few * templates).sum(1).mean() < 0.7
-    assert ScoreOnly(4).held(ADVERSARY) == f"scores of {2 * DIM} public faces"
+@pytest.mark.parametrize("faces", [0, 10, 2 * DIM, 3000])
+def test_scores_give_the_template_however_few_the_public_faces(
+    faces: int, templates: NDArray[np.float64]
+) -> None:
+    """Whoever holds the network makes images to show."""
+    public = unit_norm(np.random.default_rng(6).normal(size=(faces, DIM)))
+    adversary = Adversary(DIM, public)
+    estimates = ScoreOnly(4).recover(templates, [0] * 8, adversary)
+    assert (estimates * templates).sum(1) == pytest.approx(np.ones(8), abs=0.01)
+    shown = adversary.queries(1000)
+    assert shown.shape == (1000, DIM)
+    assert np.array_equal(shown[:faces], public[:1000])
+
+
+def test_the_images_shown_are_counted() -> None:
+    assert ScoreOnly(4).held(NOTHING_KNOWN) == "scores of 1,000 images"
+    wanted = f"scores of 1,000 images and templates of {2 * DIM} public faces"
+    assert ScoreOnly(4).held(ADVERSARY) == wanted
 
 
 def template_defence(text: str) -> TemplateDefence:
@@ -196,13 +216,16 @@ def test_cost() -> None:
     assert plain.tar is not None
     assert plain.tar.value > 0.95
     assert plain.linkability is not None
-    assert plain.linkability > 0.9
+    assert plain.linkability.figure.value > 0.9
     hashed = measure_cost(template_defence("biohashing:0.2"), embeddings, labels, seed=0)
     assert hashed.tar is not None
     assert hashed.tar.value < plain.tar.value
     assert hashed.linkability is not None
-    assert hashed.linkability_floor is not None
-    assert hashed.linkability < 0.25
+    assert hashed.linkability.figure.value < 0.25
+    # Nobody is linked: the figure is one that chance gives.
+    chance = hashed.linkability.chance
+    assert chance.low < chance.value < chance.high
+    assert hashed.linkability.figure.low < chance.high
     noisy = measure_cost(template_defence("noise:5"), embeddings, labels, seed=0)
     assert noisy.tar is not None
     assert noisy.tar.value < 0.5
@@ -224,7 +247,8 @@ def test_scores_are_rounded_before_they_are_judged() -> None:
     assert found.tar.value < plain.tar.value
     # Of more than 20,000 nonmated pairs, so many are drawn by the seed.
     drawn = np.random.default_rng(0).permutation(nonmated)[:20_000]
-    assert found.linkability == pytest.approx(system_linkability(mated, drawn))
+    assert found.linkability is not None
+    assert found.linkability.figure.value == pytest.approx(system_linkability(mated, drawn))
     assert found.linkability != plain.linkability
 
 
@@ -247,8 +271,22 @@ def test_the_cost_is_refused_for_few_pairs() -> None:
     spent = measure_cost(None, embeddings, labels, seed=0)
     assert spent.tar is None
     assert spent.renewed is None
-    assert spent.refused is not None
-    assert "at least 142 people" in spent.refused
+    for refused in (spent.tar_refused, spent.renewed_refused):
+        assert refused is not None
+        assert "at least 142 people" in refused
+
+
+@pytest.mark.parametrize("name", [None, "biohashing:0.5"])
+def test_records_are_renewed_without_two_photographs_of_anybody(name: str | None) -> None:
+    embeddings, labels = labelled(each=1)
+    defence = None if name is None else template_defence(name)
+    spent = measure_cost(defence, embeddings, labels, seed=0)
+    assert spent.renewed is not None
+    assert spent.renewed.value == (1 if name is None else 0)
+    assert (spent.tar, spent.linkability, spent.renewed_refused) == (None, None, None)
+    for refused in (spent.tar_refused, spent.linkability_refused):
+        assert refused is not None
+        assert refused.startswith("expected people outside the attack with two photographs each")
 
 
 def test_names() -> None:

@@ -100,10 +100,24 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     ]
     # Without its key, a record of BioHashing says nothing of whose it is: one inversion serves everybody.
     blind = result["defences"][3]
-    assert blind["attacker"].startswith("mean of public faces")
-    assert blind["attacker_holds"].startswith("protected template and templates of")
+    assert blind["attacker"].startswith("mean of the prior")
+    held = "templates of 15 public faces and 5 class centres of the network"
+    assert blind["attacker_holds"] == f"protected template, {held}"
+    assert result["defences"][4]["attacker_holds"] == f"scores of 1,000 images, {held}"
     # A defence's rows differ from the first in the defence alone.
     assert [row["differences"] for row in result["defences"][:5]] == [{}] * 5
+    first, *others = result["defences"]
+    for judge in ("dlib", "other"):
+        mine = first["judges"][judge]
+        assert mine["ceiling"]["0.25"]["identities"] == mine["mean_face"]["0.25"]["identities"] == 3
+        for row in others:
+            theirs = row["judges"][judge]
+            change = theirs["sar"]["0.25"]["value"] - mine["sar"]["0.25"]["value"]
+            assert theirs["sar_difference"]["0.25"]["value"] == pytest.approx(change)
+            change = theirs["gap_closed"]["value"] - mine["gap_closed"]["value"]
+            assert theirs["gap_difference"]["value"] == pytest.approx(change)
+    # Of the tiny network's two nearly equal photographs of a person.
+    assert first["irreversibility_floor"]["value"] < first["irreversibility_ceiling"]["value"] <= 1
     assert [entry["judges"] for entry in result["agreement"]] == [["dlib", "other"]]
     assert result["defences"][-1]["defence"] == "other"
     assert {row["identities"] for row in result["defences"]} == {3}

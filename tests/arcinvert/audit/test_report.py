@@ -30,6 +30,7 @@ from arcinvert.audit.report.html import to_html
 from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.plots import Label, Line, Mark, Series, chart, dumbbells
+from arcinvert.audit.report.sections.method import limits
 from recognition.errors import InputError
 from recognition.metrics.intervals import estimate, estimate_share_difference
 
@@ -289,3 +290,14 @@ def test_one_person_does_not_make_the_headline(rate: float, people: int, fmr: fl
     )
     assert wording in sentences[0]
     assert sentences[2].startswith("poor cannot say")
+
+
+def test_limits_speak_of_defences_where_there_are_some() -> None:
+    faces = {"faces": {"distribution": None}}
+    (without,), (with_some,) = (limits(faces | {"defences": rows}) for rows in ([], [{"defence": "noise:1"}]))
+    assert isinstance(without, Bullets)
+    assert isinstance(with_some, Bullets)
+    assert not any("efence" in item for item in without.items)
+    (said,) = set(with_some.items) - set(without.items)
+    # Each row names its attacker, which is no simple estimate.
+    assert "the strongest estimate known here" in said

@@ -112,7 +112,7 @@ def test_the_mean_face_from_weights_is_made_once_for_each_network(
     steps: list[tuple[int, int]] = []
     weights = replace(
         options,
-        attack=AttackOptions(knowledge="weights"),
+        attack=AttackOptions(knowledge="weights", restarts=1),
         people=6,
         steps=1,
         defences=("noise", "folded-batchnorm"),

@@ -145,3 +145,25 @@ def test_copies_of_one_public_face_do_no_harm() -> None:
     prior = fit_prior(np.tile(unit_norm(np.ones((1, 4))), (12, 1)), 4)
     assert np.isfinite(prior.mean).all()
     assert np.isfinite(known_directions(prior, np.eye(4)[:2], np.ones((1, 2)), variance=0.0)).all()
+
+
+def test_class_centres_give_the_covariance_and_faces_the_mean() -> None:
+    generator = np.random.default_rng(5)
+    public = generator.multivariate_normal(PRIOR.mean, PRIOR.covariance, size=40)
+    centres = generator.multivariate_normal(-2 * PRIOR.mean, PRIOR.covariance, size=20_000)
+    prior = fit_prior(public, 3, centres)
+    assert prior.covariance == pytest.approx(PRIOR.covariance, abs=0.03)
+    # Between both means, and near that of the faces.
+    nearness = np.linalg.norm(prior.mean - public.mean(0)) / np.linalg.norm(public.mean(0))
+    assert 0 < nearness < 0.2
+    for few in (public[:0], public[:1], np.tile(public[:1], (12, 1))):
+        alone = fit_prior(few, 3, centres)
+        assert alone.mean == pytest.approx(-2 * PRIOR.mean, abs=0.03)
+        assert alone.covariance == pytest.approx(PRIOR.covariance, abs=0.03)
+
+
+def test_few_class_centres_are_not_used_alone() -> None:
+    centres = unit_norm(np.random.default_rng(6).normal(size=(9, 4)))
+    prior = fit_prior(np.zeros((0, 4)), 4, centres)
+    assert np.array_equal(prior.covariance, np.eye(4) / 4)
+    assert not prior.mean.any()

@@ -53,8 +53,12 @@ def limits(result: dict[str, Any]) -> list[Block]:
         "The judges stand for recognisers that an impostor would face. Others may accept more or less, and "
         "none of them checks for liveness.",
         "The figures hold for people like those attacked here.",
-        "Each defence is attacked by one simple estimate; an attack designed for it may do better.",
     ]
+    if result["defences"]:
+        items.append(
+            "Each defence is attacked by the strongest estimate known here, which the table of defences "
+            "names; an attack that is not known here may do better."
+        )
     if result["faces"]["distribution"] is not None:
         items.append(
             "Frechet distances of few images are biased upwards: compare them with the one between real "
