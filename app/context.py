@@ -9,7 +9,8 @@ from arcinvert import Attacker, InputError
 
 from .attackers import Attackers
 from .html import problem, status
-from .jobs import Abandoned, Jobs
+from .job import Abandoned
+from .jobs import Jobs
 from .kept import KeptResults
 from .settings import Settings
 from .visitors import Visitors

@@ -9,7 +9,7 @@ import gradio as gr
 
 from .context import Context
 from .html import progress, status
-from .jobs import Job
+from .job import Job
 from .updates import Started, Waiting
 
 #: The texts of the stop button while a job waits, and while it runs.

@@ -15,7 +15,7 @@ from arcinvert.output.verdicts import one_in
 from recognition.errors import InputError
 
 from .html import data_uri
-from .jobs import Job
+from .job import Job
 from .settings import number_in, seed_of
 
 #: Fewest and most people of an audit on the page, and how many at first.

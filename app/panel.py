@@ -16,7 +16,7 @@ from .context import Context, attempt
 from .controls import JobControls, seed_field
 from .film import Film
 from .html import faces_row, figure, progress
-from .jobs import Job
+from .job import Job
 from .results import MEAN_FACE_ALT, MEAN_FACE_CAPTION, Shown, downloads, finished, result_view
 from .settings import MAX_SAMPLES, MAX_STEPS, number_in, seed_of
 from .turning import Turning

@@ -25,7 +25,7 @@ from ..folder_audit import (
     report_files,
 )
 from ..html import note, progress, status
-from ..jobs import Job
+from ..job import Job
 from ..settings import STATE_SECONDS
 from ..updates import Progress
 from ..upload import Upload, report_input

@@ -9,7 +9,7 @@ from ..comparison import Comparison, equal_work, films, recipe_list, verdicts
 from ..context import Context, attempt, on_change
 from ..controls import JobControls, seed_field
 from ..html import details, note, progress, status
-from ..jobs import Job
+from ..job import Job
 from ..panel import checked, step_text
 from ..recipes import VARIANTS
 from ..speed import StepTimes, rounded

@@ -12,7 +12,7 @@ from recognition.recogniser import Recogniser
 
 from ..context import Context, attempt, on_change
 from ..html import note
-from ..jobs import Job
+from ..job import Job
 from ..opening import Opening, placeholder
 from ..panel import Attack, AttackPanel
 from ..wording import PageError

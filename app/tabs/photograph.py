@@ -17,7 +17,7 @@ from recognition.recogniser import Recogniser
 from .. import resources
 from ..context import Context, attempt, on_change
 from ..html import figure, note, picture
-from ..jobs import Job
+from ..job import Job
 from ..opening import Opening, placeholder
 from ..panel import Attack, AttackPanel
 from ..settings import MAX_PIXELS, MAX_UPLOAD, STATE_SECONDS

@@ -18,7 +18,8 @@ from app.folder_audit import (
     recognised,
     report_files,
 )
-from app.jobs import Job, Jobs
+from app.job import Job
+from app.jobs import Jobs
 from app.updates import Progress
 from arcinvert import InputError
 from arcinvert.audit.options import AuditOptions

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from app import job as job_module
 from app import jobs as module
-from app.jobs import CANCELLED, REPLACED, Abandoned, Job, Jobs
+from app.job import CANCELLED, Abandoned, Job
+from app.jobs import REPLACED, Jobs
 from app.updates import Frame, Progress, Started, Waiting
 from arcinvert import InputError, Step, StopInversion
 
@@ -69,9 +71,9 @@ def test_the_time_left_counts_the_parts_to_come(jobs: Jobs) -> None:
     job.begin_part(1)
     with pytest.MonkeyPatch.context() as patch:
         begin = time.monotonic()
-        patch.setattr(module.time, "monotonic", lambda: begin)
+        patch.setattr(job_module.time, "monotonic", lambda: begin)
         job.begin_part(1)
-        patch.setattr(module.time, "monotonic", lambda: begin + 2)
+        patch.setattr(job_module.time, "monotonic", lambda: begin + 2)
         job.progress(Step(1, 4, {}, lambda: torch.zeros(1, 3, 4, 5)))
     # 2 s a step: three steps of this part, and four of the last.
     assert job.seconds_left(7) == pytest.approx(14)
@@ -135,7 +137,7 @@ def test_jobs_run_one_at_a_time_in_their_order(jobs: Jobs) -> None:
 
 
 def test_places_in_the_queue(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PLACE_INTERVAL", 0.01)
+    monkeypatch.setattr(job_module, "PLACE_INTERVAL", 0.01)
     go = threading.Event()
     head = jobs.start("head", lambda job: go.wait(), limit=60)
     assert next(head.updates()) == Started()
@@ -256,7 +258,7 @@ def test_work_without_pictures_shows_its_steps_and_ends_at_the_limit(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def work(job: Job) -> None:
-        monkeypatch.setattr(module, "FRAME_INTERVAL", 0.0)
+        monkeypatch.setattr(job_module, "FRAME_INTERVAL", 0.0)
         for done in range(1, ENDLESS):
             time.sleep(0.001)
             job.advance(done, ENDLESS)
