@@ -76,8 +76,10 @@ def on_change(
     outputs: list[Any],
     *,
     in_turn: str | None = None,
-) -> None:
+) -> Any:
     """Connect a light handler, which runs beside attacks and always gets a control's newest value.
+
+    Return the event, after which another handler can run.
 
     Args:
         event: The event of a control.
@@ -86,7 +88,7 @@ def on_change(
         outputs: Its outputs.
         in_turn: A name shared by handlers that must run one after the other; None runs them at once.
     """
-    event(
+    return event(
         handler,
         inputs,
         outputs,

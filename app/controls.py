@@ -90,18 +90,18 @@ class JobControls:
                 case _:
                     yield show(update)
 
-    def connect(self, run: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Connect the buttons.
+    def connect(self, run: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+        """Connect the buttons, and return the event of the start, after which another handler can run.
 
         Args:
             run: A generator of updates, which starts the job.
             inputs: Its inputs.
             outputs: Its outputs besides the controls of this class.
         """
-        self.start.click(
+        started = self.start.click(
             run,
             list(inputs),
-            [self.start, self.stop, self.status, *outputs],
+            list(dict.fromkeys([self.start, self.stop, self.status, *outputs])),
             # `Jobs` runs one at a time; here nobody waits, so that all visitors read their place at once.
             concurrency_limit=None,
             show_progress="hidden",
@@ -113,6 +113,7 @@ class JobControls:
             self._context.jobs.stop(request.session_hash)
 
         self.stop.click(end, None, None, queue=False, api_visibility="private")
+        return started
 
 
 def place_text(place: Waiting) -> str:
@@ -121,19 +122,22 @@ def place_text(place: Waiting) -> str:
     return f"{visitors} before you, about {place.seconds} s"
 
 
-def accept_any_number(page: gr.Blocks) -> None:
+def accept_any_number() -> None:
     """Hand numbers out of a control's range to the handlers, which answer in words of the page.
 
     Gradio would refuse them, and choices that are none, with a traceback in the server's log. Methods are
-    replaced, not overridden, for the reason given in `upload`. Those of choices are replaced in their class:
-    where an update changes the choices, Gradio makes the visitor a component of its own.
+    replaced, not overridden, for the reason given in `upload`, and in the class: whenever an update reaches a
+    control, Gradio may make the visitor a component of its own.
     """
-    for block in page.blocks.values():
-        if isinstance(block, gr.Number | gr.Slider):
-            block.preprocess = as_number
+    for kind in (gr.Number, gr.Slider):
+        kind.preprocess = _number
     for kind in (gr.Dropdown, gr.Radio):
         if not hasattr(kind.preprocess, "__wrapped__"):
             kind.preprocess = _quietly(kind.preprocess)
+
+
+def _number(component: Any, value: Any) -> float | None:
+    return as_number(value)
 
 
 def as_number(value: Any) -> float | None:

@@ -71,6 +71,8 @@ class Job:
         self._error: BaseException | None = None
         self.started = False
         self.timed_out = False
+        #: What the work is about; whoever started it sets and reads it.
+        self.about: Any = None
 
     @property
     def stopped(self) -> bool:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from arcinvert import InputError
 
@@ -53,6 +54,7 @@ class Jobs:
         every: int = 0,
         parts: int = 1,
         stoppable: bool = True,
+        about: Any = None,
     ) -> Job:
         """Start a job; the visitor's earlier job, if there is one, is abandoned.
 
@@ -65,6 +67,7 @@ class Jobs:
             every: The largest number of steps between two frames; 0 leaves it to the time.
             parts: The number of attacks that the work makes.
             stoppable: Whether the work has a result when it is stopped half-way.
+            about: What the work is about, for `Job.about`.
         """
         key = session or ""
         self.abandon(key, REPLACED)
@@ -78,6 +81,7 @@ class Jobs:
                 session=key,
                 jobs=self,
             )
+            job.about = about
             if self._closed or not self._make_room():
                 full = f"There are already {self._most} visitors before you. Try again in a few minutes."
                 job.finish(error=InputError("The server is ending." if self._closed else full))
@@ -90,9 +94,13 @@ class Jobs:
             self._condition.notify_all()
         return job
 
+    def of(self, session: str | None) -> Job | None:
+        """Return the visitor's job that waits or runs; None if there is none."""
+        return self._jobs.get(session or "")
+
     def stop(self, session: str | None) -> None:
         """Stop the visitor's job, and keep the result so far; one that waits is cancelled."""
-        if job := self._jobs.get(session or ""):
+        if job := self.of(session):
             job.stop()
 
     def abandon(self, session: str | None, why: str = "") -> None:

@@ -9,11 +9,11 @@ from arcinvert.audit.report import SECTION_STYLE
 from recognition.loading import BUNDLED
 
 from . import resources
-from .address import PLACE, read_place, remember, remember_tab
 from .context import Context, attempt, on_change
 from .controls import accept_any_number
 from .html import note
 from .opening import shipped_opening
+from .restoring import connect_address
 from .tabs import learn
 from .tabs.audit import AuditTab
 from .tabs.compare import CompareTab
@@ -96,7 +96,7 @@ def build_page(context: Context) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("See it", id="start") as tab:
                 places = {"start": tab}
-                start = StartTab(opening)
+                start = StartTab(context, opening)
             with gr.Tab("From an identity", id="identity") as places["identity"]:
                 people = IdentityTab(context, model, opening)
             with gr.Tab("From a photograph", id="photograph") as places["photograph"]:
@@ -120,7 +120,7 @@ def build_page(context: Context) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
-        restored = _connect_address(context, page, tabs, places, model, people, photographs)
+        restored = connect_address(context, page, tabs, places, model, people, photographs)
         # Afterwards: with the network of the address, and without replacing the person.
         on_change(restored.then, people.list_classes, *people.listing)
         on_change(restored.then, lambda name: describe(context, name), [model], [about])
@@ -129,62 +129,7 @@ def build_page(context: Context) -> gr.Blocks:
             context.jobs.abandon(request.session_hash)
 
         page.unload(leave)
-    accept_any_number(page)
+    accept_any_number()
     # The jobs have a queue of their own, and the light handlers do not fill this one.
     page.queue(max_size=MAX_EVENTS, default_concurrency_limit=1)
     return page
-
-
-def _connect_address(
-    context: Context,
-    page: gr.Blocks,
-    tabs: gr.Tabs,
-    places: dict[str, gr.Tab],
-    model: gr.Dropdown,
-    people: IdentityTab,
-    photographs: PhotographTab,
-) -> Any:
-    """Write the state into the address, restore it and the latest result when the page is loaded.
-
-    Return the event of the restoration.
-    """
-    query, key = gr.Textbox(visible=False), gr.Textbox(visible=False)
-    panels = (people.panel, photographs.panel)
-
-    def restore(query: str | None, key: str | None) -> dict[Any, Any]:
-        place = read_place(query or "", list(places), context.settings.model_names())
-        updates: dict[Any, Any] = {}
-        if place.tab is not None:
-            updates[tabs] = gr.Tabs(selected=place.tab)
-        if place.network is not None:
-            updates[model] = place.network
-        if place.person is not None:
-            updates[people.wanted] = place.person
-        if place.seed is not None:
-            updates |= {panel.seed: place.seed for panel in panels}
-        kept = context.kept.get(key or "")
-        for panel in panels:
-            if kept is not None and kept.tab == panel.name:
-                updates |= dict(zip(panel.result_outputs, panel.show(kept.shown, key or ""), strict=True))
-        # Gradio expects an update of something.
-        return updates or {model: gr.Dropdown()}
-
-    results = [output for panel in panels for output in panel.result_outputs]
-    restored = page.load(
-        restore,
-        [query, key],
-        [tabs, model, people.wanted, *(panel.seed for panel in panels), *results],
-        js=PLACE,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    for name, tab in places.items():
-        tab.select(None, None, None, js=remember_tab(name), api_visibility="private")
-    for name, control in (
-        ("network", model),
-        ("person", people.wanted),
-        *(("seed", one.seed) for one in panels),
-    ):
-        control.change(None, [control], None, js=remember(name), api_visibility="private")
-    return restored

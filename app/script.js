@@ -4,7 +4,7 @@
   /* The address with which the page was opened: the first tab's own event may change it before it is read. */
   const opened = location.search;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-  let awaited = null;
+  let awaited = null, wishes = 0;
   /* The paths of trainings, and when each view that plays was started. */
   const trainings = new WeakMap(), playing = new WeakMap();
 
@@ -119,11 +119,12 @@
       history.replaceState(null, "", "?" + query);
       return [];
     },
-    /* Presses a button of a tab that was just opened, once Gradio has drawn it. */
-    press: (id, patience = 600) => {
+    /* Presses a button of a tab that was just opened, once Gradio has drawn it; of two wishes the later counts. */
+    press: (id, patience = 600, wish = ++wishes) => {
+      if (wish !== wishes) return;
       const button = document.getElementById(id);
       if (button && button.offsetParent && !button.disabled) button.click();
-      else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1), 100);
+      else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1, wish), 100);
     },
   };
 })();

@@ -1,5 +1,6 @@
 """Uploads: read once, deleted from the server's folder, and kept in memory only."""
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +85,14 @@ class Photograph:
         pixels: uint8 HWC, RGB.
         faces: The faces found in it that visitors can choose, the largest first; at least one.
         note: A sentence for the visitor; empty if there is nothing to say.
+        digest: A digest of the file's content.
     """
 
     name: str
     pixels: NDArray[np.uint8]
     faces: list[Face]
     note: str = ""
+    digest: str = ""
 
 
 def decode(upload: Upload) -> Photograph:
@@ -110,7 +113,7 @@ def decode(upload: Upload) -> Photograph:
         )
     frames = frame_count(upload.data)
     note = f"The file is an animation of {frames} frames; the first frame is used." if frames > 1 else ""
-    return Photograph(upload.name, pixels, faces, note)
+    return Photograph(upload.name, pixels, faces, note, hashlib.sha256(upload.data).hexdigest())
 
 
 def sure_faces(faces: list[Face]) -> list[Face]:

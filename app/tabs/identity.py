@@ -7,14 +7,17 @@ from typing import Any
 import gradio as gr
 
 from arcinvert import Attacker, Run
-from arcinvert.subjects import class_centres, plain_name
+from arcinvert.output.verdicts import display_name, seen_in
+from arcinvert.subjects import class_centres, class_label, plain_name, training_photographs
 from recognition.recogniser import Recogniser
 
 from ..context import Context, attempt, on_change
 from ..html import note
 from ..job import Job
+from ..kept import Kept
 from ..opening import Opening, placeholder
-from ..panel import Attack, AttackPanel
+from ..panel import Attack, AttackPanel, Kind
+from ..target import Target
 from ..wording import PageError
 
 #: Classes that the list offers; others can be typed by number or name.
@@ -94,6 +97,32 @@ def identity_attack(attacker: Attacker, chosen: str | None) -> Attack:
     return attack
 
 
+def identity_target(network: str, attacker: Attacker, chosen: str | None) -> Target:
+    """Return which class an attack is on, with how often the network has seen the person.
+
+    Args:
+        network: The network's name on the page.
+        attacker: The network.
+        chosen: `123: Some Name`, a number, or a name.
+
+    Raises:
+        InputError: If the network has nobody of that number or name.
+    """
+    recogniser = attacker.recogniser
+    label = class_label(recogniser, wanted_class(chosen))
+    counts, names = training_photographs(recogniser), recogniser.class_names
+    name = display_name(names[label], label) if names else f"Identity {label}"
+    return Target(network, f"class {label}", name, seen_in(counts[label] if counts else None))
+
+
+IDENTITY = Kind(
+    wanted_class,
+    identity_target,
+    identity_attack,
+    "This attack was ended, because another person was chosen.",
+)
+
+
 class IdentityTab:
     """Lays out the tab, and connects it.
 
@@ -102,6 +131,8 @@ class IdentityTab:
         model: The control with the network's name.
         opening: What the page opens with; its first person is chosen at first.
     """
+
+    name = "identity"
 
     def __init__(self, context: Context, model: gr.Dropdown, opening: Opening) -> None:
         self._context = context
@@ -126,13 +157,23 @@ class IdentityTab:
                 )
                 pick = gr.Button("Pick one at random")
                 message = gr.HTML()
-                self.panel = AttackPanel(context, "identity", "Reconstruct the face", identity_attack)
+                self.panel = AttackPanel(context, self.name, "Reconstruct the face", IDENTITY)
             with gr.Column(elem_classes="ai-results"):
                 self.panel.place_results(placeholder(opening))
         self.panel.connect(model, [self.wanted])
+        self.panel.follow(self.wanted.change, model.change)
         self.listing = [model, self.wanted], [self.wanted, message]
         on_change(model.change, self.list_classes, *self.listing)
         on_change(pick.click, self._pick, [model], [self.wanted, message])
+
+    @property
+    def restored_outputs(self) -> list[Any]:
+        """The outputs of `restored`."""
+        return self.panel.result_outputs
+
+    def restored(self, kept: Kept, key: str, network: str) -> dict[Any, Any]:
+        """Return the updates that show a kept result again; the address has the person."""
+        return self.panel.restored(kept, key)
 
     def list_classes(self, name: str, chosen: str | None) -> tuple[Any, str]:
         """Return the identities of a network, of which the chosen one stays chosen if it is there."""
