@@ -11,6 +11,7 @@ from recognition.loading import BUNDLED
 from . import resources
 from .context import Context, attempt, on_change
 from .controls import accept_any_number
+from .guard import refuse_other_values
 from .html import note
 from .opening import shipped_opening
 from .restoring import connect_address
@@ -130,6 +131,7 @@ def build_page(context: Context) -> gr.Blocks:
 
         page.unload(leave)
     accept_any_number()
+    refuse_other_values(page)
     # The jobs have a queue of their own, and the light handlers do not fill this one.
     page.queue(max_size=MAX_EVENTS, default_concurrency_limit=1)
     return page

@@ -37,6 +37,10 @@ class Server:
     models: Path
     uploads: Path
 
+    def tracebacks(self) -> int:
+        """Return how many tracebacks the server has printed."""
+        return (self.models.parent / "server.log").read_text().count("Traceback")
+
 
 @pytest.fixture(scope="session")
 def tiny_attacker(tiny_model: Path) -> Attacker:
