@@ -10,11 +10,16 @@
 
   /* Scrolls to the first frame of the attack that was started, and remembers the key of its result. */
   new MutationObserver(() => {
-    const results = document.querySelectorAll("[data-result]");
-    if (results.length) {
-      const newest = [...results].find(one => !one.dataset.seen) || results[results.length - 1];
-      newest.dataset.seen = "yes";
-      sessionStorage.setItem(RESULT, newest.dataset.result);
+    /* Results of other tabs may stand there for long. */
+    document.querySelectorAll("[data-result]:not([data-seen])").forEach(result => {
+      result.dataset.seen = "yes";
+      sessionStorage.setItem(RESULT, result.dataset.result);
+    });
+    /* A start that failed says why; the message may be below the fold. */
+    const trouble = awaited && awaited.querySelector(".ai-controls .ai-problem:not([data-old])");
+    if (trouble) {
+      awaited = null;
+      trouble.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "center" });
     }
     const first = awaited && awaited.querySelector(".ai-live img");
     if (first) {
@@ -26,7 +31,9 @@
   }).observe(document, { childList: true, subtree: true });
   document.addEventListener("click", event => {
     const start = event.target.closest(".ai-start");
-    if (start) awaited = start.closest(".ai-columns");
+    if (!start) return;
+    awaited = start.closest(".ai-columns");
+    awaited.querySelectorAll(".ai-problem").forEach(one => (one.dataset.old = "yes"));
   });
 
   /* Shows of each film the picture at a number of passes. */

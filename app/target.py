@@ -32,7 +32,7 @@ def title(target: Target, seed: int) -> str:
         target: Whom the attack is on.
         seed: Its seed.
     """
-    words = ", ".join(part for part in (target.detail, target.network, f"seed {seed}") if part)
+    words = ", ".join(part for part in (target.detail, f"network {target.network}", f"seed {seed}") if part)
     return (
         f'<h2 class="ai-title ai-target">{escape(target.name)}</h2><p class="ai-note">'
         f"{escape(words[:1].upper() + words[1:])}</p>"
