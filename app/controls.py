@@ -10,7 +10,8 @@ import gradio as gr
 from .context import Context
 from .html import progress, status
 from .job import Job
-from .updates import Started, Waiting
+from .speed import rounded
+from .updates import Ending, Preparing, Started, Waiting
 
 #: The texts of the stop button while a job waits, and while it runs.
 CANCEL, KEEP = "Cancel", "Stop and keep the result so far"
@@ -78,17 +79,22 @@ class JobControls:
             job: The job.
             show: Returns the updates of a step, a `Frame` or a `Progress`.
         """
+        has_steps = False
         for update in job.updates():
             match update:
                 case Waiting():
                     yield {self.status: status(place_text(update))}
                 case Started():
-                    yield {
-                        self.stop: gr.Button(self._stop, interactive=True),
-                        self.status: progress(0, 1, self._loading, announced=True),
-                    }
+                    yield {self.status: progress(0, 1, self._loading, announced=True)}
+                case Preparing():
+                    yield {self.status: progress(update.done, update.total, stage_text(update))}
+                case Ending():
+                    yield {self.stop: gr.Button(interactive=False), self.status: status(update.text)}
                 case _:
-                    yield show(update)
+                    # From now on there is something to keep.
+                    keep = {} if has_steps else {self.stop: gr.Button(self._stop, interactive=True)}
+                    has_steps = True
+                    yield keep | show(update)
 
     def connect(self, run: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """Connect the buttons, and return the event of the start, after which another handler can run.
@@ -114,6 +120,13 @@ class JobControls:
 
         self.stop.click(end, None, None, queue=False, api_visibility="private")
         return started
+
+
+def stage_text(stage: Preparing) -> str:
+    """Return what is done before the first step in words."""
+    if stage.seconds_left is None:
+        return stage.text
+    return f"{stage.text}, {rounded(stage.seconds_left)} left"
 
 
 def place_text(place: Waiting) -> str:

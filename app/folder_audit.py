@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.progress import Stage
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.runner import run_audit
 from arcinvert.output.folder import json_text
 from arcinvert.output.verdicts import one_in
 from recognition.errors import InputError
+from recognition.interruption import interruptible
 
+from .context import MEASURING
 from .html import data_uri
 from .job import Job
 from .settings import number_in, seed_of
@@ -67,9 +70,19 @@ def audit_folder(
     Raises:
         InputError: If the folder or the network cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="audit-", dir=private) as folder:
+
+    def preparing(stage: Stage, done: int, total: int) -> None:
+        if stage == "synthetic faces":
+            job.prepare(MEASURING, done, total, is_limited=False)
+        else:
+            job.prepare("Reading the photographs", done, total)
+
+    def look() -> None:
+        job.check()
+
+    with tempfile.TemporaryDirectory(prefix="audit-", dir=private) as folder, interruptible(look):
         report = Path(folder) / "report"
-        result = run_audit(options, report, progress=job.advance)
+        result = run_audit(options, report, progress=job.advance, preparing=preparing)
         return result, (report / "report.pdf").read_bytes()
 
 

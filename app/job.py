@@ -4,16 +4,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from arcinvert import Step, StopInversion
 from arcinvert.inversion.progress import RunProgress
 from recognition.images import to_uint8
 
-from .updates import Frame, Progress, Started, Update, Waiting
-
-if TYPE_CHECKING:
-    from .jobs import Jobs
+from .updates import Ending, Frame, Preparing, Progress, Started, Update, Waiting
 
 #: Seconds between two frames. With more frames the browser would be busier than the attack.
 FRAME_INTERVAL = 0.4
@@ -23,8 +20,23 @@ PLACE_INTERVAL = 0.5
 CANCELLED = "Cancelled."
 
 
-class Abandoned(Exception):  # noqa: N818  (nothing went wrong)
-    """The result is no longer needed; the text, if there is one, says why."""
+class Abandoned(BaseException):
+    """The result is no longer needed; the text, if there is one, says why.
+
+    It is no `Exception`, so that nothing that catches errors of files or networks takes it for one.
+    """
+
+
+class Line(Protocol):
+    """What a job asks of the queue that it is in."""
+
+    def place(self, job: "Job") -> Waiting | None:
+        """Return a job's place; None if it does not wait."""
+        ...
+
+    def absent(self, job: "Job") -> bool:
+        """Return whether a job's visitor has not listened for longer than is allowed."""
+        ...
 
 
 #: What a job does: it gets the job, and passes `Job.progress` to the attack.
@@ -53,7 +65,7 @@ class Job:
         parts: int = 1,
         stoppable: bool = True,
         session: str = "",
-        jobs: "Jobs",
+        jobs: Line,
     ) -> None:
         self._work, self._limit, self._every, self._parts = work, limit, every, parts
         self._jobs, self._stoppable = jobs, stoppable
@@ -62,10 +74,14 @@ class Job:
         self.listened_at = time.monotonic()
         self._updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
         self._stop, self._abandon, self._ended = threading.Event(), threading.Event(), threading.Event()
-        self._begin = self._part_begin = self._last_frame = 0.0
+        self._begin = self._part_begin = self.listened_at
+        self._last_frame = 0.0
         self._part, self._steps = 0, RunProgress()
-        self._newest: Progress | None = None
+        self._newest: Progress | Preparing | None = None
         self._first: int | None = None
+        self._stage, self._stage_begin = "", (0, 0.0)
+        #: Whether a step was made, so that there is something to keep.
+        self._has_steps = False
         self._why = ""
         self._result: Any = None
         self._error: BaseException | None = None
@@ -86,9 +102,12 @@ class Job:
 
     def stop(self) -> None:
         """End the job after the current step, and keep the result so far; one that waits is cancelled."""
-        if self.started and self._stoppable:
+        if self.started and self._stoppable and self._has_steps:
             self._stop.set()
+            self._updates.put(Ending("Stopping"))
         else:
+            if self.started:
+                self._updates.put(Ending("Cancelling"))
             self.abandon(CANCELLED)
 
     def abandon(self, why: str = "") -> None:
@@ -146,6 +165,8 @@ class Job:
         newest = self._newest
         if newest is None:
             return typical
+        if isinstance(newest, Preparing):
+            return (newest.seconds_left or 0.0) + typical
         part = newest.part if isinstance(newest, Frame) else 0
         whole = newest.seconds / newest.step * newest.steps
         return newest.seconds_left + whole * (self._parts - 1 - part)
@@ -157,7 +178,8 @@ class Job:
             Abandoned: If the job is abandoned.
             StopInversion: If the job is stopped.
         """
-        now = self._check()
+        now = self.check()
+        self._has_steps = True
         number, steps = self._steps.of(step)
         wanted = number in (1, steps) or bool(self._every and number % self._every == 0)
         if wanted or now - self._last_frame > FRAME_INTERVAL or self.stopped:
@@ -166,13 +188,40 @@ class Job:
         if self.stopped:
             raise StopInversion
 
+    def prepare(self, text: str, done: int, total: int, *, is_limited: bool = True) -> None:
+        """Receive how much is done of what comes before the first step; called as often as one likes.
+
+        Args:
+            text: What it is, for the visitor.
+            done: How much is done.
+            total: Of how much.
+            is_limited: Whether the time limit counts it. What is done once for all visitors would begin anew
+                with each of them.
+
+        Raises:
+            Abandoned: If the job is abandoned, or the time is over.
+        """
+        now = time.monotonic()
+        if not is_limited:
+            self._begin = now
+        self.check()
+        self._part_begin = now
+        if text != self._stage:
+            self._stage, self._stage_begin = text, (done, now)
+        elif now - self._last_frame <= FRAME_INTERVAL and done < total:
+            return
+        first, begin = self._stage_begin
+        left = (now - begin) / (done - first) * (total - done) if done > first else None
+        self._last_frame, self._newest = now, Preparing(text, done, total, left)
+        self._updates.put(self._newest)
+
     def advance(self, done: int, steps: int) -> None:
         """Receive the number of steps done of work that makes no pictures.
 
         Raises:
             Abandoned: If the job is abandoned, or the time is over.
         """
-        now = self._check()
+        now = self.check()
         if self._first is None:
             # What came before the first step says nothing about the time of the others.
             self._first, self._part_begin = done, now
@@ -201,7 +250,12 @@ class Job:
         self._ended.set()
         self._updates.put(None)
 
-    def _check(self) -> float:
+    def check(self) -> float:
+        """Return the time, unless the job shall end.
+
+        Raises:
+            Abandoned: If the job is abandoned, nobody listens, or the time is over and nothing can be kept.
+        """
         if self._jobs.absent(self):
             self.abandon()
         if self.abandoned:
@@ -209,11 +263,11 @@ class Job:
         now = time.monotonic()
         if now - self._begin > self._limit:
             self.timed_out = True
-            if not self._stoppable:
+            if not self._stoppable or not self._has_steps:
                 raise Abandoned(
                     f"This takes longer than the {self._limit:g} seconds that the server allows. Choose less."
                 )
-            self.stop()
+            self._stop.set()
         return now
 
     def _show(self, progress: Progress, now: float) -> None:

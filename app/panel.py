@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert import Attacker, Run
+from arcinvert import Run
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from recognition.images import to_uint8
 
@@ -214,7 +214,7 @@ class AttackPanel:
 
         def work(job: Job) -> Run:
             nonlocal mean_face, target
-            attacker: Attacker = self._context.attacker(name)
+            attacker = self._context.ready(name, job)
             target = self._kind.target(name, attacker, *given)
             mean_face = to_uint8(attacker.knowledge.mean_face)
             return self._kind.prepare(attacker, *given)(job, **options)

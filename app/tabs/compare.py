@@ -107,7 +107,7 @@ class CompareTab:
 
         def compare(job: Job) -> None:
             options = checked(1, work, seed)
-            attacker = self._context.attacker(name)
+            attacker = self._context.ready(name, job)
             if target == PHOTOGRAPH:
                 attack, of_recipes = (
                     photograph_attack(attacker, photograph),
