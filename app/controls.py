@@ -52,7 +52,7 @@ class JobControls:
         self._context, self._stop, self._loading = context, stop, loading
         with gr.Row():
             self.start = gr.Button(label, variant="primary", elem_id=elem_id, elem_classes="ai-start")
-            self.stop = gr.Button(stop, interactive=False, elem_classes="ai-stop")
+            self.stop = gr.Button(stop, interactive=False, elem_id=f"stop-{elem_id}", elem_classes="ai-stop")
         # The element stays while its content changes, so that screen readers read the changes.
         self.status = gr.HTML(js_on_load="element.setAttribute('aria-live', 'polite')")
 

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.options import BUDGETS, AuditOptions
 from arcinvert.audit.progress import Stage
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.sections import audit_blocks
@@ -26,6 +26,9 @@ LEAST_PEOPLE, MOST_PEOPLE, DEFAULT_PEOPLE = 2, 50, 8
 #: Photographs of other people that judges without thresholds of their own are calibrated on. More would take
 #: longer than a visitor waits.
 CALIBRATION_IMAGES = 60
+#: Seconds of an audit on two cores besides the steps of the attack: to load the judges and write the report,
+#: to read and embed a photograph, and to judge a reconstruction, also cropped, blurred and compressed.
+_ONCE, _PHOTOGRAPH, _JUDGED = 10.0, 0.15, 0.6
 #: Most people of whom each gets a figure.
 FIGURES = 60
 
@@ -84,6 +87,19 @@ def audit_folder(
         report = Path(folder) / "report"
         result = run_audit(options, report, progress=job.advance, preparing=preparing)
         return result, (report / "report.pdf").read_bytes()
+
+
+def audit_seconds(people: int, seconds_per_step: float) -> float:
+    """Return about how many seconds an audit takes.
+
+    Args:
+        people: The number of people to attack.
+        seconds_per_step: The seconds of a step of the attack with one sample.
+    """
+    budget = BUDGETS["quick"]
+    photographs = CALIBRATION_IMAGES + 2 * people
+    each = budget["samples"] * (budget["steps"] * seconds_per_step + _JUDGED)
+    return _ONCE + photographs * _PHOTOGRAPH + people * float(each)
 
 
 def command(options: AuditOptions) -> str:

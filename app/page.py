@@ -105,12 +105,13 @@ def build_page(context: Context) -> gr.Blocks:
             with gr.Tab("Compare recipes", id="compare") as places["compare"]:
                 comparison = CompareTab(context, model, people.wanted, photographs.state)
             with gr.Tab("Audit", id="audit") as places["audit"]:
-                AuditTab(context, model)
+                audit = AuditTab(context, model)
             with gr.Tab("Learn", id="learn") as places["learn"]:
                 attack = learn.build(context)
         about = gr.HTML()
         on_change(model.change, lambda name: describe(context, name), [model], [about])
         comparison.connect(places["compare"])
+        audit.connect(places["audit"])
         start.connect(tabs, model, people.wanted, photographs)
         attack.click(
             lambda: gr.Tabs(selected="identity"),
@@ -121,7 +122,9 @@ def build_page(context: Context) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
-        restored = connect_address(context, page, tabs, places, model, people, photographs)
+        restored = connect_address(
+            context, page, tabs, places, model, people, photographs, (comparison, audit)
+        )
         # Afterwards: with the network of the address, and without replacing the person.
         on_change(restored.then, people.list_classes, *people.listing)
         on_change(restored.then, lambda name: describe(context, name), [model], [about])

@@ -80,6 +80,15 @@ class Caller(Visitor):
             if self._kind(cid) == "html" and self._is_visible(cid)
         )
 
+    def choices(self, elem_id: str) -> list[tuple[str, str]]:
+        """Return the choices of an element, each with its label."""
+        (props,) = [props for props in self._props.values() if props.get("elem_id") == elem_id]
+        return [(label, value) for label, value in props["choices"]]
+
+    def stop(self, start: str) -> None:
+        """Press the button that stops what another one starts, without waiting for the end."""
+        self.begin(f"stop-{start}", "click")
+
     def _kind(self, cid: int) -> str:
         return str(next(one["type"] for one in self._config["components"] if one["id"] == cid))
 

@@ -3,7 +3,13 @@
 import gradio as gr
 import pytest
 
-from app.controls import accept_any_number, as_number
+from app.controls import accept_any_number, as_number, stage_text
+from app.updates import Preparing
+
+
+def test_the_stage_before_the_first_step_in_words() -> None:
+    assert stage_text(Preparing("Measuring", 0, 9, None)) == "Measuring"
+    assert stage_text(Preparing("Measuring", 1, 9, 118.0)) == "Measuring, about 2 minutes left"
 
 
 @pytest.mark.parametrize("kind", [gr.Radio, gr.Dropdown])

@@ -12,7 +12,7 @@ from app import job as job_module
 from app import jobs as module
 from app.job import CANCELLED, Abandoned, Job
 from app.jobs import REPLACED, Jobs
-from app.updates import Frame, Progress, Started, Waiting
+from app.updates import Ending, Frame, Preparing, Progress, Started, Waiting
 from arcinvert import InputError, Step, StopInversion
 
 #: So long that it does not end by itself, even on a slow machine.
@@ -95,6 +95,53 @@ def test_the_time_is_limited(jobs: Jobs) -> None:
     list(job.updates())
     assert job.timed_out
     assert str(job.result()).startswith("stopped after")
+
+
+def preparing(job: Job, *, is_limited: bool = False) -> None:
+    for done in range(ENDLESS):
+        time.sleep(0.001)
+        job.prepare("Measuring", done, ENDLESS, is_limited=is_limited)
+
+
+def test_what_comes_before_the_first_step_is_seen_and_can_be_cancelled(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "FRAME_INTERVAL", 0.01)
+    job = jobs.start("a", preparing, limit=0.05)
+    seen = job.updates()
+    stages = (update for update in seen if isinstance(update, Preparing))
+    assert next(stages) == Preparing("Measuring", 0, ENDLESS, None)
+    later = next(stages)
+    assert later.seconds_left == pytest.approx(ENDLESS * 0.0015, rel=0.5)
+    # The next visitor's waiting time is that of the measurement and of the attack.
+    assert job.seconds_left(7) > 7 + ENDLESS * 0.0007
+    # It is done once for all visitors: the time limit is that of the attack.
+    time.sleep(0.1)
+    assert not job.timed_out
+    # There is nothing to keep yet.
+    job.stop()
+    assert Ending("Cancelling") in list(seen)
+    with pytest.raises(Abandoned, match=CANCELLED):
+        job.result()
+
+
+def test_what_each_job_prepares_counts_for_its_limit(jobs: Jobs) -> None:
+    job = jobs.start("a", lambda job: preparing(job, is_limited=True), limit=0.05)
+    list(job.updates())
+    with pytest.raises(Abandoned, match=r"longer than the 0\.05 seconds"):
+        job.result()
+
+
+def test_a_visitor_who_leaves_a_measurement_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GRACE", 0.02)
+    here = {"a": True, "b": True}
+    jobs = Jobs(lambda session: here[session])
+    first = jobs.start("a", preparing, limit=60)
+    assert next(first.updates()) == Started()
+    second = jobs.start("b", lambda job: "done", limit=60)
+    here["a"] = False
+    assert second.result() == "done"
+    jobs.close()
 
 
 def test_leaving_ends_the_job(jobs: Jobs) -> None:
