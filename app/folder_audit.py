@@ -9,6 +9,7 @@ from typing import Any
 from arcinvert.audit.options import BUDGETS, AuditOptions
 from arcinvert.audit.progress import Stage
 from arcinvert.audit.report.pdf import to_pdf
+from arcinvert.audit.report.rewording import reworded
 from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.runner import run_audit
 from arcinvert.output.folder import json_text
@@ -20,6 +21,7 @@ from .context import MEASURING
 from .html import data_uri
 from .job import Job
 from .settings import number_in, seed_of
+from .wording import report_words
 
 #: Fewest and most people of an audit on the page, and how many at first.
 LEAST_PEOPLE, MOST_PEOPLE, DEFAULT_PEOPLE = 2, 50, 8
@@ -86,7 +88,7 @@ def audit_folder(
     with tempfile.TemporaryDirectory(prefix="audit-", dir=private) as folder, interruptible(look):
         report = Path(folder) / "report"
         result = run_audit(options, report, progress=job.advance, preparing=preparing)
-        return result, (report / "report.pdf").read_bytes()
+        return result, pdf_of(result)
 
 
 def audit_seconds(people: int, seconds_per_step: float) -> float:
@@ -181,7 +183,7 @@ def _figure(marked: bool) -> str:
 
 
 def pdf_of(result: dict[str, Any]) -> bytes:
-    """Return a report as PDF.
+    """Return a report as PDF, in words of the page.
 
     Args:
         result: The content of audit.json.
@@ -191,7 +193,8 @@ def pdf_of(result: dict[str, Any]) -> bytes:
     """
     try:
         title = f"report: {result['schema']}"
-        return bytes(to_pdf(audit_blocks(result), title=title, created=str(result["created"])))
+        blocks = reworded(audit_blocks(result), report_words)
+        return bytes(to_pdf(blocks, title=title, created=str(result["created"])))
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"audit.json: damaged ({type(error).__name__}); audit again") from None
 

@@ -15,6 +15,7 @@ from .guard import refuse_other_values
 from .html import note
 from .opening import shipped_opening
 from .restoring import connect_address
+from .settings import MAX_UPLOAD
 from .tabs import learn
 from .tabs.audit import AuditTab
 from .tabs.compare import CompareTab
@@ -57,7 +58,7 @@ def look() -> dict[str, Any]:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_hover_dark="*primary_600",
     )
-    script = f"<script>{resources.script()}</script>"
+    script = f"<script>const MAX_UPLOAD = {MAX_UPLOAD};\n{resources.script()}</script>"
     return {"theme": theme, "css": resources.style() + SECTION_STYLE, "head": script}
 
 

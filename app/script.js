@@ -29,6 +29,32 @@
         first.closest(".ai-live").scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     }
   }).observe(document, { childList: true, subtree: true });
+  /* Whatever file is chosen goes to the server, which answers beside the control, in place of an earlier answer;
+     Gradio would refuse what the browser takes for no photograph, such as HEIC, or for too large, in a corner. Of a
+     large file as much goes as shows that it is too large. */
+  const sendable = file => {
+    const type = file.type.startsWith("image/") ? file.type : "image/unknown";
+    return new File([file.slice(0, MAX_UPLOAD + 1)], file.name, { type, lastModified: file.lastModified });
+  };
+  const carry = files => {
+    const carried = new DataTransfer();
+    [...files].forEach(file => carried.items.add(sendable(file)));
+    return carried;
+  };
+  const isOwn = file => file.size <= MAX_UPLOAD && file.type.startsWith("image/");
+  document.addEventListener("change", event => {
+    if (event.target.type === "file" && ![...event.target.files].every(isOwn))
+      event.target.files = carry(event.target.files).files;
+  }, true);
+  document.addEventListener("drop", event => {
+    const files = event.isTrusted && event.dataTransfer ? [...event.dataTransfer.files] : [];
+    if (!files.length || files.every(isOwn)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const carried = { dataTransfer: carry(files), bubbles: true, cancelable: true };
+    event.target.dispatchEvent(new DragEvent("drop", carried));
+  }, true);
+
   document.addEventListener("click", event => {
     const start = event.target.closest(".ai-start");
     if (!start) return;

@@ -33,7 +33,7 @@ from ..settings import STATE_SECONDS, number_in
 from ..speed import StepTimes, rounded
 from ..updates import Progress
 from ..upload import Upload, report_input
-from ..wording import PageError
+from ..wording import PageError, report_words
 
 #: The report of an audit of held-out people of LFW, by pseudonyms.
 EXAMPLE = "audit.json"
@@ -91,7 +91,10 @@ def show_report(result: dict[str, Any], pdf: bytes, repeat: str = "") -> Report:
     Raises:
         InputError: If it is damaged.
     """
-    found = {title: f'<div class="audit-report">{html}</div>' for title, html in sections(result).items()}
+    found = {
+        title: f'<div class="audit-report">{html}</div>'
+        for title, html in sections(result, report_words).items()
+    }
     return Report(figures_view(result), found, report_files(result, pdf, repeat))
 
 
@@ -150,7 +153,6 @@ class AuditTab:
                 )
                 upload = report_input(
                     label="Report",
-                    file_types=[".json", ".html"],
                     height=150,
                     elem_id="report",
                 )
@@ -183,8 +185,8 @@ class AuditTab:
             gr.HTML(
                 title
                 + note(
-                    "The owner of this server offers no photographs to audit. Whoever starts it with "
-                    "'arcinvert app --images DIR' offers a folder with one folder for each person."
+                    "The owner of this server offers no photographs to audit. Whoever starts the server can "
+                    "offer a folder of them, as its documentation says."
                 )
             )
             return

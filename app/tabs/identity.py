@@ -44,7 +44,7 @@ def wanted_class(text: str | None) -> int | str:
     """Return the class that was chosen or typed: its number, or else the text, which may be a name.
 
     Args:
-        text: `123: Some Name`, a number, or a name.
+        text: `123: Some Name`, a number (a negative one is nobody's), or a name.
 
     Raises:
         PageError: If nothing was given, or more than a name has.
@@ -57,7 +57,7 @@ def wanted_class(text: str | None) -> int | str:
     number, _, rest = text.partition(":")
     if number.strip().isdecimal() and (rest or number == text):
         return int(number)
-    return text
+    return int(text) if text.startswith("-") and text[1:].isdecimal() else text
 
 
 def _typed(value: Any) -> str:

@@ -207,7 +207,7 @@ def bad_files(folder: Path) -> list[tuple[Path, str]]:
     Image.new("L", (10_000, 10_000)).save(folder / "huge.png")
     Image.effect_noise((300, 300), 50).save(folder / "nobody.png")
     return [
-        (folder / "text.jpg", "expected an image"),
+        (folder / "text.jpg", "not a photograph that can be read"),
         (folder / "huge.png", "expected at most 50,000,000 pixels, got 10000x10000"),
         (folder / "nobody.png", "the detector found none"),
     ]
@@ -228,11 +228,18 @@ def test_bad_uploads_get_a_message_and_the_page_keeps_working(
     upload(visitor, tmp_path / "moving.gif")
     visitor.see(".ai-photo img[alt*='moving.gif']")
     visitor.see(".ai-note:has-text('an animation of 3 frames')")
-    (tmp_path / "large.png").write_bytes(b"\0" * 20_000_001)
-    upload(visitor, tmp_path / "large.png")
-    # The message takes the place of what was there.
-    visitor.expect(visitor.see(".ai-problem")).to_contain_text("large.png: expected at most 20 MB")
-    visitor.expect(".ai-photo:visible").to_have_count(0)
+    # Whatever the browser takes a file for, and however large it is: the message takes the place of another.
+    (tmp_path / "large.png").write_bytes(b"\0" * 70_000_000)
+    (tmp_path / "notes.txt").write_text("no picture\n")
+    for name, message in (("large.png", "expected at most 20 MB"), ("notes.txt", "this is not a photograph")):
+        upload(visitor, tmp_path / name)
+        visitor.expect(visitor.see(f".ai-problem:has-text('{name}')")).to_contain_text(message)
+        visitor.expect(".ai-problem:visible").to_have_count(1)
+        visitor.expect(".ai-photo:visible").to_have_count(0)
+    (tmp_path / "portrait.heif-of-an-unknown-kind").write_bytes(portrait.read_bytes())
+    upload(visitor, tmp_path / "portrait.heif-of-an-unknown-kind")
+    visitor.see(".ai-photo img[alt*='unknown-kind']")
+    visitor.expect(".toast-body").to_have_count(0)
     assert files_below(server.uploads) == []
 
 

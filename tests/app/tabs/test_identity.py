@@ -18,7 +18,8 @@ from tests.conftest import TINY_NAMES
         (" 7 ", 7),
         ("123: Alex Ferguson", 123),
         ("Alex_Ferguson ", "Alex_Ferguson"),
-        ("-1", "-1"),
+        ("-1", -1),
+        ("-a", "-a"),
     ],
 )
 def test_a_class_by_name_or_number(text: str, wanted: int | str) -> None:
