@@ -86,6 +86,7 @@ def build_page(context: Context) -> gr.Blocks:
         delete_cache=(CLEANING_SECONDS, UNUSED_SECONDS),
     ) as page:
         gr.HTML(HEADER)
+        notice = gr.HTML()
         networks = settings.model_names()
         model = gr.Dropdown(
             networks,
@@ -113,7 +114,7 @@ def build_page(context: Context) -> gr.Blocks:
         on_change(model.change, lambda name: describe(context, name), [model], [about])
         comparison.connect(places["compare"])
         audit.connect(places["audit"])
-        start.connect(tabs, model, people.wanted, photographs)
+        start.connect(tabs, model, people, photographs)
         attack.click(
             lambda: gr.Tabs(selected="identity"),
             None,
@@ -124,7 +125,7 @@ def build_page(context: Context) -> gr.Blocks:
             api_visibility="private",
         )
         restored = connect_address(
-            context, page, tabs, places, model, people, photographs, (comparison, audit)
+            context, page, tabs, places, model, people, photographs, notice, (comparison, audit)
         )
         # Afterwards: with the network of the address, and without replacing the person.
         on_change(restored.then, people.list_classes, *people.listing)

@@ -7,8 +7,9 @@ import gradio as gr
 
 from recognition.loading import BUNDLED
 
-from .address import PLACE, read_place, remember, remember_tab
-from .context import Context
+from .address import CORRECT, PLACE, read_place, remember, remember_tab, unusable
+from .context import Context, on_change
+from .html import problem
 from .kept import Kept
 from .tabs.identity import IdentityTab
 from .tabs.photograph import PhotographTab
@@ -44,9 +45,12 @@ def connect_address(
     model: gr.Dropdown,
     people: IdentityTab,
     photographs: PhotographTab,
+    notice: gr.HTML,
     others: Sequence[Restorable] = (),
 ) -> Any:
     """Write the state into the address, and restore it and the latest result when the page is loaded.
+
+    What of the address cannot be used stands in `notice`.
 
     Return the event of the restoration.
     """
@@ -55,8 +59,11 @@ def connect_address(
     restorable: tuple[Restorable, ...] = (people, photographs, *others)
 
     def restore(query: str | None, key: str | None) -> dict[Any, Any]:
-        place = read_place(query or "", list(places), context.settings.model_names())
+        networks = context.settings.model_names()
+        place = read_place(query or "", list(places), networks)
         updates: dict[Any, Any] = {}
+        if sentences := unusable(query or "", networks):
+            updates[notice] = problem(" ".join(sentences))
         if place.tab is not None:
             updates[tabs] = gr.Tabs(selected=place.tab)
         if place.network is not None:
@@ -75,7 +82,7 @@ def connect_address(
     restored = page.load(
         restore,
         [query, key],
-        [tabs, model, people.wanted, *(panel.seed for panel in panels), *results],
+        [notice, tabs, model, people.wanted, *(panel.seed for panel in panels), *results],
         js=PLACE,
         queue=False,
         show_progress="hidden",
@@ -84,12 +91,23 @@ def connect_address(
     # The address may name another person or network than those of the result.
     for panel in panels:
         panel.follow(restored.then)
+    restored.then(None, [model, people.panel.seed], None, js=CORRECT, api_visibility="private")
+    for event in (model.input, people.panel.seed.input):
+        on_change(event, lambda: "", [], [notice])
+    _write_address(places, model, people, photographs)
+    return restored
+
+
+def _write_address(
+    places: Mapping[str, gr.Tab], model: gr.Dropdown, people: IdentityTab, photographs: PhotographTab
+) -> None:
+    """Write what is chosen into the address."""
     for name, tab in places.items():
         tab.select(None, None, None, js=remember_tab(name), api_visibility="private")
     for name, control in (
         ("network", model),
         ("person", people.wanted),
-        *(("seed", one.seed) for one in panels),
+        ("seed", people.panel.seed),
+        ("seed", photographs.panel.seed),
     ):
         control.change(None, [control], None, js=remember(name), api_visibility="private")
-    return restored

@@ -55,6 +55,17 @@
     event.target.dispatchEvent(new DragEvent("drop", carried));
   }, true);
 
+  /* Enter in an empty list of identities chooses nobody, unless arrows went to somebody. */
+  let arrows = false;
+  document.addEventListener("keydown", event => {
+    if (!event.target.closest("#identity")) return;
+    if (event.key === "Enter" && !event.target.value && !arrows) {
+      event.stopImmediatePropagation();
+      event.target.blur();
+    }
+    arrows = event.key === "ArrowDown" || event.key === "ArrowUp";
+  }, true);
+
   document.addEventListener("click", event => {
     const start = event.target.closest(".ai-start");
     if (!start) return;
@@ -146,9 +157,15 @@
     },
     /* The address and the key of the latest result, for the handler that restores them. */
     place: () => [opened, sessionStorage.getItem(RESULT) || ""],
+    correct: values => {
+      const query = new URLSearchParams(location.search);
+      for (const [name, value] of Object.entries(values)) if (query.has(name)) query.set(name, value);
+      history.replaceState(null, "", "?" + query);
+      return [];
+    },
     remember: (name, value) => {
       const query = new URLSearchParams(location.search);
-      query.set(name, value);
+      value === null || value === "" ? query.delete(name) : query.set(name, value);
       history.replaceState(null, "", "?" + query);
       return [];
     },

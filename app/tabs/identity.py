@@ -12,7 +12,7 @@ from arcinvert.subjects import class_centres, class_label, plain_name, training_
 from recognition.recogniser import Recogniser
 
 from ..context import Context, attempt, on_change
-from ..html import note
+from ..html import note, problem
 from ..job import Job
 from ..kept import Kept
 from ..opening import Opening, placeholder
@@ -65,20 +65,32 @@ def _typed(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def _name_of(chosen: Any) -> str:
+    """Return the name in a choice such as `123: Some Name`."""
+    text = _typed(chosen)[:LONGEST]
+    number, _, name = text.partition(": ")
+    return name if number.isdecimal() and name else text
+
+
 def still_chosen(chosen: str | None, choices: Sequence[str]) -> str | None:
     """Return which of a network's identities is chosen, after the list was loaded or has changed.
 
     Args:
         chosen: The choice until now: an entry of the list, a number, or a name.
-        choices: The new list, whose first entry is chosen if the choice is not in it.
+        choices: The new list, whose first entry is chosen if there was no choice.
+
+    Returns:
+        None if the choice is not in the list.
     """
     text = _typed(chosen)[:LONGEST]
+    if not text:
+        return next(iter(choices), None)
     if text in choices:
         return text
     if text.isdecimal() and int(text) < len(choices):
         return choices[int(text)]
     named = (choice for choice in choices if plain_name(choice.partition(": ")[2]) == plain_name(text))
-    return next(named, next(iter(choices), None))
+    return next(named, None)
 
 
 def identity_attack(attacker: Attacker, chosen: str | None) -> Attack:
@@ -163,7 +175,8 @@ class IdentityTab:
         self.panel.connect(model, [self.wanted])
         self.panel.follow(self.wanted.change, model.change)
         self.listing = [model, self.wanted], [self.wanted, message]
-        on_change(model.change, self.list_classes, *self.listing)
+        on_change(model.input, self.change_classes, *self.listing)
+        on_change(self.wanted.input, lambda: "", [], [message])
         on_change(pick.click, self._pick, [model], [self.wanted, message])
 
     @property
@@ -175,10 +188,24 @@ class IdentityTab:
         """Return the updates that show a kept result again; the address has the person."""
         return self.panel.restored(kept, key)
 
-    def list_classes(self, name: str, chosen: str | None) -> tuple[Any, str]:
-        """Return the identities of a network, of which the chosen one stays chosen if it is there."""
+    def change_classes(self, name: str, chosen: str | None) -> tuple[Any, str]:
+        """Return the identities of another network: who was chosen stays, or else the first one is chosen."""
         found, trouble = self._listed(name)
         still = still_chosen(chosen, found)
+        if still is None and found:
+            still = found[0]
+            trouble = note(
+                f"The network {name} does not know {_name_of(chosen)}. {_name_of(still)} is chosen."
+            )
+        return gr.Dropdown(choices=found, value=still), trouble
+
+    def list_classes(self, name: str, chosen: str | None) -> tuple[Any, str]:
+        """Return the identities of a network. Who was chosen stays, with a message if the list lacks them."""
+        found, trouble = self._listed(name)
+        still = still_chosen(chosen, found)
+        if still is None and found:
+            words = f"The network {name} does not know {_name_of(chosen)}. Choose somebody from the list."
+            return gr.Dropdown(choices=found), problem(words)
         # While a network is loaded the visitor may choose somebody else, who is kept if nothing is set here.
         return (
             gr.Dropdown(choices=found) if still == chosen else gr.Dropdown(choices=found, value=still)

@@ -10,6 +10,7 @@ from ..context import Context, on_change
 from ..jobs import REPLACED
 from ..opening import Opening, example_view, people_view
 from ..upload import Upload, photograph_input
+from .identity import IdentityTab
 from .photograph import IN_TURN, PhotographTab
 
 #: Passes the person of the button that was clicked to the handler.
@@ -44,14 +45,14 @@ class StartTab:
         )
 
     def connect(
-        self, tabs: gr.Tabs, model: gr.Dropdown, wanted: gr.Dropdown, photograph: PhotographTab
+        self, tabs: gr.Tabs, model: gr.Dropdown, identity: IdentityTab, photograph: PhotographTab
     ) -> None:
         """Connect the people with the tab of identities, and the upload with that of photographs.
 
         Args:
             tabs: The page's tabs.
             model: The control with the network's name.
-            wanted: The control with the identity.
+            identity: The tab of identities.
             photograph: The tab of photographs.
         """
 
@@ -65,9 +66,16 @@ class StartTab:
             return gr.Tabs(selected="identity"), BUNDLED, person
 
         chosen = self._people.click(
-            choose, None, [tabs, model, wanted], queue=False, show_progress="hidden", api_visibility="private"
+            choose,
+            None,
+            [tabs, model, identity.wanted],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
         )
         chosen.then(None, None, None, js=_START, api_visibility="private")
+        # Another network may have been chosen before.
+        on_change(chosen.then, identity.list_classes, *identity.listing)
 
         def receive(sent: Upload | None, name: str) -> dict[Any, Any]:
             if sent is None:

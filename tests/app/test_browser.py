@@ -97,6 +97,28 @@ def test_an_identity(visitor: Visitor, tmp_path: Path) -> None:
     visitor.expect(visitor.page).to_have_url(re.compile(r"tab=identity.*person=125|person=125.*tab=identity"))
 
 
+def test_the_list_of_identities_chooses_nobody_in_silence(profile: Any, server: Server) -> None:
+    someone = Visitor(profile, server, "?tab=identity&person=nobody+here&seed=1e9&network=gone.onnx")
+    someone.see(".ai-problem:has-text('gone.onnx')")
+    someone.see(".ai-problem:has-text('does not know nobody here')")
+    field = someone.page.locator("#identity input")
+    someone.expect(field).to_have_value("nobody here")
+    someone.expect(someone.page).to_have_url(re.compile(r"person=nobody\+here&seed=0&network=lfw-distilled"))
+    field.fill("")
+    field.press("Enter")
+    someone.expect(field).to_have_value("")
+    someone.expect(someone.page).not_to_have_url(re.compile("person="))
+    someone.button("Reconstruct").click()
+    someone.see(".ai-problem:has-text('Choose a person from the list')")
+    # With the arrows, somebody is chosen.
+    field.fill("")
+    field.press("ArrowDown")
+    field.press("Enter")
+    someone.expect(field).to_have_value(re.compile(r"^\d+: "))
+    assert someone.errors == []
+    someone.close()
+
+
 def test_an_address_restores_the_state(profile: Any, server: Server) -> None:
     query = "?tab=identity&network=tiny.safetensors&person=2%3A+Cat+Charlie&seed=7"
     someone = Visitor(profile, server, query)

@@ -50,3 +50,21 @@ def test_an_audit_tells_its_time_can_be_cancelled_and_is_there_again(server: Ser
     assert "Reproducibility" in titles
     later.do("section", "input", section="Reproducibility")
     assert "Reproducibility" in later.value("section")
+
+
+def test_an_address_with_somebody_unknown_says_so(server: Server) -> None:
+    caller = Caller(server)
+    caller.load(f"?tab=identity&network={TINY}&person=nobody here&seed=1e9")
+    assert caller.value("identity") == "nobody here"
+    assert "The network tiny.safetensors does not know nobody here" in caller.seen()
+    assert "The seed 1e9 of this address" in caller.seen()
+    caller.do("identity", "input", identity="1")
+    assert "does not know" not in caller.seen()
+    other = Caller(server)
+    other.load("?network=gone.onnx")
+    assert "The network gone.onnx of this address is not on the server." in other.seen()
+    # Nor is somebody of another network replaced in silence.
+    other.do("network", "input", network=TINY)
+    assert "does not know George W Bush. Ann Able is chosen." in other.seen()
+    assert other.value("identity") == "0: Ann Able"
+    assert "gone.onnx" not in other.seen()
