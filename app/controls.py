@@ -11,7 +11,7 @@ from .context import Context
 from .html import progress, status
 from .job import Job
 from .speed import rounded
-from .updates import Ending, Preparing, Started, Waiting
+from .updates import Ending, Frame, Preparing, Started, Waiting
 
 #: The texts of the stop button while a job waits, and while it runs.
 CANCEL, KEEP = "Cancel", "Stop and keep the result so far"
@@ -72,15 +72,25 @@ class JobControls:
             self.status: message,
         }
 
-    def follow(self, job: Job, show: Callable[[Any], dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
+    def follow(
+        self,
+        job: Job,
+        show: Callable[[Any], dict[Any, Any]],
+        collect: Callable[[Frame], None] = lambda frame: None,
+    ) -> Iterator[dict[Any, Any]]:
         """Yield the updates of a job from the queue to its last step.
 
         Args:
             job: The job.
             show: Returns the updates of a step, a `Frame` or a `Progress`.
+            collect: Receives every frame, also those that the visitor does not see.
         """
         has_steps = False
         for update in job.updates():
+            if isinstance(update, Frame):
+                collect(update)
+                if not update.is_due:
+                    continue
             match update:
                 case Waiting():
                     yield {self.status: status(place_text(update))}

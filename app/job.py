@@ -49,7 +49,8 @@ class Job:
     Args:
         work: Gets the job, and returns the result.
         limit: The number of seconds after which the work is stopped.
-        every: The largest number of steps between two frames; 0 leaves it to the time.
+        every: The largest number of steps between two frames, which need not all be due; 0 leaves it to the
+            time.
         parts: The number of attacks that the work makes.
         stoppable: Whether the work has a result when it is stopped half-way; otherwise it is cancelled.
         session: The visitor's session.
@@ -181,10 +182,13 @@ class Job:
         now = self.check()
         self._has_steps = True
         number, steps = self._steps.of(step)
-        wanted = number in (1, steps) or bool(self._every and number % self._every == 0)
-        if wanted or now - self._last_frame > FRAME_INTERVAL or self.stopped:
-            images = to_uint8(step.images())
-            self._show(Frame(number, steps, now - self._part_begin, images, self._part), now)
+        is_due = number in (1, steps) or now - self._last_frame > FRAME_INTERVAL or self.stopped
+        if is_due or bool(self._every and number % self._every == 0):
+            frame = Frame(number, steps, now - self._part_begin, to_uint8(step.images()), self._part, is_due)
+            self._updates.put(frame)
+            self._newest = frame
+            if is_due:
+                self._last_frame = now
         if self.stopped:
             raise StopInversion
 

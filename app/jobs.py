@@ -64,7 +64,7 @@ class Jobs:
             session: The visitor's session.
             work: Gets the job, and returns the result.
             limit: The number of seconds after which the work is stopped.
-            every: The largest number of steps between two frames; 0 leaves it to the time.
+            every: The largest number of steps between two frames, for a film; 0 leaves it to the time.
             parts: The number of attacks that the work makes.
             stoppable: Whether the work has a result when it is stopped half-way.
             about: What the work is about, for `Job.about`.

@@ -15,7 +15,7 @@ from recognition.images import to_uint8
 from .badges import plain_badge
 from .context import Context, attempt, on_change
 from .controls import JobControls, seed_field
-from .film import Film
+from .film import Film, steps_between
 from .html import faces_row, figure, progress
 from .job import Job
 from .kept import Kept
@@ -225,18 +225,21 @@ class AttackPanel:
         }
         limit = self._context.settings.time_limit
         job = self._context.jobs.start(
-            request.session_hash, work, limit=limit, about=Doing(self, name, given)
+            request.session_hash,
+            work,
+            limit=limit,
+            every=steps_between(options["steps"]),
+            about=Doing(self, name, given),
         )
         film = Film()
 
         def step(frame: Frame) -> dict[Any, Any]:
-            film.add(frame.images)
             return {
                 self._live: title(target, options["seed"]) + faces(frame, mean_face),
                 self._controls.status: progress(frame.step, frame.steps, step_text(frame)),
             }
 
-        yield from self._controls.follow(job, step)
+        yield from self._controls.follow(job, step, lambda frame: film.add(frame.images))
 
         def finish() -> Shown:
             run: Run = job.result()

@@ -75,10 +75,12 @@ class Frame(Progress):
     Args:
         images: The images so far, uint8 NHWC.
         part: The number of the attack within the job, from 0.
+        is_due: Whether the visitor is to see it; others are for films alone.
     """
 
     images: NDArray[np.uint8]
     part: int = 0
+    is_due: bool = True
 
 
 Update = Waiting | Started | Preparing | Progress | Ending

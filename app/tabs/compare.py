@@ -148,7 +148,6 @@ class CompareTab:
         )
 
         def show(frame: Frame) -> dict[Any, Any]:
-            comparison.add(frame)
             title = VARIANTS[frame.part].title
             words = f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: {step_text(frame)}"
             done = frame.part * frame.steps + frame.step
@@ -157,7 +156,7 @@ class CompareTab:
                 self._live: films(comparison, scrub=False),
             }
 
-        yield from self._controls.follow(job, show)
+        yield from self._controls.follow(job, show, comparison.add)
         results, trouble = attempt(lambda: self._results(job, comparison))
         shown = {self._live: "", self._finished: gr.Column(visible=True)}
         yield (results or self._controls.idle(trouble)) | shown

@@ -59,6 +59,13 @@ def test_frames_then_the_result(jobs: Jobs) -> None:
     assert not job.stopped
 
 
+def test_a_film_has_more_frames_than_are_seen(jobs: Jobs) -> None:
+    """An attack of nine quick steps, of which the visitor sees the first and the last."""
+    job = jobs.start("a", lambda job: inversion(job, 9), limit=60, every=2)
+    seen = [(frame.step, frame.is_due) for frame in frames(job)]
+    assert seen == [(1, True), (2, False), (4, False), (6, False), (8, False), (9, True)]
+
+
 def test_the_time_left_follows_from_the_time_taken(jobs: Jobs) -> None:
     job = jobs.start("a", lambda job: inversion(job, 4, pause=0.01), limit=60, every=1)
     for frame in frames(job):

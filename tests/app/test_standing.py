@@ -1,5 +1,6 @@
 """A result is shown only below the name and the photograph that it is of."""
 
+import base64
 import io
 import re
 from typing import Any
@@ -54,6 +55,15 @@ def test_a_result_has_its_persons_name_and_its_seed(server: Server) -> None:
     bundled = Caller(server)
     bundled.do("start-identity", "click", Samples=1, Steps=1)
     assert re.search(r"</h2><p[^>]*>Seen in [\d,]+ photographs, ", bundled.seen())
+
+
+def test_the_film_of_a_quick_attack_has_its_steps(server: Server) -> None:
+    caller = Caller(server)
+    caller.do("start-identity", "click", network=TINY, identity="1", Samples=1, Steps=30)
+    film = re.search('download="film.webp" href="data:image/webp;base64,([^"]+)"', caller.seen())
+    assert film is not None
+    with Image.open(io.BytesIO(base64.b64decode(film[1]))) as image:
+        assert getattr(image, "n_frames", 1) >= 20
 
 
 def test_a_result_goes_with_its_person_and_comes_back(server: Server) -> None:
