@@ -142,7 +142,7 @@ def stage_text(stage: Preparing) -> str:
 def place_text(place: Waiting) -> str:
     """Return a place in the queue in words."""
     visitors = "1 visitor" if place.before == 1 else f"{place.before} visitors"
-    return f"{visitors} before you, about {place.seconds} s"
+    return f"{visitors} before you, {rounded(place.seconds)}"
 
 
 def accept_any_number() -> None:

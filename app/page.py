@@ -86,7 +86,7 @@ def build_page(context: Context) -> gr.Blocks:
         delete_cache=(CLEANING_SECONDS, UNUSED_SECONDS),
     ) as page:
         gr.HTML(HEADER)
-        notice = gr.HTML()
+        notice = gr.HTML(elem_id="notice")
         networks = settings.model_names()
         model = gr.Dropdown(
             networks,

@@ -367,7 +367,7 @@ def test_two_visitors_and_a_closed_tab(profile: Any, server: Server, visitor: Vi
     visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 2)
     visitor.button("Reconstruct").click()
-    waiting = re.compile(r"^1 visitor before you, about \d+ s$")
+    waiting = re.compile(r"^1 visitor before you, about \d+ (s|minutes?)$")
     visitor.expect(visitor.see(".ai-status")).to_have_text(waiting)
     visitor.button("Cancel").click()
     visitor.see(".ai-status:has-text('Cancelled.')")

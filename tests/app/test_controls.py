@@ -3,8 +3,13 @@
 import gradio as gr
 import pytest
 
-from app.controls import accept_any_number, as_number, stage_text
-from app.updates import Preparing
+from app.controls import accept_any_number, as_number, place_text, stage_text
+from app.updates import Preparing, Waiting
+
+
+def test_a_long_wait_is_told_in_minutes() -> None:
+    assert place_text(Waiting(1, 25)) == "1 visitor before you, about 25 s"
+    assert place_text(Waiting(2, 1450)) == "2 visitors before you, about 24 minutes"
 
 
 def test_the_stage_before_the_first_step_in_words() -> None:
