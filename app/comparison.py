@@ -15,7 +15,7 @@ from arcinvert.recipes import TargetKind
 
 from .badges import plain_badge, verdict_badge
 from .html import data_uri, encode, note, table
-from .jobs import Job
+from .job import Job
 from .panel import Attack
 from .recipes import VARIANTS
 from .scores import decisive

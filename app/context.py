@@ -1,15 +1,17 @@
 """What all tabs share: settings, loaded networks, running jobs, and how handlers are connected."""
 
+import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from arcinvert import Attacker, InputError
+from arcinvert import Attacker, AttackOptions, InputError
 
 from .attackers import Attackers
 from .html import problem, status
-from .jobs import Abandoned, Jobs
+from .job import Abandoned, Job
+from .jobs import Jobs
 from .kept import KeptResults
 from .settings import Settings
 from .visitors import Visitors
@@ -17,6 +19,8 @@ from .wording import for_page
 
 _log = logging.getLogger(__name__)
 
+#: What happens at the first use of a network.
+MEASURING = "Measuring the network on synthetic faces (once)"
 #: The number of calls of a light handler that run at once.
 LIGHT_CALLS = 8
 
@@ -47,6 +51,17 @@ class Context:
         """
         return self.attackers.get(self.settings.model(name))
 
+    def ready(self, name: str, job: Job) -> Attacker:
+        """Return the loaded network for a job, measured on synthetic faces if it never was.
+
+        Raises:
+            InputError: If there is no such network, or it cannot be loaded.
+            Abandoned: If the job is abandoned meanwhile.
+        """
+        attacker = self.attacker(name)
+        attacker.measure(AttackOptions(), functools.partial(job.prepare, MEASURING, is_limited=False))
+        return attacker
+
 
 Result = TypeVar("Result")
 
@@ -75,8 +90,10 @@ def on_change(
     outputs: list[Any],
     *,
     in_turn: str | None = None,
-) -> None:
+) -> Any:
     """Connect a light handler, which runs beside attacks and always gets a control's newest value.
+
+    Return the event, after which another handler can run.
 
     Args:
         event: The event of a control.
@@ -85,7 +102,7 @@ def on_change(
         outputs: Its outputs.
         in_turn: A name shared by handlers that must run one after the other; None runs them at once.
     """
-    event(
+    return event(
         handler,
         inputs,
         outputs,

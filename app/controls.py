@@ -9,8 +9,9 @@ import gradio as gr
 
 from .context import Context
 from .html import progress, status
-from .jobs import Job
-from .updates import Started, Waiting
+from .job import Job
+from .speed import rounded
+from .updates import Ending, Frame, Preparing, Started, Waiting
 
 #: The texts of the stop button while a job waits, and while it runs.
 CANCEL, KEEP = "Cancel", "Stop and keep the result so far"
@@ -51,7 +52,7 @@ class JobControls:
         self._context, self._stop, self._loading = context, stop, loading
         with gr.Row():
             self.start = gr.Button(label, variant="primary", elem_id=elem_id, elem_classes="ai-start")
-            self.stop = gr.Button(stop, interactive=False, elem_classes="ai-stop")
+            self.stop = gr.Button(stop, interactive=False, elem_id=f"stop-{elem_id}", elem_classes="ai-stop")
         # The element stays while its content changes, so that screen readers read the changes.
         self.status = gr.HTML(js_on_load="element.setAttribute('aria-live', 'polite')")
 
@@ -71,37 +72,52 @@ class JobControls:
             self.status: message,
         }
 
-    def follow(self, job: Job, show: Callable[[Any], dict[Any, Any]]) -> Iterator[dict[Any, Any]]:
+    def follow(
+        self,
+        job: Job,
+        show: Callable[[Any], dict[Any, Any]],
+        collect: Callable[[Frame], None] = lambda frame: None,
+    ) -> Iterator[dict[Any, Any]]:
         """Yield the updates of a job from the queue to its last step.
 
         Args:
             job: The job.
             show: Returns the updates of a step, a `Frame` or a `Progress`.
+            collect: Receives every frame, also those that the visitor does not see.
         """
+        has_steps = False
         for update in job.updates():
+            if isinstance(update, Frame):
+                collect(update)
+                if not update.is_due:
+                    continue
             match update:
                 case Waiting():
                     yield {self.status: status(place_text(update))}
                 case Started():
-                    yield {
-                        self.stop: gr.Button(self._stop, interactive=True),
-                        self.status: progress(0, 1, self._loading, announced=True),
-                    }
+                    yield {self.status: progress(0, 1, self._loading, announced=True)}
+                case Preparing():
+                    yield {self.status: progress(update.done, update.total, stage_text(update))}
+                case Ending():
+                    yield {self.stop: gr.Button(interactive=False), self.status: status(update.text)}
                 case _:
-                    yield show(update)
+                    # From now on there is something to keep.
+                    keep = {} if has_steps else {self.stop: gr.Button(self._stop, interactive=True)}
+                    has_steps = True
+                    yield keep | show(update)
 
-    def connect(self, run: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-        """Connect the buttons.
+    def connect(self, run: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+        """Connect the buttons, and return the event of the start, after which another handler can run.
 
         Args:
             run: A generator of updates, which starts the job.
             inputs: Its inputs.
             outputs: Its outputs besides the controls of this class.
         """
-        self.start.click(
+        started = self.start.click(
             run,
             list(inputs),
-            [self.start, self.stop, self.status, *outputs],
+            list(dict.fromkeys([self.start, self.stop, self.status, *outputs])),
             # `Jobs` runs one at a time; here nobody waits, so that all visitors read their place at once.
             concurrency_limit=None,
             show_progress="hidden",
@@ -113,27 +129,38 @@ class JobControls:
             self._context.jobs.stop(request.session_hash)
 
         self.stop.click(end, None, None, queue=False, api_visibility="private")
+        return started
+
+
+def stage_text(stage: Preparing) -> str:
+    """Return what is done before the first step in words."""
+    if stage.seconds_left is None:
+        return stage.text
+    return f"{stage.text}, {rounded(stage.seconds_left)} left"
 
 
 def place_text(place: Waiting) -> str:
     """Return a place in the queue in words."""
     visitors = "1 visitor" if place.before == 1 else f"{place.before} visitors"
-    return f"{visitors} before you, about {place.seconds} s"
+    return f"{visitors} before you, {rounded(place.seconds)}"
 
 
-def accept_any_number(page: gr.Blocks) -> None:
+def accept_any_number() -> None:
     """Hand numbers out of a control's range to the handlers, which answer in words of the page.
 
     Gradio would refuse them, and choices that are none, with a traceback in the server's log. Methods are
-    replaced, not overridden, for the reason given in `upload`. Those of choices are replaced in their class:
-    where an update changes the choices, Gradio makes the visitor a component of its own.
+    replaced, not overridden, for the reason given in `upload`, and in the class: whenever an update reaches a
+    control, Gradio may make the visitor a component of its own.
     """
-    for block in page.blocks.values():
-        if isinstance(block, gr.Number | gr.Slider):
-            block.preprocess = as_number
+    for kind in (gr.Number, gr.Slider):
+        kind.preprocess = _number
     for kind in (gr.Dropdown, gr.Radio):
         if not hasattr(kind.preprocess, "__wrapped__"):
             kind.preprocess = _quietly(kind.preprocess)
+
+
+def _number(component: Any, value: Any) -> float | None:
+    return as_number(value)
 
 
 def as_number(value: Any) -> float | None:

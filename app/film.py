@@ -16,6 +16,11 @@ SIDE = 224
 QUALITY = 80
 
 
+def steps_between(steps: int) -> int:
+    """Return after how many steps of an attack a frame is added: more would take the attack's time."""
+    return max(1, -(-steps // (MOST_FRAMES - 2)))
+
+
 class Film:
     """Collects the frames of an attack; however long it takes, no more than `MOST_FRAMES` are kept."""
 

@@ -6,23 +6,31 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.options import BUDGETS, AuditOptions
+from arcinvert.audit.progress import Stage
 from arcinvert.audit.report.pdf import to_pdf
+from arcinvert.audit.report.rewording import reworded
 from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.runner import run_audit
 from arcinvert.output.folder import json_text
 from arcinvert.output.verdicts import one_in
 from recognition.errors import InputError
+from recognition.interruption import interruptible
 
+from .context import MEASURING
 from .html import data_uri
-from .jobs import Job
+from .job import Job
 from .settings import number_in, seed_of
+from .wording import report_words
 
 #: Fewest and most people of an audit on the page, and how many at first.
 LEAST_PEOPLE, MOST_PEOPLE, DEFAULT_PEOPLE = 2, 50, 8
 #: Photographs of other people that judges without thresholds of their own are calibrated on. More would take
 #: longer than a visitor waits.
 CALIBRATION_IMAGES = 60
+#: Seconds of an audit on two cores besides the steps of the attack: to load the judges and write the report,
+#: to read and embed a photograph, and to judge a reconstruction, also cropped, blurred and compressed.
+_ONCE, _PHOTOGRAPH, _JUDGED = 10.0, 0.15, 0.6
 #: Most people of whom each gets a figure.
 FIGURES = 60
 
@@ -67,10 +75,33 @@ def audit_folder(
     Raises:
         InputError: If the folder or the network cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix="audit-", dir=private) as folder:
+
+    def preparing(stage: Stage, done: int, total: int) -> None:
+        if stage == "synthetic faces":
+            job.prepare(MEASURING, done, total, is_limited=False)
+        else:
+            job.prepare("Reading the photographs", done, total)
+
+    def look() -> None:
+        job.check()
+
+    with tempfile.TemporaryDirectory(prefix="audit-", dir=private) as folder, interruptible(look):
         report = Path(folder) / "report"
-        result = run_audit(options, report, progress=job.advance)
-        return result, (report / "report.pdf").read_bytes()
+        result = run_audit(options, report, progress=job.advance, preparing=preparing)
+        return result, pdf_of(result)
+
+
+def audit_seconds(people: int, seconds_per_step: float) -> float:
+    """Return about how many seconds an audit takes.
+
+    Args:
+        people: The number of people to attack.
+        seconds_per_step: The seconds of a step of the attack with one sample.
+    """
+    budget = BUDGETS["quick"]
+    photographs = CALIBRATION_IMAGES + 2 * people
+    each = budget["samples"] * (budget["steps"] * seconds_per_step + _JUDGED)
+    return _ONCE + photographs * _PHOTOGRAPH + people * float(each)
 
 
 def command(options: AuditOptions) -> str:
@@ -152,7 +183,7 @@ def _figure(marked: bool) -> str:
 
 
 def pdf_of(result: dict[str, Any]) -> bytes:
-    """Return a report as PDF.
+    """Return a report as PDF, in words of the page.
 
     Args:
         result: The content of audit.json.
@@ -162,7 +193,8 @@ def pdf_of(result: dict[str, Any]) -> bytes:
     """
     try:
         title = f"report: {result['schema']}"
-        return bytes(to_pdf(audit_blocks(result), title=title, created=str(result["created"])))
+        blocks = reworded(audit_blocks(result), report_words)
+        return bytes(to_pdf(blocks, title=title, created=str(result["created"])))
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"audit.json: damaged ({type(error).__name__}); audit again") from None
 

@@ -1,9 +1,12 @@
-"""What requests may contain: a handler gets uploaded files, and never an address to fetch a file from."""
+"""What requests may contain: a handler gets uploaded files, never an address, and no file is handed out."""
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
+
+import gradio as gr
 
 from .visitors import Application, Message
 
@@ -11,6 +14,25 @@ from .visitors import Application, Message
 MAX_CALL = 4_000_000
 #: Where Gradio serves the files that were uploaded to it.
 _OWN_FILES = "/gradio_api/file="
+
+
+class KeepFiles:
+    """Answers that there are no files, since the page shows none: what is uploaded is deleted at once.
+
+    The browser asks for an upload's preview while it is deleted, which Gradio answers with a traceback.
+
+    Args:
+        app: The application.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and _OWN_FILES in scope["path"]:
+            await _refuse(send, 404, "uploaded files are not handed out")
+        else:
+            await self._app(scope, receive, send)
 
 
 class RefuseAddresses:
@@ -51,6 +73,26 @@ class RefuseAddresses:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, again, send)
+
+
+def refuse_other_values(page: gr.Blocks) -> None:
+    """Refuse calls whose values no control of the page has, such as files elsewhere, without a traceback.
+
+    A method is replaced for the reason given in `upload`.
+
+    Args:
+        page: The page.
+    """
+    read = page.preprocess_data
+
+    @functools.wraps(read)
+    async def preprocess(*given: Any, **named: Any) -> Any:
+        try:
+            return await read(*given, **named)
+        except (ValueError, TypeError, LookupError, AttributeError):
+            raise gr.Error("Expected values of the page's controls.", print_exception=False) from None
+
+    page.preprocess_data = preprocess
 
 
 def foreign_address(body: bytes, host: str) -> str | None:

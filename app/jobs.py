@@ -1,23 +1,17 @@
 """Long work in one thread: one job after the other, one of each visitor, with a place in the queue."""
 
-import queue
 import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from arcinvert import InputError, Step, StopInversion
-from arcinvert.inversion.progress import RunProgress
-from recognition.images import to_uint8
+from arcinvert import InputError
 
-from .updates import Frame, Progress, Started, Update, Waiting
+from .job import Job, Work
+from .updates import Waiting
 
-#: Seconds between two frames. With more frames the browser would be busier than the attack.
-FRAME_INTERVAL = 0.4
-#: Seconds between two looks at the place in the queue.
-PLACE_INTERVAL = 0.5
 #: Seconds that a visitor's browser may take to connect, or to connect again, before the job is dropped.
 GRACE = 5.0
 #: Seconds between two looks for a visitor who connects.
@@ -27,204 +21,7 @@ TYPICAL_SECONDS = 30.0
 #: Seconds that the running job may take to end when the server ends.
 CLOSE_TIMEOUT = 20.0
 
-CANCELLED = "Cancelled."
 REPLACED = "This was ended, because you have started something else. A visitor has one job at a time."
-
-
-class Abandoned(Exception):  # noqa: N818  (nothing went wrong)
-    """The result is no longer needed; the text, if there is one, says why."""
-
-
-#: What a job does: it gets the job, and passes `Job.progress` to the attack.
-Work = Callable[["Job"], Any]
-
-
-class Job:
-    """A piece of work that `Jobs` runs.
-
-    Args:
-        work: Gets the job, and returns the result.
-        limit: The number of seconds after which the work is stopped.
-        every: The largest number of steps between two frames; 0 leaves it to the time.
-        parts: The number of attacks that the work makes.
-        stoppable: Whether the work has a result when it is stopped half-way; otherwise it is cancelled.
-        session: The visitor's session.
-        jobs: The queue that the job is in.
-    """
-
-    def __init__(
-        self,
-        work: Work,
-        *,
-        limit: float,
-        every: int = 0,
-        parts: int = 1,
-        stoppable: bool = True,
-        session: str = "",
-        jobs: "Jobs",
-    ) -> None:
-        self._work, self._limit, self._every, self._parts = work, limit, every, parts
-        self._jobs, self._stoppable = jobs, stoppable
-        self.session = session
-        #: When the visitor's browser listened last.
-        self.listened_at = time.monotonic()
-        self._updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
-        self._stop, self._abandon, self._ended = threading.Event(), threading.Event(), threading.Event()
-        self._begin = self._part_begin = self._last_frame = 0.0
-        self._part, self._steps = 0, RunProgress()
-        self._newest: Progress | None = None
-        self._first: int | None = None
-        self._why = ""
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self.started = False
-        self.timed_out = False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the job was stopped, by the visitor or by the time limit."""
-        return self._stop.is_set()
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether the result is no longer needed."""
-        return self._abandon.is_set()
-
-    def stop(self) -> None:
-        """End the job after the current step, and keep the result so far; one that waits is cancelled."""
-        if self.started and self._stoppable:
-            self._stop.set()
-        else:
-            self.abandon(CANCELLED)
-
-    def abandon(self, why: str = "") -> None:
-        """End the job after the current step, and keep nothing.
-
-        Args:
-            why: What the visitor reads; nothing if there is nobody to read it.
-        """
-        if not self.abandoned:
-            self._why = why
-            self._abandon.set()
-        if not self.started:
-            self.finish(error=Abandoned(self._why))
-
-    def updates(self) -> Iterator[Update]:
-        """Yield the place in the queue, the start, and steps, until the job ends.
-
-        Closing the iterator early abandons the job.
-        """
-        shown: Waiting | None = None
-        try:
-            while True:
-                try:
-                    update = self._updates.get(timeout=None if self.started else PLACE_INTERVAL * bool(shown))
-                except queue.Empty:
-                    place = self._jobs.place(self)
-                    if place is not None and place != shown:
-                        yield place
-                    shown = place or Waiting(0, 0)
-                    continue
-                if update is None:
-                    return
-                yield update
-        finally:
-            if not self._ended.is_set():
-                self.abandon()
-
-    def result(self) -> Any:
-        """Wait for the job to end, and return what the work returned, or raise what it raised."""
-        self._ended.wait()
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def begin_part(self, part: int) -> None:
-        """Start to count the steps and the time of another attack within the job."""
-        self._part, self._part_begin, self._steps = part, time.monotonic(), RunProgress()
-
-    def seconds_left(self, typical: float) -> float:
-        """Return the estimated number of seconds until the job ends.
-
-        Args:
-            typical: The seconds that a job takes, for one that has made no step yet.
-        """
-        newest = self._newest
-        if newest is None:
-            return typical
-        part = newest.part if isinstance(newest, Frame) else 0
-        whole = newest.seconds / newest.step * newest.steps
-        return newest.seconds_left + whole * (self._parts - 1 - part)
-
-    def progress(self, step: Step) -> None:
-        """Receive a step of an attack; the callback `progress` of `arcinvert.Attacker`.
-
-        Raises:
-            Abandoned: If the job is abandoned.
-            StopInversion: If the job is stopped.
-        """
-        now = self._check()
-        number, steps = self._steps.of(step)
-        wanted = number in (1, steps) or bool(self._every and number % self._every == 0)
-        if wanted or now - self._last_frame > FRAME_INTERVAL or self.stopped:
-            images = to_uint8(step.images())
-            self._show(Frame(number, steps, now - self._part_begin, images, self._part), now)
-        if self.stopped:
-            raise StopInversion
-
-    def advance(self, done: int, steps: int) -> None:
-        """Receive the number of steps done of work that makes no pictures.
-
-        Raises:
-            Abandoned: If the job is abandoned, or the time is over.
-        """
-        now = self._check()
-        if self._first is None:
-            # What came before the first step says nothing about the time of the others.
-            self._first, self._part_begin = done, now
-        elif done == steps or now - self._last_frame > FRAME_INTERVAL:
-            each = (now - self._part_begin) / max(1, done - self._first)
-            self._show(Progress(done, steps, each * done), now)
-
-    def run(self) -> None:
-        """Do the work in this thread."""
-        self._begin = self._part_begin = time.monotonic()
-        self.started = True
-        self._updates.put(Started())
-        try:
-            if self.abandoned:
-                raise Abandoned(self._why)
-            self.finish(self._work(self))
-        except BaseException as error:
-            # `result` raises it in the thread that calls it. Its traceback holds the attack's tensors.
-            self.finish(error=error)
-
-    def finish(self, result: Any = None, error: BaseException | None = None) -> None:
-        """End the job with a result or an error."""
-        if self._ended.is_set():
-            return
-        self._result, self._error = result, error
-        self._ended.set()
-        self._updates.put(None)
-
-    def _check(self) -> float:
-        if self._jobs.absent(self):
-            self.abandon()
-        if self.abandoned:
-            raise Abandoned(self._why)
-        now = time.monotonic()
-        if now - self._begin > self._limit:
-            self.timed_out = True
-            if not self._stoppable:
-                raise Abandoned(
-                    f"This takes longer than the {self._limit:g} seconds that the server allows. Choose less."
-                )
-            self.stop()
-        return now
-
-    def _show(self, progress: Progress, now: float) -> None:
-        self._last_frame, self._newest = now, progress
-        self._updates.put(progress)
 
 
 class Jobs:
@@ -257,6 +54,7 @@ class Jobs:
         every: int = 0,
         parts: int = 1,
         stoppable: bool = True,
+        about: Any = None,
     ) -> Job:
         """Start a job; the visitor's earlier job, if there is one, is abandoned.
 
@@ -266,9 +64,10 @@ class Jobs:
             session: The visitor's session.
             work: Gets the job, and returns the result.
             limit: The number of seconds after which the work is stopped.
-            every: The largest number of steps between two frames; 0 leaves it to the time.
+            every: The largest number of steps between two frames, for a film; 0 leaves it to the time.
             parts: The number of attacks that the work makes.
             stoppable: Whether the work has a result when it is stopped half-way.
+            about: What the work is about, for `Job.about`.
         """
         key = session or ""
         self.abandon(key, REPLACED)
@@ -282,6 +81,7 @@ class Jobs:
                 session=key,
                 jobs=self,
             )
+            job.about = about
             if self._closed or not self._make_room():
                 full = f"There are already {self._most} visitors before you. Try again in a few minutes."
                 job.finish(error=InputError("The server is ending." if self._closed else full))
@@ -294,9 +94,13 @@ class Jobs:
             self._condition.notify_all()
         return job
 
+    def of(self, session: str | None) -> Job | None:
+        """Return the visitor's job that waits or runs; None if there is none."""
+        return self._jobs.get(session or "")
+
     def stop(self, session: str | None) -> None:
         """Stop the visitor's job, and keep the result so far; one that waits is cancelled."""
-        if job := self._jobs.get(session or ""):
+        if job := self.of(session):
             job.stop()
 
     def abandon(self, session: str | None, why: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Finished attacks, kept in memory for a while, so that a page that is loaded again shows them again."""
+"""Finished results, kept in memory for a while, so that a page that is loaded again shows them again."""
 
 import secrets
 import threading
@@ -13,11 +13,11 @@ MOST_KEPT = 8
 
 @dataclass(frozen=True)
 class Kept:
-    """A finished attack.
+    """A finished attack, comparison or audit.
 
     Args:
         tab: The name of the tab that it belongs to.
-        shown: What `AttackPanel.show` takes.
+        shown: What the tab shows; of an attack a `Shown`.
         timer: Deletes it, even if nobody visits the page.
     """
 

@@ -9,11 +9,13 @@ from arcinvert.audit.report import SECTION_STYLE
 from recognition.loading import BUNDLED
 
 from . import resources
-from .address import PLACE, read_place, remember, remember_tab
 from .context import Context, attempt, on_change
 from .controls import accept_any_number
+from .guard import refuse_other_values
 from .html import note
 from .opening import shipped_opening
+from .restoring import connect_address
+from .settings import MAX_UPLOAD
 from .tabs import learn
 from .tabs.audit import AuditTab
 from .tabs.compare import CompareTab
@@ -56,7 +58,7 @@ def look() -> dict[str, Any]:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_hover_dark="*primary_600",
     )
-    script = f"<script>{resources.script()}</script>"
+    script = f"<script>const MAX_UPLOAD = {MAX_UPLOAD};\n{resources.script()}</script>"
     return {"theme": theme, "css": resources.style() + SECTION_STYLE, "head": script}
 
 
@@ -84,6 +86,7 @@ def build_page(context: Context) -> gr.Blocks:
         delete_cache=(CLEANING_SECONDS, UNUSED_SECONDS),
     ) as page:
         gr.HTML(HEADER)
+        notice = gr.HTML(elem_id="notice")
         networks = settings.model_names()
         model = gr.Dropdown(
             networks,
@@ -96,7 +99,7 @@ def build_page(context: Context) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("See it", id="start") as tab:
                 places = {"start": tab}
-                start = StartTab(opening)
+                start = StartTab(context, opening)
             with gr.Tab("From an identity", id="identity") as places["identity"]:
                 people = IdentityTab(context, model, opening)
             with gr.Tab("From a photograph", id="photograph") as places["photograph"]:
@@ -104,13 +107,14 @@ def build_page(context: Context) -> gr.Blocks:
             with gr.Tab("Compare recipes", id="compare") as places["compare"]:
                 comparison = CompareTab(context, model, people.wanted, photographs.state)
             with gr.Tab("Audit", id="audit") as places["audit"]:
-                AuditTab(context, model)
+                audit = AuditTab(context, model)
             with gr.Tab("Learn", id="learn") as places["learn"]:
                 attack = learn.build(context)
         about = gr.HTML()
         on_change(model.change, lambda name: describe(context, name), [model], [about])
         comparison.connect(places["compare"])
-        start.connect(tabs, model, people.wanted, photographs)
+        audit.connect(places["audit"])
+        start.connect(tabs, model, people, photographs)
         attack.click(
             lambda: gr.Tabs(selected="identity"),
             None,
@@ -120,7 +124,9 @@ def build_page(context: Context) -> gr.Blocks:
             show_progress="hidden",
             api_visibility="private",
         )
-        restored = _connect_address(context, page, tabs, places, model, people, photographs)
+        restored = connect_address(
+            context, page, tabs, places, model, people, photographs, notice, (comparison, audit)
+        )
         # Afterwards: with the network of the address, and without replacing the person.
         on_change(restored.then, people.list_classes, *people.listing)
         on_change(restored.then, lambda name: describe(context, name), [model], [about])
@@ -129,62 +135,8 @@ def build_page(context: Context) -> gr.Blocks:
             context.jobs.abandon(request.session_hash)
 
         page.unload(leave)
-    accept_any_number(page)
+    accept_any_number()
+    refuse_other_values(page)
     # The jobs have a queue of their own, and the light handlers do not fill this one.
     page.queue(max_size=MAX_EVENTS, default_concurrency_limit=1)
     return page
-
-
-def _connect_address(
-    context: Context,
-    page: gr.Blocks,
-    tabs: gr.Tabs,
-    places: dict[str, gr.Tab],
-    model: gr.Dropdown,
-    people: IdentityTab,
-    photographs: PhotographTab,
-) -> Any:
-    """Write the state into the address, restore it and the latest result when the page is loaded.
-
-    Return the event of the restoration.
-    """
-    query, key = gr.Textbox(visible=False), gr.Textbox(visible=False)
-    panels = (people.panel, photographs.panel)
-
-    def restore(query: str | None, key: str | None) -> dict[Any, Any]:
-        place = read_place(query or "", list(places), context.settings.model_names())
-        updates: dict[Any, Any] = {}
-        if place.tab is not None:
-            updates[tabs] = gr.Tabs(selected=place.tab)
-        if place.network is not None:
-            updates[model] = place.network
-        if place.person is not None:
-            updates[people.wanted] = place.person
-        if place.seed is not None:
-            updates |= {panel.seed: place.seed for panel in panels}
-        kept = context.kept.get(key or "")
-        for panel in panels:
-            if kept is not None and kept.tab == panel.name:
-                updates |= dict(zip(panel.result_outputs, panel.show(kept.shown, key or ""), strict=True))
-        # Gradio expects an update of something.
-        return updates or {model: gr.Dropdown()}
-
-    results = [output for panel in panels for output in panel.result_outputs]
-    restored = page.load(
-        restore,
-        [query, key],
-        [tabs, model, people.wanted, *(panel.seed for panel in panels), *results],
-        js=PLACE,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    for name, tab in places.items():
-        tab.select(None, None, None, js=remember_tab(name), api_visibility="private")
-    for name, control in (
-        ("network", model),
-        ("person", people.wanted),
-        *(("seed", one.seed) for one in panels),
-    ):
-        control.change(None, [control], None, js=remember(name), api_visibility="private")
-    return restored

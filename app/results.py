@@ -3,8 +3,9 @@
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from arcinvert.output.verdicts import one_in
 from .badges import headline, plain_badge, verdict_badge
 from .html import data_uri, details, encode, faces_row, figure, picture, status, table
 from .scores import decisive, similarity_plot
+from .target import Target, title
 
 FILM_NAME = "film.webp"
 MEAN_FACE_ALT = "The mean face, which shows nobody"
@@ -33,6 +35,8 @@ class Shown:
         original: The aligned face of the photograph, uint8 HWC; None if there is none.
         film: The bytes of the film; None if there is none.
         timed_out: Whether the time limit ended it.
+        target: Whom it is on; None without a title.
+        given: The values of the tab's controls that said so.
     """
 
     run: Run
@@ -40,10 +44,12 @@ class Shown:
     original: NDArray[np.uint8] | None = None
     film: bytes | None = None
     timed_out: bool = False
+    target: Target | None = None
+    given: tuple[Any, ...] = field(default=(), repr=False)
 
 
 def result_view(shown: Shown) -> str:
-    """Return a finished attack: one sentence, the faces with badges, one plot, and the numbers."""
+    """Return a finished attack: whom it is on, one sentence, the faces with badges, one plot, the numbers."""
     run = shown.run
     verdicts = [sample["judge"] for sample in run.samples]
     figures = [figure(shown.mean_face, MEAN_FACE_ALT, MEAN_FACE_CAPTION, badge=plain_badge("shows nobody"))]
@@ -52,8 +58,9 @@ def result_view(shown: Shown) -> str:
         figures.append(figure(image, alt, f"Reconstruction {number}", badge=verdict_badge(verdict)))
     slider = "" if shown.original is None else before_and_after(shown.original, run.images[0])
     plot = similarity_plot(verdicts, thresholds(), histogram())
+    name = "" if shown.target is None else title(shown.target, run.result["options"]["seed"])
     return (
-        f'<p class="ai-headline">{escape(headline(verdicts))}</p>'
+        f'{name}<p class="ai-headline">{escape(headline(verdicts))}</p>'
         f'{faces_row(figures)}<div class="ai-pair">{slider}{plot}</div>'
         f"{details('What do these numbers mean?', _numbers(run))}"
     )

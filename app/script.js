@@ -4,17 +4,22 @@
   /* The address with which the page was opened: the first tab's own event may change it before it is read. */
   const opened = location.search;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-  let awaited = null;
+  let awaited = null, wishes = 0;
   /* The paths of trainings, and when each view that plays was started. */
   const trainings = new WeakMap(), playing = new WeakMap();
 
   /* Scrolls to the first frame of the attack that was started, and remembers the key of its result. */
   new MutationObserver(() => {
-    const results = document.querySelectorAll("[data-result]");
-    if (results.length) {
-      const newest = [...results].find(one => !one.dataset.seen) || results[results.length - 1];
-      newest.dataset.seen = "yes";
-      sessionStorage.setItem(RESULT, newest.dataset.result);
+    /* Results of other tabs may stand there for long. */
+    document.querySelectorAll("[data-result]:not([data-seen])").forEach(result => {
+      result.dataset.seen = "yes";
+      sessionStorage.setItem(RESULT, result.dataset.result);
+    });
+    /* A start that failed says why; the message may be below the fold. */
+    const trouble = awaited && awaited.querySelector(".ai-controls .ai-problem:not([data-old])");
+    if (trouble) {
+      awaited = null;
+      trouble.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "center" });
     }
     const first = awaited && awaited.querySelector(".ai-live img");
     if (first) {
@@ -24,9 +29,48 @@
         first.closest(".ai-live").scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     }
   }).observe(document, { childList: true, subtree: true });
+  /* Whatever file is chosen goes to the server, which answers beside the control, in place of an earlier answer;
+     Gradio would refuse what the browser takes for no photograph, such as HEIC, or for too large, in a corner. Of a
+     large file as much goes as shows that it is too large. */
+  const sendable = file => {
+    const type = file.type.startsWith("image/") ? file.type : "image/unknown";
+    return new File([file.slice(0, MAX_UPLOAD + 1)], file.name, { type, lastModified: file.lastModified });
+  };
+  const carry = files => {
+    const carried = new DataTransfer();
+    [...files].forEach(file => carried.items.add(sendable(file)));
+    return carried;
+  };
+  const isOwn = file => file.size <= MAX_UPLOAD && file.type.startsWith("image/");
+  document.addEventListener("change", event => {
+    if (event.target.type === "file" && ![...event.target.files].every(isOwn))
+      event.target.files = carry(event.target.files).files;
+  }, true);
+  document.addEventListener("drop", event => {
+    const files = event.isTrusted && event.dataTransfer ? [...event.dataTransfer.files] : [];
+    if (!files.length || files.every(isOwn)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const carried = { dataTransfer: carry(files), bubbles: true, cancelable: true };
+    event.target.dispatchEvent(new DragEvent("drop", carried));
+  }, true);
+
+  /* Enter in an empty list of identities chooses nobody, unless arrows went to somebody. */
+  let arrows = false;
+  document.addEventListener("keydown", event => {
+    if (!event.target.closest("#identity")) return;
+    if (event.key === "Enter" && !event.target.value && !arrows) {
+      event.stopImmediatePropagation();
+      event.target.blur();
+    }
+    arrows = event.key === "ArrowDown" || event.key === "ArrowUp";
+  }, true);
+
   document.addEventListener("click", event => {
     const start = event.target.closest(".ai-start");
-    if (start) awaited = start.closest(".ai-columns");
+    if (!start) return;
+    awaited = start.closest(".ai-columns");
+    awaited.querySelectorAll(".ai-problem").forEach(one => (one.dataset.old = "yes"));
   });
 
   /* Shows of each film the picture at a number of passes. */
@@ -113,17 +157,24 @@
     },
     /* The address and the key of the latest result, for the handler that restores them. */
     place: () => [opened, sessionStorage.getItem(RESULT) || ""],
-    remember: (name, value) => {
+    correct: values => {
       const query = new URLSearchParams(location.search);
-      query.set(name, value);
+      for (const [name, value] of Object.entries(values)) if (query.has(name)) query.set(name, value);
       history.replaceState(null, "", "?" + query);
       return [];
     },
-    /* Presses a button of a tab that was just opened, once Gradio has drawn it. */
-    press: (id, patience = 600) => {
+    remember: (name, value) => {
+      const query = new URLSearchParams(location.search);
+      value === null || value === "" ? query.delete(name) : query.set(name, value);
+      history.replaceState(null, "", "?" + query);
+      return [];
+    },
+    /* Presses a button of a tab that was just opened, once Gradio has drawn it; of two wishes the later counts. */
+    press: (id, patience = 600, wish = ++wishes) => {
+      if (wish !== wishes) return;
       const button = document.getElementById(id);
       if (button && button.offsetParent && !button.disabled) button.click();
-      else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1), 100);
+      else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1, wish), 100);
     },
   };
 })();

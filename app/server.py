@@ -124,7 +124,7 @@ def _launch(settings: Settings, password: str, folder: Path) -> int:
     from recognition.loading import BUNDLED
 
     from .context import Context, attempt
-    from .guard import RefuseAddresses
+    from .guard import KeepFiles, RefuseAddresses
     from .page import build_page, look
 
     visitors = Visitors()
@@ -134,7 +134,11 @@ def _launch(settings: Settings, password: str, folder: Path) -> int:
     if not settings.share:
         # Refuses pages of others whose host name was pointed to this machine.
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=[ADDRESS, "localhost"]))
-    middleware += [Middleware(RefuseAddresses), Middleware(WatchStreams, visitors=visitors)]
+    middleware += [
+        Middleware(KeepFiles),
+        Middleware(RefuseAddresses),
+        Middleware(WatchStreams, visitors=visitors),
+    ]
     _, address, public = page.launch(
         **look(),
         server_name=ADDRESS,

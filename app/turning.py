@@ -28,9 +28,10 @@ class Turning:
 
     Args:
         context: The server's context.
+        name: The tab's name, which identifiers in the document end in.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, name: str) -> None:
         with gr.Column(visible=False, elem_classes="ai-turning") as self._group:
             gr.HTML(
                 note(
@@ -41,7 +42,13 @@ class Turning:
             )
             with gr.Row():
                 self._yaw = gr.Slider(
-                    -MAX_YAW, MAX_YAW, 0, step=1, label="Yaw", info="Degrees to the right of the picture"
+                    -MAX_YAW,
+                    MAX_YAW,
+                    0,
+                    step=1,
+                    label="Yaw",
+                    info="Degrees to the right of the picture",
+                    elem_id=f"yaw-{name}",
                 )
                 self._pitch = gr.Slider(-MAX_PITCH, MAX_PITCH, 0, step=1, label="Pitch", info="Degrees up")
                 self._expression = gr.Dropdown(list(_CHOICES), value=AS_IT_IS, label="Expression")
@@ -54,12 +61,8 @@ class Turning:
 
     @property
     def outputs(self) -> list[Any]:
-        """The outputs of `hidden` and `ready`."""
+        """The outputs of `ready`."""
         return [self._group, self._key, self._yaw, self._pitch, self._expression, self._faces]
-
-    def hidden(self) -> dict[Any, Any]:
-        """Return the updates while there is no result."""
-        return {self._group: gr.Column(visible=False), self._key: "", self._faces: ""}
 
     def ready(self, key: str) -> list[Any]:
         """Return the values of `outputs` for a finished attack, by its key among the kept results."""

@@ -25,6 +25,30 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Preparing:
+    """What a job does before its first step.
+
+    Args:
+        text: What it is, for the visitor.
+        done: How much of it is done.
+        total: Of how much.
+        seconds_left: The estimated number of seconds until it is done; None if that is not known yet.
+    """
+
+    text: str
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A job whose visitor wants it to end; the text says so."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Progress:
     """The state of a job after a step.
 
@@ -51,10 +75,12 @@ class Frame(Progress):
     Args:
         images: The images so far, uint8 NHWC.
         part: The number of the attack within the job, from 0.
+        is_due: Whether the visitor is to see it; others are for films alone.
     """
 
     images: NDArray[np.uint8]
     part: int = 0
+    is_due: bool = True
 
 
-Update = Waiting | Started | Progress
+Update = Waiting | Started | Preparing | Progress | Ending

@@ -1,5 +1,7 @@
 """Uploads: read once, deleted from the server's folder, and kept in memory only."""
 
+import contextlib
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.utils import get_upload_folder
 from numpy.typing import NDArray
 
 from recognition.detection.alignment import Face
@@ -52,10 +55,15 @@ def _nothing(value: None) -> None:
 def take(file: Any) -> Upload:
     """Read a file that Gradio received, and delete it with the folder that Gradio made for it.
 
+    A call can name any file of the server, and Gradio does not refuse all of them. Only what lies where
+    Gradio puts uploads, in a folder of its own each, is read or deleted.
+
     Raises:
-        gr.Error: If the file is no longer there.
+        gr.Error: If the file is no longer there, or is no upload.
     """
-    path = Path(file.path)
+    path = Path(file.path).resolve()
+    if path.parent.parent != Path(get_upload_folder()).resolve():
+        raise gr.Error("Expected an uploaded file.", print_exception=False)
     try:
         # Gradio already limits the size of uploads; this limit also holds for any other file at the path.
         with path.open("rb") as opened:
@@ -70,7 +78,8 @@ def take(file: Any) -> Upload:
 
 def delete(path: Path) -> None:
     """Delete an uploaded file, and its folder if it is empty then."""
-    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
     if path.parent.is_dir() and not any(path.parent.iterdir()):
         shutil.rmtree(path.parent, ignore_errors=True)
 
@@ -84,12 +93,14 @@ class Photograph:
         pixels: uint8 HWC, RGB.
         faces: The faces found in it that visitors can choose, the largest first; at least one.
         note: A sentence for the visitor; empty if there is nothing to say.
+        digest: A digest of the file's content.
     """
 
     name: str
     pixels: NDArray[np.uint8]
     faces: list[Face]
     note: str = ""
+    digest: str = ""
 
 
 def decode(upload: Upload) -> Photograph:
@@ -110,7 +121,7 @@ def decode(upload: Upload) -> Photograph:
         )
     frames = frame_count(upload.data)
     note = f"The file is an animation of {frames} frames; the first frame is used." if frames > 1 else ""
-    return Photograph(upload.name, pixels, faces, note)
+    return Photograph(upload.name, pixels, faces, note, hashlib.sha256(upload.data).hexdigest())
 
 
 def sure_faces(faces: list[Face]) -> list[Face]:

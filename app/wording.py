@@ -1,6 +1,9 @@
 """Errors in the language of the page: without options of the command line, commands and names of code."""
 
+import ast
+import difflib
 import re
+from collections.abc import Sequence
 
 from recognition.errors import InputError
 
@@ -16,14 +19,6 @@ _REPLACED: tuple[tuple[str, str], ...] = (
         r"This network has nobody with the number \2. Its people have the numbers 0 to \1.",
     ),
     (
-        r"class name: expected one of the network's [\d,]+, got '?(.+?)'?; the nearest: (.+)",
-        r"This network does not know \1. The most similar names that it knows are \2.",
-    ),
-    (
-        r"class name: expected one of the network's [\d,]+, got '?(.+?)'?; the nearest: ?",
-        r"This network does not know \1. Choose somebody from the list.",
-    ),
-    (
         r"class name: expected one class, '?(.+?)'? fits \d+ \((.+)\); .*",
         r"\1 fits several people: \2. Choose one of them from the list.",
     ),
@@ -36,11 +31,64 @@ _REPLACED: tuple[tuple[str, str], ...] = (
         r"The network \1 keeps no identities, so there is nobody to choose. It can be attacked with a "
         r"photograph, on the tab 'From a photograph'.",
     ),
+    (
+        r"overlap: expected public faces of other people, got .+ \(the first: .+",
+        # No name: visitors read pseudonyms.
+        r"Some of the people in the folder are among the faces that the attacker knows already, so that the "
+        r"figures would be too high. Choose another network, or another seed, which draws other people.",
+    ),
+    (
+        r"overlap: expected public faces of other people, got .+",
+        r"This photograph is among the faces that the attacker knows already, so that the result would prove "
+        r"nothing. Choose another photograph.",
+    ),
+    (
+        r"(.+): expected an image \((.+)\), got something else; .+",
+        r"\1: this is not a photograph that can be read. \2 and HEIC can.",
+    ),
 )
+#: What the package says where a network does not know a name, as Python writes texts.
+_UNKNOWN = re.compile(
+    r"class name: expected one of the network's [\d,]+, got (.+); the nearest: ?(.*)", re.DOTALL
+)
+#: Least likeness of a name that is suggested, of 1.
+_ALIKE = 0.6
 #: What no visitor can follow: options, commands, calls and files of code.
 _TECHNICAL = re.compile(
     r"--[a-z]|\barcinvert [a-z]|\bpip install\b|\bfrom[-_](?:image|embedding|crops)\b|\w+\(\)|numpy|\.toml\b"
 )
+
+
+#: The end of a report's sentence, or what is in brackets, that is about the command line.
+_ADVICE = re.compile(r"(?:; [^;.]*| \([^()]*)(?:--[a-z]|\bpip install\b)[^;()]*?(?=\.?$|\))\)?")
+
+
+def report_words(sentence: str) -> str:
+    """Return a sentence of an audit's report as the page shows it."""
+    return _ADVICE.sub("", sentence)
+
+
+def _unknown(wanted: str, nearest: Sequence[str]) -> str:
+    """Return what the page says where a network does not know a name.
+
+    Args:
+        wanted: The name.
+        nearest: The names most like it.
+    """
+    # It imports torch, which the command line does without.
+    from arcinvert.subjects import plain_name
+
+    plain = plain_name(wanted)
+    names = [
+        name.replace("_", " ")
+        for name in nearest
+        if set(plain.split()) & set(plain_name(name).split())
+        or difflib.SequenceMatcher(None, plain, plain_name(name)).ratio() >= _ALIKE
+    ]
+    if not names:
+        return f"This network does not know {wanted}. Choose somebody from the list."
+    some = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"This network does not know {wanted}. Names like it that it knows: {some}."
 
 
 def for_page(error: InputError) -> str:
@@ -52,6 +100,8 @@ def for_page(error: InputError) -> str:
     message = str(error)
     if isinstance(error, PageError):
         return message
+    if found := _UNKNOWN.fullmatch(message):
+        return _unknown(ast.literal_eval(found[1]), ast.literal_eval(f"[{found[2]}]"))
     for pattern, replacement in _REPLACED:
         if found := re.fullmatch(pattern, message, re.DOTALL):
             return found.expand(replacement)

@@ -11,6 +11,7 @@ from arcinvert.attacked import Model, as_recogniser
 from arcinvert.batch_size import images_that_fit
 from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.progress import OnStep
+from arcinvert.knowledge.first_use import OnFaces
 from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.knowledge.overlap import attack_overlap
 from arcinvert.knowledge.public_photographs import Overlap
@@ -141,13 +142,25 @@ class Attacker(NetworkAttacker):
                     f"{name}: expected none with knowledge of the weights alone, got {os.fspath(file)}, "
                     "which is made of public faces"
                 )
-        if self._calibrate and uses_measured_faces(options):
-            self.use(self.knowledge.with_synthetic_faces(self.recogniser))
-            self._calibrate = False
+        self.measure(options)
         # The published recipes have sizes of their own.
         if options.batch_size is None and options.recipe == "arcinvert" and self.device.type == "cuda":
             options = replace(options, batch_size=self._fitting)
         return resolve(options, self.recogniser, self.knowledge, target)
+
+    def measure(self, options: AttackOptions, progress: OnFaces | None = None) -> None:
+        """Measure the network on synthetic faces, if it never was and an attack with these options needs it.
+
+        The first such attack does so by itself, with a progress bar.
+
+        Args:
+            options: Of the attack.
+            progress: Receives the number of faces done and of all, often; what it raises ends the
+                measurement, of which nothing is kept then. None shows a progress bar.
+        """
+        if self._calibrate and uses_measured_faces(options):
+            self.use(self.knowledge.with_synthetic_faces(self.recogniser, progress))
+            self._calibrate = False
 
     @takes(AttackOptions)
     def generate(

@@ -108,6 +108,14 @@ class Visitor:
         )
         return {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
+    def preview(self, file: dict[str, Any]) -> None:
+        """Ask for an uploaded file, which the server need not have."""
+        try:
+            with request(f"{self._address}/gradio_api/file={file['path']}") as answer:
+                answer.read()
+        except urllib.error.HTTPError as refused:
+            refused.close()
+
     def listen(self) -> Iterator[str]:
         """Yield the messages of the handlers that were called, until the last one has ended."""
         address = f"{self._address}/gradio_api/queue/data?session_hash={self.session}"
@@ -196,11 +204,16 @@ def bad_uploads(server: Server, config: dict[str, Any], count: int) -> None:
             # This one is never used.
             continue
         visitor.call("photograph", "input", photograph=file)
-        expect("expected an image" in visitor.finish(), "a message about the file")
+        # As the browser does, which shows what was chosen.
+        visitor.preview(file)
+        expect("not a photograph" in visitor.finish(), "a message about the file")
         if number % 4 == 1:
             # The file has gone by now.
             visitor.call("photograph", "input", photograph=file)
             visitor.finish()
+    for value in ({"path": str(server.uploads.parent / "a.png")}, "a.png", 7):
+        visitor.call("photograph", "input", photograph=value)
+        expect("Expected values" in visitor.finish(), f"that {value} is refused as a file")
     try:
         address = {"path": "http://127.0.0.1:9/a.png", "meta": {"_type": "gradio.FileData"}}
         visitor.call("photograph", "input", photograph=address)

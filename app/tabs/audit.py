@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from arcinvert import InputError
+from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.report import read_audit, sections
 
 from .. import resources
@@ -18,6 +19,7 @@ from ..folder_audit import (
     LEAST_PEOPLE,
     MOST_PEOPLE,
     audit_folder,
+    audit_seconds,
     command,
     figures_view,
     folder_options,
@@ -25,10 +27,13 @@ from ..folder_audit import (
     report_files,
 )
 from ..html import note, progress, status
-from ..jobs import Job
-from ..settings import STATE_SECONDS
+from ..job import Job
+from ..kept import Kept
+from ..settings import STATE_SECONDS, number_in
+from ..speed import StepTimes, rounded
 from ..updates import Progress
 from ..upload import Upload, report_input
+from ..wording import PageError, report_words
 
 #: The report of an audit of held-out people of LFW, by pseudonyms.
 EXAMPLE = "audit.json"
@@ -86,7 +91,10 @@ def show_report(result: dict[str, Any], pdf: bytes, repeat: str = "") -> Report:
     Raises:
         InputError: If it is damaged.
     """
-    found = {title: f'<div class="audit-report">{html}</div>' for title, html in sections(result).items()}
+    found = {
+        title: f'<div class="audit-report">{html}</div>'
+        for title, html in sections(result, report_words).items()
+    }
     return Report(figures_view(result), found, report_files(result, pdf, repeat))
 
 
@@ -101,6 +109,12 @@ def _pictures(pages: Sequence[Upload]) -> str:
         f'<iframe class="ai-page" sandbox="" title="The report with its pictures" '
         f'srcdoc="{escape(pages[0].data.decode("utf-8", "replace"))}"></iframe>'
     )
+
+
+#: What stands in the place of a report while it is made.
+COMING = (
+    "The report appears here. The photographs are read first, then a face is made for each person and judged."
+)
 
 
 def _first_view() -> str:
@@ -118,8 +132,11 @@ class AuditTab:
         model: The control with the network's name.
     """
 
+    name = "audit"
+
     def __init__(self, context: Context, model: gr.Dropdown) -> None:
-        self._context = context
+        self._context, self._model = context, model
+        self._times = StepTimes()
         gr.HTML(
             note(
                 "How many of the people whose templates a recogniser stores could be recognised from them? "
@@ -136,21 +153,28 @@ class AuditTab:
                 )
                 upload = report_input(
                     label="Report",
-                    file_types=[".json", ".html"],
                     height=150,
                     elem_id="report",
                 )
                 use_example = gr.Button("Open the example report")
             with gr.Column(elem_classes="ai-results"):
-                self._answer = gr.HTML(_first_view(), elem_id="report-answer")
-                self._files = gr.HTML()
-                self._section = gr.Radio([], label="Section", visible=False, elem_id="section")
-                self._shown = gr.HTML(elem_id="report-section")
-                self._onward = gr.Button("Next section", visible=False)
+                self._coming = gr.HTML()
+                with gr.Column() as self._report:
+                    self._answer = gr.HTML(_first_view(), elem_id="report-answer")
+                    self._files = gr.HTML()
+                    self._section = gr.Radio([], label="Section", visible=False, elem_id="section")
+                    self._shown = gr.HTML(elem_id="report-section")
+                    self._onward = gr.Button("Next section", visible=False)
                 self._state: gr.State = gr.State(time_to_live=STATE_SECONDS)
         self._outputs = [self._answer, self._files, self._section, self._shown, self._onward, self._state]
         if self._controls is not None:
-            self._controls.connect(self._run, [model, self._people, self._seed], self._outputs)
+            self._controls.connect(
+                self._run,
+                [model, self._people, self._seed],
+                [self._coming, self._report, *self._outputs],
+            )
+            for event in (self._people.change, model.change):
+                on_change(event, self._estimated, [model, self._people], [self._estimate])
         self._connect(upload, use_example)
 
     def _lay_out_start(self, model: gr.Dropdown) -> None:
@@ -161,8 +185,8 @@ class AuditTab:
             gr.HTML(
                 title
                 + note(
-                    "The owner of this server offers no photographs to audit. Whoever starts it with "
-                    "'arcinvert app --images DIR' offers a folder with one folder for each person."
+                    "The owner of this server offers no photographs to audit. Whoever starts the server can "
+                    "offer a folder of them, as its documentation says."
                 )
             )
             return
@@ -176,6 +200,7 @@ class AuditTab:
             info="Drawn from the folder; more take longer",
             elem_id="audit-people",
         )
+        self._estimate = gr.HTML(elem_id="audit-estimate")
         with gr.Accordion("Advanced", open=False):
             self._seed = seed_field()
         self._controls = JobControls(
@@ -186,23 +211,54 @@ class AuditTab:
             loading="Reading the network and the photographs",
         )
 
+    def connect(self, tab: gr.Tab) -> None:
+        """Estimate the time when the tab is chosen."""
+        if self._controls is not None:
+            on_change(tab.select, self._estimated, [self._model, self._people], [self._estimate])
+
+    def _estimated(self, name: str, people: float | None) -> str:
+        """Return about how long an audit takes, as HTML."""
+
+        def estimate() -> str:
+            attacked = number_in("People", people, LEAST_PEOPLE, MOST_PEOPLE)
+            seconds = audit_seconds(attacked, self._times.of(self._context.attacker(name)))
+            return note(f"{attacked} people: {rounded(seconds)} on this machine.")
+
+        estimated, message = attempt(estimate)
+        return estimated or message
+
+    @property
+    def restored_outputs(self) -> list[Any]:
+        """The outputs of `restored`."""
+        return self._outputs
+
+    def restored(self, kept: Kept, key: str, network: str) -> dict[Any, Any]:
+        """Return the updates that show a kept report again."""
+        return self._show(kept.shown, key)
+
     def _run(
         self, request: gr.Request, name: str, people: float | None, seed: float | None
     ) -> Iterator[dict[Any, Any]]:
         controls, settings = self._controls, self._context.settings
         assert controls is not None  # noqa: S101  (only then is this connected)
 
-        def work(job: Job) -> Report:
+        def checked() -> AuditOptions:
             if settings.images is None or not settings.images.is_dir():
-                raise InputError(
-                    "Photographs: expected the folder of this server, which is not there any more"
-                )
+                raise PageError("The photographs of this server are not there any more.")
             device: str = settings.device
-            options = folder_options(settings.images, settings.model(name), people, seed, device=device)
+            return folder_options(settings.images, settings.model(name), people, seed, device=device)
+
+        options, message = attempt(checked)
+        if options is None:
+            yield {controls.status: message}
+            return
+
+        def work(job: Job) -> Report:
             result, pdf = audit_folder(job, options, self._context.folder)
             return show_report(result, pdf, command(options))
 
-        yield controls.busy() | self._cleared()
+        # A report from before is there again if this one does not come about.
+        yield controls.busy() | {self._coming: note(COMING), self._report: gr.Column(visible=False)}
         job = self._context.jobs.start(request.session_hash, work, limit=settings.time_limit, stoppable=False)
 
         def show(done: Progress) -> dict[Any, Any]:
@@ -211,12 +267,13 @@ class AuditTab:
 
         yield from controls.follow(job, show)
         report, message = attempt(job.result)
+        shown = {self._coming: "", self._report: gr.Column(visible=True)}
         if report is None:
-            yield controls.idle(message)
+            yield controls.idle(message) | shown
         else:
-            yield controls.idle(status("Done. Nothing of the audit is kept on the server.")) | self._show(
-                report
-            )
+            key = self._context.kept.keep(self.name, report)
+            words = "Done. The server keeps the report in its memory for an hour at most, and no file of it."
+            yield controls.idle(status(words)) | shown | self._show(report, key)
 
     def _cleared(self) -> dict[Any, Any]:
         return {
@@ -228,10 +285,12 @@ class AuditTab:
             self._state: None,
         }
 
-    def _show(self, report: Report) -> dict[Any, Any]:
+    def _show(self, report: Report, key: str = "") -> dict[Any, Any]:
         titles = list(report.sections)
+        # The page's script finds the key of a report that is kept in the HTML.
+        kept = f'<div data-result="{key}">{report.answer}</div>' if key else report.answer
         return {
-            self._answer: report.answer,
+            self._answer: kept,
             self._files: report.files,
             self._section: gr.Radio(choices=titles, value=titles[0], visible=True),
             self._shown: report.sections[titles[0]],
@@ -244,9 +303,8 @@ class AuditTab:
             if not files:
                 return {upload: None}
             report, message = attempt(lambda: read_report(files))
-            if report is None:
-                return {upload: None} | self._cleared() | {self._answer: message}
-            return {upload: None} | self._show(report)
+            found = self._cleared() | {self._answer: message} if report is None else self._show(report)
+            return {upload: None, self._coming: "", self._report: gr.Column(visible=True)} | found
 
         def show(title: str, found: dict[str, str] | None) -> str:
             return found.get(title, "") if found else ""
@@ -258,7 +316,7 @@ class AuditTab:
             following = titles[(titles.index(title) + 1) % len(titles)] if title in titles else titles[0]
             return following, show(following, found)
 
-        outputs = [upload, *self._outputs]
+        outputs = [upload, self._coming, self._report, *self._outputs]
         on_change(upload.upload, receive, [upload], outputs)
         on_change(use_example.click, lambda: receive(example()), [], outputs)
         on_change(self._section.input, show, [self._section, self._state], [self._shown])

@@ -9,13 +9,15 @@ from ..comparison import Comparison, equal_work, films, recipe_list, verdicts
 from ..context import Context, attempt, on_change
 from ..controls import JobControls, seed_field
 from ..html import details, note, progress, status
-from ..jobs import Job
+from ..job import Job
+from ..kept import Kept
 from ..panel import checked, step_text
 from ..recipes import VARIANTS
+from ..settings import number_in
 from ..speed import StepTimes, rounded
 from ..updates import Frame
-from .identity import identity_attack
-from .photograph import Chosen, photograph_attack
+from .identity import identity_attack, wanted_class
+from .photograph import Chosen, photograph_attack, required
 
 #: Passes that each recipe gets: least, at first, and most.
 LEAST_WORK, DEFAULT_WORK, MOST_WORK = 2, 60, 200
@@ -31,6 +33,8 @@ class CompareTab:
         wanted: The control with the identity that was chosen on its tab.
         photograph: The state with the photograph that was chosen on its tab.
     """
+
+    name = "compare"
 
     def __init__(
         self, context: Context, model: gr.Dropdown, wanted: gr.Dropdown, photograph: gr.State
@@ -61,13 +65,15 @@ class CompareTab:
                     )
                     seed = seed_field()
             with gr.Column(elem_classes="ai-results"):
-                self._films = gr.HTML(elem_id="side-by-side")
-                self._verdicts = gr.HTML()
+                self._live = gr.HTML()
+                with gr.Column() as self._finished:
+                    self._films = gr.HTML(elem_id="side-by-side")
+                    self._verdicts = gr.HTML()
                 gr.HTML(details("The four recipes", recipe_list(), is_open=True))
         self._controls.connect(
             self._run,
             [model, target, wanted, photograph, self._work, seed],
-            [self._films, self._verdicts],
+            [self._live, self._finished, self._films, self._verdicts],
         )
         on_change(self._work.change, self._estimated, [model, self._work], [self._estimate])
         on_change(model.change, self._estimated, [model, self._work], [self._estimate])
@@ -103,11 +109,22 @@ class CompareTab:
         work: float | None,
         seed: float | None,
     ) -> Iterator[dict[Any, Any]]:
+        def check() -> dict[str, int]:
+            if target == PHOTOGRAPH:
+                required(photograph)
+            else:
+                wanted_class(identity)
+            passes = number_in("Passes", work, LEAST_WORK, MOST_WORK)
+            return checked(1, passes, seed)
+
+        options, trouble = attempt(check)
+        if options is None:
+            yield {self._controls.status: trouble}
+            return
         comparison = Comparison(int(work or 0))
 
         def compare(job: Job) -> None:
-            options = checked(1, work, seed)
-            attacker = self._context.attacker(name)
+            attacker = self._context.ready(name, job)
             if target == PHOTOGRAPH:
                 attack, of_recipes = (
                     photograph_attack(attacker, photograph),
@@ -120,7 +137,8 @@ class CompareTab:
                 )
             comparison.run(job, attack, [options | one for one in of_recipes])
 
-        yield self._controls.busy() | {self._films: "", self._verdicts: ""}
+        # A comparison from before is there again if this one does not come about.
+        yield self._controls.busy() | {self._finished: gr.Column(visible=False)}
         job = self._context.jobs.start(
             request.session_hash,
             compare,
@@ -130,18 +148,18 @@ class CompareTab:
         )
 
         def show(frame: Frame) -> dict[Any, Any]:
-            comparison.add(frame)
             title = VARIANTS[frame.part].title
             words = f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: {step_text(frame)}"
             done = frame.part * frame.steps + frame.step
             return {
                 self._controls.status: progress(done, len(VARIANTS) * frame.steps, words),
-                self._films: films(comparison, scrub=False),
+                self._live: films(comparison, scrub=False),
             }
 
-        yield from self._controls.follow(job, show)
+        yield from self._controls.follow(job, show, comparison.add)
         results, trouble = attempt(lambda: self._results(job, comparison))
-        yield results or self._controls.idle(trouble) | {self._films: ""}
+        shown = {self._live: "", self._finished: gr.Column(visible=True)}
+        yield (results or self._controls.idle(trouble)) | shown
 
     def _results(self, job: Job, comparison: Comparison) -> dict[Any, Any]:
         job.result()
@@ -150,7 +168,19 @@ class CompareTab:
             end = "The time limit ended the comparison early. The result so far is kept."
         elif job.stopped:
             end = "Stopped. The result so far is kept."
-        return self._controls.idle(status(f"{end} Play shows how each picture came about.")) | {
-            self._films: films(comparison, scrub=True),
-            self._verdicts: verdicts(comparison),
-        }
+        found = (films(comparison, scrub=True), verdicts(comparison))
+        line = status(f"{end} Play shows how each picture came about.")
+        return self._controls.idle(line) | self._shown(found, self._context.kept.keep(self.name, found))
+
+    def _shown(self, found: tuple[str, str], key: str) -> dict[Any, Any]:
+        """Return the updates that show films and verdicts, with their key among the kept results."""
+        return {self._films: f'<div data-result="{key}">{found[0]}</div>', self._verdicts: found[1]}
+
+    @property
+    def restored_outputs(self) -> list[Any]:
+        """The outputs of `restored`."""
+        return [self._films, self._verdicts]
+
+    def restored(self, kept: Kept, key: str, network: str) -> dict[Any, Any]:
+        """Return the updates that show a kept comparison again."""
+        return self._shown(kept.shown, key)

@@ -17,11 +17,13 @@ from recognition.recogniser import Recogniser
 from .. import resources
 from ..context import Context, attempt, on_change
 from ..html import figure, note, picture
-from ..jobs import Job
+from ..job import Job
+from ..kept import Kept
 from ..opening import Opening, placeholder
-from ..panel import Attack, AttackPanel
+from ..panel import Attack, AttackPanel, Kind
 from ..settings import MAX_PIXELS, MAX_UPLOAD, STATE_SECONDS
 from ..strip import template_strip
+from ..target import Target
 from ..upload import Photograph, Upload, decode, photograph_input
 from ..wording import PageError
 
@@ -80,15 +82,42 @@ def show_template(photograph: Photograph, chosen: int, recogniser: Recogniser) -
     )
 
 
+def required(chosen: Chosen | None) -> Chosen:
+    """Return the photograph with the chosen face.
+
+    Raises:
+        PageError: If there is none yet.
+    """
+    if chosen is None:
+        raise PageError("There is no photograph yet. Choose a file, or use the example.")
+    return chosen
+
+
+def photograph_target(network: str, attacker: Attacker, chosen: Chosen | None) -> Target:
+    """Return which face of which photograph an attack is on.
+
+    Args:
+        network: The network's name on the page.
+        attacker: The network.
+        chosen: The photograph with the chosen face.
+
+    Raises:
+        PageError: If there is none yet.
+    """
+    photograph, number = required(chosen)
+    count = len(photograph.faces)
+    detail = f"face {number + 1} of {count}" if count > 1 else ""
+    return Target(network, f"{photograph.digest} {number}", f"The face in {photograph.name}", detail)
+
+
 def photograph_attack(attacker: Attacker, chosen: Chosen | None) -> Attack:
     """Return the attack on the template of the chosen face.
 
     Raises:
         PageError: If there is no photograph yet.
     """
-    if chosen is None:
-        raise PageError("There is no photograph yet. Choose a file, or use the example.")
-    crop = crop_at(chosen[0].pixels, chosen[0].faces[chosen[1]])
+    photograph, number = required(chosen)
+    crop = crop_at(photograph.pixels, photograph.faces[number])
 
     def attack(job: Job, **options: Any) -> Run:
         # The face that the visitor saw; a search of its own might number the faces differently.
@@ -105,6 +134,15 @@ def chosen_crop(chosen: Chosen | None) -> NDArray[np.uint8] | None:
     return crop_at(photograph.pixels, photograph.faces[number])
 
 
+PHOTOGRAPH = Kind(
+    required,
+    photograph_target,
+    photograph_attack,
+    "This attack was ended, because another photograph or face was chosen.",
+    chosen_crop,
+)
+
+
 class PhotographTab:
     """Lays out the tab, and connects it.
 
@@ -113,6 +151,8 @@ class PhotographTab:
         model: The control with the network's name.
         opening: What the page opens with.
     """
+
+    name = "photograph"
 
     def __init__(self, context: Context, model: gr.Dropdown, opening: Opening) -> None:
         self._context = context
@@ -135,9 +175,7 @@ class PhotographTab:
                 use_example = gr.Button("Use the example: Eileen Collins, NASA, public domain")
                 self._shown = gr.HTML(note(LIMITS))
                 self._which = gr.Radio([], label="Which face", visible=False, elem_id="which-face")
-                self.panel = AttackPanel(
-                    context, "photograph", "Reconstruct the face", photograph_attack, chosen_crop
-                )
+                self.panel = AttackPanel(context, self.name, "Reconstruct the face", PHOTOGRAPH)
             with gr.Column(elem_classes="ai-results"):
                 self._template = gr.HTML()
                 self.panel.place_results(placeholder(opening))
@@ -164,15 +202,17 @@ class PhotographTab:
         def show_again(name: str, kept: Chosen | None) -> str:
             return self._show(*kept, name) if kept else ""
 
-        on_change(self._upload.input, self.receive, [self._upload, model], self.outputs, in_turn=IN_TURN)
-        on_change(
+        uploaded = on_change(
+            self._upload.input, self.receive, [self._upload, model], self.outputs, in_turn=IN_TURN
+        )
+        exemplified = on_change(
             use_example.click,
             lambda name: self.receive(example(), name),
             [model],
             self.outputs,
             in_turn=IN_TURN,
         )
-        on_change(
+        chosen = on_change(
             self._which.input,
             choose,
             [self._which, model, self.state],
@@ -180,6 +220,7 @@ class PhotographTab:
             in_turn=IN_TURN,
         )
         on_change(model.change, show_again, [model, self.state], [self._template], in_turn=IN_TURN)
+        self.panel.follow(uploaded.then, exemplified.then, chosen.then, model.change)
 
     def receive(self, sent: Upload | None, name: str) -> dict[Any, Any]:
         """Return the updates for a photograph that was sent, on this tab or on another.
@@ -207,6 +248,22 @@ class PhotographTab:
             self._which: _face_choices(received),
         }
 
+    @property
+    def restored_outputs(self) -> list[Any]:
+        """The outputs of `restored`."""
+        return [self._shown, self._template, self.state, self._which, *self.panel.result_outputs]
+
+    def restored(self, kept: Kept, key: str, network: str) -> dict[Any, Any]:
+        """Return the updates that show a kept result again, with its photograph."""
+        (chosen,) = kept.shown.given
+        photograph, number = chosen
+        return {
+            self._shown: show_photograph(photograph, number),
+            self._template: self._show(photograph, number, network),
+            self.state: chosen,
+            self._which: _face_choices(photograph, number),
+        } | self.panel.restored(kept, key)
+
     def _show(self, photograph: Photograph, number: int, name: str) -> str:
         html, message = attempt(
             lambda: show_template(photograph, number, self._context.attacker(name).recogniser)
@@ -214,9 +271,9 @@ class PhotographTab:
         return html or message
 
 
-def _face_choices(photograph: Photograph) -> gr.Radio:
+def _face_choices(photograph: Photograph, chosen: int = 0) -> gr.Radio:
     count = len(photograph.faces)
     choices = [
         (f"Face {number + 1}" + (", the largest" if not number else ""), number) for number in range(count)
     ]
-    return gr.Radio(choices=choices, value=0, visible=count > 1)
+    return gr.Radio(choices=choices, value=chosen, visible=count > 1)

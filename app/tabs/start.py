@@ -6,9 +6,11 @@ import gradio as gr
 
 from recognition.loading import BUNDLED
 
-from ..context import on_change
+from ..context import Context, on_change
+from ..jobs import REPLACED
 from ..opening import Opening, example_view, people_view
 from ..upload import Upload, photograph_input
+from .identity import IdentityTab
 from .photograph import IN_TURN, PhotographTab
 
 #: Passes the person of the button that was clicked to the handler.
@@ -24,10 +26,12 @@ class StartTab:
     """Lays out the tab; `connect` connects it with the tabs that it leads to.
 
     Args:
+        context: The server's context.
         opening: What was made beforehand.
     """
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, context: Context, opening: Opening) -> None:
+        self._context = context
         self._choices = [person.choice for person in opening.people]
         gr.HTML(example_view(opening))
         self._people = gr.HTML(people_view(opening), js_on_load=_CLICKED, elem_id="people")
@@ -41,28 +45,37 @@ class StartTab:
         )
 
     def connect(
-        self, tabs: gr.Tabs, model: gr.Dropdown, wanted: gr.Dropdown, photograph: PhotographTab
+        self, tabs: gr.Tabs, model: gr.Dropdown, identity: IdentityTab, photograph: PhotographTab
     ) -> None:
         """Connect the people with the tab of identities, and the upload with that of photographs.
 
         Args:
             tabs: The page's tabs.
             model: The control with the network's name.
-            wanted: The control with the identity.
+            identity: The tab of identities.
             photograph: The tab of photographs.
         """
 
-        def choose(event: gr.EventData) -> tuple[Any, ...]:
+        def choose(request: gr.Request, event: gr.EventData) -> tuple[Any, ...]:
             # Only the page's own buttons name somebody; a call without a name changes nothing.
             person = event._data.get("person") if isinstance(event._data, dict) else None
             if person not in self._choices:
                 return gr.Tabs(), gr.Dropdown(), gr.Dropdown()
+            # The start button is free as soon as what ran before has ended.
+            self._context.jobs.abandon(request.session_hash, REPLACED)
             return gr.Tabs(selected="identity"), BUNDLED, person
 
         chosen = self._people.click(
-            choose, None, [tabs, model, wanted], queue=False, show_progress="hidden", api_visibility="private"
+            choose,
+            None,
+            [tabs, model, identity.wanted],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
         )
         chosen.then(None, None, None, js=_START, api_visibility="private")
+        # Another network may have been chosen before.
+        on_change(chosen.then, identity.list_classes, *identity.listing)
 
         def receive(sent: Upload | None, name: str) -> dict[Any, Any]:
             if sent is None:
@@ -70,4 +83,5 @@ class StartTab:
             return {self._upload: None, tabs: gr.Tabs(selected="photograph")} | photograph.receive(sent, name)
 
         outputs = [self._upload, tabs, *photograph.outputs]
-        on_change(self._upload.input, receive, [self._upload, model], outputs, in_turn=IN_TURN)
+        received = on_change(self._upload.input, receive, [self._upload, model], outputs, in_turn=IN_TURN)
+        photograph.panel.follow(received.then)

@@ -18,7 +18,9 @@ from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion, Step, StopInversion
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.first_use import OnFaces
 from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from arcinvert.recipes import KnowledgeName, TargetKind, preset
 from arcinvert.subjects import class_label
@@ -259,12 +261,16 @@ def plan_differences(plan: AttackPlan, baseline: AttackPlan) -> dict[str, str]:
     return {name: f"{mine[name]} in place of {theirs[name]}" for name in mine if mine[name] != theirs[name]}
 
 
-def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttack:
+def load_attack(
+    options: AuditOptions, model: str | None = None, measuring: OnFaces | None = None
+) -> NetworkAttack:
     """Load the attacked network, or a variant of it, with everything that its attack needs.
 
     Args:
         options: The audit's, with its budget.
         model: The variant's file.
+        measuring: Receives the number of synthetic faces done and of all, at the first use of a network; None
+            shows a progress bar.
 
     Raises:
         InputError: If the network or its statistics cannot be used.
@@ -285,7 +291,9 @@ def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttac
         calibrate=options.calibrate,
     )
     target: TargetKind = "class" if options.target == "centres" else "template"
-    return NetworkAttack(attacker, attacker.plan(target, **attack_options(options)), options)
+    chosen = attack_options(options)
+    attacker.measure(AttackOptions(**chosen), measuring)
+    return NetworkAttack(attacker, attacker.plan(target, **chosen), options)
 
 
 def attack_options(options: AuditOptions) -> dict[str, Any]:

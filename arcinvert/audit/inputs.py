@@ -24,6 +24,7 @@ from arcinvert.audit.subgroups import read_groups
 from arcinvert.audit.templates import TemplateTable, read_templates
 from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge, related
+from arcinvert.knowledge.first_use import OnFaces
 from arcinvert.knowledge.public_photographs import PhotographKey
 from arcinvert.subjects import class_centres, class_label, template_of
 from recognition.checkpoint import sha256
@@ -203,8 +204,12 @@ class AuditInputs:
         )
 
 
-def open_inputs(options: AuditOptions) -> AuditInputs:
+def open_inputs(options: AuditOptions, measuring: OnFaces | None = None) -> AuditInputs:
     """Open and check everything that an audit works on.
+
+    Args:
+        options: Everything that decides the audit.
+        measuring: See `load_attack`.
 
     Raises:
         InputError: If something given cannot be used.
@@ -216,7 +221,10 @@ def open_inputs(options: AuditOptions) -> AuditInputs:
             # At once, and not when the report is written.
             read_groups(path, ())
     defences = tuple(make_defences(options.defences))
-    attack = load_attack(options) if options.access == "weights" else load_black_box_attack(options)
+    if options.access == "weights":
+        attack = load_attack(options, measuring=measuring)
+    else:
+        attack = load_black_box_attack(options)
     folder = options.images or options.photos
     photographs = read_folders(folder) if folder else {}
     return AuditInputs(

@@ -1,11 +1,21 @@
-"""The steps of an audit, counted over all its batches."""
+"""The steps of an audit, counted over all its batches, and what comes before them."""
 
 from collections.abc import Callable
+from typing import Literal
 
 from arcinvert.inversion.result import Step
 
 #: Called with the optimiser steps done, and how many there are.
 Progress = Callable[[int, int], None]
+#: What is done before the first step: the network is measured on synthetic faces at its first use, and
+#: photographs are read.
+Stage = Literal["synthetic faces", "photographs"]
+#: Called with the stage, how many of its faces or photographs are done, and how many there are.
+Preparing = Callable[[Stage, int, int], None]
+
+
+def ignore_stage(stage: Stage, done: int, total: int) -> None:
+    """Do nothing before the first step; the default."""
 
 
 class StepCounter:
@@ -13,13 +23,21 @@ class StepCounter:
 
     Args:
         progress: Called at each change.
+        preparing: Called before the first step.
     """
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._done = 0
+    def __init__(self, progress: Progress, preparing: Preparing = ignore_stage) -> None:
+        self._progress, self._preparing = progress, preparing
+        self._done = self._read = 0
+        #: How many photographs there are.
+        self.photographs = 0
         #: How many steps there are.
         self.total = 0
+
+    def read(self, photographs: int) -> None:
+        """Count photographs that are read."""
+        self._read += photographs
+        self._preparing("photographs", min(self._read, self.photographs), self.photographs)
 
     def advance(self, steps: int = 1) -> None:
         """Count steps; many at once where an earlier run did them, or fewer than none where some are lost."""

@@ -20,7 +20,7 @@ from arcinvert.audit.overlap import find_audit_overlap
 from arcinvert.audit.pictures import choose_pictures
 from arcinvert.audit.pipeline import Pipeline
 from arcinvert.audit.plan import AuditPlan, affordable_people, plan_audit, total_steps
-from arcinvert.audit.progress import Progress, StepCounter
+from arcinvert.audit.progress import Preparing, Progress, StepCounter, ignore_stage
 from arcinvert.audit.pseudonyms import Pseudonyms, check_key_file
 from arcinvert.audit.report import write_audit
 from arcinvert.audit.shards import checked_shards, other_shards, shard_folder
@@ -47,6 +47,7 @@ def run_audit(
     *,
     keep_work: bool = False,
     progress: Progress = lambda done, steps: None,
+    preparing: Preparing | None = None,
     workers: Workers | None = None,
 ) -> dict[str, Any]:
     """Audit, write the report, and return the content of audit.json.
@@ -59,18 +60,23 @@ def run_audit(
         out: The report's folder; the work and the key file are beside it.
         keep_work: Whether the intermediate results stay when the report is done.
         progress: Called with the optimiser steps done, and how many there are.
+        preparing: Called with what is done before the first step; None shows a progress bar at the first use
+            of a network.
         workers: Where the work is done, opened; None does it here, piece by piece.
 
     Raises:
         InputError: If something given cannot be used, or another run writes the same report.
     """
-    inputs = open_inputs(options)
+    stage = preparing or ignore_stage
+    inputs = open_inputs(
+        options, None if preparing is None else lambda done, of: preparing("synthetic faces", done, of)
+    )
     with _report_folder(out) as folder:
         # Before the work has a folder: what cannot be used leaves none behind.
         keys = Pseudonyms(_key_file(options, folder))
         cache = Cache(work_folder(folder), inputs.fingerprint())
         _log_changes(cache)
-        pipeline = Pipeline(inputs, cache, StepCounter(progress), workers=workers)
+        pipeline = Pipeline(inputs, cache, StepCounter(progress, stage), workers=workers)
         result = _carry_out(pipeline, folder, keys)
         if not keep_work:
             cache.remove()
@@ -221,6 +227,9 @@ def _embedded(
     """
     inputs = pipeline.inputs
     drawn = inputs.sample_cohort(people)
+    if drawn is not None:
+        # Of each person, the template's photograph and the judges'.
+        pipeline.counter.photographs = len(drawn.calibration) + 2 * len(drawn.attacked)
     everybody, enrolled = pipeline.calibrate(drawn), pipeline.enrol(drawn, people)
     cohort, calibration, copies = without_copies(drawn, everybody, enrolled)
     if cohort is not None:

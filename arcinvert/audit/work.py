@@ -26,7 +26,9 @@ from arcinvert.audit.units import (
 from arcinvert.evaluation.judges import Judge, RecogniserJudge
 from arcinvert.evaluation.perceptual import Distance, find_lpips, ssim
 from arcinvert.inversion.progress import OnStep
+from arcinvert.inversion.result import Step
 from arcinvert.knowledge.public_photographs import photograph_key
+from arcinvert.workers.messages import no_images
 from recognition.errors import InputError
 from recognition.skin import skin_tones
 
@@ -100,7 +102,7 @@ class PhotographWork:
     folders: tuple[Path, ...]
 
     def run(self, job: CalibrationJob | PeopleJob, on_step: OnStep | None) -> CalibrationUnit | PeopleUnit:
-        """Return the unit of a job.
+        """Return the unit of a job; a step is a calibration photograph, or a person's photographs.
 
         Raises:
             InputError: If a file cannot be read, and that stops the audit, or a machine lacks a folder.
@@ -112,12 +114,15 @@ class PhotographWork:
                     "of them; put them on a file system that all share"
                 )
         reader = Reader(stop=self.stop)
-        return (
-            self._calibration(job, reader) if isinstance(job, CalibrationJob) else self._people(job, reader)
-        )
+        if isinstance(job, CalibrationJob):
+            return self._calibration(job, reader, on_step)
+        return self._people(job, reader, on_step)
 
-    def _calibration(self, job: CalibrationJob, reader: Reader) -> CalibrationUnit:
-        kept = list(reader.read_all(job.entries))
+    def _calibration(self, job: CalibrationJob, reader: Reader, on_step: OnStep | None) -> CalibrationUnit:
+        kept: list[tuple[Crop, str]] = []
+        for number, entry in enumerate(job.entries, 1):
+            kept += reader.read_all([entry])
+            _report(on_step, number, len(job.entries))
         crops = [crop for crop, _ in kept]
         return CalibrationUnit(
             texts([name for _, name in kept]),
@@ -126,14 +131,15 @@ class PhotographWork:
             Skipped.of(reader.skipped, dict(job.entries)),
         )
 
-    def _people(self, job: PeopleJob, reader: Reader) -> PeopleUnit:
+    def _people(self, job: PeopleJob, reader: Reader, on_step: OnStep | None) -> PeopleUnit:
         kept: list[tuple[str, Crop, Crop]] = []
         owners: dict[Path, str] = {}
-        for name, photographs in job.photographs.items():
+        for number, (name, photographs) in enumerate(job.photographs.items(), 1):
             owners |= dict.fromkeys(photographs, name)
             found = reader.read_two(photographs)
             if found is not None:
                 kept.append((name, *found))
+            _report(on_step, number, len(job.photographs))
         names = [name for name, _, _ in kept]
         sources, seconds = [crop for _, crop, _ in kept], [crop for _, _, crop in kept]
         first, last = (np.stack(crops) if kept else no_crops() for crops in (sources, seconds))
@@ -156,6 +162,11 @@ class PhotographWork:
             return templates_of(network, self.target, names, sources)
         rows = [job.templates[name] for name in names]
         return np.stack(rows) if rows else np.zeros((0, network.embedding_size), np.float32)
+
+
+def _report(on_step: OnStep | None, number: int, steps: int) -> None:
+    if on_step is not None:
+        on_step(Step(number, steps, {}, no_images))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from arcinvert.evaluation.similarity import Array, Metric
 from recognition.checkpoint import FORMAT, load_notes, load_split, sha256
 from recognition.detection.alignment import warp
 from recognition.images import resized, to_tensor
+from recognition.interruption import may_end
 from recognition.loading import NETWORKS, bundled_path, load
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
@@ -20,6 +21,8 @@ from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 DLIB = "dlib"
 #: Side of the chip that dlib's network takes, pixels, and the border added to a crop before its warp to it.
 CHIP_SIZE, _CHIP_MARGIN = 150, 16
+#: Chips that dlib's network gets at once: all of many would take long without a look whether they are needed.
+_CHIPS = 4
 
 
 class Judge(Protocol):
@@ -63,8 +66,12 @@ class DlibJudge:
     def embed(self, crops: Sequence[NDArray[np.uint8]]) -> Array:
         if not len(crops):
             return np.zeros((0, 128))
-        chips = [self._chip(crop) for crop in crops]
-        return np.array(_dlib_network().compute_face_descriptor(chips), dtype=np.float64)
+        found: list[Any] = []
+        for begin in range(0, len(crops), _CHIPS):
+            may_end()
+            chips = [self._chip(crop) for crop in crops[begin : begin + _CHIPS]]
+            found += _dlib_network().compute_face_descriptor(chips)
+        return np.array(found, dtype=np.float64)
 
     def _chip(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
         # The chip reaches below the crop's chin: repeated border pixels fill the rest.

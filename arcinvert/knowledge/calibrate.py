@@ -18,6 +18,7 @@ from recognition.checkpoint import sha256
 from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.images import list_images_below, to_tensor
+from recognition.interruption import interruptible
 from recognition.loading import NETWORKS, ModelChoice, bundled_path, load
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 from recognition.runtime import Device, choose_device, keep_freed_memory
@@ -106,20 +107,24 @@ def measure_synthetic(
         seed: The seed of the faces.
         pattern: A regular expression of the names of the layers to measure.
         keep_faces: Whether to keep the faces as nearest neighbours.
-        progress: Receives the number of faces done and of all.
+        progress: Receives the number of faces done and of all, often; what it raises ends the measurement.
 
     Raises:
         InputError: If there is no layer to measure.
     """
 
+    done = 0
+
     def batches() -> Iterator[Tensor]:
-        done = 0
+        nonlocal done
         for batch in draw_faces(count, size=recogniser.input_size, seed=seed):
             yield batch.to(recogniser.device)
             done += len(batch)
             progress(done, count)
 
-    statistics = measure(recogniser, batches(), pattern=pattern, keep_faces=keep_faces)
+    # Within a batch too, which takes seconds with a large network.
+    with interruptible(lambda: progress(done, count)):
+        statistics = measure(recogniser, batches(), pattern=pattern, keep_faces=keep_faces)
     return replace(statistics, faces="synthetic faces", template_faces="synthetic faces")
 
 

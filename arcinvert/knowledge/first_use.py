@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from recognition.recogniser import Recogniser
 CACHE_VARIABLE = "ARCINVERT_CACHE"
 #: The environment variable that, set to anything, switches the measurement off.
 OFF_VARIABLE = "ARCINVERT_NO_CALIBRATE"
+#: Receives the number of faces done and of all.
+OnFaces = Callable[[int, int], None]
 _log = logging.getLogger(__name__)
 
 
@@ -38,21 +40,22 @@ class FirstUse:
     note: str | None = None
 
 
-def synthetic_statistics(recogniser: Recogniser) -> FirstUse:
+def synthetic_statistics(recogniser: Recogniser, progress: OnFaces | None = None) -> FirstUse:
     """Return a network's statistics on synthetic faces, from the cache or measured now.
 
     What is measured is cached for a network that is one file. A cache that cannot be written is no error.
 
     Args:
         recogniser: The frozen network, on the device that measures.
+        progress: Receives the number of faces done and of all, often; what it raises, such as
+            `StopInversion`, ends the measurement, of which nothing is kept then. None shows a progress bar.
     """
     path = cached_path(recogniser)
     if path is not None and (found := _read(path, recogniser)) is not None:
         return FirstUse(found)
     _log.info("measuring %s on %d synthetic faces, once", recogniser.name, COUNT)
     try:
-        with tqdm(total=COUNT, desc="measure on synthetic faces", unit="face") as bar:
-            measured = measure_synthetic(recogniser, COUNT, progress=lambda done, _: bar.update(done - bar.n))
+        measured = _measured(recogniser, progress)
     except InputError as error:
         return FirstUse(None, f"{recogniser.name} is attacked without synthetic faces: {error}.")
     if path is None:
@@ -70,6 +73,13 @@ def synthetic_statistics(recogniser: Recogniser) -> FirstUse:
         )
     # As every later run reads it, so that the first run gives the same images as they do.
     return FirstUse(_read(path, recogniser) or measured)
+
+
+def _measured(recogniser: Recogniser, progress: OnFaces | None) -> MeasuredStatistics:
+    if progress is not None:
+        return measure_synthetic(recogniser, COUNT, progress=progress)
+    with tqdm(total=COUNT, desc="measure on synthetic faces", unit="face") as bar:
+        return measure_synthetic(recogniser, COUNT, progress=lambda done, _: bar.update(done - bar.n))
 
 
 def cached_path(recogniser: Recogniser) -> Path | None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.decoder_file import find_decoder
-from arcinvert.knowledge.first_use import switched_off, synthetic_statistics
+from arcinvert.knowledge.first_use import OnFaces, switched_off, synthetic_statistics
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FACES_PER_DIMENSION, FaceRegression
 from arcinvert.knowledge.statistics_file import find_statistics
@@ -55,15 +55,16 @@ class Knowledge:
             return replace(self, level=level)
         return replace(self, level=level, statistics=None, notes=(), decoder=None)
 
-    def with_synthetic_faces(self, recogniser: Recogniser) -> "Knowledge":
+    def with_synthetic_faces(self, recogniser: Recogniser, progress: OnFaces | None = None) -> "Knowledge":
         """Return this with what synthetic faces say about a network that was not measured.
 
         Args:
             recogniser: The frozen network, on the device that measures.
+            progress: See `synthetic_statistics`.
         """
         if self.statistics is not None or switched_off():
             return self
-        found = synthetic_statistics(recogniser)
+        found = synthetic_statistics(recogniser, progress)
         return replace(
             self, statistics=found.statistics, notes=self.notes if found.note is None else (found.note,)
         )

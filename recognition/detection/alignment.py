@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from recognition.errors import InputError
+from recognition.interruption import may_end
 
 #: Side of an aligned crop in pixels. Source: InsightFace's reference points are for 112x112.
 ALIGNED_SIZE = 112
@@ -87,10 +88,11 @@ def landmark_predictor() -> Any:
 
 def has_face(photograph: NDArray[np.uint8]) -> bool:
     """Return whether `detect` finds a face, without its landmarks, whose model takes time to load."""
-    return any(
-        len(face_detector().run(searched, enlarge, 0.0)[0]) > 0
-        for searched, _, enlarge in _copies(photograph)
-    )
+    for searched, _, enlarge in _copies(photograph):
+        may_end()
+        if len(face_detector().run(searched, enlarge, 0.0)[0]) > 0:
+            return True
+    return False
 
 
 def detect(photograph: NDArray[np.uint8]) -> list[Face]:
@@ -124,6 +126,7 @@ def hog_faces(photograph: NDArray[np.uint8], *, enlarge: bool = False) -> list[F
     """
     if min(photograph.shape[:2]) < LEAST_SIDE:
         return []
+    may_end()
     boxes, scores, _ = face_detector().run(photograph, int(enlarge), 0.0)
     return faces_in_boxes(photograph, boxes, scores)
 

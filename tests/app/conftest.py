@@ -20,8 +20,11 @@ from typing import Any, TypeVar
 import pytest
 
 from arcinvert import Attacker
+from tests.arcinvert.audit.conftest import people
 
 pytest.importorskip("gradio", reason="needs the extra 'app'")
+
+__all__ = ["people"]
 
 Result = TypeVar("Result")
 
@@ -37,6 +40,10 @@ class Server:
     models: Path
     uploads: Path
 
+    def tracebacks(self) -> int:
+        """Return how many tracebacks the server has printed."""
+        return (self.models.parent / "server.log").read_text().count("Traceback")
+
 
 @pytest.fixture(scope="session")
 def tiny_attacker(tiny_model: Path) -> Attacker:
@@ -45,14 +52,15 @@ def tiny_attacker(tiny_model: Path) -> Attacker:
 
 
 @pytest.fixture(scope="session")
-def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running `python -m app` with the tiny network in its folder of networks."""
+def server(tiny_model: Path, people: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running `python -m app` with the tiny network, and people who can be audited."""
     models = tmp_path_factory.mktemp("models")
     shutil.copy(tiny_model, models / "tiny.safetensors")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "app", "--port", str(port), "--models", str(models), "--queue", "3"]
+    command += ["--images", str(people)]
     log = (models.parent / "server.log").open("w+")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)

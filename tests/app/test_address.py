@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.address import Place, read_place
+from app.address import Place, read_place, unusable
 
 TABS, NETWORKS = ["start", "identity"], ["bundled", "other.onnx"]
 
@@ -32,3 +32,11 @@ def test_what_cannot_be_used_is_ignored(query: str) -> None:
 
 def test_a_long_person_is_cut() -> None:
     assert read_place("?person=" + "x" * 10_000, TABS, NETWORKS).person == "x" * 200
+
+
+def test_what_cannot_be_used_is_said() -> None:
+    assert unusable("?tab=identity&network=other.onnx&seed=7", NETWORKS) == []
+    assert unusable("?network=../../etc&seed=1e9", NETWORKS) == [
+        "The network ../../etc of this address is not on the server. bundled is chosen.",
+        "The seed 1e9 of this address is no whole number from 0 up. It is 0 now.",
+    ]

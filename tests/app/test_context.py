@@ -3,7 +3,7 @@
 import pytest
 
 from app.context import attempt
-from app.jobs import Abandoned
+from app.job import Abandoned
 from arcinvert import InputError
 
 

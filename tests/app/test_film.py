@@ -4,10 +4,11 @@ import io
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.film import LAST_MS, MOST_FRAMES, SIDE, Film
+from app.film import LAST_MS, MOST_FRAMES, SIDE, Film, steps_between
 
 
 def grey(value: int, samples: int = 2) -> NDArray[np.uint8]:
@@ -46,3 +47,9 @@ def test_a_long_attack_keeps_few_frames_and_the_last_one() -> None:
 
 def test_no_frame_is_no_film() -> None:
     assert Film().encode() is None
+
+
+@pytest.mark.parametrize("steps", [1, 7, 46, 50, 92, 500])
+def test_frames_come_as_often_as_a_film_has_room_for(steps: int) -> None:
+    frames = steps // steps_between(steps)
+    assert min(steps, MOST_FRAMES / 2 - 1) <= frames <= MOST_FRAMES

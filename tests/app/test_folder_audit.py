@@ -12,15 +12,18 @@ import pytest
 from app.folder_audit import (
     FIGURES,
     audit_folder,
+    audit_seconds,
     command,
     figures_view,
     folder_options,
     recognised,
     report_files,
 )
-from app.jobs import Job, Jobs
-from app.updates import Progress
+from app.job import Abandoned, Job
+from app.jobs import Jobs
+from app.updates import Ending, Preparing, Progress
 from arcinvert import InputError
+from arcinvert.audit import cohort
 from arcinvert.audit.options import AuditOptions
 from arcinvert.cli.main import build_parser
 from recognition.config import gather
@@ -112,6 +115,47 @@ def test_an_audit_leaves_nothing_behind(options: AuditOptions, tmp_path: Path) -
     assert pdf.startswith(b"%PDF-")
     assert "<code>arcinvert audit --images &#x27;a b&#x27;</code>" in files
     jobs.close()
+
+
+def test_an_audit_is_cancelled_while_photographs_are_read(
+    options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    whole = cohort.read_face
+
+    def counted(path: Path) -> object:
+        read.append(path)
+        job.stop()
+        return whole(path)
+
+    monkeypatch.setattr(cohort, "read_face", counted)
+    jobs = Jobs()
+    job = jobs.start("a", lambda job: audit_folder(job, options, tmp_path), limit=600, stoppable=False)
+    seen = list(job.updates())
+    with pytest.raises(Abandoned, match="Cancelled"):
+        job.result()
+    assert len(read) == 1
+    assert Ending("Cancelling") in seen
+    assert list(tmp_path.iterdir()) == []
+    jobs.close()
+
+
+def test_an_audit_says_how_many_photographs_are_read(options: AuditOptions, tmp_path: Path) -> None:
+    jobs = Jobs()
+    job = jobs.start("a", lambda job: audit_folder(job, options, tmp_path), limit=600, stoppable=False)
+    stages = [update for update in job.updates() if isinstance(update, Preparing)]
+    job.result()
+    assert {update.text for update in stages} == {"Reading the photographs"}
+    # Six people with two each, and ten others, who calibrate the judges.
+    assert (stages[-1].done, stages[-1].total) == (stages[-1].total, stages[-1].total)
+    assert stages[-1].total >= 6 * 2 + 10
+    jobs.close()
+
+
+def test_the_time_of_an_audit_grows_with_people_and_steps() -> None:
+    assert audit_seconds(8, 0.1) > audit_seconds(3, 0.1) > audit_seconds(3, 0.01) > 0
+    # 50 steps for each further person.
+    assert audit_seconds(8, 1.0) - audit_seconds(7, 1.0) == pytest.approx(50, abs=2)
 
 
 def test_a_cancelled_audit_leaves_nothing_behind(options: AuditOptions, tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """Calls with addresses in place of uploaded files are refused."""
 
 import json
+import urllib.error
+import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.guard import MAX_CALL, RefuseAddresses, foreign_address
-from tests.app.conftest import run_apart
+from tests.app.caller import Caller
+from tests.app.conftest import Server, run_apart
 
 HOST = "127.0.0.1:7860"
 OWN = {"path": "/uploads/a/b.png", "url": f"http://{HOST}/gradio_api/file=/uploads/a/b.png"}
@@ -83,3 +87,41 @@ def test_a_call_arrives_whole_or_not_at_all() -> None:
     assert answer(b" " * (MAX_CALL + 2)) == (413, b"")
     # Uploads are no calls.
     assert answer(bad, "/gradio_api/upload") == (200, bad)
+
+
+def test_no_file_is_handed_out(server: Server) -> None:
+    before = server.tracebacks()
+    uploaded = Caller(server).upload("a.png", b"a picture")["path"]
+    for path in (uploaded, f"{server.uploads}/gone.png", __file__):
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+            urllib.request.urlopen(f"{server.address}gradio_api/file={path}")  # noqa: S310  (our own server)
+        refused.value.close()
+    assert server.tracebacks() == before
+
+
+def test_what_is_no_upload_is_refused_without_a_traceback(server: Server, tmp_path: Path) -> None:
+    """Above all, no file of the server is read or deleted."""
+    private = tmp_path / "private.txt"
+    private.write_text("a secret")
+    before = server.tracebacks()
+    file = {"meta": {"_type": "gradio.FileData"}}
+    values = (
+        {"path": str(private)},
+        {"path": str(private)} | file,
+        {"path": f"{server.uploads}/../{private.name}"},
+        [{"path": str(private)}],
+        file,
+        {},
+        "photograph.jpg",
+        ["a", 1],
+        7,
+    )
+    for value in values:
+        caller = Caller(server)
+        caller.set(**{"photograph": value, "own-photograph": value, "report": value})
+        for elem_id, event in (("photograph", "input"), ("own-photograph", "input"), ("report", "upload")):
+            answered = "".join(caller.begin(elem_id, event))
+            assert "secret" not in answered
+            assert "process_completed" in answered
+        assert private.read_text() == "a secret"
+    assert server.tracebacks() == before

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from app import job as job_module
 from app import jobs as module
-from app.jobs import CANCELLED, REPLACED, Abandoned, Job, Jobs
-from app.updates import Frame, Progress, Started, Waiting
+from app.job import CANCELLED, Abandoned, Job
+from app.jobs import REPLACED, Jobs
+from app.updates import Ending, Frame, Preparing, Progress, Started, Waiting
 from arcinvert import InputError, Step, StopInversion
 
 #: So long that it does not end by itself, even on a slow machine.
@@ -57,6 +59,13 @@ def test_frames_then_the_result(jobs: Jobs) -> None:
     assert not job.stopped
 
 
+def test_a_film_has_more_frames_than_are_seen(jobs: Jobs) -> None:
+    """An attack of nine quick steps, of which the visitor sees the first and the last."""
+    job = jobs.start("a", lambda job: inversion(job, 9), limit=60, every=2)
+    seen = [(frame.step, frame.is_due) for frame in frames(job)]
+    assert seen == [(1, True), (2, False), (4, False), (6, False), (8, False), (9, True)]
+
+
 def test_the_time_left_follows_from_the_time_taken(jobs: Jobs) -> None:
     job = jobs.start("a", lambda job: inversion(job, 4, pause=0.01), limit=60, every=1)
     for frame in frames(job):
@@ -69,9 +78,9 @@ def test_the_time_left_counts_the_parts_to_come(jobs: Jobs) -> None:
     job.begin_part(1)
     with pytest.MonkeyPatch.context() as patch:
         begin = time.monotonic()
-        patch.setattr(module.time, "monotonic", lambda: begin)
+        patch.setattr(job_module.time, "monotonic", lambda: begin)
         job.begin_part(1)
-        patch.setattr(module.time, "monotonic", lambda: begin + 2)
+        patch.setattr(job_module.time, "monotonic", lambda: begin + 2)
         job.progress(Step(1, 4, {}, lambda: torch.zeros(1, 3, 4, 5)))
     # 2 s a step: three steps of this part, and four of the last.
     assert job.seconds_left(7) == pytest.approx(14)
@@ -93,6 +102,53 @@ def test_the_time_is_limited(jobs: Jobs) -> None:
     list(job.updates())
     assert job.timed_out
     assert str(job.result()).startswith("stopped after")
+
+
+def preparing(job: Job, *, is_limited: bool = False) -> None:
+    for done in range(ENDLESS):
+        time.sleep(0.001)
+        job.prepare("Measuring", done, ENDLESS, is_limited=is_limited)
+
+
+def test_what_comes_before_the_first_step_is_seen_and_can_be_cancelled(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "FRAME_INTERVAL", 0.01)
+    job = jobs.start("a", preparing, limit=0.05)
+    seen = job.updates()
+    stages = (update for update in seen if isinstance(update, Preparing))
+    assert next(stages) == Preparing("Measuring", 0, ENDLESS, None)
+    later = next(stages)
+    assert later.seconds_left == pytest.approx(ENDLESS * 0.0015, rel=0.5)
+    # The next visitor's waiting time is that of the measurement and of the attack.
+    assert job.seconds_left(7) > 7 + ENDLESS * 0.0007
+    # It is done once for all visitors: the time limit is that of the attack.
+    time.sleep(0.1)
+    assert not job.timed_out
+    # There is nothing to keep yet.
+    job.stop()
+    assert Ending("Cancelling") in list(seen)
+    with pytest.raises(Abandoned, match=CANCELLED):
+        job.result()
+
+
+def test_what_each_job_prepares_counts_for_its_limit(jobs: Jobs) -> None:
+    job = jobs.start("a", lambda job: preparing(job, is_limited=True), limit=0.05)
+    list(job.updates())
+    with pytest.raises(Abandoned, match=r"longer than the 0\.05 seconds"):
+        job.result()
+
+
+def test_a_visitor_who_leaves_a_measurement_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GRACE", 0.02)
+    here = {"a": True, "b": True}
+    jobs = Jobs(lambda session: here[session])
+    first = jobs.start("a", preparing, limit=60)
+    assert next(first.updates()) == Started()
+    second = jobs.start("b", lambda job: "done", limit=60)
+    here["a"] = False
+    assert second.result() == "done"
+    jobs.close()
 
 
 def test_leaving_ends_the_job(jobs: Jobs) -> None:
@@ -135,7 +191,7 @@ def test_jobs_run_one_at_a_time_in_their_order(jobs: Jobs) -> None:
 
 
 def test_places_in_the_queue(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PLACE_INTERVAL", 0.01)
+    monkeypatch.setattr(job_module, "PLACE_INTERVAL", 0.01)
     go = threading.Event()
     head = jobs.start("head", lambda job: go.wait(), limit=60)
     assert next(head.updates()) == Started()
@@ -256,7 +312,7 @@ def test_work_without_pictures_shows_its_steps_and_ends_at_the_limit(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def work(job: Job) -> None:
-        monkeypatch.setattr(module, "FRAME_INTERVAL", 0.0)
+        monkeypatch.setattr(job_module, "FRAME_INTERVAL", 0.0)
         for done in range(1, ENDLESS):
             time.sleep(0.001)
             job.advance(done, ENDLESS)

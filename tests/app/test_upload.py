@@ -24,6 +24,31 @@ def uploaded(folder: Path, name: str, content: bytes) -> Any:
     return SimpleNamespace(path=str(path), orig_name=f"../{name}")
 
 
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradio's folder for uploads."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "place", ["other.png", "0123/deep/other.png", "../other.png", "0123/../../other.png"]
+)
+def test_a_file_that_is_no_upload_is_neither_read_nor_deleted(place: str, tmp_path: Path) -> None:
+    (tmp_path / "uploads/0123/deep").mkdir(parents=True)
+    (tmp_path / "uploads/../other.png").write_bytes(b"private")
+    path = tmp_path / "uploads" / place
+    path.write_bytes(b"private")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+        for control in (photograph_input(), report_input()):
+            file = SimpleNamespace(path=str(path), orig_name="a.png")
+            file.root = [file]
+            with pytest.raises(gr.Error, match="Expected an uploaded file") as refused:
+                control.preprocess(file)
+            assert not refused.value.print_exception
+    assert path.read_bytes() == b"private"
+
+
 def test_an_upload_is_read_and_deleted(tmp_path: Path) -> None:
     taken = photograph_input().preprocess(uploaded(tmp_path, "me.jpg", b"pixels"))
     assert taken == Upload("me.jpg", b"pixels")

@@ -4,8 +4,12 @@ import re
 
 import pytest
 
-from app.wording import PageError, for_page
+from app.wording import PageError, for_page, report_words
 from arcinvert import Attacker, InputError
+from arcinvert.audit.overlap import AuditOverlap
+from arcinvert.knowledge.public_photographs import Overlap
+from arcinvert.subjects.names import find_name
+from recognition.images import decode_image
 from recognition.recogniser import Recogniser
 from tests.conftest import TINY_NAMES
 
@@ -51,6 +55,60 @@ def test_people_that_a_network_does_not_know(tiny_attacker: Attacker) -> None:
     assert unknown.startswith("This network does not know serena williams. ")
     near = refusal(tiny_attacker, class_name=TINY_NAMES[0][:-1] + "x")
     assert TINY_NAMES[0] in near
+
+
+def test_names_are_suggested_as_people_write_them_and_only_if_they_are_alike() -> None:
+    names = ["Dianne_Feinstein", "Jennifer_O'Neal", "Zydrunas_Ilgauskas"]
+
+    def shown(wanted: str) -> str:
+        with pytest.raises(InputError) as refused:
+            find_name(wanted, names)
+        return for_page(refused.value)
+
+    assert shown("dianne feinsteinn") == (
+        "This network does not know dianne feinsteinn. Names like it that it knows: Dianne Feinstein."
+    )
+    assert "Jennifer O'Neal." in shown("Jennifer O'Neall")
+    assert shown("qq") == "This network does not know qq. Choose somebody from the list."
+    assert shown("it's") == "This network does not know it's. Choose somebody from the list."
+
+
+def test_overlap_in_words_of_the_page_and_without_names() -> None:
+    one = Overlap(True, ("image 1",), ()).refused()
+    assert for_page(one).startswith("This photograph is among the faces that the attacker knows already")
+    with pytest.raises(InputError) as refused:
+        AuditOverlap(Overlap(True, ("Ann Able/1.jpg",), ("Ann Able",)), ()).refuse()
+    shown = for_page(refused.value)
+    assert shown.startswith("Some of the people in the folder are among")
+    assert "Ann" not in shown
+
+
+def test_what_is_no_photograph() -> None:
+    with pytest.raises(InputError) as refused:
+        decode_image(b"no picture", name="notes.txt")
+    shown = for_page(refused.value)
+    assert shown.startswith("notes.txt: this is not a photograph that can be read. JPEG, PNG")
+    assert "HEIC" in shown
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("No policy was set (--max-sar).", "No policy was set."),
+        (
+            "Only one independent judge was used; give a second one with --judges.",
+            "Only one independent judge was used.",
+        ),
+        (
+            "LPIPS is left out: the package lpips is not installed (pip install 'arcinvert[lpips]').",
+            "LPIPS is left out: the package lpips is not installed.",
+        ),
+        ("7 of 8 (88 %; 95 % interval 60 to 99 %).", "7 of 8 (88 %; 95 % interval 60 to 99 %)."),
+        ("Of one; of two; of three.", "Of one; of two; of three."),
+    ],
+)
+def test_a_report_without_options_of_the_command_line(sentence: str, shown: str) -> None:
+    assert report_words(sentence) == shown
 
 
 def test_a_network_without_identities(tiny_attacker: Attacker) -> None:

@@ -4,7 +4,7 @@ Another page shows the same report with `read_audit`, `sections` and `SECTION_ST
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from arcinvert.audit.report.html import SECTION_STYLE, fragment, to_html
 from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.reading import JSON_NAME, read_audit
+from arcinvert.audit.report.rewording import reworded
 from arcinvert.audit.report.sections import audit_blocks, section_blocks, title_of
 from arcinvert.output.folder import json_text
 from recognition.errors import InputError
@@ -22,13 +23,16 @@ from recognition.images import atomic_path
 __all__ = ["JSON_NAME", "SECTION_STYLE", "read_audit", "sections", "write_audit", "write_report"]
 
 
-def sections(result: dict[str, Any]) -> dict[str, str]:
+def sections(
+    result: dict[str, Any], reword: Callable[[str], str] = lambda sentence: sentence
+) -> dict[str, str]:
     """Return the sections of an audit's report as HTML, by their titles; all text is escaped.
 
     Show them inside an element of the class `audit-report`, with `SECTION_STYLE`.
 
     Args:
         result: The content of audit.json, as `read_audit` returns it.
+        reword: Returns a sentence as the page puts it.
 
     Raises:
         InputError: If a number cannot be shown.
@@ -36,7 +40,7 @@ def sections(result: dict[str, Any]) -> dict[str, str]:
     title = title_of(result)
     try:
         found = {
-            name: fragment(blocks, f"section-{number}")
+            name: fragment(reworded(blocks, reword), f"section-{number}")
             for number, (name, blocks) in enumerate(section_blocks(result).items())
         }
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:

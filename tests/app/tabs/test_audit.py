@@ -1,12 +1,19 @@
 """Reports of audits on the page, opened and made."""
 
 import json
+import re
 
 import pytest
 
-from app.tabs.audit import PICTURES, example, read_report
+from app.folder_audit import pdf_of
+from app.tabs.audit import PICTURES, example, read_report, show_report
 from app.upload import Upload
+from app.wording import report_words
 from arcinvert import InputError
+from arcinvert.audit.policy import decide
+from arcinvert.audit.report.pdf import to_pdf
+from arcinvert.audit.report.rewording import reworded
+from arcinvert.audit.report.sections import audit_blocks
 
 
 def test_the_example_report() -> None:
@@ -26,6 +33,22 @@ def test_the_example_report() -> None:
     # What it names is not the server's: no command repeats it here.
     assert "report.pdf" in report.files
     assert "arcinvert audit" not in report.files
+
+
+def test_a_report_on_the_page_has_no_options_of_the_command_line() -> None:
+    result = json.loads(example()[0].data)
+    result["answer"] |= decide(None, [])
+    report = show_report(result, b"")
+    assert "No policy was set." in report.sections["Answer"]
+    for title, html in report.sections.items():
+        # How to repeat an audit on the command line is a section of its own.
+        if title != "Reproducibility":
+            assert not re.search(r"(?<![\w(])--[a-z]|pip install", html), title
+    blocks = reworded(audit_blocks(result), report_words)
+    assert "--max-sar" in str(audit_blocks(result))
+    assert not any(option in str(blocks) for option in ("--max-sar", "--judges", "--pictures", "pip install"))
+    title = f"report: {result['schema']}"
+    assert pdf_of(result) == to_pdf(blocks, title=title, created=result["created"])
 
 
 def test_pictures_of_a_report_are_isolated() -> None:

@@ -137,6 +137,25 @@ def test_a_whole_audit(options: AuditOptions, people: Path, tmp_path: Path) -> N
     assert html.count("<img") == 6 * (2 + 1)
 
 
+def test_stages_before_the_first_step(
+    options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ARCINVERT_NO_CALIBRATE")
+    monkeypatch.setenv("ARCINVERT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("arcinvert.knowledge.first_use.COUNT", 5)
+    options = replace(options, attack=None, calibrate=True)
+    stages: list[tuple[str, int, int]] = []
+
+    def preparing(*stage: object) -> None:
+        stages.append(stage)  # type: ignore[arg-type]
+
+    run_audit(options, tmp_path / "out", preparing=preparing)  # type: ignore[arg-type]
+    assert stages[0] == ("synthetic faces", 0, 5)
+    last = stages[-1]
+    assert last == ("photographs", last[2], last[2])
+    assert [done for stage, done, _ in stages if stage == "photographs"][:2] == [1, 2]
+
+
 def test_options_of_the_report_do_not_repeat_the_work(
     options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

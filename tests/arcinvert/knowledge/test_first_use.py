@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from arcinvert.inversion.result import StopInversion
 from arcinvert.knowledge import first_use
 from arcinvert.knowledge.calibrate import measure_synthetic
 from arcinvert.knowledge.first_use import cache_folder, cached_path, synthetic_statistics
@@ -51,6 +52,33 @@ def test_a_network_is_measured_once(measured: list[str], recogniser: Recogniser)
     path = cached_path(recogniser)
     assert path is not None
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_callback_gets_the_progress_and_can_end_the_measurement(
+    measured: list[str], recogniser: Recogniser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        calls.append((done, total))
+        raise StopInversion
+
+    with pytest.raises(StopInversion):
+        synthetic_statistics(recogniser, stop)
+    # In the middle of the first batch, and nothing is kept.
+    assert calls == [(0, FACES)]
+    path = cached_path(recogniser)
+    assert path is not None
+    assert not path.exists()
+    calls.clear()
+    assert synthetic_statistics(recogniser, lambda done, of: calls.append((done, of))).statistics is not None
+    assert calls[0] == (0, FACES)
+    assert calls[-1] == (FACES, FACES)
+    # The command line's bar is for whoever gives no callback.
+    assert "synthetic faces" not in capsys.readouterr().err
+    path.unlink()
+    synthetic_statistics(recogniser)
+    assert "measure on synthetic faces" in capsys.readouterr().err
 
 
 def test_what_decides_the_templates_decides_the_file(recogniser: Recogniser, tmp_path: Path) -> None:
