@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from arcinvert.audit.options import Bound
+from arcinvert.output.verdicts import one_in
 from recognition.metrics.shares import equivalent_people, people_needed
 from recognition.metrics.text import interval_text
 
@@ -45,7 +46,7 @@ def decide(policy: Policy | None, judges: list[dict[str, Any]]) -> dict[str, Any
         for judge in judges
         if f"{policy.fmr:g}" in judge["sar"]
     }
-    limit = f"SAR at most {policy.max_sar:g} at FMR {policy.fmr:g}"
+    limit = f"SAR at most {policy.max_sar:g} at FMR {one_in(policy.fmr)}"
     described = asdict(policy)
     verdict, key = _verdict(policy, list(found.values()))
     if verdict != "fail" and (len(found) < len(judges) or not found):

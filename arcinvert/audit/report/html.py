@@ -65,6 +65,8 @@ SECTION_STYLE = (
 .audit-report figcaption { font-size: .9rem; color: var(--quiet); max-width: 46rem; }
 .audit-report svg { width: 100%; max-width: 42.5rem; height: auto; display: block; }
 .audit-report svg text { font: 12px system-ui, sans-serif; }
+.audit-report .plot { overflow-x: auto; }
+@media screen and (max-width: 640px) { .audit-report .plot svg { min-width: 42.5rem; } }
 .audit-report .sheet { display: grid; gap: .9rem; } .audit-report .person { break-inside: avoid; }
 .audit-report .person div { display: flex; flex-wrap: wrap; gap: .5rem; }
 .audit-report .person figure { margin: 0; width: 112px; }
@@ -166,7 +168,8 @@ def _block(block: Block, name: str) -> str:
             return _table(block)
         case Figure(plot, caption, description):
             return (
-                f"<figure>{_svg(plot, caption, description, name)}"
+                f'<figure><div class="plot" tabindex="0" role="group" aria-label="{escape(caption)}">'
+                f"{_svg(plot, caption, description, name)}</div>"
                 f"<figcaption>{escape(caption)}. {escape(description)}</figcaption></figure>"
             )
         case Pictures():
