@@ -86,8 +86,8 @@ class Mark:
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 680.0, 62.0, 14.0, 14.0, 46.0
 _LEGEND_LINE = 20.0
-#: The height of a row of names above the curves, and about how wide a character is, pixels.
-_NAME_ROW, _CHARACTER = 15.0, 6.8
+#: The height of a row of names above the curves, and how wide a character is in a wide font, pixels.
+_NAME_ROW, _CHARACTER = 15.0, 7.8
 
 
 def _deviate(share: float) -> float:
@@ -217,7 +217,11 @@ def _axes(
     for value in _marked(frame.scales[0], *frame.x):
         across, level = frame((value, frame.y[0]))
         shapes.append(Line(((across, level), (across, level + 4)), "quiet", 1.0))
-        shapes.append(Label((across, level + 18), x_text(value), "quiet", "middle"))
+        words = x_text(value)
+        # What would be cut off at the right edge ends there.
+        cut = across + len(words) * _CHARACTER / 2 > _WIDTH
+        place = _WIDTH if cut else across
+        shapes.append(Label((place, level + 18), words, "quiet", "end" if cut else "middle"))
     left, bottom = frame((frame.x[0], frame.y[0]))
     right, top = frame((frame.x[1], frame.y[1]))
     shapes.append(Line(((left, bottom), (right, bottom)), "quiet", 1.0))

@@ -161,7 +161,7 @@ def test_a_chart_puts_points_where_they_belong() -> None:
     assert {"0.001", "0.01", "0.1", "0", "1", "s", "x", "y"} <= set(labels)
 
 
-def box(label: Label, character: float = 6.5) -> tuple[float, float]:
+def box(label: Label, character: float = 7.6) -> tuple[float, float]:
     """The left and right end of a label in the browser's font of 12 pixels."""
     width = len(label.text) * character
     left = label.at[0] - {"start": 0, "middle": width / 2, "end": width}[label.anchor]
@@ -191,6 +191,21 @@ def test_marks_have_names_that_no_line_crosses() -> None:
             for line in lines:
                 (across, top), _ = line.points
                 assert not (left < across < right and top < label.at[1])
+
+
+def test_no_tick_is_cut_off() -> None:
+    blocks = audit_blocks(read_audit(EXAMPLE))
+    labels = [
+        (block.plot, shape)
+        for block in blocks
+        if isinstance(block, Figure)
+        for shape in block.plot.shapes
+        if isinstance(shape, Label) and not shape.turned
+    ]
+    assert "1 in 10" in {label.text for _, label in labels}
+    assert [
+        label.text for plot, label in labels if box(label)[1] > plot.width + 0.1 or box(label)[0] < 0
+    ] == []
 
 
 def test_names_of_rows_are_whole_and_within_the_plot() -> None:
