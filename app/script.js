@@ -5,11 +5,39 @@
   const opened = location.search;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   let awaited = null;
+  /* What has the focus, or lost it by being hidden or disabled; the latest query; whether the visitor has done anything. */
+  let focused = null, known = opened, acted = false;
   /* The paths of trainings, and when each view that plays was started. */
   const trainings = new WeakMap(), playing = new WeakMap();
 
+  /* Gives a focus that was lost so to a button beside, or else to the open tab. */
+  const refocus = () => {
+    if (!focused || document.activeElement !== document.body) return;
+    if (focused.isConnected && focused.offsetParent && !focused.disabled) return;
+    const group = focused.closest(".ai-jobs"), buttons = group ? [...group.querySelectorAll("button:enabled")] : [];
+    const next = buttons.find(one => one.offsetParent) || document.querySelector("[role=tab][aria-selected=true]");
+    if (next) next.focus({ preventScroll: true });
+  };
+  document.addEventListener("focusin", event => { focused = event.target; });
+  document.addEventListener("keydown", () => { acted = true; }, true);
+  document.addEventListener("pointerdown", () => { acted = true; focused = null; }, true);
+
+  /* Plays a view once when it is first seen, unless motion is unwanted. */
+  const playWhenSeen = view => {
+    view.dataset.watched = "yes";
+    if (calm()) return;
+    const seen = new IntersectionObserver(entries => {
+      if (!entries.some(entry => entry.isIntersecting)) return;
+      seen.disconnect();
+      play(view);
+    });
+    seen.observe(view);
+  };
+
   /* Scrolls to the first frame of the attack that was started, and remembers the key of its result. */
   new MutationObserver(() => {
+    refocus();
+    document.querySelectorAll("[data-autoplay]:not([data-watched])").forEach(playWhenSeen);
     const results = document.querySelectorAll("[data-result]");
     if (results.length) {
       const newest = [...results].find(one => !one.dataset.seen) || results[results.length - 1];
@@ -99,30 +127,44 @@
     draw(view, Number(event.target.value));
   });
 
+  document.addEventListener("click", event => {
+    const button = event.target.closest(".ai-copy");
+    if (!button) return;
+    const code = button.parentNode.querySelector("code"), say = words => { button.firstChild.textContent = words; };
+    /* Where the browser refuses, the text is selected, to be copied by hand. */
+    const select = () => { getSelection().selectAllChildren(code); say("Selected"); };
+    navigator.clipboard ? navigator.clipboard.writeText(code.textContent).then(() => say("Copied"), select) : select();
+  });
+
+  /* Back and Forward open tabs; what else is in the address stays as the controls are. */
+  addEventListener("popstate", () => {
+    const tab = new URLSearchParams(location.search).get("tab") || "start", query = new URLSearchParams(known);
+    query.set("tab", tab);
+    history.replaceState(null, "", "?" + query);
+    const button = document.querySelector(`[role=tab][data-tab-id="${CSS.escape(tab)}"]`);
+    if (button) button.click();
+  });
+
   window.arcinvert = {
-    /* Plays a view once when it is first seen, unless motion is unwanted. */
-    playWhenSeen: element => {
-      if (calm()) return;
-      const view = element.querySelector("[data-player]");
-      const seen = new IntersectionObserver(entries => {
-        if (!entries.some(entry => entry.isIntersecting)) return;
-        seen.disconnect();
-        play(view);
-      });
-      seen.observe(view);
-    },
     /* The address and the key of the latest result, for the handler that restores them. */
     place: () => [opened, sessionStorage.getItem(RESULT) || ""],
     remember: (name, value) => {
       const query = new URLSearchParams(location.search);
+      /* Back returns to the tab before; the page opens tabs by itself too, before the visitor has done anything. */
+      const moved = name === "tab" && acted && (query.get(name) || "start") !== value;
       query.set(name, value);
-      history.replaceState(null, "", "?" + query);
+      known = "?" + query;
+      history[moved ? "pushState" : "replaceState"](null, "", known);
+      if (name === "tab") setTimeout(refocus, 100);
       return [];
     },
     /* Presses a button of a tab that was just opened, once Gradio has drawn it. */
     press: (id, patience = 600) => {
       const button = document.getElementById(id);
-      if (button && button.offsetParent && !button.disabled) button.click();
+      if (button && button.offsetParent && !button.disabled) {
+        refocus();
+        button.click();
+      }
       else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1), 100);
     },
   };
