@@ -12,13 +12,17 @@
 
   /* Gives a focus that was lost so to a button beside, or else to the open tab. */
   const refocus = () => {
-    if (!focused || document.activeElement !== document.body) return;
+    if (!focused || ![focused, document.body].includes(document.activeElement)) return;
     if (focused.isConnected && focused.offsetParent && !focused.disabled) return;
     const group = focused.closest(".ai-jobs"), buttons = group ? [...group.querySelectorAll("button:enabled")] : [];
     const next = buttons.find(one => one.offsetParent) || document.querySelector("[role=tab][aria-selected=true]");
     if (next) next.focus({ preventScroll: true });
   };
-  document.addEventListener("focusin", event => { focused = event.target; });
+  document.addEventListener("focusin", event => {
+    focused = event.target;
+    /* Browsers leave what is half in sight where it is. */
+    if (focused.matches(".ai-person:focus-visible")) focused.scrollIntoView({ block: "nearest", inline: "center" });
+  });
   document.addEventListener("keydown", () => { acted = true; }, true);
   document.addEventListener("pointerdown", () => { acted = true; focused = null; }, true);
 

@@ -64,7 +64,7 @@ def steps(edges: NDArray[np.float64], heights: NDArray[np.float64]) -> tuple[NDA
     return np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights, 2), [0]])
 
 
-def line_chart(lines: Sequence[Line], x: Axis, y: Axis, title: str, *, width: int = 460) -> str:
+def line_chart(lines: Sequence[Line], x: Axis, y: Axis, title: str, *, width: int = 420) -> str:
     """Return a plot of curves with axes, and below it a legend that wraps as text does."""
     left, right, top, bottom = 46, width - 12, 30, 268
     parts = [_axes(x, y, left, right, top, bottom)]
