@@ -107,7 +107,7 @@ def sentence(opening: Opening) -> str:
     numbers = len(opening.example.template)
     return (
         f"A face recogniser turned this photograph into {numbers} numbers. From the numbers alone, a "
-        "computer made the third picture."
+        "computer made picture 3."
     )
 
 

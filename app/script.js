@@ -38,7 +38,7 @@
     seen.observe(view);
   };
 
-  /* Scrolls to the first frame of the attack that was started, and remembers the key of its result. */
+  /* Scrolls to the first frame of the attack that was started, or to the answer of the audit, and remembers the key of its result. */
   new MutationObserver(() => {
     refocus();
     document.querySelectorAll("[data-autoplay]:not([data-watched])").forEach(playWhenSeen);
@@ -48,17 +48,19 @@
       newest.dataset.seen = "yes";
       sessionStorage.setItem(RESULT, newest.dataset.result);
     }
-    const first = awaited && awaited.querySelector(".ai-live img");
+    const first = awaited && awaited.querySelector(".ai-live img, .ai-figures:not([data-seen])");
     if (first) {
       awaited = null;
       const top = first.getBoundingClientRect().top;
       if (top < 0 || top > innerHeight / 2)
-        first.closest(".ai-live").scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+        (first.closest(".ai-live") || first.parentNode).scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     }
   }).observe(document, { childList: true, subtree: true });
   document.addEventListener("click", event => {
     const start = event.target.closest(".ai-start");
-    if (start) awaited = start.closest(".ai-columns");
+    if (!start) return;
+    awaited = start.closest(".ai-columns");
+    awaited.querySelectorAll(".ai-figures").forEach(figures => { figures.dataset.seen = "yes"; });
   });
 
   /* Shows of each film the picture at a number of passes. */

@@ -1,6 +1,7 @@
 """How the page looks in a real browser: sizes on a phone, colours, the keyboard's focus, Back, and motion."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from app.folder_audit import report_files
 from app.tabs.audit import example
 from arcinvert.audit.report import read_audit
+from arcinvert.audit.report.html import to_html
+from arcinvert.audit.report.sections import audit_blocks
 from tests.app.conftest import Server, Visitor
 
 #: The width of a face, and the height of the letters in a plot, that a phone shows at least, pixels.
@@ -112,6 +115,26 @@ def test_a_phone_shows_the_answer_of_an_audit_first(phone: Visitor) -> None:
     phone.tab("Audit")
     answer, form = phone.see("#report-answer .ai-figures").bounding_box(), phone.see("#report").bounding_box()
     assert answer["y"] + answer["height"] < form["y"]
+
+
+def test_a_report_of_the_command_line_fits_a_phone(phone: Visitor, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    report.write_text(to_html(audit_blocks(read_audit(example()[0].data))))
+    page = phone.page.context.new_page()
+    page.goto(report.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Its plots keep letters that can be read, and scroll.
+    plot = page.locator("svg").first
+    assert plot.evaluate("one => 12 * one.getScreenCTM().a") >= LETTERS
+    # No name of a person or of a tick is cut off.
+    cut = page.evaluate(
+        "[...document.querySelectorAll('svg')].flatMap(svg => "
+        "[...svg.querySelectorAll('text')].filter(text => {"
+        "const box = text.getBoundingClientRect(), edge = svg.getBoundingClientRect();"
+        "return box.left < edge.left - 1 || box.right > edge.right + 1; }).map(text => text.textContent))"
+    )
+    assert cut == []
+    page.close()
 
 
 def test_the_check_marks_of_an_audit_are_seen(phone: Visitor) -> None:

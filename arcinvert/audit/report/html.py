@@ -45,6 +45,7 @@ SECTION_STYLE = (
     + """
 .audit-report a { color: var(--first); } .audit-report [tabindex]:focus-visible {
   outline: 3px solid var(--first); outline-offset: 2px; }
+.audit-report { overflow-wrap: break-word; }
 .audit-report p { max-width: 46rem; } .audit-report p.strong { font-size: 1.1rem; margin: .6rem 0; }
 .audit-report .verdict { display: inline-flex; gap: .8rem; align-items: baseline;
   border: 2px solid currentColor;
