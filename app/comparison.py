@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from arcinvert import Attacker, InputError, Run
 from arcinvert.evaluation.calibration import thresholds
-from arcinvert.output.verdicts import one_in
+from arcinvert.output.verdicts import display_name, one_in
 from arcinvert.recipes import TargetKind
 
 from .badges import plain_badge, verdict_badge
 from .html import data_uri, encode, note, table
 from .job import Job
 from .panel import Attack
-from .recipes import VARIANTS
+from .recipes import COMMON, VARIANTS
 from .scores import decisive
 from .updates import Frame
 
@@ -31,11 +31,13 @@ class Comparison:
 
     Args:
         work: The passes through the network that each recipe gets.
+        target: Who is attacked, as far as it is known before the first run has ended.
         pictures: The pictures of each recipe that was started, uint8 HWC by pass, in the order of `VARIANTS`.
         runs: The runs of the recipes that have ended, in the same order.
     """
 
     work: int
+    target: str = ""
     pictures: list[dict[int, NDArray[np.uint8]]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
 
@@ -43,6 +45,13 @@ class Comparison:
     def every(self) -> int:
         """The number of passes between two pictures that are kept."""
         return max(1, self.work // KEPT)
+
+    @property
+    def person(self) -> str:
+        """Who is attacked: the class as the network knows it, or what was chosen."""
+        sample = self.runs[0].samples[0] if self.runs else {}
+        label = sample.get("class_id")
+        return self.target if label is None else display_name(sample["input"], label)
 
     def add(self, frame: Frame) -> None:
         """Keep the picture of a frame, by the passes that it took.
@@ -65,6 +74,16 @@ class Comparison:
             self.runs.append(attack(job, **given))
             if job.stopped:
                 return
+
+
+def seconds_left(frame: Frame) -> float:
+    """Return the estimated number of seconds until the last recipe ends.
+
+    Args:
+        frame: The newest; each of the recipes that follow is taken to last as long as the one that runs.
+    """
+    whole = frame.seconds / frame.step * frame.steps
+    return frame.seconds_left + whole * (len(VARIANTS) - 1 - frame.part)
 
 
 def equal_work(attacker: Attacker, target: TargetKind, work: int) -> list[dict[str, Any]]:
@@ -121,10 +140,12 @@ def films(comparison: Comparison, *, scrub: bool) -> str:
             f'<figcaption>{badge}<b>{escape(title)}</b><span class="ai-at">pass {kept[-1]}</span>'
             "</figcaption></figure>"
         )
+    title = f"The attacked person: {comparison.person}" if comparison.person else ""
+    head = f'<p class="ai-headline">{escape(title)}</p>' if shown and title else ""
     controls = _scrubber(comparison.work) if scrub else ""
     live = "" if scrub else " ai-live"
     row = f'<div class="ai-faces{live}">{"".join(shown)}</div>'
-    return f'<div class="ai-films" data-player="films">{controls}{row}</div>'
+    return f'<div class="ai-films" data-player="films">{head}{controls}{row}</div>'
 
 
 def _scrubber(work: int) -> str:
@@ -150,13 +171,32 @@ def verdicts(comparison: Comparison) -> str:
         rows,
         f"Similarities of the last pictures. The judge accepts from {accepts}.",
     ) + note(
-        "Noise can fool a network: the attacked one rates a picture of no face as highly as a face, and even "
-        "a judge may accept noise now and then. A picture in which no face is found therefore counts as not "
-        "accepted. One person and one sample prove little."
+        f"{_fooled(comparison)}A picture in which no face is found counts as not accepted, since noise can "
+        "fool a network, and now and then even a judge. One person and one sample prove little."
+    )
+
+
+def _fooled(comparison: Comparison) -> str:
+    """Return a sentence about a picture without a face that the attacked network rates above one with a face.
+
+    Nothing if there is no such picture.
+    """
+    found: dict[bool, list[tuple[float, str]]] = {True: [], False: []}
+    for variant, run in zip(VARIANTS, comparison.runs, strict=False):
+        sample = run.samples[0]
+        found[bool(sample["judge"]["face_detected"])].append((sample["attacked_similarity"], variant.title))
+    if not found[True] or not found[False]:
+        return ""
+    (face, face_title), (noise, noise_title) = min(found[True]), max(found[False])
+    if noise < face:
+        return ""
+    return (
+        f"The attacked network finds the picture of '{noise_title}' ({noise:.2f}), which shows no face, "
+        f"closer to the person than that of '{face_title}' ({face:.2f}), which does. "
     )
 
 
 def recipe_list() -> str:
-    """Return the list of the recipes."""
+    """Return the list of the recipes, with what they have in common."""
     items = "".join(f"<li><b>{escape(one.title)}</b>: {escape(one.text)}</li>" for one in VARIANTS)
-    return f'<ul class="ai-recipes">{items}</ul>'
+    return f'<p>{escape(COMMON)}</p><ul class="ai-recipes">{items}</ul>'

@@ -14,7 +14,7 @@ from .speed import rounded
 from .updates import Ending, Frame, Preparing, Started, Waiting
 
 #: The texts of the stop button while a job waits, and while it runs.
-CANCEL, KEEP = "Cancel", "Stop and keep the result so far"
+CANCEL, KEEP = "Cancel", "Stop and keep this"
 
 
 def seed_field() -> gr.Number:
@@ -50,7 +50,7 @@ class JobControls:
         loading: str = "Loading the network",
     ) -> None:
         self._context, self._stop, self._loading = context, stop, loading
-        with gr.Row():
+        with gr.Row(elem_classes="ai-jobs"):
             self.start = gr.Button(label, variant="primary", elem_id=elem_id, elem_classes="ai-start")
             self.stop = gr.Button(stop, interactive=False, elem_id=f"stop-{elem_id}", elem_classes="ai-stop")
         # The element stays while its content changes, so that screen readers read the changes.

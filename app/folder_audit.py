@@ -220,6 +220,7 @@ def report_files(result: dict[str, Any], pdf: bytes, repeat: str = "") -> str:
     if repeat:
         again = (
             '<p class="ai-note">This command repeats the audit on the server, and writes the report to a '
-            f'folder:</p><pre class="ai-command" tabindex="0"><code>{escape(repeat)}</code></pre>'
+            f'folder:</p><div class="ai-copied"><pre class="ai-command"><code>{escape(repeat)}</code></pre>'
+            '<button type="button" class="ai-copy"><span aria-live="polite">Copy</span></button></div>'
         )
     return f'<ul class="ai-downloads" aria-label="Downloads">{items}</ul>{again}'

@@ -107,7 +107,7 @@ def sentence(opening: Opening) -> str:
     numbers = len(opening.example.template)
     return (
         f"A face recogniser turned this photograph into {numbers} numbers. From the numbers alone, a "
-        "computer made the face at the end of the row."
+        "computer made picture 3."
     )
 
 
@@ -130,7 +130,7 @@ def verdict_sentence(opening: Opening) -> str:
 
 
 def example_view(opening: Opening) -> str:
-    """Return the finished result: photograph, template, mean face, reconstruction, and a sentence."""
+    """Return the finished result: photograph, template, reconstruction, mean face, and a sentence."""
     example = opening.example
     numbers = len(example.template)
     strip = (
@@ -147,16 +147,16 @@ def example_view(opening: Opening) -> str:
         ),
         strip,
         figure(
-            example.mean_face,
-            MEAN_FACE_ALT,
-            "The attack starts from the mean face, the same for everybody",
-            badge=plain_badge("3. Mean face"),
-        ),
-        figure(
             example.reconstruction,
             f"A face made from the template of {example.name}",
             "Made of the numbers alone",
-            badge=plain_badge("4. Reconstruction") + verdict_badge(example.judge),
+            badge=plain_badge("3. Reconstruction") + verdict_badge(example.judge),
+        ),
+        figure(
+            example.mean_face,
+            MEAN_FACE_ALT,
+            "For comparison: where the attack started, the same for everybody",
+            badge=plain_badge("The mean face"),
         ),
     ]
     return (

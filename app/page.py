@@ -9,10 +9,10 @@ from arcinvert.audit.report import SECTION_STYLE
 from recognition.loading import BUNDLED
 
 from . import resources
-from .context import Context, attempt, on_change
+from .context import Context, on_change
 from .controls import accept_any_number
 from .guard import refuse_other_values
-from .html import note
+from .networks import describe, network_choices
 from .opening import shipped_opening
 from .restoring import connect_address
 from .settings import MAX_UPLOAD
@@ -62,21 +62,6 @@ def look() -> dict[str, Any]:
     return {"theme": theme, "css": resources.style() + SECTION_STYLE, "head": script}
 
 
-def describe(context: Context, name: str) -> str:
-    """Return the chosen network and the device in one line."""
-
-    def work() -> str:
-        attacker = context.attacker(name)
-        recogniser = attacker.recogniser
-        classes = (
-            "no class centres" if recogniser.centres is None else f"{len(recogniser.centres):,} identities"
-        )
-        return note(f"The attacked network: {recogniser.name}, {classes}. Attacks run on {attacker.device}.")
-
-    described, message = attempt(work)
-    return described or message
-
-
 def build_page(context: Context) -> gr.Blocks:
     """Return the page, ready to launch."""
     settings, opening = context.settings, shipped_opening()
@@ -87,14 +72,14 @@ def build_page(context: Context) -> gr.Blocks:
     ) as page:
         gr.HTML(HEADER)
         notice = gr.HTML(elem_id="notice")
-        networks = settings.model_names()
+        # It stands below the tabs: few visitors need it, and none before the first result.
         model = gr.Dropdown(
-            networks,
+            network_choices(settings.model_names()),
             value=BUNDLED,
-            label="Network",
-            info="The network that is attacked",
-            visible=len(networks) > 1,
+            label="Which recogniser is attacked",
+            info="A recogniser is a network that turns a face into numbers, its template",
             elem_id="network",
+            render=False,
         )
         with gr.Tabs() as tabs:
             with gr.Tab("See it", id="start") as tab:
@@ -110,7 +95,9 @@ def build_page(context: Context) -> gr.Blocks:
                 audit = AuditTab(context, model)
             with gr.Tab("Learn", id="learn") as places["learn"]:
                 attack = learn.build(context)
-        about = gr.HTML()
+        with gr.Column(elem_classes="ai-network"):
+            model.render()
+            about = gr.HTML()
         on_change(model.change, lambda name: describe(context, name), [model], [about])
         comparison.connect(places["compare"])
         audit.connect(places["audit"])

@@ -104,7 +104,7 @@ def _numbers(run: Run) -> str:
         "nothing: even noise can reach it.",
         "A reconstruction is not a photograph. It shows what a network keeps of a person.",
     )
-    heads = ("Reconstruction", "Judge", "Floor", "Ceiling", "Cosine, attacked network")
+    heads = ("Face", "Judge", "Floor", "Ceiling", "Attacked network")
     paragraphs = "".join(f"<p>{escape(one)}</p>" for one in words)
     return table(heads, rows, "Similarity of each reconstruction to the person") + paragraphs
 

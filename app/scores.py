@@ -1,22 +1,26 @@
 """Verdicts of the judge for readers: one plot of all reconstructions among pairs of real photographs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from arcinvert.evaluation.calibration import Histogram, Threshold
+from arcinvert.output.mark_labels import GAP, place_names
 from arcinvert.output.verdicts import one_in
 
-from .svg import DIFFERENT, RECONSTRUCTION, SAME, Axis, frame, path, steps, text
+from .svg import DIFFERENT, SAME, Axis, frame, legend, path, sample, steps, swatch, text
 
 #: The range of similarities in the plot, and its size, pixels.
-_SIMILARITY = Axis("similarity by the judge", -0.1, 0.9, (0.0, 0.2, 0.4, 0.6, 0.8))
-_WIDTH, _LEFT, _RIGHT, _HEIGHT = 420, 10, 410, 92
-#: Where the names of the two distributions stand, in similarity.
-_DIFFERENT_AT, _SAME_AT = 0.1, 0.66
-#: Size of the number of a reconstruction, pixels: closer ones stand above each other.
-_MARK_WIDTH, _MARK_HEIGHT = 18, 17
+_SIMILARITY = Axis("similarity to the person, as the judge sees it", -0.1, 0.9, (0.0, 0.2, 0.4, 0.6, 0.8))
+_WIDTH, _LEFT, _RIGHT, _HEIGHT = 420, 10, 410, 88
+#: The height of a row of names above the curves, and about how wide a character is on a phone, pixels.
+_NAME_ROW, _CHARACTER = 18, 8.3
+#: The radius of the number of a reconstruction, and the distance of two, pixels: closer ones are in two rows.
+_RADIUS, _APART = 9, 20
+#: The colour of the circles: darker than in other plots, since white numbers are in them.
+_NUMBER = "#a84300"
 #: Dashes of thresholds and of the other marks.
-_LONG, _SHORT = "8 3", "2 2"
+_LONG, _SHORT = "8 3", "2 3"
 
 
 def decisive(verdict: Mapping[str, Any]) -> tuple[float | None, float | None]:
@@ -31,6 +35,8 @@ def similarity_plot(
 ) -> str:
     """Return a plot of one person's reconstructions among pairs of strangers and pairs of one person.
 
+    Beside it, or below it where there is no room, a legend says what each mark is.
+
     Args:
         verdicts: The verdicts on the reconstructions, numbered from 1 in the plot; at least one.
         thresholds: The judge's.
@@ -39,40 +45,70 @@ def similarity_plot(
     values = [value for value, _ in map(decisive, verdicts)]
     _, floor = decisive(verdicts[0])
     ceiling = verdicts[0]["ceiling"]
-    marks = [
-        (one.similarity, f"{one_in(one.fmr)} strangers pass: {one.similarity:.2f}", _LONG)
-        for one in thresholds
-    ]
+    marks = [_Mark(one.similarity, one_in(one.fmr), "strangers pass", _LONG) for one in thresholds]
     if floor is not None:
-        marks.append((floor, f"floor, the mean face: {floor:.2f}", _SHORT))
+        marks.append(_Mark(floor, "floor", "the mean face", _SHORT))
     if ceiling is not None:
-        marks.append((ceiling, f"ceiling, a real photograph: {ceiling:.2f}", _SHORT))
-    rows = mark_rows([None if value is None else _place(value) for value in values])
-    # Numbers of reconstructions stand above the curves, in as many rows as they need.
-    top = 22 + _MARK_HEIGHT * max((row + 1 for row in rows if row is not None), default=0)
+        marks.append(_Mark(ceiling, "ceiling", "a real photograph", _SHORT))
+    top = 6 + _NAME_ROW * len(marks)
     base = top + _HEIGHT
-    parts = [
-        _distributions(histogram, top, base),
-        _axis(base),
-        *(_mark(number, *mark, top, base) for number, mark in enumerate(marks)),
-    ]
-    described, numbers = [], []
+    rows = mark_rows([None if value is None else _place(value) for value in values])
+    # Numbers of reconstructions stand between the curves and the axis, in as many rows as they need.
+    axis = base + _APART * max((row + 1 for row in rows if row is not None), default=0) + 4
+    parts = [_distributions(histogram, top, base), _marks(marks, top, axis)]
+    described = []
     for number, (value, row) in enumerate(zip(values, rows, strict=True), 1):
         if value is not None and row is not None:
             described.append(f"reconstruction {number} at {value:.2f}")
-            parts.append(_reconstruction(value, top - _MARK_HEIGHT * row, base))
-            numbers.append(text(_place(value), top - _MARK_HEIGHT * row - 7, str(number), style="label"))
-    # Lines of higher numbers pass by lower ones, which stay readable above them.
-    parts += numbers
-    if described:
-        parts.append(text(_LEFT, 13, "the reconstructions by number", anchor="start", style="label"))
-    listed = ", ".join([*(described or ["no photograph to compare with"]), *(words for _, words, _ in marks)])
+            parts.append(_reconstruction(number, _place(value), base + 3 + _APART * row + _RADIUS))
+    parts.append(_axis(axis))
+    listed = ", ".join(
+        [
+            *(described or ["no photograph to compare with"]),
+            *(f"{one.name} {one.words}: {one.similarity:.2f}" for one in marks[: len(thresholds)]),
+            *(f"{one.name}, {one.words}: {one.similarity:.2f}" for one in marks[len(thresholds) :]),
+        ]
+    )
     title = f"Similarity by the judge, between pairs of different people and pairs of one person: {listed}"
-    return frame(_WIDTH, base + 26 + 18 * len(marks), title, "".join(parts))
+    plot = frame(_WIDTH, axis + 46, title, "".join(parts))
+    return f'<div class="ai-scores">{plot}{_legend(marks, thresholds, drawn=bool(described))}</div>'
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A vertical line: where it stands, its name, what it is, and its dashes."""
+
+    similarity: float
+    name: str
+    words: str
+    dash: str
+
+
+def _legend(marks: Sequence[_Mark], thresholds: Sequence[Threshold], *, drawn: bool) -> str:
+    """Return what the marks of the plot are."""
+    rates = " or ".join(one_in(one.fmr) for one in thresholds)
+    items = [
+        (swatch(DIFFERENT), "Pairs of photographs of different people"),
+        (swatch(SAME), "Pairs of photographs of the same person"),
+        (
+            sample(f'class="axis" stroke-dasharray="{_LONG}"'),
+            f"Thresholds: {rates} pairs of different people are as similar. A face to the right of one "
+            "is accepted at it.",
+        ),
+    ]
+    if drawn:
+        items.insert(0, (_small_number(), "The reconstructions, by number"))
+    known = {mark.name for mark in marks}
+    dots = sample(f'class="axis" stroke-dasharray="{_SHORT}"')
+    if "floor" in known:
+        items.append((dots, "Floor: the mean face, which knows nothing of the person"))
+    if "ceiling" in known:
+        items.append((dots, "Ceiling: a real photograph of the person"))
+    return legend(items, "What the plot shows")
 
 
 def mark_rows(places: Sequence[float | None]) -> list[int | None]:
-    """Return the row of each number, from 0 at the curves up, so that none covers another.
+    """Return the row of each number, from 0 at the curves down, so that none covers another.
 
     Args:
         places: Where each number stands, pixels; None has no row.
@@ -85,7 +121,7 @@ def mark_rows(places: Sequence[float | None]) -> list[int | None]:
         taken = {
             row
             for other, row in zip(places[:number], rows, strict=True)
-            if other is not None and row is not None and abs(other - place) < _MARK_WIDTH
+            if other is not None and row is not None and abs(other - place) < _APART
         }
         rows.append(next(row for row in range(len(places)) if row not in taken))
     return rows
@@ -98,44 +134,52 @@ def _place(similarity: float) -> float:
 def _distributions(histogram: Histogram, top: float, base: float) -> str:
     peak = max(histogram.nonmated.max(), histogram.mated.max())
     parts = []
-    for shares, colour, name, at in (
-        (histogram.nonmated, DIFFERENT, "different people", _DIFFERENT_AT),
-        (histogram.mated, SAME, "same person", _SAME_AT),
-    ):
+    for shares, colour in ((histogram.nonmated, DIFFERENT), (histogram.mated, SAME)):
         x, y = steps(histogram.edges, shares / peak)
         inside = (x >= _SIMILARITY.low - 1e-9) & (x <= _SIMILARITY.high + 1e-9)
         parts.append(
             path(
                 _SIMILARITY.place(x[inside], _LEFT, _RIGHT),
-                base - y[inside] * (base - top - 12),
+                base - y[inside] * (base - top - 6),
                 attributes=f'fill="{colour}" fill-opacity="0.3" stroke="{colour}" stroke-width="1"',
                 close=True,
             )
         )
-        parts.append(text(_place(at), base - 8, name, style="inside"))
     return "".join(parts)
 
 
-def _axis(base: float) -> str:
-    ticks = "".join(text(_place(tick), base + 15, f"{tick:.1f}") for tick in _SIMILARITY.ticks)
-    return f'<line class="axis" x1="{_LEFT}" x2="{_RIGHT}" y1="{base}" y2="{base}"/>{ticks}'
+def _axis(level: float) -> str:
+    ticks = "".join(text(_place(tick), level + 18, f"{tick:.1f}") for tick in _SIMILARITY.ticks)
+    title = text((_LEFT + _RIGHT) / 2, level + 38, _SIMILARITY.label, style="label")
+    return f'<line class="axis" x1="{_LEFT}" x2="{_RIGHT}" y1="{level}" y2="{level}"/>{ticks}{title}'
 
 
-def _mark(number: int, similarity: float, words: str, dash: str, top: float, base: float) -> str:
-    """Return a dashed line with its text in a row of its own below the axis."""
-    place, low = _place(similarity), base + 36 + 18 * number
-    line = (
-        f'<line class="axis" x1="{place:.1f}" x2="{place:.1f}" y1="{top if dash == _LONG else base - 24}" '
-        f'y2="{low - 4}" stroke-dasharray="{dash}"/>'
-    )
-    if place < _WIDTH / 2:
-        return line + text(place + 5, low, words, anchor="start")
-    return line + text(place - 5, low, words, anchor="end")
+def _marks(marks: Sequence[_Mark], top: float, axis: float) -> str:
+    """Return dashed lines from the axis up, with their names at their ends, which no line crosses."""
+    names = [f"{mark.name}: {mark.similarity:.2f}" for mark in marks]
+    lines = [_place(mark.similarity) for mark in marks]
+    places = place_names(lines, [len(name) * _CHARACTER for name in names], 0, _WIDTH)
+    parts = []
+    for mark, name, line, place in zip(marks, names, lines, places, strict=True):
+        level = top - 4 - _NAME_ROW * place.row
+        parts.append(
+            f'<line class="axis" x1="{line:.1f}" x2="{line:.1f}" y1="{level - 10}" y2="{axis}" '
+            f'stroke-dasharray="{mark.dash}"/>'
+            + text(line + (GAP if place.side == "start" else -GAP), level, name, anchor=place.side)
+        )
+    return "".join(parts)
 
 
-def _reconstruction(value: float, top: float, base: float) -> str:
-    place = _place(value)
+def _reconstruction(number: int, x: float, y: float) -> str:
+    """Return a number in a filled circle at a place, pixels."""
     return (
-        f'<line x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{base}" stroke="{RECONSTRUCTION}" '
-        f'stroke-width="2"/><path d="M{place - 5:.1f},{top - 4} h10 l-5,8 z" fill="{RECONSTRUCTION}"/>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}" fill="{_NUMBER}"/>'
+        f'<text class="number" x="{x:.1f}" y="{y + 4.5:.1f}" text-anchor="middle">{number}</text>'
+    )
+
+
+def _small_number() -> str:
+    return (
+        '<svg class="ai-sample" viewBox="0 0 34 18" width="34" height="18" aria-hidden="true">'
+        f'<circle cx="17" cy="9" r="{_RADIUS}" fill="{_NUMBER}"/></svg>'
     )

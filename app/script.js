@@ -5,11 +5,43 @@
   const opened = location.search;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   let awaited = null, wishes = 0;
+  /* What has the focus, or lost it by being hidden or disabled; the latest query; whether the visitor has done anything. */
+  let focused = null, known = opened, acted = false;
   /* The paths of trainings, and when each view that plays was started. */
   const trainings = new WeakMap(), playing = new WeakMap();
 
-  /* Scrolls to the first frame of the attack that was started, and remembers the key of its result. */
+  /* Gives a focus that was lost so to a button beside, or else to the open tab. */
+  const refocus = () => {
+    if (!focused || ![focused, document.body].includes(document.activeElement)) return;
+    if (focused.isConnected && focused.offsetParent && !focused.disabled) return;
+    const group = focused.closest(".ai-jobs"), buttons = group ? [...group.querySelectorAll("button:enabled")] : [];
+    const next = buttons.find(one => one.offsetParent) || document.querySelector("[role=tab][aria-selected=true]");
+    if (next) next.focus({ preventScroll: true });
+  };
+  document.addEventListener("focusin", event => {
+    focused = event.target;
+    /* Browsers leave what is half in sight where it is. */
+    if (focused.matches(".ai-person:focus-visible")) focused.scrollIntoView({ block: "nearest", inline: "center" });
+  });
+  document.addEventListener("keydown", () => { acted = true; }, true);
+  document.addEventListener("pointerdown", () => { acted = true; focused = null; }, true);
+
+  /* Plays a view once when it is first seen, unless motion is unwanted. */
+  const playWhenSeen = view => {
+    view.dataset.watched = "yes";
+    if (calm()) return;
+    const seen = new IntersectionObserver(entries => {
+      if (!entries.some(entry => entry.isIntersecting)) return;
+      seen.disconnect();
+      play(view);
+    });
+    seen.observe(view);
+  };
+
+  /* Scrolls to the first frame of the attack that was started, or to the answer of the audit, and remembers the key of its result. */
   new MutationObserver(() => {
+    refocus();
+    document.querySelectorAll("[data-autoplay]:not([data-watched])").forEach(playWhenSeen);
     /* Results of other tabs may stand there for long. */
     document.querySelectorAll("[data-result]:not([data-seen])").forEach(result => {
       result.dataset.seen = "yes";
@@ -21,12 +53,12 @@
       awaited = null;
       trouble.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "center" });
     }
-    const first = awaited && awaited.querySelector(".ai-live img");
+    const first = awaited && awaited.querySelector(".ai-live img, .ai-figures:not([data-seen])");
     if (first) {
       awaited = null;
       const top = first.getBoundingClientRect().top;
       if (top < 0 || top > innerHeight / 2)
-        first.closest(".ai-live").scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
+        (first.closest(".ai-live") || first.parentNode).scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     }
   }).observe(document, { childList: true, subtree: true });
   /* Whatever file is chosen goes to the server, which answers beside the control, in place of an earlier answer;
@@ -71,6 +103,7 @@
     if (!start) return;
     awaited = start.closest(".ai-columns");
     awaited.querySelectorAll(".ai-problem").forEach(one => (one.dataset.old = "yes"));
+    awaited.querySelectorAll(".ai-figures").forEach(figures => { figures.dataset.seen = "yes"; });
   });
 
   /* Shows of each film the picture at a number of passes. */
@@ -143,38 +176,52 @@
     draw(view, Number(event.target.value));
   });
 
+  document.addEventListener("click", event => {
+    const button = event.target.closest(".ai-copy");
+    if (!button) return;
+    const code = button.parentNode.querySelector("code"), say = words => { button.firstChild.textContent = words; };
+    /* Where the browser refuses, the text is selected, to be copied by hand. */
+    const select = () => { getSelection().selectAllChildren(code); say("Selected"); };
+    navigator.clipboard ? navigator.clipboard.writeText(code.textContent).then(() => say("Copied"), select) : select();
+  });
+
+  /* Back and Forward open tabs; what else is in the address stays as the controls are. */
+  addEventListener("popstate", () => {
+    const tab = new URLSearchParams(location.search).get("tab") || "start", query = new URLSearchParams(known);
+    query.set("tab", tab);
+    history.replaceState(null, "", "?" + query);
+    const button = document.querySelector(`[role=tab][data-tab-id="${CSS.escape(tab)}"]`);
+    if (button) button.click();
+  });
+
   window.arcinvert = {
-    /* Plays a view once when it is first seen, unless motion is unwanted. */
-    playWhenSeen: element => {
-      if (calm()) return;
-      const view = element.querySelector("[data-player]");
-      const seen = new IntersectionObserver(entries => {
-        if (!entries.some(entry => entry.isIntersecting)) return;
-        seen.disconnect();
-        play(view);
-      });
-      seen.observe(view);
-    },
     /* The address and the key of the latest result, for the handler that restores them. */
     place: () => [opened, sessionStorage.getItem(RESULT) || ""],
     correct: values => {
       const query = new URLSearchParams(location.search);
       for (const [name, value] of Object.entries(values)) if (query.has(name)) query.set(name, value);
-      history.replaceState(null, "", "?" + query);
+      known = "?" + query;
+      history.replaceState(null, "", known);
       return [];
     },
     remember: (name, value) => {
       const query = new URLSearchParams(location.search);
+      /* Back returns to the tab before; the page opens tabs by itself too, before the visitor has done anything. */
+      const moved = name === "tab" && acted && (query.get(name) || "start") !== value;
       value === null || value === "" ? query.delete(name) : query.set(name, value);
-      history.replaceState(null, "", "?" + query);
+      known = "?" + query;
+      history[moved ? "pushState" : "replaceState"](null, "", known);
+      if (name === "tab") setTimeout(refocus, 100);
       return [];
     },
     /* Presses a button of a tab that was just opened, once Gradio has drawn it; of two wishes the later counts. */
     press: (id, patience = 600, wish = ++wishes) => {
       if (wish !== wishes) return;
       const button = document.getElementById(id);
-      if (button && button.offsetParent && !button.disabled) button.click();
-      else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1, wish), 100);
+      if (button && button.offsetParent && !button.disabled) {
+        refocus();
+        button.click();
+      } else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1, wish), 100);
     },
   };
 })();

@@ -60,7 +60,9 @@ def seconds_per_step(attacker: Attacker) -> float:
 
 def rounded(seconds: float) -> str:
     """Return a duration in words, as exact as an estimate is."""
+    if seconds < 10:
+        return f"about {max(1, round(seconds))} s"
     if seconds < 60:
-        return f"about {max(5, 5 * round(seconds / 5))} s"
+        return f"about {5 * round(seconds / 5)} s"
     minutes = max(1, round(seconds / 60))
     return f"about {minutes} minute{'s' if minutes > 1 else ''}"

@@ -31,7 +31,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """A curve with its name; a broad one stays visible below a curve that equals it."""
+    """A curve with its name; a broad pale one stays visible below a curve that equals it."""
 
     name: str
     x: NDArray[np.float64]
@@ -64,23 +64,53 @@ def steps(edges: NDArray[np.float64], heights: NDArray[np.float64]) -> tuple[NDA
     return np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights, 2), [0]])
 
 
-def line_chart(lines: Sequence[Line], x: Axis, y: Axis, title: str, *, width: int = 460) -> str:
-    """Return a plot of curves with axes and a legend below."""
-    left, right, top, bottom = 52, width - 12, 12, 250
+def line_chart(lines: Sequence[Line], x: Axis, y: Axis, title: str, *, width: int = 420) -> str:
+    """Return a plot of curves with axes, and below it a legend that wraps as text does."""
+    left, right, top, bottom = 46, width - 12, 30, 268
     parts = [_axes(x, y, left, right, top, bottom)]
-    for number, line in enumerate(lines):
-        dash = DASHES[number % len(DASHES)]
-        broad = 'stroke-width="7" stroke-opacity="0.45"' if line.broad else 'stroke-width="2"'
-        parts.append(
-            path(
-                x.place(line.x, left, right),
-                y.place(line.y, bottom, top),
-                attributes=f'fill="none" stroke="{SERIES[number % len(SERIES)]}" {broad} '
-                f'stroke-dasharray="{dash}"',
-            )
-        )
-    legend, height = _legend([line.name for line in lines], left, right, bottom + 52)
-    return frame(width, height, title, "".join(parts) + legend)
+    styles = [_style(number, line) for number, line in enumerate(lines)]
+    for line, style in zip(lines, styles, strict=True):
+        points = x.place(line.x, left, right), y.place(line.y, bottom, top)
+        parts.append(path(*points, attributes=f'fill="none" {style}'))
+    names = [(sample(style), line.name) for line, style in zip(lines, styles, strict=True)]
+    plot = frame(width, bottom + 46, title, "".join(parts))
+    return f'<div class="ai-chart">{plot}{legend(names, "Curves")}</div>'
+
+
+def _style(number: int, line: Line) -> str:
+    """Return the stroke of a curve, in the plot as in the legend."""
+    colour, dash = SERIES[number % len(SERIES)], DASHES[number % len(DASHES)]
+    kind = 'class="broad"' if line.broad else 'stroke-width="2.5"'
+    return f'{kind} stroke="{colour}" stroke-dasharray="{dash}"'
+
+
+def sample(style: str) -> str:
+    """Return a short line as a legend shows it, by its attributes."""
+    return _small(f'<line x1="0" x2="34" y1="7" y2="7" {style}/>')
+
+
+def swatch(colour: str) -> str:
+    """Return a filled area as a legend shows it."""
+    return _small(
+        f'<rect x="4" width="26" height="14" fill="{colour}" fill-opacity="0.3" stroke="{colour}"/>'
+    )
+
+
+def _small(body: str) -> str:
+    return (
+        f'<svg class="ai-sample" viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">{body}</svg>'
+    )
+
+
+def legend(items: Sequence[tuple[str, str]], label: str) -> str:
+    """Return a legend as a list beside or below a plot.
+
+    Args:
+        items: For each line or area its sample, HTML, and the words, text.
+        label: What the list is called for screen readers.
+    """
+    found = "".join(f"<li>{shown}<span>{escape(words)}</span></li>" for shown, words in items)
+    return f'<ul class="ai-legend" aria-label="{escape(label)}">{found}</ul>'
 
 
 def _axes(x: Axis, y: Axis, left: float, right: float, top: float, bottom: float) -> str:
@@ -88,26 +118,12 @@ def _axes(x: Axis, y: Axis, left: float, right: float, top: float, bottom: float
     for tick in x.ticks:
         place = float(x.place(tick, left, right))
         parts.append(f'<line class="grid" x1="{place:.1f}" x2="{place:.1f}" y1="{top}" y2="{bottom}"/>')
-        parts.append(text(place, bottom + 15, f"{tick:g}"))
+        parts.append(text(place, bottom + 18, f"{tick:g}"))
     for tick in y.ticks:
         place = float(y.place(tick, bottom, top))
         parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{place:.1f}" y2="{place:.1f}"/>')
-        parts.append(text(left - 6, place + 4, f"{tick:g}", anchor="end"))
-    middle = (top + bottom) / 2
-    parts.append(text((left + right) / 2, bottom + 33, x.label, style="label"))
-    parts.append(text(13, middle, y.label, style="label", turn=f' transform="rotate(-90 13 {middle:.1f})"'))
+        parts.append(text(left - 6, place + 5, f"{tick:g}", anchor="end"))
+    parts.append(text((left + right) / 2, bottom + 40, x.label, style="label"))
+    # Level and above the plot: turned, it would cover the ticks where the letters are large.
+    parts.append(text(2, 14, y.label, anchor="start", style="label"))
     return "".join(parts)
-
-
-def _legend(names: Sequence[str], left: float, right: float, top: float) -> tuple[str, int]:
-    """Return the names with samples of their lines, in two columns, and the height at which they end."""
-    parts = []
-    for number, name in enumerate(names):
-        x = left + (number % 2) * (right - left) / 2
-        y = top + number // 2 * 18
-        colour, dash = SERIES[number % len(SERIES)], DASHES[number % len(DASHES)]
-        parts.append(
-            f'<line x1="{x:.1f}" x2="{x + 26:.1f}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="3" '
-            f'stroke-dasharray="{dash}"/>' + text(x + 32, y + 4, name, anchor="start")
-        )
-    return "".join(parts), round(top + (len(names) + 1) // 2 * 18)

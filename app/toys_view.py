@@ -22,21 +22,29 @@ def toys_view(toys: dict[str, dict[str, Any]]) -> str:
     Args:
         toys: What is drawn of each, by the titles of `LOSSES`, all with frames after the same steps.
     """
-    steps = next(iter(toys.values()))["steps"]
-    figures = "".join(toy_figure(toys[loss.title], loss.title, loss.words) for loss in LOSSES)
-    paths = [{name: toys[loss.title][name] for name in ("faces", "centres")} for loss in LOSSES]
+    return _player([(toys[loss.title], loss.title, loss.words) for loss in LOSSES]) + note(
+        "A stroke outside is a face of one of the eight people, a line inside with a number is the "
+        "centre of their class. All five have the same photographs and the same initial weights."
+    )
+
+
+def _player(trainings: Sequence[tuple[dict[str, Any], str, str]]) -> str:
+    """Return trainings side by side, which play when they are first seen.
+
+    Args:
+        trainings: What is drawn of each, its title and words; all have frames after the same steps.
+    """
+    steps = trainings[0][0]["steps"]
+    figures = "".join(toy_figure(*training) for training in trainings)
+    paths = [{name: toy[name] for name in ("faces", "centres")} for toy, _, _ in trainings]
     data = escape(json.dumps({"steps": steps, "toys": paths}, separators=(",", ":")))
     return (
-        f'<div class="ai-toys" data-player="toys" data-toys="{data}"><div class="ai-scrubber">'
-        '<button type="button">Play</button>'
+        f'<div class="ai-toys" data-player="toys" data-autoplay data-toys="{data}">'
+        '<div class="ai-scrubber"><button type="button">Play</button>'
         f'<input type="range" min="0" max="{steps[-1]}" value="{steps[-1]}" '
         'aria-label="Step of the training">'
         f"<span>step <output>{steps[-1]}</output> of {steps[-1]}</span></div>"
         f'<div class="ai-toy-row">{figures}</div></div>'
-        + note(
-            "A stroke outside is a face of one of the eight people, a line inside with a number is the "
-            "centre of their class. All five have the same photographs and the same initial weights."
-        )
     )
 
 
@@ -81,15 +89,14 @@ def _circle(toy: dict[str, Any]) -> str:
 
 
 def compared(margin: Margin, scale: float) -> str:
-    """Return pictures of the training without a margin, and with the chosen one."""
+    """Return the training without a margin, and the one with the chosen margin, side by side."""
     pairs: Sequence[tuple[Margin, str, str]] = (
         (Margin(), "No margin", "The softmax loss."),
         (margin, "Yours", f"m₁ = {margin.m1:g}, m₂ = {margin.m2:g}, m₃ = {margin.m3:g}, s = {scale:g}."),
     )
-    figures = "".join(
-        toy_figure(drawn(train_toy(one, scale, every=FRAME_STEPS)), title, words)
-        for one, title, words in pairs
-    )
-    return f'<div class="ai-toy-row">{figures}</div>' + note(
+    trainings = [
+        (drawn(train_toy(one, scale, every=FRAME_STEPS)), title, words) for one, title, words in pairs
+    ]
+    return _player(trainings) + note(
         "Both begin with the same weights. The margin brings the faces of a person closer to their centre."
     )

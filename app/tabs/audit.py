@@ -144,7 +144,7 @@ class AuditTab:
                 "report."
             )
         )
-        with gr.Row(elem_classes="ai-columns"):
+        with gr.Row(elem_classes="ai-columns ai-audit"):
             with gr.Column(elem_classes="ai-controls"):
                 self._lay_out_start(model)
                 gr.HTML(

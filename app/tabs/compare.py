@@ -5,13 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from ..comparison import Comparison, equal_work, films, recipe_list, verdicts
+from ..comparison import Comparison, equal_work, films, recipe_list, seconds_left, verdicts
 from ..context import Context, attempt, on_change
 from ..controls import JobControls, seed_field
 from ..html import details, note, progress, status
 from ..job import Job
 from ..kept import Kept
-from ..panel import checked, step_text
+from ..panel import checked
 from ..recipes import VARIANTS
 from ..settings import number_in
 from ..speed import StepTimes, rounded
@@ -21,7 +21,28 @@ from .photograph import Chosen, photograph_attack, required
 
 #: Passes that each recipe gets: least, at first, and most.
 LEAST_WORK, DEFAULT_WORK, MOST_WORK = 2, 60, 200
-CLASS, PHOTOGRAPH = "The identity chosen on its tab", "The photograph chosen on its tab"
+#: The values of the targets; their words name the person and the photograph.
+CLASS, PHOTOGRAPH = "class", "photograph"
+
+
+def target_choices(identity: str | None, chosen: Chosen | None, *, has_people: bool) -> list[tuple[str, str]]:
+    """Return what can be attacked, in words, with the values.
+
+    Args:
+        identity: What is chosen on the tab of identities.
+        chosen: The photograph of its tab; None if there is none yet.
+        has_people: Whether the network has class centres.
+    """
+    photograph = f"The photograph {chosen[0].name}" if chosen else "A photograph: choose it on its tab first"
+    people = [(f"{person_name(identity) or 'A person'}, chosen on the tab 'From an identity'", CLASS)]
+    return [*(people if has_people else []), (photograph, PHOTOGRAPH)]
+
+
+def person_name(identity: str | None) -> str:
+    """Return the name of an identity as the list has it, such as `123: Some Name`; else what was typed."""
+    text = identity.strip() if isinstance(identity, str) else ""
+    number, _, name = text.partition(": ")
+    return name if name and number.isdecimal() else text
 
 
 class CompareTab:
@@ -43,15 +64,16 @@ class CompareTab:
         self._times = StepTimes()
         gr.HTML(
             note(
-                "One target, four recipes, and the same work for each. They differ in what they know besides "
-                "the network's weights. Without statistics of faces or public faces, an attack finds noise "
-                "that the network takes for the person. The two published recipes were made for many more "
-                "passes."
+                "One person, four recipes for the attack, and the same work for each, counted in passes "
+                "through the network. Most recipes find noise that the network takes for the person, unless "
+                "they know what faces look like. The two published recipes were made for many more passes."
             )
         )
         with gr.Row(elem_classes="ai-columns"):
             with gr.Column(elem_classes="ai-controls"):
-                target = gr.Radio([CLASS, PHOTOGRAPH], value=CLASS, label="Target")
+                self._target = gr.Radio(
+                    target_choices(None, None, has_people=True), value=CLASS, label="Who is attacked"
+                )
                 self._estimate = gr.HTML(elem_id="estimate")
                 self._controls = JobControls(context, "Start the comparison", elem_id="start-compare")
                 with gr.Accordion("Advanced", open=False, elem_classes="ai-advanced"):
@@ -70,9 +92,11 @@ class CompareTab:
                     self._films = gr.HTML(elem_id="side-by-side")
                     self._verdicts = gr.HTML()
                 gr.HTML(details("The four recipes", recipe_list(), is_open=True))
+        self._chosen = [model, self._target, wanted, photograph]
+        on_change(model.change, self._offered, self._chosen, [self._target])
         self._controls.connect(
             self._run,
-            [model, target, wanted, photograph, self._work, seed],
+            [model, self._target, wanted, photograph, self._work, seed],
             [self._live, self._finished, self._films, self._verdicts],
         )
         on_change(self._work.change, self._estimated, [model, self._work], [self._estimate])
@@ -85,6 +109,15 @@ class CompareTab:
             return self._estimated(name, work, anew=True)
 
         on_change(tab.select, estimated, [self._model, self._work], [self._estimate])
+        on_change(tab.select, self._offered, self._chosen, [self._target])
+
+    def _offered(self, name: str, target: str, identity: str | None, photograph: Chosen | None) -> Any:
+        """Return the choice of targets, by the network and by what is chosen on the other tabs."""
+        attacker, _ = attempt(lambda: self._context.attacker(name))
+        has_people = attacker is None or attacker.recogniser.centres is not None
+        choices = target_choices(identity, photograph, has_people=has_people)
+        values = [value for _, value in choices]
+        return gr.Radio(choices=choices, value=target if target in values else values[0])
 
     def _estimated(self, name: str, work: float | None, *, anew: bool = False) -> str:
         def estimate() -> str:
@@ -121,7 +154,8 @@ class CompareTab:
         if options is None:
             yield {self._controls.status: trouble}
             return
-        comparison = Comparison(int(work or 0))
+        named = photograph[0].name if photograph and target == PHOTOGRAPH else person_name(identity)
+        comparison = Comparison(int(work or 0), named)
 
         def compare(job: Job) -> None:
             attacker = self._context.ready(name, job)
@@ -149,7 +183,10 @@ class CompareTab:
 
         def show(frame: Frame) -> dict[Any, Any]:
             title = VARIANTS[frame.part].title
-            words = f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: {step_text(frame)}"
+            words = (
+                f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: step {frame.step} of {frame.steps}, "
+                f"{rounded(seconds_left(frame))} left in all"
+            )
             done = frame.part * frame.steps + frame.step
             return {
                 self._controls.status: progress(done, len(VARIANTS) * frame.steps, words),

@@ -1,6 +1,7 @@
 """The Learn tab: what a margin does, shown while it is moved."""
 
 import math
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -20,22 +21,39 @@ from ..wording import PageError
 _PRESET = "ArcFace, m₂ = 0.5"
 _MARGIN, _BETWEEN = MARGINS[_PRESET], 90
 _ANGLES = np.linspace(0, 180, 361)
+#: What the curves show.
+_LOGIT = (
+    "A logit is the score that a network gives a class. Here it is s times the cosine of the angle θ between "
+    "the face and the class's centre. The softmax function turns the scores of all classes into "
+    "probabilities. The target is the class of the person whom the photograph shows.",
+    "In training, a margin lowers the target's logit and no other. To get as high a score as without it, a "
+    "face must come closer to its centre: read the curves from left to right at one height.",
+    f"ArcFace's curve jumps at {180 - math.degrees(MARGINS[_PRESET].m2):.0f} degrees, where θ + m₂ is half a "
+    "turn. Beyond it, the cosine would rise again and reward a face for being further away, so the authors' "
+    "code goes on with s(cos θ - m₂ sin m₂), which keeps falling. Only faces on the wrong side of the circle "
+    "are there.",
+)
 
 
 def curves(margin: Margin, scale: float) -> str:
-    """Return a plot of the target's logit against its angle, for the chosen margin and those of papers."""
+    """Return a plot of the target's logit against its angle, with what a logit is.
+
+    It has a curve for the chosen margin, and one for each margin of a paper.
+    """
     lines = [Line("yours", _ANGLES, target_logits(margin, _ANGLES, scale), broad=True)]
     lines += [Line(name, _ANGLES, target_logits(one, _ANGLES, scale)) for name, one in MARGINS.items()]
     # The axis reaches the lowest curve, since a curve that is cut off would look flat there.
     lowest = math.floor(min(float(line.y.min()) for line in lines) / scale + 1e-6)
     ticks = tuple(scale * factor for factor in range(1, lowest - 1, -1 if lowest > -4 else -2))
-    return line_chart(
+    chart = line_chart(
         lines,
         Axis("angle θ to the own centre, degrees", 0, 180, (0, 30, 60, 90, 120, 150, 180)),
         Axis("target logit", lowest * scale, scale, ticks),
         f"Target logit against angle, at scale {scale:g}: a margin lowers the curve, so that the same logit "
         "needs a smaller angle",
     )
+    words = "".join(f"<p>{escape(one)}</p>" for one in _LOGIT)
+    return f'<div class="ai-two"><div>{chart}</div><div class="ai-words">{words}</div></div>'
 
 
 def decision(margin: Margin, scale: float, between: float) -> str:
@@ -158,7 +176,7 @@ def build(context: Context) -> gr.Button:
             "to see the training."
         )
     )
-    gr.HTML(toys_view(shipped_toys()), js_on_load="arcinvert.playWhenSeen(element)", elem_id="toys")
+    gr.HTML(toys_view(shipped_toys()), elem_id="toys")
     gr.HTML(
         '<h2 class="ai-title">What a margin does</h2>'
         + note(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.options import AuditOptions
+from arcinvert.output.verdicts import one_in
 from recognition.metrics.text import percent_text
 
 #: What is said of the photographs that judges compare with, by the type of the figures.
@@ -53,8 +54,8 @@ def answer_sentences(result: dict[str, Any]) -> list[str]:
     return [
         f"The {threat['held']} of {threat['network']} {can}: of {result['people']['attacked']} people, "
         f"{percent_text(sar['type_2'])} are accepted as themselves by {worst['name']}, which was not "
-        f"attacked,{_COMPARED[threat['reference']['type']]} at the threshold where it accepts a stranger in "
-        f"{float(headline):g} of cases.",
+        f"attacked,{_COMPARED[threat['reference']['type']]} at a threshold that {one_in(float(headline))} "
+        "pairs of strangers pass.",
         f"For comparison, the mean face passes in {percent_text(sar['mean_face'])} and a real second "
         f"photograph in {percent_text(sar['ceiling'])}; in a gallery of {rank['gallery']:,} people, the "
         f"reconstruction ranks the right person first in {percent_text(rank['attack']['1'])} (by chance "

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.report import read_audit, write_report
 from arcinvert.audit.report.document import Block, Bullets, Heading, Paragraph, Table, Title
-from arcinvert.audit.report.text import figure_text, type_text
+from arcinvert.audit.report.text import figure_text, fmr_text, type_text
 from recognition.errors import InputError
 from recognition.metrics.intervals import (
     Estimate,
@@ -214,7 +214,7 @@ def _sentences(
         else:
             word = "no difference can be shown"
         sentences.append(
-            f"{row['judge']}, SAR at FMR {row['fmr']}: {figure_text(row['before'])} before, "
+            f"{row['judge']}, SAR at {fmr_text(row['fmr'])}: {figure_text(row['before'])} before, "
             f"{figure_text(row['after'])} after, difference {figure_text(change)} {people}: {word}."
         )
     if differences:
@@ -223,7 +223,7 @@ def _sentences(
 
 
 def _blocks(result: dict[str, Any]) -> list[Block]:
-    rows = tuple((f"{row['judge']}, FMR {row['fmr']}", *_figures(row)) for row in result["sar"])
+    rows = tuple((f"{row['judge']}, {fmr_text(row['fmr'])}", *_figures(row)) for row in result["sar"])
     gaps = tuple((row["judge"], *_figures(row)) for row in result["gap_closed"])
     header = ("judge", "before", "after", "difference")
     paired = result["paired_people"]

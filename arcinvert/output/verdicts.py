@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 #: What a reconstruction without a photograph to compare it with has in place of a verdict.
 NOT_JUDGED = "not judged"
+#: Rates above it are seldom one in a whole number.
+_LARGE = 0.1
 
 
 def one_in(rate: float) -> str:
-    """Return a false match rate as a frequency, such as `1 in 1,000`."""
+    """Return a false match rate above 0 as a frequency: `1 in 1,000`, or `2 in 5` if it is large."""
+    if rate > _LARGE:
+        share = Fraction(rate).limit_denominator(round(1 / _LARGE))
+        return f"{share.numerator} in {share.denominator}"
     return f"1 in {round(1 / rate):,}"
 
 

@@ -384,7 +384,7 @@ def test_a_network_that_has_gone(visitor: Visitor, server: Server) -> None:
     visitor.tab("From an identity")
     visitor.page.locator("#network input").click()
     visitor.page.get_by_role("option", name="tiny.safetensors").click()
-    visitor.see(".ai-note:has-text('tiny, 5 identities')")
+    visitor.see(".ai-note:has-text('tell 5 people apart')")
     visitor.page.wait_for_function("document.querySelector('#identity input').value.startsWith('0: ')")
     tiny.unlink()
     try:

@@ -10,19 +10,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.comparison import Comparison, equal_work, films, recipe_list, verdicts
+from app.comparison import Comparison, equal_work, films, recipe_list, seconds_left, verdicts
 from app.recipes import VARIANTS
+from app.tabs.compare import CLASS, PHOTOGRAPH, person_name, target_choices
 from app.updates import Frame
+from app.upload import Photograph
 from arcinvert import Attacker, AttackOptions, InputError
 from arcinvert.recipes import RECIPES, TargetKind
 
 SHADES = (40, 120, 200)
 
 
+@pytest.fixture
+def portrait() -> Photograph:
+    return Photograph("portrait.png", np.zeros((8, 8, 3), np.uint8), [])
+
+
 def sample(**verdict: Any) -> dict[str, Any]:
     accepted = {"0.01": True, "0.001": True}
     judge = {"type_1": 0.9, "type_2": None, "floor_type_1": 0.2, "ceiling": None, "accepted": accepted}
-    return {"attacked_similarity": 0.97, "judge": judge | {"face_detected": True} | verdict}
+    # The similarity by the attacked network beside the judge's.
+    attacked = verdict.pop("attacked_similarity", 0.97)
+    known = {"attacked_similarity": attacked, "class_id": 3, "input": "Ada_Example"}
+    return known | {"judge": judge | {"face_detected": True} | verdict}
 
 
 def compared(*samples: dict[str, Any]) -> Comparison:
@@ -31,7 +41,7 @@ def compared(*samples: dict[str, Any]) -> Comparison:
         {step: np.full((4, 4, 3), shade, np.uint8) for step, shade in zip((1, 4, 8), SHADES, strict=True)}
         for _ in samples
     ]
-    return Comparison(8, pictures, [SimpleNamespace(samples=[one]) for one in samples])  # type: ignore[misc]
+    return Comparison(8, "somebody", pictures, [SimpleNamespace(samples=[one]) for one in samples])  # type: ignore[misc]
 
 
 def test_films_of_all_recipes_have_one_slider() -> None:
@@ -59,8 +69,50 @@ def test_a_picture_without_a_face_is_not_accepted_and_the_text_says_why() -> Non
     assert "accepted" not in films(comparison, scrub=True)
     table = verdicts(comparison)
     assert "<td>no</td><td>0.90 (floor 0.20)</td>" in table
-    assert "Noise can fool a network" in table
+    assert "noise can fool a network" in table
     assert "accepted at 1 in 1,000" in films(compared(sample()), scrub=True)
+
+
+def test_the_sentence_on_noise_is_true_of_the_numbers() -> None:
+    noise, face = sample(face_detected=False, attacked_similarity=0.99), sample(attacked_similarity=0.94)
+    fooled = verdicts(compared(face, noise))
+    assert "finds the picture of &#x27;weights only&#x27; (0.99), which shows no face, closer" in fooled
+    assert "than that of &#x27;arcinvert&#x27; (0.94)" in fooled
+    # No picture without a face is rated higher, or there is none, or no face to compare it with.
+    weaker = sample(face_detected=False, attacked_similarity=0.83)
+    for others in ((face, weaker), (face, face), (noise, weaker)):
+        assert "closer to the person" not in verdicts(compared(*others))
+
+
+def test_the_person_is_named() -> None:
+    assert "The attacked person: Ada Example" in films(compared(sample()), scrub=True)
+    running = Comparison(8, "Bob Example", [{1: np.zeros((4, 4, 3), np.uint8)}])
+    assert "The attacked person: Bob Example" in films(running, scrub=False)
+    photograph = compared(sample() | {"class_id": None, "input": "crop"})
+    assert "The attacked person: somebody" in films(photograph, scrub=True)
+
+
+def test_the_time_left_is_that_of_all_recipes() -> None:
+    image = np.zeros((1, 2, 2, 3), np.uint8)
+    # The second of four: 4 s of its 8 s are over, and two more follow.
+    assert len(VARIANTS) == 4
+    assert seconds_left(Frame(5, 10, 4.0, image, 1)) == pytest.approx(4 + 2 * 8)
+    assert seconds_left(Frame(10, 10, 8.0, image, 3)) == 0
+
+
+def test_the_targets_are_named_and_fit_the_network(portrait: Photograph) -> None:
+    named = dict(target_choices("0: George W Bush", (portrait, 0), has_people=True))
+    assert named == {
+        "George W Bush, chosen on the tab 'From an identity'": CLASS,
+        "The photograph portrait.png": PHOTOGRAPH,
+    }
+    assert [value for _, value in target_choices(None, None, has_people=False)] == [PHOTOGRAPH]
+    assert [person_name(text) for text in ("12: Ada: Example", "Ada", " 7 ", None)] == [
+        "Ada: Example",
+        "Ada",
+        "7",
+        "",
+    ]
 
 
 def test_recipes_are_options_of_an_attack() -> None:
@@ -120,7 +172,7 @@ def test_a_comparison_runs_every_recipe_until_it_is_stopped() -> None:
 
 
 def test_pictures_are_kept_by_the_passes_that_they_took() -> None:
-    comparison = Comparison(200, [{}, {}])
+    comparison = Comparison(200, pictures=[{}, {}])
     assert comparison.every == 10
     assert Comparison(3).every == 1
     image = np.zeros((1, 2, 2, 3), np.uint8)

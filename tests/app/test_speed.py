@@ -24,8 +24,10 @@ def test_a_network_is_measured_once_and_the_fewest_seconds_count(monkeypatch: py
 
 
 def test_durations_in_words() -> None:
-    assert [rounded(2), rounded(38), rounded(61), rounded(200)] == [
-        "about 5 s",
+    assert [rounded(0.2), rounded(2.4), rounded(7), rounded(38), rounded(61), rounded(200)] == [
+        "about 1 s",
+        "about 2 s",
+        "about 7 s",
         "about 40 s",
         "about 1 minute",
         "about 3 minutes",

@@ -45,6 +45,7 @@ SECTION_STYLE = (
     + """
 .audit-report a { color: var(--first); } .audit-report [tabindex]:focus-visible {
   outline: 3px solid var(--first); outline-offset: 2px; }
+.audit-report { overflow-wrap: break-word; }
 .audit-report p { max-width: 46rem; } .audit-report p.strong { font-size: 1.1rem; margin: .6rem 0; }
 .audit-report .verdict { display: inline-flex; gap: .8rem; align-items: baseline;
   border: 2px solid currentColor;
@@ -65,6 +66,8 @@ SECTION_STYLE = (
 .audit-report figcaption { font-size: .9rem; color: var(--quiet); max-width: 46rem; }
 .audit-report svg { width: 100%; max-width: 42.5rem; height: auto; display: block; }
 .audit-report svg text { font: 12px system-ui, sans-serif; }
+.audit-report .plot { overflow-x: auto; }
+@media screen and (max-width: 640px) { .audit-report .plot svg { min-width: 42.5rem; } }
 .audit-report .sheet { display: grid; gap: .9rem; } .audit-report .person { break-inside: avoid; }
 .audit-report .person div { display: flex; flex-wrap: wrap; gap: .5rem; }
 .audit-report .person figure { margin: 0; width: 112px; }
@@ -166,7 +169,8 @@ def _block(block: Block, name: str) -> str:
             return _table(block)
         case Figure(plot, caption, description):
             return (
-                f"<figure>{_svg(plot, caption, description, name)}"
+                f'<figure><div class="plot" tabindex="0" role="group" aria-label="{escape(caption)}">'
+                f"{_svg(plot, caption, description, name)}</div>"
                 f"<figcaption>{escape(caption)}. {escape(description)}</figcaption></figure>"
             )
         case Pictures():

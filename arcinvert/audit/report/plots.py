@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
+from arcinvert.output.mark_labels import GAP, place_names
+
 Role = Literal["ink", "quiet", "grid", "first", "second", "third", "fourth"]
 #: The roles of series, in order.
 SERIES: tuple[Role, ...] = ("first", "second", "third", "fourth")
@@ -84,6 +86,8 @@ class Mark:
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 680.0, 62.0, 14.0, 14.0, 46.0
 _LEGEND_LINE = 20.0
+#: The height of a row of names above the curves, and how wide a character is in a wide font, pixels.
+_NAME_ROW, _CHARACTER = 15.0, 7.8
 
 
 def _deviate(share: float) -> float:
@@ -93,6 +97,8 @@ def _deviate(share: float) -> float:
 #: How data coordinates are spread along an axis; `deviate` takes shares between 0 and 1.
 Scale = Literal["linear", "log", "deviate"]
 _SCALES: dict[Scale, Callable[[float], float]] = {"linear": float, "log": math.log10, "deviate": _deviate}
+#: Most rows whose names are written beside them.
+_MOST_NAMES = 40
 #: Shares that are marked on an axis of normal deviates.
 _SHARES = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99, 0.999)
 
@@ -108,8 +114,10 @@ class _Frame:
         height: float,
         legend: int,
         scales: tuple[Scale, Scale] = ("linear", "linear"),
+        left: float = _LEFT,
+        top: float = _TOP,
     ) -> None:
-        self.scales = scales
+        self.scales, self.left, self.top = scales, left, top
         self.x, self.y = x, y
         self.bottom = height - _BOTTOM - legend * _LEGEND_LINE
         self.height = height
@@ -122,8 +130,8 @@ class _Frame:
             )
         )
         return (
-            round(_LEFT + across * (_WIDTH - _LEFT - _RIGHT), 2),
-            round(self.bottom - up * (self.bottom - _TOP), 2),
+            round(self.left + across * (_WIDTH - self.left - _RIGHT), 2),
+            round(self.bottom - up * (self.bottom - self.top), 2),
         )
 
 
@@ -136,10 +144,11 @@ def chart(
     y: tuple[float, float],
     x_scale: Scale = "linear",
     y_scale: Scale = "linear",
+    x_text: Callable[[float], str] = "{:g}".format,
     marks: Sequence[Mark] = (),
     height: float = 340.0,
 ) -> Plot:
-    """Return curves with bands, axes, marks and a legend below.
+    """Return curves with bands, axes, marks with their names above, and a legend below.
 
     Args:
         series: The curves.
@@ -149,21 +158,22 @@ def chart(
         y: The range of the y axis.
         x_scale: How the x axis is spread.
         y_scale: How the y axis is spread.
+        x_text: Writes a value that the x axis marks.
         marks: Vertical lines.
         height: Of the canvas, pixels.
     """
     legend_rows = math.ceil(len(series) / 3) if series else 0
-    frame = _Frame(x, y, height=height, legend=legend_rows, scales=(x_scale, y_scale))
-    shapes: list[Shape] = _axes(frame, x_label, y_label)
-    for place, mark in enumerate(marks):
-        if x[0] <= mark.x <= x[1]:
-            top, bottom = frame((mark.x, y[1])), frame((mark.x, y[0]))
-            shapes.append(Line((top, bottom), "quiet", 1.0, (3, 3)))
-            near = top[0] > _WIDTH * 0.7
-            anchor: Literal["start", "end"] = "end" if near else "start"
-            shapes.append(
-                Label((top[0] + (-4 if near else 4), top[1] + 11 + 14 * place), mark.name, "quiet", anchor)
-            )
+    seen = [mark for mark in marks if x[0] <= mark.x <= x[1]]
+    frame = _Frame(
+        x,
+        y,
+        height=height + len(seen) * _NAME_ROW,
+        legend=legend_rows,
+        scales=(x_scale, y_scale),
+        top=_TOP + len(seen) * _NAME_ROW,
+    )
+    shapes: list[Shape] = [*_axes(frame, x_label, y_label, x_text), *_marks(frame, seen)]
+    height = frame.height
     for index, one in enumerate(series):
         role, dash = SERIES[index % 4], _DASHES[index % 4]
         if one.band:
@@ -181,7 +191,23 @@ def chart(
     return Plot(_WIDTH, height, tuple(shapes))
 
 
-def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Shape]:
+def _marks(frame: _Frame, marks: Sequence[Mark]) -> list[Shape]:
+    """Return vertical lines, with their names in rows above the curves, which no line crosses."""
+    lines = [frame((mark.x, frame.y[0])) for mark in marks]
+    widths = [len(mark.name) * _CHARACTER for mark in marks]
+    places = place_names([across for across, _ in lines], widths, frame.left, _WIDTH)
+    shapes: list[Shape] = []
+    for mark, (across, bottom), place in zip(marks, lines, places, strict=True):
+        level = frame.top - place.row * _NAME_ROW - 4
+        shapes.append(Line(((across, level - 8), (across, bottom)), "quiet", 1.0, (3, 3)))
+        shift = GAP if place.side == "start" else -GAP
+        shapes.append(Label((across + shift, level), mark.name, "quiet", place.side))
+    return shapes
+
+
+def _axes(
+    frame: _Frame, x_label: str, y_label: str, x_text: Callable[[float], str] = "{:g}".format
+) -> list[Shape]:
     shapes: list[Shape] = []
     for value in _marked(frame.scales[1], *frame.y):
         left, level = frame((frame.x[0], value))
@@ -191,7 +217,11 @@ def _axes(frame: _Frame, x_label: str, y_label: str) -> list[Shape]:
     for value in _marked(frame.scales[0], *frame.x):
         across, level = frame((value, frame.y[0]))
         shapes.append(Line(((across, level), (across, level + 4)), "quiet", 1.0))
-        shapes.append(Label((across, level + 18), f"{value:g}", "quiet", "middle"))
+        words = x_text(value)
+        # What would be cut off at the right edge ends there.
+        cut = across + len(words) * _CHARACTER / 2 > _WIDTH
+        place = _WIDTH if cut else across
+        shapes.append(Label((place, level + 18), words, "quiet", "end" if cut else "middle"))
     left, bottom = frame((frame.x[0], frame.y[0]))
     right, top = frame((frame.x[1], frame.y[1]))
     shapes.append(Line(((left, bottom), (right, bottom)), "quiet", 1.0))
@@ -235,15 +265,18 @@ def dumbbells(
     pad = (high - low) * 0.04 or 0.1
     each = 15.0
     height = _TOP + len(rows) * each + _BOTTOM + _LEGEND_LINE
-    frame = _Frame((low - pad, high + pad), (0.0, len(rows)), height=height, legend=1)
+    named = len(rows) <= _MOST_NAMES
+    longest = max(len(name) for name, *_ in rows)
+    left = max(_LEFT, 12 + longest * _CHARACTER) if named else _LEFT
+    frame = _Frame((low - pad, high + pad), (0.0, len(rows)), height=height, legend=1, left=left)
     shapes: list[Shape] = [shape for shape in _axes(frame, x_label, "") if not _is_y_axis(shape)]
     for index, (name, floor, value, ceiling) in enumerate(rows):
         level = len(rows) - index - 0.5
         begin, end = frame((floor, level)), frame((ceiling, level))
         shapes += [Line((begin, end), "grid", 3.0), Dot(begin, "quiet", hollow=True)]
         shapes += [Dot(end, "third", hollow=True), Dot(frame((value, level)), "first")]
-        if len(rows) <= 40:
-            shapes.append(Label((_LEFT - 6, begin[1] + 4), name[:8], "quiet", "end"))
+        if named:
+            shapes.append(Label((left - 6, begin[1] + 4), name, "quiet", "end"))
     roles: tuple[tuple[Role, bool], ...] = (("quiet", True), ("first", False), ("third", True))
     for index, (name, (role, hollow)) in enumerate(zip(names, roles, strict=True)):
         left = _LEFT + index * (_WIDTH - _LEFT - _RIGHT) / 3

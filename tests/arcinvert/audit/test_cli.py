@@ -53,7 +53,7 @@ def test_audit(options: AuditOptions, tmp_path: Path, capsys: pytest.CaptureFixt
     result = json.loads((tmp_path / "out" / "audit.json").read_text())
     for sentence in result["answer"]["sentences"]:
         assert sentence in printed.out
-    assert "Pass: SAR at most 1 at FMR 0.25" in printed.out
+    assert "Pass: SAR at most 1 at FMR 1 in 4" in printed.out
     assert "s of CPU" in printed.out
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "audit.json",
@@ -87,7 +87,7 @@ def test_compare_and_gate(
     run_audit(replace(options, steps=1, key_file=tmp_path / "key.json"), tmp_path / "after")
     assert run("audit-compare", before, tmp_path / "after", "--out", tmp_path / "compared") == 0
     printed = capsys.readouterr().out
-    assert "other, SAR at FMR 0.25" in printed
+    assert "other, SAR at FMR 1 in 4" in printed
     assert "no difference can be shown" in printed
     assert "steps: 3 before, 1 after" in printed
     assert {path.name for path in (tmp_path / "compared").iterdir()} == {

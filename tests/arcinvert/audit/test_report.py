@@ -30,10 +30,13 @@ from arcinvert.audit.report.html import to_html
 from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.plots import Label, Line, Mark, Series, chart, dumbbells
+from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.report.sections.method import limits
 from recognition.errors import InputError
 from recognition.metrics.intervals import estimate, estimate_share_difference
 
+#: The audit that comes with the page.
+EXAMPLE = Path(__file__).parents[3] / "app" / "data" / "audit.json"
 HOSTILE = '<script>alert("x")</script> & | `'
 BLOCKS: list[Block] = [
     Title(HOSTILE, "below"),
@@ -157,6 +160,69 @@ def test_a_chart_puts_points_where_they_belong() -> None:
     assert bottom > top
     labels = [shape.text for shape in plot.shapes if isinstance(shape, Label)]
     assert {"0.001", "0.01", "0.1", "0", "1", "s", "x", "y"} <= set(labels)
+
+
+def box(label: Label, character: float = 7.6) -> tuple[float, float]:
+    """The left and right end of a label in the browser's font of 12 pixels."""
+    width = len(label.text) * character
+    left = label.at[0] - {"start": 0, "middle": width / 2, "end": width}[label.anchor]
+    return left, left + width
+
+
+def test_marks_have_names_that_no_line_crosses() -> None:
+    names = ("FMR 1 in 100", "FMR 1 in 1,000", "FMR 1 in 10,000")
+    for places in ((0.4, 0.43, 0.46), (0.9, 0.95, 0.99), (0.02, 0.5, 0.98)):
+        marks = [Mark(name, place) for name, place in zip(names, places, strict=True)]
+        curve = Series("s", ((0.0, 0.0), (1.0, 1.0)))
+        plot = chart([curve], x_label="x", y_label="y", x=(0, 1), y=(0, 1), marks=marks)
+        highest = min(
+            y
+            for shape in plot.shapes
+            if isinstance(shape, Line) and shape.role == "first"
+            for _, y in shape.points
+        )
+        lines = [shape for shape in plot.shapes if isinstance(shape, Line) and shape.dash == (3, 3)]
+        labels = [shape for shape in plot.shapes if isinstance(shape, Label) and shape.text in names]
+        assert len(lines) == len(labels) == 3
+        for label in labels:
+            left, right = box(label)
+            assert left >= 0
+            assert right <= plot.width
+            assert label.at[1] <= highest
+            for line in lines:
+                (across, top), _ = line.points
+                assert not (left < across < right and top < label.at[1])
+
+
+def test_no_tick_is_cut_off() -> None:
+    blocks = audit_blocks(read_audit(EXAMPLE))
+    labels = [
+        (block.plot, shape)
+        for block in blocks
+        if isinstance(block, Figure)
+        for shape in block.plot.shapes
+        if isinstance(shape, Label) and not shape.turned
+    ]
+    assert "1 in 10" in {label.text for _, label in labels}
+    assert [
+        label.text for plot, label in labels if box(label)[1] > plot.width + 0.1 or box(label)[0] < 0
+    ] == []
+
+
+def test_names_of_rows_are_whole_and_within_the_plot() -> None:
+    plot = dumbbells([("Pe8f478325e", 0.1, 0.4, 0.8)], x_label="s", names=("low", "mid", "high"))
+    name = next(shape for shape in plot.shapes if isinstance(shape, Label) and shape.text.startswith("Pe8"))
+    assert name.text == "Pe8f478325e"
+    assert box(name)[0] >= 0
+
+
+def test_false_match_rates_are_frequencies() -> None:
+    blocks = audit_blocks(read_audit(EXAMPLE))
+    figures = [block for block in blocks if isinstance(block, Figure)]
+    ticks = {shape.text for figure in figures for shape in figure.plot.shapes if isinstance(shape, Label)}
+    assert {"1 in 10", "1 in 1,000", "FMR 1 in 100", "FMR 1 in 1,000"} <= ticks
+    # The headers of the tables, the captions, and the sentences.
+    assert re.findall(r"FMR 0\.\d+|0\.\d+ of cases", to_markdown(blocks)) == []
 
 
 def test_normal_deviates_make_a_line_of_normal_similarities() -> None:
@@ -289,6 +355,7 @@ def test_one_person_does_not_make_the_headline(rate: float, people: int, fmr: fl
         }
     )
     assert wording in sentences[0]
+    assert f"at a threshold that 1 in {round(1 / fmr):,} pairs of strangers pass" in sentences[0]
     assert sentences[2].startswith("poor cannot say")
 
 

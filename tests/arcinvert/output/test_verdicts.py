@@ -8,7 +8,15 @@ from arcinvert.output.verdicts import Badge, badge, one_in, person_line, seen_in
 
 
 @pytest.mark.parametrize(
-    ("rate", "text"), [(0.001, "1 in 1,000"), (0.01, "1 in 100"), (1e-6, "1 in 1,000,000")]
+    ("rate", "text"),
+    [
+        (0.001, "1 in 1,000"),
+        (0.01, "1 in 100"),
+        (1e-6, "1 in 1,000,000"),
+        (0.25, "1 in 4"),
+        (0.4, "2 in 5"),
+        (1.0, "1 in 1"),
+    ],
 )
 def test_rates_as_frequencies(rate: float, text: str) -> None:
     assert one_in(rate) == text

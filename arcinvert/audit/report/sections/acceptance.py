@@ -3,7 +3,8 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, number_text, type_text
+from arcinvert.audit.report.text import figure_text, fmr_text, number_text, type_text
+from arcinvert.output.verdicts import one_in
 
 #: What the judges compare with, by the type of the figures.
 _PHOTOGRAPHS = {
@@ -42,8 +43,14 @@ def blocks(result: dict[str, Any]) -> list[Block]:
             found.append(_shares(judge, result))
         found.append(_thresholds(judge))
         refused = [threshold for threshold in judge["thresholds"] if threshold["refused"]]
-        found += [Paragraph(f"Refused for {judge['name']}: {entry['refused']}.") for entry in refused]
+        found += [Paragraph(_refusal(judge["name"], entry)) for entry in refused]
     return found
+
+
+def _refusal(name: str, entry: dict[str, Any]) -> str:
+    """Return why a judge has no threshold at a rate; the reason begins with the rate as options have it."""
+    reason = entry["refused"].removeprefix(f"FMR {entry['fmr']:g}: ")
+    return f"Refused for {name}, {fmr_text(entry['fmr'])}: {reason}."
 
 
 def _shares(judge: dict[str, Any], result: dict[str, Any]) -> Table:
@@ -63,7 +70,7 @@ def _shares(judge: dict[str, Any], result: dict[str, Any]) -> Table:
     ]
     return Table(
         f"SAR judged by {judge['name']}, {first['type_2']['identities']} identities",
-        ("picture", *(f"FMR {fmr}" for fmr in judge["sar"]), "comparisons"),
+        ("picture", *map(fmr_text, judge["sar"]), "comparisons"),
         tuple(rows),
     )
 
@@ -73,7 +80,7 @@ def _thresholds(judge: dict[str, Any]) -> Table:
     counts = judge["calibration"]
     rows = [
         (
-            f"{entry['fmr']:g}",
+            one_in(entry["fmr"]),
             _threshold(entry),
             "refused" if entry["refused"] else figure_text(entry["realised_fmr"], digits=5),
             figure_text(_complement(entry["tar"])),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, type_text
+from arcinvert.audit.report.text import figure_text, fmr_text, type_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -19,7 +19,7 @@ def blocks(result: dict[str, Any]) -> list[Block]:
             "accept all or none."
         ),
         Table(
-            f"Agreement of judges on the attack, {type_text(result)} at FMR {fmr}",
+            f"Agreement of judges on the attack, {type_text(result)} at {fmr_text(fmr)}",
             ("judges", "equal verdicts", "Cohen's kappa"),
             tuple(
                 (" and ".join(entry["judges"]), figure_text(entry["equal"]), figure_text(entry["kappa"]))

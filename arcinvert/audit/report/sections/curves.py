@@ -4,7 +4,11 @@ from typing import Any
 
 from arcinvert.audit.report.document import Block, Figure
 from arcinvert.audit.report.plots import Mark, Series, chart, dumbbells
-from arcinvert.audit.report.text import RANKED, figure_text, type_text
+from arcinvert.audit.report.text import RANKED, figure_text, fmr_text, type_text
+from arcinvert.output.verdicts import one_in
+
+#: The label of the axes that say how many pairs of strangers a judge takes for one person.
+_FMR = "false match rate (FMR), pairs of strangers that are accepted"
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -33,12 +37,18 @@ def _acceptance(judges: list[dict[str, Any]], of_type: str) -> Figure | None:
         return None
     lowest = min(curve.points[0][0] for curve in curves)
     ends = "; ".join(
-        f"{curve.name}: {curve.points[0][1]:.2f} at FMR {curve.points[0][0]:.1g}, "
-        f"{curve.points[-1][1]:.2f} at {curve.points[-1][0]:.1g}"
+        f"{curve.name}: {curve.points[0][1]:.2f} at {fmr_text(curve.points[0][0])}, "
+        f"{curve.points[-1][1]:.2f} at {one_in(curve.points[-1][0])}"
         for curve in curves
     )
     plot = chart(
-        curves, x_label="false match rate", y_label="SAR", x=(min(lowest, 0.01), 0.1), y=(0, 1), x_scale="log"
+        curves,
+        x_label=_FMR,
+        y_label="SAR",
+        x=(min(lowest, 0.01), 0.1),
+        y=(0, 1),
+        x_scale="log",
+        x_text=one_in,
     )
     caption = f"SAR against FMR, {of_type}, with 95 % bands"
     return Figure(plot, caption, f"A worthless attack would have SAR = FMR. {ends}.")
@@ -57,7 +67,7 @@ def _histogram(judge: dict[str, Any]) -> Figure:
             series.append(Series(name, (*points, (edges[-1], 0.0))))
     top = max(y for one in series for _, y in one.points)
     marks = [
-        Mark(f"FMR {entry['fmr']:g}", entry["threshold"])
+        Mark(fmr_text(entry["fmr"]), entry["threshold"])
         for entry in judge["thresholds"]
         if entry["threshold"] is not None
     ]
@@ -89,18 +99,19 @@ def _errors(judges: list[dict[str, Any]]) -> Figure | None:
     if not curves:
         return None
     words = "; ".join(
-        f"{curve.name}: FNMR {curve.points[0][1]:.3f} at FMR {curve.points[0][0]:.1g}" for curve in curves
+        f"{curve.name}: FNMR {curve.points[0][1]:.3f} at {fmr_text(curve.points[0][0])}" for curve in curves
     )
     every = [point for curve in curves for point in curve.points]
     x, y = ((min(*rates, 0.01), max(*rates, 0.4)) for rates in zip(*every, strict=True))
     plot = chart(
         curves,
-        x_label="false match rate (FMR)",
+        x_label=_FMR,
         y_label="false non-match rate (FNMR)",
         x=x,
         y=y,
         x_scale="deviate",
         y_scale="deviate",
+        x_text=one_in,
     )
     caption = "Detection error trade-off (DET) of the judges on real photographs, on normal deviates"
     return Figure(plot, caption, f"It shows how good the judges are: lower is better. {words}.")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Bullets, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, number_text
+from arcinvert.audit.report.text import figure_text, fmr_text, number_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -55,7 +55,7 @@ def _attacked(rows: list[dict[str, Any]], names: list[str], headline: str | None
     judged = (f"SAR; gap closed ({name})" for name in names)
     header = ("defence", "key", "adversary holds", "template recovered", *judged)
     return Table(
-        f"Defences: what the attack still reconstructs (FMR {headline or 'refused'})",
+        f"Defences: what the attack still reconstructs ({fmr_text(headline)})",
         header,
         tuple(
             (
@@ -118,7 +118,7 @@ def _to_the_first(rows: list[dict[str, Any]], names: list[str], headline: str | 
 def _cost(rows: list[dict[str, Any]]) -> Table:
     header = (
         "defence",
-        f"TAR at FMR {rows[0]['tar_fmr']:g}",
+        f"TAR at {fmr_text(rows[0]['tar_fmr'])}",
         "unlinkability: D_sys (chance)",
         "renewability: renewed records accepted",
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, type_text
+from arcinvert.audit.report.text import figure_text, fmr_text, type_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -16,7 +16,7 @@ def blocks(result: dict[str, Any]) -> list[Block]:
     if robustness.rows:
         found.append(robustness)
     gaps = [
-        (f"{judge['name']}, FMR {fmr}", figure_text(figure))
+        (f"{judge['name']}, {fmr_text(fmr)}", figure_text(figure))
         for judge in judges
         for fmr, figure in judge["attacked_minus_judge"].items()
     ]
@@ -70,7 +70,7 @@ def _robustness(judges: list[dict[str, Any]], of_type: str) -> Table:
     transforms = list(judges[0]["robustness"])
     rows = [
         (
-            f"{judge['name']}, FMR {fmr}",
+            f"{judge['name']}, {fmr_text(fmr)}",
             *(figure_text(judge["robustness"].get(name, {}).get(fmr)) for name in transforms),
         )
         for judge in judges

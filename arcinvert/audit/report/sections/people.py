@@ -3,7 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import RANKED, figure_text, number_text
+from arcinvert.audit.report.text import RANKED, figure_text, fmr_text, number_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -61,4 +61,4 @@ def _subgroups(result: dict[str, Any], names: list[str]) -> Table:
         for entry in result["subgroups"]
     ]
     header = ("group", "identities", *(f"SAR, {name}" for name in names))
-    return Table(f"Subgroups, SAR at FMR {result['answer']['headline_fmr']}", header, tuple(rows))
+    return Table(f"Subgroups, SAR at {fmr_text(result['answer']['headline_fmr'])}", header, tuple(rows))

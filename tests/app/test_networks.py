@@ -1,0 +1,34 @@
+"""The choice of the network, in words for newcomers."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from app.context import Context
+from app.networks import describe, network_choices
+from app.settings import Settings
+from arcinvert import Attacker
+from recognition.bundled import NETWORKS
+
+
+def test_every_bundled_network_has_words_and_files_have_their_names() -> None:
+    choices = network_choices([*NETWORKS, "mine.onnx"])
+    assert [value for _, value in choices] == [*NETWORKS, "mine.onnx"]
+    assert all(words.startswith(("The ", "A ")) and value in words for words, value in choices[:-1])
+    assert choices[-1] == ("mine.onnx", "mine.onnx")
+
+
+def test_a_network_is_described_in_plain_words(tiny_model: Path, tiny_attacker: Attacker) -> None:
+    context: Any = Context(Settings(models=tiny_model.parent))
+    assert "was trained to tell 5 people apart. Attacks on it run on the processor (CPU)" in describe(
+        context, tiny_model.name
+    )
+    backbone = SimpleNamespace(
+        recogniser=SimpleNamespace(name="mine", centres=None), device=torch.device("cuda", 1)
+    )
+    context = SimpleNamespace(attacker=lambda name: backbone)
+    described = describe(context, "mine.onnx")
+    assert "keeps no list of people" in described
+    assert "the graphics card (GPU)" in described
