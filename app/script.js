@@ -15,6 +15,8 @@
     if (!focused || ![focused, document.body].includes(document.activeElement)) return;
     if (focused.isConnected && focused.offsetParent && !focused.disabled) return;
     const group = focused.closest(".ai-jobs"), buttons = group ? [...group.querySelectorAll("button:enabled")] : [];
+    /* Between Stop and the end of a job neither button can be pressed. */
+    if (group && group.offsetParent && !buttons.length) return;
     const next = buttons.find(one => one.offsetParent) || document.querySelector("[role=tab][aria-selected=true]");
     if (next) next.focus({ preventScroll: true });
   };
@@ -60,7 +62,8 @@
       if (top < 0 || top > innerHeight / 2)
         (first.closest(".ai-live") || first.parentNode).scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     }
-  }).observe(document, { childList: true, subtree: true });
+  }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });
+
   /* Whatever file is chosen goes to the server, which answers beside the control, in place of an earlier answer;
      Gradio would refuse what the browser takes for no photograph, such as HEIC, or for too large, in a corner. Of a
      large file as much goes as shows that it is too large. */
