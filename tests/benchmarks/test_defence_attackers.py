@@ -28,7 +28,8 @@ BARS = {
     "truncation:0.25": 0.92,
     "projection:0.25": 0.92,
     "biohashing:0.25": 0.70,
-    "mlp-hash:1": 0.80,
+    # Of six people, whose mean varies by 0.02.
+    "mlp-hash:1": 0.76,
     "polyprotect:2": 0.95,
     "polyprotect:4": 0.99,
     "scores:1": 0.95,
