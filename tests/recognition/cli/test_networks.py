@@ -33,7 +33,9 @@ class Broken(nn.Module):
 
     def forward(self, images):
         found = self.linear(nn.functional.adaptive_avg_pool2d(images, 4).flatten(1))
-        return found / (images.std((1, 2, 3), keepdim=True) < 0.01).flatten(1).float()
+        # Finite for the noise that a network is probed with, not for smooth images.
+        rough = images.diff(dim=3).abs().mean((1, 2, 3)) > 0.4
+        return found / rough[:, None].float()
 
 class Nan(Broken):
     def forward(self, images):
