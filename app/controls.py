@@ -115,7 +115,7 @@ class JobControls:
             outputs: Its outputs besides the controls of this class.
         """
         started = self.start.click(
-            run,
+            cumulative(run),
             list(inputs),
             list(dict.fromkeys([self.start, self.stop, self.status, *outputs])),
             # `Jobs` runs one at a time; here nobody waits, so that all visitors read their place at once.
@@ -130,6 +130,26 @@ class JobControls:
 
         self.stop.click(end, None, None, queue=False, api_visibility="private")
         return started
+
+
+def cumulative(run: Callable[..., Iterator[dict[Any, Any]]]) -> Callable[..., Iterator[dict[Any, Any]]]:
+    """Return a generator of updates each of which has all before it.
+
+    A browser that is busy shows the newest update alone: what only an earlier one had would be lost. Gradio
+    sends what has changed since.
+
+    Args:
+        run: A generator of updates.
+    """
+
+    @functools.wraps(run)
+    def whole(*given: Any, **named: Any) -> Iterator[dict[Any, Any]]:
+        shown: dict[Any, Any] = {}
+        for update in run(*given, **named):
+            shown = shown | update
+            yield shown
+
+    return whole
 
 
 def stage_text(stage: Preparing) -> str:

@@ -149,26 +149,48 @@ class AttackPanel:
         # The target may have changed meanwhile; and a result from before stays if there is no new one.
         on_change(ended.then, self._settle, self._inputs, [self._live, self._finished])
 
-    def follow(self, *events: Callable[..., Any]) -> None:
-        """Look after each of these events whether the result is still that of the chosen target."""
-        for event in events:
-            on_change(event, self.changed, self._inputs, [self._controls.status, self._live, self._finished])
+    def follow(self, *choices: Callable[..., Any], changes: Sequence[Callable[..., Any]] = ()) -> None:
+        """Look after events whether the result is still that of the chosen target.
+
+        Args:
+            choices: Events of the visitor's own choice of a target, which end an attack on another one.
+            changes: Events of controls that may change by themselves, such as when the page is restored. They
+                may be late, and end nothing.
+        """
+        for events, handler in ((choices, self.chosen), (changes, self.changed)):
+            for event in events:
+                on_change(event, handler, self._inputs, [self._controls.status, self._live, self._finished])
+
+    def chosen(
+        self, request: gr.Request, standing: Standing | None, name: str, *given: Any
+    ) -> tuple[Any, Any, Any]:
+        """Return the updates of status, live faces and result after the visitor has chosen a target.
+
+        An attack that runs on another target is ended, and a message about another one is cleared.
+        """
+        doing = self._doing(request)
+        if doing is None:
+            live, column = self._settle(standing, name, *given)
+            return standing.line if standing is not None and not live else "", live, column
+        if not self._is_same(doing, name, given):
+            self._context.jobs.abandon(request.session_hash, self._kind.changed)
+        return gr.HTML(), gr.HTML(), gr.Column()
 
     def changed(
         self, request: gr.Request, standing: Standing | None, name: str, *given: Any
     ) -> tuple[Any, Any, Any]:
-        """Return the updates of status, live faces and result after another target may have been chosen.
-
-        An attack that runs on another target is ended.
-        """
-        job = self._context.jobs.of(request.session_hash)
-        if job is not None and isinstance(job.about, Doing) and job.about.panel is self:
-            if not self._is_same(job.about, name, given):
-                job.abandon(self._kind.changed)
+        """Return the updates of status, live faces and result after a control may have changed."""
+        if standing is None or self._doing(request) is not None:
             return gr.HTML(), gr.HTML(), gr.Column()
         live, column = self._settle(standing, name, *given)
-        is_shown = standing is not None and not live
-        return standing.line if standing is not None and is_shown else "", live, column
+        # Of a result that is shown, the line or a message about another start is there already.
+        return "" if live else gr.HTML(), live, column
+
+    def _doing(self, request: gr.Request) -> Doing | None:
+        """Return what the visitor's attack of this panel is on; None if none waits or runs."""
+        job = self._context.jobs.of(request.session_hash)
+        about = None if job is None else job.about
+        return about if isinstance(about, Doing) and about.panel is self else None
 
     def _settle(self, standing: Standing | None, name: str, *given: Any) -> tuple[str, Any]:
         """Return the faces that are live, and whether the finished ones are shown."""

@@ -90,7 +90,7 @@ def connect_address(
     )
     # The address may name another person or network than those of the result.
     for panel in panels:
-        panel.follow(restored.then)
+        panel.follow(changes=(restored.then,))
     restored.then(None, [model, people.panel.seed], None, js=CORRECT, api_visibility="private")
     for event in (model.input, people.panel.seed.input):
         on_change(event, lambda: "", [], [notice])

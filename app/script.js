@@ -217,14 +217,19 @@
       if (name === "tab") setTimeout(refocus, 100);
       return [];
     },
-    /* Presses a button of a tab that was just opened, once Gradio has drawn it; of two wishes the later counts. */
-    press: (id, patience = 600, wish = ++wishes) => {
-      if (wish !== wishes) return;
+    /* Presses a button of a tab that was just opened, once Gradio has drawn it, until it is busy: while the event of
+       an earlier press ends, Gradio ignores another. Of two wishes the later counts. */
+    press: (id, patience = 600, clicks = 0, wish = ++wishes) => {
       const button = document.getElementById(id);
-      if (button && button.offsetParent && !button.disabled) {
+      const isFree = button && button.offsetParent && !button.disabled;
+      if (wish !== wishes || patience <= 0 || (clicks && !isFree)) return;
+      if (isFree && patience % 10 === 0) {
+        if (clicks === 5) return;
         refocus();
         button.click();
-      } else if (patience > 0) setTimeout(() => window.arcinvert.press(id, patience - 1, wish), 100);
+        clicks++;
+      }
+      setTimeout(() => window.arcinvert.press(id, patience - 1, clicks, wish), 100);
     },
   };
 })();

@@ -173,11 +173,12 @@ class IdentityTab:
             with gr.Column(elem_classes="ai-results"):
                 self.panel.place_results(placeholder(opening))
         self.panel.connect(model, [self.wanted])
-        self.panel.follow(self.wanted.change, model.change)
+        self.panel.follow(self.wanted.input, model.input, changes=(self.wanted.change, model.change))
         self.listing = [model, self.wanted], [self.wanted, message]
         on_change(model.input, self.change_classes, *self.listing)
         on_change(self.wanted.input, lambda: "", [], [message])
-        on_change(pick.click, self._pick, [model], [self.wanted, message])
+        picked = on_change(pick.click, self._pick, [model], [self.wanted, message])
+        self.panel.follow(picked.then)
 
     @property
     def restored_outputs(self) -> list[Any]:

@@ -220,7 +220,7 @@ class PhotographTab:
             in_turn=IN_TURN,
         )
         on_change(model.change, show_again, [model, self.state], [self._template], in_turn=IN_TURN)
-        self.panel.follow(uploaded.then, exemplified.then, chosen.then, model.change)
+        self.panel.follow(uploaded.then, exemplified.then, chosen.then, model.input, changes=(model.change,))
 
     def receive(self, sent: Upload | None, name: str) -> dict[Any, Any]:
         """Return the updates for a photograph that was sent, on this tab or on another.

@@ -1,10 +1,24 @@
 """Controls that get anything from a request."""
 
+import inspect
+from collections.abc import Iterator
+
 import gradio as gr
 import pytest
 
-from app.controls import accept_any_number, as_number, place_text, stage_text
+from app.controls import accept_any_number, as_number, cumulative, place_text, stage_text
 from app.updates import Preparing, Waiting
+
+
+def test_an_update_has_all_before_it() -> None:
+    def run(first: int) -> Iterator[dict[str, int]]:
+        yield {"a": first}
+        yield {"b": 2}
+        yield {"a": 3}
+
+    assert list(cumulative(run)(1)) == [{"a": 1}, {"a": 1, "b": 2}, {"a": 3, "b": 2}]
+    # Gradio reads the signature.
+    assert list(inspect.signature(cumulative(run)).parameters) == ["first"]
 
 
 def test_a_long_wait_is_told_in_minutes() -> None:

@@ -77,8 +77,9 @@ def test_a_result_goes_with_its_person_and_comes_back(server: Server) -> None:
         assert "data-result" not in caller.seen()
         assert "Done" not in caller.seen()
         assert "reconstructions appear here" in caller.seen()
-    caller.do("identity", "change", identity="1: Bob Baker")
+    caller.do("identity", "input", identity="1: Bob Baker")
     assert "data-result" in caller.seen()
+    assert "Done: 1 reconstruction" in caller.seen()
 
 
 def test_a_result_goes_with_its_network(server: Server) -> None:
@@ -102,7 +103,7 @@ def test_a_result_goes_with_its_photograph(server: Server, astronaut: NDArray[np
 def test_an_attack_ends_when_another_person_is_chosen(server: Server) -> None:
     """Of somebody in the list, and of one of the people with whom the page opens."""
     for elem_id, event, given in (
-        ("identity", "change", {"identity": "2: Cat Charlie"}),
+        ("identity", "input", {"identity": "2: Cat Charlie"}),
         ("people", "click", {}),
     ):
         caller = Caller(server)
@@ -116,6 +117,24 @@ def test_an_attack_ends_when_another_person_is_chosen(server: Server) -> None:
         rest = "".join(messages)
         assert "was ended, because" in rest
         assert "data-result" not in rest
+
+
+def test_an_event_that_comes_late_ends_nothing(server: Server) -> None:
+    """Such as that of the restored page, whose values are older than the attack."""
+    caller = Caller(server)
+    caller.set(network=TINY, identity="1: Bob Baker", Samples=1, Steps=40)
+    messages = caller.begin("start-identity", "click")
+    next(message for message in messages if "of 40" in message)
+    caller.set(identity="0: Ann Able")
+    caller.begin("identity", "change")
+    assert "data-result" in "".join(messages)
+
+
+def test_a_message_of_a_start_stays_when_the_page_is_restored(server: Server) -> None:
+    caller = Caller(server)
+    caller.do("start-photograph", "click")
+    caller.load(f"?network={TINY}")
+    assert "There is no photograph yet" in caller.seen()
 
 
 def first_person(caller: Caller) -> str:

@@ -180,7 +180,7 @@ def test_a_finished_recipe_is_not_made_again(panel, tiny_model, tmp_path, monkey
 
     monkeypatch.setattr(Attacker, "from_image", never)
     attacker = Attacker(tiny_model, device="cpu")
-    given = Namespace(photos=tmp_path, steps=30, published_steps=300, batch_size=4, seed=1)
+    given = Namespace(photos=tmp_path, steps=36, published_steps=300, batch_size=4, seed=1)
     settings = {"seed": 1, "batch_size": 4}
     ours = {"knowledge": "weights", "steps": 3, **settings}
     kept(tmp_path / "arcinvert-weights", panel, attacker, ours)
@@ -211,7 +211,7 @@ def test_a_result_with_smaller_batches_than_planned_is_kept(panel, tiny_model, t
 
 def test_restarts_share_the_steps(panel, tiny_model, tmp_path):
     given = Namespace(photos=tmp_path, steps=2, published_steps=None, batch_size=4, seed=1)
-    with pytest.raises(InputError, match="steps: expected at least the 8 restarts, got 2"):
+    with pytest.raises(InputError, match="steps: expected at least the 12 restarts, got 2"):
         recipes.attack("arcinvert/weights", panel, given, tmp_path, Attacker(tiny_model, device="cpu"))
 
 

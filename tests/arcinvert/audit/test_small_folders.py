@@ -102,13 +102,13 @@ def test_the_mean_face_from_weights_is_made_once_for_each_network(
     shorten_preparation(monkeypatch)
     monkeypatch.setattr("arcinvert.audit.attack.BATCH", 3)
     made: list[str] = []
-    find = mean_face_from_weights.mean_face_from_weights
+    find = mean_face_from_weights.faces_from_weights
 
     def counted(request: Any, statistics: Any) -> Any:
         made.append(request.recogniser.name)
         return find(request, statistics)
 
-    monkeypatch.setattr(mean_face_from_weights, "mean_face_from_weights", counted)
+    monkeypatch.setattr(mean_face_from_weights, "faces_from_weights", counted)
     steps: list[tuple[int, int]] = []
     weights = replace(
         options,
