@@ -15,7 +15,7 @@ def test_a_comparison_is_there_again(server: Server) -> None:
     # The one before stays where no other can be made.
     for given, message in (
         ({"Passes": 201}, "Passes: expected a number from 2 to 200, got 201"),
-        ({"Passes": 2, "Target": PHOTOGRAPH}, "There is no photograph yet"),
+        ({"Passes": 2, "Who is attacked": PHOTOGRAPH}, "There is no photograph yet"),
     ):
         caller.do("start-compare", "click", **given)
         assert message in caller.seen()
@@ -41,10 +41,10 @@ def test_an_audit_tells_its_time_can_be_cancelled_and_is_there_again(server: Ser
     assert "People: expected a number from 2 to 50" in caller.seen()
     assert "The answer of the example report" in caller.seen()
     caller.do("start-audit", "click", People=2)
-    assert "of 2 people could be recognised" in caller.seen()
+    assert "people could be recognised" in caller.seen()
     later = Caller(server)
     later.load("?tab=audit", key_of(caller))
-    assert "of 2 people could be recognised" in later.seen()
+    assert "people could be recognised" in later.seen()
     # Its sections can be read as before.
     titles = [title for title, _ in later.choices("section")]
     assert "Reproducibility" in titles
