@@ -28,8 +28,7 @@ BARS = {
     "truncation:0.25": 0.92,
     "projection:0.25": 0.92,
     "biohashing:0.25": 0.70,
-    # Of six people, whose mean varies by 0.02.
-    "mlp-hash:1": 0.76,
+    "mlp-hash:1": 0.80,
     "polyprotect:2": 0.95,
     "polyprotect:4": 0.99,
     "scores:1": 0.95,
@@ -117,7 +116,7 @@ def test_templates_recovered(shared) -> None:
     assert (len(templates.attacked), len(templates.public)) == (60, 250)
     found = {
         text: recovered_with_key(
-            make(text), replace(templates, attacked=templates.attacked[: people_of(text, 60)])
+            make(text), replace(templates, attacked=templates.attacked[: 24 if "mlp-hash" in text else 60])
         ).mean()
         for text in BARS
     }
