@@ -1,25 +1,16 @@
 """The rows of the table of defences as JSON: what is still reconstructed, what it costs, differences."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from arcinvert.audit.comparison import Row
 from arcinvert.audit.defences.cost import COST_FMR, Cost
-from arcinvert.audit.evidence import Evaluation, VerifierEvidence, accepted, gap_figure
+from arcinvert.audit.evidence import Evaluation, VerifierEvidence, accepted, gap_figure, share_difference
 from arcinvert.audit.findings import Findings
 from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import Array, similarity
-from recognition.metrics.intervals import (
-    Estimate,
-    estimate,
-    estimate_ratio_difference,
-    estimate_share_difference,
-)
-from recognition.metrics.thresholds import DecisionThreshold
+from recognition.metrics.intervals import estimate, estimate_ratio_difference
 
 Json = dict[str, Any]
 
@@ -55,33 +46,6 @@ def defence_rows(findings: Findings, evaluations: Sequence[Evaluation]) -> list[
         for number, (evidence, one) in enumerate(zip(findings.judges, evaluations, strict=True)):
             entry["judges"][evidence.name] |= _differences(row, rows[0], number, evidence, one)
     return found
-
-
-def share_difference(after: Array, before: Array, threshold: DecisionThreshold) -> Estimate:
-    """Return the share of similarities above one threshold less that of others, paired by person.
-
-    The reach of the difference's own interval and its change over the threshold's are combined by their
-    squares, as in `recognition.metrics.thresholds.estimate_acceptance`.
-
-    Args:
-        after: Shape (people, samples).
-        before: Shape (people, samples), of the same people.
-        threshold: What both are compared with.
-    """
-
-    def shares(end: float) -> tuple[Array, Array]:
-        return (after > end).mean(1), (before > end).mean(1)
-
-    own = estimate_share_difference(*shares(threshold.value))
-    ends = [float(np.subtract(*shares(end)).mean()) for end in (threshold.low, threshold.high)]
-    down, up = max(0.0, own.value - min(ends)), max(0.0, max(ends) - own.value)
-    return Estimate(
-        own.value,
-        max(-1.0, own.value - math.hypot(own.value - own.low, down)),
-        min(1.0, own.value + math.hypot(own.high - own.value, up)),
-        own.identities,
-        own.comparisons,
-    )
 
 
 def _described(row: Row, findings: Findings, evaluations: Sequence[Evaluation]) -> Json:

@@ -231,10 +231,8 @@ def _acceptance(evidence: VerifierEvidence, threshold: DecisionThreshold) -> dic
     """Return the shares accepted of the attack, of its floors and of its ceiling."""
     several = evidence.type_2.shape[1] > 1
     others = len(evidence.second) > 1
-    attack, floor = (_share(one, threshold) for one in (evidence.type_2, evidence.floor_similarity))
-    above_floor = estimate_share_difference(
-        (evidence.type_2 > threshold.value).mean(1), evidence.floor_similarity > threshold.value
-    )
+    attack = _share(evidence.type_2, threshold)
+    above_floor = share_difference(evidence.type_2, evidence.floor_similarity[:, None], threshold)
     return {
         "type_2": accepted(evidence.type_2, threshold),
         "type_2_at_ends": {"low": attack.low, "high": attack.high},
@@ -242,7 +240,9 @@ def _acceptance(evidence: VerifierEvidence, threshold: DecisionThreshold) -> dic
         "best_of_n": accepted(evidence.best, threshold) if several else None,
         "any_of_n": accepted(evidence.type_2.max(1), threshold) if several else None,
         "mean_face": accepted(evidence.floor_similarity, threshold),
-        "above_mean_face": asdict(accepted_difference(above_floor, attack, floor, one_threshold=True)),
+        "above_mean_face": asdict(
+            share_difference(evidence.type_2, evidence.floor_similarity[:, None], threshold)
+        ),
         "stranger": accepted(evidence.strangers, threshold) if others else None,
         "stranger_any_of_n": accepted(evidence.strangers.max(1), threshold) if several and others else None,
         "ceiling": accepted(evidence.ceiling, threshold),
@@ -259,6 +259,23 @@ def _share(similarities: Array, threshold: DecisionThreshold) -> AcceptedShare:
     """Return the share accepted of (people,) or (people, samples) similarities, at a threshold's ends too."""
     rows = np.repeat(np.arange(len(similarities)), similarities[0].size)
     return accepted_share(similarities.ravel(), rows, threshold)
+
+
+def share_difference(
+    after: Array, before: Array, threshold: DecisionThreshold, of_before: DecisionThreshold | None = None
+) -> Estimate:
+    """Return the share accepted less that of others, paired by person, with the thresholds' uncertainty.
+
+    Args:
+        after: Similarities, shape (people, samples).
+        before: The same of the same people, which are subtracted; the number of samples may differ.
+        threshold: What both are compared with.
+        of_before: Another threshold that `before` is compared with.
+    """
+    other = threshold if of_before is None else of_before
+    own = estimate_share_difference((after > threshold.value).mean(1), (before > other.value).mean(1))
+    shares = _share(after, threshold), _share(before, other)
+    return accepted_difference(own, *shares, one_threshold=of_before is None)
 
 
 def _mean(values: Array | NDArray[np.bool_]) -> dict[str, Any]:
@@ -346,12 +363,9 @@ def attacked_gap(
 
     It shows by how much an audit that trusted the attacked network would mislead.
     """
-    found = {}
     own, other = attacked_evaluation.thresholds, evaluation.thresholds
-    for fmr in own:
-        if fmr in other:
-            passed = (attacked.type_2 > own[fmr].value).mean(1), (judge.type_2 > other[fmr].value).mean(1)
-            shares = _share(attacked.type_2, own[fmr]), _share(judge.type_2, other[fmr])
-            difference = accepted_difference(estimate_share_difference(*passed), *shares, one_threshold=False)
-            found[fmr] = asdict(difference)
-    return found
+    return {
+        fmr: asdict(share_difference(attacked.type_2, judge.type_2, own[fmr], other[fmr]))
+        for fmr in own
+        if fmr in other
+    }

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from arcinvert.audit.defence_rows import share_difference
 from arcinvert.audit.defences import linkability
 from arcinvert.audit.defences.base import unit_norm
 from arcinvert.audit.defences.linkability import estimate_linkability
+from arcinvert.audit.evidence import share_difference
 from arcinvert.audit.metrics import Comparisons, compare_all, system_linkability
 from recognition.metrics import intervals
 from recognition.metrics.intervals import estimate_share_difference
