@@ -240,9 +240,7 @@ def _acceptance(evidence: VerifierEvidence, threshold: DecisionThreshold) -> dic
         "best_of_n": accepted(evidence.best, threshold) if several else None,
         "any_of_n": accepted(evidence.type_2.max(1), threshold) if several else None,
         "mean_face": accepted(evidence.floor_similarity, threshold),
-        "above_mean_face": asdict(
-            share_difference(evidence.type_2, evidence.floor_similarity[:, None], threshold)
-        ),
+        "above_mean_face": asdict(above_floor),
         "stranger": accepted(evidence.strangers, threshold) if others else None,
         "stranger_any_of_n": accepted(evidence.strangers.max(1), threshold) if several and others else None,
         "ceiling": accepted(evidence.ceiling, threshold),
