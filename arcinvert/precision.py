@@ -51,7 +51,9 @@ def pass_seconds(recogniser: Recogniser, dtype: torch.dtype) -> float:
 def faster_dtype(recogniser: Recogniser, seconds: Seconds = pass_seconds) -> torch.dtype:
     """Return bfloat16 where the device has it and is faster with it, else float32.
 
-    For a network that is one file the answer is cached, so that runs that go on elsewhere have the same type.
+    The answer is cached, so that every run of a network on a machine has the same type. Where it cannot be,
+    as for a network that is in memory alone, it is float32: two measurements can differ, and with them the
+    images of one seed.
 
     Args:
         recogniser: The frozen network, on its device.
@@ -60,18 +62,20 @@ def faster_dtype(recogniser: Recogniser, seconds: Seconds = pass_seconds) -> tor
     if choose_dtype(recogniser.device) == torch.float32:
         return torch.float32
     path = _cached_path(recogniser)
-    if path is not None and (known := _read(path)) is not None:
+    if path is None:
+        return torch.float32
+    if (known := _read(path)) is not None:
         return known
     taken = {name: seconds(recogniser, dtype) for name, dtype in _NAMES.items()}
     name = "bfloat16" if taken["bfloat16"] < GAIN * taken["float32"] else "float32"
     _log.info("%s: %s, measured: %s", recogniser.name, name, taken)
-    if path is not None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as partial:
-                partial.write_text(json.dumps({"dtype": name, "seconds": taken}), encoding="utf-8")
-        except (OSError, InputError) as error:
-            _log.warning("%s: not kept (%s), so that it is measured again", path, error)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as partial:
+            partial.write_text(json.dumps({"dtype": name, "seconds": taken}), encoding="utf-8")
+    except (OSError, InputError) as error:
+        _log.warning("%s: the faster precision is not kept (%s), so that it is float32", path, error)
+        return torch.float32
     return _NAMES[name]
 
 

@@ -1,6 +1,7 @@
 """Fixtures of both packages: a photograph, a tiny network, and the data beside the project."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # No test measures a network on synthetic faces or reads the user's cache, unless it says so.
@@ -23,6 +24,14 @@ from recognition.recogniser import Recogniser, Source
 
 TINY_ARCHITECTURE = {"network": "iresnet18", "width": 1 / 16, "embedding_size": 32}
 TINY_NAMES = ("Ann Able", "Bob Baker", "Cat Charlie", "Dan Dog", "Eve Easy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_precision() -> Iterator[None]:
+    """No test's precision is measured: on busy cores, two networks of a test would differ in it by chance."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("arcinvert.precision.faster_dtype", lambda recogniser: torch.float32)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,19 @@ def test_a_damaged_cache_is_measured_again(tiny: Recogniser, tmp_path: Path) -> 
         assert faster_dtype(tiny, taking(1.0, 2.0, [])) == torch.float32
 
 
+@pytest.mark.usefixtures("_with_bfloat16")
+def test_what_cannot_be_kept_is_not_left_to_chance(
+    tiny: Recogniser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ARCINVERT_CACHE", str(tmp_path / "file" / "cache"))
+    assert faster_dtype(tiny, taking(1.0, 0.1, [])) == torch.float32
+    monkeypatch.setattr(precision, "cache_folder", lambda: None)
+    measured: list[torch.dtype] = []
+    assert faster_dtype(tiny, taking(1.0, 0.1, measured)) == torch.float32
+    assert not measured
+
+
 def test_a_device_without_bfloat16_is_not_measured(tiny: Recogniser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "choose_dtype", lambda device: torch.float32)
     measured: list[torch.dtype] = []
