@@ -149,14 +149,11 @@ class Attacker(NetworkAttacker):
         return resolve(options, self.recogniser, self.knowledge, target)
 
     def measure(self, options: AttackOptions, progress: OnFaces | None = None) -> None:
-        """Measure the network on synthetic faces, if it never was and an attack with these options needs it.
-
-        The first such attack does so by itself, with a progress bar.
+        """Measure the network on synthetic faces now, if the first attack with these options would.
 
         Args:
             options: Of the attack.
-            progress: Receives the number of faces done and of all, often; what it raises ends the
-                measurement, of which nothing is kept then. None shows a progress bar.
+            progress: See `synthetic_statistics`.
         """
         if self._calibrate and uses_measured_faces(options):
             self.use(self.knowledge.with_synthetic_faces(self.recogniser, progress))
