@@ -151,9 +151,7 @@ class Attacker(NetworkAttacker):
     def measure(self, options: AttackOptions, progress: OnFaces | None = None) -> None:
         """Measure the network on synthetic faces now, if the first attack with these options would.
 
-        Args:
-            options: Of the attack.
-            progress: See `synthetic_statistics`.
+        `progress` is that of `synthetic_statistics`.
         """
         if self._calibrate and uses_measured_faces(options):
             self.use(self.knowledge.with_synthetic_faces(self.recogniser, progress))
