@@ -13,7 +13,7 @@ from arcinvert.audit.cache import Cache
 from arcinvert.audit.cohort import Cohort, Reader
 from arcinvert.audit.enrolled import Enrolled, photograph_unit
 from arcinvert.audit.inputs import AuditInputs
-from arcinvert.audit.progress import JobSteps, StepCounter
+from arcinvert.audit.progress import JobPhotographs, JobSteps, StepCounter
 from arcinvert.audit.units import (
     AttackUnit,
     CalibrationUnit,
@@ -161,27 +161,15 @@ class Pipeline:
         order = sorted(range(len(parts)), key=lambda number: not self._shard.has(number))
         kept: dict[int, Kept] = {}
         # Of a person, two photographs are read.
-        each, read = 1 if title == "calibration" else 2, dict[int, int]()
-
-        def count_to(number: int, done: int) -> None:
-            self.counter.read(each * (done - read.get(number, 0)))
-            read[number] = done
+        read = JobPhotographs(self.counter, 1 if title == "calibration" else 2)
 
         def take(number: int, unit: Unit) -> None:
-            count_to(number, min(parts[number].stop, count) - parts[number].start)
+            read.count_to(number, min(parts[number].stop, count) - parts[number].start)
             kept[number] = keep(unit)
             _log.info("%s: %d of %d", words, min(len(kept) * CHUNK, count), count)
 
         keys = [photograph_unit(title, number) for number in range(len(parts))]
-        self._compute(
-            keys,
-            order,
-            kind,
-            work,
-            lambda number: job(parts[number]),
-            take,
-            lambda number, step: count_to(number, step.number),
-        )
+        self._compute(keys, order, kind, work, lambda number: job(parts[number]), take, read.step)
         return [kept[number] for number in range(len(parts))]
 
     def _compute(

@@ -69,3 +69,25 @@ class JobSteps:
         if more := steps - self._of_batch.get(number, 0):
             self._of_batch[number] = steps
             self._counter.advance(more)
+
+
+class JobPhotographs:
+    """Counts the photographs of units that may be read side by side.
+
+    Args:
+        counter: Counts the photographs of the audit.
+        each: The photographs of each step of a unit.
+    """
+
+    def __init__(self, counter: StepCounter, each: int) -> None:
+        self._counter, self._each = counter, each
+        self._of_unit: dict[int, int] = {}
+
+    def step(self, number: int, step: Step) -> None:
+        """Count a step of a unit."""
+        self.count_to(number, step.number)
+
+    def count_to(self, number: int, steps: int) -> None:
+        """Count so many steps of a unit; those that are counted already are not counted again."""
+        self._counter.read(self._each * (steps - self._of_unit.get(number, 0)))
+        self._of_unit[number] = steps
