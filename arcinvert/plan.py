@@ -7,6 +7,9 @@ from arcinvert.inversion.appearance import UNCHANGED, Appearance
 from arcinvert.inversion.schedule import Schedule, plan_stages
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind
 
+#: The kinds of knowledge that a statistics file has.
+OF_STATISTICS = frozenset({"nearest_neighbours", "regression", "statistics"})
+
 
 @dataclass(frozen=True)
 class PlannedPenalty:
@@ -104,7 +107,7 @@ class AttackPlan:
     @property
     def uses_public_faces(self) -> bool:
         """Whether it uses what a statistics file has of public faces."""
-        return bool({"nearest_neighbours", "regression", "statistics"} & set(self.knowledge_used))
+        return bool(OF_STATISTICS & set(self.knowledge_used))
 
     @property
     def stages(self) -> tuple[Schedule, ...]:

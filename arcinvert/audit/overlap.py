@@ -6,10 +6,12 @@ from typing import Any
 import torch
 
 from arcinvert.audit.cohort import Cohort
+from arcinvert.audit.defences.base import TemplateDefence
 from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.knowledge.overlap import attack_overlap
 from arcinvert.knowledge.public_photographs import Overlap
+from arcinvert.plan import OF_STATISTICS
 from recognition.errors import InputError
 
 
@@ -70,12 +72,14 @@ class AuditOverlap:
 
 
 def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enrolled) -> AuditOverlap | None:
-    """Return what of the attacked people is among the public faces; None if the attack uses none.
+    """Return what of the attacked people is among the public faces; None if the audit uses none.
+
+    The attack may use them, and the attackers of defences, whose prior is made of their templates.
 
     Raises:
         InputError: If any of them is, and the options do not allow it.
     """
-    statistics, used = inputs.attack.knowledge.statistics, inputs.attack.plan.knowledge_used
+    statistics, used = inputs.attack.knowledge.statistics, _used(inputs)
     names = enrolled.names.tolist()
     attacked = cohort.attacked if cohort else {}
     keys = [*inputs.keys_of(attacked), *enrolled.photograph_keys]
@@ -85,7 +89,7 @@ def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enr
     known = None
     if (
         statistics is not None
-        and inputs.attack.plan.uses_public_faces
+        and OF_STATISTICS & used.keys()
         and statistics.template_faces != "synthetic faces"
         # With scores and decisions, public faces have templates of the surrogate, in another space.
         and inputs.options.access in ("weights", "embeddings")
@@ -105,3 +109,12 @@ def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enr
     if not inputs.options.allow_overlap:
         overlap.refuse()
     return overlap
+
+
+def _used(inputs: AuditInputs) -> dict[str, str]:
+    """Return what the audit uses of public faces, by kind, as a plan says it."""
+    used = dict(inputs.attack.plan.knowledge_used)
+    priors = (one.uses_prior for one in inputs.defences if isinstance(one, TemplateDefence))
+    if inputs.attack.level != "weights" and any(priors):
+        used.setdefault("nearest_neighbours", "prior of the attackers of defences")
+    return used

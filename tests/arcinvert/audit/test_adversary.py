@@ -1,6 +1,7 @@
 """What the adversary of defended templates knows: the network's centres, and at their level public faces."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ from arcinvert.audit.attack import NetworkAttack, load_attack
 from arcinvert.audit.defences import make_defence
 from arcinvert.audit.defences.base import Adversary, TemplateDefence, unit_norm
 from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.runner import run_audit
 from arcinvert.knowledge.activation_statistics import FaceKind, MeasuredStatistics
+from arcinvert.knowledge.calibrate import calibrate
 from arcinvert.knowledge.nearest_neighbours import COEFFICIENTS, NearestNeighbours
 from arcinvert.options import AttackOptions
+from recognition.errors import InputError
 from recognition.loading import UNDISTILLED, load
 from recognition.recogniser import Recogniser
 from tests.conftest import TINY_NAMES
@@ -92,3 +96,22 @@ def test_few_people_outside_do_not_make_a_defence_look_safer(text: str, options:
     dim = rows.shape[1]
     assert recovered(known) == pytest.approx(recovered(Adversary(dim, rows[10:])), abs=0.01)
     assert recovered(known) > recovered(Adversary(dim, outside)) + 0.04
+
+
+@pytest.mark.usefixtures("cheap_judge")
+@pytest.mark.parametrize(("defence", "refused"), [("projection", True), ("folded-batchnorm", False)])
+def test_the_attacked_are_not_in_the_prior(
+    defence: str, refused: bool, options: AuditOptions, people: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    statistics, _ = calibrate(tiny_model, people, out=tmp_path / "s.safetensors", device="cpu")
+    # The attack without a defence uses nothing of the file: it starts at noise and optimises pixels.
+    plain = AttackOptions(initialisation="noise", parametrisation="pixels")
+    audit = replace(
+        options, statistics=statistics, defences=(defence,), defence_people=2, steps=1, attack=plain
+    )
+    if refused:
+        with pytest.raises(InputError, match=r"^overlap: .*--allow-overlap"):
+            run_audit(audit, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+    else:
+        assert run_audit(audit, tmp_path / "out")["people"]["overlap"] is None
