@@ -1,12 +1,14 @@
 """Mixtures of training faces, which a teacher labels in the training of the bundled network.
 
     python -m benchmarks.mixed_faces --aligned aligned --out mixed --faces 24000
+    python -m benchmarks.mixed_faces --aligned aligned --out faces/mixed --faces 8000 --public
 
 Each is a weighted mean of the aligned photographs of two people whom the bundled network was trained on, with
 a weight drawn from 0.3 to 0.7, one of the two mirrored half of the time. A teacher says where a mixture
 belongs, so that a student sees more people than the photographs show (mixup as in Beyer et al., Knowledge
 distillation: a good teacher is patient and consistent, arXiv:2106.05237). The reserved photograph of each
-class is left out, and so is everybody who is held out.
+class is left out, and so is everybody who is held out. With `--public` the people are those with a single
+photograph, whom no benchmark attacks: the bundled decoder learns from their faces and these mixtures.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks.people import without_reserved
+from benchmarks.people import single_photographs, without_reserved
 from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
@@ -35,10 +37,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the folder to fill")
     parser.add_argument("--faces", type=int, default=24_000, help="the number of mixtures (default: 24000)")
     parser.add_argument("--seed", type=int, default=0, help="the seed of the mixtures (default: 0)")
+    parser.add_argument("--public", action="store_true", help="mix people with a single photograph alone")
     options = parser.parse_args()
     names, folders = load().class_names or (), read_folders(options.aligned)
-    paths = [path for name in names for path in folders.get(name, ())]
-    paths = without_reserved(paths, load_notes(bundled_path())["split"]["reserved"])
+    if options.public:
+        paths = single_photographs(names, folders)
+    else:
+        paths = [path for name in names for path in folders.get(name, ())]
+        paths = without_reserved(paths, load_notes(bundled_path())["split"]["reserved"])
     if len({path.parent for path in paths}) < 2:
         raise SystemExit(f"{options.aligned}: expected LFW's people, found none; check --aligned")
     try:
