@@ -342,7 +342,7 @@ def overlap_of(
     """
     people = [subject.name for subject in subjects if subject.label is not None]
     photographs = [one for subject in subjects for one in subject.photograph_keys]
-    overlap = attack_overlap(attacker.knowledge.statistics, plan.knowledge_used, photographs, people)
+    overlap = attack_overlap(attacker.knowledge, plan.knowledge_used, photographs, people)
     if overlap and not allowed:
         raise overlap.refused()
     return overlap

@@ -1,6 +1,5 @@
 """Every decision about an attack, made once, from options, network, knowledge and kind of target."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -20,10 +19,6 @@ from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty
 from arcinvert.recipes import KnowledgeName, TargetKind, preset
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
-
-#: What a learned decoder is used for where there is one and nothing is given: `initialisation`,
-#: `parametrisation`, both or neither. benchmarks/decoder.py measures which is better.
-DECODER_DEFAULTS: frozenset[str] = frozenset()
 
 
 def resolve(
@@ -196,10 +191,9 @@ def _initialisation(
 ) -> tuple[str, type[Initialisation]]:
     name = values["initialisation"]
     if name is None:
-        possible: Iterable[str] = (
-            one for one in INITIALISATIONS if one != "decoder" or "initialisation" in DECODER_DEFAULTS
+        name = next(
+            one for one in INITIALISATIONS if not INITIALISATIONS[one].missing(knowledge, recogniser.name)
         )
-        name = next(one for one in possible if not INITIALISATIONS[one].missing(knowledge, recogniser.name))
     elif lacks := INITIALISATIONS[name].missing(knowledge, recogniser.name):
         raise InputError(f"initialisation: {lacks}")
     return name, INITIALISATIONS[name]
@@ -215,12 +209,7 @@ def _parametrisation(
     name = values["parametrisation"]
     if name is None:
         # Without a step the initial images themselves are the result.
-        if not initialisation.of_public_faces or values["steps"] == 0:
-            name = "pixels"
-        elif "parametrisation" in DECODER_DEFAULTS and knowledge.decoder is not None:
-            name = "decoder"
-        else:
-            name = "face-pca"
+        name = "face-pca" if initialisation.of_public_faces and values["steps"] != 0 else "pixels"
     chosen = PARAMETRISATIONS[name]
     if lacks := chosen.missing(knowledge, network):
         raise InputError(f"parametrisation: {lacks}")

@@ -4,11 +4,11 @@
     arcinvert learn --model mobilefacenet_y1.onnx --images public
     python -m benchmarks.decoder --photos ../shared/data/lfw/images --out runs/decoder
 
-The default of the attack (`arcinvert.resolve.DECODER_DEFAULTS`) is chosen by this table, so it attacks people
-that the bundled network was trained on, with two to nine photographs; `--reported` attacks held-out people,
-on whom results are reported. The decoder must have been trained on neither: public_faces writes the faces of
-others. (The bundled network's decoder was trained on all the photographs that the network was trained on: use
-`--reported` with it.)
+What an attack uses a decoder for is chosen by this table, so it attacks people that the bundled network was
+trained on, with two to nine photographs; `--reported` attacks held-out people, on whom results are reported.
+The decoder must have been trained on neither: public_faces writes the faces of others, which the decoder of
+the bundled network learned from too. Rows without the decoder as an initialisation start as they would
+without it.
 
 Columns beside those of every judged table: *sharpness*, the lightness in frequencies above a quarter of a
 cycle a pixel, root mean square in L* (benchmarks/faults.py), which should be the photographs'; *fringes*, the
@@ -18,12 +18,14 @@ finished row is kept in --out and not made again.
 """
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from arcinvert import Attacker
 from arcinvert.evaluation.distribution import kernel_distance
+from arcinvert.inversion.initialisation import INITIALISATIONS
 from benchmarks.faults import measure
 from benchmarks.judged import (
     CEILING,
@@ -67,9 +69,9 @@ def looks(panel: Panel, pictures: Crops, embeddings: Embeddings) -> dict[str, st
     }
 
 
-def options_of(name: str, given: argparse.Namespace) -> dict[str, Any]:
-    """Return the options of a row's attack."""
-    return {"seed": given.seed, "steps": given.steps} | ROWS[name]
+def options_of(name: str, given: argparse.Namespace, initialisation: str) -> dict[str, Any]:
+    """Return the options of a row's attack; `initialisation` is that of an attack without a decoder."""
+    return {"seed": given.seed, "steps": given.steps, "initialisation": initialisation} | ROWS[name]
 
 
 def compare(given: argparse.Namespace) -> None:
@@ -87,10 +89,12 @@ def compare(given: argparse.Namespace) -> None:
         MEAN_FACE: looks(panel, mean_faces, jury.look(mean_faces)[0]),
         CEILING: looks(panel, panel.first, panel.first_embeddings),
     }
+    network, knowledge = attacker.recogniser.name, replace(attacker.knowledge, decoder=None)
+    without = next(one for one in INITIALISATIONS if not INITIALISATIONS[one].missing(knowledge, network))
     rows: dict[str, tuple[Row, float]] = {}
     columns: dict[str, dict[str, str]] = {}
     for name in given.rows:
-        folder, wanted = given.out / name.replace(" ", "-"), options_of(name, given)
+        folder, wanted = given.out / name.replace(" ", "-"), options_of(name, given, without)
         try:
             plan = attacker.plan("template", **wanted)
         except InputError as error:

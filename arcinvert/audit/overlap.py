@@ -83,7 +83,7 @@ def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enr
     names = enrolled.names.tolist()
     attacked = cohort.attacked if cohort else {}
     keys = [*inputs.keys_of(attacked), *enrolled.photograph_keys]
-    listed = attack_overlap(statistics, used, keys, names)
+    listed = attack_overlap(inputs.attack.knowledge, used, keys, names)
     if listed is None:
         return None
     known = None

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arcinvert.knowledge.face_pca import faces_of
+from arcinvert.knowledge.public_photographs import PublicPhotographs
 from arcinvert.knowledge.regression import FaceRegression
 from arcinvert.knowledge.whitening import Whitening
 from recognition.images import resized
@@ -42,6 +43,7 @@ class FaceDecoder(nn.Module):
         whitening: From templates to codes.
         channels: The channels of each level; each level doubles the side.
         faces: What it is trained on, such as `6,124 public faces`.
+        photographs: The list of the photographs that it is trained on; None if it is not known.
 
     Raises:
         ValueError: If the parts do not fit together.
@@ -60,6 +62,7 @@ class FaceDecoder(nn.Module):
         *,
         channels: tuple[int, ...] = CHANNELS,
         faces: str = "",
+        photographs: PublicPhotographs | None = None,
     ) -> None:
         super().__init__()
         if not 0 < len(channels) <= _MOST_LEVELS or not all(0 < one <= _MOST_CHANNELS for one in channels):
@@ -69,6 +72,7 @@ class FaceDecoder(nn.Module):
             raise ValueError(f"a whitening of {tuple(whitening.matrix.shape)}")
         self.channels = channels
         self.faces = faces
+        self.photographs = photographs
         self.register_buffer("template", regression.template.float())
         self.register_buffer("pca_coefficients", regression.pca_coefficients.float())
         self.register_buffer("matrix", regression.matrix.float())
@@ -84,6 +88,11 @@ class FaceDecoder(nn.Module):
     def side(self) -> int:
         """The side of its faces, pixels."""
         return int(START * 2 ** len(self.levels))
+
+    @property
+    def shows_people(self) -> bool:
+        """Whether it is trained on photographs, which may be of attacked people."""
+        return not self.faces.endswith("synthetic faces")
 
     @property
     def dim(self) -> int:

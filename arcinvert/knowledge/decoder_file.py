@@ -1,6 +1,7 @@
 """The file that 'arcinvert learn' writes: a decoder from templates to faces of one network.
 
-A safetensors file with the decoder's tensors by the names of its state dictionary, float16, and
+A safetensors file with the decoder's tensors by the names of its state dictionary, float16, the list of the
+photographs that it was trained on, as statistics files have it, and
 
     metadata    format, model_sha256, model_name, channels (a JSON list), faces (what it was trained on) and
                 notes (JSON: options and figures of the training)
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.face_pca import load_face_pca
+from arcinvert.knowledge.public_photographs import is_of_photographs, photographs_in
 from arcinvert.knowledge.regression import FaceRegression
 from arcinvert.knowledge.whitening import Whitening
 from recognition.backbones.undrawn import undrawn_weights
@@ -59,6 +61,8 @@ def save_decoder(
             f"{path}: expected finite weights that half precision can hold, got others: the training "
             "diverged; lower --learning-rate (what was saved before is kept)"
         )
+    if decoder.photographs is not None:
+        tensors |= decoder.photographs.tensors()
     metadata = {
         "format": FORMAT,
         "model_sha256": model_sha256,
@@ -118,8 +122,10 @@ def _build(tensors: dict[str, Tensor], metadata: dict[str, str], dim: int) -> Fa
             Whitening(torch.zeros(dim), torch.zeros(dim, dim)),
             channels=channels,
             faces=str(metadata["faces"]),
+            photographs=photographs_in(tensors),
         )
-    decoder.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    weights = {name: value.float() for name, value in tensors.items() if not is_of_photographs(name)}
+    decoder.load_state_dict(weights, assign=True)
     if not all(bool(value.isfinite().all()) for value in decoder.state_dict().values()):
         raise ValueError("weights that are not finite")
     return decoder.requires_grad_(False).eval().to(memory_format=torch.channels_last)

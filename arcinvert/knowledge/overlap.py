@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 
-from arcinvert.knowledge.activation_statistics import MeasuredStatistics
+from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.public_photographs import Overlap, PhotographKey, PublicPhotographs, find_overlap
 from arcinvert.knowledge.statistics_file import SUFFIX, load_statistics
 from recognition.bundled import UNDISTILLED, bundled_path
@@ -20,7 +20,7 @@ def face_pca_photographs() -> PublicPhotographs | None:
 
 
 def attack_overlap(
-    statistics: MeasuredStatistics | None,
+    knowledge: Knowledge,
     used: Mapping[str, str],
     photographs: Iterable[PhotographKey],
     people: Sequence[str],
@@ -31,7 +31,7 @@ def attack_overlap(
     the thousands of faces that it is the mean of, none shows.
 
     Args:
-        statistics: The attacker's statistics file; None without one.
+        knowledge: What the attacker knows.
         used: What the attack uses of public faces, by kind, as a plan says it.
         photographs: The attack's photographs.
         people: Names of the people attacked, as far as they are known.
@@ -40,8 +40,10 @@ def attack_overlap(
         None if the attack uses no public faces but a mean, or they are of nobody.
     """
     lists: list[PublicPhotographs | None] = []
-    if statistics is not None and statistics.shows_people(used):
-        lists.append(statistics.photographs)
+    if knowledge.statistics is not None and knowledge.statistics.shows_people(used):
+        lists.append(knowledge.statistics.photographs)
+    if "decoder" in used and knowledge.decoder is not None and knowledge.decoder.shows_people:
+        lists.append(knowledge.decoder.photographs)
     if "face_pca" in used:
         lists.append(face_pca_photographs())
     if not lists:

@@ -1,8 +1,8 @@
-"""Which photographs a statistics file was made of, so that an attack on one of them is noticed.
+"""Which photographs a file of public faces was made of, so that an attack on one of them is noticed.
 
 An attacker who has the very photograph, or any of the same person, among the public faces starts from what
-the attack should find. A statistics file therefore has, for each photograph, a digest of its content and a
-perceptual hash of its aligned face, and a digest of each person's name where it is known; no embedding.
+the attack should find. Statistics and decoders therefore have, for each photograph, a digest of its content
+and a perceptual hash of its aligned face, and a digest of each person's name where it is known; no embedding.
 
 All of them are salted with 16 bytes that are in the file. The salt makes tables of hashes made beforehand, or
 for another file, useless. It does not keep a holder of the file from testing whether a photograph, or a name,
@@ -11,8 +11,8 @@ is in it, which is what the list is for; and the hash, 256 bits, shows where a f
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ from recognition.perceptual_hash import BYTES, SAME_PHOTOGRAPH, distances, perce
 
 #: Bytes of the salt and of each digest.
 _SALT, _DIGEST = 16, 16
+#: The tensors of a list in a file begin with this.
+_PREFIX = "photographs/"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def photograph_key(name: str, crop: NDArray[np.uint8], sha256: str | None = None
 
 @dataclass(frozen=True)
 class PublicPhotographs:
-    """The salted list of the photographs of a statistics file.
+    """The salted list of the photographs that a file was made of.
 
     Args:
         salt: Shape (16,), uint8.
@@ -80,6 +82,10 @@ class PublicPhotographs:
         if not fits or len(self.digests) != len(self.hashes):
             raise ValueError("photographs")
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return it as tensors of a file, which `photographs_in` reads."""
+        return {_PREFIX + name: part for name, part in vars(self).items()}
+
     def has(self, photograph: PhotographKey) -> bool:
         """Return whether a photograph is one of these: the same file, or nearly the same face."""
         if photograph.sha256 is not None and _contains(
@@ -99,6 +105,27 @@ class PublicPhotographs:
     @property
     def _salt(self) -> bytes:
         return self.salt.numpy().tobytes()
+
+
+def photographs_in(tensors: Mapping[str, Tensor]) -> PublicPhotographs | None:
+    """Return the list that is among the tensors of a file; None if there is none.
+
+    Raises:
+        ValueError: If its parts do not fit together.
+    """
+    parts = {key.removeprefix(_PREFIX): part for key, part in tensors.items() if is_of_photographs(key)}
+    if not parts:
+        return None
+    if parts.keys() != {one.name for one in fields(PublicPhotographs)}:
+        raise ValueError("photographs")
+    found = PublicPhotographs(**parts)
+    found.validate()
+    return found
+
+
+def is_of_photographs(key: str) -> bool:
+    """Return whether a tensor of a file belongs to its list of photographs."""
+    return key.startswith(_PREFIX)
 
 
 class PhotographCollector:
@@ -168,7 +195,7 @@ class Overlap:
     """Which of an attack's photographs and people are among the public faces that the attacker has.
 
     Args:
-        checked: Whether the statistics file has a list of its photographs.
+        checked: Whether all files of public faces that the attack uses list their photographs.
         photographs: Names of the attack's photographs that are in it.
         people: Names of people who are in it.
     """
@@ -200,7 +227,7 @@ class Overlap:
         if not self.checked:
             return (
                 "Whether attacked photographs are among the attacker's public faces cannot be checked: the "
-                "statistics file has no list of its photographs; calibrate again."
+                "statistics or the decoder has no list of its photographs; calibrate or learn again."
             )
         if not self:
             return ""

@@ -42,7 +42,7 @@ from arcinvert.knowledge.activation_statistics import (
     MeasuredStatistics,
 )
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
-from arcinvert.knowledge.public_photographs import PublicPhotographs
+from arcinvert.knowledge.public_photographs import is_of_photographs, photographs_in
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.checkpoint import check_header, write_safetensors
 from recognition.errors import InputError, one_line
@@ -54,7 +54,6 @@ FORMAT = "arcinvert-statistics-3"
 #: The suffix of a statistics file that lies beside its network.
 SUFFIX = ".statistics.safetensors"
 _NEIGHBOUR_PARTS = ("templates", "pca_coefficients")
-_PHOTOGRAPH_PARTS = ("salt", "digests", "hashes", "people")
 _REGRESSION_PARTS = ("template", "pca_coefficients", "matrix")
 #: Keeps a channel that is constant finite in its own units.
 _SMALLEST_DEVIATION = 1e-6
@@ -79,8 +78,8 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
     if (regression := statistics.regression) is not None:
         tensors |= {f"regression/{part}": getattr(regression, part) for part in _REGRESSION_PARTS}
         tensors["regression/count"] = torch.tensor(regression.count)
-    if (photographs := statistics.photographs) is not None:
-        tensors |= {f"photographs/{part}": getattr(photographs, part) for part in _PHOTOGRAPH_PARTS}
+    if statistics.photographs is not None:
+        tensors |= statistics.photographs.tensors()
     metadata = {
         "format": FORMAT,
         "model_sha256": statistics.model_sha256,
@@ -120,7 +119,7 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         _read_layer(file, ActivationSite(entry["name"], entry["side"], entry["axis"]))
         for entry in parse_json(metadata["layers"])
     )
-    neighbours, regression, photographs = None, None, None
+    neighbours, regression = None, None
     if any(key.startswith("nearest_neighbours/") for key in file.keys()):  # noqa: SIM118  (not a dictionary)
         neighbours = NearestNeighbours(
             *(file.get_tensor(f"nearest_neighbours/{part}") for part in _NEIGHBOUR_PARTS)
@@ -131,11 +130,6 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         count = int(file.get_tensor("regression/count"))
         regression = FaceRegression(template, coefficients, matrix, count)
         regression.validate()
-    if any(key.startswith("photographs/") for key in file.keys()):  # noqa: SIM118
-        photographs = PublicPhotographs(
-            *(file.get_tensor(f"photographs/{part}") for part in _PHOTOGRAPH_PARTS)
-        )
-        photographs.validate()
     return MeasuredStatistics(
         layers,
         metadata.get("model_sha256", ""),
@@ -145,7 +139,7 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         regression,
         _face_kind(metadata),
         _face_kind(metadata),
-        photographs,
+        photographs_in({key: file.get_tensor(key) for key in filter(is_of_photographs, file.keys())}),
     )
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arcinvert.knowledge.public_photographs import PhotographCollector, PublicPhotographs
 from arcinvert.knowledge.synthetic_faces import COUNT, draw_faces
+from recognition.checkpoint import sha256
 from recognition.data.faces import read_face
 from recognition.errors import InputError
 from recognition.images import list_images_below, resized
@@ -25,10 +27,12 @@ class TrainingFaces:
     Args:
         crops: Shape (faces, 3, side, side), uint8 RGB.
         kind: What they are, for reports, such as `public faces` or `synthetic faces`.
+        photographs: The list of the photographs; None if they are none, or not known.
     """
 
     crops: Tensor
     kind: str
+    photographs: PublicPhotographs | None = None
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -47,6 +51,8 @@ def read_faces(
 ) -> TrainingFaces:
     """Read all faces of a folder, photographs or aligned crops, and of all folders below it.
 
+    Those in a folder below it are listed as of the person whose name that folder has.
+
     Args:
         folder: The folder.
         size: The side of the crops, pixels.
@@ -59,16 +65,19 @@ def read_faces(
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of faces, found none; check --images")
     paths = list_images_below(folder)
-    crops = []
+    crops, listed = [], PhotographCollector()
     for number, path in enumerate(paths, 1):
         progress(number, len(paths))
         try:
-            crops.append(torch.from_numpy(np.array(read_face(path, size))).movedim(-1, 0).contiguous())
+            crop = read_face(path, size)
         except InputError:
             left_out(path)
+            continue
+        listed.add(sha256(path), crop, None if path.parent == folder else path.parent.name)
+        crops.append(torch.from_numpy(np.array(crop)).movedim(-1, 0).contiguous())
     if not crops:
         raise InputError(f"{folder}: expected photographs of faces, found none; check --images")
-    return TrainingFaces(torch.stack(crops), "public faces")
+    return TrainingFaces(torch.stack(crops), "public faces", listed.result())
 
 
 def draw(size: int, count: int = COUNT) -> TrainingFaces:

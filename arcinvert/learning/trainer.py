@@ -89,6 +89,7 @@ class DecoderTrainer:
                 whitening_of(templates[self.training].flatten(0, 1)),
                 channels=channels,
                 faces=f"{len(self.training)} {faces.kind}",
+                photographs=faces.photographs,
             ).to(self.device)
         self.decoder.to(memory_format=torch.channels_last)
         self.averaged = AveragedModel(self.decoder, multi_avg_fn=running_mean(options.average))

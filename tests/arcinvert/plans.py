@@ -36,8 +36,10 @@ def without_batch_norm(centres: int | None = 3) -> Recogniser:
     return Recogniser(body, name="plain", preprocessing=preprocessing, centres=rows).freeze()
 
 
-def known(*, neighbours: bool = False, regression: bool = False, layers: bool = False) -> Knowledge:
-    """Return knowledge with some of what 'arcinvert calibrate' measures."""
+def known(
+    *, neighbours: bool = False, regression: bool = False, layers: bool = False, decoder: bool = False
+) -> Knowledge:
+    """Return knowledge with some of what 'arcinvert calibrate' measures and 'arcinvert learn' trains."""
     knowledge = full_knowledge()
     assert knowledge.statistics is not None
     maps = torch.zeros(4, 4, 4), torch.ones(4, 4, 4)
@@ -48,7 +50,7 @@ def known(*, neighbours: bool = False, regression: bool = False, layers: bool = 
         nearest_neighbours=knowledge.nearest_neighbours if neighbours else None,
         regression=knowledge.regression if regression else None,
     )
-    return replace(knowledge, statistics=statistics)
+    return replace(knowledge, statistics=statistics, decoder=knowledge.decoder if decoder else None)
 
 
 def plan(

@@ -15,6 +15,7 @@ from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.knowledge.statistics_file import load_statistics, save_statistics
 from recognition.images import write_png
 from recognition.loading import UNDISTILLED, load
+from tests.arcinvert.inversion.initialisation.knowledge import full_knowledge, random_decoder
 from tests.arcinvert.support import leave_out_judge
 
 Picture = NDArray[np.uint8]
@@ -101,22 +102,37 @@ def test_the_faces_of_the_face_pca_count(statistics: Path) -> None:
     assert len(listed) == len(single) == 3643
     assert all(listed.has_person(name) for name in single)
     people, used = [network.class_names[0], single[5]], {"face_pca": "whose"}
-    found = attack_overlap(None, used, [], people)
+    nothing = replace(full_knowledge(), statistics=None, decoder=None)
+    found = attack_overlap(nothing, used, [], people)
     assert found == Overlap(True, (), (single[5],))
     # Synthetic faces are of nobody, but are drawn from the components.
     measured = replace(load_statistics(statistics), faces="synthetic faces", template_faces="synthetic faces")
-    assert attack_overlap(measured, used | {"regression": "whose"}, [], people) == found
-    assert attack_overlap(measured, {"regression": "whose"}, [], people) is None
+    synthetic = replace(nothing, statistics=measured)
+    assert attack_overlap(synthetic, used | {"regression": "whose"}, [], people) == found
+    assert attack_overlap(synthetic, {"regression": "whose"}, [], people) is None
     # One face of thousands does not show in their mean.
-    assert attack_overlap(None, {"mean_face": "whose"}, [], people) is None
+    assert attack_overlap(nothing, {"mean_face": "whose"}, [], people) is None
 
 
 def test_both_lists_count(statistics: Path) -> None:
     measured, used = load_statistics(statistics), {"face_pca": "whose", "nearest_neighbours": "4"}
+    known = replace(full_knowledge(), statistics=measured, decoder=None)
     name = (load(UNDISTILLED).class_names or ())[-1]
-    assert attack_overlap(measured, used, [], ["Bob Baker", name]) == Overlap(True, (), ("Bob Baker", name))
-    unlisted = replace(measured, photographs=None)
+    assert attack_overlap(known, used, [], ["Bob Baker", name]) == Overlap(True, (), ("Bob Baker", name))
+    unlisted = replace(known, statistics=replace(measured, photographs=None))
     assert attack_overlap(unlisted, used, [], [name]) == Overlap(False, (), (name,))
+
+
+def test_a_decoders_photographs_count(statistics: Path) -> None:
+    decoder, people = random_decoder(), ["Bob Baker", "Somebody Else"]
+    known = replace(full_knowledge(), statistics=None, decoder=decoder)
+    assert attack_overlap(known, {"decoder": "whose"}, [], people) == Overlap(checked=False)
+    decoder.photographs = load_statistics(statistics).photographs
+    assert attack_overlap(known, {"decoder": "whose"}, [], people) == Overlap(True, (), ("Bob Baker",))
+    # An attack that does not use the decoder, and a decoder of synthetic faces, know nobody by it.
+    assert attack_overlap(known, {"mean_face": "whose"}, [], people) is None
+    decoder.faces = "3072 synthetic faces"
+    assert attack_overlap(known, {"decoder": "whose"}, [], people) is None
 
 
 def test_a_file_without_the_list_says_so(

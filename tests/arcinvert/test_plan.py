@@ -123,6 +123,14 @@ def test_the_plan_of_every_recipe_level_and_target(
     assert plan("template", **options) == replace(expected, **of_templates)
 
 
+def test_a_decoder_comes_between_neighbours_and_regression() -> None:
+    decoded = plan("template", faces=known(regression=True, decoder=True))
+    assert (decoded.initialisation, decoded.parametrisation) == ("decoder", "face-pca")
+    assert decoded.knowledge_used == {"decoder": "60 faces of nobody"} | PCA
+    both = plan("template", faces=known(neighbours=True, regression=True, decoder=True))
+    assert both.initialisation == "nearest-neighbours"
+
+
 def test_with_a_regression_half_of_a_classs_image_is_its_face() -> None:
     used = {"regression": "60 public faces"} | PCA
     knowledge = known(regression=True)

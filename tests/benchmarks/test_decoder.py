@@ -2,7 +2,6 @@
 
 import pytest
 
-from arcinvert.resolve import DECODER_DEFAULTS
 from benchmarks.decoder import ROWS, options_of
 from tests.arcinvert.plans import known, plan
 
@@ -13,7 +12,9 @@ class Given:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_each_row_is_planned_as_it_says(name: str) -> None:
-    made = plan("template", faces=known(regression=True), **options_of(name, Given()))  # type: ignore[arg-type]
+    made = plan(
+        "template", faces=known(regression=True, decoder=True), **options_of(name, Given(), "regression")
+    )  # type: ignore[arg-type]
     assert made.seed == 3
     assert made.steps == (0 if name.endswith("alone") else 7)
     initialisation = (
@@ -27,10 +28,3 @@ def test_each_row_is_planned_as_it_says(name: str) -> None:
         "pixels" if name.endswith("alone") else "decoder" if decoded else "face-pca"
     )
     assert ("decoder" in made.knowledge_used) == ("decoder" in name)
-
-
-def test_the_default_uses_what_the_table_chose() -> None:
-    assert not DECODER_DEFAULTS - {"initialisation", "parametrisation"}
-    made = plan("template", faces=known(regression=True))
-    assert (made.initialisation == "decoder") == ("initialisation" in DECODER_DEFAULTS)
-    assert (made.parametrisation == "decoder") == ("parametrisation" in DECODER_DEFAULTS)

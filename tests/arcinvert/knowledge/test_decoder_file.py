@@ -3,12 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.decoder_file import SUFFIX, default_path, find_decoder, save_decoder
+from arcinvert.knowledge.public_photographs import PhotographCollector
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
 from tests.arcinvert.inversion.initialisation.knowledge import random_decoder
@@ -39,6 +42,23 @@ def test_it_comes_back_in_half_precision(tmp_path: Path) -> None:
         assert torch.equal(value, rounded[name].half().float())
     torch.testing.assert_close(found(templates(2)), decoder(templates(2)), rtol=0, atol=2e-2)
     assert not any(parameter.requires_grad for parameter in found.parameters())
+
+
+def test_the_list_of_its_photographs_comes_back(tmp_path: Path) -> None:
+    listed, decoder = PhotographCollector(), random_decoder()
+    listed.add("ab" * 32, np.zeros((112, 112, 3), np.uint8), "Ann Able")
+    decoder.photographs = listed.result()
+    path = saved(tmp_path / "d.safetensors", decoder)
+    found = find_decoder(recogniser(), path)
+    assert found is not None
+    assert found.photographs is not None
+    assert found.photographs.has_person("ann_able")
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    save_file({name: one for name, one in tensors.items() if name != "photographs/hashes"}, path, metadata)
+    with pytest.raises(InputError, match=r"damaged decoder file \(photographs\); learn again"):
+        find_decoder(recogniser(), path)
 
 
 def test_it_lies_beside_its_network(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from arcinvert.knowledge.public_photographs import photograph_key
 from arcinvert.knowledge.synthetic_faces import draw_faces
 from arcinvert.learning.faces import draw, read_faces, templates_of
 from recognition.errors import InputError
@@ -26,6 +27,11 @@ def test_crops_are_read_from_all_folders_below(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.crops.movedim(1, -1).numpy(), crops)
     assert left_out == [tmp_path / "damaged.png"]
     assert done == [(1, 3), (2, 3), (3, 3)]
+    assert read.photographs is not None
+    assert len(read.photographs) == 2
+    assert all(read.photographs.has(photograph_key("crop", crop)) for crop in crops)
+    assert read.photographs.has_person("C")
+    assert len(read.photographs.people) == 1
 
 
 def test_a_folder_without_faces_is_refused(tmp_path: Path) -> None:
@@ -38,6 +44,7 @@ def test_a_folder_without_faces_is_refused(tmp_path: Path) -> None:
 def test_without_photographs_the_faces_are_synthetic() -> None:
     drawn = draw(32, count=3)
     assert drawn.kind == "synthetic faces"
+    assert drawn.photographs is None
     (expected,) = draw_faces(3, size=32)
     assert drawn.crops.shape == (3, 3, 32, 32)
     assert float((drawn.crops / 255 - expected).abs().max()) <= 0.5 / 255 + 1e-6

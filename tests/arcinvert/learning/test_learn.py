@@ -1,12 +1,15 @@
 """A training as files: what is written, and that it goes on as if it had not stopped."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from arcinvert.knowledge.decoder_file import find_decoder
+from arcinvert.knowledge.public_photographs import PhotographCollector
 from arcinvert.learning import learn as module
 from arcinvert.learning.faces import TrainingFaces
 from arcinvert.learning.learn import Learned, dry_run, learn
@@ -33,6 +36,21 @@ def test_what_is_written(tmp_path: Path) -> None:
     decoder = find_decoder(network(), result.path)
     assert decoder is not None
     assert decoder.faces == "36 faces of nobody"
+    assert decoder.photographs is None
+    listed = PhotographCollector()
+    listed.add("ab" * 32, np.zeros((112, 112, 3), np.uint8))
+    photographs = listed.result()
+    learn(
+        network(),
+        lambda size: replace(source(size), photographs=photographs),
+        options(),
+        out=tmp_path / "p.safetensors",
+        channels=CHANNELS,
+    )
+    written = find_decoder(network(), tmp_path / "p.safetensors")
+    assert written is not None
+    assert written.photographs is not None
+    assert torch.equal(written.photographs.hashes, photographs.hashes)
     assert read_image(result.folder / "faces.png").shape == (3 * 28, 4 * 28, 3)
     names = sorted(path.name for path in result.folder.iterdir())
     assert names == ["faces.png", "state.pt", "templates.safetensors", "tensorboard"]
