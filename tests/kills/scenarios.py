@@ -12,7 +12,8 @@ from PIL import Image
 
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
-from recognition.images import write_png
+from recognition.images import read_image, to_tensor, write_png
+from recognition.loading import load
 from recognition.recogniser import Recogniser, Source
 from tests.kills.killing import Scenario, of_recognition
 
@@ -103,7 +104,11 @@ def database_audit(folder: Path) -> Scenario:
     """Return an audit of a database of templates with photographs to judge by."""
     people, model = _people(folder), _model(folder / "tiny.safetensors", 0)
     names = [path.name for path in sorted(Path(people).iterdir())][:8]
-    np.save(folder / "templates.npy", np.random.default_rng(0).normal(size=(8, 32)).astype(np.float32))
+    # Templates of other photographs than the people's would be refused.
+    crops = [read_image(Path(people) / name / "1.png") for name in names]
+    with torch.no_grad():
+        templates = load(model)(torch.stack([to_tensor(crop) for crop in crops]))
+    np.save(folder / "templates.npy", templates.numpy())
     (folder / "ids.txt").write_text("\n".join(names) + "\n")
     database = ("--templates", str(folder / "templates.npy"), "--ids", str(folder / "ids.txt"))
     networks = ("--model", model, "--judges", _model(folder / "judge.safetensors", 1))

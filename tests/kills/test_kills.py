@@ -1,13 +1,14 @@
 """A few kills of each command."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests import forked
-from tests.kills.killing import described
-from tests.kills.scenarios import SCENARIOS
+from tests.kills.killing import Scenario, described, run
+from tests.kills.scenarios import SCENARIOS, database_audit, folder_audit
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
@@ -26,6 +27,17 @@ def test_an_input_that_changed_after_a_kill_is_noticed() -> None:
     done = forked.run(forked.module, "tests.kills", ["--changes", "1"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "changes: 1 changes, 0 faults" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [folder_audit, database_audit])
+def test_an_audit_whose_inputs_are_changed_runs_without_a_kill(
+    make: Callable[[Path], Scenario], tmp_path: Path
+) -> None:
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "whole").mkdir()
+    scenario = make(tmp_path / "inputs")
+    assert run(scenario, tmp_path / "whole") == 0, (tmp_path / "whole" / "log.txt").read_text()
 
 
 def test_a_leftover_or_another_result_is_found(tmp_path: Path) -> None:
