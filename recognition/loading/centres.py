@@ -50,6 +50,12 @@ def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor
         InputError: If neither side is `dim`, or a centre is zero or not finite.
     """
     if weights.ndim == 3 and weights.shape[2] == dim and weights.shape[1]:
+        if weights.shape[1] > min(len(weights), _MAX_SUBCENTRES):
+            raise InputError(
+                f"{name}: expected (classes, K, {dim}) for K sub-centres of each class, at most "
+                f"{_MAX_SUBCENTRES}, got {tuple(weights.shape)}, which may be (K, classes, {dim}); save them "
+                f"as (classes, K, {dim})"
+            )
         rows = as_rows(weights.flatten(0, 1), dim, name, transposed=False)
         return rows.unflatten(0, weights.shape[:2])
     if weights.ndim != 2 or dim not in weights.shape:
@@ -164,7 +170,7 @@ def _beside_network(loaded: Any, path: Path, dim: int) -> ClassWeights | None:
     """Return the class weights that a file holds beside its network; None if there are none."""
     try:
         weights = find_weights(loaded, path)
-        if (head := head_weights(weights.head, dim)) is not None:
+        if (head := head_weights(weights.head, dim, path)) is not None:
             return head
         network, classes = recognise(weights.tensors, path, marks=weights.marks)
     except InputError:
