@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from recognition.data.folders import read_folders
 from recognition.errors import InputError, InputWarning, one_line
 from recognition.files import MAX_WEIGHTS, open_regular
 from recognition.images import to_tensor
+from recognition.loading.centre_archives import read_npz_centres
+from recognition.loading.centre_texts import TEXTS, in_order_of_numbers, read_text_centres
 from recognition.loading.class_weights import NAMES, ClassWeights, head_weights, softmax_weights
 from recognition.loading.families import recognise
 from recognition.loading.grouped_rows import likely_subcentres
@@ -29,6 +31,11 @@ from recognition.subcentres import SubCentres, one_centre_each, subcentres_of_we
 #: Files with the classes of one rank of a distributed training: `checkpoint_gpu_0.pt` of arcface_torch,
 #: `rank:0_softmax_weight.pt` of its older versions, and similar names.
 _RANK = re.compile(r"(?P<before>.*(?:gpu|rank)[_:-]?)(?P<rank>\d+)(?P<after>.*\.(?:pt|pth))")
+#: Readers of tables of other tools, by their ending. Each returns weights and the names of classes, if any.
+TABLES: dict[str, Callable[[Path, int], tuple[Tensor, list[str] | None]]] = {
+    ".npz": read_npz_centres,
+    **dict.fromkeys(TEXTS, read_text_centres),
+}
 #: The name in the losses of pytorch-metric-learning, with one centre of each class and with several.
 _PML_NAME = "W"
 #: Most centres of one class; the paper of sub-centres has 3 and 10.
@@ -205,8 +212,8 @@ def read_centres(
     Sub-centres and names are None where the source has none.
 
     Args:
-        source: A file (.pt, .pth, .npy, .safetensors), a folder with the shards of all ranks, or a folder
-            with one folder of photographs per identity.
+        source: A file (.pt, .pth, .npy, .npz, .csv, .tsv, .txt, .safetensors), a folder with the shards of
+            all ranks, or a folder with one folder of photographs per identity.
         recogniser: The network that embeds the photographs.
         dim: Number of dimensions of an embedding.
         classes: The number of classes, which shows how many sub-centres each of them has in a file; None if
@@ -221,6 +228,8 @@ def read_centres(
     if path.is_file():
         if path.suffix.lower() == ".safetensors" and (own := _of_own_network(path, dim)) is not None:
             return own
+        if path.suffix.lower() in TABLES:
+            return _of_table(path, dim, classes, subcentres)
         centres, name = _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim)
         if classes is None and subcentres is None and centres.ndim == 2:
             _ask_for_subcentres(path, centres, name)
@@ -246,6 +255,24 @@ def _of_own_network(path: Path, dim: int) -> tuple[Tensor, SubCentres | None, tu
         raise InputError(f"{path}: expected class centres, got a network without any; leave --centres out")
     centres = as_rows(recogniser.centres, dim, str(path), transposed=False)
     return centres, recogniser.subcentres, recogniser.class_names
+
+
+def _of_table(
+    path: Path, dim: int, classes: int | None, subcentres: int | None
+) -> tuple[Tensor, SubCentres | None, tuple[str, ...] | None]:
+    """Return the centres of a table of another tool, with the names that it has."""
+    weights, names = TABLES[path.suffix.lower()](path, dim)
+    rows = as_rows(weights, dim, str(path), transposed=False)
+    if names is not None:
+        if subcentres not in (None, 1) and rows.ndim == 2:
+            raise InputError(
+                f"{path}: expected rows without names with --subcentres, got names; leave these out"
+            )
+        rows, names = in_order_of_numbers(path, rows, names)
+        classes = len(rows)
+    elif classes is None and subcentres is None and rows.ndim == 2:
+        _ask_for_subcentres(path, rows, "")
+    return *with_subcentres(rows, _classes(path, rows, classes, subcentres)), tuple(names) if names else None
 
 
 def _ask_for_subcentres(path: Path, centres: Tensor, name: str) -> None:

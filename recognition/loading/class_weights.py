@@ -81,7 +81,16 @@ def _named_weights(state: Mapping[Any, Tensor]) -> ClassWeights | None:
         for key, one in state.items()
         if key.rpartition(".")[2] == name and one.ndim in (2, 3)
     ]
-    return found[0] if len(found) == 1 else None
+    matrices = {key: one for key, one in state.items() if one.ndim in (2, 3)}
+    if len(found) != 1 and len(matrices) > 1:
+        raise InputError(
+            f"expected one matrix of class centres, got {described(matrices)}; save one of them alone: "
+            "torch.save(matrix, 'centres.pt')"
+        )
+    if len(found) == 1 or not matrices:
+        return found[0] if found else None
+    # Whatever its name, the only one was meant.
+    return ClassWeights(next(iter(matrices.values())), False)
 
 
 def head_weights(head: Mapping[str, Tensor], dim: int, path: Path) -> ClassWeights | None:
