@@ -36,6 +36,8 @@ TABLES: dict[str, Callable[[Path, int], tuple[Tensor, list[str] | None]]] = {
     ".npz": read_npz_centres,
     **dict.fromkeys(TEXTS, read_text_centres),
 }
+#: Endings of torch files; another file may be one, too.
+_TORCH = (".pt", ".pth", ".ckpt", ".tar", ".bin")
 #: The name in the losses of pytorch-metric-learning, with one centre of each class and with several.
 _PML_NAME = "W"
 #: Most centres of one class; the paper of sub-centres has 3 and 10.
@@ -56,6 +58,8 @@ def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor
     Raises:
         InputError: If neither side is `dim`, or a centre is zero or not finite.
     """
+    if weights.is_complex():
+        raise InputError(f"{name}: expected class centres of real numbers, got complex ones; save real ones")
     if weights.ndim == 3 and weights.shape[2] == dim and weights.shape[1]:
         if weights.shape[1] > min(len(weights), _MAX_SUBCENTRES):
             raise InputError(
@@ -196,8 +200,24 @@ def _read(path: Path) -> Any:
             raise
         except Exception as error:
             # A damaged header may raise any error of the tokeniser, the parser or the allocator.
-            raise InputError(f"{path}: expected a .npy file of centres ({one_line(error)})") from None
-    return read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_torch_file(path)
+            raise InputError(
+                f"{path}: expected a .npy file of centres ({one_line(error)}); save their numbers alone: "
+                "numpy.save('centres.npy', array.astype('float32'))"
+            ) from None
+    if path.suffix.lower() == ".safetensors":
+        return read_safetensors(path)
+    try:
+        return read_torch_file(path)
+    except InputError as error:
+        if path.suffix.lower() in _TORCH:
+            raise
+        # Whatever has this ending, it is no torch file.
+        listed = ", ".join((".npy", ".safetensors", *TABLES))
+        raise InputError(
+            f"{path}: expected class centres in a torch file, {listed}, got the ending "
+            f"{path.suffix or 'none'!r} ({one_line(error)}); save them as .npy: "
+            "numpy.save('centres.npy', array)"
+        ) from None
 
 
 def read_centres(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from recognition.errors import InputError, InputWarning
-from recognition.loading.head_names import described, refuse_layers
+from recognition.loading.head_names import described, means_head, refuse_layers
 from recognition.loading.nested_states import is_state
 from recognition.loading.state_dicts import without_prefixes
 
@@ -110,10 +110,12 @@ def head_weights(head: Mapping[str, Tensor], dim: int, path: Path) -> ClassWeigh
     Raises:
         InputError: If a tensor of that many rows or columns may belong to another layer, by its name.
     """
-    of_dim = {key: one for key, one in head.items() if dim in one.shape}
-    refuse_layers(of_dim, path)
+    refuse_layers({key: one for key, one in head.items() if dim in one.shape}, path)
+    head = {key: one for key, one in head.items() if means_head(key)}
     found = {
-        key: one for key, one in of_dim.items() if one.ndim == 2 or (one.ndim == 3 and one.shape[2] == dim)
+        key: one
+        for key, one in head.items()
+        if (one.ndim == 2 and dim in one.shape) or (one.ndim == 3 and one.shape[2] == dim)
     }
     if any(_is_followed(key, head, dim) for key in found):
         # The first layer of several has no classes.

@@ -45,7 +45,12 @@ def refuse_layers(tensors: Mapping[str, Tensor], path: Path) -> None:
     Raises:
         InputError: If the name of one of them is no training head's.
     """
-    layers = {key: one for key, one in tensors.items() if not means_head(key)}
+    layers = {
+        # Counts, such as those of metrics, are no layer's.
+        key: one
+        for key, one in tensors.items()
+        if one.ndim and one.is_floating_point() and not means_head(key)
+    }
     if layers:
         raise InputError(
             f"{path}: expected a network, and class weights under a name such as head.weight, got "

@@ -64,8 +64,12 @@ class Contents:
 
 def can_be_head(tensors: Mapping[str, Tensor]) -> bool:
     """Return whether tensors can be a training head's: few, a matrix, and no kernels of convolutions."""
-    axes = [one.ndim for one in tensors.values()]
-    return len(axes) <= HEAD_TENSORS and 2 <= max(axes, default=0) <= _HEAD_AXES
+    return can_be_beside(tensors) and any(one.ndim > 1 for one in tensors.values())
+
+
+def can_be_beside(tensors: Mapping[str, Tensor]) -> bool:
+    """Return whether tensors can be what stands beside a backbone: few, and no kernels of convolutions."""
+    return len(tensors) <= HEAD_TENSORS and all(one.ndim <= _HEAD_AXES for one in tensors.values())
 
 
 def is_state(value: Any) -> bool:

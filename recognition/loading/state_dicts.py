@@ -19,7 +19,7 @@ from recognition.loading.conversions import (
     tensors_alone,
 )
 from recognition.loading.head_names import HEADS, means_head
-from recognition.loading.nested_states import HEAD_TENSORS, can_be_head, listed, open_containers
+from recognition.loading.nested_states import HEAD_TENSORS, can_be_beside, listed, open_containers
 from recognition.loading.torch_files import read_torch_file
 
 State = dict[str, Tensor]
@@ -123,7 +123,8 @@ def find_weights(loaded: Any, path: Path) -> Weights:
 def _checked(loaded: Any, path: Path, keys: Sequence[str]) -> State:
     if not isinstance(loaded, dict) or not loaded:
         raise InputError(
-            f"{path}: expected a state dict, got {type(loaded).__name__}; {_of_a_list(loaded, path)}"
+            f"{path}: expected a state dict, got {'an empty ' if loaded == {} else ''}"
+            f"{type(loaded).__name__}; {_of_a_list(loaded, path)}"
         )
     others = [
         key for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, Tensor)
@@ -185,18 +186,16 @@ def _shared(state: State) -> str | None:
 
 
 def _attribute(state: State) -> str | None:
-    """Return the prefix of all convolutions and statistics, where only what can be a head is beside them.
+    """Return the prefix of all convolutions, where only what can be a head is beside it.
 
     Whatever a module calls its backbone and its head, no network has all but a few tensors in one layer.
     """
-    layers = {
-        key.partition(".")[0] for key, one in state.items() if one.ndim > 3 or key.endswith("running_mean")
-    }
+    layers = {key.partition(".")[0] for key, one in state.items() if one.ndim > 3}
     if len(layers) != 1:
         return None
     prefix = f"{layers.pop()}."
     beside = {key: one for key, one in state.items() if not key.startswith(prefix)}
-    if len(state) - len(beside) <= HEAD_TENSORS or (beside and not can_be_head(beside)):
+    if len(state) - len(beside) <= HEAD_TENSORS or not can_be_beside(beside):
         return None
     return prefix
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from recognition.backbones.undrawn import undrawn_weights
 from recognition.errors import InputError, one_line
 from recognition.loading.class_weights import head_weights
-from recognition.loading.conversions import export, own_code
+from recognition.loading.conversions import export, one_part, own_code
 from recognition.loading.families.base import Family, Network
 from recognition.loading.head_names import refuse_layers
-from recognition.loading.nested_states import HEAD_TENSORS, can_be_head
-from recognition.loading.state_dicts import State, assign_weights
+from recognition.loading.nested_states import HEAD_TENSORS, can_be_beside, listed
+from recognition.loading.state_dicts import State, assign_weights, without_prefixes
 from recognition.registry import Entry, Registry
 
 _HERE = "recognition.loading.families"
@@ -68,7 +68,7 @@ def recognise(
     """
     family = next((one for one in families.values() if one.matches(state, marks)), None)
     if family is None:
-        raise InputError(_unknown(state, path, families))
+        raise InputError(_several(state, path, families, marks) or _unknown(state, path, families))
     state = dict(state)
     try:
         network, extra = _with_weights(family, state, path)
@@ -100,13 +100,34 @@ def _with_weights(family: Family, state: State, path: Path) -> tuple[Network, St
     backbone = {key: value for key, value in state.items() if not key.startswith(network.head_prefixes)}
     names = network.module.state_dict().keys()
     beside = {key: value for key, value in backbone.items() if key not in names}
-    if not can_be_head(beside):
+    if not can_be_beside(beside):
         beside = {}
     backbone = {key: value for key, value in backbone.items() if key not in beside}
     assign_weights(network.module, backbone, path, str(network.architecture))
     if network.adapt is not None:
         network = replace(network, module=network.adapt(network.module))
     return network, beside
+
+
+def _several(state: State, path: Path, families: Mapping[str, Family], marks: Sequence[str]) -> str | None:
+    """Return the message for a state dict that has networks of known families in it; None for others."""
+    layers: dict[str, State] = {}
+    for key, one in state.items():
+        first, _, rest = key.partition(".")
+        layers.setdefault(first, {})[rest] = one
+    found = []
+    for first, tensors in layers.items():
+        part = without_prefixes(tensors)[0] if len(tensors) > HEAD_TENSORS else {}
+        if any(family.matches(part, family.marks) for family in families.values()):
+            found.append(first)
+    if not found:
+        return None
+    # Keys of dicts have no point at their end, unlike prefixes.
+    keys = [mark for mark in marks if not mark.endswith(".")]
+    return (
+        f"{path}: expected one network, got {listed(found)} beside other layers; save one of them alone: "
+        f"{one_part(path, keys, found[0])}"
+    )
 
 
 def _unknown(state: State, path: Path, families: Mapping[str, Family]) -> str:

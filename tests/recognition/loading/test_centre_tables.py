@@ -193,6 +193,35 @@ def test_an_archive_that_holds_far_more_than_it_has_is_refused(tmp_path, model):
         read(model, tmp_path / "centres.npz")
 
 
+@pytest.mark.parametrize("ending", [".json", ".mat", ".h5", ".parquet", ".xlsx", ".pkl", ""])
+def test_files_of_other_kinds_are_refused_with_what_is_read(ending, tmp_path, model):
+    path = tmp_path / f"centres{ending}"
+    path.write_bytes(b"something else")
+    with pytest.raises(
+        InputError, match=r"torch file, \.npy, .*\.npz, \.csv, .*got the ending '.*numpy\.save"
+    ):
+        read(model, path)
+
+
+def test_a_torch_file_may_have_any_ending(tmp_path, model):
+    path = save(tmp_path / "head.model", {"weight": torch.from_numpy(CENTRES)})
+    assert len(read(model, path).centres) == 11
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (CENTRES.astype(np.complex64), "expected class centres of real numbers, got complex ones"),
+        (CENTRES.astype(str), r"a \.npy file of centres .*save their numbers alone: numpy\.save"),
+        (np.zeros(3, [("a", "i4")]), r"a \.npy file of centres .*save their numbers alone: numpy\.save"),
+    ],
+)
+def test_other_numbers_are_refused(array, message, tmp_path, model):
+    np.save(tmp_path / "centres.npy", array)
+    with pytest.raises(InputError, match=message):
+        read(model, tmp_path / "centres.npy")
+
+
 @pytest.mark.parametrize("name", ["embeddings", "arr", "W_c"])
 def test_the_only_matrix_of_a_file_is_taken_whatever_its_name(name, tmp_path, model):
     source = save(tmp_path / "head.pth", {name: torch.from_numpy(CENTRES), "epoch": 3})

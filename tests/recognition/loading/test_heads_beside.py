@@ -1,5 +1,6 @@
 """Class weights beside a backbone in one dict, under the names that projects and their users choose."""
 
+import subprocess
 import warnings
 
 import pytest
@@ -155,3 +156,36 @@ def test_ones_own_code_keeps_the_layers_beside_its_features(prefix, tmp_path):
     images = torch.rand(2, 3, 112, 112)
     with torch.no_grad():
         torch.testing.assert_close(recogniser(images), F.normalize(wrapped(2 * images - 1)))
+
+
+@pytest.mark.parametrize("outer", ["", "module."])
+def test_networks_side_by_side_are_named_with_the_command_that_saves_one(outer, network, tmp_path):
+    state = {f"{outer}{name}.{key}": one for name in ("query", "key") for key, one in network.items()}
+    path = save(tmp_path / "both.pth", {"state_dict": state})
+    with pytest.raises(InputError, match=r"expected one network, got 2 \('query', 'key'\) beside") as error:
+        load(ModelChoice(path, preset="insightface"))
+    command = str(error.value).partition("save one of them alone: ")[2]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)  # noqa: S602 - the message's own command
+    alone = load(ModelChoice(tmp_path / "both-network.pth", preset="insightface"))
+    whole = load(ModelChoice(save(tmp_path / "whole.pth", network), preset="insightface"))
+    images = torch.rand(2, 3, whole.input_size, whole.input_size)
+    torch.testing.assert_close(alone(images), whole(images))
+
+
+def test_counts_of_metrics_beside_a_backbone_are_no_layers(network, tmp_path):
+    counts = {"val_acc.tp": torch.tensor(3), "matrix.confusion": torch.ones(8, 8, dtype=torch.int64)}
+    path = write(tmp_path / "both.pth", network, "net.", counts | {"loss.weight": CENTRES})
+    assert len(load(ModelChoice(path, preset="insightface")).centres) == 11
+    path = write(tmp_path / "counts.pth", network, "net.", {"val_acc.tp": torch.tensor(3)})
+    assert load(ModelChoice(path, preset="insightface")).centres is None
+
+
+def test_a_normalisation_behind_a_backbone_is_refused(network, tmp_path):
+    norm = state_of(nn.BatchNorm1d(8))
+    beside = {f"bottleneck.{key}": one for key, one in norm.items()} | {"head.weight": CENTRES}
+    for prefix in ("", "backbone."):
+        path = write(tmp_path / "both.pth", network, prefix, beside)
+        with pytest.raises(
+            InputError, match=r"got 'bottleneck.weight' \(8,\) and .*another layer of the net"
+        ):
+            load(ModelChoice(path, preset="insightface"))
