@@ -17,7 +17,7 @@ HEADS = frozenset(
     }
 )
 #: Words in the names of training heads, whole ones and parts of words.
-_WORDS = frozenset({"arc", "cls", "id", "pid", "w"})
+_WORDS = frozenset({"arc", "arclayer", "cls", "cosine", "id", "partial", "pid", "w"})
 _PARTS = (
     *("head", "margin", "softmax", "classi", "classes", "logit", "loss", "criteri", "metric", "product"),
     *("proxy", "proxies", "prototype", "center", "centre", "kernel", "identit", "arcface", "cosface"),

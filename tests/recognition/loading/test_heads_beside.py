@@ -33,9 +33,12 @@ HEADS = {
     "fc_pid.weight": CENTRES,
     "id_classifier.fc.weight": CENTRES,
     "criterion.centers": CENTRES,
+    "partial_fc.weight": CENTRES,
+    "arclayer.weight": CENTRES,
     "proxies": CENTRES,
 }
-PREFIXES = ("", "backbone.", "module.", "module.net.", "embedding_net.", "trunk.")
+#: Names of backbones; a much used project calls it `arcface`, and others so their heads.
+PREFIXES = ("", "backbone.", "module.", "module.net.", "embedding_net.", "trunk.", "arcface.")
 
 
 def write(path, network, prefix, head):
@@ -52,7 +55,7 @@ def network(request):
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_a_head_is_found_beside_any_prefix(prefix, network, tmp_path):
-    path = write(tmp_path / "both.pth", network, prefix, {"margin.kernel": ACROSS})
+    path = write(tmp_path / "both.pth", network, prefix, {"head.kernel": ACROSS})
     recogniser = load(ModelChoice(path, preset="insightface"))
     torch.testing.assert_close(recogniser.centres, F.normalize(CENTRES))
 
