@@ -33,7 +33,7 @@ from arcinvert.subjects.descriptions import describe_photographs, last_part, nam
 from recognition.config import takes, to_json
 from recognition.errors import InputError
 from recognition.images import to_uint8
-from recognition.loading import BUNDLED
+from recognition.loading import BUNDLED, with_preset
 from recognition.options import Detector, Precision
 from recognition.runtime import Device
 
@@ -76,7 +76,8 @@ class BlackBoxAttacker:
         self.options = options
         self.meter = QueryMeter(options.query_budget)
         self.target: Target = open_target(options, model, self.meter)
-        self._own = Attacker(options.surrogate, device=device, precision=precision, calibrate=calibrate)
+        surrogate = with_preset(options.surrogate)
+        self._own = Attacker(surrogate, device=device, precision=precision, calibrate=calibrate)
 
     @takes(AttackOptions)
     def from_image(
@@ -226,8 +227,10 @@ class BlackBoxAttacker:
 
     def _shown_options(self) -> dict[str, Any]:
         """Return the options of the access for the result, without where files are on this machine."""
+        surrogate = with_preset(self.options.surrogate)
+        preset = "" if surrogate.preset is None else f"@{surrogate.preset}"
         found = to_json(self.options) | {
-            "surrogate": last_part(self.options.surrogate),
+            "surrogate": f"{last_part(surrogate)}{preset}",
             "public_faces": last_part(self.options.public_faces),
         }
         return found | {"black_box": self.target.box.name if self.options.black_box else None}

@@ -46,7 +46,7 @@ class AccessOptions:
     surrogate: str = option(
         BUNDLED,
         help="the attacker's own network, whose gradients take the place of the black box's: anything that "
-        "--model takes",
+        "--model takes, with @PRESET behind it if its file does not say its preprocessing",
         group=_GROUP,
         metavar="MODEL",
     )

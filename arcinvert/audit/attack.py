@@ -27,7 +27,7 @@ from arcinvert.subjects import class_label
 from arcinvert.subjects.subject import Subject
 from recognition.errors import InputError, is_out_of_memory
 from recognition.images import to_uint8
-from recognition.loading import ModelChoice
+from recognition.loading import ModelChoice, with_preset
 from recognition.recogniser import Recogniser
 
 #: Reconstructions in a batch. They share their batch statistics, so batches are of nearly one size.
@@ -268,7 +268,7 @@ def load_attack(
 
     Args:
         options: The audit's, with its budget.
-        model: The variant's file.
+        model: The variant's network, as `with_preset` takes it.
         measuring: Receives the number of synthetic faces done and of all, at the first use of a network; None
             shows a progress bar.
 
@@ -284,7 +284,7 @@ def load_attack(
         output=options.output,
     )
     attacker = Attacker(
-        choice if model is None else model,
+        choice if model is None else with_preset(model),
         statistics=options.statistics if model is None else None,
         device=options.device,
         precision=options.precision,

@@ -20,7 +20,7 @@ from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects.subject import Subject
-from recognition.loading import ModelChoice
+from recognition.loading import ModelChoice, with_preset
 from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device
 
@@ -104,7 +104,7 @@ def load_black_box_attack(options: AuditOptions) -> BlackBoxAttack:
     meter = QueryMeter(options.query_budget)
     target = open_target(options.access_options(), attacked, meter)
     own = Attacker(
-        options.surrogate,
+        with_preset(options.surrogate),
         device=options.device,
         precision=options.precision,
         calibrate=options.calibrate,

@@ -153,8 +153,8 @@ class AuditOptions(AccessOptions):
         help="further options of the attack, such as recipe=paper or penalty=tv=0", group=_AMOUNT
     )
     judges: tuple[str, ...] | None = option(
-        help="the recognisers that judge: dlib, a bundled network or model files (default: dlib, and "
-        "lfw-iresnet18 unless a bundled network is attacked)",
+        help="the recognisers that judge: dlib, a bundled network or model files, as MODEL or MODEL@PRESET "
+        "(default: dlib, and lfw-iresnet18 unless a bundled network is attacked)",
         group=_JUDGES,
     )
     calibration: Path | None = option(
@@ -191,7 +191,7 @@ class AuditOptions(AccessOptions):
     )
     variants: tuple[str, ...] = option(
         (),
-        help="networks trained under a defence, to compare as NAME=MODEL",
+        help="networks trained under a defence, to compare as NAME=MODEL or NAME=MODEL@PRESET",
         group=_DEFENCES,
         metavar="NAME=MODEL",
     )

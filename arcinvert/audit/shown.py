@@ -7,6 +7,7 @@ from typing import Any
 from arcinvert.audit.options import AuditOptions
 from recognition.config import kinds, to_json
 from recognition.files import printable
+from recognition.loading.choice import with_preset
 
 
 def shown_options(options: AuditOptions) -> dict[str, Any]:
@@ -32,12 +33,14 @@ def model_name(model: str) -> str:
     """Return how a network was given, with the name of its file in place of the path.
 
     Args:
-        model: A name, a file, or `package.module:factory@weights`.
+        model: A name, a file, or `package.module:factory@weights`; any of them with @PRESET behind it.
     """
-    code, at, weights = model.rpartition("@")
-    if at and ":" in code and not Path(model).exists():
-        return f"{printable(code)}@{file_name(weights)}"
-    return file_name(model)
+    choice = with_preset(model)
+    preset = "" if choice.preset is None else f"@{choice.preset}"
+    code, at, weights = str(choice).rpartition("@")
+    if at and ":" in code and not Path(str(choice)).exists():
+        return f"{printable(code)}@{file_name(weights)}{preset}"
+    return f"{file_name(str(choice))}{preset}"
 
 
 def cleaned(value: Any) -> Any:

@@ -12,9 +12,10 @@ from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.evaluation.similarity import Array, Metric
 from recognition.checkpoint import FORMAT, load_notes, load_split, sha256
 from recognition.detection.alignment import warp
+from recognition.errors import InputError
 from recognition.images import resized, to_tensor
 from recognition.interruption import may_end
-from recognition.loading import NETWORKS, bundled_path, load
+from recognition.loading import NETWORKS, bundled_path, load, with_preset
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 
 #: The name of dlib's recogniser among judges.
@@ -168,14 +169,19 @@ def _bundled_hashes() -> frozenset[str]:
 
 
 def make_judge(name: str, *, device: torch.device | None = None) -> Judge:
-    """Return a judge by name: dlib, a bundled network's name, or a model file.
+    """Return a judge by name: dlib, or any network as `with_preset` takes it.
 
     Raises:
-        InputError: If there is no such model.
+        InputError: If there is no such model, or dlib is given a preset.
     """
-    if name == DLIB:
+    choice = with_preset(name)
+    if choice.model == DLIB:
+        if choice.preset is not None:
+            raise InputError(
+                f"judges: expected dlib without a preset, as it prepares images itself, got {name}; give dlib"
+            )
         return DlibJudge()
-    recogniser = load(name)
+    recogniser = load(choice)
     return RecogniserJudge(recogniser if device is None else recogniser.to(device))
 
 

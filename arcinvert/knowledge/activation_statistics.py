@@ -18,6 +18,7 @@ from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.public_photographs import PublicPhotographs
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.errors import InputError
+from recognition.recogniser import Preprocessing
 
 #: What error messages recommend where statistics are missing.
 CALIBRATE = (
@@ -103,6 +104,7 @@ class MeasuredStatistics:
         faces: Whose faces the statistics of activations rest on.
         template_faces: Whose faces nearest neighbours and regression rest on.
         photographs: Which photographs the faces are of; None where that is not known.
+        preprocessing: How the faces were prepared for the network; None where that is not known.
     """
 
     layers: tuple[LayerMoments, ...]
@@ -114,6 +116,7 @@ class MeasuredStatistics:
     faces: FaceKind = "public faces"
     template_faces: FaceKind = "public faces"
     photographs: PublicPhotographs | None = None
+    preprocessing: Preprocessing | None = None
 
     def shows_people(self, used: Container[str]) -> bool:
         """Return whether what an attack uses of it is of photographs, which may show attacked people.

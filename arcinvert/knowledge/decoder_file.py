@@ -19,6 +19,7 @@ from torch import Tensor
 
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.face_pca import load_face_pca
+from arcinvert.knowledge.prepared import from_metadata, refuse_another, to_metadata
 from arcinvert.knowledge.public_photographs import is_of_photographs, photographs_in
 from arcinvert.knowledge.regression import FaceRegression
 from arcinvert.knowledge.whitening import Whitening
@@ -26,7 +27,7 @@ from recognition.backbones.undrawn import undrawn_weights
 from recognition.checkpoint import read_safetensors, write_safetensors
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json
-from recognition.recogniser import Recogniser, short_fingerprint
+from recognition.recogniser import Preprocessing, Recogniser, short_fingerprint
 
 #: The format of the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-decoder-1"
@@ -40,6 +41,7 @@ def save_decoder(
     *,
     model_sha256: str,
     model_name: str,
+    preprocessing: Preprocessing | None = None,
     notes: dict[str, Any] | None = None,
 ) -> None:
     """Write a decoder, completely or not at all.
@@ -50,6 +52,7 @@ def save_decoder(
         model_sha256: The fingerprint of the network whose templates it decodes: its file's SHA-256, with its
             output if it has several.
         model_name: That network's name.
+        preprocessing: How images are prepared for it; None where that is not known.
         notes: Further facts as JSON values, such as options and figures of the training.
 
     Raises:
@@ -70,6 +73,7 @@ def save_decoder(
         "channels": json.dumps(decoder.channels),
         "faces": decoder.faces,
         "notes": json.dumps(notes or {}),
+        **to_metadata(preprocessing),
     }
     write_safetensors(path, tensors, metadata)
 
@@ -82,7 +86,7 @@ def find_decoder(recogniser: Recogniser, path: str | os.PathLike[str] | None = N
         path: The file; None looks for MODEL.decoder.safetensors, and returns None where there is none.
 
     Raises:
-        InputError: If the file is damaged, another network's or something else.
+        InputError: If the file is damaged, another network's or preprocessing's, or something else.
     """
     if path is None:
         beside = default_path(recogniser)
@@ -103,10 +107,13 @@ def find_decoder(recogniser: Recogniser, path: str | os.PathLike[str] | None = N
             f"{metadata.get('model_name', '')} ({got}); learn this network, with the same --output"
         )
     try:
-        return _build(tensors, metadata, recogniser.embedding_size)
+        made_with = from_metadata(metadata)
+        decoder = _build(tensors, metadata, recogniser.embedding_size)
     except Exception as error:
         # Layers and shapes that contradict each other raise whatever torch does.
         raise InputError(f"{path}: damaged decoder file ({one_line(error)}); learn again") from None
+    refuse_another(path, made_with, recogniser, "a decoder")
+    return decoder
 
 
 def _build(tensors: dict[str, Tensor], metadata: dict[str, str], dim: int) -> FaceDecoder:

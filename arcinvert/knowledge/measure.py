@@ -79,6 +79,7 @@ def measure(
         images,
         neighbours.result() if keep_faces else None,
         sums.fit(),
+        preprocessing=recogniser.preprocessing,
     )
 
 

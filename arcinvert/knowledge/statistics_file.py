@@ -42,6 +42,7 @@ from arcinvert.knowledge.activation_statistics import (
     MeasuredStatistics,
 )
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
+from arcinvert.knowledge.prepared import from_metadata, refuse_another, to_metadata
 from arcinvert.knowledge.public_photographs import is_of_photographs, photographs_in
 from arcinvert.knowledge.regression import FaceRegression
 from recognition.checkpoint import check_header, write_safetensors
@@ -87,6 +88,7 @@ def save_statistics(path: str | os.PathLike[str], statistics: MeasuredStatistics
         "images": str(statistics.images),
         "faces": statistics.faces,
         "layers": json.dumps([asdict(layer.site) for layer in statistics.layers]),
+        **to_metadata(statistics.preprocessing),
     }
     write_safetensors(path, tensors, metadata)
 
@@ -140,6 +142,7 @@ def _read(file: Any, metadata: dict[str, str]) -> MeasuredStatistics:
         _face_kind(metadata),
         _face_kind(metadata),
         photographs_in({key: file.get_tensor(key) for key in filter(is_of_photographs, file.keys())}),
+        from_metadata(metadata),
     )
 
 
@@ -182,7 +185,8 @@ def find_statistics(
         path: The file; None looks for MODEL.statistics.safetensors, and returns None where there is none.
 
     Raises:
-        InputError: If they were measured with another network, or one of their layers is not in this one.
+        InputError: If they were measured with another network or another preprocessing, or one of their
+            layers is not in this one.
     """
     if path is None:
         beside = default_path(recogniser)
@@ -197,6 +201,7 @@ def find_statistics(
             f"{path}: expected statistics of {recogniser.name} ({wanted}), got those of "
             f"{statistics.model_name} ({got}); calibrate this network, with the same --output"
         )
+    refuse_another(path, statistics.preprocessing, recogniser, "statistics")
     names = {name for name, _ in recogniser.named_modules()}
     missing = [layer.site.name for layer in statistics.layers if layer.site.name not in names]
     if missing:

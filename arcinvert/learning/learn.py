@@ -249,6 +249,7 @@ def _save(trainer: DecoderTrainer, log: list[dict[str, Any]], path: Path, folder
         trainer.result,
         model_sha256=source.fingerprint,
         model_name=trainer.recogniser.name,
+        preprocessing=trainer.recogniser.preprocessing,
         notes={"learning": options | {"epochs": trainer.epochs}, "last_epoch": log[-1]},
     )
     write_png(folder / PICTURES_NAME, to_uint8(trainer.pictures()))

@@ -115,8 +115,8 @@ class MobileFaceNet(nn.Module):
         self.layers = nn.ModuleList(
             [
                 ConvUnit(3, early, 3, 2, 1),
-                # Groups of two channels, as in the published files.
-                ConvUnit(early, early, 3, 1, 1, groups=max(1, early // 2)),
+                # Groups of two channels, as in the published files, and of one where they cannot be paired.
+                ConvUnit(early, early, 3, 1, 1, groups=early if early % 2 else early // 2),
                 DepthwiseUnit(early, early, narrow, 2),
                 ResidualUnits(early, UNITS[0], narrow),
                 DepthwiseUnit(early, late, middle, 2),

@@ -31,12 +31,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--start-from",
         metavar="MODEL",
-        help="Network that provides the initial weights: of the same layout, or a narrower IResNet",
+        help="Network that provides the initial weights: of the same layout, or a narrower IResNet; "
+        "MODEL@PRESET if its file does not say its preprocessing",
     )
     parser.add_argument(
         "--teacher",
         metavar="MODEL",
-        help="Network whose embeddings the student learns, with --teacher-weight above 0",
+        help="Network whose embeddings the student learns, with --teacher-weight above 0; MODEL@PRESET if "
+        "its file does not say its preprocessing, such as teacher.onnx@channels=BGR",
     )
     parser.add_argument(
         "--unlabelled",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.data.keys import NumberedKeys
+from recognition.data.parquet_footer import column_chunks
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line
 from recognition.files import kept_open, open_regular, printable
@@ -61,7 +62,7 @@ class ParquetFaces:
             kind = schema.field(self._image).type
             #: Whether images are in the field `bytes` of a structure.
             self._nested = _is_structure(kind, path)
-            self._check_sizes(metadata)
+            self._check_sizes()
         except InputError:
             raise
         except Exception as error:
@@ -81,26 +82,21 @@ class ParquetFaces:
             f"copy"
         )
 
-    def _check_sizes(self, metadata: Any) -> None:
+    def _check_sizes(self) -> None:
         """Check how much a row group takes in memory.
 
         Raises:
             InputError: If it is too much.
-            ValueError: If the header of a page is damaged.
+            ValueError: If the footer, or the header of a page, is damaged.
         """
-        places, largest = [], 0
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            size = 0
-            for index in range(group.num_columns):
-                column = group.column(index)
-                if column.path_in_schema.split(".")[0] in (self._image, self._identity):
-                    size += column.total_uncompressed_size
-                    begin = column.dictionary_page_offset or column.data_page_offset
-                    places.append((begin, column.total_compressed_size))
-            largest = max(largest, size)
         with open_regular(self.path, "a Parquet file") as file:
-            largest = max(largest, largest_page(file, places))
+            groups = [
+                [chunk for chunk in group if chunk.column in (self._image, self._identity)]
+                for group in column_chunks(file)
+            ]
+            places = [(chunk.begin, chunk.packed) for group in groups for chunk in group]
+            sizes = [sum(chunk.unpacked for chunk in group) for group in groups]
+            largest = max([*sizes, largest_page(file, places)])
         if largest > MAX_GROUP:
             raise InputError(
                 f"{printable(self.path)}: expected row groups of at most {MAX_GROUP >> 20} MiB, got one of "

@@ -17,7 +17,7 @@ from recognition.bundled import BUNDLED, NETWORKS, UNDISTILLED, bundled_path
 from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError, InputWarning
 from recognition.files import is_file
-from recognition.loading.choice import ModelChoice
+from recognition.loading.choice import ModelChoice, with_preset
 from recognition.loading.conversions import of_ending
 from recognition.loading.presets import PRESETS, decides, parse_preset
 from recognition.recogniser import Recogniser
@@ -33,6 +33,7 @@ __all__ = [
     "bundled_path",
     "load",
     "parse_preset",
+    "with_preset",
 ]
 
 #: Most files of a folder that an error message lists.
@@ -60,7 +61,8 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
     Args:
         model: The bundled network's name; a file: this project's .safetensors, a state dict (.safetensors,
             .pt, .pth, .ckpt, .tar, .bin) of a known family, or .onnx; `package.module:factory[@weights]`,
-            which runs that code; or a `ModelChoice` of one of these with a preset or class centres.
+            which runs that code; or a `ModelChoice` of one of these with a preset or class centres, such as
+            `with_preset` returns.
 
     Warns:
         InputWarning: If the file leaves the preprocessing open and no preset decides it.
@@ -102,8 +104,8 @@ def _warn_of_readings(recogniser: Recogniser) -> None:
     assumed, *others = recogniser.source.readings
     warnings.warn(
         f"{recogniser.source.path}: its file does not say how images are prepared: {assumed} is assumed, and "
-        f"{' or '.join(others)} fits as well; give --preset, or compare them on photographs with 'arcinvert "
-        "inspect MODEL --images DIR'",
+        f"{' or '.join(others)} fits as well; give --preset (MODEL@PRESET of a teacher, judge, variant or "
+        "surrogate), or compare them on photographs with 'arcinvert inspect MODEL --images DIR'",
         InputWarning,
         stacklevel=3,
     )

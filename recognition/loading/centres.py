@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from recognition.data.folders import read_folders
 from recognition.errors import InputError, InputWarning, one_line
 from recognition.files import MAX_WEIGHTS, open_regular
 from recognition.images import to_tensor
+from recognition.loading.centre_archives import read_npz_centres
+from recognition.loading.centre_texts import TEXTS, in_order_of_numbers, read_text_centres
 from recognition.loading.class_weights import NAMES, ClassWeights, head_weights, softmax_weights
 from recognition.loading.families import recognise
 from recognition.loading.grouped_rows import likely_subcentres
@@ -29,6 +31,13 @@ from recognition.subcentres import SubCentres, one_centre_each, subcentres_of_we
 #: Files with the classes of one rank of a distributed training: `checkpoint_gpu_0.pt` of arcface_torch,
 #: `rank:0_softmax_weight.pt` of its older versions, and similar names.
 _RANK = re.compile(r"(?P<before>.*(?:gpu|rank)[_:-]?)(?P<rank>\d+)(?P<after>.*\.(?:pt|pth))")
+#: Readers of tables of other tools, by their ending. Each returns weights and the names of classes, if any.
+TABLES: dict[str, Callable[[Path, int], tuple[Tensor, list[str] | None]]] = {
+    ".npz": read_npz_centres,
+    **dict.fromkeys(TEXTS, read_text_centres),
+}
+#: Endings of torch files; another file may be one, too.
+_TORCH = (".pt", ".pth", ".ckpt", ".tar", ".bin")
 #: The name in the losses of pytorch-metric-learning, with one centre of each class and with several.
 _PML_NAME = "W"
 #: Most centres of one class; the paper of sub-centres has 3 and 10.
@@ -49,7 +58,15 @@ def as_rows(weights: Tensor, dim: int, name: str, *, transposed: bool) -> Tensor
     Raises:
         InputError: If neither side is `dim`, or a centre is zero or not finite.
     """
+    if weights.is_complex():
+        raise InputError(f"{name}: expected class centres of real numbers, got complex ones; save real ones")
     if weights.ndim == 3 and weights.shape[2] == dim and weights.shape[1]:
+        if weights.shape[1] > min(len(weights), _MAX_SUBCENTRES):
+            raise InputError(
+                f"{name}: expected (classes, K, {dim}) for K sub-centres of each class, at most "
+                f"{_MAX_SUBCENTRES}, got {tuple(weights.shape)}, which may be (K, classes, {dim}); save them "
+                f"as (classes, K, {dim})"
+            )
         rows = as_rows(weights.flatten(0, 1), dim, name, transposed=False)
         return rows.unflatten(0, weights.shape[:2])
     if weights.ndim != 2 or dim not in weights.shape:
@@ -164,7 +181,7 @@ def _beside_network(loaded: Any, path: Path, dim: int) -> ClassWeights | None:
     """Return the class weights that a file holds beside its network; None if there are none."""
     try:
         weights = find_weights(loaded, path)
-        if (head := head_weights(weights.head, dim)) is not None:
+        if (head := head_weights(weights.head, dim, path)) is not None:
             return head
         network, classes = recognise(weights.tensors, path, marks=weights.marks)
     except InputError:
@@ -183,8 +200,24 @@ def _read(path: Path) -> Any:
             raise
         except Exception as error:
             # A damaged header may raise any error of the tokeniser, the parser or the allocator.
-            raise InputError(f"{path}: expected a .npy file of centres ({one_line(error)})") from None
-    return read_safetensors(path) if path.suffix.lower() == ".safetensors" else read_torch_file(path)
+            raise InputError(
+                f"{path}: expected a .npy file of centres ({one_line(error)}); save their numbers alone: "
+                "numpy.save('centres.npy', array.astype('float32'))"
+            ) from None
+    if path.suffix.lower() == ".safetensors":
+        return read_safetensors(path)
+    try:
+        return read_torch_file(path)
+    except InputError as error:
+        if path.suffix.lower() in _TORCH:
+            raise
+        # Whatever has this ending, it is no torch file.
+        listed = ", ".join((".npy", ".safetensors", *TABLES))
+        raise InputError(
+            f"{path}: expected class centres in a torch file, {listed}, got the ending "
+            f"{path.suffix or 'none'!r} ({one_line(error)}); save them as .npy: "
+            "numpy.save('centres.npy', array)"
+        ) from None
 
 
 def read_centres(
@@ -199,8 +232,8 @@ def read_centres(
     Sub-centres and names are None where the source has none.
 
     Args:
-        source: A file (.pt, .pth, .npy, .safetensors), a folder with the shards of all ranks, or a folder
-            with one folder of photographs per identity.
+        source: A file (.pt, .pth, .npy, .npz, .csv, .tsv, .txt, .safetensors), a folder with the shards of
+            all ranks, or a folder with one folder of photographs per identity.
         recogniser: The network that embeds the photographs.
         dim: Number of dimensions of an embedding.
         classes: The number of classes, which shows how many sub-centres each of them has in a file; None if
@@ -215,6 +248,8 @@ def read_centres(
     if path.is_file():
         if path.suffix.lower() == ".safetensors" and (own := _of_own_network(path, dim)) is not None:
             return own
+        if path.suffix.lower() in TABLES:
+            return _of_table(path, dim, classes, subcentres)
         centres, name = _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim)
         if classes is None and subcentres is None and centres.ndim == 2:
             _ask_for_subcentres(path, centres, name)
@@ -240,6 +275,24 @@ def _of_own_network(path: Path, dim: int) -> tuple[Tensor, SubCentres | None, tu
         raise InputError(f"{path}: expected class centres, got a network without any; leave --centres out")
     centres = as_rows(recogniser.centres, dim, str(path), transposed=False)
     return centres, recogniser.subcentres, recogniser.class_names
+
+
+def _of_table(
+    path: Path, dim: int, classes: int | None, subcentres: int | None
+) -> tuple[Tensor, SubCentres | None, tuple[str, ...] | None]:
+    """Return the centres of a table of another tool, with the names that it has."""
+    weights, names = TABLES[path.suffix.lower()](path, dim)
+    rows = as_rows(weights, dim, str(path), transposed=False)
+    if names is not None:
+        if subcentres not in (None, 1) and rows.ndim == 2:
+            raise InputError(
+                f"{path}: expected rows without names with --subcentres, got names; leave these out"
+            )
+        rows, names = in_order_of_numbers(path, rows, names)
+        classes = len(rows)
+    elif classes is None and subcentres is None and rows.ndim == 2:
+        _ask_for_subcentres(path, rows, "")
+    return *with_subcentres(rows, _classes(path, rows, classes, subcentres)), tuple(names) if names else None
 
 
 def _ask_for_subcentres(path: Path, centres: Tensor, name: str) -> None:

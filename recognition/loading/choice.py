@@ -1,7 +1,13 @@
 """The user's choice of a model: where it is, and what its file leaves open. Imports no torch."""
 
 import os
+import re
 from dataclasses import dataclass
+
+from recognition.files import is_file
+
+#: A preset behind a network's name: names and settings, as `parse_preset` takes them, and no file's ending.
+_PRESET = re.compile(r"(?P<model>.+)@(?P<preset>[A-Za-z][\w-]*(=[^,@]+)?(,[A-Za-z][\w-]*(=[^,@]+)?)*)")
 
 
 @dataclass(frozen=True)
@@ -34,3 +40,25 @@ class ModelChoice:
 
     def __fspath__(self) -> str:
         return os.fspath(self.model)
+
+
+def with_preset(model: str | os.PathLike[str] | ModelChoice) -> ModelChoice:
+    """Return the choice of a network that is given in one word: MODEL or MODEL@PRESET.
+
+    So are all networks given but the one of --model, which has options of its own.
+
+    Args:
+        model: A name, a file or a factory with its weights, as `ModelChoice` takes them, with or without a
+            preset behind it; the name of a file that exists is never taken apart. A choice is returned as it
+            is.
+
+    Example:
+        >>> with_preset("judge.onnx@facenet,channels=BGR").preset
+        'facenet,channels=BGR'
+    """
+    if isinstance(model, ModelChoice):
+        return model
+    match = _PRESET.fullmatch(os.fspath(model))
+    if match is None or is_file(model) or is_file(match["preset"]):
+        return ModelChoice(model)
+    return ModelChoice(match["model"], preset=match["preset"])

@@ -1,11 +1,14 @@
 """Class weights by their names in what a file of a head, or of a training, holds."""
 
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from recognition.errors import InputError
+from recognition.errors import InputError, InputWarning
+from recognition.loading.head_names import described, means_head, refuse_layers
 from recognition.loading.nested_states import is_state
 from recognition.loading.state_dicts import without_prefixes
 
@@ -78,26 +81,60 @@ def _named_weights(state: Mapping[Any, Tensor]) -> ClassWeights | None:
         for key, one in state.items()
         if key.rpartition(".")[2] == name and one.ndim in (2, 3)
     ]
-    return found[0] if len(found) == 1 else None
+    matrices = {key: one for key, one in state.items() if one.ndim in (2, 3)}
+    if len(found) != 1 and len(matrices) > 1:
+        raise InputError(
+            f"expected one matrix of class centres, got {described(matrices)}; save one of them alone: "
+            "torch.save(matrix, 'centres.pt')"
+        )
+    if len(found) == 1 or not matrices:
+        return found[0] if found else None
+    # Whatever its name, the only one was meant.
+    return ClassWeights(next(iter(matrices.values())), False)
 
 
-def head_weights(head: Mapping[str, Tensor], dim: int) -> ClassWeights | None:
-    """Return the class weights among a training head's tensors.
+def head_weights(head: Mapping[str, Tensor], dim: int, path: Path) -> ClassWeights | None:
+    """Return the class weights among the tensors beside a backbone.
 
-    The result is None unless exactly one of the tensors has `dim` rows or columns, or sub-centres of that
-    many dimensions, and no further layer follows on it.
+    The result is None unless one of the tensors has `dim` rows or columns, or sub-centres of that many
+    dimensions, and no further layer follows on it.
+
+    Args:
+        head: The tensors by their names.
+        dim: Number of dimensions of an embedding.
+        path: The file's name in error messages.
+
+    Warns:
+        InputWarning: If several tensors can be class weights; then none is taken.
+
+    Raises:
+        InputError: If a tensor of that many rows or columns may belong to another layer, by its name.
     """
-    found = [
-        (key, one)
+    refuse_layers({key: one for key, one in head.items() if dim in one.shape}, path)
+    head = {key: one for key, one in head.items() if means_head(key)}
+    found = {
+        key: one
         for key, one in head.items()
         if (one.ndim == 2 and dim in one.shape) or (one.ndim == 3 and one.shape[2] == dim)
-    ]
-    if len(found) != 1:
-        return None
-    key, weights = found[0]
-    rows = weights.shape[0 if weights.shape[-1] == dim else 1]
-    if any(one.ndim == 2 and one.shape[1] == rows for name, one in head.items() if name != key):
+    }
+    if any(_is_followed(key, head, dim) for key in found):
         # The first layer of several has no classes.
         return None
+    if len(found) > 1:
+        warnings.warn(
+            f"{path}: {described(found)} can be class weights, and none is taken; save one of them "
+            "alone, and give it as --centres",
+            InputWarning,
+            stacklevel=4,
+        )
+    if len(found) != 1:
+        return None
+    ((key, weights),) = found.items()
     name = key.rpartition(".")[2]
     return ClassWeights(weights, NAMES.get(name, False), name)
+
+
+def _is_followed(key: str, head: Mapping[str, Tensor], dim: int) -> bool:
+    """Return whether a head has a layer on the outputs of one of its matrices."""
+    outputs = head[key].shape[0 if head[key].shape[-1] == dim else 1]
+    return any(one.ndim == 2 and one.shape[1] == outputs for name, one in head.items() if name != key)

@@ -128,6 +128,22 @@ def one_state(path: Path, keys: Sequence[str | int]) -> str:
     )
 
 
+def one_part(path: Path, keys: Sequence[str], first: str) -> str:
+    """Return the command that saves the tensors of one layer out of a state dict.
+
+    Args:
+        path: The file.
+        keys: The keys that lead to the state dict, from the outside.
+        first: The layer's name, behind any other prefix.
+    """
+    part = f"{first if _is_plain(first) else 'NAME'}."
+    return python(
+        f"import torch; state = torch.load('{name_of(path)}', map_location='cpu', weights_only=True)"
+        f"{_places(keys)}; torch.save({{key.partition('{part}')[2]: one for key, one in state.items() if "
+        f"'{part}' in key}}, '{name_of(path, '-network.pth')}')"
+    )
+
+
 def _places(keys: Sequence[str | int]) -> str:
     """Return Python's subscripts for keys and numbers."""
     return "".join(

@@ -82,10 +82,10 @@ def open_factory(model: str) -> Recogniser:
 
 
 def _matching(stored: Weights, network: nn.Module) -> State:
-    """Return the tensors under the names that fit a network best: without prefixes, or as stored."""
+    """Return the tensors under the names that fit a network best, with prefixes or without."""
     names = network.state_dict().keys()
-    both = (stored.tensors, stored.tensors | stored.head, stored.stored)
-    return max(both, key=lambda state: len(names & state.keys()) - len(state.keys() - names))
+    forms = (stored.tensors, stored.tensors | stored.head, *stored.by_prefixes())
+    return max(forms, key=lambda state: len(names & state.keys()) - len(state.keys() - names))
 
 
 def _outputs(stored: Weights | None) -> int | None:

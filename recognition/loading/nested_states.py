@@ -1,7 +1,7 @@
 """The state dict of a network among the dicts that training frameworks put around it and beside it."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recognition.errors import InputError
 from recognition.loading.conversions import one_state
+from recognition.loading.head_names import HEADS
 
 #: Most dicts in each other around a state dict; a pickle can hold a dict in itself.
 _MAX_WRAPPERS = 6
@@ -18,14 +19,7 @@ _MAX_OPENED, _MAX_FOUND = 10_000, 64
 #: Most keys that an error message lists.
 _MAX_LISTED = 8
 #: Most tensors of a training head, and most axes of each: sub-centres have three.
-_HEAD_TENSORS, _HEAD_AXES = 8, 3
-#: First parts of the names of training heads, which stand beside a backbone's prefix.
-HEADS = frozenset(
-    {
-        *("head", "heads", "fc", "parallel_fc", "classifier", "logits", "kernel", "weight", "arcface"),
-        *("loss", "loss_fn", "criterion", "margin", "metric", "metric_fc", "product"),
-    }
-)
+HEAD_TENSORS, _HEAD_AXES = 8, 3
 #: The shards of arcface_torch's class weights, which are joined with those of other files.
 SHARDS = "state_dict_softmax_fc"
 
@@ -46,9 +40,8 @@ class NestedState:
 
     @property
     def is_head(self) -> bool:
-        """Whether these can be a training head's tensors: few, and no kernels of convolutions."""
-        axes = [one.ndim for one in self.tensors.values()]
-        return len(axes) <= _HEAD_TENSORS and 2 <= max(axes) <= _HEAD_AXES
+        """Whether these can be a training head's tensors."""
+        return can_be_head(self.tensors)
 
 
 @dataclass(frozen=True)
@@ -67,6 +60,16 @@ class Contents:
     keys: tuple[str, ...] = ()
     head: dict[str, Tensor] = field(default_factory=dict)
     beside: frozenset[str] = frozenset()
+
+
+def can_be_head(tensors: Mapping[str, Tensor]) -> bool:
+    """Return whether tensors can be a training head's: few, a matrix, and no kernels of convolutions."""
+    return can_be_beside(tensors) and any(one.ndim > 1 for one in tensors.values())
+
+
+def can_be_beside(tensors: Mapping[str, Tensor]) -> bool:
+    """Return whether tensors can be what stands beside a backbone: few, and no kernels of convolutions."""
+    return len(tensors) <= HEAD_TENSORS and all(one.ndim <= _HEAD_AXES for one in tensors.values())
 
 
 def is_state(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """State dicts: taken out of what a file holds, and assigned to a module."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from recognition.loading.conversions import (
     state_of_code,
     tensors_alone,
 )
-from recognition.loading.nested_states import HEADS, listed, open_containers
+from recognition.loading.head_names import HEADS, means_head
+from recognition.loading.nested_states import HEAD_TENSORS, can_be_beside, listed, open_containers
 from recognition.loading.torch_files import read_torch_file
 
 State = dict[str, Tensor]
@@ -52,6 +53,8 @@ class Weights:
             which project wrote a file.
         stored: All tensors by the names in the file.
         beside: The other keys of the dicts around the tensors.
+        prefixes: The prefixes before the backbone's names, the outermost first.
+        layers: Those of `head` in the backbone's own dict whose names are no head's.
     """
 
     tensors: State
@@ -59,6 +62,16 @@ class Weights:
     marks: tuple[str, ...]
     stored: State
     beside: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    layers: State = field(default_factory=dict)
+
+    def by_prefixes(self) -> Iterator[State]:
+        """Yield the tensors of the backbone's dict as stored, without the first prefix, and so on."""
+        state = self.stored
+        yield state
+        for prefix in self.prefixes:
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+            yield state
 
 
 def read_weights(path: Path) -> Weights:
@@ -96,13 +109,22 @@ def find_weights(loaded: Any, path: Path) -> Weights:
     state = _checked(contents.network, path, contents.keys)
     tensors, head, prefixes = without_prefixes(state)
     dense = {key: one for key, one in contents.head.items() if _is_dense(one)}
-    return Weights(tensors, head | dense, (*contents.keys, *prefixes), state, contents.beside)
+    return Weights(
+        tensors,
+        head | dense,
+        (*contents.keys, *prefixes),
+        state,
+        contents.beside,
+        prefixes,
+        {key: one for key, one in head.items() if not means_head(key)},
+    )
 
 
 def _checked(loaded: Any, path: Path, keys: Sequence[str]) -> State:
     if not isinstance(loaded, dict) or not loaded:
         raise InputError(
-            f"{path}: expected a state dict, got {type(loaded).__name__}; {_of_a_list(loaded, path)}"
+            f"{path}: expected a state dict, got {'an empty ' if loaded == {} else ''}"
+            f"{type(loaded).__name__}; {_of_a_list(loaded, path)}"
         )
     others = [
         key for key, value in loaded.items() if not isinstance(key, str) or not isinstance(value, Tensor)
@@ -145,23 +167,37 @@ def without_prefixes(state: State) -> tuple[State, State, tuple[str, ...]]:
     """
     head: State = {}
     prefixes: list[str] = []
-    while state:
-        prefix = _shared(state)
-        if prefix is None:
-            backbone = {key: value for key, value in state.items() if key.split(".")[0] not in HEADS}
-            prefix = _shared(backbone)
-            if prefix is None:
-                break
-            head |= {key: value for key, value in state.items() if key not in backbone}
-            state = backbone
-        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    while state and (prefix := _prefix(state)) is not None:
+        head |= {key: value for key, value in state.items() if not key.startswith(prefix)}
+        state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         prefixes.append(prefix)
     return state, head, tuple(prefixes)
 
 
+def _prefix(state: State) -> str | None:
+    """Return the prefix of all names but those of a head; None if there is none."""
+    named = {key: value for key, value in state.items() if key.split(".")[0] not in HEADS}
+    return _shared(state) or _shared(named) or _attribute(state)
+
+
 def _shared(state: State) -> str | None:
-    """Return a prefix of all names; None if there is none, or no name."""
+    """Return a known prefix of all names; None if there is none, or no name."""
     return next((one for one in _PREFIXES if state and all(key.startswith(one) for key in state)), None)
+
+
+def _attribute(state: State) -> str | None:
+    """Return the prefix of all convolutions, where only what can be a head is beside it.
+
+    Whatever a module calls its backbone and its head, no network has all but a few tensors in one layer.
+    """
+    layers = {key.partition(".")[0] for key, one in state.items() if one.ndim > 3}
+    if len(layers) != 1:
+        return None
+    prefix = f"{layers.pop()}."
+    beside = {key: one for key, one in state.items() if not key.startswith(prefix)}
+    if len(state) - len(beside) <= HEAD_TENSORS or not can_be_beside(beside):
+        return None
+    return prefix
 
 
 def assign_weights(module: nn.Module, state: State, path: Path, what: str) -> None:

@@ -15,6 +15,7 @@ from recognition.loading.class_weights import head_weights
 from recognition.loading.conversions import exported_refusal
 from recognition.loading.families import recognise
 from recognition.loading.grouped_rows import likely_subcentres
+from recognition.loading.head_names import refuse_layers
 from recognition.loading.state_dicts import Weights, find_weights, read_weights
 from recognition.loading.torch_files import read_torch_file
 from recognition.recogniser import Recogniser, Source
@@ -64,11 +65,12 @@ def _from_weights(weights: Weights, path: Path, kind: str, choice: ModelChoice) 
     network, class_weights = recognise(
         weights.tensors, path, marks=weights.marks, beside=weights.beside | weights.head.keys()
     )
+    refuse_layers(weights.layers, path)
     dim = network.architecture["embedding_size"]
     rows = None
     if class_weights is not None:
         rows = as_rows(class_weights, dim, str(path), transposed=network.class_weights_transposed)
-    elif (found := head_weights(weights.head, dim)) is not None:
+    elif (found := head_weights(weights.head, dim, path)) is not None:
         rows = as_rows(found[0], dim, str(path), transposed=found[1])
     centres, subcentres = (None, None) if rows is None else with_subcentres(rows)
     if centres is not None and subcentres is None and choice.centres is None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from recognition.checkpoint import write_safetensors
 from recognition.errors import InputError
-from recognition.loading import load
+from recognition.loading import ModelChoice, load, with_preset
 from recognition.training.batches import TrainingData
 from recognition.training.classifier import Classifier
 from recognition.training.group import Group
@@ -36,7 +36,7 @@ class Teacher:
     does not change who is in it. So each photograph is embedded once, whatever the number of epochs.
 
     Args:
-        model: The teacher, as `recognition.loading.load` takes it.
+        model: The teacher, as `with_preset` takes it.
         data: The training data.
         embedding_size: Dimensions of the student's embedding.
         device: Where to compute.
@@ -47,13 +47,15 @@ class Teacher:
 
     def __init__(
         self,
-        model: str | os.PathLike[str],
+        model: str | os.PathLike[str] | ModelChoice,
         data: TrainingData,
         *,
         embedding_size: int,
         device: torch.device,
     ) -> None:
-        self._recogniser = load(model).to(device)
+        choice = with_preset(model)
+        self._preset = choice.preset
+        self._recogniser = load(choice).to(device)
         self._data = data
         self._device = device
         self._embeddings: Tensor | None = None
@@ -64,8 +66,9 @@ class Teacher:
             )
 
     def describe(self) -> dict[str, str]:
-        """Return name and SHA-256 of the teacher, which are saved with the student."""
-        return {"name": self._recogniser.name, "sha256": self._recogniser.source.fingerprint}
+        """Return name and SHA-256 of the teacher, and the preset if one is given; saved with the student."""
+        described = {"name": self._recogniser.name, "sha256": self._recogniser.source.fingerprint}
+        return described if self._preset is None else described | {"preset": self._preset}
 
     def embed(self, folder: Path | None = None) -> Tensor:
         """Return the teacher's embeddings of all training photographs, unit norm, shape (images, dim).
@@ -77,10 +80,9 @@ class Teacher:
         """
         if self._embeddings is None:
             keys = [key for key, _ in self._data.dataset.samples]
+            network = (self._recogniser.source.fingerprint, str(self._recogniser.preprocessing))
             digest = hashlib.sha256(
-                "\n".join([self._recogniser.source.fingerprint, *map(_state_of, keys)]).encode(
-                    errors="surrogateescape"
-                )
+                "\n".join([*network, *map(_state_of, keys)]).encode(errors="surrogateescape")
             )
             cached = None if folder is None else _read(folder / CACHE, digest.hexdigest())
             if cached is None:

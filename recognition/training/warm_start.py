@@ -13,7 +13,7 @@ from recognition.backbones.iresnet import IResNet
 from recognition.backbones.widen import widen
 from recognition.errors import InputError
 from recognition.heads.base import Head
-from recognition.loading import load
+from recognition.loading import load, with_preset
 from recognition.recogniser import Preprocessing, Recogniser
 from recognition.seeds import derive_seed
 
@@ -37,7 +37,7 @@ def load_initial_weights(
     centres if both have the same classes, in any order, and the head has one unit-norm centre per class.
 
     Args:
-        model: The other network, as `recognition.loading.load` takes it.
+        model: The other network, as `with_preset` takes it.
         backbone: The backbone to initialise.
         head: The head to initialise.
         class_names: Names of the training's classes, in order.
@@ -52,7 +52,7 @@ def load_initial_weights(
         InputError: If the network cannot be read, does not fit, expects another preprocessing, or was
             trained on held-out identities, whose measurements would then be too optimistic.
     """
-    started = load(model)
+    started = load(with_preset(model))
     name = Path(started.source.path).stem
     if not started.source.sha256:
         raise InputError(

@@ -165,6 +165,18 @@ def _centres_bytes(folder: Path, *, safetensors: bool) -> list[bytes]:
     return found
 
 
+def _centre_archives(folder: Path) -> list[bytes]:
+    rows, found = np.array([[1.0, 2], [3, -4], [-5, 6]]), []
+    for save in (np.savez, np.savez_compressed):
+        save(folder / "centres.npz", centres=rows, names=np.array(["Ann", "Bob", "Cat"]), labels=np.arange(3))
+        found.append((folder / "centres.npz").read_bytes())
+    return found
+
+
+def _centre_texts(_: Path) -> list[bytes]:
+    return [b"# three\n1.0 2\n3 -4\n-5 6e0\n", b"name,0,1\nAnn,1.0,2\nBob,3,-4\n", b"2;1;0\n1;0.5;2\n"]
+
+
 def _read_centres(path: Path) -> None:
     network: Any = SimpleNamespace(embedding_size=2)
     read_centres(path, network, 2)
@@ -290,6 +302,8 @@ READERS: dict[str, Reader] = {
         _read_centres,
         mutate_safetensors,
     ),
+    "centres-npz": Reader(".npz", _centre_archives, _read_centres, mutate_members),
+    "centres-text": Reader(".csv", _centre_texts, _read_centres, mutate_lines),
     "npy": Reader(".npy", _npy_bytes, _read_npy),
     "image": Reader(".jpg", images.image_bytes, read_image, mutate_png),
     "film": Reader(".mp4", _film_bytes, _read_film),

@@ -18,6 +18,7 @@ from arcinvert.audit.templates.rows import (
     most_unpacked,
     wrong_size,
 )
+from recognition.data.parquet_footer import ColumnChunk, column_chunks
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line
 from recognition.files import open_regular, printable
@@ -48,8 +49,10 @@ def read_parquet(path: Path, dim: int, *, template_column: str, id_column: str) 
             metadata, schema = file.metadata, file.schema_arrow
         _check_types(path, schema, template_column, id_column)
         cells = _is_cells(schema.field(template_column).type)
-        budget = _check_sizes(path, metadata, template_column, dim, cells=cells)
-        _check_pages(path, metadata, (template_column, id_column))
+        with open_regular(path, "a Parquet file") as opened:
+            groups = column_chunks(opened)
+        budget = _check_sizes(path, metadata, groups, template_column, dim, cells=cells)
+        _check_pages(path, groups, (template_column, id_column))
         # A column of equal BLOBs stays as small in memory as it is in the file.
         dictionary = [template_column] if cells else []
         with pyarrow.parquet.ParquetFile(
@@ -120,7 +123,15 @@ def _is_cells(found: Any) -> bool:
     return bool(blobs or types.is_string(value) or types.is_large_string(value))
 
 
-def _check_sizes(path: Path, metadata: Any, template_column: str, dim: int, *, cells: bool) -> int:
+def _check_sizes(
+    path: Path,
+    metadata: Any,
+    groups: list[list[ColumnChunk]],
+    template_column: str,
+    dim: int,
+    *,
+    cells: bool,
+) -> int:
     """Return the number of rows of a file, as its metadata says.
 
     Raises:
@@ -134,20 +145,19 @@ def _check_sizes(path: Path, metadata: Any, template_column: str, dim: int, *, c
             f"of this size, got {rows:,}; write it without compression"
         )
     unpacked = 0
-    for group in range(metadata.num_row_groups):
-        part = metadata.row_group(group)
-        for index in range(part.num_columns):
-            column = part.column(index)
-            if column.path_in_schema.split(".")[0] != template_column:
+    for number, group in enumerate(groups):
+        count = metadata.row_group(number).num_rows
+        for chunk in group:
+            if chunk.column != template_column:
                 continue
-            unpacked += column.total_uncompressed_size
-            if not cells and column.num_values > part.num_rows * dim:
-                raise wrong_size(path, dim, f"{column.num_values:,} numbers in {part.num_rows:,} rows")
+            unpacked += chunk.unpacked
+            if not cells and chunk.values > count * dim:
+                raise wrong_size(path, dim, f"{chunk.values:,} numbers in {count:,} rows")
     check_unpacked(path, unpacked)
     return rows
 
 
-def _check_pages(path: Path, metadata: Any, names: tuple[str, ...]) -> None:
+def _check_pages(path: Path, groups: list[list[ColumnChunk]], names: tuple[str, ...]) -> None:
     """Check the sizes of the pages of some columns before they are decompressed.
 
     Raises:
@@ -155,13 +165,7 @@ def _check_pages(path: Path, metadata: Any, names: tuple[str, ...]) -> None:
         ValueError: If the header of a page is damaged.
     """
     most = MAX_PAGE + MOST_COMPRESSED * path.stat().st_size
-    parts = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    columns = [part.column(number) for part in parts for number in range(part.num_columns)]
-    places = [
-        (column.dictionary_page_offset or column.data_page_offset, column.total_compressed_size)
-        for column in columns
-        if column.path_in_schema.split(".")[0] in names
-    ]
+    places = [(chunk.begin, chunk.packed) for group in groups for chunk in group if chunk.column in names]
     with open_regular(path, "a Parquet file") as file:
         size = largest_page(file, places)
     if size > most:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from arcinvert.audit.templates.rows import BLOCK_ROWS, Block, RowBuilder
 from recognition.errors import InputError, one_line
-from recognition.files import printable
+from recognition.files import printable, shorten
 
 #: Seconds that SQLite may take for one block of rows; it takes milliseconds.
 _DEADLINE = 20.0
@@ -22,6 +22,8 @@ _INSTRUCTIONS = 2000
 _MAX_CELL = 16 << 20
 #: The hidden columns of `PRAGMA table_xinfo` that are generated.
 _GENERATED = (2, 3)
+#: Most columns that a message lists, and bytes of their names.
+_SHOWN, _NAME = 8, 60
 
 
 def read_sqlite(path: Path, dim: int, *, table: str, template_column: str, id_column: str) -> Iterator[Block]:
@@ -126,7 +128,11 @@ def _check_table(path: Path, base: sqlite3.Connection, table: str, columns: tupl
     for column in columns:
         # SQLite would take an unknown name in quotes for a text.
         if column.lower() not in hidden:
-            raise InputError(f"{printable(path)}: expected the column {column!r} in {table!r}, found none")
+            listed = ", ".join(repr(shorten(name, _NAME)) for name, _ in list(hidden.values())[:_SHOWN])
+            raise InputError(
+                f"{printable(path)}: expected the column {column!r} in {table!r}, got {listed}; choose with "
+                "--template-column and --id-column"
+            )
         name, kind = hidden[column.lower()]
         if kind in _GENERATED:
             raise InputError(

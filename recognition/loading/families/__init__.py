@@ -11,13 +11,14 @@ from torch import Tensor
 
 from recognition.backbones.undrawn import undrawn_weights
 from recognition.errors import InputError, one_line
-from recognition.loading.conversions import export, own_code
+from recognition.loading.class_weights import head_weights
+from recognition.loading.conversions import export, one_part, own_code
 from recognition.loading.families.base import Family, Network
-from recognition.loading.state_dicts import State, assign_weights
+from recognition.loading.head_names import refuse_layers
+from recognition.loading.nested_states import HEAD_TENSORS, can_be_beside, listed
+from recognition.loading.state_dicts import State, assign_weights, without_prefixes
 from recognition.registry import Entry, Registry
 
-#: Most tensors of a file that may be a training head alone.
-_HEAD_TENSORS = 8
 _HERE = "recognition.loading.families"
 #: Families by name, in the order in which they are tried.
 FAMILIES: Registry[Family] = Registry(
@@ -62,23 +63,31 @@ def recognise(
         beside: The names of what is beside the tensors: other keys of the dicts, and a head's tensors.
 
     Raises:
-        InputError: If no family has these keys, or the shapes do not fit the family.
+        InputError: If no family has these keys, the shapes do not fit the family, or a tensor beside the
+            network may be a further layer.
     """
     family = next((one for one in families.values() if one.matches(state, marks)), None)
     if family is None:
-        raise InputError(_unknown(state, path, families))
+        raise InputError(_several(state, path, families, marks) or _unknown(state, path, families))
+    state = dict(state)
     try:
-        network, class_weights = _with_weights(family, dict(state), path)
+        network, extra = _with_weights(family, state, path)
     except InputError as error:
         # Whatever differs from the family's networks, the project's own code builds it.
         raise InputError(f"{error}; {own_code(path)}") from None
+    refuse_layers(extra, path)
+    class_weights = state[network.class_weights] if network.class_weights else None
+    found = head_weights(extra, network.architecture["embedding_size"], path)
+    if class_weights is None and found is not None:
+        class_weights = found.weights
+        network = replace(network, class_weights_transposed=found.transposed)
     if family.guess is not None and not family.is_proved(marks, beside):
         network = replace(network, reason=family.guess.reason, readings=family.guess.readings)
     return network, class_weights
 
 
-def _with_weights(family: Family, state: State, path: Path) -> tuple[Network, Tensor | None]:
-    """Return the network of a family with a state dict's weights, and its class weights."""
+def _with_weights(family: Family, state: State, path: Path) -> tuple[Network, State]:
+    """Return the network of a family with a state dict's weights, and the tensors of a head beside them."""
     # On the meta device a declared width takes no memory until the file's tensors are assigned.
     with undrawn_weights():
         try:
@@ -89,15 +98,41 @@ def _with_weights(family: Family, state: State, path: Path) -> tuple[Network, Te
             # Sizes of a damaged file that no layer can have.
             raise InputError(f"{path}: its tensors do not fit a family ({one_line(error)})") from None
     backbone = {key: value for key, value in state.items() if not key.startswith(network.head_prefixes)}
+    names = network.module.state_dict().keys()
+    beside = {key: value for key, value in backbone.items() if key not in names}
+    if not can_be_beside(beside):
+        beside = {}
+    backbone = {key: value for key, value in backbone.items() if key not in beside}
     assign_weights(network.module, backbone, path, str(network.architecture))
     if network.adapt is not None:
         network = replace(network, module=network.adapt(network.module))
-    return network, state[network.class_weights] if network.class_weights else None
+    return network, beside
+
+
+def _several(state: State, path: Path, families: Mapping[str, Family], marks: Sequence[str]) -> str | None:
+    """Return the message for a state dict that has networks of known families in it; None for others."""
+    layers: dict[str, State] = {}
+    for key, one in state.items():
+        first, _, rest = key.partition(".")
+        layers.setdefault(first, {})[rest] = one
+    found = []
+    for first, tensors in layers.items():
+        part = without_prefixes(tensors)[0] if len(tensors) > HEAD_TENSORS else {}
+        if any(family.matches(part, family.marks) for family in families.values()):
+            found.append(first)
+    if not found:
+        return None
+    # Keys of dicts have no point at their end, unlike prefixes.
+    keys = [mark for mark in marks if not mark.endswith(".")]
+    return (
+        f"{path}: expected one network, got {listed(found)} beside other layers; save one of them alone: "
+        f"{one_part(path, keys, found[0])}"
+    )
 
 
 def _unknown(state: State, path: Path, families: Mapping[str, Family]) -> str:
     """Return the message for a state dict of no family, with the ways to load it."""
-    if len(state) <= _HEAD_TENSORS and any(value.ndim == 2 for value in state.values()):
+    if len(state) <= HEAD_TENSORS and any(value.ndim == 2 for value in state.values()):
         remark = "; if it is the head of a training, give it as --centres beside the backbone"
     else:
         remark = ""

@@ -70,7 +70,10 @@ def little_memory() -> Any:
             ),
             "'identity', which is a generated column",
         ),
-        (("CREATE TABLE templates (template BLOB)",), "expected the column 'identity'"),
+        (
+            ("CREATE TABLE templates (template BLOB)",),
+            "expected the column 'identity' in 'templates', got 'template'; ch",
+        ),
         (
             (
                 "CREATE TABLE templates (identity TEXT, template BLOB)",

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from arcinvert.audit.attack import load_attack
 from arcinvert.audit.inputs import open_inputs
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.runner import run_audit, work_folder
+from arcinvert.audit.shown import model_name, shown_options
 from arcinvert.evaluation.calibration import shipped_calibration
+from arcinvert.evaluation.judges import RecogniserJudge
 from arcinvert.knowledge.calibrate import calibrate
 from arcinvert.options import AttackOptions
 from recognition.checkpoint import load_recogniser, save_recogniser
@@ -53,6 +56,37 @@ def audit_of(folder: Path) -> AuditOptions:
         allow_overlap=True,
         device="cpu",
     )
+
+
+def test_variants_and_judges_have_the_presets_of_their_names(inputs: Path) -> None:
+    audit = audit_of(inputs)
+    swapped = replace(
+        audit,
+        judges=(f"{audit.judges[0]}@channels=BGR",) if audit.judges else None,
+        variants=(f"{audit.variants[0]}@channels=BGR",),
+    )
+    (judge,) = open_inputs(swapped).judges
+    assert isinstance(judge, RecogniserJudge)
+    assert judge.recogniser.preprocessing.channels == "BGR"
+    variant = load_attack(swapped.with_budget(), swapped.variant_models()["other"])
+    assert variant.recogniser.preprocessing.channels == "BGR"
+    changed = changed_parts(open_inputs(audit).fingerprint(), open_inputs(swapped).fingerprint())
+    assert changed[1:] == ["judges (other)", "variants (other)"]
+    shown = shown_options(swapped)
+    assert shown["judges"] == ["judge.safetensors@channels=BGR"]
+    assert shown["variants"] == ["other=variant.safetensors@channels=BGR"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a/b/judge.pth@mean=0.4/0.5/0.6", "judge.pth@mean=0.4/0.5/0.6"),
+        ("pack.age:build@a/b/judge.pth@adaface", "pack.age:build@judge.pth@adaface"),
+        ("pack.age:build@a/b/judge.pth", "pack.age:build@judge.pth"),
+    ],
+)
+def test_a_report_has_presets_and_no_paths(given: str, shown: str) -> None:
+    assert model_name(given) == shown
 
 
 def brighter(path: Path) -> None:

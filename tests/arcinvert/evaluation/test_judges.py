@@ -14,6 +14,7 @@ from arcinvert.evaluation.similarity import similarity
 from recognition.checkpoint import load_recogniser, save_recogniser, sha256
 from recognition.detection.alignment import crop_at
 from recognition.detection.search import find_face
+from recognition.errors import InputError
 from recognition.images import list_images, read_image
 from recognition.loading import NETWORKS, load
 
@@ -128,6 +129,16 @@ def test_the_judge_separates_people(shared: Path) -> None:
     assert (mated > loosest).mean() >= 0.8
     assert (shuffled > loosest).mean() <= 0.2
     assert mated.mean() > shuffled.mean() + 0.2
+
+
+def test_a_judge_has_the_preset_of_its_name(crop: Image, tiny_model: Path) -> None:
+    given, swapped = make_judge(f"{tiny_model}@channels=BGR"), make_judge(str(tiny_model))
+    reversed_crop = np.ascontiguousarray(crop[..., ::-1])
+    np.testing.assert_allclose(given.embed([crop]), swapped.embed([reversed_crop]), atol=1e-5)
+    assert np.abs(given.embed([crop]) - swapped.embed([crop])).max() > 1e-3
+    assert given.describe()["sha256"] == swapped.describe()["sha256"]
+    with pytest.raises(InputError, match="expected dlib without a preset"):
+        make_judge("dlib@adaface")
 
 
 def test_a_judge_that_learned_from_the_attacked_network_is_related(tiny_model: Path, tmp_path: Path) -> None:

@@ -71,6 +71,21 @@ def test_it_lies_beside_its_network(tmp_path: Path) -> None:
     assert find_decoder(recogniser(str(network))) is not None
 
 
+def test_another_preprocessings_is_refused(tmp_path: Path) -> None:
+    network, path = recogniser(), tmp_path / "d.safetensors"
+    save_decoder(
+        path,
+        random_decoder(),
+        model_sha256=SHA256,
+        model_name="linear",
+        preprocessing=network.preprocessing,
+    )
+    assert find_decoder(network, path) is not None
+    network.preprocessing = replace(network.preprocessing, channels="BGR")
+    with pytest.raises(InputError, match=r"expected a decoder with the same --preset, got one of .*'RGB'"):
+        find_decoder(network, path)
+
+
 def test_another_networks_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "d.safetensors", sha256="cd" * 32)
     message = (

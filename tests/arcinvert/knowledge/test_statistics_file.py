@@ -170,6 +170,36 @@ def test_statistics_of_another_network_are_refused(
         find_statistics(recogniser, path)
 
 
+def test_statistics_of_another_preprocessing_are_refused(
+    recogniser: Recogniser, statistics: MeasuredStatistics, path: Path
+) -> None:
+    save_statistics(path, statistics)
+    assert load_statistics(path).preprocessing == recogniser.preprocessing
+    assert find_statistics(recogniser, path) is not None
+    earlier = path.with_name("earlier.safetensors")
+    save_statistics(earlier, replace(statistics, preprocessing=None))
+    given = recogniser.preprocessing
+    try:
+        recogniser.preprocessing = replace(given, channels="BGR", mean=(0.1, 0.2, 0.3))
+        with pytest.raises(
+            InputError, match=r"expected statistics with the same --preset, got one of .*'RGB'"
+        ):
+            find_statistics(recogniser, path)
+        # Files that do not say it are of whatever it is.
+        assert find_statistics(recogniser, earlier) is not None
+    finally:
+        recogniser.preprocessing = given
+
+
+@pytest.mark.parametrize("stored", ["[]", "{}", "null", '{"mean": "a"}', "1e999"])
+def test_a_damaged_preprocessing_is_refused(stored: str, statistics: MeasuredStatistics, path: Path) -> None:
+    save_statistics(path, statistics)
+    tensors, metadata = contents(path)
+    save_file(tensors, path, metadata | {"preprocessing": stored})
+    with pytest.raises(InputError, match="damaged statistics file"):
+        load_statistics(path)
+
+
 def test_statistics_beside_a_network_are_found(
     statistics: MeasuredStatistics, recogniser: Recogniser, tmp_path: Path
 ) -> None:
@@ -178,7 +208,10 @@ def test_statistics_beside_a_network_are_found(
     model = tmp_path / "model.onnx"
     model.write_bytes(b"")
     beside = Recogniser(
-        recogniser.backbone, name="tokens", source=replace(recogniser.source, path=str(model))
+        recogniser.backbone,
+        name="tokens",
+        preprocessing=recogniser.preprocessing,
+        source=replace(recogniser.source, path=str(model)),
     )
     assert find_statistics(beside, None) is None
     assert default_path(beside) == tmp_path / f"model.onnx{SUFFIX}"

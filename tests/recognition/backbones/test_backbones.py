@@ -189,3 +189,10 @@ def test_an_unknown_name_is_refused():
 def test_a_width_without_channels_is_refused(name, width):
     with pytest.raises(InputError, match="width: expected"):
         build_backbone(name, width=width)
+
+
+@pytest.mark.parametrize("width", [1 / 64, 0.02, 0.1, 0.3, 0.35, 1.1])
+def test_a_mobilefacenet_of_any_width_embeds(width):
+    network = build_backbone("mobilefacenet", width=width, embedding_size=4).eval()
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 112, 112)).shape == (1, 4)

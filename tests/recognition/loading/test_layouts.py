@@ -52,7 +52,7 @@ def test_a_public_file_is_taken_for_what_it_is(row):
     embeddings = torch.func.functional_call(module, meta_state(module), (images,))
     assert embeddings.shape == (2, expected.dim)
     found = class_weights
-    if found is None and (head := head_weights(weights.head, expected.dim)) is not None:
+    if found is None and (head := head_weights(weights.head, expected.dim, path_of(row))) is not None:
         found = head[0]
     assert (found is None) == (expected.classes is None)
     assert found is None or expected.classes in found.shape

@@ -13,7 +13,7 @@ from recognition.checkpoint import load_notes, load_recogniser, sha256
 from recognition.data.dataset import epoch_order
 from recognition.errors import InputError
 from recognition.images import resized
-from recognition.loading import load
+from recognition.loading import ModelChoice, load
 from recognition.training.batches import UNLABELLED
 from recognition.training.dry_run import dry_run
 from recognition.training.teacher import CACHE, RELATION_WEIGHT, Teacher, distillation_loss
@@ -247,6 +247,22 @@ def test_another_embedding_size_starts_with_all_but_the_last_layer(people, teach
         else:
             assert torch.equal(value, old[key]), key
     assert trainer.started_from["centres"] is False
+
+
+def test_a_teacher_is_embedded_with_its_preset_and_anew_with_another(people, teacher, tmp_path):
+    found = {}
+    for name in (f"{teacher}@channels=BGR", str(teacher), f"{teacher}@channels=BGR"):
+        trainer = Trainer(people, STUDENT, device="cpu", precision="float32", teacher=name)
+        embeddings = trainer.teacher.embed(tmp_path)
+        torch.testing.assert_close(found.setdefault(name, embeddings), embeddings)
+        described = trainer.identity()["teacher"]
+        assert described.get("preset") == ("channels=BGR" if "@" in name else None)
+        image = trainer.data.read(trainer.data.dataset.samples[5][0])[None]
+        network = load(ModelChoice(teacher, preset=described.get("preset")))
+        with torch.no_grad():
+            expected = F.normalize(network(image) + network(image.flip(-1)))
+        torch.testing.assert_close(embeddings[5:6], expected, atol=1e-5, rtol=0)
+    assert len(found) == 2
 
 
 def test_another_face_under_a_name_is_embedded_anew(people, teacher, tmp_path):
