@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.report import read_audit, write_report
 from arcinvert.audit.report.document import Block, Bullets, Heading, Paragraph, Table, Title
-from arcinvert.audit.report.text import figure_text, fmr_text, type_text
+from arcinvert.audit.report.text import figure_text, type_text
+from arcinvert.output.verdicts import fmr_text
 from recognition.errors import InputError
 from recognition.metrics.intervals import (
     Estimate,

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from arcinvert.output.verdicts import one_in
 from recognition.metrics.text import interval_text
 
 #: Rows of the ranking that a document shows; the JSON has them all.
@@ -19,15 +18,6 @@ def figure_text(figure: Mapping[str, Any] | None, *, digits: int = 3) -> str:
 def number_text(value: float | None, digits: int = 3) -> str:
     """Return a number; a dash for None."""
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def fmr_text(rate: float | str | None) -> str:
-    """Return a false match rate for readers, such as `FMR 1 in 1,000`.
-
-    Args:
-        rate: The rate, or the text of it that audit.json has; None where no rate is supported.
-    """
-    return "FMR refused" if rate is None else f"FMR {one_in(float(rate))}"
 
 
 def options_toml(options: Mapping[str, Any]) -> str:

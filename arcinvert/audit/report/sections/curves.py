@@ -4,8 +4,8 @@ from typing import Any
 
 from arcinvert.audit.report.document import Block, Figure
 from arcinvert.audit.report.plots import Mark, Series, chart, dumbbells
-from arcinvert.audit.report.text import RANKED, figure_text, fmr_text, type_text
-from arcinvert.output.verdicts import one_in
+from arcinvert.audit.report.text import RANKED, figure_text, type_text
+from arcinvert.output.verdicts import fmr_text, one_in
 
 #: The label of the axes that say how many pairs of strangers a judge takes for one person.
 _FMR = "false match rate (FMR), pairs of strangers that are accepted"

@@ -3,7 +3,8 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import RANKED, figure_text, fmr_text, number_text
+from arcinvert.audit.report.text import RANKED, figure_text, number_text
+from arcinvert.output.verdicts import fmr_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
