@@ -71,8 +71,8 @@ _REPLACED: tuple[tuple[str, str], ...] = (
         r"\1 is not the audit.json of a finished audit.",
     ),
     (
-        r"(.+): expected a finished audit of .+, got .+; audit again",
-        r"\1 was made by another version of this tool, or is no audit at all. Make the audit again.",
+        r"(.+): expected a finished audit of (.+), got (.+); audit again",
+        r"\1: this page reads finished audits of the form \2, not \3. Make the audit again.",
     ),
     (
         r"Report: expected one audit\.json, and at most one HTML file; .+",

@@ -219,7 +219,7 @@ def test_a_report(visitor: Visitor, tmp_path: Path) -> None:
     visitor.tab("Audit")
     (tmp_path / "other.json").write_text('{"schema": "<b>something</b>"}')
     upload(visitor, tmp_path / "other.json", "report")
-    visitor.expect(visitor.see(".ai-problem")).to_contain_text("got '<b>something</b>'")
+    visitor.expect(visitor.see(".ai-problem")).to_contain_text("not '<b>something</b>'")
     visitor.button("Open the example report").click()
     visitor.see("#report-section .verdict")
     found = recognised(read_audit(example()[0].data))

@@ -27,7 +27,8 @@ from tests.conftest import TINY_NAMES
         ),
         (
             "a.json: expected a finished audit of arcinvert-audit-2, got 'None'; audit again",
-            "a.json was made by another version of this tool, or is no audit at all. Make the audit again.",
+            "a.json: this page reads finished audits of the form arcinvert-audit-2, not 'None'. Make the "
+            "audit again.",
         ),
         (
             "Report: expected one audit.json, and at most one HTML file; choose them again",
