@@ -100,6 +100,16 @@ def test_a_phone_shows_a_result_large(phone: Visitor) -> None:
     )
 
 
+def test_a_tablet_shows_a_result_over_its_whole_width(chromium: Any, server: Server) -> None:
+    profile = chromium.new_context(viewport={"width": 1100, "height": 800})
+    tablet = Visitor(profile, server)
+    assert tablet.see(".ai-hero").bounding_box()["width"] > 900
+    # The three pictures and the mean face stand in one row.
+    tops = {round(one.bounding_box()["y"]) for one in tablet.page.locator(".ai-hero .ai-face").all()}
+    assert len(tops) == 1
+    profile.close()
+
+
 def test_a_phone_shows_plots_whole(phone: Visitor) -> None:
     phone.tab("Learn")
     phone.see("#curves svg")
