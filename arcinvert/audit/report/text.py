@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from recognition.metrics.text import interval_text
@@ -18,6 +19,18 @@ def figure_text(figure: Mapping[str, Any] | None, *, digits: int = 3) -> str:
 def number_text(value: float | None, digits: int = 3) -> str:
     """Return a number; a dash for None."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def time_text(created: str) -> str:
+    """Return the time of an audit for readers, such as `2026-01-02 03:04 UTC`.
+
+    Args:
+        created: ISO 8601, as audit.json has it; what is none, in a file from elsewhere, stays as it is.
+    """
+    try:
+        return f"{datetime.fromisoformat(created).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return created
 
 
 def options_toml(options: Mapping[str, Any]) -> str:

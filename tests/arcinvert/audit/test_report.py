@@ -33,6 +33,7 @@ from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.plots import Label, Line, Mark, Series, chart, dumbbells, share_range
 from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.report.sections.method import limits
+from arcinvert.audit.report.text import time_text
 from arcinvert.output.verdicts import one_in
 from recognition.errors import InputError
 from recognition.metrics.intervals import estimate, estimate_share_difference
@@ -296,6 +297,19 @@ def test_the_marks_of_an_axis_do_not_touch(ends: tuple[float, float]) -> None:
     levels = sorted(tick.at[1] for tick in ticks if not tick.text.count(" in "))
     assert len(levels) >= 2
     assert min(np.diff(levels)) >= 14
+
+
+@pytest.mark.parametrize(
+    ("created", "text"),
+    [
+        ("2026-01-02T03:04:05+00:00", "2026-01-02 03:04 UTC"),
+        ("2026-01-02T03:04:05+02:00", "2026-01-02 01:04 UTC"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
+        ("<b>yesterday", "<b>yesterday"),
+    ],
+)
+def test_times_are_read_without_knowing_iso_8601(created: str, text: str) -> None:
+    assert time_text(created) == text
 
 
 def judge(accepted: int, people: int, name: str = "one") -> dict[str, object]:
