@@ -18,7 +18,7 @@ from recognition.errors import InputError
 from recognition.interruption import interruptible
 
 from .context import MEASURING
-from .html import data_uri
+from .html import data_uri, note
 from .job import Job
 from .settings import number_in, seed_of
 from .wording import report_words
@@ -146,6 +146,8 @@ def recognised(result: dict[str, Any]) -> tuple[int, int] | None:
 def figures_view(result: dict[str, Any]) -> str:
     """Return the answer of an audit as little figures, one for each person, with a sentence.
 
+    Below it stands what limits the answer, such as why fewer people were attacked than the visitor wanted.
+
     Raises:
         InputError: If the content is damaged.
     """
@@ -153,21 +155,24 @@ def figures_view(result: dict[str, Any]) -> str:
         found = recognised(result)
         rate = result["answer"]["headline_fmr"]
         passing = None if found is None else one_in(float(rate))
+        notes = "".join(note(report_words(one)) for one in result["people"]["notes"])
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"audit.json: damaged ({type(error).__name__}); audit again") from None
     if found is None:
-        return '<p class="ai-headline">Nobody judged whether the people could be recognised.</p>'
+        return f'<p class="ai-headline">Nobody judged whether the people could be recognised.</p>{notes}'
     count, of = found
     sentence = f"{count} of {of} people could be recognised."
     shown = of if of <= FIGURES else FIGURES
     marked = count if of <= FIGURES else round(count * FIGURES / of)
     marks = "".join(_figure(number < marked) for number in range(shown))
     drawn = "" if shown == of else f" Each figure stands for about {of / shown:.0f} people."
+    taken = "all" if count == of else str(count or "none")
+    harmless = "" if count else " That does not make the templates harmless: a better attack may succeed."
     return (
-        f'<p class="ai-headline"><b>{sentence}</b> Their faces were made from what the recogniser '
-        "stores, and another recogniser, which was not attacked, took them for the person, at a threshold "
-        f'that {passing} pairs of strangers pass.{drawn}</p><div class="ai-figures" role="img" '
-        f'aria-label="{escape(sentence)}">{marks}</div>'
+        f'<p class="ai-headline"><b>{sentence}</b> A face was made from what the recogniser stores of each, '
+        f"and another recogniser, which was not attacked, took {taken} of these faces for the person, at a "
+        f'threshold that {passing} pairs of strangers pass.{harmless}{drawn}</p><div class="ai-figures" '
+        f'role="img" aria-label="{escape(sentence)}">{marks}</div>{notes}'
     )
 
 

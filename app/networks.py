@@ -1,6 +1,6 @@
 """The choice of the network that is attacked, in words for those who know none of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from recognition.bundled import BUNDLED, UNDISTILLED
 
@@ -19,6 +19,15 @@ _DEVICES = {"cpu": "the processor (CPU)", "cuda": "the graphics card (GPU)", "mp
 def network_choices(names: Sequence[str]) -> list[tuple[str, str]]:
     """Return what the list of networks shows, each with the network's name."""
     return [(f"{_BUNDLED[name][0]} ({name})" if name in _BUNDLED else name, name) for name in names]
+
+
+def tell(context: Context, name: str) -> Iterator[str]:
+    """Yield what is said of the chosen network: that it is loaded, which may take long, then what it knows.
+
+    Without the first, the words about the network before would stand below the new one's name.
+    """
+    yield note(f"Loading the recogniser {name}.")
+    yield describe(context, name)
 
 
 def describe(context: Context, name: str) -> str:

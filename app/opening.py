@@ -118,15 +118,16 @@ def verdict_sentence(opening: Opening) -> str:
     if is_accepted(judge):
         rate = one_in(min(float(rate) for rate, passed in judge["accepted"].items() if passed))
         first = (
-            "Another recogniser, which had no part in it, takes the two for the same person, at a threshold "
-            f"that {rate} pairs of strangers pass. So it does"
+            "Another recogniser, which had no part in it, takes pictures 1 and 3 for the same person, at a "
+            f"threshold that {rate} pairs of strangers pass. It also takes"
         )
     else:
         first = (
-            "Another recogniser, which had no part in it, does not take the two for the same person this "
-            "time. It does"
+            "Another recogniser, which had no part in it, does not take pictures 1 and 3 for the same person "
+            "this time. It takes"
         )
-    return f"{first} with {accepted} of the {len(people)} faces below, which the same network gave away."
+    how_many = f"all {accepted}" if accepted == len(people) else f"{accepted or 'none'} of the {len(people)}"
+    return f"{first} {how_many} faces below, which the same network gave away, for the people they are of."
 
 
 def example_view(opening: Opening) -> str:

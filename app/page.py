@@ -1,5 +1,6 @@
 """The page: its header, its tabs and its look."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -12,7 +13,7 @@ from . import resources
 from .context import Context, on_change
 from .controls import accept_any_number
 from .guard import refuse_other_values
-from .networks import describe, network_choices
+from .networks import network_choices, tell
 from .opening import shipped_opening
 from .restoring import connect_address
 from .settings import MAX_UPLOAD
@@ -98,7 +99,11 @@ def build_page(context: Context) -> gr.Blocks:
         with gr.Column(elem_classes="ai-network"):
             model.render()
             about = gr.HTML()
-        on_change(model.change, lambda name: describe(context, name), [model], [about])
+
+        def describe(name: str) -> Iterator[str]:
+            yield from tell(context, name)
+
+        on_change(model.change, describe, [model], [about])
         comparison.connect(places["compare"])
         audit.connect(places["audit"])
         start.connect(tabs, model, people, photographs)
@@ -116,7 +121,7 @@ def build_page(context: Context) -> gr.Blocks:
         )
         # Afterwards: with the network of the address, and without replacing the person.
         on_change(restored.then, people.list_classes, *people.listing)
-        on_change(restored.then, lambda name: describe(context, name), [model], [about])
+        on_change(restored.then, describe, [model], [about])
 
         def leave(request: gr.Request) -> None:
             context.jobs.abandon(request.session_hash)

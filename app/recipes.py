@@ -40,7 +40,8 @@ VARIANTS = (
     Variant(
         "weights only",
         "knows the network's weights and no photograph at all; starts from noise, and keeps near the "
-        "BatchNorm statistics of faces",
+        "BatchNorm statistics of faces. With some hundred passes more, from the mean face that the network "
+        "expects, it finds faces too",
         {"knowledge": "weights", "initialisation": "noise", "restarts": 1},
     ),
     _recipe(

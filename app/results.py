@@ -90,11 +90,14 @@ def _numbers(run: Run) -> str:
         if first["type_2"] is None
         else "another photograph of the person"
     )
-    accepts = " and ".join(f"{one.similarity:.2f} ({one_in(one.fmr)})" for one in thresholds())
+    accepts = " or ".join(
+        f"{one.similarity:.2f}, which {one_in(one.fmr)} pairs of photographs of different people exceed"
+        for one in thresholds()
+    )
     words = (
         f"The judge is the recogniser of the library dlib, which was not attacked. It compares each "
-        f"reconstruction with {against}, and accepts it above a threshold: {accepts} pairs of photographs of "
-        f"different people are as similar. Thresholds and curves come from {second.nonmated:,} pairs of "
+        f"reconstruction with {against}, and accepts it above a threshold: {accepts}. Thresholds and curves "
+        f"come from {second.nonmated:,} pairs of "
         f"different people and {second.mated:,} pairs of one person, photographs of {second.identities} "
         "people who were never attacked.",
         "The floor is the similarity of the mean face, which knows nothing of the person; a reconstruction "

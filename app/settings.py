@@ -116,9 +116,11 @@ def seed_of(value: float | None) -> int:
     """Return the seed that a visitor has given.
 
     Raises:
-        InputError: If it is not a whole number from 0 up, or there is none.
+        InputError: If it is not a whole number from 0 to `MAX_SEED`, or there is none.
     """
-    if value is None or not 0 <= value <= MAX_SEED or value % 1:
+    if value is not None and value > MAX_SEED:
+        raise InputError(f"Seed: expected a number from 0 to {MAX_SEED}, got {value:.0f}")
+    if value is None or not value >= 0 or value % 1:
         got = "nothing" if value is None else f"{value:g}"
         raise InputError(f"Seed: expected a whole number from 0 up, got {got}")
     return int(value)

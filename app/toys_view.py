@@ -62,7 +62,7 @@ def toy_figure(toy: dict[str, Any], title: str, words: str) -> str:
     )
     plot = frame(_SIDE, _SIDE, f"{title} after training. {measured}", _circle(toy))
     return (
-        f'<figure class="ai-toy">{plot}<figcaption><b>{escape(title)}</b> {escape(words)} '
+        f'<figure class="ai-toy">{plot}<figcaption><b>{escape(title)}.</b> {escape(words)} '
         f"{escape(measured)}</figcaption></figure>"
     )
 

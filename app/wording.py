@@ -46,6 +46,39 @@ _REPLACED: tuple[tuple[str, str], ...] = (
         r"(.+): expected an image \((.+)\), got something else; .+",
         r"\1: this is not a photograph that can be read. \2 and HEIC can.",
     ),
+    (
+        r"(.+): expected a face, the detector found none; .+",
+        r"No face was found in \1. Choose a clear frontal photograph.",
+    ),
+    (
+        r"(.+): expected at most (\d+) MB, got more; .+",
+        r"\1 is larger than \2 MB. Choose a smaller file.",
+    ),
+    (
+        r"(.+): expected at most ([\d,]+) pixels, got .+; .+",
+        r"\1 has more than \2 pixels. Choose a smaller photograph.",
+    ),
+    (
+        r"([A-Z][a-z]+): expected a ((?:whole )?number from -?\d+ (?:to \d+|up)), got nothing",
+        r"\1 is empty. Type a \2.",
+    ),
+    (
+        r"([A-Z][a-z]+): expected a ((?:whole )?number from -?\d+ (?:to \d+|up)), got (.+)",
+        r"\1 must be a \2, not \3.",
+    ),
+    (
+        r"(.+): expected the JSON of a finished audit, got .+",
+        r"\1 is not the audit.json of a finished audit.",
+    ),
+    (
+        r"(.+): expected a finished audit of (.+), got (.+); audit again",
+        r"\1: this page reads finished audits of the form \2, not \3. Make the audit again.",
+    ),
+    (
+        r"Report: expected one audit\.json, and at most one HTML file; .+",
+        r"Choose one audit.json, and no more than one HTML file beside it.",
+    ),
+    (r"(\S+): expected (-?[\d.]+ to -?[\d.]+), got (.+)", r"\1 must be from \2, not \3."),
 )
 #: What the package says where a network does not know a name, as Python writes texts.
 _UNKNOWN = re.compile(

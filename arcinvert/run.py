@@ -12,6 +12,7 @@ from PIL import Image
 
 from arcinvert.output.html import data_uri, table
 from arcinvert.output.sheet import summary_line
+from arcinvert.output.verdicts import accepted_at
 from recognition.images import read_image
 
 #: Samples that a notebook's table lists.
@@ -67,13 +68,11 @@ class Run:
 
 def _row(sample: dict[str, Any]) -> tuple[str, ...]:
     verdict = sample["judge"]
-    accepted = verdict["accepted"]
-    passed = [] if accepted is None else [rate for rate, yes in accepted.items() if yes]
     numbers = (sample["attacked_similarity"], verdict["type_1"], verdict["type_2"], verdict["ceiling"])
     return (
         sample["image"],
         *("-" if number is None else f"{number:.3f}" for number in numbers),
-        "not judged" if accepted is None else ", ".join(passed) or "none",
+        accepted_at(verdict["accepted"]),
         "yes" if verdict["face_detected"] else "no",
     )
 

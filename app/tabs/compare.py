@@ -66,7 +66,8 @@ class CompareTab:
             note(
                 "One person, four recipes for the attack, and the same work for each, counted in passes "
                 "through the network. Most recipes find noise that the network takes for the person, unless "
-                "they know what faces look like. The two published recipes were made for many more passes."
+                "they know what faces look like or work for longer. The two published recipes were made for "
+                "many more passes."
             )
         )
         with gr.Row(elem_classes="ai-columns"):
@@ -184,7 +185,7 @@ class CompareTab:
         def show(frame: Frame) -> dict[Any, Any]:
             title = VARIANTS[frame.part].title
             words = (
-                f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: step {frame.step} of {frame.steps}, "
+                f"Recipe {frame.part + 1} of {len(VARIANTS)}, {title}: pass {frame.step} of {frame.steps}, "
                 f"{rounded(seconds_left(frame))} left in all"
             )
             done = frame.part * frame.steps + frame.step

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.report import read_audit, write_report
 from arcinvert.audit.report.document import Block, Bullets, Heading, Paragraph, Table, Title
-from arcinvert.audit.report.text import figure_text, fmr_text, type_text
+from arcinvert.audit.report.text import figure_text, time_text, type_text
+from arcinvert.output.verdicts import fmr_text
 from recognition.errors import InputError
 from recognition.metrics.intervals import (
     Estimate,
@@ -238,7 +239,9 @@ def _blocks(result: dict[str, Any]) -> list[Block]:
     else:
         how = f"The difference is not paired: {_CANNOT_TELL}. "
     return [
-        Title(f"Two audits: {names[0]} and {names[1]}", f"{result['created']}, {result['schema']}"),
+        Title(
+            f"Two audits: {names[0]} and {names[1]}", f"{time_text(result['created'])}, {result['schema']}"
+        ),
         Heading("Answer"),
         *(Paragraph(sentence, strong=True) for sentence in result["answer"]["sentences"]),
         Heading("Figures"),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from arcinvert.audit.policy import LEAST_CEILING, set_by_alike
+from arcinvert.output.verdicts import fmr_text
 from recognition.metrics.text import interval_text
 from recognition.metrics.thresholds import fewest_people
 
@@ -30,10 +31,10 @@ def _shipped(judge: dict[str, Any]) -> list[str]:
     rates = [one["fmr"] for one in judge["thresholds"] if one["source"] == "shipped"]
     if not people or not rates:
         return []
-    takes = " and ".join(f"{fewest_people(rate):,} at FMR {rate:g}" for rate in rates)
-    listed = " and ".join(f"{rate:g}" for rate in rates)
+    takes = " and ".join(f"{fewest_people(rate):,} at {fmr_text(rate)}" for rate in rates)
+    listed = " and ".join(map(fmr_text, rates))
     return [
-        f"{judge['name']}: the shipped threshold serves at FMR {listed}, as {people:,} people are outside "
+        f"{judge['name']}: the shipped threshold serves at {listed}, as {people:,} people are outside "
         f"the attack, and a threshold of their own takes {takes}."
     ]
 
@@ -41,14 +42,13 @@ def _shipped(judge: dict[str, Any]) -> list[str]:
 def _alike(judge: dict[str, Any]) -> list[str]:
     """Return whether people outside who resemble each other as one person does set a threshold."""
     rates = [one["fmr"] for one in judge["thresholds"] if one["source"] == "calibration"]
-    noted = [f"{rate:g}" for rate in rates if set_by_alike(judge, rate)]
+    noted = [fmr_text(rate) for rate in rates if set_by_alike(judge, rate)]
     if not noted:
         return []
     return [
         f"{judge['name']}: {judge['calibration']['alike']:,} pairs of people outside the attack are more "
         "similar than half of the pairs of photographs of one person, and half or more of the false matches "
-        "at FMR "
-        f"{' and '.join(noted)}. If they are people who are enrolled twice, the threshold is too high and "
+        f"at {' and '.join(noted)}. If they are people who are enrolled twice, the threshold is too high and "
         "SAR too low."
     ]
 
@@ -70,7 +70,7 @@ def _blind(judge: dict[str, Any]) -> list[str]:
     """Return whether a judge rejects most real photographs."""
     ceilings = {rate: sar["ceiling"] for rate, sar in judge["sar"].items()}
     found = [
-        f"{interval_text(one)} at FMR {rate}"
+        f"{interval_text(one)} at {fmr_text(rate)}"
         for rate, one in ceilings.items()
         if one["value"] < LEAST_CEILING
     ]

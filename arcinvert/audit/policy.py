@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from arcinvert.audit.needs import Need, need_of, need_of_ceiling
 from arcinvert.audit.options import Bound
-from arcinvert.output.verdicts import one_in
+from arcinvert.output.verdicts import fmr_text
 from recognition.metrics.text import interval_text
 from recognition.metrics.thresholds import fewest_people
 
@@ -57,7 +57,7 @@ def decide(policy: Policy | None, judges: list[dict[str, Any]]) -> dict[str, Any
     verdicts = {judge["name"]: _verdict(policy, judge) for judge in found}
     verdict = _verdict_of_all(list(verdicts.values()), len(judges))
     deciding = [judge for judge in found if verdicts[judge["name"]] == verdict]
-    limit = f"SAR at most {policy.max_sar:g} at FMR {one_in(policy.fmr)}"
+    limit = f"SAR at most {policy.max_sar:g} at {fmr_text(policy.fmr)}"
     if deciding:
         key = "value" if policy.bound == "value" else "low" if verdict == "fail" else "high"
         worst = max(deciding, key=lambda judge: _figure(policy, judge)[key])

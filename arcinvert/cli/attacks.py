@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from arcinvert.access.options import AccessOptions
 from arcinvert.cli.model_options import ModelOptions, add_model_arguments, black_box_attacker
 from arcinvert.options import AttackOptions
+from arcinvert.output.verdicts import accepted_at, person_line
 from arcinvert.recipes import RECIPES, preset
 from arcinvert.workers.options import WorkerOptions
 from recognition.config import add_arguments, gather
@@ -206,7 +207,6 @@ class AttackProgress(DeferredProgressBar):
 def print_run(run: "Run") -> None:
     """Print a line on each person, the samples of a run as a table, and its summary."""
     from arcinvert.output.sheet import summary_line
-    from arcinvert.output.verdicts import person_line
 
     people: dict[tuple[str, int | None], list[dict[str, Any]]] = {}
     for sample in run.samples:
@@ -237,12 +237,6 @@ _HEADS = ("image", "attacked", "Type I", "Type II", "floor", "ceiling", "steps",
 def _cells(sample: dict[str, Any]) -> tuple[str, ...]:
     verdict = sample["judge"]
     floor = verdict["floor_type_2"] if verdict["floor_type_2"] is not None else verdict["floor_type_1"]
-    accepted = verdict["accepted"]
-    passed = (
-        "not judged"
-        if accepted is None
-        else ", ".join(rate for rate, yes in accepted.items() if yes) or "none"
-    )
     similarities = (
         sample["attacked_similarity"],
         verdict["type_1"],
@@ -251,7 +245,13 @@ def _cells(sample: dict[str, Any]) -> tuple[str, ...]:
         verdict["ceiling"],
     )
     numbers = ("-" if value is None else f"{value:.3f}" for value in similarities)
-    return (sample["image"], *numbers, str(sample["steps"]), f"{sample['seconds']:.2f}", passed)
+    return (
+        sample["image"],
+        *numbers,
+        str(sample["steps"]),
+        f"{sample['seconds']:.2f}",
+        accepted_at(verdict["accepted"]),
+    )
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
-from arcinvert.output.verdicts import badge, display_name, one_in, seen_in, subcentre_name
+from arcinvert.output.verdicts import badge, display_name, fmr_text, one_in, seen_in, subcentre_name
 from recognition.metrics.text import interval_text, percent_text
 
 
@@ -82,7 +82,7 @@ def summary_line(summary: dict[str, Any]) -> str:
             if sar["ceiling"]["identities"] != sar["attack"]["identities"]:
                 ceiling += f" of {sar['ceiling']['identities']:,}"
         parts.append(
-            f"SAR at FMR {rate}: {interval_text(sar['attack'], 2)} "
+            f"SAR at {fmr_text(rate)}: {interval_text(sar['attack'], 2)} "
             f"(floor {interval_text(sar['floor'], 2)}, ceiling {ceiling})"
         )
     if summary["gap_closed"] is not None:

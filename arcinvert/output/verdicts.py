@@ -20,6 +20,28 @@ def one_in(rate: float) -> str:
     return f"1 in {round(1 / rate):,}"
 
 
+def fmr_text(rate: float | str | None) -> str:
+    """Return a false match rate for readers, such as `FMR 1 in 1,000`.
+
+    Args:
+        rate: The rate, or the text of it that result.json and audit.json have; None where an audit supports
+            none.
+    """
+    return "FMR refused" if rate is None else f"FMR {one_in(float(rate))}"
+
+
+def accepted_at(accepted: Mapping[str, bool] | None) -> str:
+    """Return the smallest false match rate at which a reconstruction is accepted, for a table's cell.
+
+    Args:
+        accepted: As in `badge`.
+    """
+    found = badge(accepted)
+    if not found.judged:
+        return found.text
+    return "none" if found.rate is None else one_in(found.rate)
+
+
 @dataclass(frozen=True)
 class Badge:
     """A verdict in a few words.

@@ -37,6 +37,7 @@ def judged(accepted: list[float], *, rate: str = "0.001", other: float = 0.0) ->
     share = sum(one > 0 for one in accepted) / len(accepted)
     return {
         "answer": {"headline_fmr": rate},
+        "people": {"notes": []},
         "judges": [
             {"name": "strict", "sar": {rate: {"type_2": {"value": other}}}},
             {"name": "lenient", "sar": {rate: {"type_2": {"value": share}}}},
@@ -64,9 +65,30 @@ def test_many_people_share_figures() -> None:
     assert "Each figure stands for about 3 people." in html
 
 
+@pytest.mark.parametrize(
+    ("accepted", "taken"), [([0.0, 0.0], "none"), ([1.0, 0.0], "1"), ([1.0, 1.0], "all")]
+)
+def test_the_sentence_says_how_many_were_taken_for_the_person(accepted: list[float], taken: str) -> None:
+    html = figures_view(judged(accepted))
+    assert f"took {taken} of these faces for the person" in html
+    # That nobody was recognised proves no safety.
+    assert ("a better attack may succeed" in html) == (taken == "none")
+
+
+def test_what_limits_the_answer_stands_below_it() -> None:
+    few = "Attacked: 3 people in place of 8, as the folder has 80, 77 with a single photograph."
+    html = figures_view(
+        judged([1.0, 0.0, 0.0]) | {"people": {"notes": [few, "Give <others> (see --judges)."]}}
+    )
+    assert f'<p class="ai-note">{few}</p>' in html
+    assert "Give &lt;others&gt;." in html
+
+
 def test_nobody_judged() -> None:
-    assert recognised({"answer": {"headline_fmr": None}, "judges": []}) is None
-    assert "Nobody judged" in figures_view({"answer": {"headline_fmr": None}, "judges": []})
+    unjudged = {"answer": {"headline_fmr": None}, "judges": [], "people": {"notes": ["Few people."]}}
+    assert recognised(unjudged) is None
+    assert "Nobody judged" in figures_view(unjudged)
+    assert "Few people." in figures_view(unjudged)
 
 
 @pytest.mark.parametrize("broken", [{}, {"answer": 3, "judges": []}, {"answer": {"headline_fmr": "x"}}])

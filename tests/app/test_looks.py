@@ -100,6 +100,16 @@ def test_a_phone_shows_a_result_large(phone: Visitor) -> None:
     )
 
 
+def test_a_tablet_shows_a_result_over_its_whole_width(chromium: Any, server: Server) -> None:
+    profile = chromium.new_context(viewport={"width": 1100, "height": 800})
+    tablet = Visitor(profile, server)
+    assert tablet.see(".ai-hero").bounding_box()["width"] > 900
+    # The three pictures and the mean face stand in one row.
+    tops = {round(one.bounding_box()["y"]) for one in tablet.page.locator(".ai-hero .ai-face").all()}
+    assert len(tops) == 1
+    profile.close()
+
+
 def test_a_phone_shows_plots_whole(phone: Visitor) -> None:
     phone.tab("Learn")
     phone.see("#curves svg")
@@ -134,7 +144,43 @@ def test_a_report_of_the_command_line_fits_a_phone(phone: Visitor, tmp_path: Pat
         "return box.left < edge.left - 1 || box.right > edge.right + 1; }).map(text => text.textContent))"
     )
     assert cut == []
+    # What is above a table is read without scrolling the table.
+    captions = page.locator("caption > span").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().right <= innerWidth)"
+    )
+    assert captions
+    assert all(captions)
     page.close()
+
+
+def test_a_phone_shows_sliders_below_each_other(phone: Visitor) -> None:
+    phone.tab("Learn")
+    phone.see("#curves svg")
+    ends = phone.page.locator("input[type=number]:visible").evaluate_all(
+        "all => all.map(one => Math.round(one.getBoundingClientRect().right))"
+    )
+    assert len(ends) == 5
+    assert len(set(ends)) == 1
+
+
+def test_what_is_empty_takes_no_room(visitor: Visitor) -> None:
+    visitor.tab("Compare recipes")
+    words = visitor.see(".ai-results .ai-details").bounding_box()
+    assert words["y"] - visitor.see(".ai-controls").bounding_box()["y"] < 30
+    visitor.tab("From an identity")
+    attack(visitor, 1, 2)
+    files = visitor.see("[data-result]") and visitor.see(".ai-downloads").bounding_box()
+    sliders = visitor.see(".ai-results .form").bounding_box()
+    assert files["y"] - sliders["y"] - sliders["height"] < 50
+
+
+def test_cards_of_people_are_aligned(visitor: Visitor) -> None:
+    visitor.expect("#people img").to_have_count(8)
+    for one in (".ai-person", ".ai-person .ai-badge"):
+        ends = visitor.page.locator(one).evaluate_all(
+            "all => all.map(one => Math.round(one.getBoundingClientRect().bottom))"
+        )
+        assert len(set(ends)) == 1
 
 
 def test_the_check_marks_of_an_audit_are_seen(phone: Visitor) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from app.context import Context
-from app.networks import describe, network_choices
+from app.networks import describe, network_choices, tell
 from app.settings import Settings
 from arcinvert import Attacker
 from recognition.bundled import NETWORKS
@@ -32,3 +32,21 @@ def test_a_network_is_described_in_plain_words(tiny_model: Path, tiny_attacker: 
     described = describe(context, "mine.onnx")
     assert "keeps no list of people" in described
     assert "the graphics card (GPU)" in described
+
+
+def test_a_network_that_loads_is_not_described_as_the_one_before() -> None:
+    loaded: list[str] = []
+    backbone = SimpleNamespace(
+        recogniser=SimpleNamespace(name="mine", centres=None), device=torch.device("cpu")
+    )
+
+    def attacker(name: str) -> Any:
+        loaded.append(name)
+        return backbone
+
+    context: Any = SimpleNamespace(attacker=attacker)
+    words = tell(context, "<b>.onnx")
+    assert next(words) == '<p class="ai-note">Loading the recogniser &lt;b&gt;.onnx.</p>'
+    assert loaded == []
+    assert "keeps no list of people" in next(words)
+    assert list(words) == []

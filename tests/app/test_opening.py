@@ -82,9 +82,15 @@ def judged(opening: Opening, example: bool, people: list[bool]) -> Opening:
 
 def test_the_sentence_says_what_the_judge_says(opening: Opening) -> None:
     accepted = verdict_sentence(judged(opening, True, [True, True, False, False, False]))
-    assert "takes the two for the same person, at a threshold that 1 in 100 pairs of strangers" in accepted
-    assert accepted.endswith("2 of the 5 faces below, which the same network gave away.")
-    assert "does not take the two for the same person" in verdict_sentence(
+    assert (
+        "takes pictures 1 and 3 for the same person, at a threshold that 1 in 100 pairs of strangers"
+        in accepted
+    )
+    assert accepted.endswith(
+        "2 of the 5 faces below, which the same network gave away, for the people they are of."
+    )
+    assert "It also takes all 5 faces below" in verdict_sentence(judged(opening, True, [True] * 5))
+    assert "does not take pictures 1 and 3 for the same person" in verdict_sentence(
         judged(opening, False, [False] * 5)
     )
 

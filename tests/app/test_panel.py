@@ -17,6 +17,7 @@ from arcinvert import InputError
         ((1, None, 0), "Steps: expected a number from 1 to 500, got nothing"),
         ((1, 1, None), "Seed: expected a whole number from 0 up, got nothing"),
         ((1, 1, -1), "Seed: expected a whole number from 0 up, got -1"),
+        ((1, 1, 1e20), "Seed: expected a number from 0 to 9007199254740991, got 100000000000000000000"),
         ((1, 1, 0.5), "Seed: expected a whole number from 0 up, got 0.5"),
     ],
 )

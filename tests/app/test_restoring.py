@@ -14,7 +14,7 @@ def test_a_comparison_is_there_again(server: Server) -> None:
     assert caller.seen().count("data-steps") == 4
     # The one before stays where no other can be made.
     for given, message in (
-        ({"Passes": 201}, "Passes: expected a number from 2 to 200, got 201"),
+        ({"Passes": 201}, "Passes must be a number from 2 to 200, not 201"),
         ({"Passes": 2, "Who is attacked": PHOTOGRAPH}, "There is no photograph yet"),
     ):
         caller.do("start-compare", "click", **given)
@@ -38,7 +38,7 @@ def test_an_audit_tells_its_time_can_be_cancelled_and_is_there_again(server: Ser
     assert "Cancelling" in rest
     assert "Cancelled." in rest
     caller.do("start-audit", "click", People=51)
-    assert "People: expected a number from 2 to 50" in caller.seen()
+    assert "People must be a number from 2 to 50, not 51" in caller.seen()
     assert "The answer of the example report" in caller.seen()
     caller.do("start-audit", "click", People=2)
     # The made-up people are all alike to the judge: those outside show that its thresholds do not hold.

@@ -145,7 +145,10 @@ def first_person(caller: Caller) -> str:
 
 def test_a_start_that_fails_leaves_the_result_and_says_why(server: Server) -> None:
     caller = attacked(server, "1")
-    for given, message in (({"Seed": -5}, "Seed: expected"), ({"Seed": 0, "Steps": 501}, "Steps: expected")):
+    for given, message in (
+        ({"Seed": -5}, "Seed must be a whole number from 0 up, not -5"),
+        ({"Seed": 0, "Steps": 501}, "Steps must be a number from 1 to 500, not 501"),
+    ):
         caller.do("start-identity", "click", **given)
         assert message in caller.seen()
         assert "data-result" in caller.seen()
@@ -157,13 +160,13 @@ def test_numbers_out_of_range_get_a_message_after_the_page_was_restored(server: 
     caller.load(f"?network={TINY}&seed=7")
     caller.do("start-identity", "click", identity="1", Samples=1, Steps=1)
     for given, message in (
-        ({"Seed": -5}, "Seed: expected"),
-        ({"Seed": 0, "Samples": 99}, "Samples: expected"),
+        ({"Seed": -5}, "Seed must be a whole number from 0 up, not -5"),
+        ({"Seed": 0, "Samples": 99}, "Samples must be a number from 1 to 8, not 99"),
     ):
         caller.do("start-identity", "click", **given)
         assert message in caller.seen()
     caller.do("yaw-identity", "input", **{"yaw-identity": 99})
-    assert "Yaw: expected a number from -40 to 40" in caller.seen()
+    assert "Yaw must be a number from -40 to 40, not 99" in caller.seen()
 
 
 def test_a_message_goes_with_what_it_was_about(server: Server) -> None:

@@ -66,5 +66,5 @@ def test_a_result_that_is_no_longer_kept_says_so() -> None:
     assert "no longer kept" in answer(context, "", 10, 0, AS_IT_IS)
     key = context.kept.keep("identity", some_result())
     assert "Reconstruction 1, yaw +10" in answer(context, key, 10, 0, AS_IT_IS)
-    assert "Yaw: expected" in answer(context, key, 90, 0, AS_IT_IS)
+    assert "Yaw must be a number from -40 to 40, not 90" in answer(context, key, 90, 0, AS_IT_IS)
     context.kept.drop(key)

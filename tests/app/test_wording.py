@@ -19,12 +19,39 @@ from tests.conftest import TINY_NAMES
     [
         (
             "Seed: expected a whole number from 0 up, got -1",
-            "Seed: expected a whole number from 0 up, got -1.",
+            "Seed must be a whole number from 0 up, not -1.",
+        ),
+        (
+            "a.json: expected the JSON of a finished audit, got something else",
+            "a.json is not the audit.json of a finished audit.",
+        ),
+        (
+            "a.json: expected a finished audit of arcinvert-audit-2, got 'None'; audit again",
+            "a.json: this page reads finished audits of the form arcinvert-audit-2, not 'None'. Make the "
+            "audit again.",
+        ),
+        (
+            "Report: expected one audit.json, and at most one HTML file; choose them again",
+            "Choose one audit.json, and no more than one HTML file beside it.",
+        ),
+        ("m₁: expected 0.5 to 4, got 0.4", "m₁ must be from 0.5 to 4, not 0.4."),
+        ("Yaw: expected a number from -40 to 40, got 41", "Yaw must be a number from -40 to 40, not 41."),
+        (
+            "Steps: expected a number from 1 to 500, got nothing",
+            "Steps is empty. Type a number from 1 to 500.",
+        ),
+        (
+            "photo.jpg: expected a face, the detector found none; choose a clear frontal photograph",
+            "No face was found in photo.jpg. Choose a clear frontal photograph.",
+        ),
+        (
+            "photo.png: expected at most 50,000,000 pixels, got 10000x10000; shrink it first",
+            "photo.png has more than 50,000,000 pixels. Choose a smaller photograph.",
         ),
         ("seed: expected 0 or more, got -1; give --seed", "Seed: expected 0 or more, got -1."),
         (
             "photo.jpg: expected at most 20 MB, got more; choose a smaller file",
-            "photo.jpg: expected at most 20 MB, got more. Choose a smaller file.",
+            "photo.jpg is larger than 20 MB. Choose a smaller file.",
         ),
         ("memory: lower --samples or --steps", "Memory: lower samples or steps."),
         (

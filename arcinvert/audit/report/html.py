@@ -58,6 +58,9 @@ SECTION_STYLE = (
 .audit-report table { border-collapse: collapse; min-width: 34rem; font-size: .9rem;
   font-variant-numeric: tabular-nums; }
 .audit-report caption { text-align: left; font-weight: 600; padding-bottom: .35rem; }
+/* What is above a table that scrolls does not, and is not wider than what is seen of the table. */
+.audit-report .scroll { container-type: inline-size; }
+.audit-report caption > span { display: inline-block; position: sticky; left: 0; max-width: 100cqw; }
 .audit-report th, .audit-report td { text-align: left; padding: .28rem .8rem .28rem 0;
   border-bottom: 1px solid var(--grid); vertical-align: top; }
 .audit-report thead th { color: var(--quiet); font-weight: 600; } .audit-report tbody th { font-weight: 500; }
@@ -191,7 +194,7 @@ def _table(table: Table) -> str:
     )
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption, quote=True)}">'
-        f"<table><caption>{escape(table.caption)}</caption>"
+        f"<table><caption><span>{escape(table.caption)}</span></caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

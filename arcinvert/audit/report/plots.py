@@ -99,8 +99,13 @@ Scale = Literal["linear", "log", "deviate"]
 _SCALES: dict[Scale, Callable[[float], float]] = {"linear": float, "log": math.log10, "deviate": _deviate}
 #: Most rows whose names are written beside them.
 _MOST_NAMES = 40
-#: Shares that are marked on an axis of normal deviates.
-_SHARES = (1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 0.99, 0.999)
+#: Shares up to a half that an axis of normal deviates marks, those first that stand where few have room.
+_DECADES = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1)
+_BETWEEN = (0.4, 0.2, *(first * decade for first in (5, 2) for decade in _DECADES[:-1]))
+#: All that such an axis marks or ends at, as the detection error trade-offs of ISO/IEC 19795-1.
+_SHARES = tuple(round(share, 7) for half in (_DECADES, _BETWEEN) for low in half for share in (low, 1 - low))
+#: Pixels between the marks of a vertical axis, and at least between the words of a horizontal one.
+_APART = 14.0
 
 
 class _Frame:
@@ -209,12 +214,16 @@ def _axes(
     frame: _Frame, x_label: str, y_label: str, x_text: Callable[[float], str] = "{:g}".format
 ) -> list[Shape]:
     shapes: list[Shape] = []
-    for value in _marked(frame.scales[1], *frame.y):
+    values = _marked(frame.scales[1], *frame.y)
+    levels = [frame((frame.x[0], value))[1] for value in values]
+    for value in (values[one] for one in _with_room(levels, [_APART] * len(values))):
         left, level = frame((frame.x[0], value))
         right, _ = frame((frame.x[1], value))
         shapes.append(Line(((left, level), (right, level)), "grid", 1.0))
         shapes.append(Label((left - 7, level + 4), f"{value:g}", "quiet", "end"))
-    for value in _marked(frame.scales[0], *frame.x):
+    values = _marked(frame.scales[0], *frame.x)
+    places = [frame((value, frame.y[0]))[0] for value in values]
+    for value in (values[one] for one in _with_room(places, [_room(x_text(value)) for value in values])):
         across, level = frame((value, frame.y[0]))
         shapes.append(Line(((across, level), (across, level + 4)), "quiet", 1.0))
         words = x_text(value)
@@ -230,11 +239,37 @@ def _axes(
     return shapes
 
 
+def share_range(shares: Sequence[float]) -> tuple[float, float]:
+    """Return the narrowest range of an axis of normal deviates that holds shares and ends at round ones.
+
+    Args:
+        shares: Above 0 and below 1, at least one.
+    """
+    least, most = min(shares), max(shares)
+    low = max((share for share in _SHARES if share <= least), default=least)
+    high = min((share for share in _SHARES if share >= most and share > low), default=most)
+    return low, high
+
+
 def _marked(scale: Scale, low: float, high: float) -> list[float]:
-    """Return the values that an axis marks."""
+    """Return the values that an axis may mark, those first that stand where few have room."""
     if scale == "deviate":
         return [share for share in _SHARES if low <= share <= high]
     return _decades(low, high) if scale == "log" else _ticks(low, high)
+
+
+def _with_room(places: Sequence[float], lengths: Sequence[float]) -> list[int]:
+    """Return which marks of an axis are far enough from all before them, by their numbers.
+
+    Args:
+        places: Where each stands along the axis, pixels.
+        lengths: How much of the axis its words take, pixels.
+    """
+    kept: list[int] = []
+    for one, (place, length) in enumerate(zip(places, lengths, strict=True)):
+        if all(abs(place - places[other]) >= (length + lengths[other]) / 2 for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -243,6 +278,11 @@ def _ticks(low: float, high: float) -> list[float]:
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= 6)
     first = math.ceil(low / step - 1e-9)
     return [round(number * step, 10) for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _room(words: str) -> float:
+    """Return how much of a horizontal axis words take with the space after them, pixels."""
+    return len(words) * _CHARACTER + _APART
 
 
 def _decades(low: float, high: float) -> list[float]:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from arcinvert.output.verdicts import one_in
 from recognition.metrics.text import interval_text
 
 #: Rows of the ranking that a document shows; the JSON has them all.
@@ -21,13 +21,16 @@ def number_text(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def fmr_text(rate: float | str | None) -> str:
-    """Return a false match rate for readers, such as `FMR 1 in 1,000`.
+def time_text(created: str) -> str:
+    """Return the time of an audit for readers, such as `2026-01-02 03:04 UTC`.
 
     Args:
-        rate: The rate, or the text of it that audit.json has; None where no rate is supported.
+        created: ISO 8601, as audit.json has it; what is none, in a file from elsewhere, stays as it is.
     """
-    return "FMR refused" if rate is None else f"FMR {one_in(float(rate))}"
+    try:
+        return f"{datetime.fromisoformat(created).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return created
 
 
 def options_toml(options: Mapping[str, Any]) -> str:

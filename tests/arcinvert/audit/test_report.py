@@ -1,6 +1,7 @@
 """The report's forms: self-contained, readable without seeing, safe, and the same each time."""
 
 import html.parser
+import itertools
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -29,9 +30,11 @@ from arcinvert.audit.report.document import (
 from arcinvert.audit.report.html import to_html
 from arcinvert.audit.report.markdown import to_markdown
 from arcinvert.audit.report.pdf import to_pdf
-from arcinvert.audit.report.plots import Label, Line, Mark, Series, chart, dumbbells
+from arcinvert.audit.report.plots import Label, Line, Mark, Series, chart, dumbbells, share_range
 from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.report.sections.method import limits
+from arcinvert.audit.report.text import time_text
+from arcinvert.output.verdicts import one_in
 from recognition.errors import InputError
 from recognition.metrics.intervals import estimate, estimate_share_difference
 
@@ -243,6 +246,70 @@ def test_normal_deviates_make_a_line_of_normal_similarities() -> None:
     assert slopes == pytest.approx(np.full(4, slopes[0]), rel=1e-3)
     labels = {shape.text for shape in plot.shapes if isinstance(shape, Label)}
     assert {"0.001", "0.01", "0.05", "0.2", "0.4"} <= labels
+
+
+@pytest.mark.parametrize(
+    ("shares", "ends"),
+    [
+        ([0.00075, 0.00316], (0.0005, 0.005)),
+        ([0.019, 0.048], (0.01, 0.05)),
+        ([0.01], (0.01, 0.02)),
+        ([0.3, 0.93], (0.2, 0.95)),
+        ([1e-8, 0.5], (1e-8, 0.6)),
+    ],
+)
+def test_an_axis_of_deviates_ends_at_the_round_shares_about_the_data(
+    shares: list[float], ends: tuple[float, float]
+) -> None:
+    assert share_range(shares) == pytest.approx(ends)
+
+
+def test_the_error_trade_off_fills_its_axes_and_marks_the_thresholds() -> None:
+    blocks = audit_blocks(read_audit(EXAMPLE))
+    (figure,) = (one for one in blocks if isinstance(one, Figure) and "DET" in one.caption)
+    shapes = figure.plot.shapes
+    curve = next(shape for shape in shapes if isinstance(shape, Line) and shape.role == "first")
+    across, up = zip(*curve.points, strict=True)
+    assert max(across) - min(across) > 0.5 * figure.plot.width
+    assert max(up) - min(up) > 0.4 * figure.plot.height
+    texts = [shape.text for shape in shapes if isinstance(shape, Label)]
+    # The lines of thresholds at which no photograph is missed are not within the data.
+    assert [text for text in texts if text.startswith("threshold")] == ["threshold at FMR 1 in 1,000"]
+    assert "FNMR 0.048 at FMR 1 in 1,334, 0 from FMR 1 in 237 on" in figure.description
+
+
+@pytest.mark.parametrize("ends", [(1e-6, 0.5), (0.0005, 0.4), (0.001, 0.6), (0.02, 0.05)])
+def test_the_marks_of_an_axis_do_not_touch(ends: tuple[float, float]) -> None:
+    plot = chart(
+        [Series("s", tuple((share, share) for share in ends))],
+        x_label="x",
+        y_label="y",
+        x=ends,
+        y=ends,
+        x_scale="deviate",
+        y_scale="deviate",
+        x_text=one_in,
+    )
+    ticks = [shape for shape in plot.shapes if isinstance(shape, Label) and shape.text[0].isdigit()]
+    below = sorted(box(tick) for tick in ticks if tick.text.count(" in "))
+    assert len(below) >= 2
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(below))
+    levels = sorted(tick.at[1] for tick in ticks if not tick.text.count(" in "))
+    assert len(levels) >= 2
+    assert min(np.diff(levels)) >= 14
+
+
+@pytest.mark.parametrize(
+    ("created", "text"),
+    [
+        ("2026-01-02T03:04:05+00:00", "2026-01-02 03:04 UTC"),
+        ("2026-01-02T03:04:05+02:00", "2026-01-02 01:04 UTC"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
+        ("<b>yesterday", "<b>yesterday"),
+    ],
+)
+def test_times_are_read_without_knowing_iso_8601(created: str, text: str) -> None:
+    assert time_text(created) == text
 
 
 def judge(accepted: int, people: int, name: str = "one") -> dict[str, object]:

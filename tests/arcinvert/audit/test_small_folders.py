@@ -75,7 +75,8 @@ def test_with_others_left_they_calibrate(tiny_model: Path, tmp_path: Path) -> No
     assert [one["source"] for one in judge["thresholds"]] == ["calibration", "shipped", None]
     assert [one["identities"] for one in judge["thresholds"]] == [50, 400, None]
     assert judge["calibration"]["identities"] == 50
-    assert "dlib: the shipped threshold serves at FMR 0.001, as 50 people" in result["people"]["notes"][0]
+    (note, *_) = result["people"]["notes"]
+    assert "dlib: the shipped threshold serves at FMR 1 in 1,000, as 50 people" in note
 
 
 def test_a_judge_without_shipped_thresholds_keeps_half_outside(

@@ -142,7 +142,7 @@ def test_columns_are_aligned_whatever_is_in_them(finished: Run, capsys: pytest.C
             assert line[end - 1] != " "
             assert line[end] == " "
     start = heads.index("accepted at FMR")
-    assert [line[start:] for line in lines] == ["not judged", "0.01, 0.001"]
+    assert [line[start:] for line in lines] == ["not judged", "1 in 1,000"]
 
 
 def test_aligned_rows() -> None:

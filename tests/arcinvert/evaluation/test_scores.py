@@ -171,7 +171,7 @@ def test_one_person_without_a_second_photograph_takes_it_from_nobody_else() -> N
     assert summary["gap_closed"]["value"] == pytest.approx((0.3 + 0.2 * 40 / 99 - 0.2) / 0.6)
     line = summary_line(summary)
     assert line.startswith(
-        "Type II, 99 identities (1 without a second photograph): SAR at FMR 0.01: 0.40 [0.3"
+        "Type II, 99 identities (1 without a second photograph): SAR at FMR 1 in 100: 0.40 [0.3"
     )
     assert "gap closed" in line
 

@@ -25,7 +25,7 @@ def test_the_sentence_has_rates_floor_ceiling_counts_and_intervals() -> None:
     }
     # Exact intervals of 9 and 1 of 12, and of 10 of 10, as tables of Clopper and Pearson have them.
     assert summary_line(summary) == (
-        "Type II, 12 identities (2 without a second photograph): SAR at FMR 0.01: 0.75 [0.43, 0.95] "
+        "Type II, 12 identities (2 without a second photograph): SAR at FMR 1 in 100: 0.75 [0.43, 0.95] "
         "(floor 0.08 [0.00, 0.38], ceiling 1.00 [0.69, 1.00] of 10), gap closed 0.40 [0.25, 0.55]."
     )
 
@@ -40,7 +40,8 @@ def test_an_unknown_ceiling_is_called_so() -> None:
         "sar": {"0.01": {"attack": share(1, 1), "floor": share(0, 1), "ceiling": None}},
     }
     assert summary_line(summary) == (
-        "Type I, 1 identity: SAR at FMR 0.01: 1.00 [0.03, 1.00] (floor 0.00 [0.00, 0.97], ceiling unknown)."
+        "Type I, 1 identity: SAR at FMR 1 in 100: 1.00 [0.03, 1.00] (floor 0.00 [0.00, 0.97], "
+        "ceiling unknown)."
     )
 
 

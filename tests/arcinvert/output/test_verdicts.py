@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from arcinvert.output.verdicts import Badge, badge, one_in, person_line, seen_in
+from arcinvert.output.verdicts import Badge, accepted_at, badge, fmr_text, one_in, person_line, seen_in
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,16 @@ def test_rates_as_frequencies(rate: float, text: str) -> None:
 )
 def test_badges(accepted: dict[str, bool] | None, expected: Badge) -> None:
     assert badge(accepted) == expected
+
+
+def test_rates_as_readers_know_them() -> None:
+    assert fmr_text(0.001) == fmr_text("0.001") == "FMR 1 in 1,000"
+    assert fmr_text(None) == "FMR refused"
+
+
+def test_the_strictest_rate_stands_in_a_table() -> None:
+    texts = [accepted_at(one) for one in (STRICT, LOOSE, NONE, None)]
+    assert texts == ["1 in 1,000", "1 in 100", "none", "not judged"]
 
 
 def sample(accepted: Any, *, class_id: int | None = 5, photographs: int | None = 71) -> dict[str, Any]:

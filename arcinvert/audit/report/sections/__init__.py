@@ -17,6 +17,7 @@ from arcinvert.audit.report.sections import (
     people,
     pictures,
 )
+from arcinvert.audit.report.text import time_text
 
 #: Title and content; a section without content is left out. A new section is one more line.
 SECTIONS: tuple[tuple[str, Callable[[dict[str, Any]], list[Block]]], ...] = (
@@ -62,5 +63,5 @@ def title_of(result: dict[str, Any]) -> Title:
     threat = result["threat_model"]
     return Title(
         f"Inversion audit of {threat['network']}",
-        f"{result['created']}, {result['schema']}, budget {threat['budget']}",
+        f"{time_text(result['created'])}, {result['schema']}, budget {threat['budget']}",
     )

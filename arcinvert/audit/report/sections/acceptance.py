@@ -3,8 +3,8 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, fmr_text, number_text, type_text
-from arcinvert.output.verdicts import one_in
+from arcinvert.audit.report.text import figure_text, number_text, type_text
+from arcinvert.output.verdicts import fmr_text, one_in
 
 #: What the judges compare with, by the type of the figures.
 _PHOTOGRAPHS = {

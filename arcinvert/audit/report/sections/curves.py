@@ -3,9 +3,9 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Figure
-from arcinvert.audit.report.plots import Mark, Series, chart, dumbbells
-from arcinvert.audit.report.text import RANKED, figure_text, fmr_text, type_text
-from arcinvert.output.verdicts import one_in
+from arcinvert.audit.report.plots import Mark, Series, chart, dumbbells, share_range
+from arcinvert.audit.report.text import RANKED, figure_text, type_text
+from arcinvert.output.verdicts import fmr_text, one_in
 
 #: The label of the axes that say how many pairs of strangers a judge takes for one person.
 _FMR = "false match rate (FMR), pairs of strangers that are accepted"
@@ -88,21 +88,28 @@ def _histogram(judge: dict[str, Any]) -> Figure:
 
 
 def _errors(judges: list[dict[str, Any]]) -> Figure | None:
-    """Return the detection error trade-off: both axes are normal deviates, as ISO/IEC 19795-1 draws it."""
-    curves = []
+    """Return the detection error trade-off: both axes are normal deviates, as ISO/IEC 19795-1 draws it.
+
+    The axes span the judges' rates, which differ by orders of magnitude between judges and folders.
+    """
+    curves, words = [], []
     for judge in judges:
         # Neither 0 nor 1 has a normal deviate.
         rates = [(point["fmr"], 1 - point["tar"]) for point in judge["roc"]]
         points = tuple(point for point in rates if all(0 < rate < 1 for rate in point))
-        if points:
-            curves.append(Series(judge["name"], points))
+        if not points:
+            continue
+        curves.append(Series(judge["name"], points))
+        text = f"{judge['name']}: FNMR {points[0][1]:.3f} at {fmr_text(points[0][0])}"
+        missing_none = [fmr for fmr, missed in rates if missed <= 0]
+        words.append(text + (f", 0 from {fmr_text(min(missing_none))} on" if missing_none else ""))
     if not curves:
         return None
-    words = "; ".join(
-        f"{curve.name}: FNMR {curve.points[0][1]:.3f} at {fmr_text(curve.points[0][0])}" for curve in curves
-    )
     every = [point for curve in curves for point in curve.points]
-    x, y = ((min(*rates, 0.01), max(*rates, 0.4)) for rates in zip(*every, strict=True))
+    x, y = (share_range(rates) for rates in zip(*every, strict=True))
+    claimed = {
+        entry["fmr"] for judge in judges for entry in judge["thresholds"] if entry["threshold"] is not None
+    }
     plot = chart(
         curves,
         x_label=_FMR,
@@ -112,9 +119,10 @@ def _errors(judges: list[dict[str, Any]]) -> Figure | None:
         x_scale="deviate",
         y_scale="deviate",
         x_text=one_in,
+        marks=[Mark(f"threshold at {fmr_text(rate)}", rate) for rate in sorted(claimed)],
     )
     caption = "Detection error trade-off (DET) of the judges on real photographs, on normal deviates"
-    return Figure(plot, caption, f"It shows how good the judges are: lower is better. {words}.")
+    return Figure(plot, caption, f"It shows how good the judges are: lower is better. {'; '.join(words)}.")
 
 
 def _gap(result: dict[str, Any], judge: dict[str, Any]) -> Figure:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Bullets, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, fmr_text, number_text
+from arcinvert.audit.report.text import figure_text, number_text
+from arcinvert.output.verdicts import fmr_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -98,7 +99,7 @@ def _to_the_first(rows: list[dict[str, Any]], names: list[str], headline: str | 
         return []
     return [
         Table(
-            f"Differences to no defence, person by person (FMR {headline or 'refused'})",
+            f"Differences to no defence, person by person ({fmr_text(headline)})",
             ("defence", "key", *(f"SAR; gap closed ({name})" for name in names)),
             tuple(
                 (

@@ -3,7 +3,8 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import figure_text, fmr_text, type_text
+from arcinvert.audit.report.text import figure_text, type_text
+from arcinvert.output.verdicts import fmr_text
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:

@@ -31,12 +31,12 @@ def blocks(result: dict[str, Any]) -> list[Block]:
     if people["avoided"]:
         items.append(
             "People whose photographs trained the attacked network or a judge were left out of the "
-            f"calibration, and of the attack unless class centres are attacked: {people['avoided']}."
+            f"calibration, and of the attack unless class centres are attacked: {people['avoided']:,}."
         )
     if people["skipped"]:
         items.append(
             "Photographs skipped as unreadable or without a face, and rows of the database without a usable "
-            f"template: {len(people['skipped'])}."
+            f"template: {len(people['skipped']):,}."
         )
     table: list[Block] = []
     if rows:

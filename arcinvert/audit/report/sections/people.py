@@ -3,7 +3,8 @@
 from typing import Any
 
 from arcinvert.audit.report.document import Block, Paragraph, Table
-from arcinvert.audit.report.text import RANKED, figure_text, fmr_text, number_text
+from arcinvert.audit.report.text import RANKED, figure_text, number_text
+from arcinvert.output.verdicts import fmr_text, one_in
 
 
 def blocks(result: dict[str, Any]) -> list[Block]:
@@ -34,7 +35,7 @@ def _ranking(result: dict[str, Any], names: list[str]) -> Table:
         rows.append(
             (
                 f"{place}. {entry['pseudonym']}",
-                f"{entry['risk']:.2g}",
+                one_in(entry["risk"]),
                 *(number_text(entry["judges"][name]["similarity"]) for name in names),
                 *("-" if share is None else f"{share:.0%}" for share in accepted),
             )
