@@ -71,7 +71,7 @@ def _decide(
     parametrisation_name, parametrisation = _parametrisation(
         values, initialisation_name, initialisation, knowledge, recogniser.name
     )
-    blend = _blend(values, recogniser, knowledge, target)
+    blend = _blend(values, recogniser, knowledge, target, initialisation_name)
     skin_tone = _skin_tone(values, recogniser, knowledge)
     loss = _loss(values, target)
     setting = Setting(recogniser, parametrisation, knowledge.statistics)
@@ -225,9 +225,11 @@ def _blend(
     recogniser: Recogniser,
     knowledge: Knowledge,
     target: TargetKind,
+    initialisation: str,
 ) -> float:
     blend = values["regression_blend"]
-    if blend is None and values["steps"] == 0:
+    if blend is None and (values["steps"] == 0 or initialisation == "decoder"):
+        # The decoder's face is nearer to the person than the regression's, which would only blur it.
         return 0.0
     if blend is None:
         return REGRESSION_BLEND if knowledge.regression is not None and target == "class" else 0.0

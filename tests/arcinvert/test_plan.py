@@ -127,6 +127,11 @@ def test_a_decoder_comes_between_neighbours_and_regression() -> None:
     decoded = plan("template", faces=known(regression=True, decoder=True))
     assert (decoded.initialisation, decoded.parametrisation) == ("decoder", "face-pca")
     assert decoded.knowledge_used == {"decoder": "60 faces of nobody"} | PCA
+    # Of a class too, nothing of the regression's face is mixed in unless it is asked for.
+    of_class = plan("class", faces=known(regression=True, decoder=True))
+    assert (of_class.initialisation, of_class.regression_blend) == ("decoder", 0.0)
+    asked = plan("class", faces=known(regression=True, decoder=True), regression_blend=0.25)
+    assert asked.regression_blend == 0.25
     both = plan("template", faces=known(neighbours=True, regression=True, decoder=True))
     assert both.initialisation == "nearest-neighbours"
 
