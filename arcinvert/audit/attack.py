@@ -261,16 +261,25 @@ def plan_differences(plan: AttackPlan, baseline: AttackPlan) -> dict[str, str]:
     return {name: f"{mine[name]} in place of {theirs[name]}" for name in mine if mine[name] != theirs[name]}
 
 
-def load_attack(
-    options: AuditOptions, model: str | None = None, measuring: OnFaces | None = None
-) -> NetworkAttack:
+def load_attack(options: AuditOptions, model: str | None = None) -> NetworkAttack:
     """Load the attacked network, or a variant of it, with everything that its attack needs.
 
     Args:
         options: The audit's, with its budget.
         model: The variant's network, as `with_preset` takes it.
-        measuring: Receives the number of synthetic faces done and of all, at the first use of a network; None
-            shows a progress bar.
+
+    Raises:
+        InputError: If the network or its statistics cannot be used.
+    """
+    return attack_by(load_attacker(options, model), options)
+
+
+def load_attacker(options: AuditOptions, model: str | None = None) -> Attacker:
+    """Load the attacked network, or a variant of it, with what is known of it; nothing is measured yet.
+
+    Args:
+        options: The audit's.
+        model: The variant's network, as `with_preset` takes it.
 
     Raises:
         InputError: If the network or its statistics cannot be used.
@@ -283,13 +292,26 @@ def load_attack(
         subcentres=options.subcentres,
         output=options.output,
     )
-    attacker = Attacker(
+    return Attacker(
         choice if model is None else with_preset(model),
         statistics=options.statistics if model is None else None,
         device=options.device,
         precision=options.precision,
         calibrate=options.calibrate,
     )
+
+
+def attack_by(attacker: Attacker, options: AuditOptions, measuring: OnFaces | None = None) -> NetworkAttack:
+    """Return an audit's attack, whose network is measured on synthetic faces if this is its first use.
+
+    Args:
+        attacker: The loaded network.
+        options: The audit's, with its budget.
+        measuring: Receives the number of synthetic faces done and of all; None shows a progress bar.
+
+    Raises:
+        InputError: If the options do not suit the network.
+    """
     target: TargetKind = "class" if options.target == "centres" else "template"
     chosen = attack_options(options)
     attacker.measure(AttackOptions(**chosen), measuring)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from arcinvert.attacked import network_digest
-from arcinvert.audit.attack import NetworkAttack, load_attack
+from arcinvert.audit.attack import NetworkAttack, attack_by, load_attack, load_attacker
 from arcinvert.audit.black_box_attack import load_black_box_attack
 from arcinvert.audit.cohort import Cohort, Crop, sample_identities
 from arcinvert.audit.defences import make_defences
@@ -209,7 +209,7 @@ def open_inputs(options: AuditOptions, measuring: OnFaces | None = None) -> Audi
 
     Args:
         options: Everything that decides the audit.
-        measuring: See `load_attack`.
+        measuring: See `attack_by`.
 
     Raises:
         InputError: If something given cannot be used.
@@ -221,20 +221,27 @@ def open_inputs(options: AuditOptions, measuring: OnFaces | None = None) -> Audi
             # At once, and not when the report is written.
             read_groups(path, ())
     defences = tuple(make_defences(options.defences))
-    if options.access == "weights":
-        attack = load_attack(options, measuring=measuring)
-    else:
-        attack = load_black_box_attack(options)
     folder = options.images or options.photos
     photographs = read_folders(folder) if folder else {}
+    calibration = read_folders(options.calibration) if options.calibration else None
+    if options.access == "weights":
+        attacker = load_attacker(options)
+        networks: tuple[Recogniser, ...] = (attacker.recogniser,)
+    else:
+        black_box = load_black_box_attack(options)
+        networks = black_box.networks
+    judges = _open_judges(options, networks) if photographs else ()
+    table = _open_table(options, networks[0].embedding_size)
+    # Last, since the first use of a network takes a minute or more, which no bad input should cost.
+    attack = attack_by(attacker, options, measuring) if options.access == "weights" else black_box
     return AuditInputs(
         options=options,
         attack=attack,
-        attacked=RecogniserJudge(attack.recogniser),
-        judges=_open_judges(options, attack.networks) if photographs else (),
-        table=_open_table(options, attack.recogniser.embedding_size),
+        attacked=RecogniserJudge(networks[0]),
+        judges=judges,
+        table=table,
         photographs=photographs,
-        calibration=read_folders(options.calibration) if options.calibration else None,
+        calibration=calibration,
         defences=defences,
         people_given=people_given,
     )

@@ -20,6 +20,7 @@ from arcinvert.knowledge.calibrate import calibrate
 from arcinvert.options import AttackOptions
 from recognition.checkpoint import load_recogniser, save_recogniser
 from recognition.content import changed_parts
+from recognition.errors import InputError
 from recognition.images import read_image, write_png
 
 pytestmark = pytest.mark.usefixtures("cheap_judge")
@@ -206,3 +207,19 @@ def test_a_stopped_audit_with_another_photograph_starts_anew(
     run_audit(options, tmp_path / "out", progress=lambda done, of: attacked.append(done))
     assert attacked == [1]
     assert "started anew, as this changed since the audit was stopped: photographs" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", ["judges", "templates", "calibration"])
+def test_a_wrong_input_is_refused_before_the_network_is_measured(
+    wrong: str, inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(*_: object) -> None:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr("arcinvert.attacker.Attacker.measure", measure)
+    options = audit_of(inputs)
+    missing = inputs / "missing.npy"
+    with pytest.raises(InputError, match=r"missing\.npy"):
+        open_inputs(replace(options, **{wrong: (str(missing),) if wrong == "judges" else missing}))
+    with pytest.raises(AssertionError, match="measured"):
+        open_inputs(options)
