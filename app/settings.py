@@ -101,14 +101,15 @@ class Settings:
 
 
 def number_in(name: str, value: float | None, least: int, most: int) -> int:
-    """Return a number that a visitor has given, within what this server allows.
+    """Return a whole number that a visitor has given, within what this server allows.
 
     Raises:
-        InputError: If it is out of its range, or there is none.
+        InputError: If it is out of its range or not whole, or there is none.
     """
-    if value is None or not least <= value <= most:
+    if value is None or not least <= value <= most or value % 1:
         got = "nothing" if value is None else f"{value:g}"
-        raise InputError(f"{name}: expected a number from {least} to {most}, got {got}")
+        kind = "number" if value is None or not value % 1 else "whole number"
+        raise InputError(f"{name}: expected a {kind} from {least} to {most}, got {got}")
     return int(value)
 
 

@@ -14,6 +14,7 @@ from arcinvert import InputError
         ((9, 1, 0), "Samples: expected a number from 1 to 8, got 9"),
         ((1, 501, 0), "Steps: expected a number from 1 to 500, got 501"),
         ((0, 1, 0), "Samples: expected a number from 1 to 8, got 0"),
+        ((2.5, 1, 0), "Samples: expected a whole number from 1 to 8, got 2.5"),
         ((1, None, 0), "Steps: expected a number from 1 to 500, got nothing"),
         ((1, 1, None), "Seed: expected a whole number from 0 up, got nothing"),
         ((1, 1, -1), "Seed: expected a whole number from 0 up, got -1"),
