@@ -36,7 +36,7 @@ from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.images import to_tensor
-from recognition.loading import UNDISTILLED, bundled_path, load
+from recognition.loading import BUNDLED, bundled_path, load
 from recognition.metrics.intervals import estimate
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser, embed
 from recognition.runtime import keep_freed_memory
@@ -232,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--photos", type=Path, help="LFW: a folder of one folder for each identity")
     parser.add_argument("--centres", action="store_true", help="take class centres in place of templates")
-    parser.add_argument("--model", default=UNDISTILLED, help="the network (default: %(default)s)")
+    parser.add_argument("--model", default=BUNDLED, help="the network (default: %(default)s)")
     parser.add_argument(
         "--people", type=int, default=PEOPLE, help="the people who are attacked (default: %(default)s)"
     )

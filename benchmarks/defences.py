@@ -24,7 +24,7 @@ from benchmarks.judged import run_or_exit
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
-from recognition.loading import UNDISTILLED, bundled_path
+from recognition.loading import BUNDLED, bundled_path
 
 #: The people attacked, the optimiser steps, and the photographs that calibrate the judge.
 PEOPLE, STEPS, CALIBRATION = 32, 60, 400
@@ -131,7 +131,7 @@ def main() -> None:
         "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
     )
     parser.add_argument("--out", type=Path, required=True, help="the folder for the report")
-    parser.add_argument("--model", default=UNDISTILLED, help="the network to attack (default: %(default)s)")
+    parser.add_argument("--model", default=BUNDLED, help="the network to attack (default: %(default)s)")
     parser.add_argument(
         "--people", type=int, default=PEOPLE, help="the people in every row (default: %(default)s)"
     )
