@@ -89,7 +89,7 @@ def test_given_knowledge_is_taken_as_it_is(tiny_model: Path, tmp_path: Path) -> 
 def test_the_bundled_network_keeps_its_own_statistics() -> None:
     attacker = Attacker(device="cpu")
     plan = attacker.plan("template")
-    assert plan.initialisation == "regression"
+    assert plan.initialisation == "decoder"
     assert plan.knowledge == "public-faces"
     with pytest.raises(InputError, match=r"^lfw-iresnet18: expected --out with synthetic faces"):
         calibrate("lfw-iresnet18", device="cpu")

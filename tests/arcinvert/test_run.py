@@ -93,7 +93,7 @@ def test_verdicts_are_in_the_table(run: Run) -> None:
         "face_detected": True,
     }
     checked = Checker(replace(run, samples=[{**run.samples[0], "judge": verdict}])._repr_html_())
-    assert checked.cells[2:] == ["-", "0.610", "0.700", "0.01", "yes"]
+    assert checked.cells[2:] == ["-", "0.610", "0.700", "1 in 100", "yes"]
     refused = verdict | {"accepted": {"0.01": False, "0.001": False}, "face_detected": False}
     checked = Checker(replace(run, samples=[{**run.samples[0], "judge": refused}])._repr_html_())
     assert checked.cells[5:] == ["none", "no"]
