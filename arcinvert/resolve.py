@@ -321,9 +321,9 @@ def _knowledge_used(
     faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
     uses_neighbours = initialisation == "nearest-neighbours" or skin_tone
     if uses_neighbours and knowledge.nearest_neighbours is not None:
-        used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours)} {faces}"
+        used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours):,} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:
-        used["regression"] = f"{knowledge.regression.count} {faces}"
+        used["regression"] = f"{knowledge.regression.count:,} {faces}"
     if "decoder" in (initialisation, parametrisation_name) and knowledge.decoder is not None:
         used["decoder"] = knowledge.decoder.faces
     if {"nearest_neighbours", "regression", "decoder"} & set(used) or parametrisation.of_public_faces:
@@ -333,7 +333,7 @@ def _knowledge_used(
         and (penalty.name == "bn-per-position" or not statistics_layers(setting.recogniser))
         for penalty in penalties
     ):
-        used["statistics"] = f"{knowledge.statistics.images} {knowledge.statistics.faces}"
+        used["statistics"] = f"{knowledge.statistics.images:,} {knowledge.statistics.faces}"
     return used
 
 
