@@ -156,7 +156,7 @@ def example_view(opening: Opening) -> str:
         figure(
             example.mean_face,
             MEAN_FACE_ALT,
-            "For comparison: where the attack started, the same for everybody",
+            "For comparison: the mean of many faces, the same for everybody",
             badge=plain_badge("The mean face"),
         ),
     ]

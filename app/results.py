@@ -22,7 +22,7 @@ from .target import Target, title
 
 FILM_NAME = "film.webp"
 MEAN_FACE_ALT = "The mean face, which shows nobody"
-MEAN_FACE_CAPTION = "Mean face: where the attack starts, the same for everybody"
+MEAN_FACE_CAPTION = "Mean face: the mean of many, the same for everybody"
 
 
 @dataclass(frozen=True)
