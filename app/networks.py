@@ -21,7 +21,7 @@ def network_choices(names: Sequence[str]) -> list[tuple[str, str]]:
     return [(f"{_BUNDLED[name][0]} ({name})" if name in _BUNDLED else name, name) for name in names]
 
 
-def tell(context: Context, name: str) -> Iterator[str]:
+def descriptions(context: Context, name: str) -> Iterator[str]:
     """Yield what is said of the chosen network: that it is loaded, which may take long, then what it knows.
 
     Without the first, the words about the network before would stand below the new one's name.

@@ -13,7 +13,7 @@ from . import resources
 from .context import Context, on_change
 from .controls import accept_any_number
 from .guard import refuse_other_values
-from .networks import network_choices, tell
+from .networks import descriptions, network_choices
 from .opening import shipped_opening
 from .restoring import connect_address
 from .settings import MAX_UPLOAD
@@ -101,7 +101,7 @@ def build_page(context: Context) -> gr.Blocks:
             about = gr.HTML()
 
         def describe(name: str) -> Iterator[str]:
-            yield from tell(context, name)
+            yield from descriptions(context, name)
 
         on_change(model.change, describe, [model], [about])
         comparison.connect(places["compare"])

@@ -7,9 +7,6 @@ from arcinvert.inversion.appearance import UNCHANGED, Appearance
 from arcinvert.inversion.schedule import Schedule, plan_stages
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind
 
-#: The kinds of knowledge that a statistics file has.
-OF_STATISTICS = frozenset({"nearest_neighbours", "regression", "statistics"})
-
 
 @dataclass(frozen=True)
 class PlannedPenalty:
@@ -103,11 +100,6 @@ class AttackPlan:
     def steps_per_batch(self) -> int:
         """Optimiser steps of a batch, all restarts together, without the preparation."""
         return self.restarts * self.restart_steps + self.steps - self.restart_steps
-
-    @property
-    def uses_public_faces(self) -> bool:
-        """Whether it uses what a statistics file has of public faces."""
-        return bool(OF_STATISTICS & set(self.knowledge_used))
 
     @property
     def stages(self) -> tuple[Schedule, ...]:

@@ -58,18 +58,25 @@ def reconstruct(page: Any) -> tuple[float, float]:
     return shown, time.monotonic() - begin
 
 
+def launched(playwright: Any) -> Any:
+    """Return this machine's Chromium, started."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    return playwright.chromium.launch(
+        executable_path=chromium, args=["--no-sandbox"], timeout=PATIENCE * 1000
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=7861)
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     process, seconds = start(options.port)
     print(f"The page is served after {seconds:.1f} s.")
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            browser = launched(playwright)
             first, opened = visit(browser, options.port)
             print(f"The first result is visible {opened:.1f} s after the page is opened, without a click.")
             second, opened = visit(browser, options.port)

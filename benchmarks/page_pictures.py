@@ -7,7 +7,6 @@ It needs the extras app and dev, and a Chromium. The report is the example's, ap
 
 import argparse
 import io
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from app.tabs.audit import example
 from arcinvert.audit.report import read_audit
 from arcinvert.audit.report.html import to_html
 from arcinvert.audit.report.sections import audit_blocks
-from benchmarks.app import PATIENCE, start, visit
+from benchmarks.app import launched, reconstruct, start, visit
 
 DOCS = Path(__file__).parents[1] / "docs"
 #: WebP quality at which neither faces nor letters show blocks.
@@ -49,11 +48,7 @@ def take(browser: Any, port: int) -> None:
     page, _ = visit(wide, port)
     page.locator("#people img").nth(7).wait_for()
     write(page.screenshot(full_page=True, clip=above(page, "#people")), "app-opening")
-    page.get_by_role("tab", name="From a photograph").click()
-    page.locator("button:visible", has_text="Use the example").click()
-    page.locator(".ai-source img:visible").wait_for()
-    page.locator("#start-photograph").click()
-    page.locator("[data-result]:visible").wait_for()
+    reconstruct(page)
     yaw = page.locator("#yaw-photograph input[type=number]")
     yaw.fill("25")
     yaw.press("Tab")
@@ -84,13 +79,10 @@ def main() -> None:
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     process, _ = start(options.port)
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=chromium, args=["--no-sandbox"], timeout=PATIENCE * 1000
-            )
+            browser = launched(playwright)
             take(browser, options.port)
             take_report(browser)
             browser.close()

@@ -11,7 +11,6 @@ from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.knowledge.overlap import attack_overlap
 from arcinvert.knowledge.public_photographs import Overlap
-from arcinvert.plan import OF_STATISTICS
 from recognition.errors import InputError
 
 
@@ -89,7 +88,7 @@ def find_audit_overlap(inputs: AuditInputs, cohort: Cohort | None, enrolled: Enr
     known = None
     if (
         statistics is not None
-        and OF_STATISTICS & used.keys()
+        and statistics.shows_people(used)
         and statistics.template_faces != "synthetic faces"
         # With scores and decisions, public faces have templates of the surrogate, in another space.
         and inputs.options.access in ("weights", "embeddings")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from app.context import Context
-from app.networks import describe, network_choices, tell
+from app.networks import describe, descriptions, network_choices
 from app.settings import Settings
 from arcinvert import Attacker
 from recognition.bundled import NETWORKS
@@ -45,7 +45,7 @@ def test_a_network_that_loads_is_not_described_as_the_one_before() -> None:
         return backbone
 
     context: Any = SimpleNamespace(attacker=attacker)
-    words = tell(context, "<b>.onnx")
+    words = descriptions(context, "<b>.onnx")
     assert next(words) == '<p class="ai-note">Loading the recogniser &lt;b&gt;.onnx.</p>'
     assert loaded == []
     assert "keeps no list of people" in next(words)
