@@ -16,14 +16,14 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 #: Seconds after which the benchmark fails.
 PATIENCE = 900
 #: What cannot be a number of samples, of steps or a seed.
-WRONG_NUMBERS = (None, "many", -1, 0, 0.5, 1e9, [])
+WRONG_NUMBERS: tuple[Any, ...] = (None, "many", -1, 0, 0.5, 1e9, [])
 
 
 class Server:
@@ -116,7 +116,7 @@ class Visitor:
         except urllib.error.HTTPError as refused:
             refused.close()
 
-    def listen(self) -> Iterator[str]:
+    def listen(self) -> Generator[str]:
         """Yield the messages of the handlers that were called, until the last one has ended."""
         address = f"{self._address}/gradio_api/queue/data?session_hash={self.session}"
         with request(address) as stream:

@@ -7,6 +7,7 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,7 @@ def main() -> None:
     print(json.dumps({key: value for key, value in described.items() if key != "people"}, indent=1))
 
 
-def _shares(similarities: NDArray[np.float64]) -> list[float]:
+def _shares(similarities: NDArray[np.floating[Any]]) -> list[float]:
     """Return the share of the similarities in each bin of `EDGES`."""
     counts = np.histogram(similarities, EDGES)[0]
     if counts.sum() != len(similarities):

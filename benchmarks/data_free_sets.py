@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ def attacker_of(setting: Setting, *, measured: bool) -> tuple[Attacker, float]:
     return Attacker(recogniser, knowledge=knowledge, device=recogniser.device), seconds
 
 
-def rows_of(identities: dict[str, list[Path]]) -> list[dict[str, str]]:
+def rows_of(identities: Mapping[str, Sequence[Path]]) -> list[dict[str, str]]:
     """Return the rows of a list of faces."""
     return [{"file": str(path), "identity": name} for name, paths in identities.items() for path in paths]
 

@@ -11,6 +11,7 @@ reconstructions, FMR the judge's false match rate.
 """
 
 import argparse
+import io
 import sys
 import tempfile
 import time
@@ -62,7 +63,8 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     # What is finished is printed while the rest is running.
-    sys.stdout.reconfigure(line_buffering=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     chosen = open_set_photographs(options.photos, options.people)
     with tempfile.TemporaryDirectory() as folder:
         statistics = Path(folder, "statistics.safetensors")

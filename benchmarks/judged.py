@@ -52,7 +52,7 @@ TUNING_PHOTOS = range(2, 10)
 MEAN_FACE, CEILING = "floor: mean face", "ceiling: the photograph"
 
 Crops = NDArray[np.uint8]
-Embeddings = NDArray[np.float64]
+Embeddings = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

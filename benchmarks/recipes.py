@@ -147,7 +147,7 @@ def table(
     columns += [f"rank-1 of {gallery_size(panel):,}", "face detected", "gap closed", "s an image", *further]
     lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
     for name, row, seconds in rows:
-        figures = [row.type_1, row.type_2, *(row.sar[rate] for rate in rates)]
+        figures: list[Estimate | None] = [row.type_1, row.type_2, *(row.sar[rate] for rate in rates)]
         figures += [row.rank_1, row.face_detected, row.gap_closed]
         cells = [cell(figure) for figure in figures] + ["-" if seconds is None else f"{seconds:.1f}"]
         cells += [column.get(name, "-") for column in further.values()]
