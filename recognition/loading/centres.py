@@ -18,7 +18,7 @@ from recognition.data.folders import read_folders
 from recognition.errors import InputError, InputWarning, one_line
 from recognition.files import MAX_WEIGHTS, open_regular
 from recognition.images import to_tensor
-from recognition.loading.centre_archives import read_npz_centres
+from recognition.loading.centre_arrays import read_npz_centres
 from recognition.loading.centre_texts import TEXTS, in_order_of_numbers, read_text_centres
 from recognition.loading.class_weights import NAMES, ClassWeights, head_weights, softmax_weights
 from recognition.loading.families import recognise

@@ -76,7 +76,7 @@ def read_templates(
     Args:
         path: A .npy file, (n, dim); a .npz archive with such an array; a .parquet file with a column of lists
             of numbers or of cells; an SQLite file with a column of cells; or a flat index of FAISS. A cell is
-            a BLOB or a text, see `decode_cell`.
+            a BLOB or a text, see `decode_vector`.
         dim: Dimensions of a template, as the attacked network makes them.
         ids: For files without identities, a text file with one line for each row; None names rows by their
             number.
@@ -102,10 +102,10 @@ def read_templates(
 
         blocks = read_npy(path, dim)
     elif suffix == ".npz":
-        from arcinvert.audit.templates.npz import read_npz
+        from arcinvert.audit.templates.npz import read_npz_templates
 
         column = id_column if ids is None else None
-        blocks = read_npz(path, dim, template_column=template_column, id_column=column)
+        blocks = read_npz_templates(path, dim, template_column=template_column, id_column=column)
     elif suffix == ".parquet":
         from arcinvert.audit.templates.parquet import read_parquet
 

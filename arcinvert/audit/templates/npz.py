@@ -1,23 +1,19 @@
 """Templates in a .npz archive, as `numpy.savez` writes it."""
 
 import re
-import sys
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.cells import PickledError, read_npy_bytes
 from arcinvert.audit.templates.npy import array_blocks
-from arcinvert.audit.templates.rows import MAX_NAME, Block, check_unpacked
-from recognition.errors import InputError, one_line
+from arcinvert.audit.templates.rows import MAX_BYTES, MAX_NAME, Block
+from recognition.errors import InputError
 from recognition.files import printable, shorten
+from recognition.numpy_files import listed, names_in, read_npz
 
-#: Most arrays of an archive, and how many of their names a message shows.
-_MAX_ARRAYS, _SHOWN = 1000, 8
 #: Names of arrays of identities, in letters alone and without the plural's ending.
 _IDENTITIES = frozenset(
     {
@@ -30,7 +26,9 @@ _IDENTITIES = frozenset(
 _UNNAMED, _NOTHING = re.compile(r"arr_\d+"), re.compile(r"(?!)")
 
 
-def read_npz(path: Path, dim: int, *, template_column: str, id_column: str | None) -> Iterator[Block]:
+def read_npz_templates(
+    path: Path, dim: int, *, template_column: str, id_column: str | None
+) -> Iterator[Block]:
     """Yield the rows of the array of templates, with the identities in another array of the archive.
 
     Templates are found by their name, or as the only array of `dim` columns of numbers; identities by their
@@ -47,16 +45,7 @@ def read_npz(path: Path, dim: int, *, template_column: str, id_column: str | Non
         InputError: If it is no such archive, several arrays can be meant, or none is known to be the
             identities.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            arrays, pickled = _read(path, archive)
-    except InputError:
-        raise
-    except Exception as error:
-        # A damaged archive raises whatever zipfile, zlib and the codecs do.
-        raise InputError(
-            f"{printable(path)}: expected an archive of numpy.savez, got something else ({one_line(error)})"
-        ) from None
+    arrays, pickled = read_npz(path, "templates", MAX_BYTES)
     templates = {
         name: array
         for name, array in arrays.items()
@@ -71,14 +60,15 @@ def read_npz(path: Path, dim: int, *, template_column: str, id_column: str | Non
         path, arrays, templates, template_column, f"templates of {dim} numbers", "--template-column"
     )
     if name is None:
-        more = f", and pickled objects, which are never read, in {_quoted(pickled)}" if pickled else ""
         raise InputError(
             f"{printable(path)}: expected an array of templates of {dim} real numbers, as the network makes "
-            f"them, got {_listed(arrays)}{more}; check --model"
+            f"them, got {listed(arrays, pickled)}; check --model"
         )
     rows = np.atleast_2d(arrays[name])
     key = None if id_column is None else _identities(path, arrays, pickled, name, len(rows), id_column)
-    yield from array_blocks(path, rows, dim, None if key is None else _names(path, arrays[key]))
+    yield from array_blocks(
+        path, rows, dim, None if key is None else [*names_in(path, arrays[key], MAX_NAME)]
+    )
 
 
 def _identities(
@@ -117,7 +107,7 @@ def _identities(
         raise InputError(f"{printable(path)}: {shorten(hidden, 60)!r}: {pickled[hidden]}")
     if key is None and possible:
         raise InputError(
-            f"{printable(path)}: expected {count} identities in {column!r}, got {_listed(possible)}, which "
+            f"{printable(path)}: expected {count} identities in {column!r}, got {listed(possible)}, which "
             "may be anything; name the identities with --id-column, or give them in a text file with --ids"
         )
     return key
@@ -125,29 +115,6 @@ def _identities(
 
 def _means_identity(name: str) -> bool:
     return "".join(filter(str.isalpha, name.lower())).removesuffix("s") in _IDENTITIES
-
-
-def _read(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Return the arrays of an archive, and why those of pickled objects are left out, both by name."""
-    members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-    if len(members) > _MAX_ARRAYS:
-        raise InputError(
-            f"{printable(path)}: expected at most {_MAX_ARRAYS:,} arrays, got {len(members):,}; use .npy"
-        )
-    check_unpacked(path, sum(member.file_size for member in members))
-    arrays, pickled = {}, {}
-    for member in members:
-        with archive.open(member) as file:
-            # What a member says of its size may be untrue; zipfile reads no more than that.
-            data = file.read(member.file_size)
-        name = member.filename.removesuffix(".npy")
-        try:
-            arrays[name] = read_npy_bytes(data)
-        except PickledError as error:
-            pickled[name] = str(error)
-        except ValueError as error:
-            raise InputError(f"{printable(path)}: {shorten(name, 60)!r}: {error}") from None
-    return arrays, pickled
 
 
 def _choose(
@@ -162,40 +129,13 @@ def _choose(
     if column in arrays:
         if column not in possible:
             raise InputError(
-                f"{printable(path)}: expected {what} in {column!r}, got {_listed({column: arrays[column]})}; "
+                f"{printable(path)}: expected {what} in {column!r}, got {listed({column: arrays[column]})}; "
                 f"name another array with {option}"
             )
         return column
     if len(possible) > 1:
         raise InputError(
-            f"{printable(path)}: expected one array of {what}, got {_listed(possible)}; choose one "
+            f"{printable(path)}: expected one array of {what}, got {listed(possible)}; choose one "
             f"with {option}"
         )
     return next(iter(possible), None)
-
-
-def _names(path: Path, array: NDArray[Any]) -> list[object]:
-    """Return identities as texts or whole numbers."""
-    if array.dtype.itemsize > 4 * MAX_NAME:
-        # Each would have so many bytes; the first one that is too long is enough.
-        array = array.astype(f"{array.dtype.kind}{MAX_NAME + 1}")
-    if array.dtype.kind == "U":
-        # Numpy takes any number of 32 bits for a character, and Python ends with an internal error.
-        codes = np.ascontiguousarray(array).view(f"{array.dtype.byteorder}u4")
-        if codes.size and codes.max() > sys.maxunicode:
-            raise InputError(
-                f"{printable(path)}: expected texts as identities, got damaged ones; write it anew"
-            )
-    if array.dtype.kind == "S":
-        return [name.decode("utf-8", "surrogateescape") for name in array.tolist()]
-    return list(array.tolist())
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(repr(shorten(name, 60)) for name in list(names)[:_SHOWN])
-
-
-def _listed(arrays: dict[str, NDArray[Any]]) -> str:
-    shown = [f"{shorten(name, 60)!r} {array.dtype} {array.shape}" for name, array in arrays.items()]
-    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return (", ".join(shown[:_SHOWN]) or "no array") + more

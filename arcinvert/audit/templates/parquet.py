@@ -7,21 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.rows import (
-    BLOCK_ROWS,
-    MAX_ROWS,
-    MOST_COMPRESSED,
-    Block,
-    RowBuilder,
-    check_unpacked,
-    identities_of,
-    most_unpacked,
-    wrong_size,
-)
+from arcinvert.audit.templates.rows import BLOCK_ROWS, MAX_ROWS, Block, RowBuilder, identities_of, wrong_size
 from recognition.data.parquet_footer import ColumnChunk, column_chunks
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line
 from recognition.files import open_regular, printable
+from recognition.numpy_files import MOST_COMPRESSED, check_unpacked, most_unpacked
 
 #: Bytes of a page once it is decompressed, beside `MOST_COMPRESSED` times the file; usual are 1 MB.
 MAX_PAGE = 64 << 20
@@ -153,7 +144,7 @@ def _check_sizes(
             unpacked += chunk.unpacked
             if not cells and chunk.values > count * dim:
                 raise wrong_size(path, dim, f"{chunk.values:,} numbers in {count:,} rows")
-    check_unpacked(path, unpacked)
+    check_unpacked(path, unpacked, "templates")
     return rows
 
 

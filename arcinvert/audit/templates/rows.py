@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.cells import decode_cell
 from recognition.errors import InputError
 from recognition.files import printable, shorten
+from recognition.vectors import decode_vector
 
 #: Largest file of templates in bytes: sixteen million templates of 512 float32 numbers have 32 GB.
 MAX_BYTES = 64 << 30
@@ -18,9 +18,6 @@ MAX_ROWS = 20_000_000
 BLOCK_ROWS = 1024
 #: Longest identity in characters, and how much of one an error message shows.
 MAX_NAME, _SHOWN_NAME = 1000, 60
-#: Bytes of templates that any compressed file may hold, and how often more than it has bytes itself: equal
-#: rows are compressed so well that a file of kilobytes could fill the memory.
-_FREE_BYTES, MOST_COMPRESSED = 256 << 20, 8
 
 
 @dataclass(frozen=True)
@@ -59,13 +56,13 @@ class RowBuilder:
 
         Args:
             identity: The cell of its identity.
-            template: The cell of its template, see `decode_cell`.
+            template: The cell of its template, see `decode_vector`.
         """
         row = len(self)
         name, values = None, np.full(self._dim, np.nan)
         try:
             name = identity_of(identity)
-            values = decode_cell(template, self._dim)
+            values = decode_vector(template, self._dim)
         except ValueError as error:
             self._faults[row] = str(error)
         self._templates.append(values)
@@ -143,29 +140,6 @@ def identities_of(values: list[object]) -> tuple[list[str | None], dict[int, str
 def place(row: int, name: str | None) -> str:
     """Return what messages call a row: its number in the file, and the beginning of the identity in it."""
     return f"row {row}" if name is None else f"row {row} ({shorten(name, _SHOWN_NAME)!r})"
-
-
-def check_unpacked(path: Path, unpacked: int) -> None:
-    """Check what a compressed file says that it holds.
-
-    Args:
-        path: The file.
-        unpacked: Its content in bytes.
-
-    Raises:
-        InputError: If it is far more than the file itself.
-    """
-    most = most_unpacked(path)
-    if unpacked > most:
-        raise InputError(
-            f"{printable(path)}: expected at most {most:,} bytes of templates in a file of this size, got "
-            f"{unpacked:,}; write it without compression"
-        )
-
-
-def most_unpacked(path: Path) -> int:
-    """Return how many bytes of templates a compressed file may hold."""
-    return _FREE_BYTES + MOST_COMPRESSED * path.stat().st_size
 
 
 def wrong_size(path: Path, dim: int, found: str) -> InputError:

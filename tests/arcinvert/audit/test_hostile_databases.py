@@ -112,7 +112,7 @@ def test_only_stored_cells_are_read(statements: tuple[str, ...], said: str, tmp_
         ('{"a": 1}', "got an object with 0 lists"),
         ('{"a": [1], "b": [2]}', "got an object with 2 lists"),
         ("[" * 100_000, "got a text of 100,000 characters"),
-        ("[" * 1000, "expected a template of 6 numbers"),
+        ("[" * 1000, "expected a vector of 6 numbers"),
         ("[" + "1" * 400 + ", 2, 3, 4, 5, 6]", "finite, non-zero"),
         ("[" + "1" * 5000 + "]", "got a text of 5,002 characters"),
         ("[true, 2, 3, 4, 5, 6]", "got true or false in it"),
@@ -267,7 +267,7 @@ def test_a_small_file_of_a_million_rows(tmp_path: Path) -> None:
         (["a"], [["1"] * DIM], "expected lists of numbers"),
         (["a"], [datetime(2020, 1, 1)], "expected lists of numbers"),
         (["a"], [None], "expected lists of numbers"),
-        (["a", "b"], [[1.0] * DIM, None], r"row 1 \('b'\): expected a template of 6 numbers, got NULL"),
+        (["a", "b"], [[1.0] * DIM, None], r"row 1 \('b'\): expected a vector of 6 numbers, got NULL"),
         (
             ["a"],
             [[1.0, None, 1.0, 1.0, 1.0, 1.0]],

@@ -14,8 +14,8 @@ import pyarrow.parquet
 import pytest
 
 from arcinvert.audit.templates import read_templates
-from arcinvert.audit.templates.cells import decode_cell
 from recognition.errors import InputError
+from recognition.vectors import decode_vector
 
 DIM = 6
 ROW = np.array([0.5, -0.25, 1.5, 2.0, -3.0, 0.125])
@@ -74,7 +74,7 @@ FORMS: dict[str, bytes | str] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_cell_in_every_form(form: str) -> None:
-    assert decode_cell(FORMS[form], DIM).tolist() == ROW.tolist()
+    assert decode_vector(FORMS[form], DIM).tolist() == ROW.tolist()
 
 
 def test_as_many_bytes_of_text_as_of_numbers() -> None:

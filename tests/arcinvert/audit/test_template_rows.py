@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from arcinvert.audit.templates import read_templates
-from arcinvert.audit.templates.cells import decode_cell
 from recognition.errors import InputError
+from recognition.vectors import decode_vector
 from tests.arcinvert.audit.test_template_forms import DIM, FORMS, ROW, UNIT, write_parquet, write_sqlite
 
 BAD: list[tuple[object, object]] = [
@@ -59,7 +59,7 @@ def test_rows_that_cannot_be_used(write: Callable[[Path], Path], tmp_path: Path)
         "2",
     ]
     assert table.first_of_each().skipped == table.skipped
-    with pytest.raises(InputError, match=r"row 1 \('Bob'\): expected a template of 6 numbers, got NULL"):
+    with pytest.raises(InputError, match=r"row 1 \('Bob'\): expected a vector of 6 numbers, got NULL"):
         read_templates(path, dim=DIM)
 
 
@@ -135,8 +135,8 @@ def test_numbers_of_either_order_of_bytes() -> None:
         for kind in kinds.split():
             for order in "<>":
                 for row in (scale * rows).astype(order + kind):
-                    assert np.array_equal(decode_cell(row.tobytes(), 64), row)
+                    assert np.array_equal(decode_vector(row.tobytes(), 64), row)
     # A number of a template that is damaged does not make it one of the other order.
     damaged = rows[0].astype("<f4")
     damaged[5] = np.nan
-    assert np.array_equal(decode_cell(damaged.tobytes(), 64), damaged, equal_nan=True)
+    assert np.array_equal(decode_vector(damaged.tobytes(), 64), damaged, equal_nan=True)

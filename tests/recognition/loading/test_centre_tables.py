@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from recognition.errors import InputError
+from recognition.errors import InputError, InputWarning
 from recognition.loading import ModelChoice, load
 from recognition.loading.centre_texts import read_text_centres
 from tests.recognition.loading.files import save, state_of, tiny_body
@@ -156,7 +156,7 @@ def test_archives_are_read(arrays, names, compressed, tmp_path, model):
         ),
         ({"a": CENTRES[:, :5]}, r"\(classes, 8\) or \(8, classes\), got 'a' float32 \(11, 5\)"),
         ({"a": np.array(["x"])}, r"got 'a' <U1 \(1,\)"),
-        ({"a": np.array([{}], object)}, "got no array of numbers or texts"),
+        ({"a": np.array([{}], object)}, "got no array, and pickled objects, which are never read, in 'a'"),
         ({"a": np.full((3, 8), np.nan)}, "finite, non-zero centres.*class 0"),
         ({"centres": CENTRES, "labels": np.zeros(11, int)}, "one row for each class, got several of '0'"),
     ],
@@ -186,10 +186,26 @@ def test_no_pickle_of_an_archive_is_loaded(tmp_path, model):
     assert len(read(model, tmp_path / "centres.npz").centres) == 11
 
 
+def test_pickled_names_of_an_archive_are_reported(tmp_path, model):
+    np.savez(tmp_path / "centres.npz", centres=CENTRES, names=np.array(NAMES, object))
+    with pytest.warns(InputWarning, match=r"'names' has pickled objects, which are never read.*astype\(str"):
+        assert read(model, tmp_path / "centres.npz").class_names is None
+
+
+def test_names_of_no_unicode_are_refused(tmp_path, model):
+    # A character beyond Unicode's last one, on which Python itself ends with an internal error.
+    names = np.full(11, 0x110000, np.uint32).view("U1")
+    np.savez(tmp_path / "centres.npz", centres=CENTRES, names=names)
+    with pytest.raises(InputError, match="expected names as texts, got damaged ones"):
+        read(model, tmp_path / "centres.npz")
+
+
 def test_an_archive_that_holds_far_more_than_it_has_is_refused(tmp_path, model):
     with zipfile.ZipFile(tmp_path / "centres.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", bytes(300 << 20))
-    with pytest.raises(InputError, match=r"8 times the file, got 1 of 314,572,800 bytes"):
+    most = (256 << 20) + 8 * (tmp_path / "centres.npz").stat().st_size
+    message = f"at most {most:,} bytes of centres in a file of this size, got 314,572,800"
+    with pytest.raises(InputError, match=message):
         read(model, tmp_path / "centres.npz")
 
 

@@ -1,13 +1,11 @@
-"""One template in a cell of a database: the forms in which projects store a vector as bytes or as text.
+"""One vector in a cell of a database or a line of text: the forms in which projects store it.
 
-A cell is read by its length, its first bytes or its brackets, or it is refused. Only the order of the bytes
+A value is read by its length, its first bytes or its brackets, or it is refused. Only the order of the bytes
 of raw numbers is told by their values: in the wrong one, these are beyond all reason.
 """
 
 import base64
 import binascii
-import io
-import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.files import parse_json
+from recognition.numpy_files import read_npy_bytes
 
 #: The first bytes of `numpy.save`, and of pickles of protocol 2 and later.
 _NPY, _PICKLE = b"\x93NUMPY", re.compile(rb"\x80[\x02-\x05]")
@@ -23,7 +22,7 @@ _NPY, _PICKLE = b"\x93NUMPY", re.compile(rb"\x80[\x02-\x05]")
 _NUMBER_LENGTH, _REST = 32, 1000
 #: Raw numbers by their bytes: little-endian, as all usual machines write them, and as Java and networks do.
 _RAW, _SWAPPED = {2: "<f2", 4: "<f4", 8: "<f8"}, {2: ">f2", 4: ">f4", 8: ">f8"}
-#: Largest number of any template, at least, and at most by the bytes of a number.
+#: Largest number of any vector, at least, and at most by the bytes of a number.
 _LEAST, _MOST = 1e-3, {2: 1e3, 4: 1e4, 8: 1e4}
 #: Brackets of lists of numbers: of JSON and pgvector, of PostgreSQL's arrays, of Python's tuples.
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
@@ -34,12 +33,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BASE64, _HEX = re.compile(r"[A-Za-z0-9+/_-]+={0,2}"), re.compile(r"[0-9A-Fa-f]+")
 
 
-class PickledError(ValueError):
-    """Raised for pickled objects, which are never read: they could run code."""
-
-
-def decode_cell(value: object, dim: int) -> NDArray[np.float64]:
-    """Return the template in a cell, shape (dim,).
+def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
+    """Return the vector that a value stores, shape (dim,).
 
     Bytes are raw float16, float32 or float64 numbers, a file of `numpy.save`, or a text in UTF-8. A text is a
     JSON list, also in other lists and objects, of which it is the only one of `dim` items; numbers with
@@ -47,50 +42,21 @@ def decode_cell(value: object, dim: int) -> NDArray[np.float64]:
     hexadecimal digits or as PostgreSQL's bytea.
 
     Args:
-        value: The cell.
-        dim: Dimensions of a template.
+        value: Bytes, a text, or a list of numbers.
+        dim: Number of its dimensions.
 
     Raises:
         ValueError: If it is something else; says what.
     """
     if value is None:
-        raise ValueError(f"expected a template of {dim} numbers, got NULL")
+        raise ValueError(f"expected a vector of {dim} numbers, got NULL")
     if isinstance(value, str):
         return _from_text(value, dim)
     if isinstance(value, bytes):
         return _from_bytes(value, dim)
     if isinstance(value, list):
         return _from_list(value, dim)
-    raise ValueError(f"expected a template of {dim} numbers, got a single {type(value).__name__}")
-
-
-def read_npy_bytes(data: bytes) -> NDArray[Any]:
-    """Return the array in the bytes of `numpy.save`; pickles are not read.
-
-    Raises:
-        ValueError: If they are something else, or damaged.
-    """
-    file = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(file)
-        read = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, dtype = read(file)
-    except Exception:
-        # A damaged header raises whatever the tokeniser and the parser do.
-        raise ValueError("expected the bytes of numpy.save, got damaged ones") from None
-    if dtype.hasobject:
-        raise PickledError(
-            "expected numbers, got pickled objects, which are never read; store numbers or texts"
-        )
-    left = len(data) - file.tell()
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != left:
-        raise ValueError(f"expected {shape} of {dtype}, as its header says, got {left:,} bytes")
-    if not left:
-        return np.zeros(shape, dtype)
-    array = np.frombuffer(data, dtype, offset=file.tell())
-    return array.reshape(shape, order="F" if fortran else "C")
+    raise ValueError(f"expected a vector of {dim} numbers, got a single {type(value).__name__}")
 
 
 def _from_bytes(data: bytes, dim: int) -> NDArray[np.float64]:
@@ -121,7 +87,7 @@ def _from_binary(data: bytes, dim: int) -> NDArray[np.float64]:
     if data.startswith(_NPY):
         array = read_npy_bytes(data)
         if array.dtype.kind not in "fiu" or array.size != dim or max(array.shape, default=0) != dim:
-            raise ValueError(f"expected a template of {dim} numbers, got {array.dtype} {array.shape}")
+            raise ValueError(f"expected a vector of {dim} numbers, got {array.dtype} {array.shape}")
         return array.reshape(dim).astype(np.float64)
     if _is_raw(data, dim):
         return _from_raw(data, len(data) // dim)
@@ -134,7 +100,7 @@ def _from_binary(data: bytes, dim: int) -> NDArray[np.float64]:
 
 
 def _from_raw(data: bytes, size: int) -> NDArray[np.float64]:
-    """Return raw numbers of some bytes each, in the order of bytes in which a template can have them."""
+    """Return raw numbers of some bytes each, in the order of bytes in which a vector can have them."""
     # Numbers in the wrong order of bytes may be such that their conversion warns.
     with np.errstate(invalid="ignore"):
         usual, swapped = (np.frombuffer(data, kinds[size]).astype(np.float64) for kinds in (_RAW, _SWAPPED))
@@ -144,7 +110,7 @@ def _from_raw(data: bytes, size: int) -> NDArray[np.float64]:
 
 def _from_text(text: str, dim: int) -> NDArray[np.float64]:
     if len(text) > _NUMBER_LENGTH * dim + _REST:
-        raise ValueError(f"expected a template of {dim} numbers, got a text of {len(text):,} characters")
+        raise ValueError(f"expected a vector of {dim} numbers, got a text of {len(text):,} characters")
     if not text.isascii():
         _check_unicode(text)
     text = text.removeprefix("\ufeff").strip()
@@ -171,7 +137,7 @@ def _check_unicode(text: str) -> None:
 
 
 def _from_plain(text: str, dim: int) -> NDArray[np.float64]:
-    """Return the template in a text that is no JSON."""
+    """Return the vector in a text that is no JSON."""
     compact = "".join(line.strip() for line in text.splitlines())
     # Lines of base64 are never numbers, but lines of numbers may look like base64.
     numbers = None if compact == text and _BASE64.fullmatch(text) else _separated(text)
@@ -185,7 +151,7 @@ def _from_plain(text: str, dim: int) -> NDArray[np.float64]:
     data = _base64(compact) if _BASE64.fullmatch(compact) else None
     if data is None:
         raise ValueError(
-            f"expected a template of {dim} numbers as JSON, with commas between them, or in base64, got a "
+            f"expected a vector of {dim} numbers as JSON, with commas between them, or in base64, got a "
             f"text of {len(text):,} characters"
         )
     return _from_binary(data, dim)
