@@ -6,6 +6,7 @@ of raw numbers is told by their values: in the wrong one, these are beyond all r
 
 import base64
 import binascii
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -25,7 +26,7 @@ _RAW, _SWAPPED = {2: "<f2", 4: "<f4", 8: "<f8"}, {2: ">f2", 4: ">f4", 8: ">f8"}
 #: Largest number of any vector, at least, and at most by the bytes of a number.
 _LEAST, _MOST = 1e-3, {2: 1e3, 4: 1e4, 8: 1e4}
 #: Brackets of lists of numbers: of JSON and pgvector, of PostgreSQL's arrays, of Python's tuples.
-_BRACKETS = {"[": "]", "{": "}", "(": ")"}
+BRACKETS = {"[": "]", "{": "}", "(": ")"}
 #: What separates the numbers of a list: commas, semicolons or white space, as numpy prints it.
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
 #: Characters that no text has.
@@ -37,12 +38,13 @@ def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
     """Return the vector that a value stores, shape (dim,).
 
     Bytes are raw float16, float32 or float64 numbers, a file of `numpy.save`, or a text in UTF-8. A text is a
-    JSON list, also in other lists and objects, of which it is the only one of `dim` items; numbers with
+    JSON list, also in other lists and objects, of which it is the only one of `dim` items, or a text of one
+    in an object; numbers with
     commas or spaces between them, with brackets or without, such as pgvector's; or the bytes in base64, in
     hexadecimal digits or as PostgreSQL's bytea.
 
     Args:
-        value: Bytes, a text, or a list of numbers.
+        value: Bytes, a text, or a list or an object of JSON.
         dim: Number of its dimensions.
 
     Raises:
@@ -56,6 +58,8 @@ def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
         return _from_bytes(value, dim)
     if isinstance(value, list):
         return _from_list(value, dim)
+    if isinstance(value, dict):
+        return _from_json(value, dim)
     raise ValueError(f"expected a vector of {dim} numbers, got a single {type(value).__name__}")
 
 
@@ -165,12 +169,24 @@ def _from_json(value: Any, dim: int) -> NDArray[np.float64]:
         raise ValueError(f"expected a JSON list of {dim} numbers, got {_kind(value)}")
     lists = list(_lists(value))
     fitting = [found for found in lists if len(found) == dim]
+    if not fitting and isinstance(value, dict):
+        encoded = list(_encoded(value, dim))
+        if len(encoded) == 1:
+            return encoded[0]
     if len(fitting) == 1 or len(lists) == 1:
         return _from_list((fitting or lists)[0], dim)
     raise ValueError(
         f"expected a JSON list of {dim} numbers, got an object with {len(lists)} lists, {len(fitting)} of "
         "them of this length"
     )
+
+
+def _encoded(value: dict[str, Any], dim: int) -> Iterator[NDArray[np.float64]]:
+    """Yield the vectors that the texts of an object encode."""
+    for part in value.values():
+        if isinstance(part, str):
+            with contextlib.suppress(ValueError):
+                yield _from_text(part, dim)
 
 
 def _lists(value: Any) -> Iterator[list[Any]]:
@@ -200,7 +216,7 @@ def _from_list(value: list[Any], dim: int) -> NDArray[np.float64]:
 
 def _separated(text: str) -> list[float] | None:
     """Return the numbers of a list as text, None if they are something else."""
-    closing = _BRACKETS.get(text[:1])
+    closing = BRACKETS.get(text[:1])
     inner = text[1:-1].strip() if closing is not None and text.endswith(closing) else text
     # Programs that write each number with its comma write one after the last.
     inner = inner[:-1].rstrip() if inner.endswith((",", ";")) else inner

@@ -1,7 +1,6 @@
-"""Class centres in tables of text, as `numpy.savetxt`, pandas and spreadsheets write them."""
+"""Class centres in text, as numpy, pandas, spreadsheets, word2vec and databases of vectors write it."""
 
-import csv
-import io
+import contextlib
 import itertools
 import re
 from collections import Counter
@@ -12,48 +11,50 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recognition.errors import InputError, one_line
-from recognition.files import MAX_WEIGHTS, open_regular, printable
+from recognition.errors import InputError
+from recognition.files import parse_json, printable
+from recognition.loading.centre_json import centres_of_json, check_all_named, read_document, record_name
+from recognition.loading.text_records import read_records
+from recognition.vectors import BRACKETS, decode_vector
 
 #: Endings of tables of text.
-TEXTS = (".csv", ".tsv", ".txt")
-#: Most characters of a line: of a hundred thousand classes and more.
-_MAX_LINE = 16 << 20
-#: What separates cells; the first one in the first line is taken, and white space where there is none.
-_SEPARATORS = "\t;,"
+TEXTS = (".csv", ".tsv", ".txt", ".vec", ".json", ".jsonl", ".ndjson")
 #: Most characters of a cell in a message, and digits of the number of a column.
 _SHOWN, _DIGITS = 40, 9
 
 
 def read_text_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
-    """Return the numbers of a table of text, one row a line, and the first column where it names the rows.
+    """Return the vectors of a text file, one a line, and the names of the classes if it has them.
 
     Args:
-        path: A table of `dim` columns, with or without a first column of names or numbers of the classes, or
-            of `dim` rows. A first row of names of columns, and lines that begin with `#`, are left out.
+        path: A table of `dim` columns of numbers, or of one column of vectors, see `decode_vector`, with or
+            without a first column of names or numbers of the classes; a table of `dim` rows of numbers; text
+            of word2vec; JSON, see `centres_of_json`, or an object of it on each line. A first row of names of
+            columns, and lines that begin with `#`, are left out.
         dim: Number of dimensions of an embedding.
 
     Raises:
-        InputError: If a row has another number of cells, or a cell is no number.
+        InputError: If a row has another number of cells, or a cell is no number or vector.
     """
-    lines = _lines(path)
-    first = next(lines, None)
-    if first is None:
+    document = read_document(path)
+    if document is not None:
+        return centres_of_json(path, document, dim)
+    records = read_records(path)
+    begin = list(itertools.islice(records, 2))
+    if not begin:
         raise _empty(path)
-    width = len(first[1])
-    names: list[str] = []
-    rows: list[Tensor] = []
-    for number, cells in lines if _is_header(first[1]) else itertools.chain([first], lines):
-        if len(cells) != width:
-            raise InputError(
-                f"{printable(path)}: expected {width} cells in line {number}, as in the first one, got "
-                f"{len(cells)}; write the table anew"
-            )
-        if width == dim + 1:
-            names.append(_name(cells.pop(0), number, path))
-        rows.append(_numbers(cells, number, path, dim))
+    count = _announced(path, begin, dim)
+    first = begin[0 if count is None else 1][1]
+    if count is not None or _is_header(begin[0][1], dim):
+        _, *begin = begin
+    names, rows = _read_rows(path, itertools.chain(begin, records), len(first), dim)
     if not rows:
         raise _empty(path)
+    if count not in (None, len(rows)):
+        raise InputError(
+            f"{printable(path)}: expected {count} rows, as the first line says, got {len(rows)}; the file "
+            "may be cut off"
+        )
     return torch.stack(rows), names or None
 
 
@@ -80,37 +81,63 @@ def in_order_of_numbers(path: Path, rows: Tensor, names: Sequence[str]) -> tuple
     return rows[torch.tensor(numbers).argsort()], None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of the lines that have any, with the lines' numbers from 1."""
-    separator: str | None = None
-    try:
-        with io.TextIOWrapper(
-            open_regular(path, "a table of centres", MAX_WEIGHTS), encoding="utf-8-sig"
-        ) as file:
-            for number in itertools.count(1):
-                line = file.readline(_MAX_LINE)
-                if not line:
-                    return
-                if len(line) == _MAX_LINE:
-                    raise InputError(
-                        f"{printable(path)}: expected lines of at most {_MAX_LINE:,} characters; give .npy"
-                    )
-                line = line.strip(" \r\n")
-                if not line or line.startswith("#"):
-                    continue
-                if separator is None:
-                    separator = next((one for one in _SEPARATORS if one in line), " ")
-                cells = line.split() if separator == " " else next(csv.reader([line], delimiter=separator))
-                yield number, cells
-    except (UnicodeDecodeError, csv.Error) as error:
+def _read_rows(
+    path: Path, records: Iterator[tuple[int, list[str]]], width: int, dim: int
+) -> tuple[list[str], list[Tensor]]:
+    """Return the names of the classes, if they have any, and their vectors.
+
+    Raises:
+        InputError: If a row has not `width` cells, or a cell is no number or vector.
+    """
+    names: list[str] = []
+    rows: list[Tensor] = []
+    vectors = None
+    for number, cells in records:
+        if len(cells) != width:
+            raise InputError(
+                f"{printable(path)}: expected {width} cells in line {number}, as in the first one, got "
+                f"{len(cells)}; write the table anew"
+            )
+        if vectors is None:
+            vectors = width <= 2 and not _is_number(cells[-1])
+        if width == (2 if vectors else dim + 1):
+            names.append(_name(cells.pop(0), number, path))
+        if vectors:
+            name, row = _vector(cells[0], number, path, dim)
+            names += [] if name is None else [name]
+        else:
+            row = _numbers(cells, number, path, dim)
+        rows.append(row)
+    check_all_named(path, len(names), len(rows))
+    return names, rows
+
+
+def _announced(path: Path, lines: Sequence[tuple[int, list[str]]], dim: int) -> int | None:
+    """Return the number of rows that the first line of word2vec's text says; None of another table.
+
+    Raises:
+        InputError: If it says another number of dimensions.
+    """
+    cells = lines[0][1]
+    if len(lines) < 2 or len(cells) != 2 or not all(re.fullmatch(r"[0-9]{1,9}", cell) for cell in cells):
+        return None
+    count, size = map(int, cells)
+    # Otherwise these are two numbers of a table.
+    if size < 2 or len(lines[1][1]) != size + 1:
+        return None
+    if size != dim:
         raise InputError(
-            f"{printable(path)}: expected a table of text in UTF-8, got something else ({one_line(error)})"
-        ) from None
+            f"{printable(path)}: expected vectors of {dim} numbers, as the network makes them, got {size} "
+            "by the first line; check --model"
+        )
+    return count
 
 
-def _is_header(cells: Sequence[str]) -> bool:
+def _is_header(cells: Sequence[str], dim: int) -> bool:
     """Return whether a first row has names of columns: words, or the numbers that pandas gives columns."""
     first, *rest = [cell.strip() for cell in cells]
+    if len(rest) < 2 and _is_vector((rest or [first])[0], dim):
+        return False
     if not any(map(_is_number, rest or [first])):
         return True
     if not rest or not rest[0].isdecimal():
@@ -118,6 +145,16 @@ def _is_header(cells: Sequence[str]) -> bool:
     begin = int(rest[0][:_DIGITS])
     counted = rest == [str(number) for number in range(begin, begin + len(rest))]
     return counted and begin <= 2 and (not _is_number(first) or first == str(begin - 1))
+
+
+def _is_vector(cell: str, dim: int) -> bool:
+    if cell[:1] in BRACKETS:
+        return True
+    try:
+        decode_vector(cell, dim)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_number(cell: str) -> bool:
@@ -150,6 +187,25 @@ def _numbers(cells: Sequence[str], number: int, path: Path, dim: int) -> Tensor:
         ) from None
     with np.errstate(over="ignore"):
         return torch.from_numpy(np.array(values, np.float32))
+
+
+def _vector(cell: str, number: int, path: Path, dim: int) -> tuple[str | None, Tensor]:
+    """Return the vector in a cell, and its name if it is in an object of JSON with one."""
+    value: object = cell
+    if cell.startswith("{"):
+        # Otherwise PostgreSQL's array.
+        with contextlib.suppress(ValueError):
+            value = parse_json(cell)
+    try:
+        vector = decode_vector(value, dim)
+    except ValueError as error:
+        raise InputError(
+            f"{printable(path)}: line {number}: {error}; give one row of {dim} numbers for each class, after "
+            "its name if it has one"
+        ) from None
+    with np.errstate(over="ignore"):
+        row = torch.from_numpy(vector.astype(np.float32))
+    return record_name(value) if isinstance(value, dict) else None, row
 
 
 def _empty(path: Path) -> InputError:

@@ -232,8 +232,9 @@ def read_centres(
     Sub-centres and names are None where the source has none.
 
     Args:
-        source: A file (.pt, .pth, .npy, .npz, .csv, .tsv, .txt, .safetensors), a folder with the shards of
-            all ranks, or a folder with one folder of photographs per identity.
+        source: A file (.pt, .pth, .npy, .npz, .safetensors, or text: .csv, .tsv, .txt, .vec, .json,
+            .jsonl), a folder with the shards of all ranks, or a folder with one folder of photographs per
+            identity.
         recogniser: The network that embeds the photographs.
         dim: Number of dimensions of an embedding.
         classes: The number of classes, which shows how many sub-centres each of them has in a file; None if

@@ -174,7 +174,15 @@ def _centre_archives(folder: Path) -> list[bytes]:
 
 
 def _centre_texts(_: Path) -> list[bytes]:
-    return [b"# three\n1.0 2\n3 -4\n-5 6e0\n", b"name,0,1\nAnn,1.0,2\nBob,3,-4\n", b"2;1;0\n1;0.5;2\n"]
+    tables = [b"# three\n1.0 2\n3 -4\n-5 6e0\n", b"name,0,1\nAnn,1.0,2\nBob,3,-4\n", b"2;1;0\n1;0.5;2\n"]
+    lists = [
+        b'name,v\nAnn,"[1.0 2\n]"\nBob,[3,-4]\n',
+        b"Ann\tAACAPwAAAEA=\nBob\t0000404000008040\n",
+        b"2 2\nA 1 2\nB 3 4",
+    ]
+    objects = [{"Ann": [1.0, 2], "Bob": [3, -4.5]}, {"ids": ["Ann", "Bob"], "weight": [[1.0, 2], [3, 4]]}]
+    records = [{"name": "Ann", "v": [1.0, 2]}, {"name": "Bob", "v": "AACAPwAAAEA="}]
+    return [*tables, *lists, *(json.dumps(one).encode() for one in (*objects, records, [[1.0, 2], [3, 4]]))]
 
 
 def _read_centres(path: Path) -> None:

@@ -48,6 +48,9 @@ FORMS: dict[str, bytes | str] = {
     "JSON bytes with other letters": json.dumps(
         {"name": "José", "embedding": ROW.tolist()}, ensure_ascii=False
     ).encode(),
+    "JSON of an object with base64": json.dumps(
+        {"name": "Ann", "box": [1, 2], "embedding": base64.b64encode(ROW.astype("<f4").tobytes()).decode()}
+    ),
     "JSON of base64": json.dumps(base64.b64encode(ROW.astype("<f4").tobytes()).decode()),
     "big-endian float16": ROW.astype(">f2").tobytes(),
     "big-endian float32": ROW.astype(">f4").tobytes(),
