@@ -139,7 +139,7 @@ def self_check(
             comparisons = _listed(recogniser, listed)
         candidates = _candidates(assumed)
     readings = {
-        name: replace(parse_preset(name, assumed), input_size=assumed.input_size)
+        name: replace(parse_preset(name, assumed, recogniser.name), input_size=assumed.input_size)
         for name in recogniser.source.readings
     }
     prepared = candidates | readings

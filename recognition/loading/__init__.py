@@ -76,7 +76,7 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
     choice = model if isinstance(model, ModelChoice) else ModelChoice(model)
     recogniser = _open(choice)
     if choice.preset is not None:
-        preprocessing = parse_preset(choice.preset, recogniser.preprocessing)
+        preprocessing = parse_preset(choice.preset, recogniser.preprocessing, str(choice))
         if recogniser.source.format == "ONNX":
             # The graph was converted for one size.
             preprocessing = replace(preprocessing, input_size=recogniser.input_size)

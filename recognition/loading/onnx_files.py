@@ -42,7 +42,8 @@ def open_onnx(path: Path, choice: ModelChoice) -> Recogniser:
         InputError: If the file is damaged or has its weights in other files, an operator cannot be converted,
             or the graph is not a network from images to embeddings.
     """
-    size = None if choice.preset is None else parse_preset(choice.preset, PRESETS["insightface"]).input_size
+    preset = choice.preset
+    size = None if preset is None else parse_preset(preset, PRESETS["insightface"], str(path)).input_size
     model, file_bytes = _parse(path)
     given, output = _input_of(model, path), _output_of(model, choice.output, path)
     fixed = given.batch if given.batch > 0 else None

@@ -30,12 +30,13 @@ PRESETS: dict[str, Preprocessing] = {
 }
 
 
-def parse_preset(text: str, assumed: Preprocessing) -> Preprocessing:
+def parse_preset(text: str, assumed: Preprocessing, network: str) -> Preprocessing:
     """Return the preprocessing that a preset's text describes.
 
     Args:
         text: Names of `PRESETS` and settings `name=value`, separated by commas; later ones override.
         assumed: The preprocessing that settings change where the text names no preset.
+        network: The network that the preset is given for, in error messages.
 
     Raises:
         InputError: If a name or a setting is unknown, or a value is out of its range.
@@ -46,14 +47,17 @@ def parse_preset(text: str, assumed: Preprocessing) -> Preprocessing:
         if not equals:
             if name not in PRESETS:
                 raise InputError(
-                    f"preset: expected one of {', '.join(PRESETS)}, or settings such as channels=BGR, "
-                    f"got {name!r}"
+                    f"{network}: preset: expected one of {', '.join(PRESETS)}, or settings such as "
+                    f"channels=BGR, got {name!r}; give one of these as --preset or MODEL@PRESET"
                 )
             preprocessing = PRESETS[name]
         elif name not in {field.name for field in fields(Preprocessing)}:
-            raise InputError(f"preset: expected mean, std, channels or input_size, got {name!r}")
+            raise InputError(
+                f"{network}: preset: expected mean, std, channels or input_size, got {name!r}; give one of "
+                "these, such as channels=BGR"
+            )
         else:
-            preprocessing = replace(preprocessing, **{name: _setting(name, value)})
+            preprocessing = replace(preprocessing, **{name: _setting(name, value, network)})
     return preprocessing
 
 
@@ -62,10 +66,12 @@ def decides(text: str) -> bool:
     return any(part.strip().partition("=")[0] != "input_size" for part in text.split(","))
 
 
-def _setting(name: str, value: str) -> Any:
+def _setting(name: str, value: str, network: str) -> Any:
     if name == "channels":
         if value.upper() not in ("RGB", "BGR"):
-            raise InputError(f"preset: expected channels=RGB or channels=BGR, got {value!r}")
+            raise InputError(
+                f"{network}: preset: expected channels=RGB or channels=BGR, got {value!r}; give one of these"
+            )
         return value.upper()
     try:
         if name == "input_size":
@@ -85,5 +91,7 @@ def _setting(name: str, value: str) -> Any:
             if name == "input_size"
             else "one number, or three as 0.485/0.456/0.406" + (", above 0" if name == "std" else "")
         )
-        raise InputError(f"preset: expected {name} to be {expected}, got {value!r}") from None
+        raise InputError(
+            f"{network}: preset: expected {name} to be {expected}, got {value!r}; give another value"
+        ) from None
     return numbers[0] if len(numbers) == 1 else numbers

@@ -33,7 +33,7 @@ def test_inspect_says_what_a_network_is(
     [
         (["--images", "none"], "expected a folder of one folder per identity"),
         (["--pairs", "none"], "expected --images with --pairs"),
-        (["--preset", "none"], "preset: expected one of"),
+        (["--preset", "none"], "tiny.safetensors: preset: expected one of"),
     ],
 )
 def test_unusable_options_are_one_line(

@@ -179,8 +179,10 @@ def test_a_preset_overrides_the_familys_preprocessing(images, tmp_path):
 )
 def test_unknown_presets_are_refused(preset, message, tmp_path):
     path = save(tmp_path / "network.pth", state_of(tiny_body(inner_norm=False)))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message + r".*; give ") as error:
         load(ModelChoice(path, preset=preset))
+    assert str(error.value).startswith(f"{path}: preset: expected ")
+    assert "\n" not in str(error.value)
 
 
 def test_a_state_dict_of_another_family_is_refused_with_alternatives(tmp_path):

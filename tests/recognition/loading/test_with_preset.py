@@ -1,6 +1,7 @@
 """Networks given in one word, with their preprocessing: MODEL@PRESET."""
 
 import os
+import re
 
 import pytest
 import torch
@@ -50,5 +51,6 @@ def test_the_preset_is_that_of_the_network(tmp_path):
     assert recogniser.source.path == os.fspath(path)
     images = torch.rand(2, 3, 112, 112)
     torch.testing.assert_close(recogniser(images), load(ModelChoice(path, preset="magface"))(images))
-    with pytest.raises(InputError, match=r"^preset: expected one of insightface, .*got 'typo'"):
+    message = r"preset: expected one of insightface, .*got 'typo'; give one of these as --preset or MODEL@"
+    with pytest.raises(InputError, match=f"^{re.escape(str(path))}: {message}"):
         load(with_preset(f"{path}@typo"))
