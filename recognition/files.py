@@ -23,6 +23,17 @@ MAX_TEXT = 64 << 20
 MAX_WEIGHTS = 16 << 30
 #: Most digits of an integer in a file of text; a longer one fits no type of numpy or torch.
 MAX_DIGITS = 18
+#: Bytes at the beginning of a file that show what it is; tar has its name at 257.
+_BEGINNING = 512
+#: The first bytes of files of gzip, bzip2, xz, Zstandard, 7-Zip and RAR. Source: the `magic` of file(1).
+_PACKED = (
+    b"\x1f\x8b\x08",
+    b"BZh",
+    b"\xfd7zXZ\0",
+    b"\x28\xb5\x2f\xfd",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+)
 #: Longest name of a file, in bytes. Source: NAME_MAX of Linux's and macOS's file systems.
 MAX_NAME = 255
 #: Flags of `os.open` that not every system has: not to wait for a pipe's other end, no newline translation.
@@ -118,6 +129,25 @@ def open_regular(path: str | os.PathLike[str], what: str, max_bytes: int | None 
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def refuse_stand_in(path: str | os.PathLike[str], what: str) -> None:
+    """Refuse what is found in a file's place: a pointer of Git LFS, a web page, or the file packed.
+
+    Raises:
+        InputError: If the file is one of these, or cannot be read.
+    """
+    with open_regular(path, what) as file:
+        beginning = file.read(_BEGINNING)
+    if beginning.startswith(b"version https://git-lfs.github.com"):
+        found = "a pointer of Git LFS; fetch the file itself: git lfs pull"
+    elif beginning.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        found = "a web page; download the file itself, and look at the page in a browser"
+    elif beginning.startswith(_PACKED) or beginning[257:262] == b"ustar":
+        found = "a packed file; unpack it, and give the file in it"
+    else:
+        return
+    raise InputError(f"{printable(path)}: expected {what}, got {found}")
 
 
 def read_bytes(path: str | os.PathLike[str], what: str, max_bytes: int) -> bytes:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from recognition.bundled import BUNDLED, NETWORKS, UNDISTILLED, bundled_path
 from recognition.checkpoint import load_recogniser
 from recognition.errors import InputError, InputWarning
-from recognition.files import is_file
+from recognition.files import is_file, refuse_stand_in
 from recognition.loading.choice import ModelChoice, with_preset
 from recognition.loading.conversions import of_ending
 from recognition.loading.presets import PRESETS, decides, parse_preset
@@ -166,4 +166,5 @@ def _open(choice: ModelChoice) -> Recogniser:
             f"{path}: expected a model file ({', '.join(FORMATS)}), got the ending "
             f"{path.suffix or 'none'!r}; {of_ending(path)}"
         )
+    refuse_stand_in(path, "a model file")
     return FORMATS[ending](path, choice)

@@ -31,6 +31,25 @@ def read_npz_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
     return centres_of_arrays(path, *read_npz(path, "centres", MAX_WEIGHTS), dim)
 
 
+def arrays_with_classes(loaded: Any) -> dict[str, NDArray[Any]] | None:
+    """Return the arrays of a dict of torch that says of which classes its matrix is.
+
+    Args:
+        loaded: The content of a file. Of a dict with a matrix and a list named such as "names" or "labels",
+            all arrays are returned; of anything else, None.
+    """
+    if not isinstance(loaded, dict):
+        return None
+    arrays = {}
+    for key, one in loaded.items():
+        if isinstance(one, Tensor) and not one.is_complex():
+            arrays[str(key)] = (one.detach().float() if one.is_floating_point() else one).numpy()
+        elif isinstance(one, list | tuple) and len({type(item) for item in one}) == 1:
+            arrays[str(key)] = np.array(one) if type(one[0]) in (str, int) else np.zeros(0)
+    lists = any(means_classes(key) and one.ndim and one.size > 1 for key, one in arrays.items())
+    return arrays if lists and any(one.ndim in (2, 3) for one in arrays.values()) else None
+
+
 def centres_of_arrays(
     path: Path, arrays: Mapping[str, NDArray[Any]], pickled: Mapping[str, str], dim: int
 ) -> tuple[Tensor, list[str] | None]:
@@ -71,6 +90,16 @@ def centres_of_arrays(
     names = texts or numbers
     if len(names) == 1:
         return weights, [str(name) for name in names_in(path, names[0], _MAX_NAME)]
+    others = {
+        name: one
+        for name, one in arrays.items()
+        if name not in (*lists, *matrices) and means_classes(name) and one.size == count
+    }
+    if others:
+        raise InputError(
+            f"{printable(path)}: expected the classes of {count} rows as texts or whole numbers, ({count},), "
+            f"got {listed(others)}; save them so, or leave them out"
+        )
     if hidden := next(filter(means_classes, pickled), None):
         warnings.warn(
             f"{printable(path)}: {shorten(hidden, 60)!r} has pickled objects, which are never read: the "

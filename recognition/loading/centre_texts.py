@@ -43,11 +43,16 @@ def read_text_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
     begin = list(itertools.islice(records, 2))
     if not begin:
         raise _empty(path)
+    width = len(begin[0][1])
+    # Beside a column of names, pandas writes its index, under an empty name.
+    skipped = int(width in (3, dim + 2) and width != dim + 1 and not begin[0][1][0].strip())
+    begin = [(number, cells[skipped:]) for number, cells in begin]
     count = _announced(path, begin, dim)
     first = begin[0 if count is None else 1][1]
     if count is not None or _is_header(begin[0][1], dim):
         _, *begin = begin
-    names, rows = _read_rows(path, itertools.chain(begin, records), len(first), dim)
+    left = ((number, cells[skipped:]) for number, cells in records)
+    names, rows = _read_rows(path, itertools.chain(begin, left), len(first), dim)
     if not rows:
         raise _empty(path)
     if count not in (None, len(rows)):

@@ -16,9 +16,9 @@ from recognition import checkpoint
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
 from recognition.errors import InputError, InputWarning, one_line
-from recognition.files import MAX_WEIGHTS, open_regular
+from recognition.files import MAX_WEIGHTS, open_regular, refuse_stand_in
 from recognition.images import to_tensor
-from recognition.loading.centre_arrays import read_npz_centres
+from recognition.loading.centre_arrays import arrays_with_classes, centres_of_arrays, read_npz_centres
 from recognition.loading.centre_texts import TEXTS, in_order_of_numbers, read_text_centres
 from recognition.loading.class_weights import NAMES, ClassWeights, head_weights, softmax_weights
 from recognition.loading.families import recognise
@@ -159,22 +159,26 @@ def _read_shards(paths: Sequence[Path], dim: int) -> tuple[Tensor, str]:
     """Return the class weights of the files of all ranks, see `as_rows`, and their name in the last one."""
     parts, name = [], ""
     for path in paths:
-        loaded = _read(path)
-        try:
-            found = softmax_weights(loaded)
-        except InputError as error:
-            # A head may be in a dict of its own, and a known network's classifier under a name of its own.
-            if (found := _beside_network(loaded, path, dim)) is None:
-                message = str(error)
-                raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
-        if found is None:
-            raise InputError(
-                f"{path}: expected class centres (one matrix named {', '.join(NAMES)}), found none; "
-                f"save them alone, (classes, {dim}): torch.save(head.weight.data, '{path.stem}-centres.pt')"
-            )
-        parts.append(as_rows(found.weights, dim, str(path), transposed=found.transposed))
-        name = found.name
+        part, name = _class_weights(path, _read(path), dim)
+        parts.append(part)
     return join_shards(parts, [path.name for path in paths]), name
+
+
+def _class_weights(path: Path, loaded: Any, dim: int) -> tuple[Tensor, str]:
+    """Return the class weights in the content of a file, see `as_rows`, and their name."""
+    try:
+        found = softmax_weights(loaded)
+    except InputError as error:
+        # A head may be in a dict of its own, and a known network's classifier under a name of its own.
+        if (found := _beside_network(loaded, path, dim)) is None:
+            message = str(error)
+            raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+    if found is None:
+        raise InputError(
+            f"{path}: expected class centres (one matrix named {', '.join(NAMES)}), found none; "
+            f"save them alone, (classes, {dim}): torch.save(head.weight.data, '{path.stem}-centres.pt')"
+        )
+    return as_rows(found.weights, dim, str(path), transposed=found.transposed), found.name
 
 
 def _beside_network(loaded: Any, path: Path, dim: int) -> ClassWeights | None:
@@ -247,11 +251,19 @@ def read_centres(
     """
     path = Path(source)
     if path.is_file():
+        refuse_stand_in(path, "a file of class centres")
         if path.suffix.lower() == ".safetensors" and (own := _of_own_network(path, dim)) is not None:
             return own
         if path.suffix.lower() in TABLES:
-            return _of_table(path, dim, classes, subcentres)
-        centres, name = _read_shards(shards_beside(path) if _RANK.fullmatch(path.name) else [path], dim)
+            weights, names = TABLES[path.suffix.lower()](path, dim)
+            return _with_names(path, weights, names, dim, classes, subcentres)
+        if _RANK.fullmatch(path.name):
+            centres, name = _read_shards(shards_beside(path), dim)
+        else:
+            loaded = _read(path)
+            if (arrays := arrays_with_classes(loaded)) is not None:
+                return _with_names(path, *centres_of_arrays(path, arrays, {}, dim), dim, classes, subcentres)
+            centres, name = _class_weights(path, loaded, dim)
         if classes is None and subcentres is None and centres.ndim == 2:
             _ask_for_subcentres(path, centres, name)
         return *with_subcentres(centres, _classes(path, centres, classes, subcentres)), None
@@ -263,8 +275,8 @@ def read_centres(
         return *with_subcentres(centres, _classes(path, centres, classes, subcentres)), None
     if subcentres is not None:
         raise InputError(f"subcentres: expected a file of class centres with it, got photographs in {path}")
-    centres, names = centres_of_photographs(path, recogniser)
-    return centres, None, names
+    centres, people = centres_of_photographs(path, recogniser)
+    return centres, None, people
 
 
 def _of_own_network(path: Path, dim: int) -> tuple[Tensor, SubCentres | None, tuple[str, ...] | None] | None:
@@ -278,11 +290,15 @@ def _of_own_network(path: Path, dim: int) -> tuple[Tensor, SubCentres | None, tu
     return centres, recogniser.subcentres, recogniser.class_names
 
 
-def _of_table(
-    path: Path, dim: int, classes: int | None, subcentres: int | None
+def _with_names(
+    path: Path,
+    weights: Tensor,
+    names: list[str] | None,
+    dim: int,
+    classes: int | None,
+    subcentres: int | None,
 ) -> tuple[Tensor, SubCentres | None, tuple[str, ...] | None]:
-    """Return the centres of a table of another tool, with the names that it has."""
-    weights, names = TABLES[path.suffix.lower()](path, dim)
+    """Return the centres of a file of another tool, with the names that it has, or in their order."""
     rows = as_rows(weights, dim, str(path), transposed=False)
     if names is not None:
         if subcentres not in (None, 1) and rows.ndim == 2:

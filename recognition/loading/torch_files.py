@@ -30,7 +30,7 @@ from recognition.loading.conversions import (
 #: Packages of the classes that training frameworks store in checkpoints beside the weights. Their content is
 #: read into plain dicts; the classes are not imported.
 _IGNORED_CLASSES = re.compile(
-    r"(pytorch_lightning|lightning|lightning_fabric|argparse|omegaconf|easydict|yacs|ml_collections)\."
+    r"(pytorch_lightning|lightning|lightning_fabric|argparse|pathlib|omegaconf|easydict|yacs|ml_collections)\."
 )
 #: The name of an unknown class in torch's error message.
 _UNSUPPORTED = re.compile(r"Unsupported global: GLOBAL ([\w.]+)")
@@ -144,10 +144,7 @@ def _check_archive(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
-            if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
-                raise InputError(torchscript_refusal(path))
-            if any("/models/" in name and name.endswith(".json") for name in names):
-                raise InputError(exported_refusal(path))
+            _check_members(path, names)
             if len(entries) > _MAX_MEMBERS:
                 raise InputError(
                     f"{path}: expected a torch file of at most {_MAX_MEMBERS:,} members, got {len(entries):,}"
@@ -170,6 +167,20 @@ def _check_archive(path: Path) -> bool:
     if damaged is not None:
         raise InputError(f"{path}: damaged torch file (checksum of {damaged}); get an intact copy")
     return True
+
+
+def _check_members(path: Path, names: list[str]) -> None:
+    """Refuse archives of another format, by the names in them."""
+    if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
+        raise InputError(torchscript_refusal(path))
+    if any("/models/" in name and name.endswith(".json") for name in names):
+        raise InputError(exported_refusal(path))
+    if not any(name.endswith("/data.pkl") for name in names):
+        listed = ", ".join(repr(name[:60]) for name in names[:4]) or "none"
+        raise InputError(
+            f"{path}: expected a torch file, got an archive of other files ({listed}); unpack it, and give "
+            "the file in it"
+        )
 
 
 def _check_names(path: Path, *, archive: bool) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from arcinvert.audit.templates.rows import MAX_BYTES, MAX_ROWS, Block, identities_of, place, unit_rows
 from recognition.errors import InputError
-from recognition.files import check_regular, printable, read_text
+from recognition.files import check_regular, printable, read_text, refuse_stand_in
 
 __all__ = ["SkippedRow", "TemplateTable", "read_templates"]
 
@@ -91,6 +91,7 @@ def read_templates(
     path = Path(path)
     suffix = path.suffix.lower()
     check_regular(path, "a file of templates", MAX_BYTES)
+    refuse_stand_in(path, "a database of templates")
     if ids is not None and suffix not in _UNNAMED:
         raise InputError(
             f"ids: expected it with a file without identities ({', '.join(_UNNAMED)}), got "
@@ -121,7 +122,8 @@ def read_templates(
     else:
         expected = ", ".join((".npy", ".npz", ".parquet", *_SQLITE, *_FAISS))
         raise InputError(
-            f"{printable(path)}: expected a database that ends in one of {expected}, got {suffix or 'none'!r}"
+            f"{printable(path)}: expected a database that ends in one of {expected}, got "
+            f"{suffix or 'none'!r}; save them as .npy, with the rows' identities in a text file for --ids"
         )
     return _collect(path, dim, blocks, None if ids is None else _read_ids(ids), skip=skip)
 

@@ -105,6 +105,16 @@ def _identities(
     hidden = next((name for name in pickled if _means_identity(name)), None)
     if key is None and hidden is not None:
         raise InputError(f"{printable(path)}: {shorten(hidden, 60)!r}: {pickled[hidden]}")
+    unusable = {
+        one: array
+        for one, array in arrays.items()
+        if one not in (templates, *possible) and _means_identity(one) and array.size == count
+    }
+    if key is None and unusable:
+        raise InputError(
+            f"{printable(path)}: expected {count} identities as texts or whole numbers, ({count},), got "
+            f"{listed(unusable)}; save them so, or give them in a text file with --ids"
+        )
     if key is None and possible:
         raise InputError(
             f"{printable(path)}: expected {count} identities in {column!r}, got {listed(possible)}, which "

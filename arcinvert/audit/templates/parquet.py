@@ -11,13 +11,15 @@ from arcinvert.audit.templates.rows import BLOCK_ROWS, MAX_ROWS, Block, RowBuild
 from recognition.data.parquet_footer import ColumnChunk, column_chunks
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line
-from recognition.files import open_regular, printable
+from recognition.files import open_regular, printable, shorten
 from recognition.numpy_files import MOST_COMPRESSED, check_unpacked, most_unpacked
 
 #: Bytes of a page once it is decompressed, beside `MOST_COMPRESSED` times the file; usual are 1 MB.
 MAX_PAGE = 64 << 20
 #: Largest metadata of a file, as Thrift counts it: bytes of one text, and items of one list.
 _MAX_STRING, _MAX_ITEMS = 16 << 20, 1_000_000
+#: Most columns that a message lists, and bytes of their names.
+_SHOWN, _NAME = 8, 60
 
 
 def read_parquet(path: Path, dim: int, *, template_column: str, id_column: str) -> Iterator[Block]:
@@ -80,7 +82,11 @@ def _check_types(path: Path, schema: Any, template_column: str, id_column: str) 
 
     for name in (template_column, id_column):
         if schema.names.count(name) != 1:
-            raise _no_parquet(path, template_column, id_column, f"found no column {name!r}")
+            listed = ", ".join(repr(shorten(one, _NAME)) for one in schema.names[:_SHOWN])
+            raise InputError(
+                f"{printable(path)}: expected one column {name!r}, got {listed or 'none'}; choose with "
+                "--template-column and --id-column"
+            )
     found = schema.field(template_column).type
     if not _is_cells(found):
         value = found
@@ -93,7 +99,8 @@ def _check_types(path: Path, schema: Any, template_column: str, id_column: str) 
             )
     found = schema.field(id_column).type
     value = found.value_type if types.is_dictionary(found) else found
-    if not (types.is_string(value) or types.is_large_string(value) or types.is_integer(value)):
+    texts = types.is_string(value) or types.is_large_string(value) or types.is_string_view(value)
+    if not (texts or types.is_integer(value)):
         raise InputError(
             f"{printable(path)}: expected texts or whole numbers in {id_column!r}, got {str(found)[:60]}"
         )

@@ -22,7 +22,7 @@ _INSTRUCTIONS = 2000
 _MAX_CELL = 16 << 20
 #: The hidden columns of `PRAGMA table_xinfo` that are generated.
 _GENERATED = (2, 3)
-#: Most columns that a message lists, and bytes of their names.
+#: Most columns or tables that a message lists, and bytes of their names.
 _SHOWN, _NAME = 8, 60
 
 
@@ -113,7 +113,14 @@ def _check_table(path: Path, base: sqlite3.Connection, table: str, columns: tupl
         (table,),
     ).fetchall()
     if not found:
-        raise InputError(f"{printable(path)}: expected SQLite with the table {table!r}, found no such table")
+        names = base.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' LIMIT ?", (_SHOWN,)
+        ).fetchall()
+        listed = ", ".join(repr(shorten(str(name), _NAME)) for (name,) in names) or "no table"
+        raise InputError(
+            f"{printable(path)}: expected SQLite with the table {table!r}, found no such table, got "
+            f"{listed}; choose with --table"
+        )
     # Views and virtual tables have no page of their own.
     if len(found) != 1 or found[0][0] != "table" or not found[0][1]:
         raise InputError(

@@ -296,3 +296,51 @@ def test_unusable_indexes(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "t.index").write_bytes(content)
     with pytest.raises(InputError, match=said):
         read_templates(tmp_path / "t.index", dim=3)
+
+
+def test_what_a_database_has_is_listed_where_its_parts_have_other_names(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "t.db") as base:
+        base.execute("CREATE TABLE faces (name, embedding)")
+    base.close()
+    with pytest.raises(InputError, match=r"table 'templates', .* got 'faces'; choose with --table$"):
+        read_templates(tmp_path / "t.db", dim=DIM)
+    pyarrow.parquet.write_table(
+        pyarrow.table({"name": ["a"], "embedding": [ROW.tolist()]}), tmp_path / "t.parquet"
+    )
+    message = (
+        r"one column 'template', got 'name', 'embedding'; choose with --template-column and --id-column$"
+    )
+    with pytest.raises(InputError, match=message):
+        read_templates(tmp_path / "t.parquet", dim=DIM)
+    table = read_templates(tmp_path / "t.parquet", dim=DIM, template_column="embedding", id_column="name")
+    assert (table.identities, table.templates.tolist()) == (("a",), [UNIT.tolist()])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".pkl", ".h5", ""])
+def test_other_databases_are_refused_with_what_to_do(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t{ending}"
+    path.write_text("a,1,2,3,4,5,6\n")
+    with pytest.raises(
+        InputError, match=r"expected a database that ends in one of \.npy, .*; save them as \.npy"
+    ):
+        read_templates(path, dim=DIM)
+
+
+def test_identities_as_views_of_texts(tmp_path: Path) -> None:
+    names = pyarrow.array(["a", "a name of more than twelve bytes"], pyarrow.string_view())
+    table = pyarrow.table({"identity": names, "template": [ROW.tolist()] * 2})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    assert read_templates(tmp_path / "t.parquet", dim=DIM).identities == tuple(names.to_pylist())
+
+
+@pytest.mark.parametrize("labels", [np.arange(3.0), np.arange(3)[:, None]])
+def test_labels_that_are_no_whole_numbers_are_no_rows_without_identities(
+    labels: np.ndarray, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "t.npz", embeddings=np.stack([ROW] * 3), labels=labels)
+    message = r"3 identities as texts or whole numbers, \(3,\), got 'labels' .*; save them so, or .* --ids"
+    with pytest.raises(InputError, match=message):
+        read_templates(tmp_path / "t.npz", dim=DIM)
+    (tmp_path / "ids.txt").write_text("a\nb\nc\n")
+    table = read_templates(tmp_path / "t.npz", dim=DIM, ids=tmp_path / "ids.txt")
+    assert table.identities == ("a", "b", "c")

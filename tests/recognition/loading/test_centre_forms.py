@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from recognition.errors import InputError
 from recognition.loading.centre_json import _MAX_BYTES
@@ -38,7 +39,7 @@ def paired(*columns: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     return zip(*columns, strict=True)
 
 
-def csv_of(rows: list[list[str]], delimiter: str = ",") -> str:
+def csv_of(rows: list[list[Any]], delimiter: str = ",") -> str:
     file = io.StringIO()
     csv.writer(file, delimiter=delimiter).writerows(rows)
     return file.getvalue()
@@ -87,6 +88,12 @@ NAMED: dict[str, str] = {
     "word2vec without its header": text_of([f"{name} {spaced(row)}" for name, row in paired(NAMES, LISTS)]),
     "pandas of lists": csv_of([["name", "embedding"], *map(list, paired(NAMES, JSON_ROWS))]),
     "pandas of arrays": csv_of([["name", "embedding"], *map(list, paired(NAMES, PRINTED))]),
+    "pandas of lists with its index": csv_of(
+        [["", "name", "embedding"], *map(list, paired(range(11), NAMES, JSON_ROWS))]
+    ),
+    "pandas of numbers with its index": csv_of(
+        [["", "name", *map(str, range(DIM))], *([0, name, *row] for name, row in paired(NAMES, LISTS))]
+    ),
     "semicolons": csv_of([["name", "embedding"], *map(list, paired(NAMES, JSON_ROWS))], ";"),
     "COPY of PostgreSQL": text_of([f"{name}\t{row}" for name, row in paired(NAMES, JSON_ROWS)]),
     "names before lists": text_of([f"{name}: {row}" for name, row in paired(NAMES, JSON_ROWS)]),
@@ -242,4 +249,48 @@ def test_json_without_a_list_is_refused(value: Any, tmp_path: Path) -> None:
     path = tmp_path / "centres.json"
     path.write_text(json.dumps(value))
     with pytest.raises(InputError, match=r"centres\.json: expected"):
+        read(path)
+
+
+@pytest.mark.parametrize("ending", [".pt", ".npz", ".safetensors"])
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [(ORDER, None), ([number + 100 for number in ORDER], tuple(str(number + 100) for number in ORDER))],
+)
+def test_labels_beside_a_matrix_give_its_order(
+    labels: list[int], names: tuple[str, ...] | None, ending: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"centres{ending}"
+    arrays = {"embeddings": CENTRES[ORDER], "labels": np.array(labels)}
+    tensors = {name: torch.from_numpy(one) for name, one in arrays.items()}
+    if ending == ".npz":
+        np.savez(path, **arrays)
+    elif ending == ".pt":
+        torch.save(tensors, path)
+    else:
+        save_file(tensors, path)
+    centres, found = read(path)
+    assert centres.tolist() == (LISTS if names is None else CENTRES[ORDER].tolist())
+    assert found == names
+
+
+def test_names_beside_a_matrix_of_torch(tmp_path: Path) -> None:
+    torch.save({"names": NAMES, "features": torch.from_numpy(CENTRES), "epoch": 3}, tmp_path / "centres.pt")
+    centres, found = read(tmp_path / "centres.pt")
+    assert (centres.tolist(), found) == (LISTS, tuple(NAMES))
+
+
+@pytest.mark.parametrize("labels", [np.arange(11.0), np.arange(11)[:, None]])
+@pytest.mark.parametrize("ending", [".pt", ".npz"])
+def test_labels_that_are_no_whole_numbers_are_refused(
+    labels: np.ndarray, ending: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"centres{ending}"
+    if ending == ".npz":
+        np.savez(path, centres=CENTRES, labels=labels)
+    else:
+        torch.save({"centres": torch.from_numpy(CENTRES), "labels": torch.from_numpy(labels)}, path)
+    with pytest.raises(
+        InputError, match=r"classes of 11 rows as texts or whole numbers, \(11,\), got 'labels'"
+    ):
         read(path)
