@@ -1,6 +1,5 @@
 """Class centres among arrays with names, as `numpy.savez` and JSON have them."""
 
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +12,12 @@ from torch import Tensor
 
 from recognition.errors import InputError, InputWarning
 from recognition.files import MAX_WEIGHTS, printable, shorten
+from recognition.identity_names import means_identity
 from recognition.loading.head_names import described, means_head
 from recognition.numpy_files import listed, names_in, read_npz
 
 #: Longest name of a class in characters.
 _MAX_NAME = 1000
-#: Names of arrays of classes, in letters alone.
-_CLASSES = re.compile(r"(class|label|identit|person|subject)?(name|id|label|class|e|y|ie)?s?")
 
 
 def read_npz_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
@@ -46,7 +44,7 @@ def arrays_with_classes(loaded: Any) -> dict[str, NDArray[Any]] | None:
             arrays[str(key)] = (one.detach().float() if one.is_floating_point() else one).numpy()
         elif isinstance(one, list | tuple) and len({type(item) for item in one}) == 1:
             arrays[str(key)] = np.array(one) if type(one[0]) in (str, int) else np.zeros(0)
-    lists = any(means_classes(key) and one.ndim and one.size > 1 for key, one in arrays.items())
+    lists = any(means_identity(key) and one.ndim and one.size > 1 for key, one in arrays.items())
     return arrays if lists and any(one.ndim in (2, 3) for one in arrays.values()) else None
 
 
@@ -86,21 +84,21 @@ def centres_of_arrays(
     count = len(weights) if weights.shape[-1] == dim else weights.shape[1]
     lists = {name: one for name, one in arrays.items() if one.shape == (count,) and one.dtype.kind in "USiu"}
     texts = [one for one in lists.values() if one.dtype.kind in "US"]
-    numbers = [one for name, one in lists.items() if one.dtype.kind in "iu" and means_classes(name)]
+    numbers = [one for name, one in lists.items() if one.dtype.kind in "iu" and means_identity(name)]
     names = texts or numbers
     if len(names) == 1:
         return weights, [str(name) for name in names_in(path, names[0], _MAX_NAME)]
     others = {
         name: one
         for name, one in arrays.items()
-        if name not in (*lists, *matrices) and means_classes(name) and one.size == count
+        if name not in (*lists, *matrices) and means_identity(name) and one.size == count
     }
     if others:
         raise InputError(
             f"{printable(path)}: expected the classes of {count} rows as texts or whole numbers, ({count},), "
             f"got {listed(others)}; save them so, or leave them out"
         )
-    if hidden := next(filter(means_classes, pickled), None):
+    if hidden := next(filter(means_identity, pickled), None):
         warnings.warn(
             f"{printable(path)}: {shorten(hidden, 60)!r} has pickled objects, which are never read: the "
             "classes have numbers and no names; save the names as texts: names.astype(str)",
@@ -112,9 +110,3 @@ def centres_of_arrays(
 
 def _is_matrix(array: NDArray[Any], dim: int) -> bool:
     return array.ndim == 2 and dim in array.shape
-
-
-def means_classes(name: str) -> bool:
-    """Return whether an array's name, or a key of JSON, says that it holds names or numbers of classes."""
-    letters = "".join(filter(str.isalpha, name.lower()))
-    return bool(letters) and _CLASSES.fullmatch(letters) is not None

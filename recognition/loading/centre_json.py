@@ -1,7 +1,6 @@
 """Class centres in JSON: a list of rows, or an object of names and vectors or of arrays."""
 
 from collections.abc import Iterable
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -10,51 +9,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recognition.errors import InputError, one_line
-from recognition.files import MAX_WEIGHTS, open_regular, parse_json, printable, read_text, shorten
-from recognition.loading.centre_arrays import centres_of_arrays, means_classes
+from recognition.errors import InputError
+from recognition.files import printable, shorten
+from recognition.identity_names import means_identity
+from recognition.json_records import record_name, wrapped_records
+from recognition.loading.centre_arrays import centres_of_arrays
 from recognition.loading.head_names import means_head
 from recognition.vectors import decode_vector
 
-#: Largest file that is one JSON value: Python takes up to 24 bytes of memory for one of its text. Rows that
-#: stand one on a line are read one by one, and may have any number.
-_MAX_BYTES = 256 << 20
-#: Bytes at the beginning of a file that show whether it is JSON.
-_BEGINNING = 4096
 #: Most characters of a name in a message.
 _SHOWN = 60
-
-
-def read_document(path: Path) -> Any:
-    """Return the JSON value that a file is, or None: it has one value on each line, or is no JSON.
-
-    Raises:
-        InputError: If a file that ends in .json is something else, or is too large.
-    """
-    with open_regular(path, "a table of centres", MAX_WEIGHTS) as file:
-        beginning = file.read(_BEGINNING).removeprefix(b"\xef\xbb\xbf").lstrip()
-        size = file.seek(0, 2)
-    if not beginning.startswith((b"[", b"{")):
-        return None
-    is_json = path.suffix.lower() == ".json"
-    if size > _MAX_BYTES:
-        if not is_json:
-            return None
-        raise InputError(
-            f"{printable(path)}: expected JSON of at most {_MAX_BYTES:,} bytes, got {size:,}; write one list "
-            "on each line, as .jsonl, or save the centres as .npy"
-        )
-    try:
-        return parse_json(read_text(path, "a table of centres", _MAX_BYTES))
-    except InputError:
-        raise
-    except ValueError as error:
-        if not is_json or (isinstance(error, JSONDecodeError) and error.msg == "Extra data"):
-            return None
-        raise InputError(
-            f"{printable(path)}: expected class centres as JSON, got something else ({one_line(error)}); "
-            "write the file anew"
-        ) from None
 
 
 def centres_of_json(path: Path, value: Any, dim: int) -> tuple[Tensor, list[str] | None]:
@@ -63,7 +27,7 @@ def centres_of_json(path: Path, value: Any, dim: int) -> tuple[Tensor, list[str]
     Args:
         path: The file's name in error messages.
         value: A list of vectors, see `decode_vector`, or of objects with a vector and a name each; a matrix;
-            an object of vectors by name, or with a matrix and a list of names.
+            an object of vectors by name, or with a matrix and a list of names, or with one list of objects.
         dim: Number of dimensions of an embedding.
 
     Raises:
@@ -75,21 +39,16 @@ def centres_of_json(path: Path, value: Any, dim: int) -> tuple[Tensor, list[str]
         ]
         if matrices:
             return _of_arrays(path, value, matrices, dim)
-        named = [(record_name(value), value)] if record_name(value) is not None else list(value.items())
+        is_record = any(means_identity(key) and type(one) in (str, int) for key, one in value.items())
+        if not is_record and (records := wrapped_records(value, dim)) is not None:
+            return centres_of_json(path, records, dim)
+        named = [(record_name(value), value)] if is_record else list(value.items())
         return _of_rows(path, named, dim)
     if _is_matrix(value) and (matrix := _numbers(value)) is not None:
         return torch.from_numpy(matrix), None
     is_vector = isinstance(value, list) and bool(value) and all(type(one) in (int, float) for one in value)
     rows = value if isinstance(value, list) and not is_vector else [value]
     return _of_rows(path, [(record_name(row) if isinstance(row, dict) else None, row) for row in rows], dim)
-
-
-def record_name(record: dict[str, Any]) -> str | None:
-    """Return the class of an object with a vector: its "name", or another key's that means a class."""
-    found = [key for key, one in record.items() if means_classes(key) and type(one) in (str, int)]
-    # Of a name and a number, the name.
-    found.sort(key=lambda key: ("name" not in key.lower(), isinstance(record[key], int)))
-    return str(record[found[0]]) if found else None
 
 
 def check_all_named(path: Path, named: int, rows: int) -> None:

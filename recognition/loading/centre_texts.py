@@ -13,14 +13,15 @@ from torch import Tensor
 
 from recognition.errors import InputError
 from recognition.files import parse_json, printable
-from recognition.loading.centre_json import centres_of_json, check_all_named, read_document, record_name
-from recognition.loading.text_records import read_records
-from recognition.vectors import BRACKETS, decode_vector
+from recognition.json_records import read_document, record_name
+from recognition.loading.centre_json import centres_of_json, check_all_named
+from recognition.text_records import has_header, is_number, read_records
+from recognition.vectors import decode_vector
 
 #: Endings of tables of text.
 TEXTS = (".csv", ".tsv", ".txt", ".vec", ".json", ".jsonl", ".ndjson")
-#: Most characters of a cell in a message, and digits of the number of a column.
-_SHOWN, _DIGITS = 40, 9
+#: Most characters of a cell in a message.
+_SHOWN = 40
 
 
 def read_text_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
@@ -36,10 +37,10 @@ def read_text_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
     Raises:
         InputError: If a row has another number of cells, or a cell is no number or vector.
     """
-    document = read_document(path)
+    document = read_document(path, "class centres")
     if document is not None:
         return centres_of_json(path, document, dim)
-    records = read_records(path)
+    records = read_records(path, "centres")
     begin = list(itertools.islice(records, 2))
     if not begin:
         raise _empty(path)
@@ -49,7 +50,7 @@ def read_text_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
     begin = [(number, cells[skipped:]) for number, cells in begin]
     count = _announced(path, begin, dim)
     first = begin[0 if count is None else 1][1]
-    if count is not None or _is_header(begin[0][1], dim):
+    if count is not None or has_header(begin[0][1], dim):
         _, *begin = begin
     left = ((number, cells[skipped:]) for number, cells in records)
     names, rows = _read_rows(path, itertools.chain(begin, left), len(first), dim)
@@ -104,7 +105,7 @@ def _read_rows(
                 f"{len(cells)}; write the table anew"
             )
         if vectors is None:
-            vectors = width <= 2 and not _is_number(cells[-1])
+            vectors = width <= 2 and not is_number(cells[-1])
         if width == (2 if vectors else dim + 1):
             names.append(_name(cells.pop(0), number, path))
         if vectors:
@@ -138,41 +139,9 @@ def _announced(path: Path, lines: Sequence[tuple[int, list[str]]], dim: int) -> 
     return count
 
 
-def _is_header(cells: Sequence[str], dim: int) -> bool:
-    """Return whether a first row has names of columns: words, or the numbers that pandas gives columns."""
-    first, *rest = [cell.strip() for cell in cells]
-    if len(rest) < 2 and _is_vector((rest or [first])[0], dim):
-        return False
-    if not any(map(_is_number, rest or [first])):
-        return True
-    if not rest or not rest[0].isdecimal():
-        return False
-    begin = int(rest[0][:_DIGITS])
-    counted = rest == [str(number) for number in range(begin, begin + len(rest))]
-    return counted and begin <= 2 and (not _is_number(first) or first == str(begin - 1))
-
-
-def _is_vector(cell: str, dim: int) -> bool:
-    if cell[:1] in BRACKETS:
-        return True
-    try:
-        decode_vector(cell, dim)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
 def _name(cell: str, number: int, path: Path) -> str:
     name = cell.strip()
-    if not name or (_is_number(name) and not name.isdecimal()):
+    if not name or (is_number(name) and not name.isdecimal()):
         raise InputError(
             f"{printable(path)}: expected the class of line {number} in its first cell, before its numbers, "
             f"got {name[:_SHOWN]!r}; give a name or a number from 0, or the numbers alone"
@@ -185,7 +154,7 @@ def _numbers(cells: Sequence[str], number: int, path: Path, dim: int) -> Tensor:
         # Python takes 1_000 for a number.
         values = [float(cell.replace("_", "?")) for cell in cells]
     except ValueError:
-        wrong = next(cell for cell in cells if not _is_number(cell))
+        wrong = next(cell for cell in cells if not is_number(cell))
         raise InputError(
             f"{printable(path)}: expected numbers in line {number}, got {wrong[:_SHOWN]!r}; give one row of "
             f"{dim} numbers with decimal points for each class, after its name if it has one"

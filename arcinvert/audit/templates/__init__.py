@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.templates.fields import IDENTITY, TEMPLATE
 from arcinvert.audit.templates.rows import MAX_BYTES, MAX_ROWS, Block, identities_of, place, unit_rows
 from recognition.errors import InputError
 from recognition.files import check_regular, printable, read_text, refuse_stand_in
@@ -19,8 +20,10 @@ __all__ = ["SkippedRow", "TemplateTable", "read_templates"]
 
 _SQLITE = (".sqlite", ".sqlite3", ".db")
 _FAISS = (".faiss", ".index")
+#: Endings of tables of text and of JSON.
+_TEXTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 #: Endings of files whose rows may have no identities: a text file names them.
-_UNNAMED = (".npy", ".npz", *_FAISS)
+_UNNAMED = (".npy", ".npz", *_FAISS, *_TEXTS)
 #: Largest file of identities in bytes.
 _MAX_IDS = 1 << 30
 
@@ -67,22 +70,22 @@ def read_templates(
     dim: int,
     ids: str | Path | None = None,
     table: str = "templates",
-    template_column: str = "template",
-    id_column: str = "identity",
+    template_column: str = TEMPLATE,
+    id_column: str = IDENTITY,
     skip: bool = False,
 ) -> TemplateTable:
     """Read a database of templates.
 
     Args:
         path: A .npy file, (n, dim); a .npz archive with such an array; a .parquet file with a column of lists
-            of numbers or of cells; an SQLite file with a column of cells; or a flat index of FAISS. A cell is
-            a BLOB or a text, see `decode_vector`.
+            of numbers or of cells; an SQLite file with a column of cells; a flat index of FAISS; or text, see
+            `read_text_templates`. A cell is a BLOB or a text, see `decode_vector`.
         dim: Dimensions of a template, as the attacked network makes them.
         ids: For files without identities, a text file with one line for each row; None names rows by their
             number.
         table: The table in SQLite.
-        template_column: The column of templates in Parquet and SQLite, and the array in .npz.
-        id_column: The column of identities in Parquet and SQLite, and the array in .npz.
+        template_column: The column of templates, and the array in .npz or the key in JSON.
+        id_column: The column of identities, and the array in .npz or the key in JSON.
         skip: Whether rows without a usable template or identity are left out; else they are an error.
 
     Raises:
@@ -119,8 +122,13 @@ def read_templates(
         from arcinvert.audit.templates.faiss import read_faiss
 
         blocks = read_faiss(path, dim)
+    elif suffix in _TEXTS:
+        from arcinvert.audit.templates.text import read_text_templates
+
+        column = id_column if ids is None else None
+        blocks = read_text_templates(path, dim, template_column=template_column, id_column=column)
     else:
-        expected = ", ".join((".npy", ".npz", ".parquet", *_SQLITE, *_FAISS))
+        expected = ", ".join((".npy", ".npz", ".parquet", *_SQLITE, *_FAISS, *_TEXTS))
         raise InputError(
             f"{printable(path)}: expected a database that ends in one of {expected}, got "
             f"{suffix or 'none'!r}; save them as .npy, with the rows' identities in a text file for --ids"

@@ -12,16 +12,9 @@ from arcinvert.audit.templates.npy import array_blocks
 from arcinvert.audit.templates.rows import MAX_BYTES, MAX_NAME, Block
 from recognition.errors import InputError
 from recognition.files import printable, shorten
+from recognition.identity_names import means_identity
 from recognition.numpy_files import listed, names_in, read_npz
 
-#: Names of arrays of identities, in letters alone and without the plural's ending.
-_IDENTITIES = frozenset(
-    {
-        *("id", "identity", "identitie", "name", "label", "person", "people", "subject", "user", "clas"),
-        *("classe", "personid", "subjectid", "userid", "classid", "labelid", "target", "key", "y"),
-        *("personname", "subjectname", "username", "classname", "labelname"),
-    }
-)
 #: What `numpy.savez` calls arrays without a name of their own.
 _UNNAMED, _NOTHING = re.compile(r"arr_\d+"), re.compile(r"(?!)")
 
@@ -99,16 +92,16 @@ def _identities(
     known = {
         key: array
         for key, array in possible.items()
-        if key == column or _means_identity(key) or unnamed.fullmatch(key)
+        if key == column or means_identity(key) or unnamed.fullmatch(key)
     }
     key = _choose(path, arrays, known, column, f"{count} identities", "--id-column")
-    hidden = next((name for name in pickled if _means_identity(name)), None)
+    hidden = next((name for name in pickled if means_identity(name)), None)
     if key is None and hidden is not None:
         raise InputError(f"{printable(path)}: {shorten(hidden, 60)!r}: {pickled[hidden]}")
     unusable = {
         one: array
         for one, array in arrays.items()
-        if one not in (templates, *possible) and _means_identity(one) and array.size == count
+        if one not in (templates, *possible) and means_identity(one) and array.size == count
     }
     if key is None and unusable:
         raise InputError(
@@ -121,10 +114,6 @@ def _identities(
             "may be anything; name the identities with --id-column, or give them in a text file with --ids"
         )
     return key
-
-
-def _means_identity(name: str) -> bool:
-    return "".join(filter(str.isalpha, name.lower())).removesuffix("s") in _IDENTITIES
 
 
 def _choose(

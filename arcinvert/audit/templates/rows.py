@@ -1,5 +1,6 @@
 """What the readers of templates share: limits, blocks of rows, and the check of identities and numbers."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,10 +41,12 @@ class RowBuilder:
 
     Args:
         dim: Dimensions of a template.
+        named: Whether the file has identities.
     """
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, *, named: bool = True) -> None:
         self._dim = dim
+        self._named = named
         self._templates: list[NDArray[np.floating]] = []
         self._identities: list[str | None] = []
         self._faults: dict[int, str] = {}
@@ -55,22 +58,67 @@ class RowBuilder:
         """Add a row as it is stored, with what is wrong with it.
 
         Args:
-            identity: The cell of its identity.
+            identity: The cell of its identity; not used where the file has none.
             template: The cell of its template, see `decode_vector`.
         """
         row = len(self)
         name, values = None, np.full(self._dim, np.nan)
         try:
-            name = identity_of(identity)
+            name = identity_of(identity) if self._named else None
             values = decode_vector(template, self._dim)
         except ValueError as error:
             self._faults[row] = str(error)
         self._templates.append(values)
         self._identities.append(name)
 
+    def add_fault(self, identity: object, reason: str) -> None:
+        """Add a row without a template that can be read.
+
+        Args:
+            identity: The cell of its identity; None if it is not known.
+            reason: What is wrong with the row.
+        """
+        self.add_cells(identity, None)
+        self._faults[len(self) - 1] = reason
+
     def build(self) -> Block:
         """Return the block of the rows that were added."""
-        return Block(np.stack(self._templates), self._identities, self._faults)
+        return Block(np.stack(self._templates), self._identities if self._named else None, self._faults)
+
+
+def decoded_blocks(cells: Iterator[tuple[object, object]], dim: int, *, named: bool) -> Iterator[Block]:
+    """Yield rows in blocks.
+
+    Args:
+        cells: The identity and the template of each row, or an error in place of the template.
+        dim: Dimensions of a template.
+        named: Whether there are identities.
+    """
+    rows = RowBuilder(dim, named=named)
+    for identity, template in cells:
+        if isinstance(template, ValueError):
+            rows.add_fault(identity, str(template))
+        else:
+            rows.add_cells(identity, template)
+        if len(rows) == BLOCK_ROWS:
+            yield rows.build()
+            rows = RowBuilder(dim, named=named)
+    if len(rows):
+        yield rows.build()
+
+
+def numbers_of(cells: Sequence[object]) -> list[float] | ValueError:
+    """Return the numbers of a row, or what is wrong with one of them."""
+    found = []
+    for cell in cells:
+        try:
+            # Python takes 1_000 for a number.
+            found.append(float(str(cell).replace("_", "?")))
+        except ValueError:
+            return ValueError(
+                f"expected numbers with decimal points, got {shorten(str(cell), _SHOWN_NAME)!r}"
+            )
+    return found
 
 
 def unit_rows(rows: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

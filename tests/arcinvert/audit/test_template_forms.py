@@ -316,7 +316,7 @@ def test_what_a_database_has_is_listed_where_its_parts_have_other_names(tmp_path
     assert (table.identities, table.templates.tolist()) == (("a",), [UNIT.tolist()])
 
 
-@pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".pkl", ".h5", ""])
+@pytest.mark.parametrize("ending", [".xlsx", ".pkl", ".h5", ""])
 def test_other_databases_are_refused_with_what_to_do(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"t{ending}"
     path.write_text("a,1,2,3,4,5,6\n")

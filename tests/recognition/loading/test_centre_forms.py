@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from recognition.errors import InputError
-from recognition.loading.centre_json import _MAX_BYTES
+from recognition.json_records import MAX_DOCUMENT
 from recognition.loading.centres import read_centres
 from recognition.recogniser import Recogniser
 
@@ -239,7 +239,7 @@ def test_a_large_file_of_one_value_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "centres.json"
     path.write_text("[[")
     with path.open("r+b") as file:
-        file.truncate(_MAX_BYTES + 1)
+        file.truncate(MAX_DOCUMENT + 1)
     with pytest.raises(InputError, match=r"JSON of at most 268,435,456 bytes, got 268,435,457; .*\.jsonl"):
         read(path)
 

@@ -1,0 +1,74 @@
+"""Templates in tables of text, with commas, semicolons, tabs or spaces between the cells."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from arcinvert.audit.templates.fields import TRIED, Fields, UnclearFieldsError, Wanted, choose_fields, no_rows
+from arcinvert.audit.templates.rows import MAX_BYTES, Block, decoded_blocks, numbers_of
+from recognition.identity_names import means_identity
+from recognition.text_records import has_header, is_vector, read_records
+
+#: How databases and pandas write that a cell is empty.
+_NULLS = ("", "\\N", "NULL", "null")
+
+
+def table_blocks(path: Path, wanted: Wanted) -> Iterator[Block]:
+    """Yield the rows of a table.
+
+    Raises:
+        UnclearFieldsError: If none of the first rows shows which columns are meant.
+    """
+    header = _header(path, wanted)
+    width, fields = _columns(path, header, wanted)
+    yield from decoded_blocks(
+        _cells(path, header is not None, width, fields), wanted.dim, named=fields.identity is not None
+    )
+
+
+def _rows(path: Path, begin: int = 0) -> Iterator[list[str]]:
+    records = read_records(path, "templates", MAX_BYTES, "surrogateescape")
+    for _, cells in itertools.islice(records, begin, None):
+        yield [cell.strip() for cell in cells]
+
+
+def _header(path: Path, wanted: Wanted) -> list[str] | None:
+    """Return the names of columns in a first row; None of another row."""
+    cells = next(_rows(path), [])
+    if {wanted.template_column, wanted.id_column} & {*cells}:
+        return cells
+    if not cells or any(is_vector(cell, wanted.dim) for cell in cells):
+        return None
+    # A row of an identity without a template is no header.
+    return cells if not set(_NULLS) & set(cells[1:]) and has_header(cells, wanted.dim) else None
+
+
+def _columns(path: Path, header: Sequence[str] | None, wanted: Wanted) -> tuple[int, Fields]:
+    """Return the number of columns, and those that are meant."""
+    reason = None
+    for cells in itertools.islice(_rows(path, int(header is not None)), TRIED):
+        names = header or [str(place) for place in range(len(cells))]
+        if len(cells) == len(names) + 1 and not any(map(means_identity, names)):
+            # R names the columns but not that of the rows' names.
+            names = ["", *names]
+        if len(cells) != len(names):
+            continue
+        try:
+            return len(names), choose_fields(names, cells, wanted)
+        except UnclearFieldsError as error:
+            reason = reason or error
+    raise reason or no_rows()
+
+
+def _cells(path: Path, header: bool, width: int, fields: Fields) -> Iterator[tuple[object, object]]:
+    """Yield the identity and the template of each row, or an error in place of the template."""
+    for cells in _rows(path, int(header)):
+        who = None if fields.identity is None or fields.identity >= len(cells) else cells[fields.identity]
+        who = None if who == "\\N" else who
+        if len(cells) != width:
+            yield who, ValueError(f"expected a row of {width} cells, got {len(cells)}")
+        elif len(fields.template) == 1:
+            cell = cells[fields.template[0]]
+            yield who, None if cell in _NULLS else cell
+        else:
+            yield who, numbers_of([cells[place] for place in fields.template])

@@ -1,0 +1,135 @@
+"""The cells of the rows of a text file, whatever separates them."""
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from recognition.errors import InputError, one_line
+from recognition.files import MAX_WEIGHTS, open_regular, printable
+from recognition.vectors import BRACKETS, decode_vector
+
+#: Most characters of a line: of a hundred thousand classes and more.
+_MAX_LINE = 16 << 20
+#: What separates cells; the first one in the first line is taken, and white space where there is none.
+_SEPARATORS = "\t;,"
+#: Digits of the number of a column.
+_DIGITS = 9
+#: Characters of a list of numbers, with nan and inf in it, and those between its numbers.
+_LIST, _BETWEEN = frozenset("0123456789+-.eE,; \tnaifNAIF"), frozenset(",; \t")
+
+
+def read_records(
+    path: Path, what: str, max_bytes: int = MAX_WEIGHTS, errors: str = "strict"
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of each row, with the number of its line. A cell in quotes may have several lines.
+
+    Args:
+        path: The file.
+        what: What it holds, in error messages, such as "centres".
+        max_bytes: Largest file.
+        errors: What becomes of bytes that are no UTF-8, as for `bytes.decode`.
+
+    Raises:
+        InputError: If it is no such text, or has too long a line.
+    """
+    lines = read_lines(path, what, max_bytes, errors)
+    separator = ""
+    try:
+        for number, line in lines:
+            before, vector = _trailing_list(line)
+            separator = separator or _separator(before)
+            rest = (f"\n{line}" for _, line in lines)
+            cells = _split(before, separator, rest) if before else []
+            yield number, cells if vector is None else [*cells, vector]
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{printable(path)}: expected a table of text in UTF-8, got something else ({one_line(error)}); "
+            "save it as UTF-8"
+        ) from None
+    except csv.Error as error:
+        # Such as a quote without an end, which makes the rest of the file one cell.
+        raise InputError(
+            f"{printable(path)}: expected rows of cells, got others from line {number} on "
+            f"({one_line(error)}); check the quotes, and write the table anew"
+        ) from None
+
+
+def has_header(cells: Sequence[str], dim: int) -> bool:
+    """Return whether a first row has names of columns: words, or the numbers that pandas gives columns."""
+    first, *rest = [cell.strip() for cell in cells]
+    if len(rest) < 2 and is_vector((rest or [first])[0], dim):
+        return False
+    if not any(map(is_number, rest or [first])):
+        return True
+    if not rest or not rest[0].isdecimal():
+        return False
+    begin = int(rest[0][:_DIGITS])
+    counted = rest == [str(number) for number in range(begin, begin + len(rest))]
+    return counted and begin <= 2 and (not is_number(first) or first == str(begin - 1))
+
+
+def is_vector(cell: str, dim: int) -> bool:
+    """Return whether a cell is a list of any length, or another vector of `dim` numbers."""
+    if cell[:1] in BRACKETS:
+        return True
+    try:
+        decode_vector(cell, dim)
+    except ValueError:
+        return False
+    return True
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is one number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def read_lines(path: Path, what: str, max_bytes: int, errors: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are neither empty nor comments, with their numbers from 1, see `read_records`."""
+    opened = open_regular(path, f"a table of {what}", max_bytes)
+    with io.TextIOWrapper(opened, encoding="utf-8-sig", errors=errors) as file:
+        if opened.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise InputError(f"{printable(path)}: expected text in UTF-8, got UTF-16; save it as UTF-8")
+        for number in itertools.count(1):
+            line = file.readline(_MAX_LINE)
+            if not line:
+                return
+            if len(line) == _MAX_LINE:
+                raise InputError(
+                    f"{printable(path)}: expected lines of at most {_MAX_LINE:,} characters; give .npy"
+                )
+            line = line.strip(" \r\n")
+            if line and not line.startswith("#"):
+                yield number, line
+
+
+def _trailing_list(line: str) -> tuple[str, str | None]:
+    """Return what stands before a list of numbers in brackets at the end of a line, and the list if any."""
+    if line[0] in BRACKETS and line[-1] == BRACKETS[line[0]]:
+        return "", line
+    begin = max(map(line.rfind, BRACKETS)) if line[-1] in BRACKETS.values() else -1
+    inner = line[begin + 1 : -1].strip()
+    if begin < 0 or not _LIST.issuperset(inner) or not _BETWEEN.intersection(inner):
+        return line, None
+    return line[:begin].rstrip(" \t,;:="), line[begin:]
+
+
+def _separator(line: str) -> str:
+    unquoted = re.sub(r'"[^"]*("|$)', "", line)
+    return next((one for one in _SEPARATORS if one in unquoted), " ")
+
+
+def _split(line: str, separator: str, rest: Iterable[str]) -> list[str]:
+    if separator == " " and '"' not in line:
+        return line.split()
+    # Takes further lines only where a cell in quotes has them.
+    cells = next(csv.reader(itertools.chain([line], rest), delimiter=separator, skipinitialspace=True))
+    return cells if separator != " " else [cell for cell in cells if cell] or [""]
