@@ -42,6 +42,7 @@ def read_records(
         for number, line in lines:
             before, vector = _trailing_list(line)
             separator = separator or _separator(before)
+            before = before if vector is None else before.rstrip(" \t,;:=")
             rest = (f"\n{line}" for _, line in lines)
             cells = _split(before, separator, rest) if before else []
             yield number, cells if vector is None else [*cells, vector]
@@ -119,7 +120,7 @@ def _trailing_list(line: str) -> tuple[str, str | None]:
     inner = line[begin + 1 : -1].strip()
     if begin < 0 or not _LIST.issuperset(inner) or not _BETWEEN.intersection(inner):
         return line, None
-    return line[:begin].rstrip(" \t,;:="), line[begin:]
+    return line[:begin], line[begin:]
 
 
 def _separator(line: str) -> str:

@@ -91,8 +91,8 @@ class AuditOptions(AccessOptions):
         group=_INPUTS,
     )
     templates: Path | None = option(
-        help="the database of templates to attack: .npy, .npz, .parquet, .sqlite, .db, or a flat index of "
-        "FAISS",
+        help="the database of templates to attack: .npy, .npz, .parquet, .sqlite, .db, .csv, .tsv, .json, "
+        ".jsonl, or a flat index of FAISS",
         group=_INPUTS,
     )
     photos: Path | None = option(
@@ -100,18 +100,18 @@ class AuditOptions(AccessOptions):
         group=_INPUTS,
     )
     ids: Path | None = option(
-        help="with .npy, .npz and FAISS: the text file with the identity of each row, one on a line",
+        help="with .npy, .npz, FAISS and text: the text file with the identity of each row, one on a line",
         group=_INPUTS,
     )
     table: str = option("templates", help="with SQLite: the table that holds the templates", group=_INPUTS)
     template_column: str = option(
         "template",
-        help="with SQLite or Parquet: the column of the templates; with .npz: the array",
+        help="the column of the templates; with .npz the array, with JSON the key",
         group=_INPUTS,
     )
     id_column: str = option(
         "identity",
-        help="with SQLite or Parquet: the column of the identities; with .npz: the array",
+        help="the column of the identities; with .npz the array, with JSON the key",
         group=_INPUTS,
     )
     on_unreadable: Unreadable = option(

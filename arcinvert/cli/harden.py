@@ -28,7 +28,8 @@ def add_parser(commands: Any) -> None:
         "--templates",
         type=Path,
         metavar="FILE",
-        help="the database of templates: .npy, .npz, .parquet, .sqlite, .db, or a flat index of FAISS",
+        help="the database of templates: .npy, .npz, .parquet, .sqlite, .db, .csv, .tsv, .json, .jsonl, or "
+        "a flat index of FAISS",
     )
     parser.add_argument(
         "--defence",
@@ -45,7 +46,7 @@ def add_parser(commands: Any) -> None:
         "--ids",
         type=Path,
         metavar="FILE",
-        help="with .npy, .npz and FAISS: the text file with the identity of each row, one on a line",
+        help="with .npy, .npz, FAISS and text: the text file with the identity of each row, one on a line",
     )
     parser.add_argument(
         "--table",
@@ -57,15 +58,13 @@ def add_parser(commands: Any) -> None:
         "--template-column",
         default="template",
         metavar="NAME",
-        help="with SQLite or Parquet: the column of the templates; with .npz: the array (default: "
-        "%(default)s)",
+        help="the column of the templates; with .npz the array, with JSON the key (default: %(default)s)",
     )
     parser.add_argument(
         "--id-column",
         default="identity",
         metavar="NAME",
-        help="with SQLite or Parquet: the column of the identities; with .npz: the array (default: "
-        "%(default)s)",
+        help="the column of the identities; with .npz the array, with JSON the key (default: %(default)s)",
     )
     parser.add_argument(
         "--out",

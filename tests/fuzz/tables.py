@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import io
+import json
 import sqlite3
 import struct
 from pathlib import Path
@@ -82,6 +83,40 @@ def faiss_bytes(_: Path) -> list[bytes]:
     header = struct.pack("<iqqq?i", 4, 3, 1 << 20, 1 << 20, True, 0)
     flat = b"IxFI" + header + struct.pack("<Q", vectors.size) + vectors.tobytes()
     return [flat, b"IxMp" + header + flat + struct.pack("<Qqqq", 3, 5, 6, 7)]
+
+
+def text_bytes(_: Path) -> list[bytes]:
+    """Return tables of text."""
+    rows = np.random.default_rng(0).normal(size=(3, 4))
+    listed, coded = rows.tolist(), [base64.b64encode(row.tobytes()).decode() for row in rows]
+    tables = [
+        "identity,template\n" + "".join(f'p{number},"{row}"\n' for number, row in enumerate(listed)),
+        "".join(f"p{number};{row}\n" for number, row in enumerate(coded)),
+        ",name,a,b,c,d\n" + "".join(f"0,p{n},{','.join(map(str, row))}\n" for n, row in enumerate(listed)),
+        "".join(f"p {number}\t{row}\n" for number, row in enumerate(listed)),
+    ]
+    return [table.encode() for table in tables]
+
+
+def json_bytes(_: Path) -> list[bytes]:
+    """Return values of JSON."""
+    rows = np.random.default_rng(0).normal(size=(3, 4)).tolist()
+    records = [{"id": number, "payload": {"name": "Ann"}, "vector": row} for number, row in enumerate(rows)]
+    values = [
+        {"result": {"points": records}, "status": "ok"},
+        {"ids": ["a", "b", "c"], "embeddings": rows, "metadatas": [{"name": "Ann"}] * 3},
+        {"identity": {"0": "Ann", "1": "Bob"}, "template": {"0": rows[0], "1": rows[1]}},
+        {"Ann": [rows[0], rows[1]], "Bob": {"embedding": rows[2]}},
+        records[0],
+    ]
+    return [json.dumps(value).encode() for value in values]
+
+
+def json_line_bytes(_: Path) -> list[bytes]:
+    """Return records of JSON on lines."""
+    rows = np.random.default_rng(0).normal(size=(3, 4)).tolist()
+    lines = [{"_id": str(number), "_source": {"name": "Ann", "v": row}} for number, row in enumerate(rows)]
+    return ["\n".join(json.dumps(line) for line in found).encode() for found in (lines, rows)]
 
 
 def read_table(path: Path) -> None:

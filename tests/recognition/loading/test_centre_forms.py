@@ -96,6 +96,18 @@ NAMED: dict[str, str] = {
     ),
     "semicolons": csv_of([["name", "embedding"], *map(list, paired(NAMES, JSON_ROWS))], ";"),
     "COPY of PostgreSQL": text_of([f"{name}\t{row}" for name, row in paired(NAMES, JSON_ROWS)]),
+    "Pinecone": json.dumps({"vectors": [{"id": name, "values": row} for name, row in paired(NAMES, LISTS)]}),
+    "Qdrant": json.dumps(
+        {
+            "result": {
+                "points": [
+                    {"id": number, "payload": {"name": name}, "vector": row}
+                    for number, (name, row) in enumerate(paired(NAMES, LISTS))
+                ]
+            },
+            "status": "ok",
+        }
+    ),
     "names before lists": text_of([f"{name}: {row}" for name, row in paired(NAMES, JSON_ROWS)]),
     "names and lists with commas": text_of([f"{name},{row}" for name, row in paired(NAMES, JSON_ROWS)]),
     "names and base64": text_of([f"{name},{encoded(row)}" for name, row in paired(NAMES, CENTRES)]),

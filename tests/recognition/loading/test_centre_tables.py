@@ -246,3 +246,12 @@ def test_several_matrices_are_named(tmp_path, model):
     message = r"head\.pth: expected one matrix .*got 'a.weight' \(11, 8\) and 'b.weight' \(5, 8\); save one"
     with pytest.raises(InputError, match=message):
         read(model, source)
+
+
+def test_names_with_spaces_before_lists(tmp_path):
+    path = tmp_path / "centres.tsv"
+    rows = [f"{name}\t{row.tolist()}" for name, row in zip(NAMES, CENTRES, strict=True)]
+    path.write_text("\n".join(rows))
+    centres, names = read_text_centres(path, 8)
+    assert names == NAMES
+    torch.testing.assert_close(centres, torch.from_numpy(CENTRES))
