@@ -66,11 +66,13 @@ def has_header(cells: Sequence[str], dim: int) -> bool:
         return False
     if not any(map(is_number, rest or [first])):
         return True
-    if not rest or not rest[0].isdecimal():
+    # Among the numbers may be names of other columns.
+    numbers = [cell for cell in (first, *rest) if is_number(cell)]
+    if not rest or not numbers[0].isdecimal():
         return False
-    begin = int(rest[0][:_DIGITS])
-    counted = rest == [str(number) for number in range(begin, begin + len(rest))]
-    return counted and begin <= 2 and (not is_number(first) or first == str(begin - 1))
+    begin = int(numbers[0][:_DIGITS])
+    counted = numbers == [str(number) for number in range(begin, begin + len(numbers))]
+    return counted and begin <= (1 if is_number(first) else 2)
 
 
 def is_vector(cell: str, dim: int) -> bool:

@@ -102,6 +102,16 @@ FORMS: dict[str, tuple[str, str]] = {
     "pandas": (".csv", frame().to_csv(index=False)),
     "pandas with its index": (".csv", frame().to_csv()),
     "pandas with its index, wide": (".csv", frame(wide=True).to_csv()),
+    "pandas of numbered columns": (
+        ".csv",
+        pandas.DataFrame(ROWS).assign(identity=NAMES).to_csv(),
+    ),
+    "pandas of numbered columns, after others": (
+        ".csv",
+        pandas.concat(
+            [pandas.DataFrame({"file": list("abcde"), "person": NAMES}), pandas.DataFrame(ROWS)], axis=1
+        ).to_csv(),
+    ),
     "pandas with two indexes": (".csv", frame(wide=True).reset_index(names="Unnamed: 0").to_csv()),
     "pandas by identity": (".csv", frame().set_index("identity").to_csv()),
     "pandas by identity, without a name": (".csv", pandas.DataFrame(ROWS, index=NAMES).to_csv()),
