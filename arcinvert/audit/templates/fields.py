@@ -124,7 +124,7 @@ def _template(
     numbers = [
         place
         for place, cell in enumerate(cells)
-        if place != identity and _is_number(cell) and not _INDEX.fullmatch(names[place])
+        if place != identity and _is_number(cell) and not _numbers_rows(names[place])
     ]
     if len(numbers) == dim or (len(numbers) == dim + 1 and numbers[0] == 0 and identity is None):
         return tuple(numbers)
@@ -175,6 +175,11 @@ def _named(names: Sequence[str], column: str) -> list[int]:
     exact = [place for place, name in enumerate(names) if name == column]
     inner = f".{column}.".lower()
     return exact or [place for place, name in enumerate(names) if inner in f".{name}.".lower()]
+
+
+def _numbers_rows(name: str) -> bool:
+    """Return whether a column of numbers is an index or has numbers of people, by its name."""
+    return means_identity(_last(name)) or _INDEX.fullmatch(name) is not None
 
 
 def _last(name: str) -> str:

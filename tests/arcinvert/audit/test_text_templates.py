@@ -99,6 +99,10 @@ FORMS: dict[str, tuple[str, str]] = {
         ".csv",
         csv_of(["file", "label", *WIDE], *paired("abcde", NAMES, *ROWS.T.tolist())),
     ),
+    "a column for each number, and numbers of rows and people": (
+        ".csv",
+        csv_of(["id", "name", "label", *WIDE], *paired(range(5), NAMES, range(5), *ROWS.T.tolist())),
+    ),
     "pandas": (".csv", frame().to_csv(index=False)),
     "pandas with its index": (".csv", frame().to_csv()),
     "pandas with its index, wide": (".csv", frame(wide=True).to_csv()),
