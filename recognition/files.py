@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Sequence
 from io import BufferedReader
 from pathlib import Path
@@ -197,12 +198,21 @@ def parse_json(text: str) -> Any:
     """Return the value of a JSON text.
 
     Raises:
-        ValueError: If it is not JSON, is nested too deeply, or has an integer of more than `MAX_DIGITS`.
+        ValueError: If it is not JSON, is nested too deeply, has an integer of more than `MAX_DIGITS`, or an
+            object with one key twice, of which Python would drop the first value.
     """
     try:
-        return json.loads(text, parse_int=parse_integer)
+        return json.loads(text, parse_int=parse_integer, object_pairs_hook=_each_once)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"expected each key once, got {twice[:40]!r} twice")
+    return found
 
 
 def parse_integer(text: str) -> int:

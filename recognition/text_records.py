@@ -20,6 +20,8 @@ _SEPARATORS = "\t;,"
 _DIGITS = 9
 #: Characters of a list of numbers, with nan and inf in it, and those between its numbers.
 _LIST, _BETWEEN = frozenset("0123456789+-.eE,; \tnaifNAIF"), frozenset(",; \t")
+#: What follows the sign of a comment among the rows: `#12` is the name of a row.
+_AFTER_COMMENT = ("", " ", "\t", "#")
 
 
 def read_records(
@@ -101,6 +103,7 @@ def read_lines(path: Path, what: str, max_bytes: int, errors: str) -> Iterator[t
     with io.TextIOWrapper(opened, encoding="utf-8-sig", errors=errors) as file:
         if opened.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise InputError(f"{printable(path)}: expected text in UTF-8, got UTF-16; save it as UTF-8")
+        begun = False
         for number in itertools.count(1):
             line = file.readline(_MAX_LINE)
             if not line:
@@ -110,8 +113,10 @@ def read_lines(path: Path, what: str, max_bytes: int, errors: str) -> Iterator[t
                     f"{printable(path)}: expected lines of at most {_MAX_LINE:,} characters; give .npy"
                 )
             line = line.strip(" \r\n")
-            if line and not line.startswith("#"):
-                yield number, line
+            if not line or (line.startswith("#") and (not begun or line[1:2] in _AFTER_COMMENT)):
+                continue
+            begun = True
+            yield number, line
 
 
 def _trailing_list(line: str) -> tuple[str, str | None]:

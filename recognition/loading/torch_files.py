@@ -147,11 +147,11 @@ def _check_archive(path: Path) -> bool:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
-            _check_members(path, names)
             if len(entries) > _MAX_MEMBERS:
                 raise InputError(
                     f"{path}: expected a torch file of at most {_MAX_MEMBERS:,} members, got {len(entries):,}"
                 )
+            _check_members(path, names)
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise InputError(
                     f"{path}: expected a torch file, got a compressed archive; save it anew: "

@@ -517,3 +517,17 @@ def test_rows_are_read_in_blocks(ending: str, tmp_path: Path) -> None:
     table = read_templates(write(tmp_path / f"t{ending}", texts[ending]), dim=DIM)
     assert table.identities == tuple(names)
     assert table.templates == pytest.approx(rows / np.linalg.norm(rows, axis=1, keepdims=True), abs=1e-6)
+
+
+def test_an_identity_twice_in_one_object_is_refused(tmp_path: Path) -> None:
+    # Python's parser keeps the last value without a word, so that one of two templates would be lost.
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"Ann": {JSON_ROWS[0]}, "Bob": {JSON_ROWS[1]}, "Ann": {JSON_ROWS[2]}}}')
+    with pytest.raises(InputError, match="each key once, got 'Ann' twice"):
+        read_templates(path, dim=DIM)
+
+
+def test_a_person_whose_name_begins_as_a_comment_is_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f'# faces\nidentity,template\n12,"{JSON_ROWS[0]}"\n# noted later\n#13,"{JSON_ROWS[1]}"\n')
+    assert read_templates(path, dim=DIM).identities == ("12", "#13")
