@@ -10,7 +10,7 @@ from typing import Any
 from recognition.errors import InputError, one_line
 from recognition.files import MAX_WEIGHTS, open_regular, parse_json, printable, read_text
 from recognition.identity_names import means_identity
-from recognition.vectors import decode_vector
+from recognition.vectors import is_vector
 
 #: Largest file that is one JSON value: Python takes up to 24 bytes of memory for one of its text. Rows that
 #: stand one on a line are read one by one, and may have any number.
@@ -22,7 +22,7 @@ _LONGEST_LINE = 16 << 20
 #: Objects in each other in which a record's parts, or a list of records, are looked for.
 _DEPTH = 4
 #: Records of a list of which one must have a vector.
-_TRIED = 100
+TRIED = 100
 
 
 def read_document(path: Path, what: str, max_bytes: int = MAX_WEIGHTS) -> Any:
@@ -104,20 +104,11 @@ def wrapped_records(value: Any, dim: int) -> list[Any] | None:
     found = None
     for _, part in leaves(value):
         records = isinstance(part, list) and all(isinstance(one, dict) for one in part)
-        if any(is_vector(one, dim) for one in (part[:_TRIED] if records else [part])):
+        if any(is_vector(one, dim) for one in (part[:TRIED] if records else [part])):
             if found is not None or not records:
                 return None
             found = part
     return found
-
-
-def is_vector(value: object, dim: int) -> bool:
-    """Return whether a value is a vector, or has one in it, see `decode_vector`."""
-    try:
-        decode_vector(value, dim)
-    except ValueError:
-        return False
-    return True
 
 
 def leaves(value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from recognition.errors import InputError, one_line
 from recognition.files import MAX_WEIGHTS, open_regular, printable
-from recognition.vectors import BRACKETS, decode_vector
+from recognition.vectors import BRACKETS, is_vector
 
 #: Most characters of a line: of a hundred thousand classes and more.
 _MAX_LINE = 16 << 20
@@ -28,6 +28,8 @@ def read_records(
     path: Path, what: str, max_bytes: int = MAX_WEIGHTS, errors: str = "strict"
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the cells of each row, with the number of its line. A cell in quotes may have several lines.
+
+    Lines that begin with `#` are comments before the first row; after it, those with a space behind it.
 
     Args:
         path: The file.
@@ -64,7 +66,7 @@ def read_records(
 def has_header(cells: Sequence[str], dim: int) -> bool:
     """Return whether a first row has names of columns: words, or the numbers that pandas gives columns."""
     first, *rest = [cell.strip() for cell in cells]
-    if len(rest) < 2 and is_vector((rest or [first])[0], dim):
+    if len(rest) < 2 and is_list_or_vector((rest or [first])[0], dim):
         return False
     if not any(map(is_number, rest or [first])):
         return True
@@ -77,15 +79,9 @@ def has_header(cells: Sequence[str], dim: int) -> bool:
     return counted and begin <= (1 if is_number(first) else 2)
 
 
-def is_vector(cell: str, dim: int) -> bool:
+def is_list_or_vector(cell: str, dim: int) -> bool:
     """Return whether a cell is a list of any length, or another vector of `dim` numbers."""
-    if cell[:1] in BRACKETS:
-        return True
-    try:
-        decode_vector(cell, dim)
-    except ValueError:
-        return False
-    return True
+    return cell[:1] in BRACKETS or is_vector(cell, dim)
 
 
 def is_number(cell: str) -> bool:

@@ -1,7 +1,7 @@
 """One vector in a cell of a database or a line of text: the forms in which projects store it.
 
 A value is read by its length, its first bytes or its brackets, or it is refused. Only the order of the bytes
-of raw numbers is told by their values: in the wrong one, these are beyond all reason.
+of raw numbers follows from their values: in the wrong one, these are beyond all reason.
 """
 
 import base64
@@ -61,6 +61,15 @@ def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
     if isinstance(value, dict):
         return _from_json(value, dim)
     raise ValueError(f"expected a vector of {dim} numbers, got a single {type(value).__name__}")
+
+
+def is_vector(value: object, dim: int) -> bool:
+    """Return whether a value is a vector, or has one in it, see `decode_vector`."""
+    try:
+        decode_vector(value, dim)
+    except ValueError:
+        return False
+    return True
 
 
 def _from_bytes(data: bytes, dim: int) -> NDArray[np.float64]:

@@ -31,7 +31,7 @@ def read_text_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
         path: A table of `dim` columns of numbers, or of one column of vectors, see `decode_vector`, with or
             without a first column of names or numbers of the classes; a table of `dim` rows of numbers; text
             of word2vec; JSON, see `centres_of_json`, or an object of it on each line. A first row of names of
-            columns, and lines that begin with `#`, are left out.
+            columns, and comments, see `read_records`, are left out.
         dim: Number of dimensions of an embedding.
 
     Raises:

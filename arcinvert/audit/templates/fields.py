@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from recognition.files import shorten
 from recognition.identity_names import means_identity
-from recognition.json_records import is_vector
 from recognition.text_records import is_number
+from recognition.vectors import is_vector
 
 #: The names that are looked for unless others are given.
 TEMPLATE, IDENTITY = "template", "identity"

@@ -6,10 +6,9 @@ from typing import Any
 from arcinvert.audit.templates.fields import UnclearFieldsError
 from recognition.files import shorten
 from recognition.identity_names import means_identity
-from recognition.json_records import is_vector, leaves, wrapped_records
+from recognition.json_records import TRIED, leaves, wrapped_records
+from recognition.vectors import is_vector
 
-#: Rows of which one must have a template.
-_TRIED = 100
 #: Bytes of a key in a message.
 _SHOWN = 60
 #: A row's identity, None where it is in the row or nowhere, and the row.
@@ -106,4 +105,4 @@ def _rows(value: Any, dim: int) -> list[Any]:
 
 def _has_vectors(value: list[Any], dim: int, *, records: bool = False) -> bool:
     """Return whether a list has vectors, or records of them."""
-    return any(is_vector(one, dim) for one in value[:_TRIED] if records or not isinstance(one, dict))
+    return any(is_vector(one, dim) for one in value[:TRIED] if records or not isinstance(one, dict))

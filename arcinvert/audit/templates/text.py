@@ -22,7 +22,8 @@ def read_text_templates(
 ) -> Iterator[Block]:
     """Yield the rows of a table of text or of JSON.
 
-    Which fields are meant is told by their names, or by the first row that has one template and one identity.
+    Which fields are meant follows from their names, or from the first row that has one template and one
+    identity.
     Rows without identities are yielded where they have no field but the template.
 
     Args:

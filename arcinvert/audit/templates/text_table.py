@@ -7,7 +7,7 @@ from pathlib import Path
 from arcinvert.audit.templates.fields import TRIED, Fields, UnclearFieldsError, Wanted, choose_fields, no_rows
 from arcinvert.audit.templates.rows import MAX_BYTES, Block, decoded_blocks, numbers_of
 from recognition.identity_names import means_identity
-from recognition.text_records import has_header, is_vector, read_records
+from recognition.text_records import has_header, is_list_or_vector, read_records
 
 #: How databases and pandas write that a cell is empty.
 _NULLS = ("", "\\N", "NULL", "null")
@@ -37,7 +37,7 @@ def _header(path: Path, wanted: Wanted) -> list[str] | None:
     cells = next(_rows(path), [])
     if {wanted.template_column, wanted.id_column} & {*cells}:
         return cells
-    if not cells or any(is_vector(cell, wanted.dim) for cell in cells):
+    if not cells or any(is_list_or_vector(cell, wanted.dim) for cell in cells):
         return None
     # A row of an identity without a template is no header.
     return cells if not set(_NULLS) & set(cells[1:]) and has_header(cells, wanted.dim) else None
