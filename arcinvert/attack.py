@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from arcinvert.inversion.penalties.base import Setting
 from arcinvert.inversion.progress import StepCounter
 from arcinvert.inversion.restarts import augmented_similarity, best_of
 from arcinvert.inversion.result import Inversion, StopInversion
+from arcinvert.inversion.retries import unlike, with_retry
 from arcinvert.inversion.schedule import Schedule
 from arcinvert.inversion.stages import in_stages
 from arcinvert.inversion.targets import LOSSES
@@ -27,7 +29,7 @@ from arcinvert.inversion.targets.base import Target, TargetRequest
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.skin_tone import SkinTone
 from arcinvert.knowledge.whitening import Whitening, whitening_of
-from arcinvert.plan import AttackPlan
+from arcinvert.plan import AttackPlan, PlannedAugmentation
 from arcinvert.subjects import Subject
 from recognition.errors import InputError
 from recognition.images import resized
@@ -93,21 +95,25 @@ class Attack:
             counter: Counts and reports the steps.
         """
         target = self._target([task.subject for task in tasks])
-        templates = torch.stack([task.subject.template for task in tasks]).cpu()
         request = self._request(counter)
         try:
             self.initialisation.prepare(request)
         except StopInversion:
             return self._stopped_at_once(tasks, target)
-        found = best_of(
-            self.plan.restarts,
-            lambda restart: self._restart(tasks, templates, target, request, (batch, restart)),
-            lambda images: augmented_similarity(
-                self._recogniser, images.to(self._recogniser.device), target.templates
-            ).cpu(),
-        )
-        if self.plan.last_stages and not found.stopped:
-            found = self._completed(found, target, request, batch)
+        found = self._attempt(tasks, target, request, (batch,))
+        for retry in range(1, self.plan.retries + 1):
+            missed = unlike(found)
+            if found.stopped or not missed.any():
+                break
+            counter.add(self.plan.steps_per_batch)
+            some = list(compress(tasks, missed.tolist()))
+            again = self._attempt(
+                some, self._target([task.subject for task in some]), request, (batch, "retry", retry)
+            )
+            found = with_retry(found, again, missed)
+            if unlike(again).all():
+                # What raises nobody would hardly raise anybody if it were repeated.
+                break
         if not all(part.isfinite().all() for part in (found.images, found.similarity)):
             raise InputError(
                 "learning rate or penalty: expected values with which the optimisation converges, got images "
@@ -139,36 +145,54 @@ class Attack:
             counter,
         )
 
+    def _attempt(
+        self,
+        tasks: Sequence[Task],
+        target: Target,
+        request: InitialisationRequest,
+        number: tuple[int | str, ...],
+    ) -> Inversion:
+        """Run all restarts, and take the rest of the steps; `number` is the batch's and the retry's."""
+        found = best_of(
+            self.plan.restarts,
+            lambda restart: self._restart(tasks, target, request, number, restart),
+            lambda images: augmented_similarity(
+                self._recogniser, images.to(self._recogniser.device), target.templates
+            ).cpu(),
+        )
+        if not self.plan.last_stages or found.stopped:
+            return found
+        stages, augmentation = self.plan.last_stages, self.plan.augmentation
+        rest = self._optimised(found.images, stages, augmentation, target, request, (*number, "kept"))
+        return replace(rest, start=found.start, steps=found.steps + rest.steps)
+
     def _restart(
         self,
         tasks: Sequence[Task],
-        templates: Tensor,
         target: Target,
         request: InitialisationRequest,
-        number: tuple[int, int],
+        number: tuple[int | str, ...],
+        restart: int,
     ) -> Inversion:
-        """Run one restart of a batch; `number` is the batch's and the restart's."""
-        batch, restart = number
-        again = ("restart", restart) if restart else ()
+        """Run one restart of an attempt; `number` is the batch's and the retry's."""
+        again = (*number[1:], *(("restart", restart) if restart else ()))
+        templates = torch.stack([task.subject.template for task in tasks]).cpu()
+        retried = len(number) > 1
+        stages = self.plan.retry_stages if retried else self.plan.stages
+        augmentation = self.plan.retry_augmentation if retried else self.plan.augmentation
         # Noise makes optimisations differ; where there is none it would only stay in the image.
         start = (
             self.initialisation.images(templates, request, seeds=self._seeds(tasks, *again), restart=restart)
             if self.plan.steps
             else resized(self.initialisation.faces(templates, request, restart), self._recogniser.input_size)
         )
-        return self._optimised(start, self.plan.stages, target, request, (batch, *again))
-
-    def _completed(
-        self, found: Inversion, target: Target, request: InitialisationRequest, batch: int
-    ) -> Inversion:
-        """Take the steps that the images kept of short restarts still have."""
-        rest = self._optimised(found.images, self.plan.last_stages, target, request, (batch, "kept"))
-        return replace(rest, start=found.start, steps=found.steps + rest.steps)
+        return self._optimised(start, stages, augmentation, target, request, (number[0], *again))
 
     def _optimised(
         self,
         start: Tensor,
         stages: Sequence[Schedule],
+        planned: PlannedAugmentation,
         target: Target,
         request: InitialisationRequest,
         views: tuple[int | str, ...],
@@ -176,7 +200,6 @@ class Attack:
         """Optimise images in stages; the random augmentation follows from `views`."""
         # The text is older than the name: it decides the random numbers.
         generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", *views))
-        planned = self.plan.augmentation
         augmentation = Augmentation(
             flip=planned.flip,
             shift=planned.shift,

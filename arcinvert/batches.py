@@ -83,7 +83,7 @@ class JudgedBatch:
         images: uint8, shape (batch, height, width, 3).
         similarity: Cosine of each image to its target in the attacked network.
         verdicts: The judge's on each image.
-        steps: The number of steps taken.
+        steps: The number of steps of each image.
         seconds: Of the inversion, for one image.
         stopped: Whether a callback stopped it early.
     """
@@ -91,7 +91,7 @@ class JudgedBatch:
     images: NDArray[np.uint8]
     similarity: list[float]
     verdicts: list[Verdict]
-    steps: int
+    steps: list[int]
     seconds: float
     stopped: bool
 
@@ -125,7 +125,9 @@ class BatchWork:
         images = to_uint8(found.images)
         references = [task.subject.reference for task in job.tasks]
         verdicts = judge_images(self.judge, list(to_crop_size(images)), self.floor, references, thresholds())
-        return JudgedBatch(images, found.similarity.tolist(), verdicts, found.steps, seconds, found.stopped)
+        return JudgedBatch(
+            images, found.similarity.tolist(), verdicts, found.steps_of_each, seconds, found.stopped
+        )
 
     def _inverted(self, job: BatchJob, on_step: OnStep | None) -> Inversion | None:
         try:

@@ -97,6 +97,6 @@ class NetworkAttacker:
         attack = self.attacks.of(plan)
         pending = attack.initialisation.pending_steps
         steps = pending + plan.steps_per_batch
-        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches, preparation=pending)
+        counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches, extra=pending)
         with deterministic(self._deterministic):
             return attack.run(tasks, batch=batch, counter=counter)

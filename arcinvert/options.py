@@ -61,6 +61,12 @@ class AttackOptions:
         group=_LENGTH,
         minimum=1,
     )
+    retries: int | None = option(
+        help="how often an image is attacked again, in larger steps, that the attacked network finds less "
+        "similar to its target than it finds images of successful attacks",
+        group=_LENGTH,
+        minimum=0,
+    )
     early_stopping: float | None = option(
         help="stop when no image of a batch gained more than this cosine similarity in 20 steps",
         group=_LENGTH,

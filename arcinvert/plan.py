@@ -1,8 +1,9 @@
 """The plan of an attack: every decision, as `arcinvert.resolve` made it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from arcinvert.inversion import retries
 from arcinvert.inversion.appearance import UNCHANGED, Appearance
 from arcinvert.inversion.schedule import Schedule, plan_stages
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind
@@ -44,6 +45,8 @@ class AttackPlan:
         steps: Optimiser steps of each image that is kept.
         restarts: The number of restarts.
         restart_steps: Optimiser steps of each restart, from 1 to `steps`; the best one alone takes the rest.
+        retries: How often images that stay unlike their targets are attacked again; see
+            `arcinvert.inversion.retries`.
         preparation_steps: Optimiser steps that the initialisation needs once for each network.
         learning_rate: The highest learning rate.
         warm_up: The fraction of the steps in which the learning rate rises.
@@ -76,6 +79,7 @@ class AttackPlan:
     steps: int
     restarts: int
     restart_steps: int
+    retries: int
     preparation_steps: int
     learning_rate: float
     warm_up: float
@@ -105,6 +109,23 @@ class AttackPlan:
     def stages(self) -> tuple[Schedule, ...]:
         """The schedules of one restart."""
         return self._stages(self.restart_steps, low_resolution=self.low_resolution)
+
+    @property
+    def retry_stages(self) -> tuple[Schedule, ...]:
+        """The schedules of one restart of a further attempt."""
+        return tuple(
+            replace(stage, learning_rate=stage.learning_rate * retries.LEARNING_RATE) for stage in self.stages
+        )
+
+    @property
+    def retry_augmentation(self) -> PlannedAugmentation:
+        """The augmentation in the restarts of a further attempt."""
+        first = self.augmentation
+        return replace(
+            first,
+            shift=max(first.shift, min(round(first.shift * retries.SHIFT), retries.WIDEST_SHIFT)),
+            scale=max(first.scale, min(first.scale * retries.SCALE, retries.WIDEST_SCALE)),
+        )
 
     @property
     def last_stages(self) -> tuple[Schedule, ...]:

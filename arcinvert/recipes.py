@@ -71,6 +71,7 @@ _SETTINGS = {
     "steps": Setting(None, _BY_PARAMETRISATION),
     "restarts": Setting(None, "chosen by the initialisation and the parametrisation"),
     "restart_steps": Setting(None, "chosen by the initialisation"),
+    "retries": Setting(None, "chosen by the initialisation; none where fewer steps are asked for"),
     "initialisation": Setting(None, "the nearest to the person that the attacker's knowledge allows"),
     "parametrisation": Setting(None, "face PCA where the initial image is made of public faces, else pixels"),
     "loss_scale": Setting(None, "the scale that the network was trained with"),
@@ -122,6 +123,7 @@ _NETWORK_UNITS = "0.25 in the network's units, -1..1"
 _PUBLISHED = {
     "restarts": Setting(1, _NOT_IN_IT),
     "restart_steps": Setting(None, _NOT_IN_IT),
+    "retries": Setting(0, _NOT_IN_IT),
     "initialisation": Setting("noise", "N(0, 1) in the network's units, clipped to the range of pixels"),
     "parametrisation": Setting("pixels", "pixels are optimised"),
     "whiten": Setting(False, _NOT_IN_IT),

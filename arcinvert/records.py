@@ -53,10 +53,12 @@ class Records:
                 "sample": task.sample,
                 "attacked_similarity": similarity,
                 "judge": asdict(verdict),
-                "steps": judged.steps,
+                "steps": steps,
                 "seconds": round(judged.seconds, 2),
             }
-            for task, similarity, verdict in zip(batch.tasks, judged.similarity, judged.verdicts, strict=True)
+            for task, similarity, verdict, steps in zip(
+                batch.tasks, judged.similarity, judged.verdicts, judged.steps, strict=True
+            )
         ]
         if self._folder is None:
             self.images.extend(images)

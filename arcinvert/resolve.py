@@ -97,6 +97,7 @@ def _decide(
         steps=steps,
         restarts=restarts,
         restart_steps=_restart_steps(values["restart_steps"], initialisation, steps, restarts),
+        retries=_retries(values["retries"], initialisation, parametrisation, steps),
         preparation_steps=initialisation.preparation_steps,
         learning_rate=_first(values["learning_rate"], parametrisation.learning_rate),
         warm_up=values["warm_up"],
@@ -136,6 +137,17 @@ def _restart_steps(given: int | None, initialisation: type[Initialisation], step
         # There is nothing to choose from, and one schedule over all steps is the better one.
         return steps
     return min(steps, _first(given, initialisation.restart_steps, steps))
+
+
+def _retries(
+    given: int | None,
+    initialisation: type[Initialisation],
+    parametrisation: type[Parametrisation],
+    steps: int,
+) -> int:
+    # With fewer steps than the attack needs, no image is as similar as it would be.
+    enough = steps >= parametrisation.steps
+    return _first(given, initialisation.retries if enough else 0)
 
 
 def _first(*values: Any) -> Any:

@@ -65,6 +65,7 @@ def _shown_defaults() -> dict[str, str]:
         "steps": "50 along the face PCA, otherwise 100",
         "restarts": "12 by the weights alone, 5 from nearest neighbours, 3 of other pixels, otherwise 1",
         "restart_steps": "25 by the weights alone, 12 from nearest neighbours, otherwise all steps",
+        "retries": "2 from nearest neighbours with 50 steps or more, otherwise 0",
         "batch_size": f"{values['batch_size']}; on a CUDA device what its memory holds, up to 512",
         "penalty": ", ".join([*weights, "colour-tv=1 along the face PCA, otherwise colour-tv=4 and bn=1"]),
         "knowledge": f"the recipe's, {next(iter(RECIPES['arcinvert'].presets))}",

@@ -14,11 +14,11 @@ class StepCounter:
     """Counts steps through all restarts and stages of a batch, and reports each to a callback.
 
     Args:
-        steps: The number of steps of the whole batch.
+        steps: The number of steps of the whole batch, without further attempts.
         on_step: Receives every step; None ignores them.
         batch: The batch's number from 1.
         batches: The number of batches.
-        preparation: How many of the steps prepare the initialisation.
+        extra: How many of the steps prepare the initialisation.
     """
 
     def __init__(
@@ -28,12 +28,12 @@ class StepCounter:
         *,
         batch: int = 1,
         batches: int = 1,
-        preparation: int = 0,
+        extra: int = 0,
     ) -> None:
         self.steps = steps
         self.number = 0
         self._on_step = on_step
-        self._batch, self._batches, self._preparation = batch, batches, preparation
+        self._batch, self._batches, self._extra = batch, batches, extra
 
     def advance(self, losses: Mapping[str, float], images: Callable[[], Tensor]) -> None:
         """Count one step and report it.
@@ -44,8 +44,13 @@ class StepCounter:
         self.number += 1
         if self._on_step is not None:
             self._on_step(
-                Step(self.number, self.steps, losses, images, self._batch, self._batches, self._preparation)
+                Step(self.number, self.steps, losses, images, self._batch, self._batches, self._extra)
             )
+
+    def add(self, steps: int) -> None:
+        """Add the steps of a further attempt."""
+        self.steps += steps
+        self._extra += steps
 
     def skip(self, steps: int) -> None:
         """Count steps that are left out because the optimisation stops early."""
@@ -64,7 +69,7 @@ class RunProgress:
 
         Batches before the first one that is reported count as done, as by an earlier run.
         """
-        each = step.steps - step.preparation
+        each = step.steps - step.extra
         if self._latest is None:
             self._before = (step.batch - 1) * each
         elif self._latest.batch != step.batch:

@@ -51,7 +51,8 @@ class Step:
             until it is called, and is valid during the callback only.
         batch: The batch's number from 1.
         batches: The number of batches.
-        preparation: How many of the batch's steps prepare the initialisation, which no later batch repeats.
+        extra: How many of the batch's steps a later batch need not take: those that prepare the
+            initialisation, and those of further attempts.
     """
 
     number: int
@@ -60,7 +61,7 @@ class Step:
     images: Callable[[], Tensor] = field(repr=False, compare=False)
     batch: int = 1
     batches: int = 1
-    preparation: int = 0
+    extra: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,10 @@ class Inversion:
         similarity: Shape (batch,), cosine similarity of the images' embeddings to the target's in the
             attacked network, without augmentation.
         losses: The weighted losses of the last step by name, means over the batch.
-        steps: The number of steps taken.
+        steps: The number of steps that every image took.
         stopped: Whether a callback stopped it early.
+        further_steps: Steps that each image took besides in further attempts, integers, shape (batch,); None
+            if there were none.
     """
 
     images: Tensor
@@ -83,3 +86,11 @@ class Inversion:
     losses: dict[str, float]
     steps: int
     stopped: bool = False
+    further_steps: Tensor | None = None
+
+    @property
+    def steps_of_each(self) -> list[int]:
+        """The number of steps that each image took, further attempts included."""
+        if self.further_steps is None:
+            return [self.steps] * len(self.images)
+        return (self.steps + self.further_steps).tolist()

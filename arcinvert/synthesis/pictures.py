@@ -144,9 +144,7 @@ class Pictures:
             for name, target in zip(names, wanted, strict=True)
         ]
         pending = self._initialisation.pending_steps
-        counter = StepCounter(
-            pending + self.plan.steps_per_batch, on_step, batch=1, batches=1, preparation=pending
-        )
+        counter = StepCounter(pending + self.plan.steps_per_batch, on_step, batch=1, batches=1, extra=pending)
         return self._attack.run(tasks, batch=batch, counter=counter).images
 
     def _request(self) -> InitialisationRequest:

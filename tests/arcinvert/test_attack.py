@@ -14,6 +14,7 @@ from arcinvert import Attacker, Step, StopInversion
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.restarts import augmented_similarity
+from arcinvert.inversion.result import Inversion
 from arcinvert.inversion.targets.arcface import ClassTarget
 from arcinvert.knowledge.whitening import whitening_of
 from arcinvert.recipes import RECIPES, RecipeName
@@ -257,6 +258,59 @@ def test_the_best_of_short_restarts_takes_the_rest_of_the_steps(attacker: Attack
     apart = torch.stack([(images[6] - images[after]).abs().amax((1, 2, 3)) for after in (1, 3, 5)])
     assert (moved <= apart.min(0).values + 1e-6).all()
     assert torch.equal(attacker.reconstruct(subjects, plan).images, kept.images)
+
+
+def test_images_that_stay_unlike_are_attacked_again(
+    attacker: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = class_subjects(attacker.recogniser, [1, 3, 2], DlibJudge())
+    plan = attacker.plan("class", steps=5, restarts=2, restart_steps=2, seed=4)
+    first = attacker.reconstruct(subjects, plan)
+    # One of the three is unlike, however far the attempts come.
+    worst = int(first.similarity.argmin())
+    between = first.similarity.sort().values[:2].mean()
+    attempts: list[int] = []
+
+    def one_of_them(inversion: Inversion) -> torch.Tensor:
+        attempts.append(len(inversion.images))
+        return inversion.similarity < (between if len(inversion.images) == 3 else -1)
+
+    monkeypatch.setattr("arcinvert.attack.unlike", one_of_them)
+    seen: list[tuple[int, int]] = []
+    again = attacker.reconstruct(
+        subjects, replace(plan, retries=1), on_step=lambda step: seen.append((step.number, step.steps))
+    )
+    assert attempts == [3, 1]
+    assert seen == [*((number, 7) for number in range(1, 8)), *((number, 14) for number in range(8, 15))]
+    assert again.steps_of_each == [14 if place == worst else 7 for place in range(3)]
+    others = [place for place in range(3) if place != worst]
+    assert torch.equal(again.images[others], first.images[others])
+    assert again.similarity[worst] >= first.similarity[worst]
+    # The attempt is the one whose restarts move further, from other noise.
+    monkeypatch.setattr("arcinvert.attack.with_retry", lambda before, found, missed: found)
+    wide = attacker.reconstruct(subjects, replace(plan, retries=1))
+    assert not torch.equal(wide.start, first.start[[worst]])
+    same = attacker.reconstruct(subjects, replace(plan, retries=1))
+    assert torch.equal(wide.images, same.images)
+
+
+@pytest.mark.parametrize(("raised", "attempts"), [(True, 3), (False, 2)])
+def test_further_attempts_end_where_one_raises_nobody(
+    raised: bool, attempts: int, attacker: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def judged(inversion: Inversion) -> torch.Tensor:
+        calls.append(len(inversion.images))
+        # In turn the images so far, and those of the further attempt alone.
+        of_attempt = len(calls) % 2 == 0
+        return torch.tensor([not (raised and of_attempt)] * len(inversion.images))
+
+    monkeypatch.setattr("arcinvert.attack.unlike", judged)
+    subjects = class_subjects(attacker.recogniser, [1, 3], DlibJudge())
+    plan = replace(attacker.plan("class", steps=2, seed=4), retries=2)
+    found = attacker.reconstruct(subjects, plan)
+    assert found.steps_of_each == [attempts * plan.steps_per_batch] * 2
 
 
 def test_a_stop_in_a_short_restart_leaves_what_there_is(attacker: Attacker) -> None:

@@ -32,6 +32,7 @@ DEFAULT = AttackPlan(
     steps=50,
     restarts=1,
     restart_steps=50,
+    retries=0,
     preparation_steps=0,
     learning_rate=0.1,
     warm_up=0.05,
@@ -186,6 +187,7 @@ def test_with_nearest_neighbours_there_are_short_restarts_and_weaker_augmentatio
         knowledge_used={"nearest_neighbours": "60 public faces", "regression": "60 public faces"} | PCA,
         restarts=5,
         restart_steps=12,
+        retries=2,
         initialisation="nearest-neighbours",
         regression_blend=0.5,
         augmentation=near,
@@ -365,6 +367,31 @@ def test_short_restarts_leave_the_rest_of_the_steps_to_the_image_that_is_kept() 
     assert length(restarts=1) == length(restarts=1, restart_steps=7) == (50, 50, 0)
     assert length(initialisation="noise") == (100, 300, 0)
     assert length(initialisation="noise", restart_steps=20) == (20, 140, 1)
+
+
+def test_images_are_attacked_again_from_nearest_neighbours_only_and_with_enough_steps() -> None:
+    def retries(**options: Any) -> int:
+        return plan(faces=known(neighbours=True), **options).retries
+
+    assert retries() == retries(steps=50) == 2
+    assert retries(steps=49) == retries(initialisation="mean-face") == 0
+    assert retries(retries=0) == 0
+    assert retries(retries=3, steps=5) == 3
+    assert plan(knowledge="weights").retries == plan(recipe="paper").retries == 0
+
+
+def test_restarts_of_further_attempts_move_further() -> None:
+    made = plan(faces=known(neighbours=True))
+    assert [stage.learning_rate for stage in made.stages] == [0.1]
+    assert [stage.steps for stage in made.retry_stages] == [12]
+    assert made.retry_stages[0].learning_rate == pytest.approx(0.6)
+    assert (made.augmentation.shift, made.augmentation.scale) == (4, 0.1)
+    assert made.retry_augmentation == replace(made.augmentation, shift=10, scale=0.2)
+    # No wider than half an image, and never narrower than in the first attempt.
+    wide = plan(faces=known(neighbours=True), shift=20, scale=0.4).retry_augmentation
+    assert (wide.shift, wide.scale) == (28, 0.5)
+    wider = plan(faces=known(neighbours=True), shift=40, scale=0.7).retry_augmentation
+    assert (wider.shift, wider.scale) == (40, 0.7)
 
 
 @pytest.mark.parametrize(

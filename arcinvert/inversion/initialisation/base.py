@@ -53,6 +53,8 @@ class Initialisation(ABC):
     restarts: ClassVar[int | None] = None
     #: Steps of each of several restarts, after which the best alone goes on; None makes them whole.
     restart_steps: ClassVar[int | None] = None
+    #: How often an image that stays unlike its target is attacked again.
+    retries: ClassVar[int] = 0
     #: Optimiser steps that are needed once for each attacked network.
     preparation_steps: ClassVar[int] = 0
 

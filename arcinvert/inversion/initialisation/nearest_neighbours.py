@@ -16,6 +16,8 @@ class NearestNeighbourFaces(Initialisation):
     # find the person more often in the same time: tuned on people that the bundled network was trained on.
     restarts = len(NEAREST)
     restart_steps = 12
+    # Where no public face resembles a person, all restarts may end at somebody else.
+    retries = 2
 
     @classmethod
     def missing(cls, knowledge: Knowledge, name: str) -> str | None:

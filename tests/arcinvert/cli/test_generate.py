@@ -133,6 +133,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
         "skin_tone": False,
         "restarts": 2,
         "restart_steps": 1,
+        "retries": 1,
         "flip": False,
         "shift": 1,
         "wrap": True,
