@@ -73,6 +73,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "average=0.2": {"average": 0.2},
     "restarts=3": {"restarts": 3, "restart_steps": _WHOLE},
     "restarts=5x12": {"restarts": 5, "restart_steps": 12},
+    "retries=2": {"retries": 2},
     "batch-size=4": {"batch_size": 4},
     "batch-size=16": {"batch_size": 16},
     "tv=off": {"penalty": {"tv": 0.0}},
@@ -126,6 +127,8 @@ def rows() -> dict[str, Change]:
     """Return all rows by name."""
     made = {DEFAULT: Change({}, None)}
     made |= {name: Change(changes) for name, changes in CHANGES.items() if changes_recipe(changes)}
+    short = "restarts=5x12"
+    made[f"{short}+retries=2"] = Change(CHANGES[short] | {"retries": 2}, short)
     made[BARE] = Change(BARE_CHANGES)
     together, name = BARE_CHANGES, BARE
     for ingredient, changes in INGREDIENTS.items():
@@ -198,7 +201,7 @@ def p_values(results: Mapping[str, Row], changes: Mapping[str, Change]) -> dict[
 
 def options_of(row: Change, given: argparse.Namespace) -> dict[str, Any]:
     """Return the options of a row's attack."""
-    return with_changes({"steps": given.steps, "seed": given.seed, "restarts": 1}, row.changes)
+    return with_changes({"steps": given.steps, "seed": given.seed, "restarts": 1, "retries": 0}, row.changes)
 
 
 def main() -> None:
