@@ -10,10 +10,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from arcinvert.audit.templates import read_templates
+from arcinvert.templates.table import read_templates
 from recognition.errors import InputError
 from recognition.vectors import decode_vector
-from tests.arcinvert.audit.test_template_forms import DIM, FORMS, ROW, UNIT, write_parquet, write_sqlite
+from tests.arcinvert.templates.test_forms import DIM, FORMS, ROW, UNIT, write_parquet, write_sqlite
 
 BAD: list[tuple[object, object]] = [
     ("Ann", FORMS["float32"]),
