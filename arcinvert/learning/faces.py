@@ -16,8 +16,8 @@ from recognition.errors import InputError
 from recognition.images import list_images_below, resized
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 
-#: The comment in the JPEG file of a mixture of faces, see `benchmarks.mixed_faces`, and the number of the first
-#: bytes of the file, which it is in.
+#: The comment in the JPEG file of a mixture of faces, see `benchmarks.mixed_faces`, and how many bytes of the
+#: file are searched for it.
 MIXTURE, _HEAD = b"arcinvert: a mixture of two faces", 1024
 #: Receives the number of faces that are done, and of all.
 OnFace = Callable[[int, int], None]
