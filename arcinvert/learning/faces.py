@@ -77,8 +77,9 @@ def read_faces(
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of faces, found none; check --images")
     paths = list_images_below(folder)
-    crops, listed = [], PhotographCollector()
-    mixtures = set()
+    crops: list[Tensor] = []
+    listed = PhotographCollector()
+    mixtures: set[int] = set()
     for number, path in enumerate(paths, 1):
         progress(number, len(paths))
         try:
