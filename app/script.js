@@ -4,6 +4,7 @@
   /* The address with which the page was opened: the first tab's own event may change it before it is read. */
   const opened = location.search;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const tabButton = tab => document.querySelector(`[role=tab][data-tab-id="${CSS.escape(tab)}"]`);
   let awaited = null, wishes = 0;
   /* What has the focus, or lost it by being hidden or disabled; the latest query; whether the visitor has done anything. */
   let focused = null, known = opened, acted = false;
@@ -193,7 +194,7 @@
     const tab = new URLSearchParams(location.search).get("tab") || "start", query = new URLSearchParams(known);
     query.set("tab", tab);
     history.replaceState(null, "", "?" + query);
-    const button = document.querySelector(`[role=tab][data-tab-id="${CSS.escape(tab)}"]`);
+    const button = tabButton(tab);
     if (button) button.click();
   });
 
@@ -208,6 +209,9 @@
       return [];
     },
     remember: (name, value) => {
+      /* The first tab's own event, before the tab of the address is opened; a name of no tab becomes the first one's. */
+      const wanted = new URLSearchParams(opened).get("tab");
+      if (name === "tab" && value === "start" && !acted && (wanted === null || tabButton(wanted))) return [];
       const query = new URLSearchParams(location.search);
       /* Back returns to the tab before; the page opens tabs by itself too, before the visitor has done anything. */
       const moved = name === "tab" && acted && (query.get(name) || "start") !== value;

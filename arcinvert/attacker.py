@@ -33,8 +33,9 @@ from arcinvert.subjects.classes import wanted_classes
 from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of, without_type_2
 from arcinvert.subjects.subcentres import subcentre_choice, subcentre_subjects
 from arcinvert.subjects.subject import Subject
+from arcinvert.templates.options import TemplateOptions
 from arcinvert.workers.base import InProcess, Workers
-from recognition.config import check_name, takes, to_json
+from recognition.config import check_name, kinds, takes, to_json
 from recognition.errors import InputError
 from recognition.loading import BUNDLED
 from recognition.options import Detector, Precision
@@ -271,6 +272,7 @@ class Attacker(NetworkAttacker):
         return _run(self, "from-crops", subjects, chosen, inputs, out, resume, progress, (), allow_overlap)
 
     @takes(AttackOptions)
+    @takes(TemplateOptions)
     def from_embedding(
         self,
         templates: Any,
@@ -285,7 +287,8 @@ class Attacker(NetworkAttacker):
         Without photographs the judge can only say whether a face is there.
 
         Args:
-            templates: A .npy file, an array or a tensor, shape (dim,) or (n, dim).
+            templates: A file of any form that an audit reads, an array or a tensor, shape (dim,) or
+                (n, dim).
             out: The folder to write; None writes nothing.
             resume: Whether to keep the finished images of an earlier run to `out` that was stopped.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
@@ -293,8 +296,9 @@ class Attacker(NetworkAttacker):
         Raises:
             InputError: If something given cannot be used.
         """
+        where, options = template_options(options)
         chosen = _checked(options, out, progress)
-        subjects = TemplateSubjects(self.recogniser.embedding_size, templates)
+        subjects = TemplateSubjects(self.recogniser.embedding_size, templates, where)
         inputs = {"templates": name_of(templates)}
         return _run(self, "from-embedding", subjects, chosen, inputs, out, resume, progress)
 
@@ -346,6 +350,17 @@ def overlap_of(
     if overlap and not allowed:
         raise overlap.refused()
     return overlap
+
+
+def template_options(options: dict[str, Any]) -> tuple[TemplateOptions, dict[str, Any]]:
+    """Return where templates are in a file, and the other options.
+
+    Raises:
+        InputError: If a value is of another type.
+    """
+    names = kinds(TemplateOptions)
+    given = {name: value for name, value in options.items() if name in names}
+    return TemplateOptions(**given), {name: value for name, value in options.items() if name not in names}
 
 
 def attack_options(options: dict[str, Any]) -> AttackOptions:

@@ -20,23 +20,27 @@ from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.output.verdicts import badge, display_name
 from arcinvert.subjects import Subject, TemplateSubjects, class_subjects
 from arcinvert.subjects.descriptions import describe_photographs
+from arcinvert.templates.options import TemplateOptions
 from recognition.appearance.expressions import Expression
 from recognition.errors import InputError
 from recognition.images import to_uint8, write_png
 
 #: Poses of a panel by default, degrees.
 YAWS = (-30.0, -15.0, 0.0, 15.0, 30.0)
+#: A file of one template.
+TEMPLATES = TemplateOptions()
 #: What an identity is given by.
 Source = Literal["class", "photograph", "template"]
 
 
-def subject_of(attacker: Attacker, source: Source, given: Any) -> Subject:
+def subject_of(attacker: Attacker, source: Source, given: Any, where: TemplateOptions = TEMPLATES) -> Subject:
     """Return the identity of a panel.
 
     Args:
         attacker: The loaded network.
         source: What is given.
-        given: A class number or name, a photograph, or a file with one template.
+        given: A class number or name, a photograph, or a file of templates.
+        where: Where the template is in the file.
 
     Raises:
         InputError: If it cannot be used, or is not of one identity.
@@ -49,9 +53,10 @@ def subject_of(attacker: Attacker, source: Source, given: Any) -> Subject:
             attacker.recogniser, given, attacker.judge, face=1, detector="hog", photos=None
         )
     else:
-        found = TemplateSubjects(attacker.recogniser.embedding_size, given)
+        found = TemplateSubjects(attacker.recogniser.embedding_size, given, where)
     if len(found) != 1:
-        raise InputError(f"panel: expected one identity, got {len(found)}; make a panel of each")
+        choice = ", or choose with --identities" if source == "template" else ""
+        raise InputError(f"panel: expected one identity, got {len(found)}; make a panel of each{choice}")
     return found[0]
 
 
@@ -64,6 +69,7 @@ def make_panel(
     yaws: Sequence[float] = YAWS,
     expressions: Sequence[Expression] = get_args(Expression),
     on_step: OnStep | None = None,
+    where: TemplateOptions = TEMPLATES,
     **options: Any,
 ) -> NDArray[np.uint8]:
     """Return a picture of one identity in several poses and expressions, uint8 HWC.
@@ -74,11 +80,12 @@ def make_panel(
     Args:
         attacker: The loaded network.
         source: What `given` is: `class`, `photograph` or `template`.
-        given: A class number or name, a photograph, or a file with one template.
+        given: A class number or name, a photograph, or a file of templates.
         out: The file to write; None writes nothing.
         yaws: The poses from left to right, degrees.
         expressions: The expressions from top to bottom.
         on_step: Receives every step of the attack.
+        where: Where the template is in its file.
         options: Further fields of `AttackOptions`.
 
     Raises:
@@ -90,7 +97,7 @@ def make_panel(
     check_path("out", out)
     if not yaws or not expressions:
         raise InputError("panel: expected at least one yaw and one expression, got none")
-    subject = subject_of(attacker, source, given)
+    subject = subject_of(attacker, source, given, where)
     target: Literal["class", "template"] = "class" if source == "class" else "template"
     # All wishes are checked before the attack.
     plans = [

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from arcinvert.learning.faces import MIXTURE
 from benchmarks.people import single_photographs, without_reserved
 from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
@@ -55,7 +56,7 @@ def main() -> None:
         folder = options.out / f"{number // PER_FOLDER:03}"
         folder.mkdir(exist_ok=True)
         image = mixture(paths, np.random.default_rng([options.seed, number]))
-        Image.fromarray(image).save(folder / f"{number:06}.jpg", quality=95, subsampling=0)
+        Image.fromarray(image).save(folder / f"{number:06}.jpg", quality=95, subsampling=0, comment=MIXTURE)
     print(f"Wrote {options.faces} faces to {options.out}")
 
 

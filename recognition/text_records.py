@@ -20,6 +20,10 @@ _SEPARATORS = "\t;,"
 _DIGITS = 9
 #: Characters of a list of numbers, with nan and inf in it, and those between its numbers.
 _LIST, _BETWEEN = frozenset("0123456789+-.eE,; \tnaifNAIF"), frozenset(",; \t")
+#: Most characters of a column's name; a damaged vector of any network's length has more.
+_COLUMN_NAME = 60
+#: The first line of word2vec's text: the numbers of rows and of dimensions.
+_COUNT = re.compile(r"[0-9]{1,9}")
 #: What follows the sign of a comment among the rows: `#12` is the name of a row.
 _AFTER_COMMENT = ("", " ", "\t", "#")
 
@@ -68,6 +72,8 @@ def has_header(cells: Sequence[str], dim: int) -> bool:
     first, *rest = [cell.strip() for cell in cells]
     if len(rest) < 2 and is_list_or_vector((rest or [first])[0], dim):
         return False
+    if not all(map(_may_name_column, (first, *rest))):
+        return False
     if not any(map(is_number, rest or [first])):
         return True
     # Among the numbers may be names of other columns.
@@ -77,6 +83,51 @@ def has_header(cells: Sequence[str], dim: int) -> bool:
     begin = int(numbers[0][:_DIGITS])
     counted = numbers == [str(number) for number in range(begin, begin + len(numbers))]
     return counted and begin <= (1 if is_number(first) else 2)
+
+
+def _may_name_column(cell: str) -> bool:
+    """Return whether a cell can be the name of a column, and is not a vector that is damaged."""
+    numbers = sum(map(is_number, re.split(r"[\s,;]+", cell)))
+    return len(cell) <= _COLUMN_NAME and numbers < 2 and not cell.endswith("=")
+
+
+def announced_rows(path: Path, first: Sequence[str], second: Sequence[str], dim: int) -> int | None:
+    """Return the number of rows that the first line of word2vec's text says; None of another table.
+
+    Args:
+        path: The file's name in error messages.
+        first: The cells of its first line.
+        second: Those of its second one; empty if it has none.
+        dim: Number of dimensions that a vector must have.
+
+    Raises:
+        InputError: If the line says another number of dimensions.
+    """
+    if len(first) != 2 or not all(map(_COUNT.fullmatch, first)):
+        return None
+    count, size = map(int, first)
+    # Otherwise these are two numbers of a table.
+    if size < 2 or len(second) != size + 1:
+        return None
+    if size != dim:
+        raise InputError(
+            f"{printable(path)}: expected vectors of {dim} numbers, as the network makes them, got {size} "
+            "by the first line; check --model"
+        )
+    return count
+
+
+def check_announced(path: Path, announced: int | None, found: int) -> None:
+    """Refuse a file with another number of rows than its first line says, see `announced_rows`.
+
+    Raises:
+        InputError: If the numbers differ.
+    """
+    if announced not in (None, found):
+        raise InputError(
+            f"{printable(path)}: expected {announced} rows, as the first line says, got {found}; the file "
+            "may be cut off"
+        )
 
 
 def is_list_or_vector(cell: str, dim: int) -> bool:

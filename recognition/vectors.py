@@ -1,7 +1,8 @@
 """One vector in a cell of a database or a line of text: the forms in which projects store it.
 
 A value is read by its length, its first bytes or its brackets, or it is refused. Only the order of the bytes
-of raw numbers follows from their values: in the wrong one, these are beyond all reason.
+of raw numbers, and whether two bytes are float16 or bfloat16, follow from their values: read wrongly, these
+are beyond all reason.
 """
 
 import base64
@@ -25,6 +26,9 @@ _NUMBER_LENGTH, _REST = 32, 1000
 _RAW, _SWAPPED = {2: "<f2", 4: "<f4", 8: "<f8"}, {2: ">f2", 4: ">f4", 8: ">f8"}
 #: Largest number of any vector, at least, and at most by the bytes of a number.
 _LEAST, _MOST = 1e-3, {2: 1e3, 4: 1e4, 8: 1e4}
+#: Fewest numbers by which float16 and bfloat16 are told apart, and the largest one over their median and over
+#: their least: of normal numbers they are about 3 to 5, and 100 and more.
+_TELLING, _OVER_MEDIAN, _OVER_LEAST = 64, 128, 16
 #: Brackets of lists of numbers: of JSON and pgvector, of PostgreSQL's arrays, of Python's tuples.
 BRACKETS = {"[": "]", "{": "}", "(": ")"}
 #: What separates the numbers of a list: commas, semicolons or white space, as numpy prints it.
@@ -37,11 +41,10 @@ _BASE64, _HEX = re.compile(r"[A-Za-z0-9+/_-]+={0,2}"), re.compile(r"[0-9A-Fa-f]+
 def decode_vector(value: object, dim: int) -> NDArray[np.float64]:
     """Return the vector that a value stores, shape (dim,).
 
-    Bytes are raw float16, float32 or float64 numbers, a file of `numpy.save`, or a text in UTF-8. A text is a
-    JSON list, also in other lists and objects, of which it is the only one of `dim` items, or a text of one
-    in an object; numbers with
-    commas or spaces between them, with brackets or without, such as pgvector's; or the bytes in base64, in
-    hexadecimal digits or as PostgreSQL's bytea.
+    Bytes are raw float16, bfloat16, float32 or float64 numbers, a file of `numpy.save`, or a text in UTF-8. A
+    text is a JSON list, also in other lists and objects, of which it is the only one of `dim` items, or a
+    text of one in an object; numbers with commas or spaces between them, with brackets or without, such as
+    pgvector's; or the bytes in base64, in hexadecimal digits or as PostgreSQL's bytea.
 
     Args:
         value: Bytes, a text, or a list or an object of JSON.
@@ -118,7 +121,34 @@ def _from_raw(data: bytes, size: int) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         usual, swapped = (np.frombuffer(data, kinds[size]).astype(np.float64) for kinds in (_RAW, _SWAPPED))
     plausible = [_LEAST <= np.abs(numbers).max() <= _MOST[size] for numbers in (usual, swapped)]
-    return swapped if plausible == [False, True] else usual
+    order = ">" if plausible == [False, True] else "<"
+    numbers = usual if order == "<" else swapped
+    if size == 2 and len(numbers) >= _TELLING:
+        halves = np.frombuffer(data, f"{order}u2").astype("<u4") << 16
+        with np.errstate(invalid="ignore"):
+            brain = halves.view("<f4").astype(np.float64)
+        if _is_brain(np.abs(numbers[numbers != 0]), np.abs(brain[brain != 0])):
+            return brain
+    return numbers
+
+
+def _is_brain(half: NDArray[np.float64], brain: NDArray[np.float64]) -> bool:
+    """Return whether numbers of two bytes are bfloat16.
+
+    The upper bits of a bfloat16 exponent are all that float16 takes for one, so that bfloat16 numbers read as
+    float16 are all of nearly one size, and float16 numbers read as bfloat16 are of many powers of ten.
+
+    Args:
+        half: The magnitudes of those that are not zero, as float16.
+        brain: The same as bfloat16.
+    """
+    return (
+        len(half) > 0
+        and bool(np.isfinite(half).all() and np.isfinite(brain).all())
+        and _LEAST <= brain.max() <= _MOST[4]
+        and brain.max() <= _OVER_MEDIAN * np.median(brain)
+        and half.max() <= _OVER_LEAST * half.min()
+    )
 
 
 def _from_text(text: str, dim: int) -> NDArray[np.float64]:

@@ -26,6 +26,12 @@ TINY_ARCHITECTURE = {"network": "iresnet18", "width": 1 / 16, "embedding_size": 
 TINY_NAMES = ("Ann Able", "Bob Baker", "Cat Charlie", "Dan Dog", "Eve Easy")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with tests that take many seconds come first: at the end, one worker would wait for another."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_precision() -> Iterator[None]:
     """No test's precision is measured: on busy cores, two networks of a test would differ in it by chance."""

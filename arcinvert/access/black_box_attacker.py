@@ -22,6 +22,7 @@ from arcinvert.attacker import (
     Attacker,
     attack_options,
     overlap_of,
+    template_options,
 )
 from arcinvert.inversion.progress import OnStep
 from arcinvert.knowledge.public_photographs import Overlap
@@ -30,6 +31,7 @@ from arcinvert.run import Run
 from arcinvert.runner import run_plan
 from arcinvert.subjects import Subject, TemplateSubjects
 from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of
+from arcinvert.templates.options import TemplateOptions
 from recognition.config import takes, to_json
 from recognition.errors import InputError
 from recognition.images import to_uint8
@@ -128,6 +130,7 @@ class BlackBoxAttacker:
         return self._run("from-image", subjects, names, chosen, inputs, out, progress, notes, allow_overlap)
 
     @takes(AttackOptions)
+    @takes(TemplateOptions)
     def from_embedding(
         self,
         templates: Any,
@@ -142,20 +145,22 @@ class BlackBoxAttacker:
         enrols them, and the attacker does not see them.
 
         Args:
-            templates: A .npy file, an array or a tensor, shape (dim,) or (n, dim).
+            templates: A file of any form that an audit reads, an array or a tensor, shape (dim,) or
+                (n, dim).
             out: The folder to write; None writes nothing.
             progress: Receives every `Step`; raise `StopInversion` in it to stop.
 
         Raises:
             InputError: If something given cannot be used, or the budget is too small.
         """
+        where, options = template_options(options)
         chosen = self._checked(options, out, progress, None)
         if self.target.enrol is None and self.options.access != "embeddings":
             raise InputError(
                 "access: expected embeddings of a system elsewhere for templates, got "
                 f"{self.options.access}; use from-image with the name of an enrolled person"
             )
-        subjects = TemplateSubjects(self.target.dim or self._dim(), templates)
+        subjects = TemplateSubjects(self.target.dim or self._dim(), templates, where)
         inputs = {"templates": name_of(templates)}
         return self._run("from-embedding", list(subjects), {}, chosen, inputs, out, progress, (), None)
 

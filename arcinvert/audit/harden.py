@@ -11,7 +11,7 @@ import numpy as np
 from arcinvert.audit.defences import DEFENCES, make_defence
 from arcinvert.audit.defences.base import TemplateDefence
 from arcinvert.audit.defences.folded_batchnorm import write_folded
-from arcinvert.audit.templates import read_templates
+from arcinvert.templates.table import read_templates
 from recognition.errors import InputError
 from recognition.files import read_json, refuse_input
 from recognition.images import atomic_path, remove_leftovers

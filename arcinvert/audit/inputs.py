@@ -21,12 +21,12 @@ from arcinvert.audit.defences.base import Defence
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.subgroups import read_groups
-from arcinvert.audit.templates import TemplateTable, read_templates
 from arcinvert.evaluation.calibration import shipped_calibration
 from arcinvert.evaluation.judges import DLIB, Judge, RecogniserJudge, make_judge, related
 from arcinvert.knowledge.first_use import OnFaces
 from arcinvert.knowledge.public_photographs import PhotographKey
 from arcinvert.subjects import class_centres, class_label, template_of
+from arcinvert.templates.table import TemplateTable, read_templates
 from recognition.checkpoint import sha256
 from recognition.config import kinds, to_json
 from recognition.content import content_digest

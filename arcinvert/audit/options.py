@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from arcinvert.access.options import AccessOptions
 from arcinvert.options import AttackOptions
+from arcinvert.templates.options import FORMS, ID_COLUMN_HELP, IDS_HELP, TABLE_HELP, TEMPLATE_COLUMN_HELP
 from recognition.bundled import BUNDLED
 from recognition.config import option
 from recognition.errors import InputError
@@ -91,29 +92,17 @@ class AuditOptions(AccessOptions):
         group=_INPUTS,
     )
     templates: Path | None = option(
-        help="the database of templates to attack: .npy, .npz, .parquet, .sqlite, .db, .csv, .tsv, .json, "
-        ".jsonl, or a flat index of FAISS",
+        help=f"the database of templates to attack: {FORMS}",
         group=_INPUTS,
     )
     photos: Path | None = option(
         help="with --templates: the folder of photographs to judge by, one folder for each identity",
         group=_INPUTS,
     )
-    ids: Path | None = option(
-        help="with .npy, .npz, FAISS and text: the text file with the identity of each row, one on a line",
-        group=_INPUTS,
-    )
-    table: str = option("templates", help="with SQLite: the table that holds the templates", group=_INPUTS)
-    template_column: str = option(
-        "template",
-        help="the column of the templates; with .npz the array, with JSON the key",
-        group=_INPUTS,
-    )
-    id_column: str = option(
-        "identity",
-        help="the column of the identities; with .npz the array, with JSON the key",
-        group=_INPUTS,
-    )
+    ids: Path | None = option(help=IDS_HELP, group=_INPUTS)
+    table: str = option("templates", help=TABLE_HELP, group=_INPUTS)
+    template_column: str = option("template", help=TEMPLATE_COLUMN_HELP, group=_INPUTS)
+    id_column: str = option("identity", help=ID_COLUMN_HELP, group=_INPUTS)
     on_unreadable: Unreadable = option(
         "skip",
         help="what an unreadable image, or a row of the database without a usable template, does: it is "

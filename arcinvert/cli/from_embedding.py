@@ -16,22 +16,28 @@ from arcinvert.cli.attacks import (
     out_folder,
 )
 from arcinvert.cli.model_options import opened_workers
-from recognition.config import add_arguments
+from arcinvert.templates.options import FORMS, TemplateOptions
+from recognition.config import add_arguments, gather
 
 
 def add_parser(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser("from-embedding", help="reconstruct faces from templates alone")
     parser.add_argument(
-        "templates", metavar="FILE.npy", help="one template, shape (dim,), or several, shape (n, dim)"
+        "templates",
+        metavar="FILE",
+        help=f"the templates: {FORMS}; .npy has one, shape (dim,), or several, shape (n, dim)",
     )
+    add_arguments(parser, TemplateOptions)
     add_arguments(parser, AccessOptions)
     add_attack_arguments(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(given: argparse.Namespace) -> int:
-    options = attack_arguments(given)
+    where = gather(TemplateOptions, given)
+    TemplateOptions(**where)
+    options = attack_arguments(given) | where
     access = access_options(given)
     out = out_folder(given, Path(given.templates).stem)
     if access.access != "weights":

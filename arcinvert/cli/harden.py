@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert.audit.defences import DEFENCES
+from arcinvert.templates.options import FORMS, TemplateOptions
 from recognition.bundled import BUNDLED
+from recognition.config import add_arguments, gather
 
 
 def add_parser(commands: Any) -> None:
@@ -28,8 +30,7 @@ def add_parser(commands: Any) -> None:
         "--templates",
         type=Path,
         metavar="FILE",
-        help="the database of templates: .npy, .npz, .parquet, .sqlite, .db, .csv, .tsv, .json, .jsonl, or "
-        "a flat index of FAISS",
+        help=f"the database of templates: {FORMS}",
     )
     parser.add_argument(
         "--defence",
@@ -42,30 +43,7 @@ def add_parser(commands: Any) -> None:
         metavar="FILE",
         help="the file with the secret of a keyed defence; made if it does not exist",
     )
-    parser.add_argument(
-        "--ids",
-        type=Path,
-        metavar="FILE",
-        help="with .npy, .npz, FAISS and text: the text file with the identity of each row, one on a line",
-    )
-    parser.add_argument(
-        "--table",
-        default="templates",
-        metavar="NAME",
-        help="with SQLite: the table of the templates (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--template-column",
-        default="template",
-        metavar="NAME",
-        help="the column of the templates; with .npz the array, with JSON the key (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--id-column",
-        default="identity",
-        metavar="NAME",
-        help="the column of the identities; with .npz the array, with JSON the key (default: %(default)s)",
-    )
+    add_arguments(parser, TemplateOptions, exclude=("identities",))
     parser.add_argument(
         "--out",
         type=Path,
@@ -95,10 +73,7 @@ def _harden(given: argparse.Namespace) -> int:
         given.out,
         model=given.model,
         key_file=given.key_file,
-        ids=given.ids,
-        table=given.table,
-        template_column=given.template_column,
-        id_column=given.id_column,
+        **gather(TemplateOptions, given),
     )
     kept = f"; its key is in {given.key_file}, keep it apart" if given.key_file else ""
     print(f"Wrote {given.out}: {count} templates protected by {given.defence}{kept}")

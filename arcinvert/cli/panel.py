@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from arcinvert.cli.attacks import AttackProgress, load_attacker
 from arcinvert.cli.model_options import add_model_arguments
 from arcinvert.inversion.appearance import MAX_YAW
+from arcinvert.templates.options import TemplateOptions
 from recognition.appearance.expressions import Expression
+from recognition.config import add_arguments, gather
 from recognition.errors import InputError
 from recognition.files import safe_name
 
@@ -22,7 +24,7 @@ def add_parser(commands: Any) -> None:
     identity.add_argument("--class-id", type=int, metavar="N", help="the class number, from 0")
     identity.add_argument("--class-name", metavar="NAME", help="the class name")
     identity.add_argument("--photograph", metavar="PHOTO", help="a photograph, whose template is attacked")
-    identity.add_argument("--template", metavar="FILE.npy", help="a file with one template, shape (dim,)")
+    identity.add_argument("--template", metavar="FILE", help="a file of templates, of which one is attacked")
     parser.add_argument(
         "--yaws",
         type=float,
@@ -43,6 +45,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--out", metavar="FILE.png", help="the picture to write (default: arcinvert-results/panel-NAME.png)"
     )
+    add_arguments(parser, TemplateOptions)
     add_model_arguments(parser)
     parser.set_defaults(run=_run)
 
@@ -52,6 +55,10 @@ def _run(given: argparse.Namespace) -> int:
     out = Path(given.out or Path("arcinvert-results", safe_name(f"panel-{Path(str(wanted)).stem}", ".png")))
     if out.suffix != ".png":
         raise InputError(f"out: expected a file that ends with .png, got {out}")
+    where = TemplateOptions(**gather(TemplateOptions, given))
+    if source != "template" and where != TemplateOptions():
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in gather(TemplateOptions, given))
+        raise InputError(f"panel: expected {names} with --template, got it with a {source}; leave it out")
     attacker = load_attacker(given)
     from arcinvert.panel import YAWS, make_panel
 
@@ -63,6 +70,7 @@ def _run(given: argparse.Namespace) -> int:
         yaws=given.yaws or YAWS,
         expressions=given.expressions,
         on_step=AttackProgress(),
+        where=where,
         **{name: getattr(given, name) for name in ("pitch", "steps", "seed")},
     )
     print(f"Wrote {out}")

@@ -16,6 +16,9 @@ from recognition.errors import InputError
 from recognition.images import list_images_below, resized
 from recognition.recogniser import EMBEDDING_BATCH, Recogniser
 
+#: The comment in the JPEG file of a mixture of faces, see `benchmarks.mixed_faces`, and how many bytes of the
+#: file are searched for it.
+MIXTURE, _HEAD = b"arcinvert: a mixture of two faces", 1024
 #: Receives the number of faces that are done, and of all.
 OnFace = Callable[[int, int], None]
 
@@ -28,14 +31,22 @@ class TrainingFaces:
         crops: Shape (faces, 3, side, side), uint8 RGB.
         kind: What they are, for reports, such as `public faces` or `synthetic faces`.
         photographs: The list of the photographs; None if they are none, or not known.
+        mixtures: The numbers of those that are mixtures of other faces.
     """
 
     crops: Tensor
     kind: str
     photographs: PublicPhotographs | None = None
+    mixtures: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.crops)
+
+    def describe(self, indices: Tensor) -> str:
+        """Return what some of the faces are, with their numbers, for reports."""
+        mixed = len(self.mixtures.intersection(indices.tolist()))
+        unmixed = f"{len(indices) - mixed:,} {self.kind}"
+        return f"{mixed:,} mixtures of faces and {unmixed}" if mixed else unmixed
 
     def images(self, indices: Tensor, size: int) -> Tensor:
         """Return some of the faces, (indices, 3, size, size) in [0, 1]."""
@@ -51,7 +62,8 @@ def read_faces(
 ) -> TrainingFaces:
     """Read all faces of a folder, photographs or aligned crops, and of all folders below it.
 
-    Those in a folder below it are listed as of the person whose name that folder has.
+    Those in a folder below it are listed as of the person whose name that folder has. Mixtures of faces are
+    known by their comment, and are nobody's.
 
     Args:
         folder: The folder.
@@ -65,7 +77,9 @@ def read_faces(
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of faces, found none; check --images")
     paths = list_images_below(folder)
-    crops, listed = [], PhotographCollector()
+    crops: list[Tensor] = []
+    listed = PhotographCollector()
+    mixtures: set[int] = set()
     for number, path in enumerate(paths, 1):
         progress(number, len(paths))
         try:
@@ -73,11 +87,19 @@ def read_faces(
         except InputError:
             left_out(path)
             continue
-        listed.add(sha256(path), crop, None if path.parent == folder else path.parent.name)
+        mixed = _is_mixture(path)
+        if mixed:
+            mixtures.add(len(crops))
+        listed.add(sha256(path), crop, None if mixed or path.parent == folder else path.parent.name)
         crops.append(torch.from_numpy(np.array(crop)).movedim(-1, 0).contiguous())
     if not crops:
         raise InputError(f"{folder}: expected photographs of faces, found none; check --images")
-    return TrainingFaces(torch.stack(crops), "public faces", listed.result())
+    return TrainingFaces(torch.stack(crops), "public faces", listed.result(), frozenset(mixtures))
+
+
+def _is_mixture(path: Path) -> bool:
+    with path.open("rb") as file:
+        return MIXTURE in file.read(_HEAD)
 
 
 def draw(size: int, count: int = COUNT) -> TrainingFaces:

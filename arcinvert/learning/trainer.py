@@ -88,7 +88,7 @@ class DecoderTrainer:
                 self._regression(),
                 whitening_of(templates[self.training].flatten(0, 1)),
                 channels=channels,
-                faces=f"{len(self.training):,} {faces.kind}",
+                faces=faces.describe(self.training),
                 photographs=faces.photographs,
             ).to(self.device)
         self.decoder.to(memory_format=torch.channels_last)

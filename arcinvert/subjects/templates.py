@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -13,42 +13,70 @@ from torch import Tensor
 
 from arcinvert.evaluation.scores import Reference
 from arcinvert.subjects.subject import Subject
+from arcinvert.templates.npy import map_npy
+from arcinvert.templates.options import TemplateOptions
+from arcinvert.templates.table import read_templates
 from recognition.checkpoint import sha256
-from recognition.errors import InputError, one_line
-from recognition.files import check_regular, printable
+from recognition.errors import InputError
 
-#: Largest file of templates in bytes: sixteen million templates of 512 float32 numbers have 32 GB.
-_MAX_BYTES = 64 << 30
 #: Templates of a file that are checked at once.
 _BLOCK = 1024
+#: Identities that a message lists, and characters of each.
+_SHOWN, _NAME = 3, 60
+#: Every template of a file, where its form has them.
+_ALL = TemplateOptions()
 
 
 class TemplateSubjects(Sequence[Subject]):
     """Subjects of an open-set attack from templates.
 
-    A file stays where it is: each template is read when it is asked for.
+    They have the names of the file's identities, numbered where an identity has several templates; without
+    identities, the file's name and the number of the row. A .npy file stays where it is: each template is
+    read when it is asked for.
 
     Args:
         dim: Dimensions of the attacked network's templates.
-        templates: A .npy file, an array or a tensor, shape (dim,) or (n, dim), of any positive norm.
+        templates: A file, see `read_templates`, an array or a tensor, shape (dim,) or (n, dim), of any
+            positive norm.
+        options: Where they are in a file, and which of them are attacked.
 
     Raises:
-        InputError: If it is something else, has another dimension, or has NaN, infinite or zero templates.
+        InputError: If it is something else, has another dimension, or has NaN, infinite or zero templates; or
+            an identity is not in it.
     """
 
-    def __init__(self, dim: int, templates: Any) -> None:
+    def __init__(self, dim: int, templates: Any, options: TemplateOptions = _ALL) -> None:
+        identities: Sequence[str] | None = None
         if isinstance(templates, str | os.PathLike):
             path = Path(templates)
             self._name, self._stem = path.name, path.stem
-            self._templates = _checked(map_npy(path), dim, str(path))
+            if path.suffix.lower() == ".npy" and options.ids is None:
+                self._templates = _checked(map_npy(path), dim, str(path))
+            else:
+                table = read_templates(
+                    path,
+                    dim=dim,
+                    ids=options.ids,
+                    table=options.table,
+                    template_column=options.template_column,
+                    id_column=options.id_column,
+                )
+                self._templates = table.templates
+                identities = table.identities if table.named else None
             self._digest = sha256(path)
         else:
+            if options.ids is not None:
+                raise InputError("ids: expected it with a file of templates, got it with templates in memory")
             self._name = self._stem = "template"
             self._templates = _checked(_as_array(templates), dim, "templates")
             self._digest = hashlib.sha256(self._templates.tobytes()).hexdigest()
+        self._rows: Sequence[int] = range(len(self._templates))
+        if options.identities is not None:
+            self._rows = _chosen(self._name, identities, len(self._templates), options.identities)
+        self._identities = None if identities is None else _distinct(identities)
 
     def __len__(self) -> int:
-        return len(self._templates)
+        return len(self._rows)
 
     @overload
     def __getitem__(self, index: int) -> Subject: ...
@@ -57,40 +85,67 @@ class TemplateSubjects(Sequence[Subject]):
     def __getitem__(self, index: int | slice) -> Subject | list[Subject]:
         if isinstance(index, slice):
             return [self[one] for one in range(len(self))[index]]
-        index = range(len(self))[index]
-        template = self._templates[index].astype(np.float64)
+        row = self._rows[index]
+        template = self._templates[row].astype(np.float64)
         # Divided by the largest number first: the squares of a norm could leave the range.
         template /= np.abs(template).max()
         template /= np.linalg.norm(template)
-        digits = len(str(len(self) - 1))
+        if self._identities is not None:
+            name = stem = self._identities[row]
+        else:
+            name = f"{self._name}[{row}]"
+            digits = len(str(len(self._templates) - 1))
+            # All of one length, so that folders list them in order.
+            stem = self._stem if len(self._templates) == 1 else f"{self._stem}-{row:0{digits}}"
         return Subject(
-            f"{self._name}[{index}]",
+            name,
             None,
             torch.from_numpy(template.astype(np.float32)),
             Reference(),
             sha256=self._digest,
-            # All of one length, so that folders list them in order.
-            stem=self._stem if len(self) == 1 else f"{self._stem}-{index:0{digits}}",
+            stem=stem,
         )
 
 
-def map_npy(path: Path) -> Any:
-    """Return the array of a .npy file, which stays where it is.
+def _chosen(file: str, identities: Sequence[str] | None, count: int, wanted: Sequence[str]) -> list[int]:
+    """Return the rows of the wanted identities, in the order of the file.
+
+    Args:
+        file: The name of the file.
+        identities: The identity of each row; None if these are the rows' numbers.
+        count: The number of rows.
+        wanted: The identities, or numbers of rows.
 
     Raises:
-        InputError: If there is no such file, or it is no .npy file of numbers.
+        InputError: If there is no such identity or row.
     """
-    check_regular(path, "a .npy file of templates", _MAX_BYTES)
-    try:
-        # It is mapped, so that no size in its header allocates anything; numpy warns of one that overflows.
-        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
-            return np.lib.format.open_memmap(path, mode="r")
-    except Exception as error:
-        # A damaged header raises whatever the tokeniser, the parser or the allocator do.
-        raise InputError(
-            f"{printable(path)}: expected a .npy file of numbers, got something else "
-            f"({one_line(error)}); save it with numpy.save"
-        ) from None
+    if not wanted:
+        raise InputError("identities: expected at least one, got none; leave it out for all")
+    known = list(map(str, range(count))) if identities is None else identities
+    if missing := set(wanted).difference(known):
+        first = next(name for name in wanted if name in missing)
+        listed = ", ".join(repr(name[:_NAME]) for name in dict.fromkeys(known[:_SHOWN]))
+        what = f"identities of {file}, such as {listed}"
+        if identities is None:
+            what = f"numbers of rows of {file}, which has no identities, from 0 to {count - 1}"
+        raise InputError(f"identities: expected {what}, got {first[:_NAME]!r}; check --identities")
+    chosen = {*wanted}
+    return [row for row, name in enumerate(known) if name in chosen]
+
+
+def _distinct(identities: Sequence[str]) -> list[str]:
+    """Return a name for each row: the identity, with a number where it has several templates."""
+    several = {name for name, count in Counter(identities).items() if count > 1}
+    seen: Counter[str] = Counter()
+    taken = {*identities}
+    names = []
+    for identity in identities:
+        name = identity
+        while identity in several and (name == identity or name in taken):
+            name = f"{identity}[{seen[identity]}]"
+            seen[identity] += 1
+        names.append(name)
+    return names
 
 
 def _as_array(templates: Any) -> Any:
@@ -98,7 +153,7 @@ def _as_array(templates: Any) -> Any:
         return templates.detach().float().cpu().numpy()
     if isinstance(templates, np.ndarray):
         return templates
-    raise InputError(f"templates: expected a .npy file, an array or a tensor, got {type(templates).__name__}")
+    raise InputError(f"templates: expected a file, an array or a tensor, got {type(templates).__name__}")
 
 
 def _checked(templates: Any, dim: int, name: str) -> Any:

@@ -15,7 +15,7 @@ from recognition.errors import InputError
 from recognition.files import parse_json, printable
 from recognition.json_records import read_document, record_name
 from recognition.loading.centre_json import centres_of_json, check_all_named
-from recognition.text_records import has_header, is_number, read_records
+from recognition.text_records import announced_rows, check_announced, has_header, is_number, read_records
 from recognition.vectors import decode_vector
 
 #: Endings of tables of text.
@@ -48,7 +48,7 @@ def read_text_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
     # Beside a column of names, pandas writes its index, under an empty name.
     skipped = int(width in (3, dim + 2) and width != dim + 1 and not begin[0][1][0].strip())
     begin = [(number, cells[skipped:]) for number, cells in begin]
-    count = _announced(path, begin, dim)
+    count = announced_rows(path, begin[0][1], begin[1][1] if len(begin) > 1 else (), dim)
     first = begin[0 if count is None else 1][1]
     if count is not None or has_header(begin[0][1], dim):
         _, *begin = begin
@@ -56,11 +56,7 @@ def read_text_centres(path: Path, dim: int) -> tuple[Tensor, list[str] | None]:
     names, rows = _read_rows(path, itertools.chain(begin, left), len(first), dim)
     if not rows:
         raise _empty(path)
-    if count not in (None, len(rows)):
-        raise InputError(
-            f"{printable(path)}: expected {count} rows, as the first line says, got {len(rows)}; the file "
-            "may be cut off"
-        )
+    check_announced(path, count, len(rows))
     return torch.stack(rows), names or None
 
 
@@ -116,27 +112,6 @@ def _read_rows(
         rows.append(row)
     check_all_named(path, len(names), len(rows))
     return names, rows
-
-
-def _announced(path: Path, lines: Sequence[tuple[int, list[str]]], dim: int) -> int | None:
-    """Return the number of rows that the first line of word2vec's text says; None of another table.
-
-    Raises:
-        InputError: If it says another number of dimensions.
-    """
-    cells = lines[0][1]
-    if len(lines) < 2 or len(cells) != 2 or not all(re.fullmatch(r"[0-9]{1,9}", cell) for cell in cells):
-        return None
-    count, size = map(int, cells)
-    # Otherwise these are two numbers of a table.
-    if size < 2 or len(lines[1][1]) != size + 1:
-        return None
-    if size != dim:
-        raise InputError(
-            f"{printable(path)}: expected vectors of {dim} numbers, as the network makes them, got {size} "
-            "by the first line; check --model"
-        )
-    return count
 
 
 def _name(cell: str, number: int, path: Path) -> str:

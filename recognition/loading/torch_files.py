@@ -26,7 +26,7 @@ from recognition.loading.conversions import (
     pickle_refusal,
     torchscript_refusal,
 )
-from recognition.loading.numpy_scalars import ENCODE, NAMES, STAND_INS
+from recognition.loading.numpy_scalars import NAMES, STAND_INS, EncodeCheck
 
 #: Packages of the classes that training frameworks store in checkpoints beside the weights. Their content is
 #: read into plain dicts; the classes are not imported.
@@ -50,8 +50,6 @@ _NEEDED = re.compile(
 _NOT_DENSE = re.compile(r"torch\._utils _rebuild_(qtensor|sparse\w*)")
 #: Most operations of a file's pickles; the checkpoint of a training of IResNet-200 has 100,000.
 _MAX_OPERATIONS = 2_000_000
-#: Longest text of a pickle that makes bytes of texts, which it may do again and again with the same one.
-_MAX_ENCODED = 200
 #: The first bytes of an archive. Source: PKWARE's APPNOTE.TXT.
 _ARCHIVE = b"PK\x03\x04"
 #: Most members of an archive; IResNet-200's has 2,000.
@@ -201,26 +199,22 @@ def _check_names(path: Path, *, archive: bool) -> None:
 
 def _check_pickles(file: IO[bytes], count: int, path: Path) -> None:
     operations = 0
-    encodes, longest = False, 0
     for _ in range(count):
+        encodes = EncodeCheck()
         for operation, argument, _ in pickletools.genops(file):
             operations += 1
             if operations > _MAX_OPERATIONS:
                 raise InputError(
                     f"{path}: expected a torch file of at most {_MAX_OPERATIONS:,} operations, got more"
                 )
-            if isinstance(argument, str):
-                longest = max(longest, len(argument))
+            encodes.follow(operation.name, argument)
             if operation.name == "GLOBAL" and _NOT_DENSE.fullmatch(str(argument)):
                 raise InputError(dense_refusal(path))
             if operation.name != "GLOBAL" or _NEEDED.fullmatch(str(argument)):
                 continue
             name = str(argument).replace(" ", ".")
-            encodes = encodes or name == ENCODE
             if name not in NAMES and not _IGNORED_CLASSES.match(name):
                 raise pickle.UnpicklingError
-    if encodes and longest > _MAX_ENCODED:
-        raise pickle.UnpicklingError
 
 
 def _tensors(value: Any, seen: set[int], depth: int = 0) -> Iterator[Tensor]:

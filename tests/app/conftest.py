@@ -126,10 +126,13 @@ class Visitor:
         profile: A browser's context, whose cache of files the windows in it share.
         server: The running page.
         query: The query of the address.
+        script: JavaScript that runs before the page's own.
     """
 
-    def __init__(self, profile: Any, server: Server, query: str = "") -> None:
+    def __init__(self, profile: Any, server: Server, query: str = "", script: str = "") -> None:
         self.page = profile.new_page()
+        if script:
+            self.page.add_init_script(script)
         self.page.set_default_timeout(PATIENCE * 1000)
         self.requests: list[str] = []
         self.errors: list[str] = []

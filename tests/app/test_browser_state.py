@@ -28,9 +28,18 @@ def test_the_list_of_identities_chooses_nobody_in_silence(profile: Any, server: 
     someone.close()
 
 
+#: JavaScript: keeps what the page writes into its address.
+KEEP = """window.written = []; for (const name of ["replaceState", "pushState"]) {
+  const write = history[name].bind(history);
+  history[name] = (state, title, url) => { window.written.push(url); write(state, title, url); };
+}"""
+
+
 def test_of_two_tabs_the_newest_result_is_there_again(profile: Any, server: Server) -> None:
-    someone = Visitor(profile, server, "?tab=photograph&network=tiny.safetensors&person=1")
+    someone = Visitor(profile, server, "?tab=photograph&network=tiny.safetensors&person=1", script=KEEP)
     someone.see("#photograph")
+    someone.page.wait_for_function("window.written.length > 0")
+    assert not [url for url in someone.page.evaluate("window.written") if "tab=photograph" not in url]
     # A start that fails says so in sight, and the message goes with the photograph.
     someone.button("Reconstruct").click()
     problem = someone.see(".ai-problem")

@@ -98,7 +98,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[Attacker], Any], str]] = {
     ),
     "template-nan": (lambda a: a.from_embedding(np.full(32, NAN)), "templates: expected finite, non-zero"),
     "template-zero": (lambda a: a.from_embedding(torch.zeros(32)), "templates: expected finite, non-zero"),
-    "template-none": (lambda a: a.from_embedding(None), "templates: expected a .npy file, an array or a"),
+    "template-none": (lambda a: a.from_embedding(None), "templates: expected a file, an array or a"),
     "template-texts": (lambda a: a.from_embedding(np.array(["a"] * 32)), "templates: expected real numbers"),
     "template-missing": (lambda a: a.from_embedding("no.npy"), "no.npy: expected a .npy file of templates"),
     "template-loss": (

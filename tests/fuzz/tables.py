@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from arcinvert.audit.templates import read_templates
+from arcinvert.templates.table import read_templates
 
 
 def saved(array: np.ndarray) -> bytes:

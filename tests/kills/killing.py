@@ -13,25 +13,30 @@ import shutil
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import dlib  # noqa: F401
 import matplotlib.figure  # noqa: F401
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 
 import arcinvert.attacker
+import arcinvert.audit.attack
 import arcinvert.audit.runner
+import arcinvert.evaluation.scores
 import arcinvert.knowledge.calibrate
 import arcinvert.output.sheet
-import arcinvert.synthesis.synthesise  # noqa: F401
+import arcinvert.synthesis.synthesise
 import recognition.detection.folders
 import recognition.plots.clusters
 import recognition.training.train  # noqa: F401
 from arcinvert.cli import main as arcinvert_cli
+from arcinvert.evaluation.judges import DlibJudge
 from recognition.cli import main as recognition_cli
 from recognition.loading.torch_files import read_torch_file
 
@@ -66,6 +71,18 @@ class Scenario:
 def of_recognition(name: str, *arguments: str, ending: str = "") -> Scenario:
     """Return a command of `python -m recognition`, whose own name is its first argument."""
     return Scenario(name, arguments, recognition_cli.main, ending)
+
+
+def make_judge_cheap() -> None:
+    """Replace dlib's network and its detector, half of the time of most commands, by a few pixels."""
+
+    def embed(_: DlibJudge, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        return np.array([crop[::28, ::28].ravel() / 255 for crop in crops], dtype=np.float64)
+
+    DlibJudge.embed = embed
+    for module in (arcinvert.audit.attack, arcinvert.evaluation.scores):
+        # Of noise the detector would find no face anywhere; this tells images apart.
+        module.face_detected = lambda crop: bool(crop[::16, ::16].sum() % 2)
 
 
 def run(scenario: Scenario, folder: Path, *, after: float | None = None) -> int | None:

@@ -20,10 +20,12 @@ from tests.kills.killing import Scenario, of_recognition
 _ARCHITECTURE: dict[str, Any] = {"network": "iresnet18", "width": 1 / 16, "embedding_size": 32}
 #: People that have crops, and how many classes the attacked network has.
 _PEOPLE, _CLASSES = 12, 8
+#: A measured precision would take a second of each run, and could be another one in the next.
+_CPU = ("--device", "cpu", "--precision", "float32")
 #: One short epoch costs little; two have a resumed one.
 _TRAINING = (
     *("--width", "0.125", "--embedding-size", "8", "--epochs", "2", "--batch-size", "8", "--held-out", "2"),
-    *("--image-size", "32", "--device", "cpu", "--precision", "float32"),
+    *("--image-size", "32", *_CPU),
 )
 
 
@@ -34,7 +36,7 @@ def scenario_of(name: str, folder: Path) -> Scenario:
 
 def _attack(folder: Path) -> tuple[str, ...]:
     model = _model(folder / "tiny.safetensors", 0)
-    steps = ("--steps", "2", "--batch-size", "1", "--device", "cpu", "--resume")
+    steps = ("--steps", "2", "--batch-size", "1", *_CPU, "--resume")
     return ("--model", model, "--no-calibrate", *steps)
 
 
@@ -52,7 +54,7 @@ def _from_embedding(folder: Path) -> Scenario:
 def _synthesise(folder: Path) -> Scenario:
     model = _model(folder / "tiny.safetensors", 0)
     arguments = ("--identities", "8", "--per-identity", "2", "--batch-size", "2", "--steps", "1")
-    apart = ("--angle", "30", "--known-angle", "30", "--device", "cpu", "--no-calibrate")
+    apart = ("--angle", "30", "--known-angle", "30", *_CPU, "--no-calibrate")
     return Scenario("synthesise", ("synthesise", "--model", model, *arguments, *apart, "--out", "{out}"))
 
 
@@ -63,7 +65,7 @@ def _audit(folder: Path) -> Scenario:
             *("audit", "--images", _people(folder), "--model", _model(folder / "tiny.safetensors", 0)),
             *("--judges", _model(folder / "judge.safetensors", 1), "--people", "8", "--samples", "4"),
             *("--steps", "2", "--calibration-images", "12", "--fmr", "0.1", "--policy-fmr", "0.1"),
-            *("--no-calibrate", "--device", "cpu", "--out", "{out}"),
+            *("--no-calibrate", *_CPU, "--out", "{out}"),
         ),
         key_file="out-key.json",
     )
@@ -71,7 +73,7 @@ def _audit(folder: Path) -> Scenario:
 
 _SMALL_AUDIT = (
     *("--people", "8", "--samples", "2", "--steps", "2", "--fmr", "0.1", "--policy-fmr", "0.1"),
-    *("--calibration-images", "12", "--no-calibrate", "--device", "cpu", "--out", "{out}"),
+    *("--calibration-images", "12", "--no-calibrate", *_CPU, "--out", "{out}"),
 )
 
 

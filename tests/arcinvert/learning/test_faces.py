@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from arcinvert.knowledge.public_photographs import photograph_key
 from arcinvert.knowledge.synthetic_faces import draw_faces
-from arcinvert.learning.faces import draw, read_faces, templates_of
+from arcinvert.learning.faces import MIXTURE, draw, read_faces, templates_of
 from recognition.errors import InputError
 from recognition.images import write_png
 from tests.arcinvert.learning.trainings import SIZE, faces, network
@@ -32,6 +33,23 @@ def test_crops_are_read_from_all_folders_below(tmp_path: Path) -> None:
     assert all(read.photographs.has(photograph_key("crop", crop)) for crop in crops)
     assert read.photographs.has_person("C")
     assert len(read.photographs.people) == 1
+
+
+def test_mixtures_of_faces_are_counted_apart_and_are_nobodys(tmp_path: Path) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), dtype=np.uint8)
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "Ann").mkdir()
+    for number, crop in enumerate(crops):
+        folder, comment = ("mixed", MIXTURE) if number < 2 else ("Ann", b"a photograph")
+        Image.fromarray(crop).save(tmp_path / folder / f"{number}.jpg", comment=comment)
+    read = read_faces(tmp_path, 112)
+    # The folders are read in the order of their names.
+    assert read.mixtures == {3, 4}
+    assert read.describe(torch.arange(5)) == "2 mixtures of faces and 3 public faces"
+    assert read.describe(torch.arange(3)) == "3 public faces"
+    assert read.photographs is not None
+    assert read.photographs.has_person("Ann")
+    assert not read.photographs.has_person("mixed")
 
 
 def test_a_folder_without_faces_is_refused(tmp_path: Path) -> None:

@@ -1,15 +1,21 @@
 """Templates as subjects: files and arrays, each template a subject; and what is refused."""
 
+import contextlib
 import os
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from arcinvert.subjects import TemplateSubjects
+from arcinvert.templates.options import TemplateOptions
 from recognition.checkpoint import sha256
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
@@ -147,10 +153,98 @@ def test_files_that_are_something_else(tiny: Recogniser, tmp_path: Path, content
         TemplateSubjects(tiny.embedding_size, path)
 
 
-def test_an_archive_is_refused(tiny: Recogniser, tmp_path: Path) -> None:
-    np.savez(tmp_path / "templates.npz", np.ones(32))
-    with pytest.raises(InputError, match=r"templates\.npz: expected"):
-        TemplateSubjects(tiny.embedding_size, tmp_path / "templates.npz")
+ROWS = np.random.default_rng(3).normal(size=(4, 32))
+NAMES = ["Ann Lee", "Bob", "Ann Lee", "Dée/1"]
+#: How the rows are called: those of one identity are numbered.
+SHOWN = ["Ann Lee[0]", "Bob", "Ann Lee[1]", "Dée/1"]
+
+
+def write_sqlite(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as base:
+        base.execute("CREATE TABLE people (who TEXT, face BLOB)")
+        cells = [row.astype("<f4").tobytes() for row in ROWS]
+        base.executemany("INSERT INTO people VALUES (?, ?)", zip(NAMES, cells, strict=True))
+        base.commit()
+
+
+def write_csv(path: Path) -> None:
+    lines = [f"{name};{row.tolist()}" for name, row in zip(NAMES, ROWS, strict=True)]
+    path.write_text("\n".join(["name;template", *lines]), encoding="utf-8")
+
+
+def write_parquet(path: Path) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"identity": NAMES, "template": ROWS.tolist()}), path)
+
+
+def write_npy(path: Path) -> None:
+    np.save(path, ROWS)
+    path.with_name("ids.txt").write_text("\n".join(NAMES), encoding="utf-8")
+
+
+DATABASES: dict[str, tuple[str, Callable[[Path], None], dict[str, Any]]] = {
+    "sqlite": (
+        "t.db",
+        write_sqlite,
+        {"table": "people", "template_column": "face", "id_column": "who"},
+    ),
+    "csv": ("t.csv", write_csv, {}),
+    "parquet": ("t.parquet", write_parquet, {}),
+    "npz": ("t.npz", lambda path: np.savez(path, embeddings=ROWS, names=np.array(NAMES)), {}),
+    "npy with names": ("t.npy", write_npy, {"ids": "ids.txt"}),
+}
+
+
+@pytest.mark.parametrize("form", DATABASES)
+def test_databases_of_every_form(tiny: Recogniser, tmp_path: Path, form: str) -> None:
+    name, write, where = DATABASES[form]
+    write(tmp_path / name)
+    where = {key: tmp_path / value if key == "ids" else value for key, value in where.items()}
+    subjects = TemplateSubjects(tiny.embedding_size, tmp_path / name, TemplateOptions(**where))
+    assert [subject.name for subject in subjects] == SHOWN
+    assert [subject.stem for subject in subjects] == SHOWN
+    assert {subject.sha256 for subject in subjects} == {sha256(tmp_path / name)}
+    expected = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
+    found = np.stack([subject.template.numpy() for subject in subjects])
+    assert found == pytest.approx(expected.astype(np.float32), abs=1e-6)
+    chosen = TemplateSubjects(
+        tiny.embedding_size, tmp_path / name, TemplateOptions(**where, identities=("Ann Lee", "Dée/1"))
+    )
+    assert [subject.name for subject in chosen] == [SHOWN[0], SHOWN[2], SHOWN[3]]
+    assert chosen[2].template.numpy() == pytest.approx(found[3])
+    with pytest.raises(InputError, match=r"identities of t\..*'Ann Lee', 'Bob'.*got 'bob'"):
+        TemplateSubjects(
+            tiny.embedding_size, tmp_path / name, TemplateOptions(**where, identities=("Bob", "bob"))
+        )
+
+
+def test_rows_without_identities_are_chosen_by_their_numbers(tiny: Recogniser, tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", ROWS)
+    np.savez(tmp_path / "t.npz", ROWS)
+    for name in ("t.npy", "t.npz"):
+        path, chosen = tmp_path / name, TemplateOptions(identities=("3", "1"))
+        subjects = TemplateSubjects(tiny.embedding_size, path, chosen)
+        assert [(one.name, one.stem) for one in subjects] == [(f"{name}[1]", "t-1"), (f"{name}[3]", "t-3")]
+        expected = ROWS[3] / np.linalg.norm(ROWS[3])
+        assert subjects[-1].template.numpy() == pytest.approx(expected, rel=1e-5)
+        with pytest.raises(InputError, match=r"numbers of rows .*, from 0 to 3, got '4'"):
+            TemplateSubjects(tiny.embedding_size, path, TemplateOptions(identities=("4",)))
+    with pytest.raises(InputError, match="identities: expected at least one, got none"):
+        TemplateSubjects(tiny.embedding_size, path, TemplateOptions(identities=()))
+
+
+def test_a_damaged_row_is_named(tiny: Recogniser, tmp_path: Path) -> None:
+    rows = ROWS.copy()
+    rows[1, 4] = np.nan
+    np.savez(tmp_path / "t.npz", embeddings=rows, names=np.array(NAMES))
+    with pytest.raises(InputError, match=r"t\.npz: row 1 \('Bob'\): expected a finite, non-zero template"):
+        TemplateSubjects(tiny.embedding_size, tmp_path / "t.npz")
+
+
+def test_identities_are_of_files(tiny: Recogniser) -> None:
+    with pytest.raises(
+        InputError, match="ids: expected it with a file of templates, got it with templates in"
+    ):
+        TemplateSubjects(tiny.embedding_size, ROWS, TemplateOptions(ids=Path("ids.txt")))
 
 
 def test_missing_templates(tiny: Recogniser, tmp_path: Path) -> None:

@@ -196,6 +196,11 @@ SHORT = [row[1:] for row in LISTS]
             r"line 12: expected a vector of 8 numbers as JSON",
         ),
         (text_of([*JSON_ROWS, f"Ann,{JSON_ROWS[0]}"]), r"expected 1 cells in line 12, .* got 2"),
+        # A damaged first row is no header.
+        (
+            text_of([f"Ann,{row.repeat(16).tobytes().hex()[:-1]}" for row in CENTRES]),
+            r"line 1: expected 8 float16, float32 or float64 numbers",
+        ),
         (text_of([*JSON_ROWS, "1.5"]), r"line 12: expected a JSON list of 8 numbers, got a number"),
         (text_of(["name", *(row.tobytes().hex()[8:] for row in CENTRES)]), r"line 2: expected 8 float16"),
         (text_of(["name", *(encoded(row[1:]) for row in CENTRES)]), r"line 2: .* got 28 bytes"),

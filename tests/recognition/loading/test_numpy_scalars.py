@@ -1,5 +1,7 @@
 """Checkpoints with numbers of NumPy beside the weights, as many trainings save their best figures."""
 
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +71,72 @@ def test_other_things_of_numpy_are_refused_with_the_command_that_converts(
         read_torch_file(path)
 
 
-def test_a_long_text_beside_a_number_of_numpy_is_refused(tmp_path: Path) -> None:
-    # The pickle could make bytes of it a million times.
-    path = saved(tmp_path / "a.pth", {"best": np.float64(1), "notes": "a" * 201})
+@pytest.mark.parametrize("ending", [".pth", ".old"])
+def test_a_long_text_beside_numbers_of_numpy_is_read(tmp_path: Path, ending: str) -> None:
+    notes = "a" * 100_000
+    best = [np.float64(number) for number in range(300)] + [np.bool_(number % 2) for number in range(20)]
+    path = saved(tmp_path / f"a{ending}", {"notes": notes, "best": best, "again": notes, "last": best[:5]})
+    content = read_torch_file(path)
+    assert content["notes"] == content["again"] == notes
+    assert content["best"] == [*range(300), *(number % 2 == 1 for number in range(20))]
+
+
+def pickled(*operations: bytes) -> bytes:
+    return b"\x80\x02" + b"".join(operations) + b"."
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+
+
+FUNCTION, LATIN, LONG = b"c_codecs\nencode\n", text("latin1"), text("a" * 17)
+CALL = b"\x86R"
+HOSTILE: dict[str, bytes] = {
+    # One text, of which bytes are made again and again.
+    "a text that is fetched": pickled(
+        b"]", b"(", LONG, b"q\x01", *[FUNCTION, b"h\x01", LATIN, CALL] * 3, b"e"
+    ),
+    "a text that is fetched by the other operation": pickled(
+        b"]", b"(", LONG, b"r\x01\x00\x00\x00", *[FUNCTION, b"j\x01\x00\x00\x00", LATIN, CALL] * 3, b"e"
+    ),
+    "a function that is fetched": pickled(
+        b"]",
+        b"(",
+        LONG,
+        b"q\x01",
+        FUNCTION,
+        b"q\x02",
+        b"h\x01",
+        LATIN,
+        CALL,
+        b"h\x02h\x01",
+        LATIN,
+        CALL,
+        b"e",
+    ),
+    "a tuple that is fetched": pickled(b"]", b"(", LONG, LATIN, b"\x86q\x01", FUNCTION, b"h\x01R", b"e"),
+    "a place that is used again": pickled(
+        b"]", b"(", text("a"), b"q\x01", LONG, b"q\x01", FUNCTION, b"h\x01", LATIN, CALL, b"e"
+    ),
+    # Codecs that make more bytes of a text than it has characters.
+    "another codec": pickled(FUNCTION, text("a"), text("utf-32"), CALL),
+    "no codec": pickled(FUNCTION, text("a"), b"\x85R"),
+    "a function that is kept": pickled(b"]", FUNCTION, b"a"),
+    "a function as an argument": pickled(FUNCTION, FUNCTION, LATIN, CALL),
+    "a later protocol": pickled(b"]", LONG, b"\x94", b"a"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_other_calls_that_make_bytes_are_refused(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "a.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", HOSTILE[case])
+        archive.writestr("a/version", "3")
     with pytest.raises(InputError, match="could run code"):
         read_torch_file(path)
-    assert read_torch_file(saved(tmp_path / "b.pth", {"best": np.float64(1), "notes": "a" * 200}))
-    assert read_torch_file(saved(tmp_path / "c.pth", {"best": 1.0, "notes": "a" * 201}))
+    # A call as Python writes it.
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", pickled(FUNCTION, b"q\x00", LONG, b"q\x01", LATIN, b"q\x02", CALL))
+        archive.writestr("a/version", "3")
+    assert read_torch_file(path) == b"a" * 17

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pytest
 import torch
 
-from arcinvert.audit.templates import read_templates
+from arcinvert.templates.table import read_templates
 from recognition.errors import InputError
 from recognition.loading import ModelChoice, load
 from tests.recognition.loading.files import save, state_of, tiny_body

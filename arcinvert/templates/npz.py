@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.npy import array_blocks
-from arcinvert.audit.templates.rows import MAX_BYTES, MAX_NAME, Block
+from arcinvert.templates.npy import array_blocks
+from arcinvert.templates.rows import MAX_BYTES, MAX_NAME, Block
 from recognition.errors import InputError
 from recognition.files import printable, shorten
 from recognition.identity_names import means_identity

@@ -12,7 +12,7 @@ import numpy as np
 import pandas
 import pytest
 
-from arcinvert.audit.templates import read_templates
+from arcinvert.templates.table import read_templates
 from recognition.errors import InputError
 from recognition.json_records import MAX_DOCUMENT
 
@@ -531,3 +531,69 @@ def test_a_person_whose_name_begins_as_a_comment_is_not_lost(tmp_path: Path) -> 
     path = tmp_path / "a.csv"
     path.write_text(f'# faces\nidentity,template\n12,"{JSON_ROWS[0]}"\n# noted later\n#13,"{JSON_ROWS[1]}"\n')
     assert read_templates(path, dim=DIM).identities == ("12", "#13")
+
+
+WORDS = ["Ann", "José", "Bob_B", "42"]
+
+
+def word2vec(first: str, rows: list[list[float]] = LISTS) -> str:
+    lines = [f"{name} {' '.join(map(repr, row))} " for name, row in zip(WORDS, rows, strict=False)]
+    return "\n".join([first, *lines]) + "\n"
+
+
+@pytest.mark.parametrize("ending", [".vec", ".txt"])
+def test_text_of_word2vec(ending: str, tmp_path: Path) -> None:
+    path = write(tmp_path / f"t{ending}", word2vec(f"4 {DIM}"))
+    table = read_templates(path, dim=DIM)
+    assert table.identities == tuple(WORDS)
+    assert table.skipped == ()
+    wanted = ROWS[:4] / np.linalg.norm(ROWS[:4], axis=1, keepdims=True)
+    assert table.templates == pytest.approx(wanted.astype(np.float32), abs=1e-6)
+    with pytest.raises(
+        InputError, match="expected 5 rows, as the first line says, got 4; the file may be cut"
+    ):
+        read_templates(write(path, word2vec(f"5 {DIM}")), dim=DIM)
+    with pytest.raises(
+        InputError, match="vectors of 8 numbers, as the network makes them, got 7 by the first"
+    ):
+        read_templates(write(path, word2vec("4 7", [row[1:] for row in LISTS])), dim=DIM)
+    damaged = word2vec(f"4 {DIM}").replace(repr(LISTS[0][3]), "x")
+    table = read_templates(write(path, damaged), dim=DIM, skip=True)
+    assert [row.place for row in table.skipped] == ["row 0 ('Ann')"]
+
+
+LONG = np.random.default_rng(6).normal(size=(3, 64))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:40] + "!" + text[41:],
+        lambda text: text[: len(text) // 2],
+        lambda text: text + "AAAA",
+        lambda _: "NA",
+        lambda _: "None",
+    ],
+    ids=["another letter", "cut off", "longer", "NA", "None"],
+)
+@pytest.mark.parametrize("form", ["base64", "digits", "plain"])
+def test_a_damaged_template_in_the_first_row_is_no_header(
+    form: str, damage: Callable[[str], str], tmp_path: Path
+) -> None:
+    written = {
+        "base64": encoded,
+        "digits": lambda row: row.tobytes().hex(),
+        "plain": lambda row: " ".join(map(str, row)),
+    }[form]
+    first, *rest = map(written, LONG)
+    rows = paired(["Ann", "Bob", "Cat"], [damage(first), *rest])
+    path = write(tmp_path / "t.csv", csv_of(*rows))
+    table = read_templates(path, dim=64, skip=True)
+    assert table.identities == ("Bob", "Cat")
+    assert [row.place for row in table.skipped] == ["row 0 ('Ann')"]
+    with pytest.raises(InputError, match=r"row 0 \('Ann'\): expected"):
+        read_templates(path, dim=64)
+    # With a header, the same rows have the same numbers.
+    table = read_templates(write(path, csv_of(["who", "face"], *rows)), dim=64, skip=True)
+    assert [row.place for row in table.skipped] == ["row 0 ('Ann')"]
+    assert table.identities == ("Bob", "Cat")

@@ -18,9 +18,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from arcinvert.audit.templates import parquet as parquet_reader
-from arcinvert.audit.templates import read_templates
-from arcinvert.audit.templates import sqlite as sqlite_reader
+from arcinvert.templates import parquet as parquet_reader
+from arcinvert.templates import sqlite as sqlite_reader
+from arcinvert.templates.table import read_templates
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError
 
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_the_reading(tmp_path: Path) -> None:
         connection.executemany("INSERT INTO templates VALUES (?, ?)", [("a", GOOD)] * 1000)
     connection.close()
     program = (
-        "import signal\nfrom pathlib import Path\nfrom arcinvert.audit.templates import sqlite\n"
+        "import signal\nfrom pathlib import Path\nfrom arcinvert.templates import sqlite\n"
         # Jobs in the background ignore Ctrl-C, and so do the processes that they start.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         # An endless query in the place of the table's, as in a database that SQLite works on for long.

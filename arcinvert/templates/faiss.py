@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.npy import array_blocks
-from arcinvert.audit.templates.rows import MAX_BYTES, Block
+from arcinvert.templates.npy import array_blocks
+from arcinvert.templates.rows import MAX_BYTES, Block
 from recognition.errors import InputError
 from recognition.files import open_regular, printable
 

@@ -4,13 +4,19 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from arcinvert.audit.templates.fields import TRIED, Fields, UnclearFieldsError, Wanted, choose_fields, no_rows
-from arcinvert.audit.templates.rows import MAX_BYTES, Block, decoded_blocks, numbers_of
+from arcinvert.templates.fields import TRIED, Fields, UnclearFieldsError, Wanted, choose_fields, no_rows
+from arcinvert.templates.rows import MAX_BYTES, Block, decoded_blocks, numbers_of
 from recognition.identity_names import means_identity
-from recognition.text_records import has_header, is_list_or_vector, read_records
+from recognition.text_records import (
+    announced_rows,
+    check_announced,
+    has_header,
+    is_list_or_vector,
+    read_records,
+)
 
 #: How databases and pandas write that a cell is empty.
-_NULLS = ("", "\\N", "NULL", "null")
+_NULLS = ("", "\\N", "NULL", "null", "NA", "N/A", "#N/A", "None")
 
 
 def table_blocks(path: Path, wanted: Wanted) -> Iterator[Block]:
@@ -18,12 +24,20 @@ def table_blocks(path: Path, wanted: Wanted) -> Iterator[Block]:
 
     Raises:
         UnclearFieldsError: If none of the first rows shows which columns are meant.
+        InputError: If word2vec's first line says another number of rows or dimensions.
     """
-    header = _header(path, wanted)
-    width, fields = _columns(path, header, wanted)
-    yield from decoded_blocks(
-        _cells(path, header is not None, width, fields), wanted.dim, named=fields.identity is not None
-    )
+    first, second = [*itertools.islice(_rows(path), 2), [], []][:2]
+    count = announced_rows(path, first, second, wanted.dim)
+    header = None if count is not None else _header(first, wanted)
+    begin = int(header is not None or count is not None)
+    width, fields = _columns(path, begin, header, wanted)
+    found = 0
+    for block in decoded_blocks(
+        _cells(path, begin, width, fields), wanted.dim, named=fields.identity is not None
+    ):
+        found += len(block.templates)
+        yield block
+    check_announced(path, count, found)
 
 
 def _rows(path: Path, begin: int = 0) -> Iterator[list[str]]:
@@ -32,9 +46,8 @@ def _rows(path: Path, begin: int = 0) -> Iterator[list[str]]:
         yield [cell.strip() for cell in cells]
 
 
-def _header(path: Path, wanted: Wanted) -> list[str] | None:
+def _header(cells: list[str], wanted: Wanted) -> list[str] | None:
     """Return the names of columns in a first row; None of another row."""
-    cells = next(_rows(path), [])
     if {wanted.template_column, wanted.id_column} & {*cells}:
         return cells
     if not cells or any(is_list_or_vector(cell, wanted.dim) for cell in cells):
@@ -43,10 +56,10 @@ def _header(path: Path, wanted: Wanted) -> list[str] | None:
     return cells if not set(_NULLS) & set(cells[1:]) and has_header(cells, wanted.dim) else None
 
 
-def _columns(path: Path, header: Sequence[str] | None, wanted: Wanted) -> tuple[int, Fields]:
+def _columns(path: Path, begin: int, header: Sequence[str] | None, wanted: Wanted) -> tuple[int, Fields]:
     """Return the number of columns, and those that are meant."""
     reason = None
-    for cells in itertools.islice(_rows(path, int(header is not None)), TRIED):
+    for cells in itertools.islice(_rows(path, begin), TRIED):
         names = header or [str(place) for place in range(len(cells))]
         if len(cells) == len(names) + 1 and not any(map(means_identity, names)):
             # R names the columns but not that of the rows' names.
@@ -60,9 +73,9 @@ def _columns(path: Path, header: Sequence[str] | None, wanted: Wanted) -> tuple[
     raise reason or no_rows()
 
 
-def _cells(path: Path, header: bool, width: int, fields: Fields) -> Iterator[tuple[object, object]]:
+def _cells(path: Path, begin: int, width: int, fields: Fields) -> Iterator[tuple[object, object]]:
     """Yield the identity and the template of each row, or an error in place of the template."""
-    for cells in _rows(path, int(header)):
+    for cells in _rows(path, begin):
         who = None if fields.identity is None or fields.identity >= len(cells) else cells[fields.identity]
         who = None if who == "\\N" else who
         if len(cells) != width:

@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from arcinvert.audit.templates.fields import UnclearFieldsError
+from arcinvert.templates.fields import UnclearFieldsError
 from recognition.files import shorten
 from recognition.identity_names import means_identity
 from recognition.json_records import TRIED, leaves, wrapped_records

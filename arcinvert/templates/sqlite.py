@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from arcinvert.audit.templates.rows import BLOCK_ROWS, Block, RowBuilder
+from arcinvert.templates.rows import BLOCK_ROWS, Block, RowBuilder
 from recognition.errors import InputError, one_line
 from recognition.files import printable, shorten
 

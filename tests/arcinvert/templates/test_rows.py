@@ -10,10 +10,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from arcinvert.audit.templates import read_templates
+from arcinvert.templates.table import read_templates
 from recognition.errors import InputError
 from recognition.vectors import decode_vector
-from tests.arcinvert.audit.test_template_forms import DIM, FORMS, ROW, UNIT, write_parquet, write_sqlite
+from tests.arcinvert.templates.test_forms import DIM, FORMS, ROW, UNIT, write_parquet, write_sqlite
 
 BAD: list[tuple[object, object]] = [
     ("Ann", FORMS["float32"]),
@@ -129,13 +129,27 @@ def test_a_row_that_sqlite_cannot_read_is_no_missing_column(tmp_path: Path) -> N
         read_templates(path, dim=DIM)
 
 
-def test_numbers_of_either_order_of_bytes() -> None:
+def test_numbers_of_either_order_of_bytes_and_bfloat16() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 64))
     for scale, kinds in ((0.04, "f2 f4 f8"), (1, "f2 f4 f8"), (300, "f4 f8")):
         for kind in kinds.split():
             for order in "<>":
                 for row in (scale * rows).astype(order + kind):
                     assert np.array_equal(decode_vector(row.tobytes(), 64), row)
+    for scale in (0.04, 1, 300):
+        for order in "<>":
+            for row in (scale * rows).astype("<f4"):
+                # The upper half of a float32 number is a bfloat16 number.
+                halves = row.view("<u4") >> 16
+                exact = (halves << 16).view("<f4")
+                assert np.array_equal(decode_vector(halves.astype(f"{order}u2").tobytes(), 64), exact)
+    # Without negative numbers and with zeros, as after a ReLU.
+    row = np.maximum(rows[0], 0).astype("<f4")
+    halves = row.view("<u4") >> 16
+    assert np.array_equal(
+        decode_vector(halves.astype("<u2").tobytes(), 64), (halves << 16).astype("<u4").view("<f4")
+    )
+    assert np.array_equal(decode_vector(row.astype("<f2").tobytes(), 64), row.astype("<f2"))
     # A number of a template that is damaged does not make it one of the other order.
     damaged = rows[0].astype("<f4")
     damaged[5] = np.nan

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.rows import BLOCK_ROWS, MAX_ROWS, Block, RowBuilder, identities_of, wrong_size
+from arcinvert.templates.rows import BLOCK_ROWS, MAX_ROWS, Block, RowBuilder, identities_of, wrong_size
 from recognition.data.parquet_footer import ColumnChunk, column_chunks
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line

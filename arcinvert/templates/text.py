@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from arcinvert.audit.templates.fields import UnclearFieldsError, Wanted
-from arcinvert.audit.templates.json_document import rows_of_document
-from arcinvert.audit.templates.json_rows import json_lines, record_blocks
-from arcinvert.audit.templates.rows import MAX_BYTES, Block
-from arcinvert.audit.templates.text_table import table_blocks
+from arcinvert.templates.fields import UnclearFieldsError, Wanted
+from arcinvert.templates.json_document import rows_of_document
+from arcinvert.templates.json_rows import json_lines, record_blocks
+from arcinvert.templates.rows import MAX_BYTES, Block
+from arcinvert.templates.text_table import table_blocks
 from recognition.errors import InputError
 from recognition.files import parse_json, printable
 from recognition.json_records import read_document

@@ -1,5 +1,6 @@
 """Templates in a .npy file."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.rows import BLOCK_ROWS, Block, identities_of, wrong_size
-from arcinvert.subjects.templates import map_npy
+from arcinvert.templates.rows import BLOCK_ROWS, MAX_BYTES, Block, identities_of, wrong_size
+from recognition.errors import InputError, one_line
+from recognition.files import check_regular, printable
 
 
 def read_npy(path: Path, dim: int) -> Iterator[Block]:
@@ -18,6 +20,25 @@ def read_npy(path: Path, dim: int) -> Iterator[Block]:
         InputError: If it is no array of real numbers, or of another shape.
     """
     yield from array_blocks(path, map_npy(path), dim)
+
+
+def map_npy(path: Path) -> Any:
+    """Return the array of a .npy file, which stays where it is.
+
+    Raises:
+        InputError: If there is no such file, or it is no .npy file of numbers.
+    """
+    check_regular(path, "a .npy file of templates", MAX_BYTES)
+    try:
+        # It is mapped, so that no size in its header allocates anything; numpy warns of one that overflows.
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            return np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:
+        # A damaged header raises whatever the tokeniser, the parser or the allocator do.
+        raise InputError(
+            f"{printable(path)}: expected a .npy file of numbers, got something else "
+            f"({one_line(error)}); save it with numpy.save"
+        ) from None
 
 
 def array_blocks(

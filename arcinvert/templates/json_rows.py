@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from arcinvert.audit.templates.fields import TRIED, UnclearFieldsError, Wanted, choose_fields, no_rows
-from arcinvert.audit.templates.rows import MAX_BYTES, Block, decoded_blocks, numbers_of
+from arcinvert.templates.fields import TRIED, UnclearFieldsError, Wanted, choose_fields, no_rows
+from arcinvert.templates.rows import MAX_BYTES, Block, decoded_blocks, numbers_of
 from recognition.errors import one_line
 from recognition.files import parse_json
 from recognition.json_records import leaf, leaves

@@ -1,18 +1,14 @@
-"""Databases of templates, in whatever form projects store them; nothing in them is ever run.
-
-A reader is a module of this package that yields the rows of a file block by block, so that no file takes much
-more memory than it has bytes.
-"""
+"""A database of templates as a table: the templates of unit norm, and whose they are."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.audit.templates.fields import IDENTITY, TEMPLATE
-from arcinvert.audit.templates.rows import MAX_BYTES, MAX_ROWS, Block, identities_of, place, unit_rows
+from arcinvert.templates.fields import IDENTITY, TEMPLATE
+from arcinvert.templates.rows import MAX_BYTES, MAX_ROWS, Block, identities_of, place, unit_rows
 from recognition.errors import InputError
 from recognition.files import check_regular, printable, read_text, refuse_stand_in
 
@@ -21,7 +17,7 @@ __all__ = ["SkippedRow", "TemplateTable", "read_templates"]
 _SQLITE = (".sqlite", ".sqlite3", ".db")
 _FAISS = (".faiss", ".index")
 #: Endings of tables of text and of JSON.
-_TEXTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+_TEXTS = (".csv", ".tsv", ".txt", ".vec", ".json", ".jsonl", ".ndjson")
 #: Endings of files whose rows may have no identities: a text file names them.
 _UNNAMED = (".npy", ".npz", *_FAISS, *_TEXTS)
 #: Largest file of identities in bytes.
@@ -51,17 +47,20 @@ class TemplateTable:
         templates: Shape (n, dim).
         identities: The identity of each.
         skipped: The rows that are left out.
+        named: Whether the identities are of the file or of a list of them, and not the numbers of rows.
     """
 
     templates: NDArray[np.float32]
     identities: tuple[str, ...]
     skipped: tuple[SkippedRow, ...] = ()
+    named: bool = True
 
     def first_of_each(self) -> "TemplateTable":
         """Return the first template of each identity."""
         firsts = {name: index for index, name in reversed(list(enumerate(self.identities)))}
         rows = sorted(firsts.values())
-        return TemplateTable(self.templates[rows], tuple(self.identities[row] for row in rows), self.skipped)
+        names = tuple(self.identities[row] for row in rows)
+        return replace(self, templates=self.templates[rows], identities=names)
 
 
 def read_templates(
@@ -102,28 +101,28 @@ def read_templates(
         )
     blocks: Iterator[Block]
     if suffix == ".npy":
-        from arcinvert.audit.templates.npy import read_npy
+        from arcinvert.templates.npy import read_npy
 
         blocks = read_npy(path, dim)
     elif suffix == ".npz":
-        from arcinvert.audit.templates.npz import read_npz_templates
+        from arcinvert.templates.npz import read_npz_templates
 
         column = id_column if ids is None else None
         blocks = read_npz_templates(path, dim, template_column=template_column, id_column=column)
     elif suffix == ".parquet":
-        from arcinvert.audit.templates.parquet import read_parquet
+        from arcinvert.templates.parquet import read_parquet
 
         blocks = read_parquet(path, dim, template_column=template_column, id_column=id_column)
     elif suffix in _SQLITE:
-        from arcinvert.audit.templates.sqlite import read_sqlite
+        from arcinvert.templates.sqlite import read_sqlite
 
         blocks = read_sqlite(path, dim, table=table, template_column=template_column, id_column=id_column)
     elif suffix in _FAISS:
-        from arcinvert.audit.templates.faiss import read_faiss
+        from arcinvert.templates.faiss import read_faiss
 
         blocks = read_faiss(path, dim)
     elif suffix in _TEXTS:
-        from arcinvert.audit.templates.text import read_text_templates
+        from arcinvert.templates.text import read_text_templates
 
         column = id_column if ids is None else None
         blocks = read_text_templates(path, dim, template_column=template_column, id_column=column)
@@ -144,7 +143,9 @@ def _collect(
     found: list[str] = []
     skipped: list[SkippedRow] = []
     count = 0
+    named = True
     for block in blocks:
+        named = lines is not None or block.identities is not None
         rows, usable = unit_rows(block.templates)
         names, faults = _names(block, lines, count)
         for row in np.flatnonzero(~usable).tolist():
@@ -173,7 +174,7 @@ def _collect(
     if not found:
         first = f" ({skipped[0].place}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"{printable(path)}: expected at least one template, got none{first}; check --model")
-    return TemplateTable(np.concatenate(parts), tuple(found), tuple(skipped))
+    return TemplateTable(np.concatenate(parts), tuple(found), tuple(skipped), named)
 
 
 def _names(block: Block, lines: list[str] | None, count: int) -> tuple[list[str | None], dict[int, str]]:

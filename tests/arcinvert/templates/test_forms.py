@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from arcinvert.audit.templates import read_templates
+from arcinvert.templates.table import read_templates
 from recognition.errors import InputError
 from recognition.vectors import decode_vector
 
