@@ -20,7 +20,7 @@ from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from arcinvert.precision import dtype_of
 from arcinvert.recipes import TargetKind, preset
-from arcinvert.resolve import resolve, uses_measured_faces
+from arcinvert.resolve import resolve, uses_decoder, uses_measured_faces
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
 from arcinvert.subjects import (
@@ -152,16 +152,20 @@ class Attacker(NetworkAttacker):
     def measure(self, options: AttackOptions, progress: OnFaces | None = None) -> None:
         """Measure the network on synthetic faces, if it never was and an attack with these options needs it.
 
-        The first such attack does so by itself, with a progress bar.
+        The first such attack does so by itself, with a progress bar. Where it asks for a decoder and the
+        network has none, the bundled one is mapped to its templates.
 
         Args:
             options: Of the attack.
             progress: Receives the number of faces done and of all, often; what it raises ends the
                 measurement, of which nothing is kept then. None shows a progress bar.
         """
-        if self._calibrate and uses_measured_faces(options):
+        lacks_decoder = self.knowledge.decoder is None and uses_decoder(options)
+        if self._calibrate and (lacks_decoder or uses_measured_faces(options)):
             self.use(self.knowledge.with_synthetic_faces(self.recogniser, progress))
             self._calibrate = False
+        if lacks_decoder:
+            self.use(self.knowledge.with_mapped_decoder(self.device))
 
     @takes(AttackOptions)
     def generate(

@@ -12,6 +12,7 @@ from arcinvert.inversion.penalties.base import Penalty, Setting
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.mapped_decoder import MappedDecoder
 from arcinvert.knowledge.regression import REGRESSION_BLEND
 from arcinvert.knowledge.skin_tone import FEWEST_FACES
 from arcinvert.options import AttackOptions
@@ -83,6 +84,11 @@ def _decide(
     used = _knowledge_used(
         knowledge, initialisation_name, parametrisation_name, blend, skin_tone, penalties, setting
     )
+    decoder_notes = (
+        (knowledge.decoder.described(recogniser.name),)
+        if "decoder_map" in used and isinstance(knowledge.decoder, MappedDecoder)
+        else ()
+    )
     if options.appearance.is_wanted:
         used["deformations"] = "training faces of the bundled networks (LFW), labelled by landmarks"
     return AttackPlan(
@@ -119,7 +125,7 @@ def _decide(
         penalties=penalties,
         augmentation=_augmentation(values, initialisation, parametrisation),
         appearance=options.appearance,
-        notes=(*knowledge.notes, *notes),
+        notes=(*knowledge.notes, *notes, *decoder_notes),
     )
 
 
@@ -130,6 +136,12 @@ def uses_measured_faces(options: AttackOptions) -> bool:
         return False
     measured = bool(options.regression_blend) or bool(options.penalty.get("bn-per-position"))
     return measured or options.initialisation in (None, "nearest-neighbours", "regression")
+
+
+def uses_decoder(options: AttackOptions) -> bool:
+    """Return whether an attack by these options asks for a decoder."""
+    level, _ = preset(options.recipe, options.knowledge)
+    return level != "weights" and "decoder" in (options.initialisation, options.parametrisation)
 
 
 def _restart_steps(given: int | None, initialisation: type[Initialisation], steps: int, restarts: int) -> int:
@@ -338,6 +350,8 @@ def _knowledge_used(
         used["regression"] = f"{knowledge.regression.count:,} {faces}"
     if "decoder" in (initialisation, parametrisation_name) and knowledge.decoder is not None:
         used["decoder"] = knowledge.decoder.faces
+        if isinstance(knowledge.decoder, MappedDecoder):
+            used["decoder_map"] = f"{knowledge.decoder.between.faces:,} {faces}"
     if {"nearest_neighbours", "regression", "decoder"} & set(used) or parametrisation.of_public_faces:
         used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
     if knowledge.statistics is not None and any(

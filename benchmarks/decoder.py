@@ -8,7 +8,7 @@ What an attack uses a decoder for is chosen by this table, so it attacks people 
 trained on, with two to nine photographs; `--reported` attacks held-out people, on whom results are reported.
 The decoder must have been trained on neither: public_faces writes the faces of others, which the decoder of
 the bundled network learned from too. Rows without the decoder as an initialisation start as they would
-without it.
+without it. A network that has no decoder is attacked with the bundled one behind a map.
 
 Columns beside those of every judged table: *sharpness*, the lightness in frequencies above a quarter of a
 cycle a pixel, root mean square in L* (benchmarks/faults.py), which should be the photographs'; *fringes*, the
@@ -26,6 +26,7 @@ import numpy as np
 from arcinvert import Attacker
 from arcinvert.evaluation.distribution import kernel_distance
 from arcinvert.inversion.initialisation import INITIALISATIONS
+from arcinvert.options import AttackOptions
 from benchmarks.faults import measure
 from benchmarks.judged import (
     CEILING,
@@ -47,6 +48,7 @@ from recognition.metrics.intervals import estimate
 
 #: The options of each row.
 ROWS: dict[str, dict[str, Any]] = {
+    "nearest neighbours alone": {"initialisation": "nearest-neighbours", "steps": 0},
     "regression alone": {"initialisation": "regression", "steps": 0},
     "decoder alone": {"initialisation": "decoder", "steps": 0},
     "face PCA": {"parametrisation": "face-pca"},
@@ -81,6 +83,8 @@ def compare(given: argparse.Namespace) -> None:
         InputError: If no row can be made, there are too few people, or `out` has results of other settings.
     """
     attacker = Attacker(given.model, statistics=given.statistics, decoder=given.decoder)
+    # What an attack without a decoder starts from depends on what is measured at the first use.
+    attacker.measure(AttackOptions())
     panel = make_panel(given.photos, given.people, given.seed, given.out, tuning=not given.reported)
     jury = Jury(panel)
     ends = jury.ends()

@@ -15,6 +15,9 @@ QUERIES: dict[str, int] = {"embeddings": 1000, "scores": 100, "decisions": 5000}
 #: The default similarity that a local network accepts in decisions: about a false match rate of 1e-3 of a
 #: strong ArcFace network.
 THRESHOLD = 0.3
+#: The most candidates of each image that are shown to the black box, and the queries of the budget for each:
+#: they take a hundredth of it, and small budgets are left to the estimate.
+MOST_CANDIDATES, QUERIES_FOR_A_CANDIDATE = 5, 100
 _GROUP = "black box"
 
 
@@ -107,10 +110,28 @@ class AccessOptions:
         """The most images that are shown for each attacked person."""
         return self.queries if self.queries is not None else QUERIES[self.access]
 
+    @property
+    def candidates(self) -> int:
+        """The candidates of each image that are shown, its end included; 1 is no choice, and not shown.
+
+        Decisions rank none.
+        """
+        if self.access == "decisions":
+            return 1
+        return max(1, min(MOST_CANDIDATES, self.query_budget // QUERIES_FOR_A_CANDIDATE))
+
+    @property
+    def for_image(self) -> int:
+        """The queries that are kept for each image: candidates, refinement, and the answer on the result."""
+        chosen = self.candidates if self.candidates > 1 else 0
+        # The answer on a candidate that is not refined is known.
+        return chosen + self.refine + int(bool(self.refine) or not chosen)
+
     def for_estimate(self, samples: int) -> int:
         """Return how many of them are shown before the inversion.
 
-        The others refine the images, and ask for the person's template and for an answer on each image.
+        The others choose among candidates, refine the images, and ask for the person's template and for an
+        answer on each image.
 
         Args:
             samples: The images of each person.
@@ -118,10 +139,10 @@ class AccessOptions:
         Raises:
             InputError: If none are left.
         """
-        left = self.query_budget - samples * (self.refine + 1) - (self.access == "embeddings")
+        left = self.query_budget - samples * self.for_image - (self.access == "embeddings")
         if left < 1:
             raise InputError(
-                f"queries: expected more than {samples * (self.refine + 1)} for {samples} images of a "
+                f"queries: expected more than {samples * self.for_image} for {samples} images of a "
                 f"person, got {self.query_budget}; raise --queries, or lower --refine or --samples"
             )
         return left

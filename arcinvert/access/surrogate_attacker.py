@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcinvert.access.black_box import Answers, BlackBox
+from arcinvert.access.candidates import FINISHED, candidates, preferred
 from arcinvert.access.decisions import DecisionAttack
 from arcinvert.access.faces import PublicFaces
 from arcinvert.access.meter import BudgetSpentError
@@ -21,11 +22,9 @@ from arcinvert.access.options import AccessOptions
 from arcinvert.access.refine import check_package, refine
 from arcinvert.access.scores import estimate_by_scores
 from arcinvert.access.surrogate import (
-    FEWEST_FACES,
     MappedRecogniser,
     embedded,
     embedded_faces,
-    fit_map,
     queried,
     with_faces,
 )
@@ -36,6 +35,7 @@ from arcinvert.attacker import Attacker
 from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.activation_statistics import statistics_layers
+from arcinvert.knowledge.embedding_map import FEWEST_FACES, fit_map
 from arcinvert.plan import AttackPlan
 from recognition.errors import InputError
 from recognition.images import resized, to_tensor, to_uint8
@@ -75,7 +75,7 @@ class SurrogateAttacker:
             own.plan("template")
         self._budget = options.for_estimate(samples)
         # Attempts that fail must not take what the finished images need.
-        self._reserve = samples * (options.refine + 1)
+        self._reserve = samples * options.for_image
         box.meter.reserved = self._reserve
         embeddings = embedded_faces(self._own, faces)
         self._map: dict[str, Any] | None = None
@@ -197,7 +197,7 @@ class SurrogateAttacker:
         batches: int,
         on_step: OnStep | None,
     ) -> Inversion:
-        """Return the inversion of one batch, refined and with the black box's own opinion.
+        """Return the inversion of one batch: the candidates that the black box prefers, refined.
 
         Where the black box gives numbers, the similarity of each image is that number.
 
@@ -212,32 +212,54 @@ class SurrogateAttacker:
         found = self.attacker.run_batch(tasks, plan, batch=batch, batches=batches, on_step=on_step)
         self._box.meter.reserved = 0
         images, similarity = [], found.similarity.clone()
+        regression = self.attacker.knowledge.regression
         for row, (task, person) in enumerate(zip(tasks, people, strict=True)):
-            image, value = self._finished(found.images[row], task, person)
+            regressed = None if regression is None else regression.faces(task.subject.template[None].cpu())[0]
+            of_person = candidates(found.images[row], found.start[row], regressed, self._options.candidates)
+            image, value, name = self._finished(of_person, task, person)
             images.append(image)
-            entry = {"input": task.subject.name, "sample": task.sample, "answer": value}
-            self._opinions.append(entry)
+            self._opinions.append(
+                {"input": task.subject.name, "sample": task.sample, "candidate": name, "answer": value}
+            )
             if value is not None and self._options.access != "decisions":
                 similarity[row] = value
         return replace(found, images=torch.stack(images), similarity=similarity)
 
-    def _finished(self, image: Tensor, task: Task, person: str) -> tuple[Tensor, float | None]:
-        """Return an image after its refinement, and what the black box says of it; None without room."""
+    def _finished(
+        self, of_person: dict[str, Tensor], task: Task, person: str
+    ) -> tuple[Tensor, float | None, str]:
+        """Return the preferred candidate after its refinement, the black box's answer on it, and its name.
+
+        The answer is None where there was no room to ask.
+        """
         template = task.subject.template.double().numpy()
 
-        def ask(images: Tensor, purpose: str = "refinement") -> Answers:
-            answers = self._box.query(resized(images, self._box.size), purpose, person=person)
+        def similarities(answers: Answers) -> Answers:
             return np.asarray(answers @ template) if self._options.access == "embeddings" else answers
 
+        def ask(images: Tensor, purpose: str = "refinement") -> Answers:
+            try:
+                return similarities(self._box.query(resized(images, self._box.size), purpose, person=person))
+            except BudgetSpentError as error:
+                if len(error.answers):
+                    error.answers = similarities(error.answers)
+                raise
+
+        name, value = FINISHED, None
+        if len(of_person) > 1:
+            name, value = preferred(of_person, lambda images: ask(images, "candidates"))
+        image = of_person[name]
+        if value is not None and not self._options.refine:
+            return image, value, name
         if self._options.refine:
-            name = f"{task.subject.name} {task.sample}"
-            image = refine(image, ask, self._options.refine, seed=self._seed, person=name)
-        # What is shown, and what is written, has eight bits.
-        image = to_tensor(to_uint8(image))
+            draws = f"{task.subject.name} {task.sample}"
+            image = refine(image, ask, self._options.refine, seed=self._seed, person=draws)
+            # What is shown, and what is written, has eight bits.
+            image = to_tensor(to_uint8(image))
         try:
-            return image, float(ask(image[None], "results")[0])
+            return image, float(ask(image[None], "results")[0]), name
         except BudgetSpentError:
-            return image, None
+            return image, None, name
 
     def opinion(self) -> str:
         """Return a sentence about what the black box itself says of the images."""
@@ -249,8 +271,11 @@ class SurrogateAttacker:
             f"accepts {mean:.0%} of" if kind == "decisions" else f"gives a mean similarity of {mean:.3f} to"
         )
         rest = len(self._opinions) - len(answers)
+        others = sum(one["candidate"] != FINISHED for one in self._opinions)
+        chosen = f" It preferred another candidate to the end of the attack for {others}." if others else ""
         more = f" For {rest} images no query was left: their similarity is the surrogate's." if rest else ""
-        return f"The black box itself {said} {len(answers)} images, which says little about others.{more}"
+        sentence = f"The black box itself {said} {len(answers)} images, which says little about others."
+        return f"{sentence}{chosen}{more}"
 
     def describe(self) -> dict[str, Any]:
         """Return what was asked, learned and answered, as JSON."""

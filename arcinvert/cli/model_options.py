@@ -34,7 +34,8 @@ class ModelOptions(NetworkOptions):
         metavar="FILE",
     )
     decoder: str | None = option(
-        help="the file of 'arcinvert learn'; by default the one beside the network, if there is one",
+        help="the file of 'arcinvert learn'; by default the one beside the network, or else the bundled one "
+        "behind a map of templates",
         group=GROUP,
         metavar="FILE",
     )

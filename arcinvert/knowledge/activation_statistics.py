@@ -127,6 +127,7 @@ class MeasuredStatistics:
         of = {
             "nearest_neighbours": self.template_faces,
             "regression": self.template_faces,
+            "decoder_map": self.template_faces,
             "statistics": self.faces,
         }
         return any(kind in used and faces != "synthetic faces" for kind, faces in of.items())

@@ -3,12 +3,14 @@
 import os
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.decoder_file import find_decoder
 from arcinvert.knowledge.first_use import OnFaces, switched_off, synthetic_statistics
+from arcinvert.knowledge.mapped_decoder import MappedDecoder, map_bundled_decoder
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FACES_PER_DIMENSION, FaceRegression
 from arcinvert.knowledge.statistics_file import find_statistics
@@ -29,7 +31,8 @@ class Knowledge:
         mean_face_source: Whose faces they are.
         statistics: What was measured with this network on public or synthetic faces; None if nothing was.
         notes: Sentences about what is missing and why.
-        decoder: What 'arcinvert learn' trained for this network; None if it did not.
+        decoder: What 'arcinvert learn' trained for this network, or the bundled one behind a map; None if
+            there is neither.
     """
 
     level: KnowledgeName
@@ -37,7 +40,7 @@ class Knowledge:
     mean_face_source: str
     statistics: MeasuredStatistics | None = None
     notes: tuple[str, ...] = ()
-    decoder: FaceDecoder | None = None
+    decoder: FaceDecoder | MappedDecoder | None = None
 
     @property
     def nearest_neighbours(self) -> NearestNeighbours | None:
@@ -69,6 +72,16 @@ class Knowledge:
             self, statistics=found.statistics, notes=self.notes if found.note is None else (found.note,)
         )
 
+    def with_mapped_decoder(self, device: torch.device) -> "Knowledge":
+        """Return this with the bundled decoder behind a map, if there is no decoder but faces with templates.
+
+        Args:
+            device: Where the bundled network embeds the faces.
+        """
+        if self.decoder is not None or self.nearest_neighbours is None:
+            return self
+        return replace(self, decoder=map_bundled_decoder(self.nearest_neighbours, device))
+
     def regression_missing(self, name: str) -> str | None:
         """Return what the regression lacks, for an error message; None if there is one."""
         if self.regression is not None:
@@ -85,7 +98,8 @@ class Knowledge:
             return None
         return (
             f"expected a decoder of templates of {name}, found none; train it (arcinvert learn --model MODEL "
-            "--images FACES), or use another"
+            "--images FACES), or use the bundled one, which takes faces with templates (arcinvert calibrate "
+            "--model MODEL)"
         )
 
 

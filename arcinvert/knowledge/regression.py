@@ -69,14 +69,19 @@ class RegressionSums:
         self._sums = [one + other for one, other in zip(self._sums, parts, strict=True)]
         self._count += len(given)
 
-    def fit(self) -> FaceRegression | None:
-        """Return the map by ridge regression; None if there are too few faces."""
+    def fit(self, shrinkage: float = SHRINKAGE, fewest: int | None = None) -> FaceRegression | None:
+        """Return the map by ridge regression; None if there are too few faces.
+
+        Args:
+            shrinkage: The fraction of the mean variance of templates that is added to each direction's.
+            fewest: The fewest faces, at least 1; None for `FACES_PER_DIMENSION`.
+        """
         template, coefficients, squares, products = self._sums
-        if not self._count or self._count < FACES_PER_DIMENSION * len(template):
+        if not self._count or self._count < (fewest or FACES_PER_DIMENSION * len(template)):
             return None
         template, coefficients = template / self._count, coefficients / self._count
         covariance = squares / self._count - torch.outer(template, template)
-        covariance.diagonal().add_(SHRINKAGE * covariance.diagonal().mean())
+        covariance.diagonal().add_(shrinkage * covariance.diagonal().mean())
         together = products / self._count - torch.outer(template, coefficients)
         matrix = torch.linalg.solve(covariance, together)
         return FaceRegression(template.half(), coefficients.half(), matrix.half().contiguous(), self._count)

@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from arcinvert import Attacker, generate
 from arcinvert.audit.attack import load_attack
 from arcinvert.audit.options import AuditOptions
-from arcinvert.knowledge import first_use
+from arcinvert.knowledge import first_use, mapped_decoder
 from arcinvert.knowledge.calibrate import calibrate
 from arcinvert.knowledge.first_use import cached_path
 from recognition.errors import InputError
+from recognition.images import to_uint8
 from tests.arcinvert.support import leave_out_judge
 
 #: As many as the regression needs: four for each of the tiny network's dimensions.
@@ -103,3 +105,36 @@ def test_the_audit_measures_too(tiny_model: Path, tmp_path: Path, calibrating: b
         ).with_budget()
     )
     assert attack.describe()["knowledge"]["level"] == level
+
+
+def test_a_network_without_a_decoder_gets_the_bundled_one_behind_a_map(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped_decoder, "MOST_FACES", 16)
+    attacker = Attacker(tiny_model, device="cpu")
+    run = attacker.from_embedding(np.ones(32), steps=0, initialisation="decoder")
+    used = run.result["attacker_knowledge"]
+    assert used["level"] == "synthetic-faces"
+    assert used["decoder_map"] == "16 synthetic faces"
+    assert used["decoder"].endswith("faces")
+    assert run.result["notes"][-1].startswith(
+        "The decoder is that of lfw-distilled, as tiny has none of its own."
+    )
+    decoder = attacker.knowledge.decoder
+    assert decoder is not None
+    template = torch.ones(1, 32) / 32**0.5
+    assert np.array_equal(run.images[0], to_uint8(decoder.decoded(template, 112))[0])
+    # What starts without a decoder goes on doing so, and does not speak of one.
+    plan = attacker.plan("template")
+    assert (plan.initialisation, plan.notes) == ("nearest-neighbours", ())
+    assert "decoder_map" not in plan.knowledge_used
+    assert "decoder_map" in attacker.plan("template", parametrisation="decoder").knowledge_used
+
+
+def test_without_faces_there_is_no_map_and_one_line_says_so(tiny_model: Path) -> None:
+    attacker = Attacker(tiny_model, device="cpu", calibrate=False)
+    for name in ("initialisation", "parametrisation"):
+        with pytest.raises(
+            InputError, match=f"^{name}: expected a decoder of templates of tiny.*bundled one, which takes"
+        ):
+            attacker.plan("template", **{name: "decoder"})

@@ -13,7 +13,9 @@ class Given:
 @pytest.mark.parametrize("name", ROWS)
 def test_each_row_is_planned_as_it_says(name: str) -> None:
     made = plan(
-        "template", faces=known(regression=True, decoder=True), **options_of(name, Given(), "regression")
+        "template",
+        faces=known(neighbours=True, regression=True, decoder=True),
+        **options_of(name, Given(), "regression"),
     )  # type: ignore[arg-type]
     assert made.seed == 3
     assert made.steps == (0 if name.endswith("alone") else 7)
@@ -22,6 +24,8 @@ def test_each_row_is_planned_as_it_says(name: str) -> None:
         if name in ("decoder alone", "decoder as initialisation", "decoder as both")
         else ("regression")
     )
+    if name == "nearest neighbours alone":
+        initialisation = "nearest-neighbours"
     assert made.initialisation == initialisation
     decoded = name in ("decoder as parametrisation", "decoder as both")
     assert made.parametrisation == (

@@ -8,7 +8,7 @@ from recognition.errors import InputError
 
 
 class DecodedFaces(Initialisation):
-    """The face that the decoder of 'arcinvert learn' makes of the template.
+    """The face that a decoder makes of the template: the network's own, or the bundled one behind a map.
 
     Without a step after it, it is an attack of one pass (Mai et al., NbNet, arXiv:1703.00832).
     """

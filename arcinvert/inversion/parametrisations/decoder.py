@@ -8,6 +8,7 @@ from arcinvert.inversion.parametrisations.base import AugmentationStrength, Para
 from arcinvert.inversion.parametrisations.face_pca import FacePCA
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.knowledge import Knowledge
+from arcinvert.knowledge.mapped_decoder import MappedDecoder
 from recognition.errors import InputError
 
 
@@ -34,7 +35,7 @@ class DecodedCodes(Parametrisation):
     has_coefficients = True
     has_offsets = True
 
-    def __init__(self, start: Tensor, decoder: FaceDecoder, templates: Tensor) -> None:
+    def __init__(self, start: Tensor, decoder: FaceDecoder | MappedDecoder, templates: Tensor) -> None:
         self._decoder = decoder.like(start)
         self._size = list(start.shape[-2:])
         self._codes = self._decoder.codes(templates.to(start)).clone()

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from arcinvert.access import surrogate_attacker
 from arcinvert.access.black_box import comparing_ask, embedding_function
 from arcinvert.access.black_box_attacker import BlackBoxAttacker
+from arcinvert.access.candidates import candidates
 from arcinvert.access.faces import load_faces
 from arcinvert.access.meter import QueryMeter
 from arcinvert.access.options import AccessOptions
@@ -21,6 +23,7 @@ from arcinvert.attacker import Attacker
 from arcinvert.run import Run
 from recognition.backbones import build_backbone
 from recognition.errors import InputError
+from recognition.images import to_uint8
 from recognition.recogniser import Recogniser
 from tests.arcinvert.access.test_black_box import reachable
 from tests.arcinvert.support import leave_out_judge, read_result
@@ -91,6 +94,40 @@ def test_the_budget_is_kept_and_reported(target: Recogniser, tiny_model: Path, a
         (*_, (last, highest)) = found["people"][0]["curve"]
         assert (last, highest) == (23, found["people"][0]["highest_score"])
     json.dumps(run.result)
+
+
+@pytest.mark.parametrize("access", ["embeddings", "scores"])
+@pytest.mark.parametrize("refine", [0, 7])
+def test_the_result_is_the_candidate_that_the_black_box_prefers(
+    target: Recogniser, tiny_model: Path, access: str, refine: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+
+    def recorded(*given: Any) -> Any:
+        shown.append(candidates(*given))
+        return shown[-1]
+
+    monkeypatch.setattr(surrogate_attacker, "candidates", recorded)
+    run = attacked(target, tiny_model, access, queries=300, faces=140, refine=refine)
+    found = run.result["access"]
+    queries = found["queries"]["by_purpose"]
+    assert found["queries"]["most_for_one_person"] <= 300
+    assert queries["candidates"] == 2 * 3
+    assert queries.get("results", 0) == (2 if refine else 0)
+    templates = np.random.default_rng(0).normal(size=(2, 24))
+    templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+    for row, (of_person, opinion) in enumerate(zip(shown, found["own_opinion"], strict=True)):
+        answers = embedding_function(target)(to_uint8(torch.stack(list(of_person.values())))) @ templates[row]
+        best = int(answers.argmax())
+        assert opinion["candidate"] == list(of_person)[best]
+        if refine:
+            assert opinion["answer"] >= answers[best] - 1e-6
+        else:
+            assert opinion["answer"] == pytest.approx(answers[best], abs=1e-5)
+            assert np.array_equal(run.images[row], to_uint8(of_person[opinion["candidate"]][None])[0])
+    others = sum(opinion["candidate"] != "finished" for opinion in found["own_opinion"])
+    said = f"It preferred another candidate to the end of the attack for {others}."
+    assert (said in run.result["notes"][-1]) == bool(others)
 
 
 def test_the_seed_decides(target: Recogniser, tiny_model: Path) -> None:

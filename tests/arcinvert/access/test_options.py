@@ -20,6 +20,17 @@ def test_budgets() -> None:
     assert AccessOptions(access="scores", queries=100, refine=20).for_estimate(2) == 58
 
 
+def test_large_budgets_keep_queries_for_candidates() -> None:
+    given = [(30, 1), (199, 1), (200, 2), (300, 3), (1000, 5), (9000, 5)]
+    for queries, count in given:
+        assert AccessOptions(access="scores", queries=queries).candidates == count
+        assert AccessOptions(access="decisions", queries=queries).candidates == 1
+    # One for the template that leaked; the answer on the result is one of those on the candidates.
+    assert AccessOptions(access="embeddings", queries=1000).for_estimate(1) == 994
+    # What is refined is asked about once more.
+    assert AccessOptions(access="scores", queries=300, refine=20).for_estimate(2) == 300 - 2 * (3 + 20 + 1)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -50,6 +50,21 @@ def test_the_fit_is_ridge_regression() -> None:
     )
 
 
+def test_fewer_faces_may_be_asked_for_with_more_shrinkage() -> None:
+    templates, images = given(5)
+    sums = RegressionSums()
+    sums.add(templates, images)
+    assert sums.fit() is None
+    assert sums.fit(0.3, 6) is None
+    few = sums.fit(0.3, 5)
+    assert few is not None
+    offsets = (templates - templates.mean(0)).double().numpy()
+    wanted = pca_coefficients_of((images + images.flip(-1)) / 2).double().numpy()
+    penalty = 5 * 0.3 * np.square(offsets).mean() * np.eye(DIM)
+    expected = np.linalg.solve(offsets.T @ offsets + penalty, offsets.T @ (wanted - wanted.mean(0)))
+    np.testing.assert_allclose(few.matrix.double().numpy(), expected, atol=2e-3, rtol=2e-3)
+
+
 def test_batches_make_no_difference() -> None:
     templates, images = given()
     whole, parts = fitted(templates, images), fitted(templates, images, 1, 7, FACES - 8)

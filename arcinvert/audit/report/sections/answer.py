@@ -9,6 +9,7 @@ from arcinvert.plan import length_text
 _WORDS = {
     "mean_face": "mean face",
     "nearest_neighbours": "nearest neighbours",
+    "decoder_map": "map to the templates of the decoder",
     "face_pca": "principal components of faces (PCA)",
 }
 
