@@ -14,6 +14,7 @@ from arcinvert.inversion.initialisation.base import Initialisation, Initialisati
 from arcinvert.inversion.initialisation.noise import noise_images
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from arcinvert.inversion.parametrisations.base import Parametrisation
+from arcinvert.inversion.parametrisations.deformed import Deformed
 from arcinvert.inversion.parametrisations.low_resolution import LowResolution
 from arcinvert.inversion.penalties import PENALTIES, WeightedPenalty
 from arcinvert.inversion.penalties.base import Setting
@@ -114,9 +115,22 @@ class Attack:
                 "that are no numbers; lower --learning-rate or the weights of --penalty"
             )
         images = self._finished(found.images, target)
-        if images is found.images:
-            return found
-        return replace(found, images=images, similarity=self._similarity(images, target))
+        if images is not found.images:
+            found = replace(found, images=images, similarity=self._similarity(images, target))
+        return self._shown(found, target, batch, counter)
+
+    def shown(
+        self, tasks: Sequence[Task], found: Inversion, *, batch: int, counter: StepCounter
+    ) -> Inversion:
+        """Return an inversion that was made without a pose or an expression with those of the plan.
+
+        Args:
+            tasks: The images' tasks.
+            found: What was found for them.
+            batch: The batch's number from 0, which the random augmentation follows from.
+            counter: Counts and reports the steps.
+        """
+        return self._shown(found, self._target([task.subject for task in tasks]), batch, counter)
 
     def prepare(self, counter: StepCounter) -> None:
         """Do what the first batch needs and no later one repeats, unless it was done before.
@@ -174,17 +188,7 @@ class Attack:
         views: tuple[int | str, ...],
     ) -> Inversion:
         """Optimise images in stages; the random augmentation follows from `views`."""
-        # The text is older than the name: it decides the random numbers.
-        generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", *views))
-        planned = self.plan.augmentation
-        augmentation = Augmentation(
-            flip=planned.flip,
-            shift=planned.shift,
-            scale=planned.scale,
-            wrap=planned.wrap,
-            feature_dropout=planned.feature_dropout,
-            generator=generator,
-        )
+        augmentation = self._augmentation(*views)
 
         def parametrised(images: Tensor) -> Parametrisation:
             return self._parametrisation.build(images, target.templates, self._knowledge)
@@ -204,6 +208,20 @@ class Attack:
             )
 
         return in_stages(stages, start, run)
+
+    def _augmentation(self, *views: int | str) -> Augmentation:
+        """Return the plan's augmentation, whose random numbers follow from the seed and `views`."""
+        # The text is older than the name: it decides the random numbers.
+        generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", *views))
+        planned = self.plan.augmentation
+        return Augmentation(
+            flip=planned.flip,
+            shift=planned.shift,
+            scale=planned.scale,
+            wrap=planned.wrap,
+            feature_dropout=planned.feature_dropout,
+            generator=generator,
+        )
 
     def _seeds(self, tasks: Sequence[Task], *again: str | int) -> list[int]:
         """Return seeds that depend on identity and sample number, not on the batch."""
@@ -233,7 +251,28 @@ class Attack:
             images = self._blended(images, target)
         if self.plan.skin_tone:
             images = self._toned(images, target)
-        return self.plan.appearance.given_to(images)
+        return images
+
+    def _shown(self, found: Inversion, target: Target, batch: int, counter: StepCounter) -> Inversion:
+        """Deform images, and optimise what the network sees then, so that it recognises them again."""
+        appearance = self.plan.appearance
+        if not appearance.is_wanted:
+            return found
+        if found.stopped or not self.plan.appearance_steps:
+            images = appearance.given_to(found.images)
+            return replace(found, images=images, similarity=self._similarity(images, target))
+        setting = Setting(self._recogniser, Deformed, self._knowledge.statistics)
+        shown = invert(
+            self._recogniser,
+            target,
+            Deformed(found.images.to(self._recogniser.device), appearance.deformation()),
+            self.plan.appearance_stage,
+            penalties=[one for one in self._penalties if not PENALTIES[one.name].missing(setting)],
+            augmentation=self._augmentation(batch, "appearance"),
+            dtype=self._dtype,
+            counter=counter,
+        )
+        return replace(shown, start=found.start, steps=found.steps + shown.steps)
 
     def _blended(self, images: Tensor, target: Target) -> Tensor:
         """Mix images with the regression's faces of the same templates."""
