@@ -117,12 +117,14 @@ class Attack:
         images = self._finished(found.images, target)
         if images is not found.images:
             found = replace(found, images=images, similarity=self._similarity(images, target))
-        return self._shown(found, target, batch, counter)
+        return self.shown(tasks, found, batch=batch, counter=counter)
 
     def shown(
         self, tasks: Sequence[Task], found: Inversion, *, batch: int, counter: StepCounter
     ) -> Inversion:
-        """Return an inversion that was made without a pose or an expression with those of the plan.
+        """Return an inversion with the plan's pose and expression, which it was made without.
+
+        The images are deformed, and what the network sees then is optimised until it finds the people again.
 
         Args:
             tasks: The images' tasks.
@@ -130,7 +132,25 @@ class Attack:
             batch: The batch's number from 0, which the random augmentation follows from.
             counter: Counts and reports the steps.
         """
-        return self._shown(found, self._target([task.subject for task in tasks]), batch, counter)
+        appearance = self.plan.appearance
+        if not appearance.is_wanted:
+            return found
+        target = self._target([task.subject for task in tasks])
+        if found.stopped or not self.plan.appearance_steps:
+            images = appearance.given_to(found.images)
+            return replace(found, images=images, similarity=self._similarity(images, target))
+        setting = Setting(self._recogniser, Deformed, self._knowledge.statistics)
+        shown = invert(
+            self._recogniser,
+            target,
+            Deformed(found.images.to(self._recogniser.device), appearance.deformation()),
+            self.plan.appearance_stage,
+            penalties=[one for one in self._penalties if not PENALTIES[one.name].missing(setting)],
+            augmentation=self._augmentation(batch, "appearance"),
+            dtype=self._dtype,
+            counter=counter,
+        )
+        return replace(shown, start=found.start, steps=found.steps + shown.steps)
 
     def prepare(self, counter: StepCounter) -> None:
         """Do what the first batch needs and no later one repeats, unless it was done before.
@@ -213,15 +233,7 @@ class Attack:
         """Return the plan's augmentation, whose random numbers follow from the seed and `views`."""
         # The text is older than the name: it decides the random numbers.
         generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", *views))
-        planned = self.plan.augmentation
-        return Augmentation(
-            flip=planned.flip,
-            shift=planned.shift,
-            scale=planned.scale,
-            wrap=planned.wrap,
-            feature_dropout=planned.feature_dropout,
-            generator=generator,
-        )
+        return Augmentation(**vars(self.plan.augmentation), generator=generator)
 
     def _seeds(self, tasks: Sequence[Task], *again: str | int) -> list[int]:
         """Return seeds that depend on identity and sample number, not on the batch."""
@@ -252,27 +264,6 @@ class Attack:
         if self.plan.skin_tone:
             images = self._toned(images, target)
         return images
-
-    def _shown(self, found: Inversion, target: Target, batch: int, counter: StepCounter) -> Inversion:
-        """Deform images, and optimise what the network sees then, so that it recognises them again."""
-        appearance = self.plan.appearance
-        if not appearance.is_wanted:
-            return found
-        if found.stopped or not self.plan.appearance_steps:
-            images = appearance.given_to(found.images)
-            return replace(found, images=images, similarity=self._similarity(images, target))
-        setting = Setting(self._recogniser, Deformed, self._knowledge.statistics)
-        shown = invert(
-            self._recogniser,
-            target,
-            Deformed(found.images.to(self._recogniser.device), appearance.deformation()),
-            self.plan.appearance_stage,
-            penalties=[one for one in self._penalties if not PENALTIES[one.name].missing(setting)],
-            augmentation=self._augmentation(batch, "appearance"),
-            dtype=self._dtype,
-            counter=counter,
-        )
-        return replace(shown, start=found.start, steps=found.steps + shown.steps)
 
     def _blended(self, images: Tensor, target: Target) -> Tensor:
         """Mix images with the regression's faces of the same templates."""
