@@ -27,7 +27,7 @@ class Rule:
         reach: How far from them, as the standard deviation of a Gaussian in pixels of 112.
         strength: A factor of both changes. A mean over many faces is weaker than each of them.
         given: The part of the changes, from 0 to 1, that a face is given. The larger a change is, the less of
-            the person a recogniser finds; nine of ten faces show the expression with this much
+            the person a recogniser finds. Four of five faces show the expression with this much
             (docs/pose.md).
     """
 
