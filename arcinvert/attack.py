@@ -15,6 +15,7 @@ from arcinvert.inversion.initialisation.base import Initialisation, Initialisati
 from arcinvert.inversion.initialisation.noise import noise_images
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from arcinvert.inversion.parametrisations.base import Parametrisation
+from arcinvert.inversion.parametrisations.deformed import Deformed
 from arcinvert.inversion.parametrisations.low_resolution import LowResolution
 from arcinvert.inversion.penalties import PENALTIES, WeightedPenalty
 from arcinvert.inversion.penalties.base import Setting
@@ -120,9 +121,47 @@ class Attack:
                 "that are no numbers; lower --learning-rate or the weights of --penalty"
             )
         images = self._finished(found.images, target)
-        if images is found.images:
+        if images is not found.images:
+            found = replace(found, images=images, similarity=self._similarity(images, target))
+        return self.shown(tasks, found, batch=batch, counter=counter)
+
+    def shown(
+        self, tasks: Sequence[Task], found: Inversion, *, batch: int, counter: StepCounter
+    ) -> Inversion:
+        """Return an inversion with the plan's pose and expression, which it was made without.
+
+        The images are deformed, and what the network sees then is optimised until it finds the people again.
+
+        Args:
+            tasks: The images' tasks.
+            found: What was found for them.
+            batch: The batch's number from 0, which the random augmentation follows from.
+            counter: Counts and reports the steps.
+        """
+        appearance = self.plan.appearance
+        if not appearance.is_wanted:
             return found
-        return replace(found, images=images, similarity=self._similarity(images, target))
+        target = self._target([task.subject for task in tasks])
+        if found.stopped or not self.plan.appearance_steps:
+            images = appearance.given_to(found.images)
+            return replace(found, images=images, similarity=self._similarity(images, target))
+        setting = Setting(self._recogniser, Deformed, self._knowledge.statistics)
+        shown = invert(
+            self._recogniser,
+            target,
+            Deformed(found.images.to(self._recogniser.device), appearance.deformation()),
+            self.plan.appearance_stage,
+            penalties=[one for one in self._penalties if not PENALTIES[one.name].missing(setting)],
+            augmentation=self._augmentation(self.plan.augmentation, batch, "appearance"),
+            dtype=self._dtype,
+            counter=counter,
+        )
+        return replace(
+            shown,
+            start=found.start,
+            steps=found.steps + shown.steps,
+            further_steps=found.further_steps,
+        )
 
     def prepare(self, counter: StepCounter) -> None:
         """Do what the first batch needs and no later one repeats, unless it was done before.
@@ -198,16 +237,7 @@ class Attack:
         views: tuple[int | str, ...],
     ) -> Inversion:
         """Optimise images in stages; the random augmentation follows from `views`."""
-        # The text is older than the name: it decides the random numbers.
-        generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", *views))
-        augmentation = Augmentation(
-            flip=planned.flip,
-            shift=planned.shift,
-            scale=planned.scale,
-            wrap=planned.wrap,
-            feature_dropout=planned.feature_dropout,
-            generator=generator,
-        )
+        augmentation = self._augmentation(planned, *views)
 
         def parametrised(images: Tensor) -> Parametrisation:
             return self._parametrisation.build(images, target.templates, self._knowledge)
@@ -227,6 +257,12 @@ class Attack:
             )
 
         return in_stages(stages, start, run)
+
+    def _augmentation(self, planned: PlannedAugmentation, *views: int | str) -> Augmentation:
+        """Return an augmentation whose random numbers follow from the plan's seed and `views`."""
+        # The text is older than the name: it decides the random numbers.
+        generator = torch.Generator().manual_seed(derive_seed(self.plan.seed, "views", *views))
+        return Augmentation(**vars(planned), generator=generator)
 
     def _seeds(self, tasks: Sequence[Task], *again: str | int) -> list[int]:
         """Return seeds that depend on identity and sample number, not on the batch."""
@@ -256,7 +292,7 @@ class Attack:
             images = self._blended(images, target)
         if self.plan.skin_tone:
             images = self._toned(images, target)
-        return self.plan.appearance.given_to(images)
+        return images
 
     def _blended(self, images: Tensor, target: Target) -> Tensor:
         """Mix images with the regression's faces of the same templates."""

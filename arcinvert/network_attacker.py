@@ -64,8 +64,28 @@ class NetworkAttacker:
             batch: The batch's number from 0, which random augmentation follows from.
             on_step: Receives every step.
         """
-        tasks = [Task(subject, sample) for subject in subjects for sample in range(plan.samples)]
-        return self.run_batch(tasks, plan, batch=batch, batches=batch + 1, on_step=on_step)
+        return self.run_batch(_tasks(subjects, plan), plan, batch=batch, batches=batch + 1, on_step=on_step)
+
+    def show(
+        self,
+        subjects: Sequence[Subject],
+        found: Inversion,
+        plan: AttackPlan,
+        *,
+        on_step: OnStep | None = None,
+    ) -> Inversion:
+        """Return images of `reconstruct` with a plan's pose and expression, which they were made without.
+
+        Args:
+            subjects: Whom `found` was made of.
+            found: The inversion, of batch 0, by a plan that differs in the appearance alone.
+            plan: The plan with the appearance.
+            on_step: Receives every step.
+        """
+        tasks = _tasks(subjects, plan)
+        counter = StepCounter(plan.appearance_steps, on_step)
+        with deterministic(self._deterministic):
+            return self.attacks.of(plan).shown(tasks, found, batch=0, counter=counter)
 
     def prepare(self, plan: AttackPlan, on_step: OnStep | None = None) -> None:
         """Do what the first batch of a plan needs and no later one repeats; `on_step` receives its steps.
@@ -100,3 +120,7 @@ class NetworkAttacker:
         counter = StepCounter(steps, on_step, batch=batch + 1, batches=batches, extra=pending)
         with deterministic(self._deterministic):
             return attack.run(tasks, batch=batch, counter=counter)
+
+
+def _tasks(subjects: Sequence[Subject], plan: AttackPlan) -> list[Task]:
+    return [Task(subject, sample) for subject in subjects for sample in range(plan.samples)]

@@ -75,7 +75,7 @@ def make_panel(
     """Return a picture of one identity in several poses and expressions, uint8 HWC.
 
     One attack is made, and its image is given each pose and expression, as the options `yaw`, `pitch` and
-    `expression` give it. Below each is the judge's verdict.
+    `expression` give it, steps after it included. Below each is the judge's verdict.
 
     Args:
         attacker: The loaded network.
@@ -105,12 +105,12 @@ def make_panel(
         for expression in expressions
         for yaw in yaws
     ]
-    plan = replace(plans[0], appearance=UNCHANGED)
+    plan = replace(plans[0], appearance=UNCHANGED, appearance_steps=0)
     overlap_of(attacker, plan, [subject], allowed=source == "class")
     if out is not None:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
-    image = attacker.reconstruct([subject], plan, on_step=on_step).images
-    images = [to_uint8(cell.appearance.given_to(image))[0] for cell in plans]
+    found = attacker.reconstruct([subject], plan, on_step=on_step)
+    images = [to_uint8(attacker.show([subject], found, cell).images)[0] for cell in plans]
     sheet = _drawn(attacker, subject, np.stack(images), yaws, expressions)
     if out is not None:
         write_png(Path(out), sheet)

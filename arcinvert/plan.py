@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from arcinvert.inversion import retries
-from arcinvert.inversion.appearance import UNCHANGED, Appearance
+from arcinvert.inversion.appearance import LEARNING_RATE, UNCHANGED, Appearance
 from arcinvert.inversion.schedule import Schedule, plan_stages
 from arcinvert.recipes import KnowledgeName, RecipeName, TargetKind
 
@@ -65,6 +65,7 @@ class AttackPlan:
         penalties: The penalties with effective weights.
         augmentation: The augmentation.
         appearance: The pose and the expression that the images are given.
+        appearance_steps: Optimiser steps of each image after it was given them.
         notes: Sentences about what was left out and why.
     """
 
@@ -98,12 +99,14 @@ class AttackPlan:
     penalties: tuple[PlannedPenalty, ...]
     augmentation: PlannedAugmentation
     appearance: Appearance = UNCHANGED
+    appearance_steps: int = 0
     notes: tuple[str, ...] = ()
 
     @property
     def steps_per_batch(self) -> int:
         """Optimiser steps of a batch, all restarts together, without the preparation."""
-        return self.restarts * self.restart_steps + self.steps - self.restart_steps
+        rest = self.steps - self.restart_steps + self.appearance_steps
+        return self.restarts * self.restart_steps + rest
 
     @property
     def stages(self) -> tuple[Schedule, ...]:
@@ -133,6 +136,11 @@ class AttackPlan:
         rest = self.steps - self.restart_steps
         return self._stages(rest, low_resolution=0.0) if rest else ()
 
+    @property
+    def appearance_stage(self) -> Schedule:
+        """The schedule of the steps after the images were given a pose or an expression."""
+        return Schedule(self.appearance_steps, LEARNING_RATE, warm_up=self.warm_up)
+
     def _stages(self, steps: int, *, low_resolution: float) -> tuple[Schedule, ...]:
         return plan_stages(
             steps,
@@ -148,6 +156,7 @@ class AttackPlan:
 
         Restarts are as short as here where they are shorter than the whole, and otherwise whole.
         """
+        work -= self.appearance_steps
         shorter = self.restarts * self.restart_steps <= work and self.restart_steps < self.steps
         return work - (self.restarts - 1) * self.restart_steps if shorter else work // self.restarts
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, Literal
 
+from arcinvert.inversion.appearance import STEPS as APPEARANCE_STEPS
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.initialisation.base import Initialisation
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
@@ -20,6 +21,9 @@ from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty
 from arcinvert.recipes import KnowledgeName, TargetKind, preset
 from recognition.errors import InputError
 from recognition.recogniser import Recogniser
+
+#: What the principal components were made of.
+_FACE_PCA = "single-photograph training faces of the bundled network (LFW)"
 
 
 def resolve(
@@ -89,8 +93,12 @@ def _decide(
         if "decoder_map" in used and isinstance(knowledge.decoder, MappedDecoder)
         else ()
     )
+    # Without a step nothing is asked of the network, after a deformation neither.
+    appearance_steps = APPEARANCE_STEPS if steps and options.appearance.moves else 0
     if options.appearance.is_wanted:
         used["deformations"] = "training faces of the bundled networks (LFW), labelled by landmarks"
+    if appearance_steps:
+        used["face_pca"] = _FACE_PCA
     return AttackPlan(
         target=target,
         recipe=options.recipe,
@@ -125,6 +133,7 @@ def _decide(
         penalties=penalties,
         augmentation=_augmentation(values, initialisation, parametrisation),
         appearance=options.appearance,
+        appearance_steps=appearance_steps,
         notes=(*knowledge.notes, *notes, *decoder_notes),
     )
 
@@ -353,7 +362,7 @@ def _knowledge_used(
         if isinstance(knowledge.decoder, MappedDecoder):
             used["decoder_map"] = f"{knowledge.decoder.between.faces:,} {faces}"
     if {"nearest_neighbours", "regression", "decoder"} & set(used) or parametrisation.of_public_faces:
-        used["face_pca"] = "single-photograph training faces of the bundled network (LFW)"
+        used["face_pca"] = _FACE_PCA
     if knowledge.statistics is not None and any(
         PENALTIES[penalty.name].of_activations
         and (penalty.name == "bn-per-position" or not statistics_layers(setting.recogniser))

@@ -283,10 +283,10 @@ def compare(options: argparse.Namespace) -> None:
     pictures: dict[str, Crops] = {}
     found: dict[str, Found] = {}
     # One attack serves all: what is asked for is given to its images at the end.
-    images = attacker.reconstruct(subjects, attacker.plan("template", seed=options.seed)).images
+    without = attacker.reconstruct(subjects, attacker.plan("template", seed=options.seed))
     for name in options.wishes:
         plan = attacker.plan("template", seed=options.seed, **WISHES[name])
-        pictures[name] = to_crop_size(to_uint8(plan.appearance.given_to(images)))
+        pictures[name] = to_crop_size(to_uint8(attacker.show(subjects, without, plan).images))
         measures = mesh.measure(place_meshes(pictures[name], options.landmarker))
         accepted = similarity(judge.embed(list(pictures[name])), seconds) > threshold
         reached = {expression: mesh.reached(expression, measures) for expression in get_args(Expression)}

@@ -8,9 +8,13 @@ from recognition.appearance.expressions import Expression
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from recognition.appearance.deformations import Deformation
+
 #: Degrees up to which a pose may be wanted: the photographs that deformations were fitted on are those on
 #: which a detector of frontal faces found one, and few of them are beyond.
 MAX_YAW, MAX_PITCH = 40.0, 25.0
+#: Optimiser steps after the deformation, and their highest learning rate; docs/pose.md has what they change.
+STEPS, LEARNING_RATE = 10, 0.05
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,20 @@ class Appearance:
         """Whether anything is asked for."""
         return self != UNCHANGED
 
-    def given_to(self, images: "Tensor") -> "Tensor":
-        """Return images of frontal faces, (batch, 3, h, w) in [0, 1], with this appearance.
+    @property
+    def moves(self) -> bool:
+        """Whether pixels move: zero degrees are asked for by what moves none."""
+        return bool(self.yaw or self.pitch or self.expression)
 
-        Images are deformed when they are finished. Where they were deformed in front of the network during
-        the optimisation, it undid a part of what was asked for, and identified nobody better.
-        """
-        if not self.is_wanted:
-            return images
+    def deformation(self) -> "Deformation":
+        """Return what gives images of frontal faces this appearance."""
         from recognition.appearance.deformations import bundled_deformations
 
-        deformation = bundled_deformations().of(yaw=self.yaw, pitch=self.pitch, expression=self.expression)
-        return deformation(images).clamp(0, 1)
+        return bundled_deformations().of(yaw=self.yaw, pitch=self.pitch, expression=self.expression)
+
+    def given_to(self, images: "Tensor") -> "Tensor":
+        """Return images of frontal faces, (batch, 3, h, w) in [0, 1], with this appearance."""
+        return self.deformation()(images).clamp(0, 1) if self.is_wanted else images
 
 
 #: Nothing is asked for.

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recognition.appearance.expressions import Expression
+from recognition.appearance.expressions import RULES, Expression
 from recognition.bundled import deformations_path
 from recognition.checkpoint import read_safetensors, write_safetensors
 from recognition.errors import InputError, one_line
@@ -90,12 +90,15 @@ class Deformations:
         Args:
             yaw: Degrees, positive where the face turns to the right of the picture; None is zero.
             pitch: Degrees, positive where it looks up; None is zero.
-            expression: The expression; None changes nothing.
+            expression: The expression, as much of it as its rule gives; None changes nothing.
         """
         turn = self.yaw.at(abs(yaw or 0.0))
         if yaw is not None and yaw < 0:
             turn = mirrored_flow(turn)
-        change = None if expression is None else self.expressions[expression]
+        change = None
+        if expression is not None:
+            whole, given = self.expressions[expression], RULES[expression].given
+            change = Change(given * whole.flow, given * whole.colours)
         return Deformation(turn + self.pitch.at(pitch or 0.0), change)
 
 

@@ -370,3 +370,53 @@ def test_subjects_may_be_made_by_hand(attacker: Attacker) -> None:
     with torch.no_grad():
         similarity = attacker.recogniser(inversion.images) @ template
     torch.testing.assert_close(inversion.similarity, similarity)
+
+
+WISH: dict[str, Any] = {"yaw": -30.0, "expression": "open-mouth"}
+
+
+def test_a_deformed_image_is_optimised_until_the_network_finds_the_person_again(attacker: Attacker) -> None:
+    subjects = class_subjects(attacker.recogniser, [0, 1], attacker.judge)
+    alone: dict[str, Any] = {"steps": 8, "loss": "cosine"} | IDENTITY_ALONE | NO_AUGMENTATION
+    plain, wished = attacker.plan("class", **alone), attacker.plan("class", **alone, **WISH)
+    found = attacker.reconstruct(subjects, plain)
+    assert (plain.steps_per_batch, wished.steps_per_batch) == (8, 18)
+    seen: list[tuple[int, int]] = []
+    whole = attacker.reconstruct(
+        subjects, wished, on_step=lambda step: seen.append((step.number, step.steps))
+    )
+    assert seen == [(number, 18) for number in range(1, 19)]
+    assert whole.steps == 18
+    # It is the same when an image that was made before is given the wish.
+    later = attacker.show(subjects, found, wished)
+    torch.testing.assert_close(later.images, whole.images)
+    assert torch.equal(later.start, found.start)
+    deformed = wished.appearance.given_to(found.images)
+    with torch.no_grad():
+        templates = torch.stack([subject.template for subject in subjects])
+        similarity = (attacker.recogniser(deformed) * templates).sum(1)
+    assert (later.similarity > similarity + 0.02).all()
+    # It stays near what the deformation made.
+    assert (later.images - deformed).abs().mean() < (found.images - deformed).abs().mean()
+
+
+def test_a_wish_that_moves_nothing_or_a_stopped_attack_has_no_further_steps(attacker: Attacker) -> None:
+    subjects = class_subjects(attacker.recogniser, [0], attacker.judge)
+    found = attacker.reconstruct(subjects, attacker.plan("class", steps=4))
+    still = attacker.show(subjects, found, attacker.plan("class", steps=4, yaw=0.0))
+    torch.testing.assert_close(still.images, found.images)
+
+    def stop_at(number: int) -> Any:
+        def on_step(step: Step) -> None:
+            if step.number == number:
+                raise StopInversion
+
+        return on_step
+
+    wished = attacker.plan("class", steps=4, **WISH)
+    early = attacker.reconstruct(subjects, wished, on_step=stop_at(2))
+    assert (early.steps, early.stopped) == (2, True)
+    stopped = attacker.reconstruct(subjects, attacker.plan("class", steps=4), on_step=stop_at(2))
+    torch.testing.assert_close(early.images, wished.appearance.given_to(stopped.images))
+    late = attacker.reconstruct(subjects, wished, on_step=stop_at(6))
+    assert (late.steps, late.stopped) == (6, True)

@@ -241,6 +241,9 @@ def test_a_decoder_is_an_initialisation_and_a_parametrisation(tiny_model: Path, 
         assert {name: plan[name] for name in options} == options
         assert plan["knowledge_used"]["decoder"] == "60 faces of nobody"
         assert ("code-prior" in plan["penalties"]) == ("parametrisation" in options)
+    # The steps after a deformation optimise no codes, and leave out what penalises them.
+    turned = attacker.generate(0, steps=1, parametrisation="decoder", yaw=10.0)
+    assert turned.samples[0]["steps"] == 11
     # As both, the first image is the decoder's but for the noise.
     first = attacker.generate(0, steps=1, initialisation="decoder", parametrisation="decoder")
     assert first.images[0].shape == (112, 112, 3)

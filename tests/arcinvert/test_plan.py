@@ -147,15 +147,25 @@ def test_with_a_regression_half_of_a_classs_image_is_its_face() -> None:
     assert plan("class", faces=knowledge, regression_blend=0.0).regression_blend == 0.0
 
 
-def test_a_pose_is_given_at_the_end_and_changes_nothing_else() -> None:
+def test_a_pose_is_given_at_the_end_with_steps_of_its_own_and_changes_nothing_else() -> None:
     wish = Appearance(yaw=20.0, expression="smile")
     expected = replace(
         DEFAULT,
         changes={"yaw": 20.0, "expression": "smile"},
         knowledge_used={"mean_face": "made up"} | PCA | {"deformations": DEFORMATIONS},
         appearance=wish,
+        appearance_steps=10,
     )
     assert plan("class", yaw=20.0, expression="smile") == expected
+    assert expected.steps_per_batch == DEFAULT.steps_per_batch + 10
+    assert expected.steps_within(70) == DEFAULT.steps_within(60) == 60
+    assert (expected.appearance_stage.steps, expected.appearance_stage.learning_rate) == (10, 0.05)
+    # Nothing moves by zero degrees, and an attack without a step has none after the deformation either.
+    assert plan("class", yaw=0.0, pitch=0.0).appearance_steps == 0
+    assert plan("class", yaw=20.0, steps=0).appearance_steps == 0
+    # What is optimised after the deformation is made of public faces, whatever was before it.
+    assert "face_pca" not in plan("class", parametrisation="pixels").knowledge_used
+    assert plan("class", parametrisation="pixels", yaw=20.0).knowledge_used["face_pca"] == PCA["face_pca"]
     assert plan("class", faces=known(regression=True), yaw=0.0).regression_blend == 0.5
     assert json.loads(json.dumps(plan("template", pitch=-5.0).describe()))["appearance"] == {
         "yaw": None,

@@ -14,6 +14,10 @@ def test_nothing_is_wanted_by_default_and_zero_degrees_are_something() -> None:
     assert not Appearance().is_wanted
     assert Appearance(yaw=0.0).is_wanted
     assert Appearance(expression="neutral").is_wanted
+    assert not Appearance(yaw=0.0, pitch=0.0).moves
+    assert all(
+        one.moves for one in (Appearance(yaw=-1.0), Appearance(pitch=1.0), Appearance(expression="smile"))
+    )
 
 
 def test_images_are_left_alone_or_deformed() -> None:

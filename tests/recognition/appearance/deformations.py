@@ -18,7 +18,7 @@ def shift(right: float, down: float) -> Tensor:
 
 
 def made_up_deformations() -> Deformations:
-    """Return turns of a pixel or two, a smile that moves by three, and a coloured spot for the others."""
+    """Return turns of a pixel or two, a smile that moves by four, and a coloured spot for the others."""
     yaw = Flows(torch.tensor([10.0, 30.0]), torch.stack([shift(1, 0), shift(2, 0)]))
     pitch = Flows(torch.tensor([-10.0, 10.0]), torch.stack([shift(0, -1), shift(0, 1)]))
     colours = torch.zeros(3, SIDE, SIDE)
@@ -26,5 +26,5 @@ def made_up_deformations() -> Deformations:
     expressions: dict[Expression, Change] = {
         name: Change(shift(0, 0), colours) for name in get_args(Expression)
     }
-    expressions["smile"] = Change(shift(3, 0), torch.zeros(3, SIDE, SIDE))
+    expressions["smile"] = Change(shift(4, 0), torch.zeros(3, SIDE, SIDE))
     return Deformations(yaw, pitch, expressions)

@@ -58,12 +58,13 @@ def test_a_turn_to_the_left_is_that_of_the_mirror_image() -> None:
 
 
 def test_an_expression_comes_before_the_pose() -> None:
+    # Three quarters of a smile of four pixels are given.
     turned = made_up_deformations().of(yaw=30.0, expression="smile")(images())
     torch.testing.assert_close(turned, moved(images(), 5, 0))
     colours = made_up_deformations().of(yaw=30.0, expression="neutral")(images()) - moved(images(), 2, 0)
-    # The spot at column 30 is seen two columns to the left of it.
-    assert float(colours[0, 0, 20, 28]) == pytest.approx(0.25, abs=1e-5)
-    assert float(colours.abs().sum()) == pytest.approx(2 * 0.25, abs=0.01)
+    # Half of the spot at column 30 is seen two columns to the left of it.
+    assert float(colours[0, 0, 20, 28]) == pytest.approx(0.125, abs=1e-5)
+    assert float(colours.abs().sum()) == pytest.approx(2 * 0.125, abs=0.01)
 
 
 def test_images_of_other_sizes_move_by_the_same_share_of_their_width() -> None:
