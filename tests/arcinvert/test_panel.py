@@ -11,7 +11,8 @@ from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.scores import Verdict
 from arcinvert.inversion.result import Step
 from arcinvert.output.contact_sheet import TILE
-from arcinvert.panel import make_panel
+from arcinvert.panel import make_panel, subject_of
+from arcinvert.templates.options import TemplateOptions
 from recognition.errors import InputError
 from recognition.images import read_image
 from tests.arcinvert.support import NO_VERDICT
@@ -72,3 +73,7 @@ def test_wrong_values_are_refused_before_the_first_attack(
     np.save(templates, np.eye(attacker.recogniser.embedding_size, dtype=np.float32)[:2])
     with pytest.raises(InputError, match="panel: expected one identity, got 2; make a panel of each"):
         make_panel(attacker, "template", templates)
+    # One of them is chosen.
+    subject = subject_of(attacker, "template", templates, TemplateOptions(identities=("1",)))
+    assert subject.name == "templates.npy[1]"
+    assert subject.template[1] == 1

@@ -26,6 +26,7 @@ def test_a_panel_is_written(
         (("--class-id", 1, "--yaws", 60), "yaw: expected"),
         (("--class-id", 1, "--out", "panel.jpg"), "out: expected a file that ends with .png, got panel.jpg"),
         ((), "one of the arguments"),
+        (("--class-id", 1, "--id-column", "who"), "expected --id-column with --template, got it with"),
     ],
 )
 def test_what_is_refused(
