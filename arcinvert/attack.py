@@ -21,6 +21,7 @@ from arcinvert.inversion.progress import StepCounter
 from arcinvert.inversion.restarts import augmented_similarity, best_of
 from arcinvert.inversion.result import Inversion, StopInversion
 from arcinvert.inversion.schedule import Schedule
+from arcinvert.inversion.size import given_size
 from arcinvert.inversion.stages import in_stages
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.inversion.targets.base import Target, TargetRequest
@@ -29,6 +30,7 @@ from arcinvert.knowledge.skin_tone import SkinTone
 from arcinvert.knowledge.whitening import Whitening, whitening_of
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects import Subject
+from recognition.appearance.upsampling import as_seen
 from recognition.errors import InputError
 from recognition.images import resized
 from recognition.recogniser import Recogniser
@@ -113,7 +115,7 @@ class Attack:
                 "learning rate or penalty: expected values with which the optimisation converges, got images "
                 "that are no numbers; lower --learning-rate or the weights of --penalty"
             )
-        images = self._finished(found.images, target)
+        images = self._finished(found.images, target, tasks)
         if images is found.images:
             return found
         return replace(found, images=images, similarity=self._similarity(images, target))
@@ -227,13 +229,14 @@ class Attack:
         )
 
     @torch.no_grad()
-    def _finished(self, images: Tensor, target: Target) -> Tensor:
+    def _finished(self, images: Tensor, target: Target, tasks: Sequence[Task]) -> Tensor:
         """Return what the plan makes of the images that gradients found; the same object if nothing."""
         if self.plan.regression_blend:
             images = self._blended(images, target)
         if self.plan.skin_tone:
             images = self._toned(images, target)
-        return self.plan.appearance.given_to(images)
+        images = self.plan.appearance.given_to(images)
+        return given_size(images, self.plan.size, self._seeds(tasks, "detail"))
 
     def _blended(self, images: Tensor, target: Target) -> Tensor:
         """Mix images with the regression's faces of the same templates."""
@@ -257,7 +260,8 @@ class Attack:
 
     @torch.no_grad()
     def _similarity(self, images: Tensor, target: Target) -> Tensor:
-        embeddings = self._recogniser(images.to(self._recogniser.device))
+        seen = resized(as_seen(images), self._recogniser.input_size)
+        embeddings = self._recogniser(seen.to(self._recogniser.device))
         return (embeddings * target.templates).sum(1).cpu()
 
 

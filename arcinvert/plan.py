@@ -62,6 +62,7 @@ class AttackPlan:
         penalties: The penalties with effective weights.
         augmentation: The augmentation.
         appearance: The pose and the expression that the images are given.
+        size: The side in pixels that they are then given; None keeps that of the network's input.
         notes: Sentences about what was left out and why.
     """
 
@@ -94,6 +95,7 @@ class AttackPlan:
     penalties: tuple[PlannedPenalty, ...]
     augmentation: PlannedAugmentation
     appearance: Appearance = UNCHANGED
+    size: int | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -37,6 +37,7 @@ from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.plan import AttackPlan
+from recognition.appearance.upsampling import as_seen
 from recognition.errors import InputError
 from recognition.images import resized, to_tensor, to_uint8
 
@@ -226,7 +227,7 @@ class SurrogateAttacker:
         template = task.subject.template.double().numpy()
 
         def ask(images: Tensor, purpose: str = "refinement") -> Answers:
-            answers = self._box.query(resized(images, self._box.size), purpose, person=person)
+            answers = self._box.query(resized(as_seen(images), self._box.size), purpose, person=person)
             return np.asarray(answers @ template) if self._options.access == "embeddings" else answers
 
         if self._options.refine:
