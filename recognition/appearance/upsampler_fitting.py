@@ -99,7 +99,7 @@ def fit_upsampler(faces: Tensor, *, steps: int = STEPS, seed: int = 0) -> Upsamp
         noise = noise_of(generator.integers(0, 2**62, BATCH).tolist())[..., : PART // 4, : PART // 4]
         loss = _loss(upsampler(crops, noise), photographs)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(upsampler.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -27,8 +27,8 @@ LARGE_SIZE = 2 * ALIGNED_SIZE
 COARSE_SIZE, BLOCK = ALIGNED_SIZE // 2, 4
 #: Channels of the noise, of the network's inner features, and residual blocks.
 _NOISE, _CHANNELS, _DEPTH = 4, 32, 3
-#: Corrections of the blocks' means: each leaves 0.58 of an error that changes from block to block, and 0.1 of one
-#: of a period of four blocks.
+#: Corrections of the blocks' means: each leaves 0.58 of an error that changes from block to block, and 0.1 of
+#: one of a period of four blocks.
 _CORRECTIONS = 4
 
 
@@ -48,8 +48,8 @@ class Upsampler(nn.Module):
         )
         self.last = nn.Conv2d(_CHANNELS, 3 * BLOCK**2, 3, padding=1)
         # Without training, the result is the smooth enlargement.
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor, noise: Tensor) -> Tensor:
         """Return faces, shape (batch, 3, 224, 224); they may leave [0, 1].
@@ -72,8 +72,8 @@ def smooth(images: Tensor) -> Tensor:
 def kept(large: Tensor, images: Tensor) -> Tensor:
     """Return images whose means of 4x4 pixels are nearly those of 2x2 pixels of others.
 
-    Of an error that changes from block to block a ninth is left, and next to nothing of coarser ones. To leave
-    none would show the blocks.
+    Of an error that changes from block to block a ninth is left, and next to nothing of coarser ones. To
+    leave none would show the blocks.
 
     Args:
         large: The images, shape (batch, 3, 2h, 2h).
