@@ -29,7 +29,7 @@ from recognition.images import read_image
 from recognition.seeds import derive_seed
 
 #: Steps, parts of images in each, their side in pixels, and the highest learning rate of Adam.
-STEPS, BATCH, PART, LEARNING_RATE = 300, 8, 144, 2e-3
+STEPS, BATCH, PART, LEARNING_RATE = 250, 8, 128, 2e-3
 #: Steps in which the learning rate rises.
 _WARM_UP = 20
 #: The weight of the comparison by pixels.
@@ -40,7 +40,7 @@ _BANDS = 2
 _NEIGHBOURHOOD = 16
 #: Components of a projection, the part of it in the mixture, and the standard deviation of the blur in pixels
 #: of 56: each is drawn between these.
-_COMPONENTS, _PROJECTED, _BLUR = (40, 400), (0.2, 1.0), (0.3, 0.9)
+_COMPONENTS, _PROJECTED, _BLUR = (30, 200), (0.6, 1.0), (0.3, 0.9)
 #: RGB to lightness and two differences of colour (ITU-R BT.601).
 _COLOURS = torch.tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
 

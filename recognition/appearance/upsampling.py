@@ -61,12 +61,19 @@ class Upsampler(nn.Module):
         features = self.first(torch.cat([F.pixel_unshuffle(images - 0.5, 2), noise], 1))
         for block in self.blocks:
             features = features + block(features)
-        return kept(smooth(images) + F.pixel_shuffle(self.last(features), BLOCK), images)
+        detail = _blurred(F.pixel_shuffle(self.last(features), BLOCK))
+        return kept(smooth(images) + detail, images)
 
 
 def smooth(images: Tensor) -> Tensor:
     """Return images of twice the side without detail, (batch, 3, 2h, 2h), of images (batch, 3, h, h)."""
     return F.interpolate(images, scale_factor=2, mode="bicubic")
+
+
+def _blurred(detail: Tensor) -> Tensor:
+    """Return detail after the filter (1, 2, 1) / 4 both ways, which takes the pattern of blocks out."""
+    padded = F.pad(detail, (1, 1, 1, 1), mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(padded, 2, 1), 2, 1)
 
 
 def kept(large: Tensor, images: Tensor) -> Tensor:
