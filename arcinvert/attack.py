@@ -24,6 +24,7 @@ from arcinvert.inversion.restarts import augmented_similarity, best_of
 from arcinvert.inversion.result import Inversion, StopInversion
 from arcinvert.inversion.retries import unlike, with_retry
 from arcinvert.inversion.schedule import Schedule
+from arcinvert.inversion.size import given_size
 from arcinvert.inversion.stages import in_stages
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.inversion.targets.base import Target, TargetRequest
@@ -32,6 +33,7 @@ from arcinvert.knowledge.skin_tone import SkinTone
 from arcinvert.knowledge.whitening import Whitening, whitening_of
 from arcinvert.plan import AttackPlan, PlannedAugmentation
 from arcinvert.subjects import Subject
+from recognition.appearance.upsampling import as_seen
 from recognition.errors import InputError
 from recognition.images import resized
 from recognition.recogniser import Recogniser
@@ -128,7 +130,7 @@ class Attack:
     def shown(
         self, tasks: Sequence[Task], found: Inversion, *, batch: int, counter: StepCounter
     ) -> Inversion:
-        """Return an inversion with the plan's pose and expression, which it was made without.
+        """Return an inversion with the plan's pose, expression and size, which it was made without.
 
         The images are deformed, and what the network sees then is optimised until it finds the people again.
 
@@ -138,10 +140,18 @@ class Attack:
             batch: The batch's number from 0, which the random augmentation follows from.
             counter: Counts and reports the steps.
         """
+        target = self._target([task.subject for task in tasks])
+        found = self._deformed(found, target, batch=batch, counter=counter)
+        images = given_size(found.images, self.plan.size, self._seeds(tasks, "detail"))
+        if images is found.images:
+            return found
+        return replace(found, images=images, similarity=self._similarity(images, target))
+
+    def _deformed(self, found: Inversion, target: Target, *, batch: int, counter: StepCounter) -> Inversion:
+        """Return an inversion with the plan's pose and expression."""
         appearance = self.plan.appearance
         if not appearance.is_wanted:
             return found
-        target = self._target([task.subject for task in tasks])
         if found.stopped or not self.plan.appearance_steps:
             images = appearance.given_to(found.images)
             return replace(found, images=images, similarity=self._similarity(images, target))
@@ -316,7 +326,8 @@ class Attack:
 
     @torch.no_grad()
     def _similarity(self, images: Tensor, target: Target) -> Tensor:
-        embeddings = self._recogniser(images.to(self._recogniser.device))
+        seen = resized(as_seen(images), self._recogniser.input_size)
+        embeddings = self._recogniser(seen.to(self._recogniser.device))
         return (embeddings * target.templates).sum(1).cpu()
 
 

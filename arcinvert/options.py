@@ -7,14 +7,16 @@ from arcinvert.inversion.appearance import MAX_PITCH, MAX_YAW, Appearance
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from arcinvert.inversion.penalties import PENALTIES
+from arcinvert.inversion.size import SIZES
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.recipes import KnowledgeName, RecipeName
 from recognition.appearance.expressions import Expression
 from recognition.config import check, option
+from recognition.errors import InputError
 
 _RECIPE, _LENGTH = "recipe and knowledge", "length of the optimisation"
 _IMAGES, _LOSS = "what is optimised", "loss and penalties"
-_APPEARANCE = "pose and expression"
+_APPEARANCE = "pose, expression and size"
 _AUGMENTATION, _RUN = "augmentation", "run"
 
 
@@ -146,6 +148,12 @@ class AttackOptions:
         metavar="DEGREES",
     )
     expression: Expression | None = option(help="the expression that the face is to have", group=_APPEARANCE)
+    size: int | None = option(
+        help="the side of the result in pixels, 112 or 224: at 224, detail as in photographs is added to the "
+        "finished face; not given, it has the size that the network takes",
+        group=_APPEARANCE,
+        metavar="PIXELS",
+    )
     flip: bool | None = option(
         help="mirror the images at random in front of the network", group=_AUGMENTATION
     )
@@ -175,6 +183,8 @@ class AttackOptions:
         check(self)
         for name in self.penalty:
             PENALTIES.check(name)
+        if self.size not in (None, *SIZES):
+            raise InputError(f"size: expected {' or '.join(map(str, SIZES))} pixels, got {self.size}")
 
     @property
     def appearance(self) -> Appearance:

@@ -66,6 +66,7 @@ class AttackPlan:
         augmentation: The augmentation.
         appearance: The pose and the expression that the images are given.
         appearance_steps: Optimiser steps of each image after it was given them.
+        size: The side in pixels that they are then given; None keeps that of the network's input.
         notes: Sentences about what was left out and why.
     """
 
@@ -100,6 +101,7 @@ class AttackPlan:
     augmentation: PlannedAugmentation
     appearance: Appearance = UNCHANGED
     appearance_steps: int = 0
+    size: int | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -10,6 +10,7 @@ from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from arcinvert.inversion.parametrisations.base import AugmentationStrength, Parametrisation
 from arcinvert.inversion.penalties import PENALTIES
 from arcinvert.inversion.penalties.base import Penalty, Setting
+from arcinvert.inversion.size import SIZES
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.knowledge import Knowledge
@@ -99,6 +100,9 @@ def _decide(
         used["deformations"] = "training faces of the bundled networks (LFW), labelled by landmarks"
     if appearance_steps:
         used["face_pca"] = _FACE_PCA
+    size = None if options.size == recogniser.input_size else options.size
+    if size == SIZES[-1]:
+        used["upsampler"] = "training faces of the bundled networks (LFW)"
     return AttackPlan(
         target=target,
         recipe=options.recipe,
@@ -134,6 +138,7 @@ def _decide(
         augmentation=_augmentation(values, initialisation, parametrisation),
         appearance=options.appearance,
         appearance_steps=appearance_steps,
+        size=size,
         notes=(*knowledge.notes, *notes, *decoder_notes),
     )
 
@@ -212,6 +217,11 @@ def _check_weights_only(given: dict[str, Any]) -> None:
                 f"{name}: expected none with knowledge of the weights alone, got {given[name]}: "
                 "deformations were fitted on public faces; use --knowledge public-faces"
             )
+    if given.get("size") == SIZES[-1]:
+        raise InputError(
+            f"size: expected {SIZES[0]} with knowledge of the weights alone, got {SIZES[-1]}: the upsampler "
+            "was trained on public faces; use --knowledge public-faces"
+        )
     if given.get("skin_tone"):
         raise InputError(
             "skin_tone: expected no with knowledge of the weights alone, got yes: tones are those of public "

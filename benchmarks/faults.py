@@ -36,15 +36,18 @@ from arcinvert.audit.agreement import agreement_by_chance
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.output.folder import RESULT_NAME
 from benchmarks.judged import mean_face, run_or_exit
+from recognition.appearance.upsampling import LARGE_SIZE
 from recognition.data.faces import read_face
-from recognition.detection.alignment import detect
+from recognition.detection.alignment import ALIGNED_SIZE, detect
 from recognition.errors import InputError, NoFaceError
 from recognition.images import list_images, read_image
 from recognition.metrics.intervals import Estimate, estimate, estimate_statistic
 from recognition.skin import cheek_colour, skin_classes, to_lab, typology_angle
 
-#: The factor of enlargement, so that the detector, which needs 80 pixels, finds faces of 20.
+#: The factor of enlargement of a crop, so that the detector, which needs 80 pixels, finds faces of 20.
 ENLARGED = 4
+#: Cycles across a picture of *detail*: a crop of 112 pixels has none above, and those of attacks few below.
+DETAIL = (28, 56)
 
 Pictures = NDArray[np.uint8]
 Values = NDArray[np.float64]
@@ -56,18 +59,20 @@ class Measured:
 
     fringes: Values
     lines: Values
+    detail: Values
     tone: Values
     chroma: Values
     more_faces: NDArray[np.bool_]
 
 
 def measure(pictures: Pictures) -> Measured:
-    """Return the measurements of aligned pictures, (people, 112, 112, 3)."""
+    """Return the measurements of aligned pictures, (people, side, side, 3), with sides of 112 or 224."""
     lab = to_lab(pictures / 255.0)
-    colours = np.array([cheek_colour(picture) for picture in pictures])
+    colours = np.array([cheek_colour(crop) for crop in to_crop_size(pictures)])
     return Measured(
         np.array([colour_change(one) for one in lab]),
         np.array([fine_lightness(one[..., 0]) for one in lab]),
+        np.array([detail(one[..., 0]) for one in lab]),
         typology_angle(colours),
         np.hypot(colours[:, 1], colours[:, 2]),
         np.array([len(detect(_enlarged(picture))) > 1 for picture in pictures]),
@@ -89,8 +94,21 @@ def fine_lightness(lightness: Values) -> float:
     return float(np.sqrt(np.square(np.abs(spectrum)).sum()) / lightness.size)
 
 
+def detail(lightness: Values) -> float:
+    """Return the root mean square of a square picture in the frequencies of `DETAIL`, under a Hann window."""
+    side = len(lightness)
+    window = np.outer(np.hanning(side), np.hanning(side))
+    window /= np.sqrt(np.square(window).mean())
+    centred = lightness - (lightness * window).sum() / window.sum()
+    cycles = np.abs(np.fft.fftfreq(side)) * side
+    highest = np.maximum(cycles[:, None], cycles[None])
+    within = (highest >= DETAIL[0]) & (highest <= DETAIL[1])
+    spectrum = np.abs(np.fft.fft2(centred * window))[within]
+    return float(np.sqrt(np.square(spectrum).sum()) / lightness.size)
+
+
 def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    side = ENLARGED * picture.shape[0]
+    side = ENLARGED * ALIGNED_SIZE
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
 
 
@@ -120,6 +138,7 @@ def row(of: Measured, photographs: Measured) -> dict[str, Estimate]:
     return {
         "fringes": mean(of.fringes),
         "fine lines": mean(of.lines),
+        "detail": mean(of.detail),
         "skin: distance": mean(np.abs(of.tone - photographs.tone)),
         "skin: kept": estimate_statistic(
             lambda drawn: slope(of.tone[drawn], photographs.tone[drawn]), people
@@ -150,6 +169,11 @@ def read_pictures(folder: Path) -> dict[str, Any]:
     return {photograph: read_image(folder / first[photograph]) for photograph in listed}
 
 
+def sized(pictures: Pictures) -> Pictures:
+    """Return pictures of 224 pixels as they are, and others as crops of 112."""
+    return pictures if pictures.shape[1] == LARGE_SIZE else to_crop_size(pictures)
+
+
 def source_of(name: str, photos: Path) -> Path:
     """Return the photograph that a result names below the folder that all of its photographs are in.
 
@@ -162,8 +186,8 @@ def source_of(name: str, photos: Path) -> Path:
     return found[0]
 
 
-def another(photograph: Path, photos: Path) -> NDArray[np.uint8]:
-    """Return the face in another photograph of a person, from the person's folder.
+def another(photograph: Path, photos: Path, size: int = ALIGNED_SIZE) -> NDArray[np.uint8]:
+    """Return the face in another photograph of a person, from the person's folder, of some pixels a side.
 
     Raises:
         InputError: If there is none.
@@ -171,7 +195,7 @@ def another(photograph: Path, photos: Path) -> NDArray[np.uint8]:
     for path in list_images(photos / photograph.parent.name):
         if path.name != photograph.name:
             try:
-                return read_face(path)
+                return read_face(path, size)
             except NoFaceError:
                 continue
     raise InputError(f"{photograph.name}: expected another photograph of the person in {photos}, found none")
@@ -201,16 +225,23 @@ def compare(options: argparse.Namespace) -> None:
                 f"{folder}: expected pictures of the same people as {options.folders[0]}, got others"
             )
     sources = [source_of(name, options.photos) for name in listed]
-    photographs = measure(np.stack([read_face(one) for one in sources]))
-    others = measure(np.stack([another(one, options.photos) for one in sources]))
-    floor = measure(np.stack([mean_face()] * len(listed)))
-    rows = {
-        str(folder): row(measure(to_crop_size(np.stack(list(found.values())))), photographs)
-        for folder, found in pictures.items()
-    }
-    rows["floor: mean face"] = row(floor, photographs)
-    rows["ceiling: another photograph"] = row(others, photographs)
-    rows["the photographs themselves"] = row(photographs, photographs)
+    shown_by = {str(folder): sized(np.stack(list(found.values()))) for folder, found in pictures.items()}
+    rows: dict[str, dict[str, Estimate]] = {}
+    ends: dict[str, dict[str, Estimate]] = {}
+    for size in sorted({len(shown[0]) for shown in shown_by.values()}):
+        photographs = measure(np.stack([read_face(one, size) for one in sources]))
+        others = measure(np.stack([another(one, options.photos, size) for one in sources]))
+        rows |= {
+            name: row(measure(shown), photographs)
+            for name, shown in shown_by.items()
+            if len(shown[0]) == size
+        }
+        at = "" if size == ALIGNED_SIZE else f", {size} pixels"
+        if size == ALIGNED_SIZE:
+            ends["floor: mean face"] = row(measure(np.stack([mean_face()] * len(listed))), photographs)
+        ends[f"ceiling: another photograph{at}"] = row(others, photographs)
+        ends[f"the photographs themselves{at}"] = row(photographs, photographs)
+    rows |= ends
     print(f"{table(rows)}\n\n{len(listed)} people, a picture each; 95 % intervals over people.")
 
 

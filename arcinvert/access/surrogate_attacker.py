@@ -37,6 +37,7 @@ from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.embedding_map import FEWEST_FACES, fit_map
 from arcinvert.plan import AttackPlan
+from recognition.appearance.upsampling import as_seen
 from recognition.errors import InputError
 from recognition.images import resized, to_tensor, to_uint8
 
@@ -239,7 +240,9 @@ class SurrogateAttacker:
 
         def ask(images: Tensor, purpose: str = "refinement") -> Answers:
             try:
-                return similarities(self._box.query(resized(images, self._box.size), purpose, person=person))
+                return similarities(
+                    self._box.query(resized(as_seen(images), self._box.size), purpose, person=person)
+                )
             except BudgetSpentError as error:
                 if len(error.answers):
                     error.answers = similarities(error.answers)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from recognition.appearance.upsampling import as_seen
 from recognition.detection.alignment import ALIGNED_SIZE, has_face
 from recognition.images import resized, to_tensor, to_uint8
 
@@ -15,7 +16,7 @@ def to_crop_size(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return uint8 NHWC images of any size as 112x112 crops."""
     if images.shape[1] == ALIGNED_SIZE:
         return images
-    return to_uint8(resized(to_tensor(images), ALIGNED_SIZE))
+    return to_uint8(resized(as_seen(to_tensor(images)), ALIGNED_SIZE))
 
 
 def face_detected(crop: NDArray[np.uint8]) -> bool:

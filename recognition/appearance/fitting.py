@@ -59,35 +59,36 @@ class LabelledFaces:
 
 
 def drawn_faces(
-    aligned: Path,
+    folder: Path,
     count: int | None,
     *,
     seed: int,
     without: Sequence[str] = (),
     reserved: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Return aligned photographs of a folder of one folder per person, drawn at random.
+    """Return photographs of a folder of one folder per person, drawn at random.
 
     Args:
-        aligned: The folder.
+        folder: The folder; the photographs are aligned or not.
         count: The number of photographs; None, or more than there are, for all.
         seed: The seed of the draw.
         without: People to leave out.
-        reserved: The name of a file to leave out, by person.
+        reserved: The name of a file to leave out, by person, whatever its ending.
 
     Raises:
         InputError: If there are too few.
     """
-    left_out, reserved = set(without), reserved or {}
+    left_out = set(without)
+    stems = {name: Path(file).stem for name, file in (reserved or {}).items()}
     paths = [
         path
-        for name, files in read_folders(aligned).items()
+        for name, files in read_folders(folder).items()
         for path in files
-        if name not in left_out and reserved.get(name) != path.name
+        if name not in left_out and stems.get(name) != path.stem
     ]
     if len(paths) < FEWEST:
         raise InputError(
-            f"{aligned}: expected at least {FEWEST} faces to fit deformations on, found {len(paths)}; give "
+            f"{folder}: expected at least {FEWEST} photographs of faces to fit on, found {len(paths)}; give "
             "more"
         )
     order = np.random.default_rng(derive_seed(seed, "faces of the deformations")).permutation(len(paths))

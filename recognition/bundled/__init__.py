@@ -11,6 +11,8 @@ UNDISTILLED = "lfw-iresnet18"
 NETWORKS = (BUNDLED, UNDISTILLED)
 #: The file of deformations, by which a face is given a pose and an expression.
 _DEFORMATIONS = "deformations.safetensors"
+#: The file of the network that makes crops larger pictures.
+_UPSAMPLER = "upsampler.safetensors"
 
 
 def bundled_path(name: str = BUNDLED) -> Path:
@@ -21,6 +23,11 @@ def bundled_path(name: str = BUNDLED) -> Path:
 def deformations_path() -> Path:
     """Return the path of the file of deformations."""
     return Path(__file__).with_name(_DEFORMATIONS)
+
+
+def upsampler_path() -> Path:
+    """Return the path of the file of the upsampler."""
+    return Path(__file__).with_name(_UPSAMPLER)
 
 
 def calibration_path(name: str = BUNDLED) -> Path:

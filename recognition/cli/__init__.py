@@ -6,7 +6,18 @@ each parser: a function from the parsed options to an exit code. Importing a mod
 
 from types import ModuleType
 
-from recognition.cli import align, clean, compare, convert, evaluate, fit_deformations, merge, plots, train
+from recognition.cli import (
+    align,
+    clean,
+    compare,
+    convert,
+    evaluate,
+    fit_deformations,
+    fit_upsampler,
+    merge,
+    plots,
+    train,
+)
 
 COMMANDS: tuple[ModuleType, ...] = (
     align,
@@ -14,6 +25,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     merge,
     train,
     fit_deformations,
+    fit_upsampler,
     clean,
     evaluate,
     compare,

@@ -16,6 +16,7 @@ from tests.arcinvert.inversion.initialisation.knowledge import no_statistics
 from tests.arcinvert.plans import CALIBRATE, known, network, penalties, plan, without_batch_norm
 
 DEFORMATIONS = "training faces of the bundled networks (LFW), labelled by landmarks"
+UPSAMPLER = "training faces of the bundled networks (LFW)"
 PCA = {"face_pca": "single-photograph training faces of the bundled network (LFW)"}
 
 
@@ -172,6 +173,21 @@ def test_a_pose_is_given_at_the_end_with_steps_of_its_own_and_changes_nothing_el
         "pitch": -5.0,
         "expression": None,
     }
+
+
+def test_a_size_is_given_at_the_end_and_changes_nothing_else() -> None:
+    expected = replace(
+        DEFAULT,
+        changes={"size": 224},
+        knowledge_used={"mean_face": "made up"} | PCA | {"upsampler": UPSAMPLER},
+        size=224,
+    )
+    assert plan("class", size=224) == expected
+    # The network takes fewer pixels.
+    assert plan("class", knowledge="weights", size=112).size == 112
+    usual = network()
+    usual.preprocessing = replace(usual.preprocessing, input_size=112)
+    assert plan("class", recogniser=usual, size=112) == plan("class", recogniser=usual)
 
 
 def test_skin_tone_needs_enough_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,12 @@ from tests.arcinvert.plans import CALIBRATE, plan
         ),
         (
             "class",
+            {"knowledge": "weights", "size": 224},
+            "size: expected 112 with knowledge of the weights alone, got 224: the upsampler was trained on "
+            "public faces; use --knowledge public-faces",
+        ),
+        (
+            "class",
             {"knowledge": "weights", "regression_blend": 0.5},
             "regression_blend: expected 0 with knowledge of the weights alone, got 0.5: the regression is "
             "fitted on public faces",

@@ -12,7 +12,17 @@ from recognition.errors import InputError
 
 LEVELS = [(name, level) for name, recipe in RECIPES.items() for level in recipe.presets]
 #: Options that no recipe decides.
-NOT_OF_RECIPES = {"recipe", "knowledge", "samples", "seed", "early_stopping", "yaw", "pitch", "expression"}
+NOT_OF_RECIPES = {
+    "recipe",
+    "knowledge",
+    "samples",
+    "seed",
+    "early_stopping",
+    "yaw",
+    "pitch",
+    "expression",
+    "size",
+}
 TARGETS: tuple[Any, ...] = ("class", "template")
 
 

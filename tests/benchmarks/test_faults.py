@@ -8,11 +8,13 @@ from benchmarks.faults import (
     another,
     class_by_chance,
     colour_change,
+    detail,
     fine_lightness,
     measure,
     read_pictures,
     row,
     same_class,
+    sized,
     slope,
     source_of,
 )
@@ -38,6 +40,26 @@ def test_lines_are_fine_from_a_quarter_of_a_cycle_a_pixel(cycles, expected, axis
     wave = 50 + 7 * np.cos(2 * np.pi * cycles * np.arange(112))
     picture = np.broadcast_to(wave, (112, 112)) if axis else np.broadcast_to(wave[:, None], (112, 112))
     assert fine_lightness(picture) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("side", [112, 224])
+@pytest.mark.parametrize(("cycles", "expected"), [(20, 0), (40, 7 / np.sqrt(2)), (50, 7 / np.sqrt(2))])
+def test_detail_is_the_same_at_any_size(side, cycles, expected):
+    wave = 50 + 7 * np.cos(2 * np.pi * cycles * np.arange(side) / side)
+    assert detail(np.broadcast_to(wave, (side, side))) == pytest.approx(expected, abs=0.01)
+
+
+def test_what_stands_at_opposite_edges_is_no_detail():
+    slope_across = np.broadcast_to(np.linspace(0, 100, 112), (112, 112))
+    assert fine_lightness(slope_across) > 3
+    assert detail(slope_across) < 0.05
+
+
+def test_pictures_are_measured_at_one_of_two_sizes():
+    for side, expected in ((112, 112), (160, 112), (224, 224)):
+        assert sized(np.zeros((1, side, side, 3), np.uint8)).shape == (1, expected, expected, 3)
+    noise = np.random.default_rng(0).integers(0, 255, (2, 224, 224, 3)).astype(np.uint8)
+    assert measure(noise).tone.shape == (2,)
 
 
 def test_a_slope_is_what_is_kept_of_a_difference():

@@ -31,7 +31,7 @@ def judged(astronaut_crop):
 
 
 def measured(**changes):
-    values = {name: np.full(PEOPLE, 10.0) for name in ("fringes", "lines", "tone", "chroma")}
+    values = {name: np.full(PEOPLE, 10.0) for name in ("fringes", "lines", "detail", "tone", "chroma")}
     return Measured(**(values | {"more_faces": np.zeros(PEOPLE, dtype=np.bool_)} | changes))
 
 

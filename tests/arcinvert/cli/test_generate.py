@@ -124,6 +124,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
         "yaw": -12.5,
         "pitch": 5.0,
         "expression": "open-mouth",
+        "size": 224,
         "feature_dropout": 0.25,
         "learning_rate": 0.0625,
         "warm_up": 0.125,

@@ -92,7 +92,7 @@ def test_people_and_photographs_that_are_kept_out_are_not_drawn(tmp_path: Path) 
 
 
 def test_too_few_faces_are_refused(people: Path) -> None:
-    with pytest.raises(InputError, match=r"expected at least 100 faces to fit deformations on, found 28"):
+    with pytest.raises(InputError, match=r"expected at least 100 photographs of faces to fit on, found 28"):
         drawn_faces(people, 500, seed=0)
 
 
