@@ -120,14 +120,17 @@ class AccessOptions:
             return 1
         return max(1, min(MOST_CANDIDATES, self.query_budget // QUERIES_FOR_A_CANDIDATE))
 
-    @property
-    def for_image(self) -> int:
-        """The queries that are kept for each image: candidates, refinement, and the answer on the result."""
-        chosen = self.candidates if self.candidates > 1 else 0
+    def for_image(self, candidates: int) -> int:
+        """Return how many are kept for each image: candidates, refinement, and the answer on the result.
+
+        Args:
+            candidates: The candidates of the image that are shown; 1 is no choice, and not shown.
+        """
+        chosen = candidates if candidates > 1 else 0
         # The answer on a candidate that is not refined is known.
         return chosen + self.refine + int(bool(self.refine) or not chosen)
 
-    def for_estimate(self, samples: int) -> int:
+    def for_estimate(self, samples: int, candidates: int | None = None) -> int:
         """Return how many of them are shown before the inversion.
 
         The others choose among candidates, refine the images, and ask for the person's template and for an
@@ -135,14 +138,16 @@ class AccessOptions:
 
         Args:
             samples: The images of each person.
+            candidates: As in `for_image`; None for as many as the budget allows.
 
         Raises:
             InputError: If none are left.
         """
-        left = self.query_budget - samples * self.for_image - (self.access == "embeddings")
+        kept = samples * self.for_image(self.candidates if candidates is None else candidates)
+        left = self.query_budget - kept - (self.access == "embeddings")
         if left < 1:
             raise InputError(
-                f"queries: expected more than {samples * self.for_image} for {samples} images of a "
-                f"person, got {self.query_budget}; raise --queries, or lower --refine or --samples"
+                f"queries: expected more than {kept} for {samples} images of a person, got "
+                f"{self.query_budget}; raise --queries, or lower --refine or --samples"
             )
         return left

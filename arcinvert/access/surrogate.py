@@ -83,17 +83,23 @@ def embedded_faces(recogniser: Recogniser, faces: PublicFaces) -> Answers:
     return np.concatenate([embedded(recogniser, faces.images(size, rows)) for rows in in_batches(len(faces))])
 
 
-def queried(box: BlackBox, faces: PublicFaces, count: int) -> Answers:
+def queried(box: BlackBox, faces: PublicFaces, count: int, before: Answers | None = None) -> Answers:
     """Return the black box's embeddings of the first faces, (n, dim), n at most `count`, each shown once.
 
     There are fewer where retries took what was left of the budget.
 
+    Args:
+        box: The black box.
+        faces: The faces.
+        count: How many are shown.
+        before: The embeddings of the first ones, which were shown before; None where none was.
+
     Raises:
         InputError: If there are fewer than `FEWEST_FACES`.
     """
-    found: list[Answers] = []
+    found = [] if before is None else [before]
     try:
-        for rows in in_batches(min(count, len(faces))):
+        for rows in in_batches(min(count, len(faces)), 0 if before is None else len(before)):
             found.append(box.query(faces.images(box.size, rows), "public faces"))
     except BudgetSpentError as error:
         if len(error.answers):
@@ -107,9 +113,9 @@ def queried(box: BlackBox, faces: PublicFaces, count: int) -> Answers:
     return np.concatenate(found)
 
 
-def in_batches(count: int) -> Iterator[slice]:
-    """Yield slices of `count` images, each of a batch."""
-    for begin in range(0, count, EMBEDDING_BATCH):
+def in_batches(count: int, first: int = 0) -> Iterator[slice]:
+    """Yield slices of `count` images without those before the `first`, each of a batch."""
+    for begin in range(first, count, EMBEDDING_BATCH):
         yield slice(begin, min(begin + EMBEDDING_BATCH, count))
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from arcinvert.access import options as access_options
 from arcinvert.access import surrogate_attacker
 from arcinvert.access.black_box import comparing_ask, embedding_function
 from arcinvert.access.black_box_attacker import BlackBoxAttacker
@@ -108,10 +109,12 @@ def test_the_result_is_the_candidate_that_the_black_box_prefers(
         return shown[-1]
 
     monkeypatch.setattr(surrogate_attacker, "candidates", recorded)
-    run = attacked(target, tiny_model, access, queries=300, faces=140, refine=refine)
+    monkeypatch.setattr(surrogate_attacker, "_EXPLAINED", 2.0)
+    monkeypatch.setattr(access_options, "QUERIES_FOR_A_CANDIDATE", 10)
+    run = attacked(target, tiny_model, access, queries=30, faces=30, refine=refine)
     found = run.result["access"]
     queries = found["queries"]["by_purpose"]
-    assert found["queries"]["most_for_one_person"] <= 300
+    assert found["queries"]["most_for_one_person"] <= 30
     assert queries["candidates"] == 2 * 3
     assert queries.get("results", 0) == (2 if refine else 0)
     templates = np.random.default_rng(0).normal(size=(2, 24))
@@ -128,6 +131,20 @@ def test_the_result_is_the_candidate_that_the_black_box_prefers(
     others = sum(opinion["candidate"] != "finished" for opinion in found["own_opinion"])
     said = f"It preferred another candidate to the end of the attack for {others}."
     assert (said in run.result["notes"][-1]) == bool(others)
+
+
+@pytest.mark.parametrize(("needed", "shown"), [(2.0, 17), (-100.0, 18)])
+def test_candidates_are_left_out_where_the_surrogate_explains_the_black_box(
+    target: Recogniser, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, needed: float, shown: int
+) -> None:
+    monkeypatch.setattr(surrogate_attacker, "_EXPLAINED", needed)
+    monkeypatch.setattr(access_options, "QUERIES_FOR_A_CANDIDATE", 10)
+    found = attacked(target, tiny_model, "embeddings", queries=20, faces=20).result["access"]
+    queries = found["queries"]["by_purpose"]
+    assert queries["public faces"] == found["map"]["faces"] == shown
+    assert queries.get("candidates", 0) == (4 if needed > 1 else 0)
+    assert queries.get("results", 0) == (0 if needed > 1 else 2)
+    assert found["queries"]["most_for_one_person"] == 19
 
 
 def test_the_seed_decides(target: Recogniser, tiny_model: Path) -> None:

@@ -44,6 +44,9 @@ def test_each_face_is_shown_once_and_no_more_than_asked(tiny: Recogniser) -> Non
     answers = queried(box, faces(20), 15)
     assert meter.count == len(answers) == 15
     np.testing.assert_allclose(answers, embedded_faces(tiny, faces(20))[:15], atol=1e-5)
+    more = queried(box, faces(20), 18, answers)
+    assert meter.count == len(more) == 18
+    np.testing.assert_allclose(more, embedded_faces(tiny, faces(20))[:18], atol=1e-5)
 
 
 def test_too_few_faces_are_refused(tiny: Recogniser) -> None:
