@@ -29,7 +29,7 @@ from recognition.images import read_image
 from recognition.seeds import derive_seed
 
 #: Steps, parts of images in each, their side in pixels, and the highest learning rate of Adam.
-STEPS, BATCH, PART, LEARNING_RATE = 250, 8, 128, 2e-3
+STEPS, BATCH, PART, LEARNING_RATE = 600, 8, 128, 2e-3
 #: Steps in which the learning rate rises.
 _WARM_UP = 20
 #: The weight of the comparison by pixels.

@@ -27,6 +27,8 @@ LARGE_SIZE = 2 * ALIGNED_SIZE
 COARSE_SIZE, BLOCK = ALIGNED_SIZE // 2, 4
 #: Channels of the noise, of the network's inner features, and residual blocks.
 _NOISE, _CHANNELS, _DEPTH = 4, 32, 3
+#: Side of the neighbourhood of blocks that have no pattern in common.
+_AROUND = 7
 #: Corrections of the blocks' means: each leaves 0.58 of an error that changes from block to block, and 0.1 of
 #: one of a period of four blocks.
 _CORRECTIONS = 4
@@ -61,7 +63,10 @@ class Upsampler(nn.Module):
         features = self.first(torch.cat([F.pixel_unshuffle(images - 0.5, 2), noise], 1))
         for block in self.blocks:
             features = features + block(features)
-        detail = _blurred(F.pixel_shuffle(self.last(features), BLOCK))
+        blocks = self.last(features)
+        # What all blocks around have in common would be a mesh.
+        around = F.avg_pool2d(blocks, _AROUND, 1, _AROUND // 2, count_include_pad=False)
+        detail = _blurred(F.pixel_shuffle(blocks - around, BLOCK))
         return kept(smooth(images) + detail, images)
 
 
