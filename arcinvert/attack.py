@@ -103,15 +103,15 @@ class Attack:
             self.initialisation.prepare(request)
         except StopInversion:
             return self._stopped_at_once(tasks, target)
-        found = self._attempt(tasks, target, request, (batch,))
+        found = self._attempt(tasks, target, request, batch)
         for retry in range(1, self.plan.retries + 1):
             missed = unlike(found)
             if found.stopped or not missed.any():
                 break
-            counter.add(self.plan.steps_per_batch)
+            counter.add(self.plan.steps_per_attempt)
             some = list(compress(tasks, missed.tolist()))
             again = self._attempt(
-                some, self._target([task.subject for task in some]), request, (batch, "retry", retry)
+                some, self._target([task.subject for task in some]), request, batch, retry=retry
             )
             found = with_retry(found, again, missed)
             if unlike(again).all():
@@ -125,7 +125,7 @@ class Attack:
         images = self._finished(found.images, target)
         if images is not found.images:
             found = replace(found, images=images, similarity=self._similarity(images, target))
-        return self.shown(tasks, found, batch=batch, counter=counter)
+        return self._shown(tasks, found, target, batch=batch, counter=counter)
 
     def shown(
         self, tasks: Sequence[Task], found: Inversion, *, batch: int, counter: StepCounter
@@ -141,6 +141,11 @@ class Attack:
             counter: Counts and reports the steps.
         """
         target = self._target([task.subject for task in tasks])
+        return self._shown(tasks, found, target, batch=batch, counter=counter)
+
+    def _shown(
+        self, tasks: Sequence[Task], found: Inversion, target: Target, *, batch: int, counter: StepCounter
+    ) -> Inversion:
         found = self._deformed(found, target, batch=batch, counter=counter)
         images = given_size(found.images, self.plan.size, self._seeds(tasks, "detail"))
         if images is found.images:
@@ -199,43 +204,41 @@ class Attack:
         tasks: Sequence[Task],
         target: Target,
         request: InitialisationRequest,
-        number: tuple[int | str, ...],
+        batch: int,
+        retry: int = 0,
     ) -> Inversion:
-        """Run all restarts, and take the rest of the steps; `number` is the batch's and the retry's."""
+        """Run all restarts, and take the rest of the steps; restarts of further attempts move further."""
+        plan, again = self.plan, ("retry", retry) if retry else ()
+        stages = plan.retry_stages if retry else plan.stages
+        augmentation = plan.retry_augmentation if retry else plan.augmentation
+        templates = torch.stack([task.subject.template for task in tasks]).cpu()
+
+        def run(restart: int) -> Inversion:
+            number = (*again, "restart", restart) if restart else again
+            # Noise makes optimisations differ; where there is none it would only stay in the image.
+            start = (
+                self.initialisation.images(
+                    templates, request, seeds=self._seeds(tasks, *number), restart=restart
+                )
+                if plan.steps
+                else resized(
+                    self.initialisation.faces(templates, request, restart), self._recogniser.input_size
+                )
+            )
+            return self._optimised(start, stages, augmentation, target, request, (batch, *number))
+
         found = best_of(
-            self.plan.restarts,
-            lambda restart: self._restart(tasks, target, request, number, restart),
+            plan.restarts,
+            run,
             lambda images: augmented_similarity(
                 self._recogniser, images.to(self._recogniser.device), target.templates
             ).cpu(),
         )
-        if not self.plan.last_stages or found.stopped:
+        if not plan.last_stages or found.stopped:
             return found
-        stages, augmentation = self.plan.last_stages, self.plan.augmentation
-        rest = self._optimised(found.images, stages, augmentation, target, request, (*number, "kept"))
+        views = (batch, *again, "kept")
+        rest = self._optimised(found.images, plan.last_stages, plan.augmentation, target, request, views)
         return replace(rest, start=found.start, steps=found.steps + rest.steps)
-
-    def _restart(
-        self,
-        tasks: Sequence[Task],
-        target: Target,
-        request: InitialisationRequest,
-        number: tuple[int | str, ...],
-        restart: int,
-    ) -> Inversion:
-        """Run one restart of an attempt; `number` is the batch's and the retry's."""
-        again = (*number[1:], *(("restart", restart) if restart else ()))
-        templates = torch.stack([task.subject.template for task in tasks]).cpu()
-        retried = len(number) > 1
-        stages = self.plan.retry_stages if retried else self.plan.stages
-        augmentation = self.plan.retry_augmentation if retried else self.plan.augmentation
-        # Noise makes optimisations differ; where there is none it would only stay in the image.
-        start = (
-            self.initialisation.images(templates, request, seeds=self._seeds(tasks, *again), restart=restart)
-            if self.plan.steps
-            else resized(self.initialisation.faces(templates, request, restart), self._recogniser.input_size)
-        )
-        return self._optimised(start, stages, augmentation, target, request, (number[0], *again))
 
     def _optimised(
         self,

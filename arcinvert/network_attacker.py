@@ -74,12 +74,12 @@ class NetworkAttacker:
         *,
         on_step: OnStep | None = None,
     ) -> Inversion:
-        """Return images of `reconstruct` with a plan's pose and expression, which they were made without.
+        """Return images of `reconstruct` with a plan's pose, expression and size, made without them.
 
         Args:
             subjects: Whom `found` was made of.
-            found: The inversion, of batch 0, by a plan that differs in the appearance alone.
-            plan: The plan with the appearance.
+            found: The inversion, by a plan that differs in these alone.
+            plan: The plan with them.
             on_step: Receives every step.
         """
         tasks = _tasks(subjects, plan)

@@ -106,9 +106,13 @@ class AttackPlan:
 
     @property
     def steps_per_batch(self) -> int:
-        """Optimiser steps of a batch, all restarts together, without the preparation."""
-        rest = self.steps - self.restart_steps + self.appearance_steps
-        return self.restarts * self.restart_steps + rest
+        """Optimiser steps of a batch, all restarts together, without the preparation and further attempts."""
+        return self.steps_per_attempt + self.appearance_steps
+
+    @property
+    def steps_per_attempt(self) -> int:
+        """Optimiser steps of all restarts together, and of the one that is kept."""
+        return self.restarts * self.restart_steps + self.steps - self.restart_steps
 
     @property
     def stages(self) -> tuple[Schedule, ...]:

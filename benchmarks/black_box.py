@@ -32,7 +32,8 @@ from arcinvert.access.options import AccessOptions
 from arcinvert.access.reference_server import ReferenceServer
 from arcinvert.attacker import Attacker
 from arcinvert.run import Run
-from benchmarks.judged import TUNING_PHOTOS, usable_pair
+from benchmarks.judged import usable_pair
+from benchmarks.people import tuning_people
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.loading import BUNDLED, bundled_path, load
@@ -100,11 +101,8 @@ def people(photos: Path, count: int, *, tuning: bool) -> list[Path]:
     """Return a photograph each of drawn people with two usable ones: the reported, or those for tuning."""
     folders = read_folders(photos)
     held_out = load_notes(bundled_path())["split"]["held_out"]
-    unseen = set(held_out)
     if tuning:
-        names = [
-            name for name in sorted(folders) if name not in unseen and len(folders[name]) in TUNING_PHOTOS
-        ]
+        names = tuning_people(folders, held_out)
     else:
         names = [name for name in sorted(held_out) if len(folders.get(name, ())) >= 2]
     order = np.random.default_rng(SEED).permutation(len(names))

@@ -28,6 +28,7 @@ from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.scores import gap_closed
 from arcinvert.evaluation.similarity import similarity
+from benchmarks.people import tuning_people
 from recognition.checkpoint import load_extra, load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
@@ -46,8 +47,6 @@ GALLERY = 1000
 FMRS = (1e-2, 1e-3)
 #: The largest number of photographs of one person that calibrate the judge.
 PHOTOS_PER_PERSON = 5
-#: The numbers of photographs of people that settings are tuned on: few people have more.
-TUNING_PHOTOS = range(2, 10)
 
 MEAN_FACE, CEILING = "floor: mean face", "ceiling: the photograph"
 
@@ -99,9 +98,7 @@ def make_panel(photos: Path, people: int, seed: int, cache: Path, *, tuning: boo
     folders = read_folders(photos)
     held_out = load_notes(bundled_path())["split"]["held_out"]
     if tuning:
-        unseen = set(held_out)
-        candidates = (name for name in sorted(folders) if name not in unseen)
-        several = [name for name in candidates if len(folders[name]) in TUNING_PHOTOS]
+        several = tuning_people(folders, held_out)
     else:
         several = [name for name in sorted(held_out) if len(folders[name]) >= 2]
     order = np.random.default_rng(seed).permutation(len(several))

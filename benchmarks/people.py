@@ -10,6 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from recognition.checkpoint import load_notes
+from recognition.errors import InputError
+from recognition.loading import bundled_path
+
+#: The numbers of photographs of people that settings are tuned on: few people have more.
+TUNING_PHOTOS = range(2, 10)
+
 
 def calibration_people(held_out: Sequence[str]) -> list[str]:
     """Return the held-out people that calibrate the judge's thresholds."""
@@ -21,10 +28,37 @@ def attacked_people(held_out: Sequence[str]) -> list[str]:
     return [name for index, name in enumerate(sorted(held_out)) if not index % 3]
 
 
+def tuning_people(folders: Mapping[str, Sequence[Path]], held_out: Iterable[str]) -> list[str]:
+    """Return the people with several photographs whom the bundled network was trained on, sorted."""
+    return [name for name in sorted(set(folders) - set(held_out)) if len(folders[name]) in TUNING_PHOTOS]
+
+
 def choose(names: Sequence[str], count: int, seed: int) -> list[str]:
     """Return `count` of the names, drawn by a seed, sorted."""
     order = np.random.default_rng(seed).permutation(len(names))
     return sorted(sorted(names)[index] for index in order[:count])
+
+
+def draw_attacked(folders: Mapping[str, Sequence[Path]], count: int, *, seed: int, tuning: bool) -> list[str]:
+    """Return people with several photographs, drawn by a seed, sorted.
+
+    Args:
+        folders: LFW's photographs by person.
+        count: The number of people.
+        seed: The seed.
+        tuning: Whether they are of those whom settings are tuned on, not of the held-out ones.
+
+    Raises:
+        InputError: If there are too few.
+    """
+    held_out = load_notes(bundled_path())["split"]["held_out"]
+    if tuning:
+        candidates = tuning_people(folders, held_out)
+    else:
+        candidates = [name for name in attacked_people(held_out) if len(folders.get(name, ())) > 1]
+    if len(candidates) < count:
+        raise InputError(f"people: expected at most {len(candidates)} with two photographs, got {count}")
+    return choose(candidates, count, seed)
 
 
 def single_photographs(names: Iterable[str], folders: Mapping[str, Sequence[Path]]) -> list[Path]:

@@ -34,9 +34,9 @@ from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.similarity import similarity
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.subjects import crop_subjects
-from benchmarks.judged import TUNING_PHOTOS, run_or_exit, write_table
+from benchmarks.judged import run_or_exit, write_table
 from benchmarks.mesh_measures import Mesh, MeshMeasures
-from benchmarks.people import attacked_people, calibration_people, choose
+from benchmarks.people import calibration_people, choose, draw_attacked
 from recognition.appearance.expressions import Expression
 from recognition.appearance.measures import landmarks, pose
 from recognition.checkpoint import load_notes
@@ -86,16 +86,8 @@ def draw_people(aligned: Path, count: int, *, seed: int, tuning: bool) -> People
         InputError: If there are too few.
     """
     folders = read_folders(aligned)
+    names = draw_attacked(folders, count, seed=seed, tuning=tuning)
     held_out = load_notes(bundled_path())["split"]["held_out"]
-    if tuning:
-        candidates = [
-            name for name in sorted(set(folders) - set(held_out)) if len(folders[name]) in TUNING_PHOTOS
-        ]
-    else:
-        candidates = [name for name in attacked_people(held_out) if len(folders.get(name, ())) > 1]
-    if len(candidates) < count:
-        raise InputError(f"people: expected at most {len(candidates)} with two photographs, got {count}")
-    names = choose(candidates, count, seed)
     others = [name for name in calibration_people(held_out) if name in folders]
     return People(
         names,
@@ -309,13 +301,18 @@ def compare(options: argparse.Namespace) -> None:
     write_table(options.out, "\n".join(lines) + "\n", {name: asdict(row) for name, row in rows.items()})
 
 
-def main() -> None:
-    """Parse the command line and run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what photographs and landmarks need."""
     parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW: a folder for each identity")
     parser.add_argument(
         "--landmarker", type=Path, required=True, help="a Python interpreter with mediapipe==0.10.21"
     )
+
+
+def main() -> None:
+    """Parse the command line and run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    add_arguments(parser)
     parser.add_argument("--model", default=BUNDLED, help="the network to attack (default: %(default)s)")
     parser.add_argument("--people", type=int, default=16, help="the number of people (default: %(default)s)")
     parser.add_argument("--tuning", action="store_true", help="attack people that settings are tuned on")

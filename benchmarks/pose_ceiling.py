@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from arcinvert.evaluation.calibration import thresholds
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.similarity import similarity
-from benchmarks.judged import TUNING_PHOTOS, run_or_exit, write_table
+from benchmarks.judged import run_or_exit, write_table
 from benchmarks.mesh_measures import Mesh, MeshMeasures
-from benchmarks.pose import FMR, WISHES, cell, draw_people, error_of, place_meshes
+from benchmarks.people import tuning_people
+from benchmarks.pose import FMR, WISHES, add_arguments, cell, draw_people, error_of, place_meshes
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
@@ -44,13 +45,12 @@ def drawn_pairs(aligned: Path, count: int, *, seed: int) -> tuple[list[str], lis
     Raises:
         InputError: If there are too few.
     """
-    held_out = set(load_notes(bundled_path())["split"]["held_out"])
+    held_out = load_notes(bundled_path())["split"]["held_out"]
     folders = read_folders(aligned)
     pairs = [
-        (name, files[place], files[place - 1])
-        for name, files in sorted(folders.items())
-        if name not in held_out and len(files) in TUNING_PHOTOS
-        for place in range(len(files))
+        (name, folders[name][place], folders[name][place - 1])
+        for name in tuning_people(folders, held_out)
+        for place in range(len(folders[name]))
     ]
     if len(pairs) < count:
         raise InputError(f"photographs: expected at most {len(pairs)}, got {count}")
@@ -96,10 +96,7 @@ def measure_ceiling(options: argparse.Namespace) -> None:
 def main() -> None:
     """Parse the command line and run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--aligned", type=Path, required=True, help="aligned LFW: a folder for each identity")
-    parser.add_argument(
-        "--landmarker", type=Path, required=True, help="a Python interpreter with mediapipe==0.10.21"
-    )
+    add_arguments(parser)
     parser.add_argument(
         "--photographs", type=int, default=2000, help="photographs that are measured (default: %(default)s)"
     )

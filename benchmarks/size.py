@@ -26,23 +26,20 @@ from arcinvert.evaluation.calibration import thresholds
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.similarity import similarity
-from arcinvert.inversion.size import SIZES, given_size
+from arcinvert.inversion.size import SIZES
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.subjects import crop_subjects
 from benchmarks.faults import measure, row, table
-from benchmarks.judged import TUNING_PHOTOS, run_or_exit, write_table
-from benchmarks.people import attacked_people, choose
+from benchmarks.judged import run_or_exit, write_table
+from benchmarks.people import draw_attacked
 from recognition.appearance.upsampling import LARGE_SIZE
-from recognition.checkpoint import load_notes
 from recognition.data.faces import at_size, read_face
 from recognition.data.folders import read_folders
 from recognition.detection.alignment import REFERENCE_POINTS, crop_at, similarity_transform
 from recognition.detection.search import find_face
-from recognition.errors import InputError
-from recognition.images import read_image, to_tensor, to_uint8, write_png
-from recognition.loading import BUNDLED, bundled_path
+from recognition.images import read_image, to_uint8, write_png
+from recognition.loading import BUNDLED
 from recognition.metrics.intervals import Estimate, estimate, estimate_share_difference
-from recognition.seeds import derive_seed
 
 #: The goal: what the mean Type II similarity may lose.
 MOST_LOST = 0.005
@@ -78,16 +75,7 @@ def draw_people(photos: Path, count: int, *, seed: int, tuning: bool) -> People:
         InputError: If there are too few.
     """
     folders = read_folders(photos)
-    held_out = load_notes(bundled_path())["split"]["held_out"]
-    if tuning:
-        candidates = [
-            name for name in sorted(set(folders) - set(held_out)) if len(folders[name]) in TUNING_PHOTOS
-        ]
-    else:
-        candidates = [name for name in attacked_people(held_out) if len(folders.get(name, ())) > 1]
-    if len(candidates) < count:
-        raise InputError(f"people: expected at most {len(candidates)} with two photographs, got {count}")
-    names = choose(candidates, count, seed)
+    names = draw_attacked(folders, count, seed=seed, tuning=tuning)
     large, first, scales = [], [], []
     for name in names:
         photograph = read_image(folders[name][0])
@@ -149,33 +137,27 @@ def compare(options: argparse.Namespace) -> None:
     people = draw_people(options.photos, options.people, seed=options.seed, tuning=options.tuning)
     judge, attacker = DlibJudge(), Attacker(options.model)
     subjects = crop_subjects(attacker.recogniser, list(people.first), judge)
-    plan, found = attacker.plan("template", seed=options.seed), []
-    for batch, begin in enumerate(range(0, len(subjects), BATCH)):
-        found.append(attacker.reconstruct(subjects[begin : begin + BATCH], plan, batch=batch).images)
-    templates = np.stack([subject.template.numpy() for subject in subjects])
+    plan = attacker.plan("template", seed=options.seed)
+    parts = [subjects[begin : begin + BATCH] for begin in range(0, len(subjects), BATCH)]
+    found = [attacker.reconstruct(part, plan, batch=batch) for batch, part in enumerate(parts)]
     seconds = judge.embed(list(people.second))
     pictures: dict[int, Crops] = {}
     judged: dict[int, NDArray[np.float64]] = {}
     attacked: dict[int, NDArray[np.float64]] = {}
     for size in SIZES:
-        parts = []
-        for begin, images in zip(range(0, len(subjects), BATCH), found, strict=True):
-            names = people.names[begin : begin + BATCH]
-            seeds = [derive_seed(options.seed, name, 0, "detail") for name in names]
-            parts.append(to_uint8(given_size(images, size, seeds)))
-        pictures[size] = np.concatenate(parts)
-        crops = to_crop_size(pictures[size])
-        judged[size] = similarity(judge.embed(list(crops)), seconds)
-        embeddings = attacker.recogniser(to_tensor(crops).to(attacker.device)).detach().cpu().numpy()
-        attacked[size] = (embeddings * templates).sum(1)
+        sized = attacker.plan("template", seed=options.seed, size=size)
+        shown = [attacker.show(*part, sized) for part in zip(parts, found, strict=True)]
+        pictures[size] = np.concatenate([to_uint8(one.images) for one in shown])
+        judged[size] = similarity(judge.embed(list(to_crop_size(pictures[size]))), seconds)
+        attacked[size] = np.concatenate([one.similarity.numpy() for one in shown])
     small, large = SIZES
-    shown = {
+    compared = {
         f"{small} pixels": pictures[small],
         f"{large} pixels, enlarged": np.stack([at_size(one, large) for one in pictures[small]]),
         f"{large} pixels": pictures[large],
     }
     by_size = {small: measure(people.first), large: measure(people.large)}
-    rows = {name: row(measure(crops), by_size[crops.shape[1]]) for name, crops in shown.items()}
+    rows = {name: row(measure(crops), by_size[crops.shape[1]]) for name, crops in compared.items()}
     rows |= {f"photographs, {size} pixels": row(one, one) for size, one in by_size.items()}
     lines = [
         table(rows),
@@ -188,7 +170,7 @@ def compare(options: argparse.Namespace) -> None:
     ]
     print("\n".join(lines))
     options.out.mkdir(parents=True, exist_ok=True)
-    write_png(options.out / "sheet.png", sheet(shown | {"photograph": people.large}))
+    write_png(options.out / "sheet.png", sheet(compared | {"photograph": people.large}))
     figures = {
         name: {column: asdict(value) for column, value in figures.items()} for name, figures in rows.items()
     }

@@ -39,8 +39,8 @@ from arcinvert.knowledge.face_pca import faces_of, load_face_pca, pca_coefficien
 from arcinvert.knowledge.measure import measure
 from arcinvert.knowledge.nearest_neighbours import COEFFICIENTS
 from arcinvert.knowledge.synthetic_faces import draw_faces
-from benchmarks.judged import TUNING_PHOTOS, Jury, Panel, Row, as_json, run_or_exit, write_table
-from benchmarks.people import choose, single_photographs
+from benchmarks.judged import Jury, Panel, Row, as_json, run_or_exit, write_table
+from benchmarks.people import TUNING_PHOTOS, choose, single_photographs
 from benchmarks.recipes import described, table
 from recognition.data.dataset import read_aligned
 from recognition.data.faces import read_face

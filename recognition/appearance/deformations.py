@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recognition.appearance.expressions import RULES, Expression
+from recognition.appearance.files import read_fitted
 from recognition.bundled import deformations_path
-from recognition.checkpoint import read_safetensors, write_safetensors
+from recognition.checkpoint import write_safetensors
 from recognition.errors import InputError, one_line
 
 #: Format of the file; the number rises when older readers would misread newer files.
@@ -174,12 +175,7 @@ def load_deformations(path: str | os.PathLike[str]) -> Deformations:
     Raises:
         InputError: If the file does not exist, is damaged or of another kind.
     """
-    tensors, metadata = read_safetensors(path, "a file of deformations")
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: expected a file of 'python -m recognition fit-deformations' ({FORMAT}), got another "
-            "file"
-        )
+    tensors = read_fitted(path, "a file of deformations", command="fit-deformations", file_format=FORMAT)
 
     def tensor(name: str, *shape: int) -> Tensor:
         found = tensors[name].float()

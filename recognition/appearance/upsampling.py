@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recognition.appearance.files import read_fitted
 from recognition.bundled import upsampler_path
-from recognition.checkpoint import read_safetensors, write_safetensors
+from recognition.checkpoint import write_safetensors
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, one_line
 
@@ -133,11 +134,7 @@ def load_upsampler(path: str | os.PathLike[str]) -> Upsampler:
     Raises:
         InputError: If the file does not exist, is damaged or of another kind.
     """
-    tensors, metadata = read_safetensors(path, "a file of an upsampler")
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: expected a file of 'python -m recognition fit-upsampler' ({FORMAT}), got another file"
-        )
+    tensors = read_fitted(path, "a file of an upsampler", command="fit-upsampler", file_format=FORMAT)
     upsampler = Upsampler()
     try:
         upsampler.load_state_dict({name: value.float() for name, value in tensors.items()})

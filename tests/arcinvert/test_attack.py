@@ -313,6 +313,21 @@ def test_further_attempts_end_where_one_raises_nobody(
     assert found.steps_of_each == [attempts * plan.steps_per_batch] * 2
 
 
+def test_a_further_attempt_adds_no_steps_of_the_appearance(
+    attacker: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "arcinvert.attack.unlike", lambda inversion: torch.ones(len(inversion.images), dtype=torch.bool)
+    )
+    subjects = class_subjects(attacker.recogniser, [1], DlibJudge())
+    plan = replace(attacker.plan("class", steps=2, yaw=10.0), retries=1)
+    seen: list[Step] = []
+    found = attacker.reconstruct(subjects, plan, on_step=seen.append)
+    assert (plan.steps_per_attempt, plan.steps_per_batch) == (2, 12)
+    assert (seen[-1].number, seen[-1].steps) == (14, 14)
+    assert found.steps_of_each == [14]
+
+
 def test_a_stop_in_a_short_restart_leaves_what_there_is(attacker: Attacker) -> None:
     def stop(step: Step) -> None:
         if step.number == 3:
