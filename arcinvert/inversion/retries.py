@@ -2,9 +2,9 @@
 
 Where no face that an attack starts from resembles the person, all restarts may end at somebody else's face.
 The attacked network shows it: successful attacks along the face PCA end at a similarity of 0.95 or more, the
-others lower (benchmarks/ablation.py, row `restarts=5x12+retries=2`, has what is gained). Restarts in larger steps and under wider
-augmentation leave such an optimum more often. Images that have found the person lose detail by both, so that
-only the others are attacked again.
+others lower; docs/results.md has what is gained. Restarts in larger steps and under wider augmentation leave
+such an optimum more often. Images that have found the person lose detail by both, so that only the others are
+attacked again.
 """
 
 from dataclasses import replace
