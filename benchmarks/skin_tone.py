@@ -8,7 +8,8 @@ the first, whose template is attacked, and the last, which is the ceiling and th
 photographs vary by is their light. Columns: the share of the difference between two people that is kept, the
 mean distance to the person's tone in degrees, and the correlation with it, with 95 % intervals by bootstrap
 over people. A reconstruction keeps the tone of the faces that it started from without `--skin-tone`, and gets
-the predicted one with it; what that changes for the judge (Type II) stands below the table.
+the predicted one with it; what that changes for the judge (Type II) stands below the table. A network without
+public faces, such as the bundled one, has one row of reconstructions.
 
 People have four photographs at least. With --tuning they are those whom the bundled network was trained on,
 and nobody is attacked; else held-out people, who are attacked with default options.
@@ -26,8 +27,9 @@ from arcinvert import Attacker
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.similarity import similarity
-from arcinvert.knowledge.skin_tone import SkinTone, to_srgb
-from arcinvert.subjects import crop_subjects
+from arcinvert.knowledge.skin_tone import FEWEST_FACES, SkinTone, to_srgb
+from arcinvert.plan import AttackPlan
+from arcinvert.subjects import Subject, crop_subjects
 from benchmarks.faults import slope
 from benchmarks.judged import mean_face, run_or_exit
 from benchmarks.people import choose
@@ -117,42 +119,42 @@ def predicted(tone: SkinTone, templates: torch.Tensor) -> Values:
     return typology_angle(to_lab(to_srgb(tone.colours(templates)).numpy().astype(np.float64)))
 
 
+def reconstructed(attacker: Attacker, subjects: list[Subject], plan: AttackPlan) -> Crops:
+    """Return the reconstructions as crops of 112 pixels, (people, 112, 112, 3)."""
+    parts = [subjects[begin : begin + BATCH] for begin in range(0, len(subjects), BATCH)]
+    found = [attacker.reconstruct(part, plan, batch=batch).images for batch, part in enumerate(parts)]
+    return to_crop_size(np.concatenate([to_uint8(images) for images in found]))
+
+
 def compare(options: argparse.Namespace) -> None:
     """Predict, attack, and print the table."""
     people = read_people(options.aligned, tuning=options.tuning)
     judge = DlibJudge()
     attacker = Attacker(options.model, statistics=options.statistics)
     # Measures a network that was not measured.
-    plans = [attacker.plan("template", skin_tone=wanted) for wanted in (False, True)]
-    used = plans[-1].knowledge_used["nearest_neighbours"]
-    neighbours = attacker.knowledge.nearest_neighbours
-    if neighbours is None:
-        raise InputError("statistics: expected public faces with templates, got none")
+    plan = attacker.plan("template")
     subjects = crop_subjects(attacker.recogniser, list(people.first), judge)
-    tone = SkinTone(neighbours)
-    tones = {
-        "predicted from the template": predicted(tone, torch.stack([one.template for one in subjects])),
-    }
+    tones: dict[str, Values] = {}
     lines: list[str] = []
+    neighbours = attacker.knowledge.nearest_neighbours
+    if neighbours is not None and len(neighbours) >= FEWEST_FACES:
+        tone = SkinTone(neighbours)
+        templates = torch.stack([one.template for one in subjects])
+        tones["predicted from the template"] = predicted(tone, templates)
+        lines.append(f"Predictions by {len(neighbours):,} faces, enlarged {tone.gain:.2f} times.")
+    elif options.tuning:
+        raise InputError(f"statistics: expected {FEWEST_FACES} public faces with templates, got fewer")
     if not options.tuning:
-        parts = range(0, len(subjects), BATCH)
-        pictures = [
-            np.concatenate(
-                [
-                    to_uint8(attacker.reconstruct(subjects[begin : begin + BATCH], plan, batch=batch).images)
-                    for batch, begin in enumerate(parts)
-                ]
-            )
-            for plan in plans
-        ]
-        without, with_tone = (skin_tones(to_crop_size(images)) for images in pictures)
-        tones |= {"reconstruction without --skin-tone": without, "reconstruction": with_tone}
         last = judge.embed(list(people.last))
-        before, after = (similarity(judge.embed(list(to_crop_size(images))), last) for images in pictures)
-        lines.append(
-            f"Type II without --skin-tone {text(estimate(before, people.names), 3)}, change with it "
-            f"{text(estimate(after - before, people.names), 3)}."
-        )
+        pictures = {"reconstruction": reconstructed(attacker, subjects, plan)}
+        if tones:
+            without = attacker.plan("template", skin_tone=False)
+            pictures["reconstruction without --skin-tone"] = reconstructed(attacker, subjects, without)
+        tones |= {name: skin_tones(crops) for name, crops in pictures.items()}
+        judged = [similarity(judge.embed(list(crops)), last) for crops in pictures.values()]
+        lines.append(f"Type II {text(estimate(judged[0], people.names), 3)}")
+        if len(judged) > 1:
+            lines[-1] += f"; change by --skin-tone {text(estimate(judged[0] - judged[1], people.names), 3)}"
     tones |= {
         "floor: mean face": np.full(len(people.names), skin_tones(mean_face()[None])[0]),
         "ceiling: the attacked photograph": skin_tones(people.first),
@@ -163,10 +165,8 @@ def compare(options: argparse.Namespace) -> None:
     print(f"| | {' | '.join(columns)} |\n|---{'|---' * len(columns)}|")
     for name, row in rows.items():
         print(f"| {name} | {' | '.join(text(row[column]) for column in columns)} |")
-    lines.append(
-        f"{attacker.recogniser.name}: {len(people.names)} {'tuning' if options.tuning else 'held-out'} "
-        f"people, {used}, predictions enlarged {tone.gain:.2f} times."
-    )
+    kind = "tuning" if options.tuning else "held-out"
+    lines.append(f"{attacker.recogniser.name}: {len(people.names)} {kind} people.")
     print("", *lines, sep="\n")
 
 
