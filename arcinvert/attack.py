@@ -29,7 +29,7 @@ from arcinvert.inversion.stages import in_stages
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.inversion.targets.base import Target, TargetRequest
 from arcinvert.knowledge.knowledge import Knowledge
-from arcinvert.knowledge.skin_tone import SkinTone
+from arcinvert.knowledge.skin_tone import skin_tone_of
 from arcinvert.knowledge.whitening import Whitening, whitening_of
 from arcinvert.plan import AttackPlan, PlannedAugmentation
 from arcinvert.subjects import Subject
@@ -83,8 +83,7 @@ class Attack:
             WeightedPenalty(penalty.name, penalty.weight, PENALTIES[penalty.name].build(setting))
             for penalty in plan.penalties
         )
-        neighbours = knowledge.nearest_neighbours
-        self._skin_tone = None if neighbours is None else SkinTone(neighbours)
+        self._skin_tone = skin_tone_of(knowledge, plan.initialisation) if plan.skin_tone else None
         self._whitening: Whitening | None = None
         if plan.whiten_centres and recogniser.centres is not None:
             self._whitening = whitening_of(recogniser.centres)
@@ -303,8 +302,8 @@ class Attack:
         """Return what the plan makes of the images that gradients found; the same object if nothing."""
         if self.plan.regression_blend:
             images = self._blended(images, target)
-        if self.plan.skin_tone:
-            images = self._toned(images, target)
+        if self._skin_tone is not None:
+            images = self._skin_tone.apply(images, target.templates)
         return images
 
     def _blended(self, images: Tensor, target: Target) -> Tensor:
@@ -314,12 +313,6 @@ class Attack:
         blend = self.plan.regression_blend
         faces = self._knowledge.regression.faces(target.templates.cpu())
         return (1 - blend) * images + blend * resized(faces, self._recogniser.input_size)
-
-    def _toned(self, images: Tensor, target: Target) -> Tensor:
-        """Give images the skin tone of public faces with similar templates."""
-        if self._skin_tone is None:
-            raise InputError("skin_tone: expected public faces with templates, got none")
-        return self._skin_tone.apply(images, target.templates)
 
     @torch.no_grad()
     def _stopped_at_once(self, tasks: Sequence[Task], target: Target) -> Inversion:

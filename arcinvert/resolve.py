@@ -16,7 +16,13 @@ from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.mapped_decoder import MappedDecoder
 from arcinvert.knowledge.regression import REGRESSION_BLEND
-from arcinvert.knowledge.skin_tone import FEWEST_FACES
+from arcinvert.knowledge.skin_tone import (
+    FEWEST_FACES,
+    DecoderTone,
+    NeighbourTone,
+    is_of_photographs,
+    skin_tone_of,
+)
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty
 from arcinvert.recipes import KnowledgeName, TargetKind, preset
@@ -78,7 +84,7 @@ def _decide(
         values, initialisation_name, initialisation, knowledge, recogniser.name
     )
     blend = _blend(values, recogniser, knowledge, target, initialisation_name)
-    skin_tone = _skin_tone(values, recogniser, knowledge)
+    skin_tone = _skin_tone(values, recogniser, knowledge, initialisation_name)
     loss = _loss(values, target)
     setting = Setting(recogniser, parametrisation, knowledge.statistics)
     penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
@@ -281,17 +287,20 @@ def _blend(
     return float(blend)
 
 
-def _skin_tone(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge) -> bool:
-    wanted, neighbours = values["skin_tone"], knowledge.nearest_neighbours
-    found = 0 if neighbours is None else len(neighbours)
+def _skin_tone(
+    values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge, initialisation: str
+) -> bool:
+    wanted, tone = values["skin_tone"], skin_tone_of(knowledge, initialisation)
     if wanted is None:
-        # Of synthetic faces' neighbours, tones are no nearer to the person's than that of the initial image.
-        of = knowledge.statistics.template_faces if knowledge.statistics else None
-        return found >= FEWEST_FACES and of == "public faces"
-    if wanted and found < FEWEST_FACES:
+        # Without a step the decoder's faces are the result.
+        as_decoded = values["steps"] == 0 and isinstance(tone, DecoderTone)
+        return is_of_photographs(tone, knowledge) and not as_decoded
+    if wanted and tone is None:
+        neighbours = knowledge.nearest_neighbours
         raise InputError(
             f"skin_tone: expected at least {FEWEST_FACES} public faces with templates of {recogniser.name}, "
-            f"found {found}; embed some (arcinvert calibrate --model MODEL --images FACES)"
+            f"found {0 if neighbours is None else len(neighbours)}; embed some (arcinvert calibrate --model "
+            "MODEL --images FACES)"
         )
     return bool(wanted)
 
@@ -366,7 +375,8 @@ def _knowledge_used(
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
     faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
-    uses_neighbours = initialisation == "nearest-neighbours" or skin_tone
+    tone = skin_tone_of(knowledge, initialisation) if skin_tone else None
+    uses_neighbours = initialisation == "nearest-neighbours" or isinstance(tone, NeighbourTone)
     if uses_neighbours and knowledge.nearest_neighbours is not None:
         used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours):,} {faces}"
     if (initialisation == "regression" or blend) and knowledge.regression is not None:

@@ -27,7 +27,7 @@ from arcinvert import Attacker
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.similarity import similarity
-from arcinvert.knowledge.skin_tone import FEWEST_FACES, SkinTone, to_srgb
+from arcinvert.knowledge.skin_tone import FEWEST_FACES, NeighbourTone, to_srgb
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects import Subject, crop_subjects
 from benchmarks.faults import slope
@@ -114,7 +114,7 @@ def correlation(tones: Values, people: Values) -> float:
     return float(((tones - tones.mean()) * (people - people.mean())).mean()) / spread if spread else 0.0
 
 
-def predicted(tone: SkinTone, templates: torch.Tensor) -> Values:
+def predicted(tone: NeighbourTone, templates: torch.Tensor) -> Values:
     """Return the tones that templates predict, degrees, (people,)."""
     return typology_angle(to_lab(to_srgb(tone.colours(templates)).numpy().astype(np.float64)))
 
@@ -138,7 +138,7 @@ def compare(options: argparse.Namespace) -> None:
     lines: list[str] = []
     neighbours = attacker.knowledge.nearest_neighbours
     if neighbours is not None and len(neighbours) >= FEWEST_FACES:
-        tone = SkinTone(neighbours)
+        tone = NeighbourTone(neighbours)
         templates = torch.stack([one.template for one in subjects])
         tones["predicted from the template"] = predicted(tone, templates)
         lines.append(f"Predictions by {len(neighbours):,} faces, enlarged {tone.gain:.2f} times.")

@@ -1,19 +1,23 @@
-"""Skin tone: the colour of a face's cheeks, predicted from its template by public faces with similar ones.
+"""Skin tone: the colour of a face's cheeks, predicted from its template.
 
-A network learns to ignore light, and so the gradients of an attack hardly move an image's colour: it stays
-at the average of the faces that the attack began with. The cheeks of the public faces with the nearest
+A network learns to ignore light, and so the gradients of an attack hardly move an image's colour towards the
+person's. A learned decoder's faces have the tone that it learned from photographs, which attacks that start
+from them darken. Without a decoder, the cheeks of the public faces with the nearest
 templates are lighter or darker with the person's (benchmarks/skin_tone.py measures it). Their mean varies
 less than people do, since half of what tones of photographs vary by is their light; its deviations are
 enlarged until they vary nearly as people, so that dark and light faces stay dark and light.
 """
 
 import functools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.face_pca import faces_of
+from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.skin import CHEEKS
@@ -37,9 +41,46 @@ _LUMINANCE = (0.2126, 0.7152, 0.0722)
 _DARKEST, _FACTORS = 1e-3, (1 / 3, 3.0)
 
 
+class SkinTone(ABC):
+    """Predicts the colour of cheeks from templates, and gives it to images."""
+
+    @abstractmethod
+    def colours(self, templates: Tensor) -> Tensor:
+        """Return colours of cheeks in linear light, shape (batch, 3), of unit-norm templates."""
+
+    def apply(self, images: Tensor, templates: Tensor) -> Tensor:
+        """Return images whose cheeks have the predicted colours, shape (batch, 3, size, size) in [0, 1].
+
+        Each channel is multiplied by a factor in linear light, as another light does. A soft mask that limits
+        the change to the face costs more identity.
+
+        Args:
+            images: Aligned faces in [0, 1].
+            templates: Shape (batch, dim), unit norm.
+        """
+        wanted = self.colours(templates).to(images)
+        factors = (wanted / cheek_colours(images)).clamp(*_FACTORS)
+        return to_srgb((to_linear(images) * factors[:, :, None, None]).clamp(0, 1))
+
+
 @dataclass(frozen=True)
-class SkinTone:
-    """Predicts the colour of cheeks from templates, and gives it to images.
+class DecoderTone(SkinTone):
+    """Predicts the colour that the cheeks of the decoder's faces have.
+
+    Args:
+        decoder: A decoder of the network's own templates.
+    """
+
+    decoder: FaceDecoder
+
+    def colours(self, templates: Tensor) -> Tensor:
+        """Return colours of cheeks in linear light, shape (batch, 3), of unit-norm templates."""
+        return cheek_colours(self.decoder.decoded(templates, self.decoder.side)).cpu()
+
+
+@dataclass(frozen=True)
+class NeighbourTone(SkinTone):
+    """Predicts the colour that the cheeks of public faces with similar templates have.
 
     Args:
         neighbours: Public faces with their templates, at least `FEWEST_FACES`.
@@ -70,19 +111,29 @@ class SkinTone:
         gains = torch.tensor([self.gain, _CHROMA_GAIN, _CHROMA_GAIN])
         return _colour_of(self._tones.mean(0) + gains * self._predicted(templates.float().cpu()))
 
-    def apply(self, images: Tensor, templates: Tensor) -> Tensor:
-        """Return images whose cheeks have the predicted colours, shape (batch, 3, size, size) in [0, 1].
 
-        Each channel is multiplied by a factor in linear light, as another light does. A soft mask that limits
-        the change to the face costs more identity.
+def skin_tone_of(knowledge: Knowledge, initialisation: str) -> SkinTone | None:
+    """Return what predicts tones in an attack; None if nothing does.
 
-        Args:
-            images: Aligned faces in [0, 1].
-            templates: Shape (batch, dim), unit norm.
-        """
-        wanted = self.colours(templates).to(images)
-        factors = (wanted / cheek_colours(images)).clamp(*_FACTORS)
-        return to_srgb((to_linear(images) * factors[:, :, None, None]).clamp(0, 1))
+    Args:
+        knowledge: What the attacker knows of faces.
+        initialisation: The name of the attack's initialisation.
+    """
+    if initialisation == "decoder" and isinstance(knowledge.decoder, FaceDecoder):
+        return DecoderTone(knowledge.decoder)
+    neighbours = knowledge.nearest_neighbours
+    if neighbours is None or len(neighbours) < FEWEST_FACES:
+        return None
+    return NeighbourTone(neighbours)
+
+
+def is_of_photographs(tone: SkinTone | None, knowledge: Knowledge) -> bool:
+    """Return whether tones are predicted by photographs of people: those of synthetic faces tell no more than
+    the image that an attack starts from."""
+    if isinstance(tone, DecoderTone):
+        return tone.decoder.shows_people
+    of = knowledge.statistics.template_faces if knowledge.statistics else None
+    return tone is not None and of == "public faces"
 
 
 def cheek_colours(images: Tensor) -> Tensor:

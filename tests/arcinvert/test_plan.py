@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import arcinvert.resolve as resolve_module
+import arcinvert.knowledge.skin_tone as skin_tone_module
 from arcinvert.inversion.appearance import Appearance
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan, PlannedAugmentation, PlannedPenalty
@@ -197,7 +197,7 @@ def test_skin_tone_needs_enough_neighbours(monkeypatch: pytest.MonkeyPatch) -> N
         InputError, match=r"skin_tone: expected at least 500 public faces .*, found 60; embed"
     ):
         plan("template", faces=few, skin_tone=True)
-    monkeypatch.setattr(resolve_module, "FEWEST_FACES", 60)
+    monkeypatch.setattr(skin_tone_module, "FEWEST_FACES", 60)
     assert plan("template", faces=few).skin_tone
     assert not plan("template", faces=few, skin_tone=False).skin_tone
     other = plan("template", faces=few, initialisation="mean-face", skin_tone=True)
@@ -207,6 +207,21 @@ def test_skin_tone_needs_enough_neighbours(monkeypatch: pytest.MonkeyPatch) -> N
     synthetic = replace(few, statistics=replace(few.statistics, template_faces="synthetic faces"))
     assert not plan("template", faces=synthetic).skin_tone
     assert plan("template", faces=synthetic, skin_tone=True).skin_tone
+
+
+def test_the_tone_of_a_decoder_that_learned_from_photographs() -> None:
+    decoded = known(decoder=True)
+    default = plan("class", faces=decoded)
+    assert default.skin_tone
+    assert "nearest_neighbours" not in default.knowledge_used
+    # Nothing changes the decoder's own face.
+    assert not plan("class", faces=decoded, steps=0).skin_tone
+    assert not plan("class", faces=decoded, skin_tone=False).skin_tone
+    assert not plan("class", faces=decoded, initialisation="mean-face").skin_tone
+    assert decoded.decoder is not None
+    decoded.decoder.faces = "60 synthetic faces"  # type: ignore[misc]
+    assert not plan("class", faces=decoded).skin_tone
+    assert plan("class", faces=decoded, skin_tone=True).skin_tone
 
 
 def test_with_nearest_neighbours_there_are_short_restarts_and_weaker_augmentation() -> None:

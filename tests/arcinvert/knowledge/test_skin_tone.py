@@ -1,27 +1,42 @@
 """Skin tone: colours, their prediction from templates, and what an image becomes."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from arcinvert.knowledge.embedding_map import EmbeddingMap
 from arcinvert.knowledge.face_pca import faces_of, pca_coefficients_of
+from arcinvert.knowledge.mapped_decoder import MappedDecoder
 from arcinvert.knowledge.nearest_neighbours import COEFFICIENTS, NearestNeighbours
-from arcinvert.knowledge.skin_tone import SPREAD, SkinTone, cheek_colours, to_linear, to_srgb
+from arcinvert.knowledge.skin_tone import (
+    SPREAD,
+    DecoderTone,
+    NeighbourTone,
+    cheek_colours,
+    is_of_photographs,
+    skin_tone_of,
+    to_linear,
+    to_srgb,
+)
+from tests.arcinvert.inversion.initialisation.knowledge import full_knowledge, random_decoder
 
 #: Faces that are darker in one direction of the templates, lighter in the other.
 FACES, DIM = 200, 8
 
 
 @pytest.fixture(scope="module")
-def tones() -> tuple[SkinTone, Tensor]:
+def tones() -> tuple[NeighbourTone, Tensor]:
     """Public faces whose brightness follows the first coordinate of their templates, and the brightness."""
     generator = torch.Generator().manual_seed(0)
     templates = F.normalize(torch.randn(FACES, DIM, generator=generator), dim=1)
     brightness = 0.7 + 0.3 * templates[:, 0]
     mean = faces_of(torch.zeros(1, COEFFICIENTS))
     coefficients = pca_coefficients_of(mean * brightness[:, None, None, None], COEFFICIENTS)
-    return SkinTone(NearestNeighbours(templates.half(), coefficients.half())), brightness
+    return NeighbourTone(NearestNeighbours(templates.half(), coefficients.half())), brightness
 
 
 def luminance(colours: Tensor) -> Tensor:
@@ -48,7 +63,7 @@ def test_the_colour_of_cheeks_is_that_of_the_cheeks_alone(size: int) -> None:
     torch.testing.assert_close(cheek_colours(image), to_linear(torch.tensor([[0.8, 0.5, 0.4]])))
 
 
-def test_colours_follow_the_templates(tones: tuple[SkinTone, Tensor]) -> None:
+def test_colours_follow_the_templates(tones: tuple[NeighbourTone, Tensor]) -> None:
     tone, _ = tones
     dark, middle, light = (
         F.normalize(torch.tensor([[first] + [0.3] * 7]), dim=1) for first in (-3.0, 0.0, 3.0)
@@ -62,7 +77,7 @@ def test_colours_follow_the_templates(tones: tuple[SkinTone, Tensor]) -> None:
     assert tone.gain > 1
 
 
-def test_an_image_gets_the_predicted_colour(tones: tuple[SkinTone, Tensor]) -> None:
+def test_an_image_gets_the_predicted_colour(tones: tuple[NeighbourTone, Tensor]) -> None:
     tone, _ = tones
     templates = tone.neighbours.templates[:4].float()
     images = torch.tensor([0.55, 0.42, 0.33])[None, :, None, None].expand(4, 3, 112, 112)
@@ -72,7 +87,7 @@ def test_an_image_gets_the_predicted_colour(tones: tuple[SkinTone, Tensor]) -> N
     torch.testing.assert_close(cheek_colours(changed), tone.colours(templates), rtol=1e-3, atol=1e-4)
 
 
-def test_details_stay_under_another_tone(tones: tuple[SkinTone, Tensor]) -> None:
+def test_details_stay_under_another_tone(tones: tuple[NeighbourTone, Tensor]) -> None:
     tone, _ = tones
     image = 0.4 + 0.2 * torch.rand(1, 1, 112, 112, generator=torch.Generator().manual_seed(1)).expand(
         1, 3, -1, -1
@@ -93,3 +108,25 @@ def test_neighbours_without_itself() -> None:
     cosines = (templates @ templates.T).fill_diagonal_(-2)
     assert torch.equal(indices, cosines.topk(5).indices)
     torch.testing.assert_close(weights, F.softmax(cosines.topk(5).values / 0.1, dim=1))
+
+
+def test_a_decoders_tone_is_that_of_its_faces() -> None:
+    decoder = random_decoder()
+    templates = F.normalize(torch.randn(3, decoder.dim, generator=torch.Generator().manual_seed(4)), dim=1)
+    tone = DecoderTone(decoder)
+    faces = decoder.decoded(templates, decoder.side)
+    torch.testing.assert_close(tone.colours(templates), cheek_colours(faces))
+    changed = tone.apply(torch.full((3, 3, 112, 112), 0.5), templates)
+    torch.testing.assert_close(cheek_colours(changed), tone.colours(templates), rtol=1e-3, atol=1e-4)
+
+
+def test_which_tone_an_attack_has() -> None:
+    decoder = random_decoder()
+    knowledge = replace(full_knowledge(), decoder=decoder)
+    assert skin_tone_of(knowledge, "decoder") == DecoderTone(decoder)
+    # Sixty neighbours are too few.
+    assert skin_tone_of(knowledge, "nearest-neighbours") is None
+    mapped = MappedDecoder(decoder, EmbeddingMap(np.eye(8), np.zeros(8), 1.0, 10), "other")
+    assert skin_tone_of(replace(knowledge, decoder=mapped), "decoder") is None
+    assert not is_of_photographs(None, knowledge)
+    assert is_of_photographs(DecoderTone(decoder), knowledge)
