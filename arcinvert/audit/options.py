@@ -133,7 +133,8 @@ class AuditOptions(AccessOptions):
     )
     steps: int | None = option(help="the optimiser steps of each reconstruction", group=_AMOUNT, minimum=1)
     minutes: float | None = option(
-        help="a time limit: as many identities are attacked as the measured speed allows",
+        help="the minutes that the attack may take: as many identities are attacked as the measured speed "
+        "allows; images that have to be attacked again take longer",
         group=_AMOUNT,
         above=0,
     )
