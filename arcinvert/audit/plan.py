@@ -79,8 +79,8 @@ class AuditPlan:
         if self.most_seconds == self.seconds:
             return f"about {_minutes(self.seconds)}"
         return (
-            f"about {_minutes(self.seconds)}, and up to {_minutes(self.most_seconds)} the more images have to "
-            "be attacked again"
+            f"about {_minutes(self.seconds)}, and up to {_minutes(self.most_seconds)} the more images have "
+            "to be attacked again"
         )
 
 
