@@ -13,8 +13,8 @@ from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.rewording import reworded
 from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.runner import run_audit
-from arcinvert.output.folder import json_text
 from arcinvert.options import AttackOptions
+from arcinvert.output.folder import json_text
 from arcinvert.output.verdicts import one_in
 from arcinvert.resolve import resolve
 from recognition.errors import InputError

@@ -45,7 +45,7 @@ def table_blocks(path: Path, wanted: Wanted) -> Iterator[Block]:
     if header is not None and not _is_certain(header, wanted):
         warnings.warn(
             f"{printable(path)}: its first row, {', '.join(repr(shorten(cell, _SHOWN)) for cell in header)}, "
-            "is taken for the names of columns; if it is a person's, write a row 'identity,template' above it",
+            "is taken for the names of columns; if it is a person's, write 'identity,template' above it",
             InputWarning,
             stacklevel=2,
         )
