@@ -243,6 +243,11 @@ class AuditOptions(AccessOptions):
             raise InputError(
                 "attack: expected samples and seed as options of the audit, got them in --attack"
             )
+        if self.attack is not None and self.attack.size is not None:
+            raise InputError(
+                f"attack: expected no size in an audit, got {self.attack.size}: faces are judged and shown at "
+                "112 pixels, and what a larger one adds is invented; leave it out"
+            )
         for variant in self.variants:
             if not all(variant.partition("=")):
                 raise InputError(f"variants: expected NAME=MODEL, got {variant!r}; give each network a name")
