@@ -245,8 +245,8 @@ class AuditOptions(AccessOptions):
             )
         if self.attack is not None and self.attack.size is not None:
             raise InputError(
-                f"attack: expected no size in an audit, got {self.attack.size}: faces are judged and shown at "
-                "112 pixels, and what a larger one adds is invented; leave it out"
+                f"attack: expected no size in an audit, got {self.attack.size}: faces are judged and "
+                "shown at 112 pixels, and what a larger one adds is invented; leave it out"
             )
         for variant in self.variants:
             if not all(variant.partition("=")):
