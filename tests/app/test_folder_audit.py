@@ -76,7 +76,7 @@ def test_the_sentence_says_how_many_were_taken_for_the_person(accepted: list[flo
 
 
 def test_what_limits_the_answer_stands_below_it() -> None:
-    few = "Attacked: 3 people in place of 8, as the folder has 80, 77 with a single photograph."
+    few = "3 people are attacked, fewer than the 8 asked for: the folder has 80."
     html = figures_view(
         judged([1.0, 0.0, 0.0]) | {"people": {"notes": [few, "Give <others> (see --judges)."]}}
     )
