@@ -59,7 +59,7 @@ def add_parser(commands: Any) -> None:
 
     identification = measures.add_parser(
         "identification",
-        help="Top-N and cumulative match characteristic (CMC) of a gallery, and false negative at "
+        help="top-N and cumulative match characteristic (CMC) of a gallery, and false negative at "
         "false positive identification rates (FNIR at FPIR)",
         **STYLE,
     )
