@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "generate": ("generate",),
     "from_image": ("from-image",),
     "from_embedding": ("from-embedding",),
+    "panel": ("panel",),
     "classes": ("classes",),
     "calibrate": ("calibrate",),
     "learn": ("learn",),
@@ -24,7 +25,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "inspect": ("inspect",),
     "export": ("export",),
     "models": ("models",),
-    "panel": ("panel",),
 }
 
 

@@ -12,7 +12,7 @@ def add_parser(commands: Any) -> None:
     """Add the parser of `clean`."""
     parser = commands.add_parser("clean", help="drop mislabelled training images", **STYLE)
     add_data(parser, "The faces that the network was trained on")
-    add_model(parser, required="A network trained with --head subcentre")
+    add_model(parser, required="a network trained with --head subcentre")
     parser.add_argument(
         "--out", required=True, metavar="FILE.csv", help="the cleaned list, which the train command reads"
     )

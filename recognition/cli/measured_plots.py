@@ -67,6 +67,7 @@ def add_parsers(kinds: Any, add: Add) -> None:
     confusion.add_argument(
         "--fpir",
         type=float,
+        metavar="X",
         default=0.1,
         help="false positive identification rate (FPIR) of the threshold of identification",
     )
@@ -87,6 +88,7 @@ def add_parsers(kinds: Any, add: Add) -> None:
     subcentres.add_argument(
         "--max-angle",
         type=float,
+        metavar="X",
         default=75.0,
         help="angle in degrees that is marked: beyond it, 'clean' drops an image",
     )
@@ -95,7 +97,9 @@ def add_parsers(kinds: Any, add: Add) -> None:
         kinds, "pooling", "What a template of several photographs gains over one photograph", _pooling
     )
     _add_faces(pooling)
-    pooling.add_argument("--fmr", type=float, default=1e-3, help="false match rate (FMR) of the threshold")
+    pooling.add_argument(
+        "--fmr", type=float, metavar="X", default=1e-3, help="false match rate (FMR) of the threshold"
+    )
     pooling.add_argument(
         "--photographs",
         type=int,
@@ -121,11 +125,15 @@ def _add_threshold(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fmr",
         type=float,
+        metavar="X",
         default=1e-3,
         help="false match rate (FMR) of the threshold, which is measured on these pairs",
     )
     parser.add_argument(
-        "--threshold", type=float, help="similarity above which a pair is accepted, in place of --fmr's"
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="similarity above which a pair is accepted, in place of --fmr's",
     )
 
 

@@ -25,7 +25,12 @@ def add_parsers(measures: Any) -> None:
     _add_computation(templates)
     _add_fmr(templates)
     templates.add_argument(
-        "--fpir", type=float, nargs="+", default=[0.1, 0.01], help="false positive identification rates"
+        "--fpir",
+        type=float,
+        metavar="X",
+        nargs="+",
+        default=[0.1, 0.01],
+        help="false positive identification rates",
     )
     templates.add_argument(
         "--unweighted",
@@ -91,6 +96,7 @@ def _add_fmr(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fmr",
         type=float,
+        metavar="X",
         nargs="+",
         help="false match rates (default: those from 1e-6 to 0.1 that there are enough pairs for)",
     )
