@@ -108,7 +108,8 @@ def equal_work(attacker: Attacker, target: TargetKind, work: int) -> list[dict[s
                 f"Passes: expected more than {plan.preparation_steps}, got {work}; the recipe "
                 f"'{variant.title}' needs as many before its first step"
             )
-        options.append(variant.options | {"steps": steps})
+        # Further attempts would be more work than the others get.
+        options.append(variant.options | {"steps": steps, "retries": 0})
     return options
 
 
@@ -165,7 +166,9 @@ def verdicts(comparison: Comparison) -> str:
         judged = "unknown" if value is None or floor is None else f"{value:.2f} (floor {floor:.2f})"
         face = "yes" if sample["judge"]["face_detected"] else "no"
         rows.append((variant.title, face, judged, f"{sample['attacked_similarity']:.2f}"))
-    accepts = ", ".join(f"{one.similarity:.2f} ({one_in(one.fmr)} strangers)" for one in thresholds())
+    accepts = ", ".join(
+        f"{one.similarity:.2f} ({one_in(one.fmr)} pairs of strangers)" for one in thresholds()
+    )
     return table(
         ("Recipe", "Face found", "Judge", "Attacked network"),
         rows,

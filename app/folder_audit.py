@@ -6,14 +6,17 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from arcinvert import Attacker
 from arcinvert.audit.options import BUDGETS, AuditOptions
 from arcinvert.audit.progress import Stage
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.rewording import reworded
 from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.runner import run_audit
+from arcinvert.options import AttackOptions
 from arcinvert.output.folder import json_text
 from arcinvert.output.verdicts import one_in
+from arcinvert.resolve import resolve
 from recognition.errors import InputError
 from recognition.interruption import interruptible
 
@@ -91,17 +94,21 @@ def audit_folder(
         return result, pdf_of(result)
 
 
-def audit_seconds(people: int, seconds_per_step: float) -> float:
-    """Return about how many seconds an audit takes.
+def audit_seconds(attacker: Attacker, people: int, seconds_per_step: float) -> tuple[float, float]:
+    """Return about how many seconds an audit takes, and how many if every face is attacked again and again.
 
     Args:
+        attacker: The network, by what is known of it now; nothing is measured.
         people: The number of people to attack.
         seconds_per_step: The seconds of a step of the attack with one sample.
     """
     budget = BUDGETS["quick"]
-    photographs = CALIBRATION_IMAGES + 2 * people
-    each = budget["samples"] * (budget["steps"] * seconds_per_step + _JUDGED)
-    return _ONCE + photographs * _PHOTOGRAPH + people * float(each)
+    options = AttackOptions(samples=budget["samples"], steps=budget["steps"])
+    plan = resolve(options, attacker.recogniser, attacker.knowledge, "template")
+    faces = people * plan.samples
+    once = _ONCE + (CALIBRATION_IMAGES + 2 * people) * _PHOTOGRAPH + faces * _JUDGED
+    seconds = once + (plan.preparation_steps + faces * plan.steps_per_batch) * seconds_per_step
+    return seconds, seconds + faces * plan.most_further_steps * seconds_per_step
 
 
 def command(options: AuditOptions) -> str:

@@ -150,7 +150,7 @@ def example_view(opening: Opening) -> str:
         figure(
             example.reconstruction,
             f"A face made from the template of {example.name}",
-            "Made of the numbers alone",
+            "Made from the numbers alone",
             badge=plain_badge("3. Reconstruction") + verdict_badge(example.judge),
         ),
         figure(

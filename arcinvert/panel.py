@@ -15,7 +15,7 @@ from arcinvert.evaluation.calibration import thresholds
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.scores import judge_images
 from arcinvert.inversion.appearance import UNCHANGED
-from arcinvert.inversion.progress import OnStep
+from arcinvert.inversion.progress import OnStep, StepsInTurn
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.output.verdicts import badge, display_name
 from arcinvert.subjects import Subject, TemplateSubjects, class_subjects
@@ -84,7 +84,7 @@ def make_panel(
         out: The file to write; None writes nothing.
         yaws: The poses from left to right, degrees.
         expressions: The expressions from top to bottom.
-        on_step: Receives every step of the attack.
+        on_step: Receives every step, of the attack and after each pose and expression.
         where: Where the template is in its file.
         options: Further fields of `AttackOptions`.
 
@@ -109,8 +109,14 @@ def make_panel(
     overlap_of(attacker, plan, [subject], allowed=source == "class")
     if out is not None:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
-    found = attacker.reconstruct([subject], plan, on_step=on_step)
-    images = [to_uint8(attacker.show([subject], found, cell).images)[0] for cell in plans]
+    steps = [plan.steps_per_batch, *(cell.appearance_steps for cell in plans)]
+    counted = None if on_step is None else StepsInTurn(on_step, steps)
+    found = attacker.reconstruct([subject], plan, on_step=counted)
+    images = []
+    for cell in plans:
+        if counted is not None:
+            counted.end()
+        images.append(to_uint8(attacker.show([subject], found, cell, on_step=counted).images)[0])
     sheet = _drawn(attacker, subject, np.stack(images), yaws, expressions)
     if out is not None:
         write_png(Path(out), sheet)

@@ -115,6 +115,11 @@ class AttackPlan:
         return self.restarts * self.restart_steps + self.steps - self.restart_steps
 
     @property
+    def most_further_steps(self) -> int:
+        """Optimiser steps of a batch in all further attempts that there may be."""
+        return self.retries * self.steps_per_attempt
+
+    @property
     def stages(self) -> tuple[Schedule, ...]:
         """The schedules of one restart."""
         return self._stages(self.restart_steps, low_resolution=self.low_resolution)

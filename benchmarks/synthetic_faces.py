@@ -6,7 +6,7 @@
 Each generator draws the same number of faces, and so many real ones are drawn from the bundled network's
 training people with a single photograph. The network embeds them, and their templates are compared with those
 of other real people: the trace of the covariance, the effective number of dimensions (the squared sum of its
-eigenvalues by the sum of their squares), the Frechet distance of the two Gaussians, and the median angle from
+eigenvalues by the sum of their squares), the Fréchet distance of the two Gaussians, and the median angle from
 a real template to the nearest of the faces.
 
 `agreement` is what an attack gains: the cosine between the mean of a person's nearest neighbours and another
@@ -84,7 +84,7 @@ class Comparison:
     Args:
         trace: Of the templates' covariance.
         dimensions: The effective number of its dimensions.
-        frechet: The Frechet distance to the templates of the real people.
+        frechet: The Fréchet distance to the templates of the real people.
         angle: The median angle in degrees from a real person's template to the nearest of the faces.
         agreement: Mean cosine of the neighbours' mean face and another photograph of the person.
     """
@@ -121,7 +121,7 @@ def compare_templates(measured: MeasuredStatistics, templates: Tensor, others: T
 
 
 def frechet_distance(first: Tensor, second: Tensor) -> float:
-    """Return the Frechet distance of the Gaussians of two sets of vectors, each of shape (n, dim).
+    """Return the Fréchet distance of the Gaussians of two sets of vectors, each of shape (n, dim).
 
     Source: Dowson and Landau, Journal of Multivariate Analysis 12(3), 1982.
     """

@@ -2,9 +2,11 @@
 
 import argparse
 import contextlib
+import difflib
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -44,14 +46,47 @@ _ENVIRONMENT = _FULL | {
 }
 #: Files that a warning names.
 _SHOWN = 10
+#: What argparse says of a value that is none of its choices; newer Pythons write these without quotes.
+_CHOICE = re.compile(r"invalid choice: '(?P<given>[^']*)' \(choose from (?P<known>[^)]*)\)$")
+#: Characters that begin an option, and with one more make no name.
+_SHORT = 3
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that reports its errors in one line."""
+    """An argument parser that reports its errors in one line, with the nearest name of one that it lacks.
+
+    Options are given by their whole names: `--images` is no short form of `--images-per-identity`, and a
+    script means the same when a command has got another option.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **{"allow_abbrev": False} | named)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse the arguments; those that are unknown are an error of the command that they are given to."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = [one for one in unknown if one.startswith("--")]
+            known = [name for name in self._option_string_actions if name.startswith("--")]
+            hint = _nearest(options[0].partition("=")[0], known) if options else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found, unknown
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit with code 2."""
+        if (choice := _CHOICE.search(message)) is not None:
+            known = re.findall(r"'([^']*)'", choice["known"]) or choice["known"].split(", ")
+            message = f"{message}{_nearest(choice['given'], known)}"
         self.exit(BAD_INPUT, f"error: {message}; see {self.prog} --help\n")
+
+
+def _nearest(given: str, known: Sequence[str]) -> str:
+    """Return a question with the name that is most like a given one; nothing if none is."""
+    found = [name for name in known if name.startswith(given)] if len(given) > _SHORT else []
+    found = found or difflib.get_close_matches(given, known, n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def run_command(command: Callable[[], int]) -> int:

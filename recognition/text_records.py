@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recognition.errors import InputError, one_line
 from recognition.files import MAX_WEIGHTS, open_regular, printable
+from recognition.identity_names import means_identity
 from recognition.vectors import BRACKETS, is_vector
 
 #: Most characters of a line: of a hundred thousand classes and more.
@@ -22,6 +23,8 @@ _DIGITS = 9
 _LIST, _BETWEEN = frozenset("0123456789+-.eE,; \tnaifNAIF"), frozenset(",; \t")
 #: Most characters of a column's name; a damaged vector of any network's length has more.
 _COLUMN_NAME = 60
+#: The name of a column: what encodes bytes may have the other signs.
+_NAME = re.compile(r"[^\W\d][^+=]*$|[_$@][^+=]*$")
 #: The first line of word2vec's text: the numbers of rows and of dimensions.
 _COUNT = re.compile(r"[0-9]{1,9}")
 #: What follows the sign of a comment among the rows: `#12` is the name of a row.
@@ -68,27 +71,37 @@ def read_records(
 
 
 def has_header(cells: Sequence[str], dim: int) -> bool:
-    """Return whether a first row has names of columns: words, or the numbers that pandas gives columns."""
+    """Return whether a first row has names of columns: different words, or the numbers of pandas's columns.
+
+    A row of words and any other number is one of values, in which a word may be a damaged vector.
+    """
     first, *rest = [cell.strip() for cell in cells]
     if len(rest) < 2 and is_list_or_vector((rest or [first])[0], dim):
         return False
-    if not all(map(_may_name_column, (first, *rest))):
-        return False
-    if not any(map(is_number, rest or [first])):
-        return True
-    # Among the numbers may be names of other columns.
     numbers = [cell for cell in (first, *rest) if is_number(cell)]
+    words = [cell for cell in (first, *rest) if not is_number(cell)]
+    if not all(map(_may_name_column, words)) or len(set(words)) < len(words):
+        return False
+    if not numbers:
+        return True
     if not rest or not numbers[0].isdecimal():
         return False
     begin = int(numbers[0][:_DIGITS])
     counted = numbers == [str(number) for number in range(begin, begin + len(numbers))]
-    return counted and begin <= (1 if is_number(first) else 2)
+    # A single number is rather that of a row.
+    certain = len(numbers) > 1 or any(map(names_identities, words))
+    return certain and counted and begin <= (1 if is_number(first) else 2)
+
+
+def names_identities(cell: str) -> bool:
+    """Return whether a cell of a first row is the name of a column of identities, and not an identity."""
+    return means_identity(cell) and not any(map(str.isdigit, cell))
 
 
 def _may_name_column(cell: str) -> bool:
-    """Return whether a cell can be the name of a column, and is not a vector that is damaged."""
+    """Return whether a word can be the name of a column, and is not a vector that is damaged."""
     numbers = sum(map(is_number, re.split(r"[\s,;]+", cell)))
-    return len(cell) <= _COLUMN_NAME and numbers < 2 and not cell.endswith("=")
+    return len(cell) <= _COLUMN_NAME and numbers < 2 and (not cell or _NAME.match(cell) is not None)
 
 
 def announced_rows(path: Path, first: Sequence[str], second: Sequence[str], dim: int) -> int | None:

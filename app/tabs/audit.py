@@ -221,8 +221,11 @@ class AuditTab:
 
         def estimate() -> str:
             attacked = number_in("People", people, LEAST_PEOPLE, MOST_PEOPLE)
-            seconds = audit_seconds(attacked, self._times.of(self._context.attacker(name)))
-            return note(f"{attacked} people: {rounded(seconds)} on this machine.")
+            attacker = self._context.attacker(name)
+            seconds, most = audit_seconds(attacker, attacked, self._times.of(attacker))
+            longer = "" if most == seconds else f", and up to {rounded(most).removeprefix('about ')}"
+            why = " the more faces have to be attacked again" if longer else ""
+            return note(f"{attacked} people: {rounded(seconds)} on this machine{longer}{why}.")
 
         estimated, message = attempt(estimate)
         return estimated or message

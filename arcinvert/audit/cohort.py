@@ -96,7 +96,7 @@ def sample_identities(
             "judges by."
         )
     elif people is not None and wanted < people:
-        notes.append(_fewer(identities, several, eligible, people))
+        notes.append(_fewer(identities, several, eligible, people, by_training=only is None))
     if len(outside) < MINIMUM_OUTSIDE:
         if calibration is not None:
             raise InputError(
@@ -117,18 +117,29 @@ def sample_identities(
 
 
 def _fewer(
-    identities: dict[str, list[Path]], several: Sequence[str], eligible: Sequence[str], people: int
+    identities: dict[str, list[Path]],
+    several: Sequence[str],
+    eligible: Sequence[str],
+    people: int,
+    *,
+    by_training: bool,
 ) -> str:
-    """Return why fewer people are attacked than were wanted."""
-    reasons = {
-        "with a single photograph": len(identities) - len(several),
-        "who trained a network of the audit or are no class or template of it": len(several) - len(eligible),
-    }
+    """Return why fewer people are attacked than were wanted.
+
+    Args:
+        identities: The photographs of each person.
+        several: Those with two photographs or more.
+        eligible: Those of them who can be attacked.
+        people: How many were wanted.
+        by_training: Whether the rest of `several` are people whom a network was trained on; otherwise they
+            are not among those who can be attacked at all.
+    """
+    rest = "are training people of a network of the audit" if by_training else "have no class or template"
+    reasons = {"have a single photograph": len(identities) - len(several), rest: len(several) - len(eligible)}
     listed = " and ".join(f"{count} {reason}" for reason, count in reasons.items() if count)
     return (
-        f"Attacked: {len(eligible)} people in place of {people}, as the folder has {len(identities)}"
-        + (f", {listed}" if listed else "")
-        + "."
+        f"{len(eligible)} people are attacked, fewer than the {people} asked for: the folder has "
+        f"{len(identities)}" + (f", of whom {listed}" if listed else "") + "."
     )
 
 

@@ -34,8 +34,8 @@ def _shipped(judge: dict[str, Any]) -> list[str]:
     takes = " and ".join(f"{fewest_people(rate):,} at {fmr_text(rate)}" for rate in rates)
     listed = " and ".join(map(fmr_text, rates))
     return [
-        f"{judge['name']}: the shipped threshold serves at {listed}, as {people:,} people are outside "
-        f"the attack, and a threshold of their own takes {takes}."
+        f"{judge['name']}: the shipped thresholds are used at {listed}: only {people:,} people are outside "
+        f"the attack, and to calibrate a threshold on them takes {takes}."
     ]
 
 

@@ -133,7 +133,8 @@ class AuditOptions(AccessOptions):
     )
     steps: int | None = option(help="the optimiser steps of each reconstruction", group=_AMOUNT, minimum=1)
     minutes: float | None = option(
-        help="a time limit: as many identities are attacked as the measured speed allows",
+        help="the minutes that the attack may take: as many identities are attacked as the measured speed "
+        "allows; images that have to be attacked again take longer",
         group=_AMOUNT,
         above=0,
     )
@@ -241,6 +242,11 @@ class AuditOptions(AccessOptions):
         if self.attack is not None and (self.attack.samples, self.attack.seed) != (1, 0):
             raise InputError(
                 "attack: expected samples and seed as options of the audit, got them in --attack"
+            )
+        if self.attack is not None and self.attack.size is not None:
+            raise InputError(
+                f"attack: expected no size in an audit, got {self.attack.size}: faces are judged and "
+                "shown at 112 pixels, and what a larger one adds is invented; leave it out"
             )
         for variant in self.variants:
             if not all(variant.partition("=")):

@@ -34,7 +34,8 @@ class AuditPlan:
         rows: Rows of the table of defences, the baseline first; empty if nothing is compared.
         compared: On how many identities defences are compared.
         seconds_per_step: Measured seconds of one step of a full batch.
-        seconds: Estimated seconds of the whole audit.
+        seconds: Estimated seconds of the whole audit, if no image is attacked again.
+        most_seconds: Likewise, if every image is, as often as the attack allows.
         notes: Sentences about how the attack was fitted to the people that there are.
         spread: What computes, in words; None for one process that does everything.
     """
@@ -50,6 +51,7 @@ class AuditPlan:
     compared: int
     seconds_per_step: float
     seconds: float
+    most_seconds: float
     notes: tuple[str, ...] = ()
     spread: str | None = None
 
@@ -69,9 +71,22 @@ class AuditPlan:
             *self.notes,
             f"Defences compared on {self.compared} identities: {', '.join(self.rows) or 'none'}",
             *([] if self.spread is None else [f"Computed by: {self.spread}"]),
-            f"Time: about {self.seconds / 60:.0f} minutes; a stopped audit goes on from {out}-work",
+            f"Time: {self._time()}; a stopped audit goes on from {out}-work",
             f"Writes: {out}/report.html, report.pdf, report.md, audit.json",
         ]
+
+    def _time(self) -> str:
+        if self.most_seconds == self.seconds:
+            return f"about {_minutes(self.seconds)}"
+        return (
+            f"about {_minutes(self.seconds)}, and up to {_minutes(self.most_seconds)} the more images have "
+            "to be attacked again"
+        )
+
+
+def _minutes(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"
 
 
 def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, shard: Shard) -> AuditPlan:
@@ -97,6 +112,7 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, s
     judged = photographs + ((1 + len(TRANSFORMS)) * attacked + compared * len(rows)) * attack.samples
     seconds = total_steps(inputs, attacked, shard) * seconds_per_step
     seconds += (photographs * _ALIGN_SECONDS + judged * _JUDGE_SECONDS) / shard.count
+    further = attack.most_further_steps * _own_batches(inputs, attacked, shard) * seconds_per_step
     parts = [f"part {shard.number} of {shard.count}"] if shard.count > 1 else []
     parts += [] if workers.in_process else [workers.describe()]
     return AuditPlan(
@@ -111,6 +127,7 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, s
         compared=compared,
         seconds_per_step=seconds_per_step,
         seconds=seconds / workers.count,
+        most_seconds=(seconds + further) / workers.count,
         spread=", ".join(parts) or None,
         notes=cohort.notes if cohort else (),
     )
@@ -119,7 +136,7 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, s
 def affordable_people(inputs: AuditInputs, seconds_per_step: float, workers: int = 1) -> int | None:
     """Return how many people to attack within --people and --minutes; None attacks all.
 
-    The time is that of the attack alone, which takes nearly all of an audit.
+    The time is that of the attack alone, which takes nearly all of an audit, without further attempts.
     """
     people, minutes = inputs.options.people, inputs.options.minutes
     if minutes is None:
@@ -150,7 +167,14 @@ def compared_people(inputs: AuditInputs, attacked: int) -> int:
 
 
 def total_steps(inputs: AuditInputs, attacked: int, shard: Shard | None = None) -> int:
-    """Return the optimiser steps of all batches of an audit, or of those of a shard."""
+    """Return the optimiser steps of all batches of an audit or of a shard, without further attempts."""
+    plan = inputs.attack.plan
+    own = _own_batches(inputs, attacked, shard or Shard())
+    return plan.preparation_steps * _preparations(inputs) + plan.steps_per_batch * own
+
+
+def _own_batches(inputs: AuditInputs, attacked: int, shard: Shard) -> int:
+    """Return how many batches a shard attacks."""
     plan, compared = inputs.attack.plan, compared_people(inputs, attacked)
     count = len(batches(attacked, plan.samples))
     if names := row_names(inputs):
@@ -158,8 +182,7 @@ def total_steps(inputs: AuditInputs, attacked: int, shard: Shard | None = None) 
         # The audit's own attack is the baseline if everybody is compared.
         whole = len(names) - alike - (compared == attacked)
         count += whole * len(batches(compared, plan.samples)) + alike * len(batches(1, plan.samples))
-    own = count if shard is None else sum(shard.has(number) for number in range(count))
-    return plan.preparation_steps * _preparations(inputs) + plan.steps_per_batch * own
+    return sum(shard.has(number) for number in range(count))
 
 
 def _preparations(inputs: AuditInputs) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from arcinvert.inversion.result import Step
+from arcinvert.workers.progress import JobCounts
 
 #: Called with the optimiser steps done, and how many there are.
 Progress = Callable[[int, int], None]
@@ -31,7 +32,7 @@ class StepCounter:
         self._done = self._read = 0
         #: How many photographs there are.
         self.photographs = 0
-        #: How many steps there are.
+        #: How many steps there are; further attempts add theirs when they are made.
         self.total = 0
 
     def read(self, photographs: int) -> None:
@@ -50,25 +51,24 @@ class JobSteps:
 
     Args:
         counter: Counts the steps of the audit.
-        each: The steps of each batch.
+        each: The steps of each batch without further attempts.
     """
 
     def __init__(self, counter: StepCounter, each: int) -> None:
-        self._counter, self._each = counter, each
-        self._of_batch: dict[int, int] = {}
+        self._counter, self._jobs = counter, JobCounts(each)
 
     def step(self, number: int, step: Step) -> None:
         """Count a step of a batch; one that is done again counts from its beginning."""
-        self._count(number, min(step.number, self._each))
+        self._count(*self._jobs.step(number, step))
 
     def finish(self, number: int) -> None:
         """Count all steps of a batch."""
-        self._count(number, self._each)
+        self._count(*self._jobs.finish(number))
 
-    def _count(self, number: int, steps: int) -> None:
-        if more := steps - self._of_batch.get(number, 0):
-            self._of_batch[number] = steps
-            self._counter.advance(more)
+    def _count(self, done: int, steps: int) -> None:
+        self._counter.total += steps
+        if done or steps:
+            self._counter.advance(done)
 
 
 class JobPhotographs:

@@ -244,6 +244,8 @@ class _Progress(DeferredProgressBar):
     def __call__(self, done: int, steps: int) -> None:
         # Steps done by an earlier run say nothing about the speed of this one.
         bar = self.bar(steps, "attack", done=done if done > 1 else 0)
+        # Images that are attacked again take steps that were not planned.
+        bar.total = steps
         bar.update(done - bar.n)
 
 

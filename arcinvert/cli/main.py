@@ -5,6 +5,7 @@ import importlib
 import sys
 from importlib.metadata import entry_points
 
+from arcinvert import __version__
 from recognition.terminal import Parser, run_command
 
 #: The modules of this package that have commands, in the order in which `--help` lists them, with the names
@@ -14,6 +15,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "generate": ("generate",),
     "from_image": ("from-image",),
     "from_embedding": ("from-embedding",),
+    "panel": ("panel",),
     "classes": ("classes",),
     "calibrate": ("calibrate",),
     "learn": ("learn",),
@@ -23,7 +25,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "inspect": ("inspect",),
     "export": ("export",),
     "models": ("models",),
-    "panel": ("panel",),
 }
 
 
@@ -50,6 +51,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         description="Synthesise faces from what a face recogniser knows, and measure honestly how well they "
         "preserve the identity. Only for networks and people that you may examine: see README on consent.",
     )
+    parser.add_argument("--version", action="version", version=f"arcinvert {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     alone = [module for module, names in COMMANDS.items() if command in names]
     for module in alone or COMMANDS:

@@ -40,8 +40,10 @@ def add_parser(commands: Any) -> None:
         help="the expressions from top to bottom (default: all)",
     )
     parser.add_argument("--pitch", type=float, metavar="DEGREES", help="the pitch of all pictures")
-    parser.add_argument("--steps", type=int, help="the optimiser steps of each picture")
-    parser.add_argument("--seed", type=int, default=0, help="the seed of all random numbers (default: 0)")
+    parser.add_argument("--steps", type=int, metavar="N", help="the optimiser steps of each picture")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", default=0, help="the seed of all random numbers (default: 0)"
+    )
     parser.add_argument(
         "--out", metavar="FILE.png", help="the picture to write (default: arcinvert-results/panel-NAME.png)"
     )

@@ -73,10 +73,15 @@ def _run(given: argparse.Namespace) -> int:
         rate = made.pictures / made.seconds
         memory = peak_memory(choose_device(model.device))
         whole = options.identities * options.per_identity
+        # Of a set that is made at once, the seconds say it.
+        hours = (
+            f"{whole / rate / 3600:.2f} hours for the whole set of {whole:,}, "
+            if whole > made.pictures
+            else ""
+        )
         print(
-            f"{made.pictures:,} pictures in {made.seconds:.0f} s, {rate:.2f} images/s; "
-            f"{whole / rate / 3600:.2f} hours for the whole set of {whole:,}, peak "
-            f"memory {memory / 2**30:.2f} GiB"
+            f"{made.pictures:,} pictures in {made.seconds:.0f} s, {rate:.2f} images/s; {hours}peak memory "
+            f"{memory / 2**30:.2f} GiB"
         )
     if (privacy := card["privacy"]) is not None:
         nearer = privacy["pictures_nearer_than_stated"]

@@ -9,7 +9,7 @@ _BLOCK = 256
 
 
 def frechet_distance(first: Array, second: Array) -> float:
-    """Return the Frechet distance of Gaussians fitted to two sets of features; biased upwards for few.
+    """Return the Fréchet distance of Gaussians fitted to two sets of features; biased upwards for few.
 
     Args:
         first: Shape (n, dim).

@@ -1,6 +1,7 @@
 """The one place where the steps of a batch are counted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -55,6 +56,29 @@ class StepCounter:
     def skip(self, steps: int) -> None:
         """Count steps that are left out because the optimisation stops early."""
         self.number += steps
+
+
+class StepsInTurn:
+    """Passes on the steps of several inversions, one after the other, as those of one batch.
+
+    Args:
+        on_step: Receives every step.
+        planned: The steps of each inversion, as far as they are known.
+    """
+
+    def __init__(self, on_step: OnStep, planned: Sequence[int]) -> None:
+        self._on_step, self._steps = on_step, list(planned)
+        self._number = 0
+
+    def __call__(self, step: Step) -> None:
+        """Take a step of the inversion that runs."""
+        self._steps[self._number] = step.steps
+        before = sum(self._steps[: self._number])
+        self._on_step(replace(step, number=before + step.number, steps=sum(self._steps)))
+
+    def end(self) -> None:
+        """Take the steps that follow as those of the next inversion."""
+        self._number += 1
 
 
 class RunProgress:

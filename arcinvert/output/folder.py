@@ -42,6 +42,11 @@ def output_folder(out: str | os.PathLike[str], *, resume: bool = False) -> Itera
     made: list[Path] = []
     try:
         with contextlib.ExitStack() as stack:
+            above = next(parent for parent in out.parents if parent.exists())
+            if not above.is_dir():
+                raise InputError(
+                    f"{printable(above)}: expected a folder to write to, got a file; choose another --out"
+                )
             try:
                 made = [parent for parent in (out.parent, *out.parent.parents) if not parent.exists()]
                 out.parent.mkdir(parents=True, exist_ok=True)

@@ -101,13 +101,16 @@ def folder_of(path: Path, photos: Path, *, single: bool) -> Path:
     Raises:
         InputError: If there is none.
     """
+    if not photos.is_dir():
+        raise InputError(f"{photos}: expected a folder of people's photographs, found none; check --photos")
     folder = photos / path.resolve().parent.name
     if folder.is_dir():
         return folder
     if single and photos.is_dir() and list_images(photos):
         return photos
     raise InputError(
-        f"{photos}: expected a folder {folder.name!r} in it, with other photographs of the person in {path}"
+        f"{photos}: expected a folder {folder.name!r} in it, with other photographs of the person in {path}; "
+        "rename one, or leave --photos out"
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arcinvert.templates.rows import BLOCK_ROWS, MAX_ROWS, Block, RowBuilder, identities_of, wrong_size
+from recognition.data.parquet import open_parquet_file
 from recognition.data.parquet_footer import ColumnChunk, column_chunks
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line
@@ -16,8 +17,6 @@ from recognition.numpy_files import MOST_COMPRESSED, check_unpacked, most_unpack
 
 #: Bytes of a page once it is decompressed, beside `MOST_COMPRESSED` times the file; usual are 1 MB.
 MAX_PAGE = 64 << 20
-#: Largest metadata of a file, as Thrift counts it: bytes of one text, and items of one list.
-_MAX_STRING, _MAX_ITEMS = 16 << 20, 1_000_000
 #: Most columns that a message lists, and bytes of their names.
 _SHOWN, _NAME = 8, 60
 
@@ -28,17 +27,9 @@ def read_parquet(path: Path, dim: int, *, template_column: str, id_column: str) 
     Raises:
         InputError: If pyarrow is missing, or the file is no such Parquet file.
     """
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise InputError(
-            f"{printable(path)}: Parquet needs pyarrow, which is not installed; pip install "
-            "'arcinvert[parquet]'"
-        ) from None
-    limits = {"thrift_string_size_limit": _MAX_STRING, "thrift_container_size_limit": _MAX_ITEMS}
     count = 0
     try:
-        with pyarrow.parquet.ParquetFile(path, **limits) as file:
+        with open_parquet_file(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
         _check_types(path, schema, template_column, id_column)
         cells = _is_cells(schema.field(template_column).type)
@@ -48,9 +39,7 @@ def read_parquet(path: Path, dim: int, *, template_column: str, id_column: str) 
         _check_pages(path, groups, (template_column, id_column))
         # A column of equal BLOBs stays as small in memory as it is in the file.
         dictionary = [template_column] if cells else []
-        with pyarrow.parquet.ParquetFile(
-            path, metadata=metadata, read_dictionary=dictionary, **limits
-        ) as file:
+        with open_parquet_file(path, metadata=metadata, read_dictionary=dictionary) as file:
             for batch in file.iter_batches(
                 batch_size=BLOCK_ROWS, columns=[template_column, id_column], use_threads=False
             ):

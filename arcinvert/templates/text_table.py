@@ -1,22 +1,35 @@
 """Templates in tables of text, with commas, semicolons, tabs or spaces between the cells."""
 
 import itertools
+import re
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from arcinvert.templates.fields import TRIED, Fields, UnclearFieldsError, Wanted, choose_fields, no_rows
 from arcinvert.templates.rows import MAX_BYTES, Block, decoded_blocks, numbers_of
+from recognition.errors import InputWarning
+from recognition.files import printable, shorten
 from recognition.identity_names import means_identity
 from recognition.text_records import (
     announced_rows,
     check_announced,
     has_header,
     is_list_or_vector,
+    names_identities,
     read_records,
 )
 
 #: How databases and pandas write that a cell is empty.
 _NULLS = ("", "\\N", "NULL", "null", "NA", "N/A", "#N/A", "None")
+
+#: Usual names of a column of templates.
+_TEMPLATE = re.compile(
+    r"(face[ _]?)?(template|embedding|emb|vector|vec|feature|descriptor|encoding|face|value)s?",
+    re.IGNORECASE,
+)
+#: Bytes of each cell in a message.
+_SHOWN = 40
 
 
 def table_blocks(path: Path, wanted: Wanted) -> Iterator[Block]:
@@ -29,6 +42,13 @@ def table_blocks(path: Path, wanted: Wanted) -> Iterator[Block]:
     first, second = [*itertools.islice(_rows(path), 2), [], []][:2]
     count = announced_rows(path, first, second, wanted.dim)
     header = None if count is not None else _header(first, wanted)
+    if header is not None and not _is_certain(header, wanted):
+        warnings.warn(
+            f"{printable(path)}: its first row, {', '.join(repr(shorten(cell, _SHOWN)) for cell in header)}, "
+            "is taken for the names of columns; if it is a person's, write 'identity,template' above it",
+            InputWarning,
+            stacklevel=2,
+        )
     begin = int(header is not None or count is not None)
     width, fields = _columns(path, begin, header, wanted)
     found = 0
@@ -54,6 +74,13 @@ def _header(cells: list[str], wanted: Wanted) -> list[str] | None:
         return None
     # A row of an identity without a template is no header.
     return cells if not set(_NULLS) & set(cells[1:]) and has_header(cells, wanted.dim) else None
+
+
+def _is_certain(header: Sequence[str], wanted: Wanted) -> bool:
+    """Return whether a first row can be nothing but names of columns, and no row with a damaged template."""
+    if len(header) > wanted.dim or {wanted.template_column, wanted.id_column} & {*header}:
+        return True
+    return any(names_identities(cell) or _TEMPLATE.fullmatch(cell) for cell in header)
 
 
 def _columns(path: Path, begin: int, header: Sequence[str] | None, wanted: Wanted) -> tuple[int, Fields]:

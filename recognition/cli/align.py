@@ -16,7 +16,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("align", help="align photographs to 112x112 crops", **STYLE)
     parser.add_argument("source", metavar="SRC", help="a folder with one folder of photographs per identity")
     parser.add_argument("destination", metavar="DST", help="the folder of the crops, one folder per identity")
-    parser.add_argument("--workers", type=int, default=2, help="number of processes; 1 aligns in this one")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", default=2, help="number of processes; 1 aligns in this one"
+    )
     add_detector(parser)
     add_strict(parser)
     parser.set_defaults(run=_run)

@@ -41,7 +41,7 @@ def add_detector(parser: argparse.ArgumentParser) -> None:
         "--detector",
         default="hog",
         choices=get_args(Detector),
-        help="How faces are found: 'hog' takes a fraction of a second; 'cnn' adds the faces that only dlib's "
+        help="how faces are found: 'hog' takes a fraction of a second; 'cnn' adds the faces that only dlib's "
         "convolutional network finds (in profile, partly covered) and takes seconds (default: %(default)s)",
     )
 
@@ -52,7 +52,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         "--device",
         default="auto",
         metavar="DEVICE",
-        help="The device that computes: cpu, mps, cuda, or cuda:N of several cards; auto is CUDA, then MPS, "
+        help="the device that computes: cpu, mps, cuda, or cuda:N of several cards; auto is CUDA, then MPS, "
         "then the CPU",
     )
 
@@ -87,7 +87,7 @@ def add_people(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_model(parser)
     parser.add_argument(
-        "--all", action="store_true", help="Include the identities that the network was trained on"
+        "--all", action="store_true", help="include the identities that the network was trained on"
     )
     add_flip(parser)
     add_device(parser)
@@ -99,7 +99,7 @@ def add_flip(parser: argparse.ArgumentParser) -> None:
         "--flip",
         default="average",
         choices=["average", "concatenate", "none"],
-        help="How the embedding of the mirror image is used",
+        help="how the embedding of the mirror image is used",
     )
 
 

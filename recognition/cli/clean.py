@@ -10,25 +10,25 @@ from recognition.terminal import add_strict, report_left_out
 
 def add_parser(commands: Any) -> None:
     """Add the parser of `clean`."""
-    parser = commands.add_parser("clean", help="Drop mislabelled training images", **STYLE)
+    parser = commands.add_parser("clean", help="drop mislabelled training images", **STYLE)
     add_data(parser, "The faces that the network was trained on")
-    add_model(parser, required="A network trained with --head subcentre")
+    add_model(parser, required="a network trained with --head subcentre")
     parser.add_argument(
-        "--out", required=True, metavar="FILE.csv", help="The cleaned list, which the train command reads"
+        "--out", required=True, metavar="FILE.csv", help="the cleaned list, which the train command reads"
     )
     parser.add_argument(
         "--max-angle",
         metavar="X",
         type=float,
         default=75.0,
-        help="Largest angle to the dominant centre of its class at which an image is kept, degrees",
+        help="largest angle to the dominant centre of its class at which an image is kept, degrees",
     )
     parser.add_argument(
         "--sheets",
         metavar="N",
         type=int,
         default=4,
-        help="Number of identities to draw a contact sheet of, those that lose the most images",
+        help="number of identities to draw a contact sheet of, those that lose the most images",
     )
     add_strict(parser)
     add_device(parser)

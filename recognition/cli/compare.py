@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
         metavar="DIR",
         help="a folder with one folder per identity, or a folder of photographs, one per identity",
     )
-    identify.add_argument("--top", type=int, default=10, help="length of the list")
+    identify.add_argument("--top", type=int, metavar="N", default=10, help="length of the list")
     add_strict(identify)
     _add_verdict(identify)
     identify.set_defaults(run=_identify)
@@ -35,8 +35,10 @@ def add_parser(commands: Any) -> None:
     track = commands.add_parser("track", help="track identities through a film or a camera", **STYLE)
     track.add_argument("video", metavar="VIDEO", help="a film, or the number of a camera (Ctrl-C ends it)")
     track.add_argument("--out", required=True, metavar="DIR", help="folder of marked.mp4 and appearances.csv")
-    track.add_argument("--every", type=int, default=1, help="detect faces in every n-th frame")
-    track.add_argument("--frames", type=int, default=None, help="most frames in which faces are detected")
+    track.add_argument("--every", type=int, metavar="N", default=1, help="detect faces in every n-th frame")
+    track.add_argument(
+        "--frames", type=int, metavar="N", default=None, help="most frames in which faces are detected"
+    )
     track.add_argument(
         "--small-faces",
         action=argparse.BooleanOptionalAction,
@@ -50,7 +52,9 @@ def add_parser(commands: Any) -> None:
 
 def _add_verdict(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    parser.add_argument("--fmr", type=float, default=1e-3, help="false match rate (FMR) of the verdict")
+    parser.add_argument(
+        "--fmr", type=float, metavar="X", default=1e-3, help="false match rate (FMR) of the verdict"
+    )
     parser.add_argument(
         "--calibration",
         metavar="FILE",
@@ -60,6 +64,7 @@ def _add_verdict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=float,
+        metavar="X",
         default=None,
         help="similarity from -1 to 1 above which two faces are one identity, in place of the threshold at "
         "--fmr",

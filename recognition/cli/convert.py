@@ -15,28 +15,28 @@ def add_parser(commands: Any) -> None:
     """Add the parser of `convert`."""
     parser = commands.add_parser(
         "convert",
-        help="Write aligned faces as InsightFace's records, WebDataset shards, Parquet, folders, or a .bin",
+        help="write aligned faces as InsightFace's records, WebDataset shards, Parquet, folders, or a .bin",
         **STYLE,
     )
     add_data(parser)
     parser.add_argument(
-        "destination", metavar="DST", help="The folder, or the .parquet or .bin file, to write"
+        "destination", metavar="DST", help="the folder, or the .parquet or .bin file, to write"
     )
     parser.add_argument(
         "--to",
         required=True,
         choices=FORMS,
-        help="The form: a record set, shards, a Parquet file, a folder per identity, or with --pairs a "
+        help="the form: a record set, shards, a Parquet file, a folder per identity, or with --pairs a "
         "verification set",
     )
     parser.add_argument(
-        "--pairs", metavar="FILE", help="The pair list in LFW's format that a verification set is made of"
+        "--pairs", metavar="FILE", help="the pair list in LFW's format that a verification set is made of"
     )
     parser.add_argument(
         "--on-unreadable",
         default="skip",
         choices=get_args(OnUnreadable),
-        help="What happens where a face cannot be read: it is left out and listed, or the conversion ends "
+        help="what happens where a face cannot be read: it is left out and listed, or the conversion ends "
         "with an error",
     )
     parser.set_defaults(run=_run)

@@ -41,6 +41,7 @@ def add_parser(commands: Any) -> None:
     verification.add_argument(
         "--fmr",
         type=float,
+        metavar="X",
         nargs="+",
         help="false match rates (default: those of 0.01 and 0.001 that there are enough people for)",
     )
@@ -59,16 +60,21 @@ def add_parser(commands: Any) -> None:
 
     identification = measures.add_parser(
         "identification",
-        help="Top-N and cumulative match characteristic (CMC) of a gallery, and false negative at "
+        help="top-N and cumulative match characteristic (CMC) of a gallery, and false negative at "
         "false positive identification rates (FNIR at FPIR)",
         **STYLE,
     )
     add_people(identification)
     add_strict(identification)
     identification.add_argument(
-        "--fpir", type=float, nargs="+", default=[0.1, 0.01], help="false positive identification rates"
+        "--fpir",
+        type=float,
+        metavar="X",
+        nargs="+",
+        default=[0.1, 0.01],
+        help="false positive identification rates",
     )
-    identification.add_argument("--top", type=int, default=20, help="length of the longest list")
+    identification.add_argument("--top", type=int, metavar="N", default=20, help="length of the longest list")
     identification.add_argument("--curve", metavar="FILE", help="file of the CMC as JSON, for 'plots'")
     identification.set_defaults(run=_identification)
 

@@ -26,7 +26,7 @@ def add_faces(parser: argparse.ArgumentParser, count: int | None = None) -> None
         metavar="N",
         help="the number of photographs, drawn at random" + ("; all if not given" if count is None else ""),
     )
-    parser.add_argument("--seed", type=int, default=0, help="the seed of the draw")
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="the seed of the draw")
 
 
 def draw(folder: str, options: argparse.Namespace) -> list[Path]:

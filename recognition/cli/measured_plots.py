@@ -40,12 +40,12 @@ def add_parsers(kinds: Any, add: Add) -> None:
         "data",
         nargs="+",
         metavar="DATA",
-        help="Verification sets (.bin), or aligned faces: a folder per identity, a list, records, shards or "
+        help="verification sets (.bin), or aligned faces: a folder per identity, a list, records, shards or "
         "Parquet; each has a panel",
     )
     add_model(pairs)
     pairs.add_argument(
-        "--all", action="store_true", help="Include the identities that the network was trained on"
+        "--all", action="store_true", help="include the identities that the network was trained on"
     )
     add_flip(pairs)
     add_device(pairs)
@@ -56,7 +56,7 @@ def add_parsers(kinds: Any, add: Add) -> None:
     _add_faces(mistakes)
     _add_pairs(mistakes)
     _add_threshold(mistakes)
-    mistakes.add_argument("--most", type=int, default=6, metavar="N", help="Most pairs of each kind")
+    mistakes.add_argument("--most", type=int, default=6, metavar="N", help="most pairs of each kind")
 
     confusion = add(
         kinds, "confusion", "Confusion matrices of verification and of identification", _confusion
@@ -67,11 +67,12 @@ def add_parsers(kinds: Any, add: Add) -> None:
     confusion.add_argument(
         "--fpir",
         type=float,
+        metavar="X",
         default=0.1,
-        help="False positive identification rate (FPIR) of the threshold of identification",
+        help="false positive identification rate (FPIR) of the threshold of identification",
     )
     confusion.add_argument(
-        "--shown", type=int, default=12, metavar="N", help="How many people have a row of their own"
+        "--shown", type=int, default=12, metavar="N", help="how many people have a row of their own"
     )
 
     subcentres = add(
@@ -87,22 +88,25 @@ def add_parsers(kinds: Any, add: Add) -> None:
     subcentres.add_argument(
         "--max-angle",
         type=float,
+        metavar="X",
         default=75.0,
-        help="Angle in degrees that is marked: beyond it, 'clean' drops an image",
+        help="angle in degrees that is marked: beyond it, 'clean' drops an image",
     )
 
     pooling = add(
         kinds, "pooling", "What a template of several photographs gains over one photograph", _pooling
     )
     _add_faces(pooling)
-    pooling.add_argument("--fmr", type=float, default=1e-3, help="False match rate (FMR) of the threshold")
+    pooling.add_argument(
+        "--fmr", type=float, metavar="X", default=1e-3, help="false match rate (FMR) of the threshold"
+    )
     pooling.add_argument(
         "--photographs",
         type=int,
         nargs="+",
         metavar="N",
         default=[1, 2, 3, 5, 8],
-        help="Numbers of photographs in a template",
+        help="numbers of photographs in a template",
     )
 
 
@@ -113,7 +117,7 @@ def _add_faces(parser: argparse.ArgumentParser) -> None:
 
 def _add_pairs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--pairs", metavar="FILE", help="A pair list in the format of LFW (Labeled Faces in the Wild)"
+        "--pairs", metavar="FILE", help="a pair list in the format of LFW (Labeled Faces in the Wild)"
     )
 
 
@@ -121,11 +125,15 @@ def _add_threshold(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fmr",
         type=float,
+        metavar="X",
         default=1e-3,
-        help="False match rate (FMR) of the threshold, which is measured on these pairs",
+        help="false match rate (FMR) of the threshold, which is measured on these pairs",
     )
     parser.add_argument(
-        "--threshold", type=float, help="Similarity above which a pair is accepted, in place of --fmr's"
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="similarity above which a pair is accepted, in place of --fmr's",
     )
 
 

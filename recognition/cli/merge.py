@@ -11,38 +11,38 @@ from recognition.terminal import add_strict, report_left_out
 def add_parser(commands: Any) -> None:
     """Add the parser of `merge`."""
     parser = commands.add_parser(
-        "merge", help="Merge sets of faces and remove identities that occur twice", **STYLE
+        "merge", help="merge sets of faces and remove identities that occur twice", **STYLE
     )
     parser.add_argument(
-        "sets", metavar="ALIGNED", nargs="+", help="The sets, in any form that the train command reads"
+        "sets", metavar="ALIGNED", nargs="+", help="the sets, in any form that the train command reads"
     )
     parser.add_argument(
-        "--out", required=True, metavar="FILE.csv", help="The merged list, which the train command reads"
+        "--out", required=True, metavar="FILE.csv", help="the merged list, which the train command reads"
     )
     parser.add_argument(
         "--similarity",
         metavar="X",
         type=float,
         required=True,
-        help="Cosine similarity of two identities' centres from which they are one person; depends on the "
+        help="cosine similarity of two identities' centres from which they are one person; depends on the "
         "network: look at the column 'similarity' of the list",
     )
     parser.add_argument(
         "--same-names",
         action="store_true",
-        help="Take identities of one name in two sets for one person as well",
+        help="take identities of one name in two sets for one person as well",
     )
     parser.add_argument(
         "--duplicates",
         default="drop",
         choices=("drop", "join"),
-        help="What happens to the faces of an identity that another one with more images duplicates",
+        help="what happens to the faces of an identity that another one with more images duplicates",
     )
     parser.add_argument(
         "--images",
         metavar="N",
         type=int,
-        help="Most images of an identity that its centre is of (default: all)",
+        help="most images of an identity that its centre is of (default: all)",
     )
     add_model(parser)
     add_strict(parser)

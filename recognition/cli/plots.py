@@ -19,7 +19,7 @@ TOY_IMAGES = 30
 
 def add_parser(commands: Any) -> None:
     """Add the parser of `plots` and one of each kind of plot."""
-    parser = commands.add_parser("plots", help="Draw figures as PNG and SVG")
+    parser = commands.add_parser("plots", help="draw figures as PNG and SVG")
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
 
     _add(kinds, "logits", "The target logit of every head as a function of the angle", _logits)
@@ -35,14 +35,14 @@ def add_parser(commands: Any) -> None:
     _add_panels(digits)
 
     angles = _add(kinds, "angles", "Angles to the centres at the start, middle and end of training", _angles)
-    angles.add_argument("training", metavar="DIR", help="Folder that the train command wrote")
+    angles.add_argument("training", metavar="DIR", help="folder that the train command wrote")
 
     for name, text in (
         ("roc", "Receiver operating characteristic: true accept rate by false match rate"),
         ("cmc", "Cumulative match characteristic: identification rate by rank"),
     ):
         curves = _add(kinds, name, text, _curves)
-        curves.add_argument("curves", nargs="+", metavar="FILE", help="Files of 'evaluate ... --curve'")
+        curves.add_argument("curves", nargs="+", metavar="FILE", help="files of 'evaluate ... --curve'")
     measured_plots.add_parsers(kinds, _add)
 
 
@@ -51,7 +51,7 @@ def _add_panels(parser: argparse.ArgumentParser) -> None:
         "--losses",
         nargs="+",
         metavar="LOSS",
-        help="One panel each: a head, and auxiliary losses after a plus, such as 'softmax + "
+        help="one panel each: a head, and auxiliary losses after a plus, such as 'softmax + "
         "centre:weight=0.1' (default: softmax without and with centre loss, norm-softmax, arcface)",
     )
 
@@ -61,7 +61,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = kinds.add_parser(name, help=text, **STYLE)
     parser.add_argument(
-        "--out", metavar="STEM", default=name, help="Path without ending; STEM.png and STEM.svg are written"
+        "--out", metavar="STEM", default=name, help="path without ending; STEM.png and STEM.svg are written"
     )
     parser.set_defaults(run=_run, draw=draw, left_out=(), strict=False)
     return parser

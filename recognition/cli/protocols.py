@@ -20,36 +20,41 @@ def add_parsers(measures: Any) -> None:
         **STYLE,
     )
     templates.add_argument(
-        "folder", metavar="IJB", help="The folder with loose_crop/ and meta/ as InsightFace distributes it"
+        "folder", metavar="IJB", help="the folder with loose_crop/ and meta/ as InsightFace distributes it"
     )
     _add_computation(templates)
     _add_fmr(templates)
     templates.add_argument(
-        "--fpir", type=float, nargs="+", default=[0.1, 0.01], help="False positive identification rates"
+        "--fpir",
+        type=float,
+        metavar="X",
+        nargs="+",
+        default=[0.1, 0.01],
+        help="false positive identification rates",
     )
     templates.add_argument(
         "--unweighted",
         action="store_true",
-        help="Count all images alike; without it an image counts by the detector's score",
+        help="count all images alike; without it an image counts by the detector's score",
     )
     templates.add_argument(
         "--features",
         metavar="FILE.npy",
-        help="Embeddings of the protocol's images, in its order, in place of the network's",
+        help="embeddings of the protocol's images, in its order, in place of the network's",
     )
     templates.set_defaults(run=_templates)
 
     films = measures.add_parser(
         "films", help="YouTube Faces (YTF): accuracy and TAR at FMR of pairs of films", **STYLE
     )
-    films.add_argument("folder", metavar="FRAMES", help="Folders PERSON/FILM with frames in them")
+    films.add_argument("folder", metavar="FRAMES", help="folders PERSON/FILM with frames in them")
     films.add_argument(
         "--pairs",
         metavar="FILE",
         required=True,
-        help="The list of pairs (splits.txt): fold, number, film, film, 0 or 1",
+        help="the list of pairs (splits.txt): fold, number, film, film, 0 or 1",
     )
-    films.add_argument("--frames", metavar="N", type=int, help="Most frames of a film (default: all)")
+    films.add_argument("--frames", metavar="N", type=int, help="most frames of a film (default: all)")
     _add_computation(films)
     _add_fmr(films)
     films.set_defaults(run=_films)
@@ -64,17 +69,17 @@ def add_parsers(measures: Any) -> None:
         "--distractors",
         metavar="ALIGNED",
         required=True,
-        help="Faces of other people in any of these forms, or a .npy file of their templates",
+        help="faces of other people in any of these forms, or a .npy file of their templates",
     )
     distractors.add_argument(
         "--sizes",
         metavar="N",
         type=int,
         nargs="+",
-        help="Numbers of distractors (default: powers of ten, and all)",
+        help="numbers of distractors (default: powers of ten, and all)",
     )
     distractors.add_argument(
-        "--all", action="store_true", help="Include the probes that the network was trained on"
+        "--all", action="store_true", help="include the probes that the network was trained on"
     )
     _add_computation(distractors)
     distractors.set_defaults(run=_distractors)
@@ -91,8 +96,9 @@ def _add_fmr(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fmr",
         type=float,
+        metavar="X",
         nargs="+",
-        help="False match rates (default: those from 1e-6 to 0.1 that there are enough pairs for)",
+        help="false match rates (default: those from 1e-6 to 0.1 that there are enough pairs for)",
     )
 
 

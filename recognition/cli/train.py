@@ -12,54 +12,54 @@ from recognition.training.options import TrainingOptions
 
 def add_parser(commands: Any) -> None:
     """Add the parser of `train`."""
-    parser = commands.add_parser("train", help="Train a network on aligned faces", **STYLE)
+    parser = commands.add_parser("train", help="train a network on aligned faces", **STYLE)
     add_data(parser, "The faces to train on and to hold out")
     parser.add_argument(
-        "--out", metavar="DIR", help="Folder of the results; a training that it holds is resumed"
+        "--out", metavar="DIR", help="folder of the results; a training that it holds is resumed"
     )
     parser.add_argument(
         "--config",
         metavar="FILE.toml",
-        help="File of training options by name, such as 'epochs = 20'; arguments override it",
+        help="file of training options by name, such as 'epochs = 20'; arguments override it",
     )
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="Train 20 steps, write nothing, and print images per second, memory, duration and, of many "
+        help="train 20 steps, write nothing, and print images per second, memory, duration and, of many "
         "ranks, the cost of their communication",
     )
     parser.add_argument(
         "--start-from",
         metavar="MODEL",
-        help="Network that provides the initial weights: of the same layout, or a narrower IResNet; "
+        help="network that provides the initial weights: of the same layout, or a narrower IResNet; "
         "MODEL@PRESET if its file does not say its preprocessing",
     )
     parser.add_argument(
         "--teacher",
         metavar="MODEL",
-        help="Network whose embeddings the student learns, with --teacher-weight above 0; MODEL@PRESET if "
+        help="network whose embeddings the student learns, with --teacher-weight above 0; MODEL@PRESET if "
         "its file does not say its preprocessing, such as teacher.onnx@channels=BGR",
     )
     parser.add_argument(
         "--unlabelled",
         metavar="DATA",
-        help="More aligned faces, which the teacher alone labels: a folder with all folders below it, or "
+        help="more aligned faces, which the teacher alone labels: a folder with all folders below it, or "
         "a list",
     )
     parser.add_argument(
-        "--stop-after", metavar="N", type=int, help="Epoch after which to stop; a later call resumes"
+        "--stop-after", metavar="N", type=int, help="epoch after which to stop; a later call resumes"
     )
     parser.add_argument(
         "--save-every",
         metavar="STEPS",
         type=int,
-        help="Number of steps after which the state is saved within an epoch too",
+        help="number of steps after which the state is saved within an epoch too",
     )
     parser.add_argument(
         "--on-unreadable",
         default="skip",
         choices=get_args(OnUnreadable),
-        help="What happens where a face cannot be read: it is left out and listed in unreadable.json, or the "
+        help="what happens where a face cannot be read: it is left out and listed in unreadable.json, or the "
         "training ends",
     )
     add_device(parser)
@@ -67,23 +67,23 @@ def add_parser(commands: Any) -> None:
         "--precision",
         default="auto",
         choices=get_args(TrainingPrecision),
-        help="Precision of the network's inner computation; auto is bfloat16 where the hardware has it",
+        help="precision of the network's inner computation; auto is bfloat16 where the hardware has it",
     )
     parser.add_argument(
         "--workers",
         metavar="N",
         type=int,
-        help="Number of processes of each rank that read images (default: with CUDA one fewer than its share "
+        help="number of processes of each rank that read images (default: with CUDA one fewer than its share "
         "of the cores, at most 8; otherwise 0, which reads in the process that trains)",
     )
     parser.add_argument(
-        "--keep-images", action="store_true", help="Keep decoded images in memory, 37 kB each"
+        "--keep-images", action="store_true", help="keep decoded images in memory, 37 kB each"
     )
     parser.add_argument(
         "--compile",
         dest="compiled",
         action="store_true",
-        help="Compile the network with torch.compile: a minute at the start, then faster steps",
+        help="compile the network with torch.compile: a minute at the start, then faster steps",
     )
     add_arguments(parser, TrainingOptions)
     parser.set_defaults(run=_run)

@@ -46,8 +46,8 @@ def read_folders(root: str | os.PathLike[str]) -> dict[str, list[Path]]:
     }
     if not identities:
         raise InputError(
-            f"{root}: expected one folder per identity with images in it, found no image; "
-            "run 'python -m recognition align' first"
+            f"{root}: expected one folder per identity with images in it, found none; check the path and how "
+            "it is laid out"
         )
     return identities
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recognition.data.keys import NumberedKeys
+from recognition.data.parquet import open_parquet_file
 from recognition.data.parquet_footer import column_chunks
 from recognition.data.parquet_pages import largest_page
 from recognition.errors import InputError, one_line
@@ -27,8 +28,6 @@ IDENTITY_COLUMNS = ("identity", "label", "class", "cls", "id")
 MAX_GROUP = 256 << 20
 #: Row groups that are kept in memory.
 _KEPT = 2
-#: Largest metadata of a file, as Thrift counts it: bytes of one text, and items of one list.
-_LIMITS = {"thrift_string_size_limit": 16 << 20, "thrift_container_size_limit": 1_000_000}
 #: Rows whose identities are read at once.
 _ROWS = 1 << 16
 
@@ -46,14 +45,7 @@ class ParquetFaces:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._groups: OrderedDict[int, Any] = OrderedDict()
-        try:
-            import pyarrow.parquet
-        except ImportError:
-            raise InputError(
-                f"{printable(path)}: Parquet needs pyarrow, which is not installed; pip install "
-                "'arcinvert[parquet]'"
-            ) from None
-        self._open = functools.partial(pyarrow.parquet.ParquetFile, path, **_LIMITS)
+        self._open = functools.partial(open_parquet_file, path)
         try:
             with open_regular(path, "a Parquet file"), self._open() as file:
                 metadata, schema = file.metadata, file.schema_arrow

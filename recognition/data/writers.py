@@ -10,6 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
+from recognition.data.parquet import parquet_library
 from recognition.data.parquet_images import MAX_GROUP
 from recognition.data.records import (
     FIRST,
@@ -177,14 +178,9 @@ def write_parquet(path: Path, identities: Identities) -> int:
     Raises:
         InputError: If pyarrow is missing, an image is too large, or the file cannot be written.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise InputError(
-            f"{printable(path)}: Parquet needs pyarrow, which is not installed; pip install "
-            f"'arcinvert[parquet]'"
-        ) from None
+    parquet = parquet_library(path)
+    import pyarrow
+
     image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
     schema = pyarrow.schema([("image", image), ("identity", pyarrow.string())])
     rows = ((name, data) for name, images in identities for data in images)
@@ -192,9 +188,7 @@ def write_parquet(path: Path, identities: Identities) -> int:
     # Image files are compressed already.
     with (
         atomic_path(path) as temporary,
-        pyarrow.parquet.ParquetWriter(
-            temporary, schema, compression="none", use_dictionary=["identity"]
-        ) as file,
+        parquet.ParquetWriter(temporary, schema, compression="none", use_dictionary=["identity"]) as file,
     ):
         while part := list(islice(rows, _GROUP)):
             if sum(len(data) for _, data in part) > MAX_GROUP // 2:

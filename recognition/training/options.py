@@ -33,28 +33,28 @@ class TrainingOptions:
         InputError: If a value has the wrong type or is out of range, or two values contradict each other.
     """
 
-    network: str = option("iresnet18", help="The backbone", group=_NETWORK, choices=BACKBONES)
+    network: str = option("iresnet18", help="the backbone", group=_NETWORK, choices=BACKBONES)
     width: float = option(
-        1.0, help="Factor that multiplies the number of channels of every layer", group=_NETWORK, above=0
+        1.0, help="factor that multiplies the number of channels of every layer", group=_NETWORK, above=0
     )
-    embedding_size: int = option(512, help="Dimensions of an embedding", group=_NETWORK, minimum=1)
+    embedding_size: int = option(512, help="dimensions of an embedding", group=_NETWORK, minimum=1)
     dropout: float = option(
         0.0,
-        help="Probability of dropout before the fully connected layer, of an IResNet",
+        help="probability of dropout before the fully connected layer, of an IResNet",
         group=_NETWORK,
         minimum=0,
         below=1,
     )
     image_size: int = option(
         112,
-        help="Side in pixels of the images that the network is made for; below 112 for an IResNet only",
+        help="side in pixels of the images that the network is made for; below 112 for an IResNet only",
         group=_NETWORK,
         minimum=32,
         maximum=112,
     )
     start_size: int = option(
         112,
-        help="Side in pixels of the images in the first half of the epochs, which small images make faster; "
+        help="side in pixels of the images in the first half of the epochs, which small images make faster; "
         "below 112 for an IResNet only",
         group=_OPTIMISATION,
         minimum=32,
@@ -62,25 +62,25 @@ class TrainingOptions:
     )
     head: str = option(
         "arcface",
-        help=f"The head ({HEADS.help()}); options of the head may follow its name, as in "
+        help=f"the head ({HEADS.help()}); options of the head may follow its name, as in "
         "subcentre:subcentres=3",
         group=_LOSS,
         metavar="NAME[:OPTION=VALUE,...]",
     )
     margin: float | None = option(
         None,
-        help="Additive angular margin in radians, of arcface and its variants "
+        help="additive angular margin in radians, of arcface and its variants "
         f"(default: {DEFAULT_MARGIN:g}); the margins of other heads are options of the head",
         group=_LOSS,
         minimum=0,
         maximum=math.pi / 2,
     )
     scale: float = option(
-        32.0, help="Factor of the cosines in every head except softmax", group=_LOSS, above=0
+        32.0, help="factor of the cosines in every head except softmax", group=_LOSS, above=0
     )
     aux_losses: tuple[str, ...] = option(
         (),
-        help=f"Auxiliary losses to add to the head's loss ({AUXILIARY_LOSSES.help()}); options of the loss "
+        help=f"auxiliary losses to add to the head's loss ({AUXILIARY_LOSSES.help()}); options of the loss "
         "may follow its name, as in triplet:weight=0.5",
         group=_LOSS,
         flag="--aux-loss",
@@ -88,7 +88,7 @@ class TrainingOptions:
     )
     sample_rate: float = option(
         1.0,
-        help="Share of the classes that a step compares its images with: their own and others drawn at "
+        help="share of the classes that a step compares its images with: their own and others drawn at "
         "random (Partial FC); below 1 for heads with one centre per class, without auxiliary losses",
         group=_LOSS,
         above=0,
@@ -96,105 +96,105 @@ class TrainingOptions:
     )
     head_weight: float = option(
         1.0,
-        help="Weight of the head's loss beside a teacher's or auxiliary losses; 0 trains on these alone, "
+        help="weight of the head's loss beside a teacher's or auxiliary losses; 0 trains on these alone, "
         "without class centres",
         group=_LOSS,
         minimum=0,
     )
     teacher_weight: float = option(
         0.0,
-        help="Weight of the distillation loss, with --teacher: the distance to the teacher's embeddings and "
+        help="weight of the distillation loss, with --teacher: the distance to the teacher's embeddings and "
         "to their mutual similarities",
         group=_LOSS,
         minimum=0,
     )
     label_smoothing: float = option(
         0.0,
-        help="Share of a label's weight that is spread over all classes; a negative share makes the network "
+        help="share of a label's weight that is spread over all classes; a negative share makes the network "
         "harder to invert",
         group=_LOSS,
         above=-1,
         below=1,
     )
-    epochs: int = option(30, help="Number of passes over the training images", group=_OPTIMISATION, minimum=1)
+    epochs: int = option(30, help="number of passes over the training images", group=_OPTIMISATION, minimum=1)
     batch_size: int = option(
-        128, help="Number of images per step, of all ranks together", group=_OPTIMISATION, minimum=1
+        128, help="number of images per step, of all ranks together", group=_OPTIMISATION, minimum=1
     )
     accumulate: int = option(
         1,
-        help="Number of equal parts in which a step's images are computed one after another, to save memory; "
+        help="number of equal parts in which a step's images are computed one after another, to save memory; "
         "batch statistics and image pairs are then those of a part",
         group=_OPTIMISATION,
         minimum=1,
     )
     optimiser: OptimiserName = option(
         "sgd",
-        help="The optimiser: SGD with momentum 0.9, or AdamW, which vision transformers need",
+        help="the optimiser: SGD with momentum 0.9, or AdamW, which vision transformers need",
         group=_OPTIMISATION,
     )
     learning_rate: float | None = option(
         None,
-        help=f"Highest learning rate (default: {LEARNING_RATES['sgd']:g} of sgd, {LEARNING_RATES['adamw']:g} "
+        help=f"highest learning rate (default: {LEARNING_RATES['sgd']:g} of sgd, {LEARNING_RATES['adamw']:g} "
         "of adamw)",
         group=_OPTIMISATION,
         above=0,
     )
     head_learning_rate: float = option(
         1.0,
-        help="Factor of the learning rate of the head and of auxiliary losses",
+        help="factor of the learning rate of the head and of auxiliary losses",
         group=_OPTIMISATION,
         above=0,
     )
     weight_decay: float | None = option(
         None,
-        help=f"Weight decay (default: {DECAYS['sgd']:g} of sgd, {DECAYS['adamw']:g} of adamw)",
+        help=f"weight decay (default: {DECAYS['sgd']:g} of sgd, {DECAYS['adamw']:g} of adamw)",
         group=_OPTIMISATION,
         minimum=0,
     )
     no_decay: tuple[Undecayed, ...] = option(
         (),
-        help="Parameters without weight decay: norms, those of normalisation layers, as in AdaFace and "
+        help="parameters without weight decay: norms, those of normalisation layers, as in AdaFace and "
         "InsightFace_Pytorch; biases, and the slopes of PReLU; centres, of the head and of auxiliary losses. "
         "In InsightFace's arcface_torch all decay (default: all decay)",
         group=_OPTIMISATION,
     )
     schedule: Schedule = option(
-        "cosine", help="How the learning rate falls to zero after its warm-up", group=_OPTIMISATION
+        "cosine", help="how the learning rate falls to zero after its warm-up", group=_OPTIMISATION
     )
     warm_up: float = option(
         0.05,
-        help="Share of all steps in which the learning rate rises",
+        help="share of all steps in which the learning rate rises",
         group=_OPTIMISATION,
         minimum=0,
         below=1,
     )
     ema: float = option(
         0.0,
-        help="Decay of an exponential moving average of the weights, such as 0.9999, which is then measured "
+        help="decay of an exponential moving average of the weights, such as 0.9999, which is then measured "
         "and saved in place of the weights; 0 keeps none",
         group=_OPTIMISATION,
         minimum=0,
         below=1,
     )
     held_out: int = option(
-        600, help="Number of identities that are kept out of training to measure the network", group=_DATA
+        600, help="number of identities that are kept out of training to measure the network", group=_DATA
     )
     images_per_identity: int = option(
         0,
-        help="Number of images of one identity that are kept together in a batch, for losses that compare "
+        help="number of images of one identity that are kept together in a batch, for losses that compare "
         "pairs; 0 shuffles all images",
         group=_DATA,
         minimum=0,
     )
     augmentation: Augmentation = option(
         "full",
-        help="Random changes of the training images; flip is the horizontal flip of the ArcFace papers, mild "
+        help="random changes of the training images; flip is the horizontal flip of the ArcFace papers, mild "
         "suits a teacher, whose embeddings are of the unchanged images",
         group=_DATA,
     )
     seed: int = option(
         0,
-        help="Seed of the split, the initial weights, the order and the augmentation",
+        help="seed of the split, the initial weights, the order and the augmentation",
         group=_DATA,
         minimum=0,
         maximum=2**32 - 1,

@@ -144,7 +144,8 @@ def test_restarts_and_preparation_are_part_of_the_work() -> None:
             preparation_steps=10, steps_within=lambda work: work // 3
         )
     )
-    assert [one["steps"] for one in equal_work(plans, "class", 100)] == [30] * len(VARIANTS)
+    found = equal_work(plans, "class", 100)
+    assert [(one["steps"], one["retries"]) for one in found] == [(30, 0)] * len(VARIANTS)
     with pytest.raises(InputError, match="Passes: expected more than 10, got 12"):
         equal_work(plans, "class", 12)
 

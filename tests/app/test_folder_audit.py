@@ -22,7 +22,7 @@ from app.folder_audit import (
 from app.job import Abandoned, Job
 from app.jobs import Jobs
 from app.updates import Ending, Preparing, Progress
-from arcinvert import InputError
+from arcinvert import Attacker, InputError
 from arcinvert.audit import cohort
 from arcinvert.audit.options import AuditOptions
 from arcinvert.cli.main import build_parser
@@ -76,7 +76,7 @@ def test_the_sentence_says_how_many_were_taken_for_the_person(accepted: list[flo
 
 
 def test_what_limits_the_answer_stands_below_it() -> None:
-    few = "Attacked: 3 people in place of 8, as the folder has 80, 77 with a single photograph."
+    few = "3 people are attacked, fewer than the 8 asked for: the folder has 80."
     html = figures_view(
         judged([1.0, 0.0, 0.0]) | {"people": {"notes": [few, "Give <others> (see --judges)."]}}
     )
@@ -174,10 +174,21 @@ def test_an_audit_says_how_many_photographs_are_read(options: AuditOptions, tmp_
     jobs.close()
 
 
-def test_the_time_of_an_audit_grows_with_people_and_steps() -> None:
-    assert audit_seconds(8, 0.1) > audit_seconds(3, 0.1) > audit_seconds(3, 0.01) > 0
-    # 50 steps for each further person.
-    assert audit_seconds(8, 1.0) - audit_seconds(7, 1.0) == pytest.approx(50, abs=2)
+def test_the_time_of_an_audit_grows_with_people_and_steps(
+    tiny_attacker: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seconds(people: int, each: float) -> tuple[float, float]:
+        return audit_seconds(tiny_attacker, people, each)
+
+    assert seconds(8, 0.1) > seconds(3, 0.1) > seconds(3, 0.01) > (0, 0)
+    plan = tiny_attacker.plan("template", samples=1, steps=50)
+    assert seconds(8, 1.0)[0] - seconds(7, 1.0)[0] == pytest.approx(plan.steps_per_batch, abs=2)
+    # Five restarts of 12 steps and 38 more, and all of that twice again.
+    several = replace(plan, restarts=5, restart_steps=12, retries=2)
+    monkeypatch.setattr("app.folder_audit.resolve", lambda *given: several)
+    least, most = (after - before for before, after in zip(seconds(7, 1.0), seconds(8, 1.0), strict=True))
+    assert least == pytest.approx(98, abs=2)
+    assert most == pytest.approx(3 * 98, abs=2)
 
 
 def test_a_cancelled_audit_leaves_nothing_behind(options: AuditOptions, tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ from tests.conftest import TINY_NAMES
             "a.json is not the audit.json of a finished audit.",
         ),
         (
-            "a.json: expected a finished audit of arcinvert-audit-2, got 'None'; audit again",
-            "a.json: this page reads finished audits of the form arcinvert-audit-2, not 'None'. Make the "
-            "audit again.",
+            "a.json: expected a finished audit of arcinvert-audit-2, got 'arcinvert-audit-1'; audit again",
+            "a.json: this page reads finished audits of the form arcinvert-audit-2, not 'arcinvert-audit-1'. "
+            "Make the audit again.",
         ),
         (
             "Report: expected one audit.json, and at most one HTML file; choose them again",

@@ -47,7 +47,9 @@ def test_a_panel_is_one_attack_in_poses_by_expressions(
         pitch=5.0,
     )
     np.testing.assert_array_equal(read_image(out), picture)
-    assert len(steps) == steps[0].steps
+    # One step of the attack, and ten after each pose and expression.
+    assert [step.number for step in steps] == list(range(1, 62))
+    assert {step.steps for step in steps} == {61}
     # The cells are what the options give one by one.
     wanted = [(-20.0, "smile"), (20.0, "smile"), (-20.0, "neutral")]
     for cell, (yaw, expression) in zip(judged, wanted, strict=False):

@@ -1,5 +1,6 @@
 """How commands end, and what they print."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import warnings
 import pytest
 
 from recognition.errors import InputError
-from recognition.terminal import DeferredProgressBar, quiet_warnings, run_command
+from recognition.terminal import DeferredProgressBar, Parser, quiet_warnings, run_command
 
 
 def test_a_finished_command_gives_its_code(capsys):
@@ -113,3 +114,38 @@ def test_memory_that_a_reader_takes_for_damage_is_called_memory(capsys):
 
     assert run_command(read) == 2
     assert capsys.readouterr().err.startswith("error: memory: there is not enough for this")
+
+
+def command_line():
+    parser = Parser(prog="tool")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    train = commands.add_parser("train")
+    train.add_argument("--images-per-identity", type=int)
+    train.add_argument("--head", choices=("softmax", "arcface"), default="softmax")
+    commands.add_parser("evaluate")
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("tarin", ".* \\(did you mean train\\?\\); see tool --help"),
+        ("steal", "argument COMMAND: invalid choice: 'steal' [^?]*; see tool --help"),
+        ("train --haed arcface", ".*: --haed arcface \\(did you mean --head\\?\\); see tool train --help"),
+        ("train --head=arcfcae", ".* \\(did you mean arcface\\?\\); see tool train --help"),
+        # No short form: the value is no number of images.
+        ("train --images faces", ".*: --images faces \\(did you mean --images-per-identity\\?\\); see .*"),
+        ("train --zzz=1", "unrecognized arguments: --zzz=1; see tool train --help"),
+        ("evaluate faces", "unrecognized arguments: faces; see tool evaluate --help"),
+    ],
+)
+def test_a_misspelt_word_is_named_with_the_nearest(given, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command_line().parse_args(given.split())
+    assert ended.value.code == 2
+    assert re.fullmatch(f"error: {said}\n", capsys.readouterr().err)
+
+
+def test_whole_options_are_taken():
+    found = command_line().parse_args(["train", "--images-per-identity=3", "--head", "arcface"])
+    assert (found.images_per_identity, found.head) == (3, "arcface")

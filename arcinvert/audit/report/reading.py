@@ -32,10 +32,13 @@ def read_audit(source: str | Path | bytes, *, name: str = JSON_NAME) -> dict[str
     result = _parse(source, name)
     schema = audit_schema()
     version = schema["properties"]["schema"]["const"]
-    if result.get("schema") != version:
+    if "schema" not in result:
         raise InputError(
-            f"{name}: expected a finished audit of {version}, got {str(result.get('schema'))[:60]!r}; audit "
-            "again"
+            f"{name}: expected the JSON of a finished audit, got other JSON; give its {JSON_NAME}"
+        )
+    if result["schema"] != version:
+        raise InputError(
+            f"{name}: expected a finished audit of {version}, got {str(result['schema'])[:60]!r}; audit again"
         )
     try:
         validate(result, schema)

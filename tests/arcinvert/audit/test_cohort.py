@@ -67,7 +67,7 @@ def test_with_nobody_outside_everybody_wanted_is_attacked() -> None:
     assert sorted(cohort.attacked) == list("abcd")
     assert cohort.calibration == []
     assert cohort.notes == (
-        "Attacked: 4 people in place of 20, as the folder has 4.",
+        "4 people are attacked, fewer than the 20 asked for: the folder has 4.",
         "With 0 people outside the attack the judges cannot be calibrated on them: shipped thresholds serve "
         "where a judge has them.",
     )
@@ -87,9 +87,12 @@ def test_why_fewer_are_attacked() -> None:
     # Of p36 to p39, one has a single photograph.
     assert sorted(cohort.attacked) == ["p37", "p38", "p39"]
     assert cohort.notes == (
-        "Attacked: 3 people in place of 6, as the folder has 40, 10 with a single photograph and 27 who "
-        "trained a network of the audit or are no class or template of it.",
+        "3 people are attacked, fewer than the 6 asked for: the folder has 40, of whom 10 have a single "
+        "photograph and 27 are training people of a network of the audit.",
     )
+    only = frozenset({"p37", "p38", "p39"})
+    cohort = sample_identities(FOLDERS, people=6, calibration_images=30, seed=0, only=only)
+    assert cohort.notes[0].endswith("10 have a single photograph and 27 have no class or template.")
 
 
 @pytest.fixture

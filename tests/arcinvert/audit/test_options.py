@@ -114,6 +114,7 @@ def test_refused_files(content: str, said: str, tmp_path: Path) -> None:
         ({"variants": ("smooth",)}, "expected NAME=MODEL"),
         ({"variants": ("a=x", "b=x", "a=y")}, "variants: expected different names, got 'a' twice"),
         ({"minutes": float("nan")}, "minutes: expected a finite number"),
+        ({"attack": {"size": 224}}, "no size in an audit, got 224: faces are judged and shown at 112 pixels"),
         ({"attack": {"samples": 3}}, "samples and seed as options of the audit"),
     ],
 )

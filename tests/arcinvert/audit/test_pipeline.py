@@ -3,11 +3,13 @@
 import json
 import sqlite3
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
+import torch
 
 from arcinvert.audit.attack import load_attack
 from arcinvert.audit.inputs import open_inputs
@@ -15,6 +17,7 @@ from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.report.text import options_toml
 from arcinvert.audit.runner import preview_audit, run_audit
 from arcinvert.audit.schema import audit_schema
+from arcinvert.options import AttackOptions
 from arcinvert.subjects.photographs import template_of
 from recognition.config import to_json
 from recognition.data.faces import read_face
@@ -276,8 +279,36 @@ def test_the_attacked_network_is_no_judge(options: AuditOptions, tmp_path: Path)
 def test_a_dry_run_writes_nothing(options: AuditOptions, tmp_path: Path) -> None:
     lines = "\n".join(preview_audit(options, tmp_path / "out").lines(tmp_path / "out"))
     assert "templates of 6 identities, 1 reconstruction each, 3 steps" in lines
-    assert "Time: about" in lines
+    assert "Time: about 1 minute; a stopped audit" in lines
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_allows_for_further_attempts(
+    options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: 100.0)
+    again = replace(options, attack=AttackOptions(retries=2))
+    plan = preview_audit(again, tmp_path)
+    # Two batches, each twice more by three steps.
+    assert plan.most_seconds - plan.seconds == pytest.approx(2 * 2 * 3 * 100)
+    assert plan.seconds == preview_audit(options, tmp_path).most_seconds
+    (line,) = (line for line in plan.lines(tmp_path) if line.startswith("Time: "))
+    assert "about 10 minutes, and up to 30 minutes the more images have to be attacked again;" in line
+
+
+@pytest.mark.parametrize(("further", "steps"), [(True, 12), (False, 6)])
+def test_further_attempts_count_as_they_are_made(
+    further: bool, steps: int, options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "arcinvert.attack.unlike", lambda found: torch.full((len(found.images),), further, dtype=torch.bool)
+    )
+    seen: list[tuple[int, int]] = []
+    again = replace(options, attack=AttackOptions(retries=1))
+    run_audit(again, tmp_path / "out", progress=lambda done, total: seen.append((done, total)))
+    assert seen[0] == (1, 6)
+    assert seen[-1] == (steps, steps)
+    assert all(after[0] >= before[0] for before, after in pairwise(seen))
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_the_checker_agrees_with_jsonschema(result: dict[str, Any]) -> None:
         (b"\xff\xfe", "got something else"),
         (b"[" * 100_000, "got something else"),
         (b"[1]", "got a list"),
-        (b"{}", "got 'None'"),
+        (b"{}", "expected the JSON of a finished audit, got other JSON"),
         (b'{"schema": "arcinvert-audit-1"}', "got 'arcinvert-audit-1'; audit again"),
         (b'{"schema": "arcinvert-audit-2"}', "damaged: report: expected created, which is missing"),
     ],

@@ -60,7 +60,7 @@ def test_with_nobody_left_the_shipped_thresholds_serve(people: int, tiny_model: 
         assert entry["threshold"] == shipped.get(f"{entry['fmr']:g}")
     assert list(judge["sar"]) == list(shipped)
     assert any("shipped thresholds serve" in note for note in result["people"]["notes"])
-    assert any("in place of 20" in note for note in result["people"]["notes"]) == (people == 4)
+    assert any("fewer than the 20 asked for" in note for note in result["people"]["notes"]) == (people == 4)
     text = (tmp_path / "out" / "report.md").read_text()
     assert "shipped thresholds serve" in text
     # Everybody is in the gallery once.
@@ -76,7 +76,7 @@ def test_with_others_left_they_calibrate(tiny_model: Path, tmp_path: Path) -> No
     assert [one["identities"] for one in judge["thresholds"]] == [50, 400, None]
     assert judge["calibration"]["identities"] == 50
     (note, *_) = result["people"]["notes"]
-    assert "dlib: the shipped threshold serves at FMR 1 in 1,000, as 50 people" in note
+    assert "dlib: the shipped thresholds are used at FMR 1 in 1,000: only 50 people" in note
 
 
 def test_a_judge_without_shipped_thresholds_keeps_half_outside(

@@ -13,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+import arcinvert
 from arcinvert.cli.main import COMMANDS, build_parser, main
 from arcinvert.options import AttackOptions
 from recognition.images import write_png
@@ -218,3 +219,10 @@ def test_the_module_is_the_command() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert_one_line(done.stderr)
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"arcinvert {arcinvert.__version__}\n"

@@ -7,7 +7,7 @@ from arcinvert import Attacker, Step, StopInversion
 from arcinvert.attack import Task
 from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.early_stopping import WINDOW
-from arcinvert.inversion.progress import RunProgress, StepCounter
+from arcinvert.inversion.progress import RunProgress, StepCounter, StepsInTurn
 from arcinvert.subjects.subject import Subject
 from tests.arcinvert.inversion.networks import SIZE, recogniser_with_statistics
 
@@ -41,6 +41,19 @@ def test_a_counter_lets_a_stop_through_after_counting() -> None:
     with pytest.raises(StopInversion):
         counter.advance({}, lambda: torch.zeros(1))
     assert counter.number == 1
+
+
+def test_inversions_in_turn_count_as_one() -> None:
+    seen: list[tuple[int, int]] = []
+    steps = StepsInTurn(lambda step: seen.append((step.number, step.steps)), [2, 1, 0, 1])
+    # The first one makes a further attempt.
+    for number, all_steps in ((1, 2), (2, 2), (3, 4), (4, 4)):
+        steps(Step(number, all_steps, {}, lambda: torch.zeros(1)))
+    for part in range(1, 4):
+        steps.end()
+        if part != 2:
+            steps(Step(1, 1, {}, lambda: torch.zeros(1)))
+    assert seen == [(1, 4), (2, 4), (3, 6), (4, 6), (5, 6), (6, 6)]
 
 
 @pytest.fixture

@@ -136,7 +136,10 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_parent_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")
-    with pytest.raises(InputError, match="cannot be written"), output_folder(tmp_path / "file" / "out"):
+    with (
+        pytest.raises(InputError, match="file: expected a folder to write to, got a file"),
+        output_folder(tmp_path / "file" / "deep" / "out"),
+    ):
         pytest.fail("the work began")
     assert names(tmp_path) == ["file"]
 

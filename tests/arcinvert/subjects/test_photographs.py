@@ -137,7 +137,8 @@ def test_unusable_photos(tiny: Recogniser, judge: Judge, photograph: Path, tmp_p
         folder.mkdir()
     elif kind == "file":
         folder.write_text("no folder")
-    with pytest.raises(InputError, match=f"photos: expected a folder '{PERSON}'"):
+    wanted = f"'{PERSON}' in it" if kind == "empty" else "of people's photographs, found none"
+    with pytest.raises(InputError, match=f"photos: expected a folder {wanted}"):
         photograph_subjects(tiny, [photograph], judge, photos=folder)
 
 

@@ -597,3 +597,62 @@ def test_a_damaged_template_in_the_first_row_is_no_header(
     table = read_templates(write(path, csv_of(["who", "face"], *rows)), dim=64, skip=True)
     assert [row.place for row in table.skipped] == ["row 0 ('Ann')"]
     assert table.identities == ("Bob", "Cat")
+
+
+def with_first(*cells: str) -> str:
+    """A table of lists whose first row is given, and the others are of Bob and Cat."""
+    rest = paired(["Bob", "Cat"], [json.dumps(row) for row in LONG[1:].tolist()])
+    before = [[str(number)] for number in range(7, 9)] if len(cells) > 2 else [[], []]
+    return csv_of(list(cells), *(more + row for more, row in zip(before, rest, strict=True)))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        # A number is no name of a column, unless all columns have one.
+        ("42", "ERROR"),
+        ("42", "AbCdEf"),
+        # No name has these signs.
+        ("Ann", "#REF!"),
+        ("Ann", "-"),
+        ("Ann", "AbC+/"),
+        # Names of columns differ.
+        ("ERROR", "ERROR"),
+    ],
+)
+def test_a_short_damaged_template_in_the_first_row_is_no_header(
+    cells: tuple[str, ...], tmp_path: Path
+) -> None:
+    table = read_templates(write(tmp_path / "t.csv", with_first(*cells)), dim=64, skip=True)
+    assert table.identities == ("Bob", "Cat")
+    assert [row.place for row in table.skipped] == [f"row 0 ({cells[0]!r})"]
+
+
+def test_a_damaged_first_row_of_a_column_for_each_number_is_no_header(tmp_path: Path) -> None:
+    rows = [[name, *row] for name, row in zip(["Bob", "Cat"], LONG[1:].tolist(), strict=True)]
+    for first in (["Ann", *["x"] * 64], ["Ann", *["x"] * 32, *LONG[0].tolist()[32:]]):
+        table = read_templates(write(tmp_path / "t.csv", csv_of(first, *rows)), dim=64, skip=True)
+        assert [row.place for row in table.skipped] == ["row 0 ('Ann')"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_certain"),
+    [
+        (("identity", "t"), True),
+        (("who", "face_embedding"), True),
+        (("User", "data"), True),
+        (("0", "person", "data"), True),
+        (("who", "t"), False),
+        (("Ann", "ERROR"), False),
+        (("user1", "ERROR"), False),
+    ],
+)
+def test_a_first_row_that_may_be_a_persons_is_named(
+    cells: tuple[str, ...], is_certain: bool, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    table = read_templates(write(tmp_path / "t.csv", with_first(*cells)), dim=64)
+    assert table.identities == ("Bob", "Cat")
+    said = [str(one.message) for one in recwarn]
+    assert len(said) == (not is_certain)
+    if said:
+        assert f"its first row, {cells[0]!r}, {cells[1]!r}, is taken for the names of columns" in said[0]

@@ -201,6 +201,10 @@ SHORT = [row[1:] for row in LISTS]
             text_of([f"Ann,{row.repeat(16).tobytes().hex()[:-1]}" for row in CENTRES]),
             r"line 1: expected 8 float16, float32 or float64 numbers",
         ),
+        (
+            csv_of([["0", "ERROR"], *([str(n), row] for n, row in enumerate(JSON_ROWS, 1))]),
+            r"line 1: .* got a text of 5",
+        ),
         (text_of([*JSON_ROWS, "1.5"]), r"line 12: expected a JSON list of 8 numbers, got a number"),
         (text_of(["name", *(row.tobytes().hex()[8:] for row in CENTRES)]), r"line 2: expected 8 float16"),
         (text_of(["name", *(encoded(row[1:]) for row in CENTRES)]), r"line 2: .* got 28 bytes"),

@@ -29,7 +29,7 @@ def blocks(result: dict[str, Any]) -> list[Block]:
 
 def _distribution(one: dict[str, Any]) -> Table:
     table = [
-        ("Frechet distance to real faces", one["frechet"], one["frechet_between_real"]),
+        ("Fréchet distance to real faces", one["frechet"], one["frechet_between_real"]),
         ("kernel distance to real faces", one["kernel"], one["kernel_between_real"]),
         (
             "diversity between identities",
@@ -39,7 +39,7 @@ def _distribution(one: dict[str, Any]) -> Table:
         ("diversity among samples of one identity", one["diversity_among_samples"], None),
     ]
     caption = (
-        f"Distribution, in the feature space {one['feature_space']}: {one['images']} reconstructions, "
+        f"Distribution in feature space ({one['feature_space']}): {one['images']} reconstructions, "
         f"{one['real_images']} real photographs"
     )
     rows = tuple((name, number_text(made, 4), number_text(real, 4)) for name, made, real in table)

@@ -61,7 +61,7 @@ def limits(result: dict[str, Any]) -> list[Block]:
         )
     if result["faces"]["distribution"] is not None:
         items.append(
-            "Frechet distances of few images are biased upwards: compare them with the one between real "
+            "Fréchet distances of few images are biased upwards: compare them with the one between real "
             "photographs."
         )
     return [Bullets(tuple(items))]
