@@ -169,6 +169,19 @@ def read_pictures(folder: Path) -> dict[str, Any]:
     return {photograph: read_image(folder / first[photograph]) for photograph in listed}
 
 
+def read_same_people(folders: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+    """Return the pictures of several results by folder and photograph.
+
+    Raises:
+        InputError: If a folder has no result, or one of other photographs than the first.
+    """
+    pictures = {folder: read_pictures(folder) for folder in folders}
+    for folder, found in pictures.items():
+        if list(found) != list(pictures[folders[0]]):
+            raise InputError(f"{folder}: expected pictures of the same people as {folders[0]}, got others")
+    return pictures
+
+
 def sized(pictures: Pictures) -> Pictures:
     """Return pictures of 224 pixels as they are, and others as crops of 112."""
     return pictures if pictures.shape[1] == LARGE_SIZE else to_crop_size(pictures)
@@ -217,13 +230,8 @@ def compare(options: argparse.Namespace) -> None:
     Raises:
         InputError: If a folder has no result, or one of other people.
     """
-    pictures = {folder: read_pictures(folder) for folder in options.folders}
-    listed: Sequence[str] = list(pictures[options.folders[0]])
-    for folder, found in pictures.items():
-        if list(found) != listed:
-            raise InputError(
-                f"{folder}: expected pictures of the same people as {options.folders[0]}, got others"
-            )
+    pictures = read_same_people(options.folders)
+    listed = list(pictures[options.folders[0]])
     sources = [source_of(name, options.photos) for name in listed]
     shown_by = {str(folder): sized(np.stack(list(found.values()))) for folder, found in pictures.items()}
     rows: dict[str, dict[str, Estimate]] = {}

@@ -1,15 +1,15 @@
-"""The network `age_gender_model` of the npm package @vladmandic/face-api, read from its files and run by torch.
+"""The network `age_gender_model` of the npm package @vladmandic/face-api, from its files, run by torch.
 
     npm pack @vladmandic/face-api
     tar xzf vladmandic-face-api-*.tgz
 
-The folder is then `package/model`. The package is under the MIT licence; its weights (0.4 MB) are not part of this
-project, and nothing that attacks uses them. Weights are numbers in a binary file, eight bits each or 32, that a
-manifest in JSON describes: nothing in them is executed.
+The folder is then `package/model`. The package is under the MIT licence; its weights (0.4 MB) are not part
+of this project, and nothing that attacks uses them. Weights are numbers in a binary file, eight bits each
+or 32, that a manifest in JSON describes: nothing in them is executed.
 
-The network is small, of depthwise-separable convolutions (a tiny Xception, Chollet, arXiv:1610.02357), and gives an
-age in years and two logits, male and female, by appearance. Source of layers and preprocessing: the package's
-src/xception/TinyXception.ts and src/ageGenderNet/AgeGenderNet.ts, version 1.7.15.
+The network is small, of depthwise-separable convolutions (a tiny Xception, Chollet, arXiv:1610.02357), and
+gives an age in years and two logits, male and female, by appearance. Source of layers and preprocessing:
+the package's src/xception/TinyXception.ts and src/ageGenderNet/AgeGenderNet.ts, version 1.7.15.
 """
 
 import math
@@ -24,7 +24,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError
 from recognition.files import parse_json, read_bytes, read_text
 from recognition.images import to_tensor
@@ -33,12 +32,18 @@ from recognition.images import to_tensor
 MANIFEST = "age_gender_model-weights_manifest.json"
 #: Means of red, green and blue, levels of 0 to 255, that are subtracted.
 MEANS = (122.782, 117.001, 104.298)
+#: Rows of an aligned crop that are left out above the brows. The package cuts the box from the brows to the
+#: chin with a tenth around it, and pads it to a square with black. Of 15 framings of 1,094 crops of tuning
+#: people, this one is among the three whose readings agree best between two photographs of a person (the same
+#: sex 0.97, correlation of ages 0.86); with 25 or 32 rows left out it is as good, whole crops are worse (0.96
+#: and 0.81), and crops made smaller within a margin by far.
+ABOVE = 15
 #: Largest manifest and weights that are read, bytes; the package's have 8 KB and 430 KB.
 _MOST = 4 << 20
 #: Faces that are labelled at once.
 _BATCH = 64
 _GET_IT = (
-    "get it by 'npm pack @vladmandic/face-api' and 'tar xzf vladmandic-face-api-*.tgz', and give package/model"
+    "run 'npm pack @vladmandic/face-api' and 'tar xzf vladmandic-face-api-*.tgz', and give package/model"
 )
 
 Weights = Mapping[str, Tensor]
@@ -114,7 +119,9 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             raise _other(path) from None
         found[entry["name"]] = torch.from_numpy(values)
     if begin != len(data):
-        raise InputError(f"{folder / name}: expected {begin:,} bytes of weights, got {len(data):,}; {_GET_IT}")
+        raise InputError(
+            f"{folder / name}: expected {begin:,} bytes of weights, got {len(data):,}; {_GET_IT}"
+        )
     return found
 
 
@@ -128,7 +135,7 @@ def decode(entry: Mapping[str, Any], data: bytes, begin: int) -> tuple[NDArray[n
     A weight of eight bits is its number times a scale, plus a minimum; others are float32, little-endian.
 
     Args:
-        entry: The manifest's words on it: `shape`, and `quantization` with `dtype`, `scale` and `min`, or none.
+        entry: Of the manifest: `shape`, and `quantization` with `dtype`, `scale` and `min`, or none.
         data: The binary file.
         begin: Its first byte.
 
@@ -147,7 +154,7 @@ def decode(entry: Mapping[str, Any], data: bytes, begin: int) -> tuple[NDArray[n
 
 
 def same_padding(images: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
-    """Return images padded so that a kernel gives one output for each `stride` pixels, the odd pixel at the end.
+    """Return images padded for one output of a kernel every `stride` pixels, an odd pixel at the end.
 
     Source: padding `same` of TensorFlow, which differs from torch's for a stride of 2.
     """
@@ -175,19 +182,19 @@ def convolution(images: Tensor, filters: Tensor, bias: Tensor, stride: int = 1) 
 
 
 def separable(images: Tensor, weights: Weights, name: str) -> Tensor:
-    """Return a depthwise-separable convolution: one filter a channel, then a mixture of channels and a bias."""
+    """Return a depthwise-separable convolution: one filter a channel, then a mixture of channels."""
     depthwise = weights[f"{name}/depthwise_filter"]
     each = convolution(images, depthwise, torch.zeros(depthwise.shape[2]))
     return convolution(each, weights[f"{name}/pointwise_filter"], weights[f"{name}/bias"])
 
 
 def _reduction(images: Tensor, weights: Weights, name: str, *, activate: bool = True) -> Tensor:
-    """Return half the resolution: two separable convolutions and a maximum, beside a convolution of one pixel."""
+    """Return half the resolution: two separable convolutions and a maximum, and a shortcut."""
     inner = separable(F.relu(images) if activate else images, weights, f"{name}/separable_conv0")
     inner = separable(F.relu(inner), weights, f"{name}/separable_conv1")
     inner = F.max_pool2d(same_padding(inner, 3, 2, -math.inf), 3, 2)
-    beside = f"{name}/expansion_conv"
-    return inner + convolution(images, weights[f"{beside}/filters"], weights[f"{beside}/bias"], 2)
+    shortcut = f"{name}/expansion_conv"
+    return inner + convolution(images, weights[f"{shortcut}/filters"], weights[f"{shortcut}/bias"], 2)
 
 
 def forward(weights: Weights, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,6 +221,17 @@ def forward(weights: Weights, images: Tensor) -> tuple[Tensor, Tensor]:
     return age[:, 0], sex
 
 
+def framed(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return aligned crops as the network expects faces: without the forehead, padded to a square with black.
+
+    Args:
+        crops: uint8, (faces, 112, 112, 3).
+    """
+    above = ABOVE // 2
+    padding = ((0, 0), (above, ABOVE - above), (0, 0), (0, 0))
+    return np.pad(crops[:, ABOVE:], padding)
+
+
 class SexAgeNetwork:
     """Reads sex, by appearance, and age of faces.
 
@@ -229,10 +247,10 @@ class SexAgeNetwork:
 
     @torch.no_grad()
     def read(self, faces: NDArray[np.uint8]) -> Readings:
-        """Return the readings of faces, uint8, (faces, 112, 112, 3)."""
+        """Return the readings of aligned crops, uint8, (faces, 112, 112, 3)."""
         male, ages = [np.zeros(0)], [np.zeros(0)]
         for begin in range(0, len(faces), _BATCH):
-            age, sex = forward(self._weights, to_tensor(faces[begin : begin + _BATCH]))
+            age, sex = forward(self._weights, to_tensor(framed(faces[begin : begin + _BATCH])))
             ages.append(age.numpy().astype(np.float64))
             male.append(sex.softmax(1)[:, 0].numpy().astype(np.float64))
         return Readings(np.concatenate(male), np.concatenate(ages))
