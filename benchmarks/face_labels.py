@@ -31,7 +31,6 @@ from benchmarks.sex_age_network import Readings, SexAgeNetwork
 from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
-from recognition.errors import InputError
 from recognition.images import atomic_path
 from recognition.loading import bundled_path
 from recognition.metrics.intervals import estimate, estimate_statistic
@@ -108,9 +107,7 @@ def label(options: argparse.Namespace) -> None:
         InputError: If there are no photographs, or the network or a photograph cannot be read.
     """
     network = SexAgeNetwork(options.network)
-    folders = {name: paths for name, paths in sorted(read_folders(options.aligned).items()) if paths}
-    if not folders:
-        raise InputError(f"{options.aligned}: expected a folder of aligned crops for each person, found none")
+    folders = read_folders(options.aligned)
     people = by_person(folders, read_all(network, [path for paths in folders.values() for path in paths]))
     with atomic_path(options.out) as temporary:
         temporary.write_text(labels_text(people), encoding="utf-8")

@@ -23,7 +23,7 @@ enlarged four times, in which the detector finds two.
 import argparse
 import glob
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,19 +199,25 @@ def source_of(name: str, photos: Path) -> Path:
     return found[0]
 
 
-def another(photograph: Path, photos: Path, size: int = ALIGNED_SIZE) -> NDArray[np.uint8]:
-    """Return the face in another photograph of a person, from the person's folder, of some pixels a side.
+def other_faces(photograph: Path, photos: Path, size: int = ALIGNED_SIZE) -> Iterator[NDArray[np.uint8]]:
+    """Yield the faces in the other photographs of a person, from the person's folder, of some pixels a side.
 
     Raises:
         InputError: If there is none.
     """
+    faces = 0
     for path in list_images(photos / photograph.parent.name):
         if path.name != photograph.name:
             try:
-                return read_face(path, size)
+                face = read_face(path, size)
             except NoFaceError:
                 continue
-    raise InputError(f"{photograph.name}: expected another photograph of the person in {photos}, found none")
+            faces += 1
+            yield face
+    if not faces:
+        raise InputError(
+            f"{photograph.name}: expected another photograph of the person in {photos}, found none"
+        )
 
 
 def table(rows: Mapping[str, Mapping[str, Estimate]]) -> str:
@@ -238,7 +244,7 @@ def compare(options: argparse.Namespace) -> None:
     ends: dict[str, dict[str, Estimate]] = {}
     for size in sorted({len(shown[0]) for shown in shown_by.values()}):
         photographs = measure(np.stack([read_face(one, size) for one in sources]))
-        others = measure(np.stack([another(one, options.photos, size) for one in sources]))
+        others = measure(np.stack([next(other_faces(one, options.photos, size)) for one in sources]))
         rows |= {
             name: row(measure(shown), photographs)
             for name, shown in shown_by.items()

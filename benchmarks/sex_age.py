@@ -20,51 +20,36 @@ A label is what a small network takes a person for by appearance, of two: not th
 
 import argparse
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from arcinvert.evaluation.crops import to_crop_size
-from benchmarks.faults import read_same_people, slope, source_of
+from benchmarks.faults import other_faces, read_same_people, slope, source_of
 from benchmarks.judged import CEILING, MEAN_FACE, mean_face, run_or_exit
 from benchmarks.sex_age_network import Readings, SexAgeNetwork
 from recognition.data.faces import read_face
-from recognition.errors import InputError, NoFaceError
-from recognition.images import list_images
 from recognition.metrics.intervals import Estimate, estimate, estimate_statistic
 
 #: The largest number of other photographs that say what a person is taken for.
 PHOTOGRAPHS = 5
 
 
-def other_faces(photograph: Path, photos: Path) -> NDArray[np.uint8]:
-    """Return faces in the person's other photographs, (at most `PHOTOGRAPHS`, 112, 112, 3).
+def people_of(network: SexAgeNetwork, sources: Sequence[Path], photos: Path) -> Readings:
+    """Return the mean of what the network reads in other photographs of each person, (people,).
 
     Args:
-        photograph: A photograph, in the person's folder.
+        network: The network.
+        sources: A photograph of each person, which is not read.
         photos: The folder of all people's folders.
 
     Raises:
-        InputError: If no other photograph has a face.
+        InputError: If a person has no other photograph with a face.
     """
-    found: list[NDArray[np.uint8]] = []
-    for path in list_images(photos / photograph.parent.name):
-        if path.name != photograph.name and len(found) < PHOTOGRAPHS:
-            try:
-                found.append(read_face(path))
-            except NoFaceError:
-                continue
-    if not found:
-        raise InputError(
-            f"{photograph.name}: expected another photograph of the person in {photos}, found none"
-        )
-    return np.stack(found)
-
-
-def people_of(network: SexAgeNetwork, sources: Sequence[Path], photos: Path) -> Readings:
-    """Return the mean of what the network reads in the other photographs of each person, (people,)."""
-    readings = [network.read(other_faces(source, photos)) for source in sources]
+    readings = [
+        network.read(np.stack(list(islice(other_faces(source, photos), PHOTOGRAPHS)))) for source in sources
+    ]
     return Readings(
         np.array([of.male.mean() for of in readings]), np.array([of.age.mean() for of in readings])
     )
