@@ -75,12 +75,10 @@ def test_the_file_is_what_the_panels_read(tmp_path, monkeypatch, capsys):
 def test_no_photographs_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(face_labels, "SexAgeNetwork", ByShade)
     (tmp_path / "aligned").mkdir()
-    given = argparse.Namespace(
-        aligned=tmp_path / "aligned", network="package/model", out=tmp_path / "out.csv"
-    )
-    with pytest.raises(InputError):
-        face_labels.label(given)
-    assert not out.exists()
+    given = {"aligned": tmp_path / "aligned", "network": "package/model", "out": tmp_path / "out.csv"}
+    with pytest.raises(InputError, match="found no image"):
+        face_labels.label(argparse.Namespace(**given))
+    assert not given["out"].exists()
 
 
 def test_a_wrong_folder_ends_in_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys):
