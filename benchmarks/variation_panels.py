@@ -5,9 +5,9 @@
 
 As in the figures of the ArcFace paper: one picture for each attribute, a row for each group of people, and in
 it the photograph and the reconstruction of the first people by name; nobody is chosen by how well it went.
-Pose and skin tone are measured in the photograph (benchmarks/attributes.py). Sex, age and occlusion have no
-tool that works offline: give labels in a CSV file with a column `identity` (the folder's name) and one for
-each attribute, such as `sex`, `age` (years, or any words) and `occlusion`.
+Pose and skin tone are measured in the photograph (benchmarks/attributes.py). Labels come in a CSV file with a
+column `identity` (the folder's name) and one for each attribute, such as `sex`, `age` (years, or any words) and
+`occlusion`: benchmarks.face_labels writes one with sex and age.
 
 `failures.png` has a row for each reason, the worst pictures first, with what was measured and its limit. The
 limits are those of the photographs: a picture is *grey*, *blurred*, has *fine lines* or *colour fringes*
@@ -190,7 +190,7 @@ def compare(options: argparse.Namespace) -> None:
             known = sum(label is not None for label in own)
             notes.append(f"The vote on sex is wrong for {int(sure.failed.sum())} of {known} photographs.")
     if not labels:
-        notes.append("Sex, age and occlusion have no tool that works offline; give --labels.")
+        notes.append("For sex and age, give --labels, a file of benchmarks.face_labels.")
     body, figures = group_table(attributes, judged)
     reasons = [f"| {one.reason} | {int(one.failed.sum())} of {len(people)} |" for one in found]
     text = "\n".join(
