@@ -40,8 +40,9 @@ MEANS = (122.782, 117.001, 104.298)
 ABOVE = 15
 #: Largest manifest and weights that are read, bytes; the package's have 8 KB and 430 KB.
 _MOST = 4 << 20
-#: Faces that are labelled at once.
-_BATCH = 64
+#: Faces that are labelled at once. On one core, with the channels last in memory, 16 take 6 ms a face; 64
+#: take 8, and 15 with the channels first.
+_BATCH = 16
 _GET_IT = (
     "run 'npm pack @vladmandic/face-api' and 'tar xzf vladmandic-face-api-*.tgz', and give package/model"
 )
@@ -250,7 +251,8 @@ class SexAgeNetwork:
         """Return the readings of aligned crops, uint8, (faces, 112, 112, 3)."""
         male, ages = [np.zeros(0)], [np.zeros(0)]
         for begin in range(0, len(faces), _BATCH):
-            age, sex = forward(self._weights, to_tensor(framed(faces[begin : begin + _BATCH])))
+            images = to_tensor(framed(faces[begin : begin + _BATCH]))
+            age, sex = forward(self._weights, images.contiguous(memory_format=torch.channels_last))
             ages.append(age.numpy().astype(np.float64))
             male.append(sex.softmax(1)[:, 0].numpy().astype(np.float64))
         return Readings(np.concatenate(male), np.concatenate(ages))

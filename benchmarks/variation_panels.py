@@ -6,8 +6,8 @@
 As in the figures of the ArcFace paper: one picture for each attribute, a row for each group of people, and in
 it the photograph and the reconstruction of the first people by name; nobody is chosen by how well it went.
 Pose and skin tone are measured in the photograph (benchmarks/attributes.py). Labels come in a CSV file with a
-column `identity` (the folder's name) and one for each attribute, such as `sex`, `age` (years, or any words) and
-`occlusion`: benchmarks.face_labels writes one with sex and age.
+column `identity` (the folder's name) and one for each attribute, such as `sex`, `age` (years, or any words)
+and `occlusion`: benchmarks.face_labels writes one with sex and age.
 
 `failures.png` has a row for each reason, the worst pictures first, with what was measured and its limit. The
 limits are those of the photographs: a picture is *grey*, *blurred*, has *fine lines* or *colour fringes*
