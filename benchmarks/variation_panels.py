@@ -40,6 +40,7 @@ from arcinvert.evaluation.similarity import similarity
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.output.verdicts import badge
 from benchmarks.attributes import (
+    AGE_NAMES,
     YAW_NAMES,
     in_groups,
     labelled,
@@ -183,7 +184,7 @@ def compare(options: argparse.Namespace) -> None:
     notes = []
     for attribute, by_person in labels.items():
         own = labelled(by_person, people)
-        attributes[attribute] = in_groups(own)
+        attributes[attribute] = in_groups(own, AGE_NAMES if attribute == "age" else ())
         if attribute == "sex":
             found.append(wrong_label(attribute, voted(of_pictures, of_second, own), own))
             sure = wrong_label(attribute, voted(of_first, of_second, own), own)
