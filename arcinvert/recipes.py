@@ -78,7 +78,9 @@ _SETTINGS = {
     "loss_margin": Setting(1.0, "wider than in training: a gradient remains once the class is the nearest"),
     "whiten": Setting(True, "directions in which all templates vary would decide otherwise"),
     "regression_blend": Setting(None, "half for a class where a regression was fitted: its errors differ"),
-    "skin_tone": Setting(False, "tones follow the person a little more with it, at a larger distance"),
+    "skin_tone": Setting(
+        None, "the person's where enough public faces have templates, else that of the initial image"
+    ),
     "learning_rate": Setting(None, _BY_PARAMETRISATION),
     "warm_up": Setting(0.05, "the first steps of Adam are the roughest"),
     "low_resolution": Setting(0.0, "not needed from the mean face"),

@@ -284,6 +284,10 @@ def _blend(
 def _skin_tone(values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge) -> bool:
     wanted, neighbours = values["skin_tone"], knowledge.nearest_neighbours
     found = 0 if neighbours is None else len(neighbours)
+    if wanted is None:
+        # Of synthetic faces' neighbours, tones are no nearer to the person's than that of the initial image.
+        of = knowledge.statistics.template_faces if knowledge.statistics else None
+        return found >= FEWEST_FACES and of == "public faces"
     if wanted and found < FEWEST_FACES:
         raise InputError(
             f"skin_tone: expected at least {FEWEST_FACES} public faces with templates of {recogniser.name}, "

@@ -186,7 +186,7 @@ class BlackBoxAttacker:
         surrogate = SurrogateAttacker(
             self.target.box, self._own, faces, self.options, samples=options.samples, seed=options.seed
         )
-        plan = surrogate.attacker.resolved(options, "template")
+        plan = surrogate.plan(options)
         overlap: Overlap | None = None
         if allow_overlap is not None:
             overlap = overlap_of(surrogate.attacker, plan, subjects, allowed=allow_overlap)

@@ -36,6 +36,7 @@ from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.embedding_map import FEWEST_FACES, fit_map
+from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from recognition.appearance.upsampling import as_seen
 from recognition.errors import InputError
@@ -128,6 +129,18 @@ class SurrogateAttacker:
         if fit_map(embeddings[: len(answers)], answers).explained >= _EXPLAINED:
             self._reserve_for(1, samples)
         return queried(self._box, self._faces, self._budget, answers)
+
+    def plan(self, options: AttackOptions) -> AttackPlan:
+        """Return the complete plan of the inversion.
+
+        The skin tone is left alone unless it is asked for: whether estimated templates predict it was not
+        measured.
+
+        Raises:
+            InputError: If options contradict the surrogate or each other.
+        """
+        tone = False if options.skin_tone is None else options.skin_tone
+        return self.attacker.resolved(replace(options, skin_tone=tone), "template")
 
     def estimate(self, person: str, name: str, template: Tensor | None) -> Tensor:
         """Return a person's template in the surrogate's space, (dim,), unit norm.

@@ -18,6 +18,7 @@ from arcinvert.audit.attack import NetworkAttack, attack_options
 from arcinvert.audit.options import AuditOptions
 from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
+from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
 from arcinvert.subjects.subject import Subject
 from recognition.loading import ModelChoice, with_preset
@@ -109,7 +110,7 @@ def load_black_box_attack(options: AuditOptions) -> BlackBoxAttack:
         precision=options.precision,
         calibrate=options.calibrate,
     )
-    wanted = attack_options(options)
+    wanted = AttackOptions(**attack_options(options))
     side = SurrogateAttacker(
         target.box,
         own,
@@ -118,4 +119,4 @@ def load_black_box_attack(options: AuditOptions) -> BlackBoxAttack:
         samples=options.samples or 1,
         seed=options.seed,
     )
-    return BlackBoxAttack(attacked, target, side, side.attacker.plan("template", **wanted), options)
+    return BlackBoxAttack(attacked, target, side, side.plan(wanted), options)

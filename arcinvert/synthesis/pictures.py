@@ -55,6 +55,8 @@ def plan_pictures(attacker: Attacker, options: SynthesisOptions) -> AttackPlan:
         steps=options.steps if options.steps is not None or not from_faces else STEPS,
         restarts=1,
         regression_blend=0.0,
+        # Each picture has light of its own.
+        skin_tone=False,
     )
     # Measures a network that was not measured.
     plan = attacker.resolved(asked, "template")

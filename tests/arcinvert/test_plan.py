@@ -198,11 +198,15 @@ def test_skin_tone_needs_enough_neighbours(monkeypatch: pytest.MonkeyPatch) -> N
     ):
         plan("template", faces=few, skin_tone=True)
     monkeypatch.setattr(resolve_module, "FEWEST_FACES", 60)
-    assert not plan("template", faces=few).skin_tone
-    assert plan("template", faces=few, skin_tone=True).skin_tone
+    assert plan("template", faces=few).skin_tone
+    assert not plan("template", faces=few, skin_tone=False).skin_tone
     other = plan("template", faces=few, initialisation="mean-face", skin_tone=True)
     assert other.knowledge_used["nearest_neighbours"] == "60 public faces"
     assert not plan("template", faces=few, recipe="paper").skin_tone
+    assert few.statistics is not None
+    synthetic = replace(few, statistics=replace(few.statistics, template_faces="synthetic faces"))
+    assert not plan("template", faces=synthetic).skin_tone
+    assert plan("template", faces=synthetic, skin_tone=True).skin_tone
 
 
 def test_with_nearest_neighbours_there_are_short_restarts_and_weaker_augmentation() -> None:
