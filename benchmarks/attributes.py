@@ -1,7 +1,7 @@
 """Attributes of people in photographs: measured pose and skin tone, and labels that a user gives.
 
-Pose is measured by five landmarks, skin tone by the colour of the cheeks. No tool that works offline labels
-sex, age or occlusion, so these come from a CSV file of the user's.
+Pose is measured by five landmarks, skin tone by the colour of the cheeks. Sex, age and whatever else come
+from a CSV file, of benchmarks.face_labels or the user's own.
 """
 
 import csv

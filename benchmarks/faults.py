@@ -23,7 +23,7 @@ enlarged four times, in which the detector finds two.
 import argparse
 import glob
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,19 @@ def read_pictures(folder: Path) -> dict[str, Any]:
     return {photograph: read_image(folder / first[photograph]) for photograph in listed}
 
 
+def read_same_people(folders: Sequence[Path]) -> dict[Path, dict[str, Any]]:
+    """Return the pictures of several results by folder and photograph.
+
+    Raises:
+        InputError: If a folder has no result, or one of other photographs than the first.
+    """
+    pictures = {folder: read_pictures(folder) for folder in folders}
+    for folder, found in pictures.items():
+        if list(found) != list(pictures[folders[0]]):
+            raise InputError(f"{folder}: expected pictures of the same people as {folders[0]}, got others")
+    return pictures
+
+
 def sized(pictures: Pictures) -> Pictures:
     """Return pictures of 224 pixels as they are, and others as crops of 112."""
     return pictures if pictures.shape[1] == LARGE_SIZE else to_crop_size(pictures)
@@ -186,19 +199,25 @@ def source_of(name: str, photos: Path) -> Path:
     return found[0]
 
 
-def another(photograph: Path, photos: Path, size: int = ALIGNED_SIZE) -> NDArray[np.uint8]:
-    """Return the face in another photograph of a person, from the person's folder, of some pixels a side.
+def other_faces(photograph: Path, photos: Path, size: int = ALIGNED_SIZE) -> Iterator[NDArray[np.uint8]]:
+    """Yield the faces in the other photographs of a person, from the person's folder, of some pixels a side.
 
     Raises:
         InputError: If there is none.
     """
+    faces = 0
     for path in list_images(photos / photograph.parent.name):
         if path.name != photograph.name:
             try:
-                return read_face(path, size)
+                face = read_face(path, size)
             except NoFaceError:
                 continue
-    raise InputError(f"{photograph.name}: expected another photograph of the person in {photos}, found none")
+            faces += 1
+            yield face
+    if not faces:
+        raise InputError(
+            f"{photograph.name}: expected another photograph of the person in {photos}, found none"
+        )
 
 
 def table(rows: Mapping[str, Mapping[str, Estimate]]) -> str:
@@ -217,20 +236,15 @@ def compare(options: argparse.Namespace) -> None:
     Raises:
         InputError: If a folder has no result, or one of other people.
     """
-    pictures = {folder: read_pictures(folder) for folder in options.folders}
-    listed: Sequence[str] = list(pictures[options.folders[0]])
-    for folder, found in pictures.items():
-        if list(found) != listed:
-            raise InputError(
-                f"{folder}: expected pictures of the same people as {options.folders[0]}, got others"
-            )
+    pictures = read_same_people(options.folders)
+    listed = list(pictures[options.folders[0]])
     sources = [source_of(name, options.photos) for name in listed]
     shown_by = {str(folder): sized(np.stack(list(found.values()))) for folder, found in pictures.items()}
     rows: dict[str, dict[str, Estimate]] = {}
     ends: dict[str, dict[str, Estimate]] = {}
     for size in sorted({len(shown[0]) for shown in shown_by.values()}):
         photographs = measure(np.stack([read_face(one, size) for one in sources]))
-        others = measure(np.stack([another(one, options.photos, size) for one in sources]))
+        others = measure(np.stack([next(other_faces(one, options.photos, size)) for one in sources]))
         rows |= {
             name: row(measure(shown), photographs)
             for name, shown in shown_by.items()

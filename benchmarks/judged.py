@@ -330,13 +330,14 @@ def command_line(
 
 
 def run_or_exit(compare: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Run a comparison; input that cannot be used ends in one line."""
+    """Run a comparison; input that cannot be used ends in one line and exit code 2."""
     given = parser.parse_args()
     keep_freed_memory()
     try:
         compare(given)
     except InputError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def write_table(out: Path, text: str, figures: Mapping[str, Any]) -> None:

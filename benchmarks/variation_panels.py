@@ -5,9 +5,9 @@
 
 As in the figures of the ArcFace paper: one picture for each attribute, a row for each group of people, and in
 it the photograph and the reconstruction of the first people by name; nobody is chosen by how well it went.
-Pose and skin tone are measured in the photograph (benchmarks/attributes.py). Sex, age and occlusion have no
-tool that works offline: give labels in a CSV file with a column `identity` (the folder's name) and one for
-each attribute, such as `sex`, `age` (years, or any words) and `occlusion`.
+Pose and skin tone are measured in the photograph (benchmarks/attributes.py). Labels come in a CSV file with a
+column `identity` (the folder's name) and one for each attribute, such as `sex`, `age` (years, or any words)
+and `occlusion`: benchmarks.face_labels writes one with sex and age.
 
 `failures.png` has a row for each reason, the worst pictures first, with what was measured and its limit. The
 limits are those of the photographs: a picture is *grey*, *blurred*, has *fine lines* or *colour fringes*
@@ -40,6 +40,7 @@ from arcinvert.evaluation.similarity import similarity
 from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.output.verdicts import badge
 from benchmarks.attributes import (
+    AGE_NAMES,
     YAW_NAMES,
     in_groups,
     labelled,
@@ -183,14 +184,14 @@ def compare(options: argparse.Namespace) -> None:
     notes = []
     for attribute, by_person in labels.items():
         own = labelled(by_person, people)
-        attributes[attribute] = in_groups(own)
+        attributes[attribute] = in_groups(own, AGE_NAMES if attribute == "age" else ())
         if attribute == "sex":
             found.append(wrong_label(attribute, voted(of_pictures, of_second, own), own))
             sure = wrong_label(attribute, voted(of_first, of_second, own), own)
             known = sum(label is not None for label in own)
             notes.append(f"The vote on sex is wrong for {int(sure.failed.sum())} of {known} photographs.")
     if not labels:
-        notes.append("Sex, age and occlusion have no tool that works offline; give --labels.")
+        notes.append("For sex and age, give --labels, a file of benchmarks.face_labels.")
     body, figures = group_table(attributes, judged)
     reasons = [f"| {one.reason} | {int(one.failed.sum())} of {len(people)} |" for one in found]
     text = "\n".join(

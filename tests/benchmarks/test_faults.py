@@ -5,13 +5,14 @@ import pytest
 
 from benchmarks.faults import (
     Measured,
-    another,
     class_by_chance,
     colour_change,
     detail,
     fine_lightness,
     measure,
+    other_faces,
     read_pictures,
+    read_same_people,
     row,
     same_class,
     sized,
@@ -98,6 +99,19 @@ def test_the_first_sample_of_each_photograph_is_read(tmp_path):
     assert {name: int(picture.max()) for name, picture in read_pictures(tmp_path).items()} == {"a": 0, "b": 2}
 
 
+def test_results_of_other_people_are_not_compared(tmp_path):
+    write_png(tmp_path / "0.png", np.zeros((112, 112, 3), np.uint8))
+    for folder, names in (("one", "ab"), ("same", "ab"), ("other", "ac")):
+        samples = [{"input": name, "image": "../0.png"} for name in names]
+        (tmp_path / folder).mkdir()
+        result = json.dumps({"inputs": {"photographs": list(names)}, "samples": samples})
+        (tmp_path / folder / "result.json").write_text(result)
+    one, same, other = (tmp_path / name for name in ("one", "same", "other"))
+    assert [list(found) for found in read_same_people([one, same]).values()] == [["a", "b"]] * 2
+    with pytest.raises(InputError, match=r"other: expected pictures of the same people as .*one, got others"):
+        read_same_people([one, other])
+
+
 def test_what_is_no_result_of_photographs_is_refused(tmp_path):
     for content in ("", "[]", '{"inputs": {"class_ids": [1]}}'):
         (tmp_path / "result.json").write_text(content)
@@ -110,9 +124,10 @@ def test_a_person_without_another_photograph_is_refused(tmp_path):
     person.mkdir()
     write_png(person / "Ann_0001.png", np.zeros((112, 112, 3), np.uint8))
     with pytest.raises(InputError, match="expected another photograph of the person"):
-        another(person / "Ann_0001.png", tmp_path)
-    write_png(person / "Ann_0002.png", np.full((112, 112, 3), 9, np.uint8))
-    assert another(person / "Ann_0001.png", tmp_path).max() == 9
+        next(other_faces(person / "Ann_0001.png", tmp_path))
+    for number in (2, 3):
+        write_png(person / f"Ann_000{number}.png", np.full((112, 112, 3), number, np.uint8))
+    assert [face.max() for face in other_faces(person / "Ann_0001.png", tmp_path)] == [2, 3]
 
 
 def test_classes_of_skin_by_hand():

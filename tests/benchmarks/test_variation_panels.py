@@ -109,14 +109,18 @@ def test_the_command_writes_pictures_and_the_table(tiny_model, astronaut_crop, t
             noisy = astronaut_crop + generator.normal(0, 10, astronaut_crop.shape)
             write_png(tmp_path / "aligned" / name / f"{number}.png", noisy.clip(0, 255).astype(np.uint8))
     labels = tmp_path / "labels.csv"
-    labels.write_text("identity,sex\n" + "".join(f"{name},female\n" for name in held_out))
+    ages = zip(held_out, (70, 12, 45), strict=True)
+    labels.write_text("identity,sex,age\n" + "".join(f"{name},female,{age}\n" for name, age in ages))
     given = {"aligned": tmp_path / "aligned", "labels": labels, "model": str(tiny_model), "seed": 0}
     out = tmp_path / "out"
     variation_panels.compare(argparse.Namespace(**given, people=3, steps=0, out=out))
     printed = capsys.readouterr().out
     assert "3 held-out people, attacked: tiny" in printed
     assert "The vote on sex is wrong for 0 of 3 photographs." in printed
-    for name in ("pose", "skin-tone", "sex", "failures"):
+    # Ages are in their own order, not in that of the alphabet.
+    groups = [line.split(" | ")[1] for line in printed.splitlines() if line.startswith("| age |")]
+    assert groups == ["below 20", "40 to 59", "60 and above"]
+    for name in ("pose", "skin-tone", "sex", "age", "failures"):
         assert read_image(out / f"{name}.png").ndim == 3
     assert json.loads((out / "figures.json").read_text())["sex: female"]["ceiling"]["identities"] == 3
     with pytest.raises(InputError, match=r"^people: expected at most 3, who have two photographs, got 4$"):
