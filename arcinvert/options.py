@@ -109,7 +109,8 @@ class AttackOptions:
         maximum=1,
     )
     skin_tone: bool | None = option(
-        help="give the result the skin tone that public faces with similar templates have", group=_IMAGES
+        help="give the result the skin tone that the decoder or public faces with similar templates predict",
+        group=_IMAGES,
     )
     loss: str | None = option(
         help=f"how embeddings are compared with the target; {LOSSES.help()}", group=_LOSS, choices=LOSSES

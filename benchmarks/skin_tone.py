@@ -9,7 +9,7 @@ photographs vary by is their light. Columns: the share of the difference between
 mean distance to the person's tone in degrees, and the correlation with it, with 95 % intervals by bootstrap
 over people. A reconstruction keeps the tone of the faces that it started from without `--skin-tone`, and gets
 the predicted one with it; what that changes for the judge (Type II) stands below the table. A network without
-public faces, such as the bundled one, has one row of reconstructions.
+public faces, such as the bundled one, has no prediction: its tones are those of its decoder's faces.
 
 People have four photographs at least. With --tuning they are those whom the bundled network was trained on,
 and nobody is attacked; else held-out people, who are attacked with default options.
@@ -147,7 +147,7 @@ def compare(options: argparse.Namespace) -> None:
     if not options.tuning:
         last = judge.embed(list(people.last))
         pictures = {"reconstruction": reconstructed(attacker, subjects, plan)}
-        if tones:
+        if plan.skin_tone:
             without = attacker.plan("template", skin_tone=False)
             pictures["reconstruction without --skin-tone"] = reconstructed(attacker, subjects, without)
         tones |= {name: skin_tones(crops) for name, crops in pictures.items()}
