@@ -42,7 +42,7 @@ def output_folder(out: str | os.PathLike[str], *, resume: bool = False) -> Itera
     made: list[Path] = []
     try:
         with contextlib.ExitStack() as stack:
-            above = next(parent for parent in out.parents if parent.exists())
+            above = next((parent for parent in out.parents if parent.exists()), out)
             if not above.is_dir():
                 raise InputError(
                     f"{printable(above)}: expected a folder to write to, got a file; choose another --out"

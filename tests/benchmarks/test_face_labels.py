@@ -76,7 +76,7 @@ def test_no_photographs_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(face_labels, "SexAgeNetwork", ByShade)
     (tmp_path / "aligned").mkdir()
     given = {"aligned": tmp_path / "aligned", "network": "package/model", "out": tmp_path / "out.csv"}
-    with pytest.raises(InputError, match="found no image"):
+    with pytest.raises(InputError, match="found none"):
         face_labels.label(argparse.Namespace(**given))
     assert not given["out"].exists()
 

@@ -129,7 +129,7 @@ def test_nothing_to_align_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected a folder of one folder per identity"):
         align_folders(tmp_path / "none", tmp_path / "crops")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="with images in it, found no image"):
+    with pytest.raises(InputError, match="with images in it, found none"):
         align_folders(tmp_path / "empty", tmp_path / "crops")
     assert not (tmp_path / "crops").exists()
 
