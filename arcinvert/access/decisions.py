@@ -2,8 +2,9 @@
 
 Faces of strangers are nearly all refused, and a refusal says little. So public faces are shown until one is
 accepted; from then on faces between an accepted and a refused one are halved, until the score of what is left
-is the threshold itself. Each such face says as much as a score does. Faces that are refused are drawn at
-random; the accepted one is replaced by whatever is predicted to be accepted by more.
+is the threshold itself. Each such face tells of the refused one in it, the more the larger its part is, and
+therefore the higher the score of the accepted one. Faces that are refused are drawn at random; the accepted
+one is the reconstruction of what is known so far, if it is accepted, else a face with a high expected score.
 """
 
 from collections.abc import Callable
@@ -35,6 +36,8 @@ Images = Callable[[NDArray[np.integer]], Tensor]
 AskDecisions = Callable[[Tensor], Answers]
 #: Returns the surrogate's embeddings, (n, dim), of images.
 Embed = Callable[[Tensor], Answers]
+#: Returns the reconstruction of a template, (1, 3, h, w).
+Reconstruct = Callable[[Answers], Tensor]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class DecisionAttack:
         embeddings: Shape (faces, dim), the surrogate's embeddings of them.
         ask: Shows images.
         embed: Embeds images by the surrogate.
+        reconstruct: Reconstructs a face from an estimate of the template.
         left: Returns how many images may still be shown; None without a budget.
         seed: The seed of all draws.
         person: The person's name, which the draws follow from too.
@@ -73,17 +77,21 @@ class DecisionAttack:
         embeddings: Answers,
         ask: AskDecisions,
         embed: Embed,
+        reconstruct: Reconstruct,
         left: Callable[[], int | None],
         *,
         seed: int,
         person: str,
     ) -> None:
         self._model, self._images, self._ask, self._embed = model, images, ask, embed
-        self._left = left
+        self._reconstruct, self._left = reconstruct, left
         self._whitened = model.whitened(embeddings)
         self._generator = np.random.default_rng(derive_seed(seed, "decisions", person))
         self._answers = np.full(len(embeddings), np.nan)
         self._boundary: list[Answers] = []
+        #: Reconstructions that were shown, whitened, and the answers.
+        self._shown: list[Answers] = []
+        self._shown_answers: list[float] = []
 
     def run(self) -> Decided:
         """Show images until the budget is spent, and return what the decisions say."""
@@ -109,24 +117,32 @@ class DecisionAttack:
                 return begin + len(part)
         return None
 
-    def _start(self, estimate: TemplateEstimate | None) -> int:
-        """Return the face to leave from: among those that are accepted, the most likely one.
+    def _start(self, estimate: TemplateEstimate | None) -> Tensor:
+        """Return an accepted face to leave from, (1, 3, h, w).
 
-        With an estimate, the face that it predicts the highest score for is shown first.
+        With an estimate, it is its reconstruction, if that is accepted. Otherwise the faces that the estimate
+        predicts the highest scores for are shown first.
         """
-        if estimate is not None:
-            predicted = estimate.predicted(self._whitened)
-            unknown = np.flatnonzero(np.isnan(self._answers))
-            if len(unknown):
-                likely = unknown[np.argsort(-predicted[unknown], kind="stable")[:_BATCH]]
-                self._answers[likely] = self._ask(self._images(likely))
-            accepted = np.flatnonzero(self._answers == 1)
-            # One of the best three, so that the boundary is found on several sides.
-            best = accepted[np.argsort(-predicted[accepted], kind="stable")[:3]]
-            return int(self._generator.choice(best))
-        return int(self._generator.choice(np.flatnonzero(self._answers == 1)))
+        accepted = np.flatnonzero(self._answers == 1)
+        if estimate is None:
+            return self._images(self._generator.choice(accepted, 1))
+        face = self._reconstruct(estimate.template)
+        answer = float(self._ask(face)[0])
+        self._shown.extend(self._model.whitened(self._embed(face)))
+        self._shown_answers.append(answer)
+        if answer == 1:
+            return face
+        predicted = estimate.predicted(self._whitened)
+        unknown = np.flatnonzero(np.isnan(self._answers))
+        if len(unknown):
+            likely = unknown[np.argsort(-predicted[unknown], kind="stable")[:_BATCH]]
+            self._answers[likely] = self._ask(self._images(likely))
+        accepted = np.flatnonzero(self._answers == 1)
+        # One of the best three, so that the boundary is found on several sides.
+        best = accepted[np.argsort(-predicted[accepted], kind="stable")[:3]]
+        return self._images(self._generator.choice(best, 1))
 
-    def _find_boundary(self, start: int, count: int) -> int:
+    def _find_boundary(self, first: Tensor, count: int) -> int:
         """Find faces whose score is the threshold, between an accepted face and others; return how many.
 
         All intervals are halved together, so that each round is one request.
@@ -138,7 +154,7 @@ class DecisionAttack:
         if not count:
             return 0
         ends = self._generator.choice(others, min(count, len(others)), replace=False)
-        first, last = self._images(np.array([start])), self._images(ends)
+        last = self._images(ends)
         # Between two faces that are accepted there would be no boundary.
         unknown = np.isnan(self._answers[ends])
         if unknown.any():
@@ -159,9 +175,14 @@ class DecisionAttack:
     def _estimate(self) -> TemplateEstimate:
         known = np.flatnonzero(~np.isnan(self._answers))
         accepted, refused = known[self._answers[known] == 1], known[self._answers[known] == 0]
-        shown = np.concatenate([accepted, refused[:_REFUSED]])
+        faces = np.concatenate([accepted, refused[:_REFUSED]])
         boundary = np.array(self._boundary[-_MOST:]).reshape(-1, self._whitened.shape[1])
-        return self._model.from_decisions(self._whitened[shown], self._answers[shown], boundary)
+        shown = np.array(self._shown).reshape(-1, self._whitened.shape[1])
+        return self._model.from_decisions(
+            np.concatenate([self._whitened[faces], shown]),
+            np.concatenate([self._answers[faces], self._shown_answers]),
+            boundary,
+        )
 
 
 def _between(first: Tensor, last: Tensor, share: Answers) -> Tensor:

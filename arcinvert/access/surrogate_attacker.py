@@ -32,12 +32,14 @@ from arcinvert.access.template_model import TemplateModel
 from arcinvert.attack import Task
 from arcinvert.attacked import describe_model
 from arcinvert.attacker import Attacker
+from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.progress import OnStep
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.embedding_map import FEWEST_FACES, fit_map
 from arcinvert.options import AttackOptions
 from arcinvert.plan import AttackPlan
+from arcinvert.subjects.subject import Subject
 from recognition.appearance.upsampling import as_seen
 from recognition.errors import InputError
 from recognition.images import resized, to_tensor, to_uint8
@@ -47,6 +49,8 @@ from recognition.recogniser import EMBEDDING_BATCH
 #: optimisation is the result without a look at candidates. From 256 photographs `lfw-distilled` explains 0.37
 #: of its teacher, MobileFaceNet, and `lfw-iresnet18` 0.01; from 960 it is 0.52 and 0.07.
 _EXPLAINED = 0.2
+#: Steps of the reconstructions of what decisions have said so far.
+_STEPS_BETWEEN = 20
 
 
 class SurrogateAttacker:
@@ -200,12 +204,22 @@ class SurrogateAttacker:
             of_meter = self._box.meter.left(person)
             return left if of_meter is None else min(left, of_meter)
 
+        plan = self.attacker.plan(
+            "template", seed=self._seed, steps=_STEPS_BETWEEN, restarts=1, retries=0, skin_tone=False
+        )
+
+        def reconstruct(template: Answers) -> Tensor:
+            known = F.normalize(torch.from_numpy(template).float(), dim=0)
+            subject = Subject(name, None, known, Reference(), stem=name)
+            return resized(self.attacker.reconstruct([subject], plan).images, self._box.size)
+
         found = DecisionAttack(
             self._model,
             lambda rows: self._faces.images(self._box.size, rows),
             self._embeddings,
             ask,
             embed,
+            reconstruct,
             remaining,
             seed=self._seed,
             person=name,

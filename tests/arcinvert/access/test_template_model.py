@@ -174,12 +174,18 @@ class _World:
         self.model, self.public, self.template = model, public, template
         self.threshold = float(np.quantile(scores_of(model, public, template), 1 - share))
         self.left = 0
+        #: What every reconstruction is; None for the estimate itself.
+        self.reconstruction: Floats | None = None
 
     def images(self, rows: NDArray[np.integer]) -> torch.Tensor:
         return torch.from_numpy(self.public[rows])[:, None, None]
 
     def embed(self, images: torch.Tensor) -> Floats:
         return np.asarray(images[:, 0, 0].numpy())
+
+    def reconstruct(self, template: Floats) -> torch.Tensor:
+        made = template if self.reconstruction is None else self.reconstruction
+        return torch.from_numpy(made)[None, None, None]
 
     def ask(self, images: torch.Tensor) -> Floats:
         if len(images) > self.left:
@@ -196,6 +202,7 @@ class _World:
             self.public,
             self.ask,
             self.embed,
+            self.reconstruct,
             lambda: self.left,
             seed=seed,
             person="ann",
@@ -215,14 +222,27 @@ def test_an_attack_by_decisions_finds_the_person(model: TemplateModel, public: F
     np.testing.assert_array_equal(again.estimate.template, found.estimate.template)
 
 
+def test_boundaries_of_accepted_reconstructions_say_more(model: TemplateModel, public: Floats) -> None:
+    template = person(1)
+    world = _World(model, public, template, share=0.02)
+    # Refused: public faces are left from, as before.
+    world.reconstruction = np.zeros(len(template))
+    refused = world.attack(2000).run()
+    world.reconstruction = template
+    accepted = world.attack(2000).run()
+    assert refused.estimate is not None
+    assert accepted.estimate is not None
+    assert 0.8 < refused.estimate.template @ template < accepted.estimate.template @ template
+
+
 def test_a_round_that_the_budget_does_not_allow_is_smaller(model: TemplateModel, public: Floats) -> None:
     """Not lost: what is asked for is used."""
     world = _World(model, public, person(1), share=0.02)
     until = world.attack(10_000).run().until_accepted
     assert until is not None
     found = world.attack(until + 100).run()
-    # Each face on the boundary takes five halvings and a question before, which few of them do not pass.
-    assert 12 <= found.boundary <= 100 // 6
+    # Each face on the boundary takes five halvings and, unless it was refused before, a question.
+    assert 12 <= found.boundary <= 100 // 5
     assert world.left < 20
 
 
