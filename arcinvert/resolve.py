@@ -18,8 +18,8 @@ from arcinvert.knowledge.mapped_decoder import MappedDecoder
 from arcinvert.knowledge.regression import REGRESSION_BLEND
 from arcinvert.knowledge.skin_tone import (
     FEWEST_FACES,
-    DecoderTone,
     NeighbourTone,
+    SkinTone,
     is_of_photographs,
     skin_tone_of,
 )
@@ -84,7 +84,7 @@ def _decide(
         values, initialisation_name, initialisation, knowledge, recogniser.name
     )
     blend = _blend(values, recogniser, knowledge, target, initialisation_name)
-    skin_tone = _skin_tone(values, recogniser, knowledge, initialisation_name)
+    tone = _skin_tone(values, recogniser, knowledge, initialisation_name)
     loss = _loss(values, target)
     setting = Setting(recogniser, parametrisation, knowledge.statistics)
     penalties, notes = _penalties(defaults["penalty"], given.get("penalty", {}), setting)
@@ -93,7 +93,7 @@ def _decide(
     steps = _first(values["steps"], parametrisation.steps)
     restarts = _first(values["restarts"], initialisation.restarts, parametrisation.restarts if steps else 1)
     used = _knowledge_used(
-        knowledge, initialisation_name, parametrisation_name, blend, skin_tone, penalties, setting
+        knowledge, initialisation_name, parametrisation_name, blend, tone, penalties, setting
     )
     decoder_notes = (
         (knowledge.decoder.described(recogniser.name),)
@@ -131,7 +131,7 @@ def _decide(
         initialisation=initialisation_name,
         parametrisation=parametrisation_name,
         regression_blend=blend,
-        skin_tone=skin_tone,
+        skin_tone=tone is not None,
         loss=loss,
         loss_scale=_first(values["loss_scale"], recogniser.scale if is_class else 1.0),
         loss_margin=_first(values["loss_margin"], recogniser.margin) if is_class else 0.0,
@@ -289,20 +289,19 @@ def _blend(
 
 def _skin_tone(
     values: dict[str, Any], recogniser: Recogniser, knowledge: Knowledge, initialisation: str
-) -> bool:
+) -> SkinTone | None:
     wanted, tone = values["skin_tone"], skin_tone_of(knowledge, initialisation)
     if wanted is None:
         # Without a step the decoder's faces are the result.
-        as_decoded = values["steps"] == 0 and isinstance(tone, DecoderTone)
-        return is_of_photographs(tone, knowledge) and not as_decoded
+        changes = values["steps"] != 0 or isinstance(tone, NeighbourTone)
+        wanted = changes and is_of_photographs(tone, knowledge)
     if wanted and tone is None:
-        neighbours = knowledge.nearest_neighbours
         raise InputError(
             f"skin_tone: expected at least {FEWEST_FACES} public faces with templates of {recogniser.name}, "
-            f"found {0 if neighbours is None else len(neighbours)}; embed some (arcinvert calibrate --model "
+            f"found {len(knowledge.nearest_neighbours or ())}; embed some (arcinvert calibrate --model "
             "MODEL --images FACES)"
         )
-    return bool(wanted)
+    return tone if wanted else None
 
 
 def _loss(values: dict[str, Any], target: TargetKind) -> str:
@@ -365,7 +364,7 @@ def _knowledge_used(
     initialisation: str,
     parametrisation_name: str,
     blend: float,
-    skin_tone: bool,
+    tone: SkinTone | None,
     penalties: tuple[PlannedPenalty, ...],
     setting: Setting,
 ) -> dict[str, str]:
@@ -375,7 +374,6 @@ def _knowledge_used(
     if initialisation == "mean-face":
         used["mean_face"] = knowledge.mean_face_source
     faces = knowledge.statistics.template_faces if knowledge.statistics else "public faces"
-    tone = skin_tone_of(knowledge, initialisation) if skin_tone else None
     uses_neighbours = initialisation == "nearest-neighbours" or isinstance(tone, NeighbourTone)
     if uses_neighbours and knowledge.nearest_neighbours is not None:
         used["nearest_neighbours"] = f"{len(knowledge.nearest_neighbours):,} {faces}"

@@ -259,15 +259,20 @@ def compare(options: argparse.Namespace) -> None:
     print(f"{table(rows)}\n\n{len(listed)} people, a picture each; 95 % intervals over people.")
 
 
-def main() -> None:
-    """Parse the command line and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which results are measured, and where the photographs are."""
     parser.add_argument(
         "folders", nargs="+", type=Path, metavar="RESULT", help="a folder that from-image wrote"
     )
     parser.add_argument(
         "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
     )
+
+
+def main() -> None:
+    """Parse the command line and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    add_results(parser)
     run_or_exit(compare, parser)
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from arcinvert.evaluation.crops import to_crop_size
-from benchmarks.faults import other_faces, read_same_people, slope, source_of
+from benchmarks.faults import add_results, other_faces, read_same_people, slope, source_of
 from benchmarks.judged import CEILING, MEAN_FACE, mean_face, run_or_exit
 from benchmarks.sex_age_network import Readings, SexAgeNetwork
 from recognition.data.faces import read_face
@@ -116,12 +116,7 @@ def compare(options: argparse.Namespace) -> None:
 def main() -> None:
     """Parse the command line and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument(
-        "folders", nargs="+", type=Path, metavar="RESULT", help="a folder that from-image wrote"
-    )
-    parser.add_argument(
-        "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
-    )
+    add_results(parser)
     parser.add_argument(
         "--network", type=Path, required=True, help="the folder package/model of @vladmandic/face-api"
     )

@@ -40,6 +40,7 @@ from recognition.detection.search import find_face
 from recognition.images import read_image, to_uint8, write_png
 from recognition.loading import BUNDLED
 from recognition.metrics.intervals import Estimate, estimate, estimate_share_difference
+from recognition.metrics.text import interval_text
 
 #: The goal: what the mean Type II similarity may lose.
 MOST_LOST = 0.005
@@ -120,7 +121,7 @@ def identity_lines(
 
 def text(value: Estimate) -> str:
     """Return a figure with its interval."""
-    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+    return interval_text(asdict(value))
 
 
 def sheet(pictures: Mapping[str, Crops], count: int = 4) -> NDArray[np.uint8]:

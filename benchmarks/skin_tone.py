@@ -16,7 +16,7 @@ and nobody is attacked; else held-out people, who are attacked with default opti
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,7 @@ from recognition.errors import InputError
 from recognition.images import read_image, to_uint8
 from recognition.loading import bundled_path
 from recognition.metrics.intervals import Estimate, estimate, estimate_statistic
+from recognition.metrics.text import interval_text
 from recognition.skin import skin_tones, to_lab, typology_angle
 
 #: The fewest and the most photographs of a person that are read, the number of people for tuning, and the
@@ -74,9 +75,9 @@ def read_people(aligned: Path, *, tuning: bool) -> People:
         InputError: If nobody has enough photographs.
     """
     folders = read_folders(aligned)
-    notes = set(load_notes(bundled_path())["split"]["held_out"])
+    held_out = set(load_notes(bundled_path())["split"]["held_out"])
     names = [
-        name for name, paths in folders.items() if len(paths) >= FEWEST and (name in notes) is not tuning
+        name for name, paths in folders.items() if len(paths) >= FEWEST and (name in held_out) is not tuning
     ]
     if not names:
         raise InputError(f"{aligned}: expected people with {FEWEST} photographs, found none")
@@ -152,9 +153,10 @@ def compare(options: argparse.Namespace) -> None:
             pictures["reconstruction without --skin-tone"] = reconstructed(attacker, subjects, without)
         tones |= {name: skin_tones(crops) for name, crops in pictures.items()}
         judged = [similarity(judge.embed(list(crops)), last) for crops in pictures.values()]
-        lines.append(f"Type II {text(estimate(judged[0], people.names), 3)}")
+        lines.append(f"Type II {interval_text(asdict(estimate(judged[0], people.names)))}")
         if len(judged) > 1:
-            lines[-1] += f"; change by --skin-tone {text(estimate(judged[0] - judged[1], people.names), 3)}"
+            change = estimate(judged[0] - judged[1], people.names)
+            lines[-1] += f"; change by --skin-tone {interval_text(asdict(change))}"
     tones |= {
         "floor: mean face": np.full(len(people.names), skin_tones(mean_face()[None])[0]),
         "ceiling: the attacked photograph": skin_tones(people.first),
@@ -164,15 +166,10 @@ def compare(options: argparse.Namespace) -> None:
     columns = list(next(iter(rows.values())))
     print(f"| | {' | '.join(columns)} |\n|---{'|---' * len(columns)}|")
     for name, row in rows.items():
-        print(f"| {name} | {' | '.join(text(row[column]) for column in columns)} |")
+        print(f"| {name} | {' | '.join(interval_text(asdict(row[column]), 2) for column in columns)} |")
     kind = "tuning" if options.tuning else "held-out"
     lines.append(f"{attacker.recogniser.name}: {len(people.names)} {kind} people.")
     print("", *lines, sep="\n")
-
-
-def text(value: Estimate, digits: int = 2) -> str:
-    """Return a figure with its interval."""
-    return f"{value.value:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]"
 
 
 def main() -> None:

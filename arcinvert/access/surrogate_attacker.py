@@ -204,9 +204,7 @@ class SurrogateAttacker:
             of_meter = self._box.meter.left(person)
             return left if of_meter is None else min(left, of_meter)
 
-        plan = self.attacker.plan(
-            "template", seed=self._seed, steps=_STEPS_BETWEEN, restarts=1, retries=0, skin_tone=False
-        )
+        plan = self.plan(AttackOptions(seed=self._seed, steps=_STEPS_BETWEEN, restarts=1, retries=0))
 
         def reconstruct(template: Answers) -> Tensor:
             known = F.normalize(torch.from_numpy(template).float(), dim=0)

@@ -128,8 +128,10 @@ def skin_tone_of(knowledge: Knowledge, initialisation: str) -> SkinTone | None:
 
 
 def is_of_photographs(tone: SkinTone | None, knowledge: Knowledge) -> bool:
-    """Return whether tones are predicted by photographs of people: those of synthetic faces tell no more than
-    the image that an attack starts from."""
+    """Return whether tones are predicted by photographs of people.
+
+    Those of synthetic faces tell no more than the image that an attack starts from.
+    """
     if isinstance(tone, DecoderTone):
         return tone.decoder.shows_people
     of = knowledge.statistics.template_faces if knowledge.statistics else None

@@ -93,6 +93,18 @@ def add_people(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
 
 
+def add_fpir(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the rates that identification is measured at."""
+    parser.add_argument(
+        "--fpir",
+        type=float,
+        metavar="X",
+        nargs="+",
+        default=[0.1, 0.01],
+        help="false positive identification rates",
+    )
+
+
 def add_flip(parser: argparse.ArgumentParser) -> None:
     """Add `--flip`."""
     parser.add_argument(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recognition.cli import protocols
-from recognition.cli.arguments import STYLE, add_people, embed_people, held_out, load_model
+from recognition.cli.arguments import STYLE, add_fpir, add_people, embed_people, held_out, load_model
 from recognition.terminal import add_strict, report_left_out
 
 #: The kinds of metrics; the first is the default.
@@ -66,14 +66,7 @@ def add_parser(commands: Any) -> None:
     )
     add_people(identification)
     add_strict(identification)
-    identification.add_argument(
-        "--fpir",
-        type=float,
-        metavar="X",
-        nargs="+",
-        default=[0.1, 0.01],
-        help="false positive identification rates",
-    )
+    add_fpir(identification)
     identification.add_argument("--top", type=int, metavar="N", default=20, help="length of the longest list")
     identification.add_argument("--curve", metavar="FILE", help="file of the CMC as JSON, for 'plots'")
     identification.set_defaults(run=_identification)

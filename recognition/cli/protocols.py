@@ -5,7 +5,16 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from recognition.cli.arguments import STYLE, add_data, add_device, add_flip, add_model, held_out, load_model
+from recognition.cli.arguments import (
+    STYLE,
+    add_data,
+    add_device,
+    add_flip,
+    add_fpir,
+    add_model,
+    held_out,
+    load_model,
+)
 from recognition.terminal import add_strict, report_left_out
 
 if TYPE_CHECKING:
@@ -24,14 +33,7 @@ def add_parsers(measures: Any) -> None:
     )
     _add_computation(templates)
     _add_fmr(templates)
-    templates.add_argument(
-        "--fpir",
-        type=float,
-        metavar="X",
-        nargs="+",
-        default=[0.1, 0.01],
-        help="false positive identification rates",
-    )
+    add_fpir(templates)
     templates.add_argument(
         "--unweighted",
         action="store_true",
