@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from arcinvert import Attacker
+from arcinvert.audit.attack import BATCH, batch_images
+from arcinvert.audit.duration import StepSeconds
 from arcinvert.audit.options import BUDGETS, AuditOptions
 from arcinvert.audit.progress import Stage
 from arcinvert.audit.report.pdf import to_pdf
 from arcinvert.audit.report.rewording import reworded
 from arcinvert.audit.report.sections import audit_blocks
 from arcinvert.audit.runner import run_audit
+from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.options import AttackOptions
 from arcinvert.output.folder import json_text
 from arcinvert.output.verdicts import one_in
@@ -94,21 +97,26 @@ def audit_folder(
         return result, pdf_of(result)
 
 
-def audit_seconds(attacker: Attacker, people: int, seconds_per_step: float) -> tuple[float, float]:
+def audit_seconds(
+    attacker: Attacker, knowledge: Knowledge, people: int, step: StepSeconds
+) -> tuple[float, float]:
     """Return about how many seconds an audit takes, and how many if every face is attacked again and again.
 
     Args:
-        attacker: The network, by what is known of it now; nothing is measured.
+        attacker: The network; nothing is measured.
+        knowledge: What will be known of it when the audit attacks.
         people: The number of people to attack.
-        seconds_per_step: The seconds of a step of the attack with one sample.
+        step: The seconds of a step of the attack.
     """
     budget = BUDGETS["quick"]
     options = AttackOptions(samples=budget["samples"], steps=budget["steps"])
-    plan = resolve(options, attacker.recogniser, attacker.knowledge, "template")
+    plan = resolve(options, attacker.recogniser, knowledge, "template")
     faces = people * plan.samples
     once = _ONCE + (CALIBRATION_IMAGES + 2 * people) * _PHOTOGRAPH + faces * _JUDGED
-    seconds = once + (plan.preparation_steps + faces * plan.steps_per_batch) * seconds_per_step
-    return seconds, seconds + faces * plan.most_further_steps * seconds_per_step
+    # One step of every batch.
+    each = sum(step.of(images) for images in batch_images(people, plan.samples))
+    seconds = once + plan.preparation_steps * step.of(BATCH) + plan.steps_per_batch * each
+    return seconds, seconds + plan.most_further_steps * each
 
 
 def command(options: AuditOptions) -> str:

@@ -160,12 +160,26 @@ class Attacker(NetworkAttacker):
             progress: Receives the number of faces done and of all, often; what it raises ends the
                 measurement, of which nothing is kept then. None shows a progress bar.
         """
-        lacks_decoder = self.knowledge.decoder is None and uses_decoder(options)
+        lacks_decoder = self._lacks_decoder(options)
         if self._calibrate and (lacks_decoder or uses_measured_faces(options)):
             self.use(self.knowledge.with_synthetic_faces(self.recogniser, progress))
             self._calibrate = False
         if lacks_decoder:
             self.use(self.knowledge.with_mapped_decoder(self.device))
+
+    def faces_to_measure(self, options: AttackOptions) -> int:
+        """Return on how many synthetic faces `measure` would measure the network now.
+
+        It is 0 where nothing is measured, or the cache has it.
+
+        Args:
+            options: Of the attack.
+        """
+        wanted = self._calibrate and (self._lacks_decoder(options) or uses_measured_faces(options))
+        return self.knowledge.faces_to_measure(self.recogniser) if wanted else 0
+
+    def _lacks_decoder(self, options: AttackOptions) -> bool:
+        return self.knowledge.decoder is None and uses_decoder(options)
 
     @takes(AttackOptions)
     def generate(

@@ -30,7 +30,7 @@ from ..html import note, progress, status
 from ..job import Job
 from ..kept import Kept
 from ..settings import STATE_SECONDS, number_in
-from ..speed import StepTimes, rounded
+from ..speed import StepTimes, measuring_text, rounded
 from ..updates import Progress
 from ..upload import Upload, report_input
 from ..wording import PageError, report_words
@@ -168,12 +168,13 @@ class AuditTab:
                 self._state: gr.State = gr.State(time_to_live=STATE_SECONDS)
         self._outputs = [self._answer, self._files, self._section, self._shown, self._onward, self._state]
         if self._controls is not None:
-            self._controls.connect(
+            started = self._controls.connect(
                 self._run,
                 [model, self._people, self._seed],
                 [self._coming, self._report, *self._outputs],
             )
-            for event in (self._people.change, model.change):
+            # When a job has ended, its network is measured.
+            for event in (self._people.change, model.change, started.then):
                 on_change(event, self._estimated, [model, self._people], [self._estimate])
         self._connect(upload, use_example)
 
@@ -222,10 +223,13 @@ class AuditTab:
         def estimate() -> str:
             attacked = number_in("People", people, LEAST_PEOPLE, MOST_PEOPLE)
             attacker = self._context.attacker(name)
-            seconds, most = audit_seconds(attacker, attacked, self._times.of(attacker))
+            first_use = self._times.first_use(attacker)
+            step = self._times.of_batches(attacker)
+            seconds, most = audit_seconds(attacker, first_use.knowledge, attacked, step)
             longer = "" if most == seconds else f", and up to {rounded(most).removeprefix('about ')}"
             why = " the more faces have to be attacked again" if longer else ""
-            return note(f"{attacked} people: {rounded(seconds)} on this machine{longer}{why}.")
+            before = measuring_text(first_use)
+            return note(f"{attacked} people: {rounded(seconds)} on this machine{longer}{why}.{before}")
 
         estimated, message = attempt(estimate)
         return estimated or message

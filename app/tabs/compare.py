@@ -14,7 +14,7 @@ from ..kept import Kept
 from ..panel import checked
 from ..recipes import VARIANTS
 from ..settings import number_in
-from ..speed import StepTimes, rounded
+from ..speed import StepTimes, measuring_text, rounded
 from ..updates import Frame
 from .identity import identity_attack, wanted_class
 from .photograph import Chosen, photograph_attack, required
@@ -95,13 +95,14 @@ class CompareTab:
                 gr.HTML(details("The four recipes", recipe_list(), is_open=True))
         self._chosen = [model, self._target, wanted, photograph]
         on_change(model.change, self._offered, self._chosen, [self._target])
-        self._controls.connect(
+        started = self._controls.connect(
             self._run,
             [model, self._target, wanted, photograph, self._work, seed],
             [self._live, self._finished, self._films, self._verdicts],
         )
-        on_change(self._work.change, self._estimated, [model, self._work], [self._estimate])
-        on_change(model.change, self._estimated, [model, self._work], [self._estimate])
+        # When a job has ended, its network is measured.
+        for event in (self._work.change, model.change, started.then):
+            on_change(event, self._estimated, [model, self._work], [self._estimate])
 
     def connect(self, tab: gr.Tab) -> None:
         """Measure the network, and estimate the time, when the tab is chosen."""
@@ -126,9 +127,9 @@ class CompareTab:
             each = self._times.measured(attacker) if anew else self._times.of(attacker)
             passes = work or 0
             total = rounded(each * passes * len(VARIANTS))
-            return note(
-                f"{len(VARIANTS)} recipes of {passes:.0f} passes each: {total} in all on this machine."
-            )
+            before = measuring_text(self._times.first_use(attacker))
+            recipes = f"{len(VARIANTS)} recipes of {passes:.0f} passes each"
+            return note(f"{recipes}: {total} in all on this machine.{before}")
 
         estimated, message = attempt(estimate)
         return estimated or message

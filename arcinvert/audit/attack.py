@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from arcinvert.attacked import environment
 from arcinvert.attacker import Attacker
+from arcinvert.audit.duration import StepSeconds
 from arcinvert.audit.options import AuditOptions
 from arcinvert.evaluation.crops import face_detected, to_crop_size
 from arcinvert.evaluation.scores import Reference
@@ -235,8 +236,12 @@ class NetworkAttack:
             knowledge=replace(self._attacker.knowledge, statistics=statistics),
         )
 
-    def seconds_per_step(self) -> float:
-        """Return the measured seconds of one step of a full batch, leaving the first step out."""
+    def seconds_per_step(self) -> StepSeconds:
+        """Return the measured seconds of a step, by the number of images in its batch."""
+        return StepSeconds.measured(self._probe(1), self._probe(BATCH), BATCH)
+
+    def _probe(self, images: int) -> float:
+        """Return the seconds of one step of a batch of so many images, leaving the first step out."""
         times: list[float] = []
 
         def on_step(_: Step) -> None:
@@ -244,13 +249,17 @@ class NetworkAttack:
             if len(times) == _PROBE_STEPS:
                 raise StopInversion
 
-        rows = max(1, BATCH // self.plan.samples)
-        templates = np.random.default_rng(0).normal(size=(rows, self._attacker.recogniser.embedding_size))
+        templates = np.random.default_rng(0).normal(size=(images, self._attacker.recogniser.embedding_size))
         subjects = [
             Subject(f"batch0.npy[{row}]", None, _unit_norm(template), Reference(), stem=str(row))
             for row, template in enumerate(templates)
         ]
-        options = attack_options(self._options) | {"steps": _PROBE_STEPS, "restarts": 1, "loss": "cosine"}
+        options = attack_options(self._options) | {
+            "samples": 1,
+            "steps": _PROBE_STEPS,
+            "restarts": 1,
+            "loss": "cosine",
+        }
         self._attacker.reconstruct(subjects, self._attacker.plan("template", **options), on_step=on_step)
         return (times[-1] - times[0]) / (len(times) - 1)
 
@@ -339,6 +348,11 @@ def batches(count: int, samples: int) -> list[slice]:
     number = -(-count // max(1, BATCH // samples))
     edges = np.linspace(0, count, number + 1).round().astype(int).tolist()
     return [slice(begin, end) for begin, end in pairwise(edges)]
+
+
+def batch_images(count: int, samples: int) -> list[int]:
+    """Return how many images each batch of `count` identities has."""
+    return [(part.stop - part.start) * samples for part in batches(count, samples)]
 
 
 def _unit_norm(template: NDArray[np.floating[Any]]) -> torch.Tensor:

@@ -20,6 +20,7 @@ from arcinvert.audit.units import (
     Crops,
     PeopleUnit,
     Skipped,
+    chunks,
     no_hashes,
     stacked,
     texts,
@@ -32,9 +33,6 @@ from arcinvert.workers.options import Shard
 from recognition.errors import InputError
 
 _log = logging.getLogger(__name__)
-
-#: People, and calibration photographs, of one unit on disk.
-CHUNK = 32
 
 Unit = TypeVar("Unit")
 Kept = TypeVar("Kept")
@@ -155,7 +153,7 @@ class Pipeline:
             options.on_unreadable == "stop",
             tuple(folder for folder in folders if folder is not None),
         )
-        parts = [slice(begin, begin + CHUNK) for begin in range(0, count, CHUNK)]
+        parts = chunks(count)
         words = "calibration photographs" if title == "calibration" else title
         # What other shards have done, or do now, comes last.
         order = sorted(range(len(parts)), key=lambda number: not self._shard.has(number))
@@ -164,9 +162,10 @@ class Pipeline:
         read = JobPhotographs(self.counter, 1 if title == "calibration" else 2)
 
         def take(number: int, unit: Unit) -> None:
-            read.count_to(number, min(parts[number].stop, count) - parts[number].start)
+            read.count_to(number, parts[number].stop - parts[number].start)
             kept[number] = keep(unit)
-            _log.info("%s: %d of %d", words, min(len(kept) * CHUNK, count), count)
+            done = sum(parts[one].stop - parts[one].start for one in kept)
+            _log.info("%s: %d of %d", words, done, count)
 
         keys = [photograph_unit(title, number) for number in range(len(parts))]
         self._compute(keys, order, kind, work, lambda number: job(parts[number]), take, read.step)

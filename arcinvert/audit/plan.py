@@ -1,12 +1,15 @@
 """The plan of an audit: what will be done and how long it takes, decided before the work begins."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-from arcinvert.audit.attack import BATCH, batches
+from arcinvert.audit.attack import BATCH, batch_images
 from arcinvert.audit.defences.base import Defence, NetworkDefence, TemplateDefence
+from arcinvert.audit.duration import StepSeconds, side_by_side
 from arcinvert.audit.inputs import AuditInputs
 from arcinvert.audit.robustness import TRANSFORMS
+from arcinvert.audit.units import chunks
 from arcinvert.plan import length_text
 from arcinvert.workers.base import Workers
 from arcinvert.workers.options import Shard
@@ -33,7 +36,8 @@ class AuditPlan:
         calibration: How many photographs calibrate the judges.
         rows: Rows of the table of defences, the baseline first; empty if nothing is compared.
         compared: On how many identities defences are compared.
-        seconds_per_step: Measured seconds of one step of a full batch.
+        batch: Images of the largest batch.
+        seconds_per_step: Measured seconds of one step of it.
         seconds: Estimated seconds of the whole audit, if no image is attacked again.
         most_seconds: Likewise, if every image is, as often as the attack allows.
         notes: Sentences about how the attack was fitted to the people that there are.
@@ -49,6 +53,7 @@ class AuditPlan:
     calibration: int
     rows: tuple[str, ...]
     compared: int
+    batch: int
     seconds_per_step: float
     seconds: float
     most_seconds: float
@@ -65,7 +70,7 @@ class AuditPlan:
         return [
             f"Attacked: {self.network}, {held} of {self.attacked} identities, {self.samples} "
             f"reconstruction{'s' if self.samples > 1 else ''} each, {self.length}, "
-            f"{self.seconds_per_step:.2f} s for a step of {BATCH} images",
+            f"{self.seconds_per_step:.2f} s for a step of {self.batch} image{'s' if self.batch > 1 else ''}",
             f"Judges: {', '.join(self.judges) or 'none, as there are no photographs'}",
             f"Calibrated on: {self.calibration} photographs of people outside the attack",
             *self.notes,
@@ -89,12 +94,12 @@ def _minutes(seconds: float) -> str:
     return f"{minutes} minute{'s' if minutes > 1 else ''}"
 
 
-def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, shard: Shard) -> AuditPlan:
+def plan_audit(inputs: AuditInputs, step: StepSeconds, workers: Workers, shard: Shard) -> AuditPlan:
     """Return the plan of an audit.
 
     Args:
         inputs: What the audit works on.
-        seconds_per_step: Measured seconds of one step of a full batch.
+        step: Measured seconds of a step.
         workers: Where the work is done.
         shard: The part of the work.
 
@@ -102,17 +107,19 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, s
         InputError: If nobody can be attacked, or too few people are outside the attack.
     """
     attack = inputs.attack.plan
-    people = affordable_people(inputs, seconds_per_step, workers.count)
+    people = affordable_people(inputs, step, workers.count)
     cohort = inputs.sample_cohort(people)
     attacked = len(cohort.attacked) if cohort else inputs.table_rows(people)
     calibration = len(cohort.calibration) if cohort else 0
-    rows = row_names(inputs)
-    compared = compared_people(inputs, attacked)
-    photographs = calibration + 2 * attacked if cohort else 0
-    judged = photographs + ((1 + len(TRANSFORMS)) * attacked + compared * len(rows)) * attack.samples
-    seconds = total_steps(inputs, attacked, shard) * seconds_per_step
-    seconds += (photographs * _ALIGN_SECONDS + judged * _JUDGE_SECONDS) / shard.count
-    further = attack.most_further_steps * _own_batches(inputs, attacked, shard) * seconds_per_step
+    largest = max(batch_images(attacked, attack.samples))
+    before = _preparation_seconds(inputs, step)
+    if cohort is not None:
+        before += _photograph_seconds(inputs, calibration, attacked, workers.count, shard)
+    steps = attack.steps_per_batch
+    least, most = (
+        before + _attack_seconds(inputs, step, attacked, each, workers.count, shard)
+        for each in (steps, steps + attack.most_further_steps)
+    )
     parts = [f"part {shard.number} of {shard.count}"] if shard.count > 1 else []
     parts += [] if workers.in_process else [workers.describe()]
     return AuditPlan(
@@ -123,17 +130,18 @@ def plan_audit(inputs: AuditInputs, seconds_per_step: float, workers: Workers, s
         length=length_text(attack.steps, attack.restarts, attack.restart_steps),
         judges=tuple(judge.name for judge in inputs.judges),
         calibration=calibration,
-        rows=rows,
-        compared=compared,
-        seconds_per_step=seconds_per_step,
-        seconds=seconds / workers.count,
-        most_seconds=(seconds + further) / workers.count,
+        rows=row_names(inputs),
+        compared=compared_people(inputs, attacked),
+        batch=largest,
+        seconds_per_step=step.of(largest),
+        seconds=least,
+        most_seconds=most,
         spread=", ".join(parts) or None,
         notes=cohort.notes if cohort else (),
     )
 
 
-def affordable_people(inputs: AuditInputs, seconds_per_step: float, workers: int = 1) -> int | None:
+def affordable_people(inputs: AuditInputs, step: StepSeconds, workers: int = 1) -> int | None:
     """Return how many people to attack within --people and --minutes; None attacks all.
 
     The time is that of the attack alone, which takes nearly all of an audit, without further attempts.
@@ -141,10 +149,55 @@ def affordable_people(inputs: AuditInputs, seconds_per_step: float, workers: int
     people, minutes = inputs.options.people, inputs.options.minutes
     if minutes is None:
         return people
-    plan = inputs.attack.plan
-    each = plan.steps_per_batch * seconds_per_step / BATCH + _JUDGE_SECONDS * (1 + len(TRANSFORMS))
-    allowed = max(2, int(minutes * 60 * workers / (each * plan.samples)))
+    plan, limit = inputs.attack.plan, minutes * 60
+    full = max(1, BATCH // plan.samples)
+    # No batches take less for a person than full ones that keep every worker busy.
+    seconds = _batch_seconds(inputs, step, full * plan.samples, plan.steps_per_batch, whole=True) / full
+    allowed = max(2, int(limit * workers / seconds))
+
+    def takes(count: int) -> float:
+        images = batch_images(count, plan.samples)
+        jobs = (_batch_seconds(inputs, step, one, plan.steps_per_batch, whole=True) for one in images)
+        return side_by_side(jobs, workers)
+
+    while allowed > 2 and takes(allowed) > limit:
+        allowed -= 1
     return allowed if people is None else min(people, allowed)
+
+
+def _preparation_seconds(inputs: AuditInputs, step: StepSeconds) -> float:
+    """Return the seconds of the initialisation's steps, which one process does before the others begin."""
+    return inputs.attack.plan.preparation_steps * _preparations(inputs) * step.of(BATCH)
+
+
+def _photograph_seconds(
+    inputs: AuditInputs, calibration: int, attacked: int, workers: int, shard: Shard
+) -> float:
+    """Return the seconds in which photographs are read and judged, of whom is attacked two each."""
+    each = _ALIGN_SECONDS + _JUDGE_SECONDS * len(inputs.judges)
+    seconds = 0.0
+    for count, photographs in ((calibration, 1), (attacked, 2)):
+        parts = [part for number, part in enumerate(chunks(count)) if shard.has(number)]
+        seconds += side_by_side(((part.stop - part.start) * photographs * each for part in parts), workers)
+    return seconds
+
+
+def _attack_seconds(
+    inputs: AuditInputs, step: StepSeconds, attacked: int, steps: int, workers: int, shard: Shard
+) -> float:
+    """Return the seconds of all batches with so many steps each; one attack follows the other."""
+    return sum(
+        side_by_side(
+            (_batch_seconds(inputs, step, images, steps, whole=number == 0) for images in own), workers
+        )
+        for number, own in enumerate(_own_batches(inputs, attacked, shard))
+    )
+
+
+def _batch_seconds(inputs: AuditInputs, step: StepSeconds, images: int, steps: int, *, whole: bool) -> float:
+    """Return the seconds of a batch with its judges; `whole` where these judge transformed images too."""
+    judged = images * (1 + len(TRANSFORMS) * whole)
+    return steps * step.of(images) + judged * _JUDGE_SECONDS * len(inputs.judges)
 
 
 def row_names(inputs: AuditInputs) -> tuple[str, ...]:
@@ -169,20 +222,21 @@ def compared_people(inputs: AuditInputs, attacked: int) -> int:
 def total_steps(inputs: AuditInputs, attacked: int, shard: Shard | None = None) -> int:
     """Return the optimiser steps of all batches of an audit or of a shard, without further attempts."""
     plan = inputs.attack.plan
-    own = _own_batches(inputs, attacked, shard or Shard())
+    own = sum(len(images) for images in _own_batches(inputs, attacked, shard or Shard()))
     return plan.preparation_steps * _preparations(inputs) + plan.steps_per_batch * own
 
 
-def _own_batches(inputs: AuditInputs, attacked: int, shard: Shard) -> int:
-    """Return how many batches a shard attacks."""
-    plan, compared = inputs.attack.plan, compared_people(inputs, attacked)
-    count = len(batches(attacked, plan.samples))
+def _own_batches(inputs: AuditInputs, attacked: int, shard: Shard) -> list[list[int]]:
+    """Return how many images each batch of a shard has, attack by attack, that on everybody first."""
+    samples, compared = inputs.attack.plan.samples, compared_people(inputs, attacked)
+    attacks = [batch_images(attacked, samples)]
     if names := row_names(inputs):
         alike = sum(isinstance(one, TemplateDefence) and one.same_estimate for one in inputs.defences)
         # The audit's own attack is the baseline if everybody is compared.
         whole = len(names) - alike - (compared == attacked)
-        count += whole * len(batches(compared, plan.samples)) + alike * len(batches(1, plan.samples))
-    return sum(shard.has(number) for number in range(count))
+        attacks += [batch_images(compared, samples)] * whole + [batch_images(1, samples)] * alike
+    numbers = itertools.count()
+    return [[images for images in attack if shard.has(next(numbers))] for attack in attacks]
 
 
 def _preparations(inputs: AuditInputs) -> int:

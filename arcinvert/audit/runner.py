@@ -294,4 +294,4 @@ def _people(pipeline: Pipeline) -> int | None:
     speed = pipeline.cache.get_or_compute(
         "speed", SpeedUnit, lambda: SpeedUnit(inputs.attack.seconds_per_step(), pipeline.workers.count)
     )
-    return affordable_people(inputs, speed.seconds_per_step, speed.workers)
+    return affordable_people(inputs, speed.step, speed.workers)

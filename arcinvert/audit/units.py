@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.audit.duration import StepSeconds
 from arcinvert.evaluation.similarity import Array
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.perceptual_hash import BYTES
 
 Names = NDArray[np.str_]
 Crops = NDArray[np.uint8]
+#: People, and calibration photographs, of one unit on disk.
+CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -153,11 +156,11 @@ class SpeedUnit:
     """How fast this machine attacks.
 
     Args:
-        seconds_per_step: Of one full batch.
+        step: Of a step.
         workers: How many batches are computed side by side.
     """
 
-    seconds_per_step: float
+    step: StepSeconds
     workers: int
 
 
@@ -203,6 +206,11 @@ def repeated(unit: AttackUnit, count: int) -> AttackUnit:
         embeddings=embeddings,
         transformed={},
     )
+
+
+def chunks(count: int) -> list[slice]:
+    """Return slices of `count` people or calibration photographs, each of one unit."""
+    return [slice(begin, min(begin + CHUNK, count)) for begin in range(0, count, CHUNK)]
 
 
 def texts(values: Sequence[str]) -> Names:

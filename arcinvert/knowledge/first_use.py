@@ -75,6 +75,18 @@ def synthetic_statistics(recogniser: Recogniser, progress: OnFaces | None = None
     return FirstUse(_read(path, recogniser) or measured)
 
 
+def faces_to_measure(recogniser: Recogniser) -> int:
+    """Return on how many synthetic faces `synthetic_statistics` would measure a network now.
+
+    It is 0 if the cache has what was measured.
+
+    Args:
+        recogniser: The frozen network.
+    """
+    path = cached_path(recogniser)
+    return COUNT if path is None or _read(path, recogniser) is None else 0
+
+
 def _measured(recogniser: Recogniser, progress: OnFaces | None) -> MeasuredStatistics:
     if progress is not None:
         return measure_synthetic(recogniser, COUNT, progress=progress)

@@ -9,7 +9,7 @@ from torch import Tensor
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.decoder import FaceDecoder
 from arcinvert.knowledge.decoder_file import find_decoder
-from arcinvert.knowledge.first_use import OnFaces, switched_off, synthetic_statistics
+from arcinvert.knowledge.first_use import OnFaces, faces_to_measure, switched_off, synthetic_statistics
 from arcinvert.knowledge.mapped_decoder import MappedDecoder, map_bundled_decoder
 from arcinvert.knowledge.nearest_neighbours import NearestNeighbours
 from arcinvert.knowledge.regression import FACES_PER_DIMENSION, FaceRegression
@@ -71,6 +71,16 @@ class Knowledge:
         return replace(
             self, statistics=found.statistics, notes=self.notes if found.note is None else (found.note,)
         )
+
+    def faces_to_measure(self, recogniser: Recogniser) -> int:
+        """Return on how many synthetic faces `with_synthetic_faces` would measure a network now.
+
+        It is 0 where it was measured, by this or an earlier process.
+
+        Args:
+            recogniser: The frozen network.
+        """
+        return 0 if self.statistics is not None or switched_off() else faces_to_measure(recogniser)
 
     def with_mapped_decoder(self, device: torch.device) -> "Knowledge":
         """Return this with the bundled decoder behind a map, if there is no decoder but faces with templates.

@@ -24,6 +24,7 @@ from app.jobs import Jobs
 from app.updates import Ending, Preparing, Progress
 from arcinvert import Attacker, InputError
 from arcinvert.audit import cohort
+from arcinvert.audit.duration import StepSeconds
 from arcinvert.audit.options import AuditOptions
 from arcinvert.cli.main import build_parser
 from recognition.config import gather
@@ -178,7 +179,7 @@ def test_the_time_of_an_audit_grows_with_people_and_steps(
     tiny_attacker: Attacker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def seconds(people: int, each: float) -> tuple[float, float]:
-        return audit_seconds(tiny_attacker, people, each)
+        return audit_seconds(tiny_attacker, tiny_attacker.knowledge, people, StepSeconds(0.0, each))
 
     assert seconds(8, 0.1) > seconds(3, 0.1) > seconds(3, 0.01) > (0, 0)
     plan = tiny_attacker.plan("template", samples=1, steps=50)
@@ -189,6 +190,18 @@ def test_the_time_of_an_audit_grows_with_people_and_steps(
     least, most = (after - before for before, after in zip(seconds(7, 1.0), seconds(8, 1.0), strict=True))
     assert least == pytest.approx(98, abs=2)
     assert most == pytest.approx(3 * 98, abs=2)
+
+
+def test_the_time_of_an_audit_is_that_of_its_batches(tiny_attacker: Attacker) -> None:
+    def seconds(people: int, step: StepSeconds) -> float:
+        return audit_seconds(tiny_attacker, tiny_attacker.knowledge, people, step)[0]
+
+    steps = tiny_attacker.plan("template", samples=1, steps=50).steps_per_batch
+    at_once = StepSeconds(1.0, 0.0)
+    # 16 people are one batch, 17 are two: what a step takes with any number of images counts once for each.
+    for count, batches in ((2, 1), (16, 1), (17, 2)):
+        more = seconds(count, at_once) - seconds(count, StepSeconds(0.0, 0.0))
+        assert more == pytest.approx(batches * steps)
 
 
 def test_a_cancelled_audit_leaves_nothing_behind(options: AuditOptions, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from arcinvert.audit.duration import StepSeconds
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.report import read_audit
 from arcinvert.audit.report.text import options_toml
@@ -148,7 +149,9 @@ def test_a_file_does_not_run_code(
 def test_the_command_line_runs_the_users_own_code(
     evil: str, options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: 1.0)
+    monkeypatch.setattr(
+        "arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: StepSeconds(0.0, 1.0)
+    )
     command = [
         "--images",
         options.images,

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from arcinvert.audit.attack import load_attack
+from arcinvert.audit.duration import StepSeconds
 from arcinvert.audit.inputs import open_inputs
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.report.text import options_toml
@@ -286,7 +287,9 @@ def test_a_dry_run_writes_nothing(options: AuditOptions, tmp_path: Path) -> None
 def test_a_dry_run_allows_for_further_attempts(
     options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: 100.0)
+    monkeypatch.setattr(
+        "arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: StepSeconds(100.0, 0.0)
+    )
     again = replace(options, attack=AttackOptions(retries=2))
     plan = preview_audit(again, tmp_path)
     # Two batches, each twice more by three steps.
@@ -338,10 +341,45 @@ def test_a_dry_run_loads_the_variants(options: AuditOptions, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_counts_batches_as_large_as_they_are(
+    options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: StepSeconds(1.0, 10.0)
+    )
+    two, six = (preview_audit(replace(options, people=count), tmp_path) for count in (2, 6))
+    # One batch of two images, and two batches of three, three steps each.
+    own = [
+        plan.seconds - 0.24 * plan.attacked - 0.09 * (plan.calibration + 2 * plan.attacked)
+        for plan in (two, six)
+    ]
+    assert own == pytest.approx([3 * (1 + 2 * 10), 2 * 3 * (1 + 3 * 10)])
+    assert "21.00 s for a step of 2 images" in two.lines(tmp_path)[0]
+    assert "31.00 s for a step of 3 images" in six.lines(tmp_path)[0]
+
+
+def test_a_dry_run_counts_the_rows_of_defences_and_every_judge(
+    options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: StepSeconds(1.0, 10.0)
+    )
+    alone = preview_audit(options, tmp_path)
+    compared = preview_audit(replace(options, defences=("noise",), defence_people=2), tmp_path)
+    # Two rows, each a batch of two images that are judged as they are.
+    assert compared.seconds - alone.seconds == pytest.approx(2 * (3 * (1 + 2 * 10) + 2 * 0.06))
+    judges = (*(options.judges or ()), "dlib")
+    two = preview_audit(replace(options, judges=judges), tmp_path)
+    judged = 4 * two.attacked + two.calibration + 2 * two.attacked
+    assert two.seconds - alone.seconds == pytest.approx(judged * 0.06)
+
+
 def test_a_time_limit_attacks_fewer(
     options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: 16.0)
+    monkeypatch.setattr(
+        "arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: StepSeconds(0.0, 1.0)
+    )
     # Three steps of a second each and 0.24 s of judging a person: 12 s are enough for three.
     result = run_audit(replace(options, minutes=0.2), tmp_path / "out", keep_work=True)
     assert result["people"]["attacked"] == 3

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from arcinvert.audit.duration import StepSeconds
 from arcinvert.audit.options import AuditOptions
 from arcinvert.audit.runner import merge_shards, preview_audit, run_audit, run_shard
 from arcinvert.audit.shards import shard_folder
@@ -24,7 +25,7 @@ def small_batches_at_a_fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
     # Six people in three batches.
     monkeypatch.setattr("arcinvert.audit.attack.BATCH", 2)
-    monkeypatch.setattr("arcinvert.audit.pipeline.CHUNK", 4)
+    monkeypatch.setattr("arcinvert.audit.units.CHUNK", 4)
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -120,10 +121,17 @@ def test_a_time_limit_is_refused_in_shards(several: AuditOptions, tmp_path: Path
 def test_a_plan_counts_workers_and_parts(
     several: AuditOptions, two_workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: 60.0)
+    monkeypatch.setattr(
+        "arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: StepSeconds(60.0, 0.0)
+    )
     one = preview_audit(several, tmp_path)
     two = preview_audit(several, tmp_path, workers=two_workers)
-    assert two.seconds == one.seconds / 2
+    # Three batches of two people in two rounds, and of each of two rows, one of one person and one of two at
+    # once; each batch takes two steps, and 0.06 s for each image that is judged.
+    attack = 120 + 8 * 0.06 + 2 * (120 + 0.06)
+    # Of 15 photographs in units of four, one worker reads eight; of six people, four with two each.
+    assert one.calibration == 15
+    assert one.seconds - two.seconds == pytest.approx(attack + 0.09 * ((15 - 8) + (12 - 8)))
     assert "Computed by: 2 processes of 1 thread each" in two.lines(tmp_path)
     assert not any(line.startswith("Computed by") for line in one.lines(tmp_path))
     part = preview_audit(several, tmp_path, shard=Shard(0, 3))
