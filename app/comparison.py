@@ -34,12 +34,14 @@ class Comparison:
         target: Who is attacked, as far as it is known before the first run has ended.
         pictures: The pictures of each recipe that was started, uint8 HWC by pass, in the order of `VARIANTS`.
         runs: The runs of the recipes that have ended, in the same order.
+        setting: The network and the seed, for the visitor.
     """
 
     work: int
     target: str = ""
     pictures: list[dict[int, NDArray[np.uint8]]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    setting: str = ""
 
     @property
     def every(self) -> int:
@@ -143,6 +145,7 @@ def films(comparison: Comparison, *, scrub: bool) -> str:
         )
     title = f"The attacked person: {comparison.person}" if comparison.person else ""
     head = f'<p class="ai-headline">{escape(title)}</p>' if shown and title else ""
+    head += note(comparison.setting) if head and comparison.setting else ""
     controls = _scrubber(comparison.work) if scrub else ""
     live = "" if scrub else " ai-live"
     row = f'<div class="ai-faces{live}">{"".join(shown)}</div>'

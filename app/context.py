@@ -14,6 +14,7 @@ from .job import Abandoned, Job
 from .jobs import Jobs
 from .kept import KeptResults
 from .settings import Settings
+from .speed import StepTimes
 from .visitors import Visitors
 from .wording import for_page
 
@@ -42,6 +43,8 @@ class Context:
         listening = (lambda session: True) if visitors is None else visitors.listening
         self.jobs = Jobs(listening, most=settings.queue)
         self.kept = KeptResults()
+        #: Shared by the tabs, so that they estimate alike.
+        self.times = StepTimes()
 
     def attacker(self, name: str) -> Attacker:
         """Return the loaded network of a name on the page.

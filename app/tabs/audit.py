@@ -24,13 +24,14 @@ from ..folder_audit import (
     figures_view,
     folder_options,
     pdf_of,
+    people_of,
     report_files,
 )
 from ..html import note, progress, status
 from ..job import Job
 from ..kept import Kept
-from ..settings import STATE_SECONDS, number_in
-from ..speed import StepTimes, measuring_text, rounded
+from ..settings import STATE_SECONDS
+from ..speed import measuring_text, rounded
 from ..updates import Progress
 from ..upload import Upload, report_input
 from ..wording import PageError, report_words
@@ -117,6 +118,10 @@ COMING = (
 )
 
 
+#: What stands above a report when another one has not come about.
+BEFORE = "This is the report from before:"
+
+
 def _first_view() -> str:
     """Return what the tab shows before a report is opened: the answer of the example."""
     return note("The answer of the example report:") + figures_view(
@@ -136,7 +141,6 @@ class AuditTab:
 
     def __init__(self, context: Context, model: gr.Dropdown) -> None:
         self._context, self._model = context, model
-        self._times = StepTimes()
         gr.HTML(
             note(
                 "How many of the people whose templates a recogniser stores could be recognised from them? "
@@ -168,14 +172,15 @@ class AuditTab:
                 self._state: gr.State = gr.State(time_to_live=STATE_SECONDS)
         self._outputs = [self._answer, self._files, self._section, self._shown, self._onward, self._state]
         if self._controls is not None:
+            self._given = [model, self._people, self._seed]
             started = self._controls.connect(
                 self._run,
-                [model, self._people, self._seed],
+                [*self._given, self._state],
                 [self._coming, self._report, *self._outputs],
             )
             # When a job has ended, its network is measured.
             for event in (self._people.change, model.change, started.then):
-                on_change(event, self._estimated, [model, self._people], [self._estimate])
+                on_change(event, self._estimated, self._given, [self._estimate])
         self._connect(upload, use_example)
 
     def _lay_out_start(self, model: gr.Dropdown) -> None:
@@ -215,21 +220,23 @@ class AuditTab:
     def connect(self, tab: gr.Tab) -> None:
         """Estimate the time when the tab is chosen."""
         if self._controls is not None:
-            on_change(tab.select, self._estimated, [self._model, self._people], [self._estimate])
+            on_change(tab.select, self._estimated, self._given, [self._estimate])
 
-    def _estimated(self, name: str, people: float | None) -> str:
+    def _estimated(self, name: str, people: float | None, seed: float | None) -> str:
         """Return about how long an audit takes, as HTML."""
 
         def estimate() -> str:
-            attacked = number_in("People", people, LEAST_PEOPLE, MOST_PEOPLE)
-            attacker = self._context.attacker(name)
-            first_use = self._times.first_use(attacker)
-            step = self._times.of_batches(attacker)
-            seconds, most = audit_seconds(attacker, first_use.knowledge, attacked, step)
+            attacker, options = self._context.attacker(name), self._options(name, people, seed)
+            cohort = people_of(options, attacker)
+            first_use = self._context.times.first_use(attacker)
+            step = self._context.times.of_batches(attacker)
+            seconds, most = audit_seconds(attacker, first_use.knowledge, cohort, step)
             longer = "" if most == seconds else f", and up to {rounded(most).removeprefix('about ')}"
             why = " the more faces have to be attacked again" if longer else ""
             before = measuring_text(first_use)
-            return note(f"{attacked} people: {rounded(seconds)} on this machine{longer}{why}.{before}")
+            attacked = len(cohort.attacked)
+            fewer = "" if attacked == options.people else ", as more cannot be drawn from the folder"
+            return note(f"{attacked} people{fewer}: {rounded(seconds)} on this machine{longer}{why}.{before}")
 
         estimated, message = attempt(estimate)
         return estimated or message
@@ -243,30 +250,37 @@ class AuditTab:
         """Return the updates that show a kept report again."""
         return self._show(kept.shown, key)
 
+    def _options(self, name: str, people: float | None, seed: float | None) -> AuditOptions:
+        settings = self._context.settings
+        if settings.images is None or not settings.images.is_dir():
+            raise PageError("The photographs of this server are not there any more.")
+        return folder_options(settings.images, settings.model(name), people, seed, device=settings.device)
+
     def _run(
-        self, request: gr.Request, name: str, people: float | None, seed: float | None
+        self,
+        request: gr.Request,
+        name: str,
+        people: float | None,
+        seed: float | None,
+        standing: dict[str, str] | None,
     ) -> Iterator[dict[Any, Any]]:
         controls, settings = self._controls, self._context.settings
         assert controls is not None  # noqa: S101  (only then is this connected)
-
-        def checked() -> AuditOptions:
-            if settings.images is None or not settings.images.is_dir():
-                raise PageError("The photographs of this server are not there any more.")
-            device: str = settings.device
-            return folder_options(settings.images, settings.model(name), people, seed, device=device)
-
-        options, message = attempt(checked)
+        # A report from before is there again if this one does not come about, and says so.
+        before = {self._coming: note(BEFORE) if standing else "", self._report: gr.Column(visible=True)}
+        options, message = attempt(lambda: self._options(name, people, seed))
         if options is None:
-            yield {controls.status: message}
+            yield {controls.status: message} | before
             return
 
         def work(job: Job) -> Report:
             result, pdf = audit_folder(job, options, self._context.folder)
             return show_report(result, pdf, command(options))
 
-        # A report from before is there again if this one does not come about.
         yield controls.busy() | {self._coming: note(COMING), self._report: gr.Column(visible=False)}
-        job = self._context.jobs.start(request.session_hash, work, limit=settings.time_limit, stoppable=False)
+        job = self._context.jobs.start(
+            request.session_hash, work, limit=settings.time_limit, stoppable=False, about=self
+        )
 
         def show(done: Progress) -> dict[Any, Any]:
             text = f"Step {done.step} of {done.steps}, about {done.seconds_left:.0f} s left"
@@ -274,13 +288,13 @@ class AuditTab:
 
         yield from controls.follow(job, show)
         report, message = attempt(job.result)
-        shown = {self._coming: "", self._report: gr.Column(visible=True)}
         if report is None:
-            yield controls.idle(message) | shown
+            yield controls.idle(message) | before
         else:
             key = self._context.kept.keep(self.name, report)
             words = "Done. The server keeps the report in its memory for an hour at most, and no file of it."
-            yield controls.idle(status(words)) | shown | self._show(report, key)
+            shown = self._show(report, key)
+            yield controls.idle(status(words)) | before | {self._coming: ""} | shown
 
     def _cleared(self) -> dict[Any, Any]:
         return {
@@ -306,11 +320,17 @@ class AuditTab:
         }
 
     def _connect(self, upload: gr.File, use_example: gr.Button) -> None:
-        def receive(files: list[Upload] | None) -> dict[Any, Any]:
+        controls = self._controls
+
+        def receive(request: gr.Request, files: list[Upload] | None) -> dict[Any, Any]:
             if not files:
                 return {upload: None}
             report, message = attempt(lambda: read_report(files))
             found = self._cleared() | {self._answer: message} if report is None else self._show(report)
+            job = self._context.jobs.of(request.session_hash)
+            if controls is not None and (job is None or job.about is not self):
+                # How an audit ended whose report goes now.
+                found[controls.status] = ""
             return {upload: None, self._coming: "", self._report: gr.Column(visible=True)} | found
 
         def show(title: str, found: dict[str, str] | None) -> str:
@@ -324,7 +344,12 @@ class AuditTab:
             return following, show(following, found)
 
         outputs = [upload, self._coming, self._report, *self._outputs]
+        outputs += [] if controls is None else [controls.status]
         on_change(upload.upload, receive, [upload], outputs)
-        on_change(use_example.click, lambda: receive(example()), [], outputs)
+
+        def open_example(request: gr.Request) -> dict[Any, Any]:
+            return receive(request, example())
+
+        on_change(use_example.click, open_example, [], outputs)
         on_change(self._section.input, show, [self._section, self._state], [self._shown])
         on_change(self._onward.click, advance, [self._section, self._state], [self._section, self._shown])

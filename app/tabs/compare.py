@@ -14,7 +14,7 @@ from ..kept import Kept
 from ..panel import checked
 from ..recipes import VARIANTS
 from ..settings import number_in
-from ..speed import StepTimes, measuring_text, rounded
+from ..speed import measuring_text, rounded
 from ..updates import Frame
 from .identity import identity_attack, wanted_class
 from .photograph import Chosen, photograph_attack, required
@@ -61,7 +61,6 @@ class CompareTab:
         self, context: Context, model: gr.Dropdown, wanted: gr.Dropdown, photograph: gr.State
     ) -> None:
         self._context, self._model = context, model
-        self._times = StepTimes()
         gr.HTML(
             note(
                 "One person, four recipes for the attack, and the same work for each, counted in passes "
@@ -124,10 +123,10 @@ class CompareTab:
     def _estimated(self, name: str, work: float | None, *, anew: bool = False) -> str:
         def estimate() -> str:
             attacker = self._context.attacker(name)
-            each = self._times.measured(attacker) if anew else self._times.of(attacker)
+            each = self._context.times.measured(attacker) if anew else self._context.times.of(attacker)
             passes = work or 0
             total = rounded(each * passes * len(VARIANTS))
-            before = measuring_text(self._times.first_use(attacker))
+            before = measuring_text(self._context.times.first_use(attacker))
             recipes = f"{len(VARIANTS)} recipes of {passes:.0f} passes each"
             return note(f"{recipes}: {total} in all on this machine.{before}")
 
@@ -157,7 +156,7 @@ class CompareTab:
             yield {self._controls.status: trouble}
             return
         named = photograph[0].name if photograph and target == PHOTOGRAPH else person_name(identity)
-        comparison = Comparison(int(work or 0), named)
+        comparison = Comparison(int(work or 0), named, setting=f"Network {name}, seed {options['seed']}")
 
         def compare(job: Job) -> None:
             attacker = self._context.ready(name, job)

@@ -16,6 +16,8 @@ from arcinvert.workers.options import Shard
 
 #: Measured on two cores: seconds to detect and align a photograph, and to judge a crop by dlib.
 _ALIGN_SECONDS, _JUDGE_SECONDS = 0.03, 0.06
+#: Likewise, to look for a face in a reconstruction and to measure its skin tone and its likeness.
+_MEASURE_SECONDS = 0.18
 #: The row of the table of defences that the others are compared with.
 BASELINE = "no defence"
 #: Follows a keyed defence's name in the name of the row whose attacker does not hold the key.
@@ -197,7 +199,8 @@ def _attack_seconds(
 def _batch_seconds(inputs: AuditInputs, step: StepSeconds, images: int, steps: int, *, whole: bool) -> float:
     """Return the seconds of a batch with its judges; `whole` where these judge transformed images too."""
     judged = images * (1 + len(TRANSFORMS) * whole)
-    return steps * step.of(images) + judged * _JUDGE_SECONDS * len(inputs.judges)
+    judges = judged * _JUDGE_SECONDS * len(inputs.judges)
+    return steps * step.of(images) + images * _MEASURE_SECONDS + judges
 
 
 def row_names(inputs: AuditInputs) -> tuple[str, ...]:

@@ -346,3 +346,17 @@ def test_a_phone(chromium: Any, server: Server, scheme: str) -> None:
             break
     assert page.evaluate("'person' in document.activeElement.dataset")
     profile.close()
+
+
+def test_the_long_name_of_a_photograph_stays_in_its_choice(visitor: Visitor, portrait: Path) -> None:
+    named = portrait.rename(portrait.with_name(f"{'a_photograph_of_' * 5}mine.png"))
+    visitor.tab("From a photograph")
+    upload(visitor, named)
+    visitor.see(".ai-photo")
+    visitor.tab("Compare recipes")
+    visitor.see(f"label:has-text('{named.name}')")
+    ends = visitor.page.locator("fieldset:visible").evaluate(
+        "one => [one, ...one.querySelectorAll('label, label span')].map("
+        "part => part.getBoundingClientRect().right)"
+    )
+    assert max(ends) == ends[0]

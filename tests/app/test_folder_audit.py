@@ -16,6 +16,7 @@ from app.folder_audit import (
     command,
     figures_view,
     folder_options,
+    people_of,
     recognised,
     report_files,
 )
@@ -24,6 +25,7 @@ from app.jobs import Jobs
 from app.updates import Ending, Preparing, Progress
 from arcinvert import Attacker, InputError
 from arcinvert.audit import cohort
+from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.duration import StepSeconds
 from arcinvert.audit.options import AuditOptions
 from arcinvert.cli.main import build_parser
@@ -33,15 +35,23 @@ from tests.arcinvert.audit.conftest import options, other_model, people
 __all__ = ["options", "other_model", "people"]
 
 
-def judged(accepted: list[float], *, rate: str = "0.001", other: float = 0.0) -> dict[str, Any]:
-    """The part of an audit.json that the answer is made of, with a second judge that accepts nobody."""
+def judged(
+    accepted: list[float], *, rate: str = "0.001", other: float = 0.0, low: float = 0.1
+) -> dict[str, Any]:
+    """The part of an audit.json that the answer is made of, with a second judge that accepts nobody.
+
+    The lower end of the share accepted, and of what it is above the mean face's, is `low`.
+    """
     share = sum(one > 0 for one in accepted) / len(accepted)
     return {
         "answer": {"headline_fmr": rate},
         "people": {"notes": []},
         "judges": [
-            {"name": "strict", "sar": {rate: {"type_2": {"value": other}}}},
-            {"name": "lenient", "sar": {rate: {"type_2": {"value": share}}}},
+            {
+                "name": name,
+                "sar": {rate: {"type_2": {"value": value, "low": low}, "above_mean_face": {"low": low}}},
+            }
+            for name, value in (("strict", other), ("lenient", share))
         ],
         "identities": [
             {"judges": {"strict": {"accepted": {rate: 0.0}}, "lenient": {"accepted": {rate: one}}}}
@@ -64,6 +74,14 @@ def test_many_people_share_figures() -> None:
     html = figures_view(judged([1.0] * 90 + [0.0] * 90))
     assert html.count("ai-figure marked") == FIGURES / 2
     assert "Each figure stands for about 3 people." in html
+
+
+def test_what_is_not_shown_beyond_chance_is_said_beside_the_figures() -> None:
+    words = "These are too few people to show that this is more than chance."
+    assert words in figures_view(judged([1.0, 0.0], low=0.0))
+    assert words not in figures_view(judged([1.0, 0.0]))
+    # Of nobody there is nothing to show.
+    assert words not in figures_view(judged([0.0, 0.0], low=0.0))
 
 
 @pytest.mark.parametrize(
@@ -175,11 +193,16 @@ def test_an_audit_says_how_many_photographs_are_read(options: AuditOptions, tmp_
     jobs.close()
 
 
+def drawn(people: int) -> Cohort:
+    """People who are attacked, and ten photographs of others."""
+    return Cohort({str(number): [] for number in range(people)}, [(Path(), "other")] * 10, 0)
+
+
 def test_the_time_of_an_audit_grows_with_people_and_steps(
     tiny_attacker: Attacker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def seconds(people: int, each: float) -> tuple[float, float]:
-        return audit_seconds(tiny_attacker, tiny_attacker.knowledge, people, StepSeconds(0.0, each))
+        return audit_seconds(tiny_attacker, tiny_attacker.knowledge, drawn(people), StepSeconds(0.0, each))
 
     assert seconds(8, 0.1) > seconds(3, 0.1) > seconds(3, 0.01) > (0, 0)
     plan = tiny_attacker.plan("template", samples=1, steps=50)
@@ -194,7 +217,7 @@ def test_the_time_of_an_audit_grows_with_people_and_steps(
 
 def test_the_time_of_an_audit_is_that_of_its_batches(tiny_attacker: Attacker) -> None:
     def seconds(people: int, step: StepSeconds) -> float:
-        return audit_seconds(tiny_attacker, tiny_attacker.knowledge, people, step)[0]
+        return audit_seconds(tiny_attacker, tiny_attacker.knowledge, drawn(people), step)[0]
 
     steps = tiny_attacker.plan("template", samples=1, steps=50).steps_per_batch
     at_once = StepSeconds(1.0, 0.0)
@@ -202,6 +225,22 @@ def test_the_time_of_an_audit_is_that_of_its_batches(tiny_attacker: Attacker) ->
     for count, batches in ((2, 1), (16, 1), (17, 2)):
         more = seconds(count, at_once) - seconds(count, StepSeconds(0.0, 0.0))
         assert more == pytest.approx(batches * steps)
+
+
+def test_the_time_of_an_audit_counts_the_people_in_the_folder(
+    tiny_attacker: Attacker, options: AuditOptions
+) -> None:
+    assert options.images is not None
+    cohort = people_of(folder_options(options.images, "tiny", 50, 0), tiny_attacker)
+    # Sixteen people are there, and six must be outside the attack or nobody is.
+    assert len(cohort.attacked) == 16
+    few = people_of(folder_options(options.images, "tiny", 2, 0), tiny_attacker)
+    assert (len(few.attacked), len(few.calibration)) == (2, 28)
+    nothing = StepSeconds(0.0, 0.0)
+    seconds = [
+        audit_seconds(tiny_attacker, tiny_attacker.knowledge, one, nothing)[0] for one in (cohort, few)
+    ]
+    assert seconds == pytest.approx([5 + 0.1 * 32 + 0.42 * 16, 5 + 0.1 * (4 + 28) + 0.42 * 2])
 
 
 def test_a_cancelled_audit_leaves_nothing_behind(options: AuditOptions, tmp_path: Path) -> None:

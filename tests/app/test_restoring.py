@@ -20,6 +20,8 @@ def test_a_comparison_is_there_again(server: Server) -> None:
         caller.do("start-compare", "click", **given)
         assert message in caller.seen()
     assert caller.seen().count("data-steps") == 4
+    # It says what it is of, whatever is chosen now.
+    assert f"Network {TINY}, seed 0" in caller.seen()
     later = Caller(server)
     later.load(f"?tab=compare&network={TINY}", key_of(caller))
     assert later.seen().count("data-steps") == 4
@@ -52,6 +54,18 @@ def test_an_audit_tells_its_time_can_be_cancelled_and_is_there_again(server: Ser
     assert "Reproducibility" in titles
     later.do("section", "input", section="Reproducibility")
     assert "Reproducibility" in later.value("section")
+    # A start that fails says whose report stands below it, and a file that is no report leaves none.
+    before = "This is the report from before:"
+    assert before not in caller.seen()
+    caller.do("start-audit", "click", People=51)
+    assert before in caller.seen()
+    caller.do("start-audit", "click", People=2)
+    assert before not in caller.seen()
+    assert "Done. The server keeps the report" in caller.seen()
+    caller.do("report", "upload", report=[caller.upload("bad.json", b"{}")])
+    assert "bad.json is not the audit.json of a finished audit" in caller.seen()
+    assert "Done." not in caller.seen()
+    assert answer not in caller.seen()
 
 
 def test_an_address_with_somebody_unknown_says_so(server: Server) -> None:

@@ -350,7 +350,7 @@ def test_a_dry_run_counts_batches_as_large_as_they_are(
     two, six = (preview_audit(replace(options, people=count), tmp_path) for count in (2, 6))
     # One batch of two images, and two batches of three, three steps each.
     own = [
-        plan.seconds - 0.24 * plan.attacked - 0.09 * (plan.calibration + 2 * plan.attacked)
+        plan.seconds - 0.42 * plan.attacked - 0.09 * (plan.calibration + 2 * plan.attacked)
         for plan in (two, six)
     ]
     assert own == pytest.approx([3 * (1 + 2 * 10), 2 * 3 * (1 + 3 * 10)])
@@ -367,7 +367,7 @@ def test_a_dry_run_counts_the_rows_of_defences_and_every_judge(
     alone = preview_audit(options, tmp_path)
     compared = preview_audit(replace(options, defences=("noise",), defence_people=2), tmp_path)
     # Two rows, each a batch of two images that are judged as they are.
-    assert compared.seconds - alone.seconds == pytest.approx(2 * (3 * (1 + 2 * 10) + 2 * 0.06))
+    assert compared.seconds - alone.seconds == pytest.approx(2 * (3 * (1 + 2 * 10) + 2 * (0.06 + 0.18)))
     judges = (*(options.judges or ()), "dlib")
     two = preview_audit(replace(options, judges=judges), tmp_path)
     judged = 4 * two.attacked + two.calibration + 2 * two.attacked
@@ -380,7 +380,7 @@ def test_a_time_limit_attacks_fewer(
     monkeypatch.setattr(
         "arcinvert.audit.attack.NetworkAttack.seconds_per_step", lambda _: StepSeconds(0.0, 1.0)
     )
-    # Three steps of a second each and 0.24 s of judging a person: 12 s are enough for three.
+    # Three steps of a second each and 0.42 s of judging a person: 12 s are enough for three.
     result = run_audit(replace(options, minutes=0.2), tmp_path / "out", keep_work=True)
     assert result["people"]["attacked"] == 3
     monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.seconds_per_step", None)

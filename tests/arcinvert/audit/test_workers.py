@@ -127,8 +127,8 @@ def test_a_plan_counts_workers_and_parts(
     one = preview_audit(several, tmp_path)
     two = preview_audit(several, tmp_path, workers=two_workers)
     # Three batches of two people in two rounds, and of each of two rows, one of one person and one of two at
-    # once; each batch takes two steps, and 0.06 s for each image that is judged.
-    attack = 120 + 8 * 0.06 + 2 * (120 + 0.06)
+    # once; each batch takes two steps, 0.18 s an image, and 0.06 s each time that it is judged.
+    attack = 120 + 2 * 0.18 + 8 * 0.06 + 2 * (120 + 0.18 + 0.06)
     # Of 15 photographs in units of four, one worker reads eight; of six people, four with two each.
     assert one.calibration == 15
     assert one.seconds - two.seconds == pytest.approx(attack + 0.09 * ((15 - 8) + (12 - 8)))
