@@ -150,6 +150,20 @@ def test_a_report_of_the_command_line_fits_a_phone(phone: Visitor, tmp_path: Pat
     )
     assert captions
     assert all(captions)
+
+    def scrolling(columns: int) -> list[str]:
+        """Return the captions of the tables of at most so many columns that are wider than what is seen."""
+        found: list[str] = page.locator(".scroll").evaluate_all(
+            "(all, most) => all.filter(one => one.scrollWidth > one.clientWidth && "
+            "one.querySelectorAll('thead th').length <= most).map(one => one.getAttribute('aria-label'))",
+            columns,
+        )
+        return found
+
+    assert scrolling(2) == []
+    # A window shows all tables whole, also the widest, of attributes.
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert scrolling(99) == []
     page.close()
 
 

@@ -70,7 +70,8 @@ SECTION_STYLE = (
 .audit-report svg { width: 100%; max-width: 42.5rem; height: auto; display: block; }
 .audit-report svg text { font: 12px system-ui, sans-serif; }
 .audit-report .plot { overflow-x: auto; }
-@media screen and (max-width: 640px) { .audit-report .plot svg { min-width: 42.5rem; } }
+@media screen and (max-width: 640px) { .audit-report .plot svg { min-width: 42.5rem; }
+  .audit-report table { min-width: 0; } }
 .audit-report .sheet { display: grid; gap: .9rem; } .audit-report .person { break-inside: avoid; }
 .audit-report .person div { display: flex; flex-wrap: wrap; gap: .5rem; }
 .audit-report .person figure { margin: 0; width: 112px; }
@@ -184,12 +185,20 @@ def _block(block: Block, name: str) -> str:
             return ""
 
 
+def _cell(text: str) -> str:
+    """Return a cell; a short one is not broken, except before an interval, which then is below its value."""
+    if len(text) > _WHOLE:
+        return f"<td>{escape(text)}</td>"
+    value, bracket, interval = text.partition(" [")
+    if not bracket or not value:
+        return f"<td{_SHORT}>{escape(text)}</td>"
+    return f"<td><span{_SHORT}>{escape(value)}</span> <span{_SHORT}>[{escape(interval)}</span></td>"
+
+
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.header)
     rows = "".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td{_SHORT if len(cell) <= _WHOLE else ''}>{escape(cell)}</td>" for cell in row[1:])
-        + "</tr>"
+        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(map(_cell, row[1:])) + "</tr>"
         for row in table.rows
     )
     return (
