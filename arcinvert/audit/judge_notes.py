@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from arcinvert.audit.metrics import NOT_HELD
 from arcinvert.audit.policy import LEAST_CEILING, set_by_alike
 from arcinvert.output.verdicts import fmr_text
 from recognition.metrics.text import interval_text
@@ -22,7 +23,13 @@ def judge_notes(judges: list[dict[str, Any]], attacked: int) -> list[str]:
 
 
 def _notes(judge: dict[str, Any], attacked: int) -> list[str]:
-    return [*_shipped(judge), *_alike(judge), *_alike_attacked(judge, attacked), *_blind(judge)]
+    return [
+        *_shipped(judge),
+        *_not_held(judge),
+        *_alike(judge),
+        *_alike_attacked(judge, attacked),
+        *_blind(judge),
+    ]
 
 
 def _shipped(judge: dict[str, Any]) -> list[str]:
@@ -36,6 +43,18 @@ def _shipped(judge: dict[str, Any]) -> list[str]:
     return [
         f"{judge['name']}: the shipped thresholds are used at {listed}: only {people:,} people are outside "
         f"the attack, and to calibrate a threshold on them takes {takes}."
+    ]
+
+
+def _not_held(judge: dict[str, Any]) -> list[str]:
+    """Return where there is no figure, since the people outside show that a shipped threshold is too low."""
+    people = judge["calibration"]["identities"]
+    reasons = {one["fmr"]: (one["refused"] or "").rpartition("; ")[2] for one in judge["thresholds"]}
+    return [
+        f"{judge['name']}: no figure at {fmr_text(rate)}: only {people:,} people are outside the attack, of "
+        f"{fewest_people(rate):,} that a threshold takes, and {reason}."
+        for rate, reason in reasons.items()
+        if reason.startswith(NOT_HELD)
     ]
 
 

@@ -38,6 +38,10 @@ class Calibrated:
     source: ThresholdSource | None
 
 
+#: Begins the reason why a shipped threshold does not serve, after what refused the calibration.
+NOT_HELD = "the shipped threshold does not hold for these people"
+
+
 def calibrate(
     nonmated: Nonmated, fmrs: Sequence[float], shipped: Sequence[DecisionThreshold] = ()
 ) -> list[Calibrated]:
@@ -66,8 +70,7 @@ def _calibrate(nonmated: Nonmated, fmr: float, shipped: DecisionThreshold | None
         return Calibrated(
             fmr,
             None,
-            f"{refused}; the shipped threshold does not hold for these people, of whose pairs it accepts "
-            f"{interval_text(asdict(found))}",
+            f"{refused}; {NOT_HELD}, of whose pairs it accepts {interval_text(asdict(found))}",
             None,
         )
     return Calibrated(fmr, shipped, None, "shipped")

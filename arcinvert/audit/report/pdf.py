@@ -35,6 +35,8 @@ _VERDICTS = {"pass": (0, 105, 78), "fail": (163, 60, 0)}
 #: The margin of a page, the width of a plot and the side of a picture, millimetres.
 _MARGIN, _PLOT, _TILE = 18.0, 150.0, 26.0
 _FONT = "Helvetica"
+#: The letters of tables, points, and the room beside the texts of a cell, millimetres.
+_TABLE_SIZE, _PADDING = 7.5, 1.0
 
 
 def to_pdf(blocks: Sequence[Block], *, title: str, created: str) -> bytes:
@@ -115,29 +117,41 @@ def _figure(page: FPDF, figure: Figure) -> None:
 
 def _table(page: FPDF, table: Table) -> None:
     _write(page, table.caption, 9.5, style="B", gap=1)
-    page.set_font(_FONT, size=7.5)
+    page.set_font(_FONT, size=_TABLE_SIZE)
     page.set_text_color(*_COLOURS["ink"])
     page.set_draw_color(*_COLOURS["grid"])
     page.set_line_width(0.2)
     # Without it, cells are filled with the colour that the last plot used.
     page.set_fill_color(255, 255, 255)
-    lengths = [
-        max(6, *(min(26, len(cell)) for cell in column))
-        for column in zip(table.header, *table.rows, strict=True)
-    ]
     with page.table(
-        col_widths=tuple(lengths),
+        col_widths=_column_widths(page, table),
         text_align="LEFT",
         borders_layout="HORIZONTAL_LINES",
         cell_fill_mode=TableCellFillMode.NONE,
         line_height=3.8,
-        padding=(0.6, 1),
+        padding=(0.6, _PADDING),
     ) as made:
         for line in (table.header, *table.rows):
             row = made.row()
             for cell in line:
                 row.cell(_latin(cell))
     page.ln(4)
+
+
+def _column_widths(page: FPDF, table: Table) -> tuple[float, ...]:
+    """Return the widths of a table's columns, millimetres: no word is broken, and longer texts get more."""
+    columns = list(zip(table.header, *table.rows, strict=True))
+    # The header's words are bold, and the widest.
+    page.set_font(_FONT, style="B", size=_TABLE_SIZE)
+    least = [
+        max(page.get_string_width(_latin(word)) for cell in column for word in cell.split() or [""])
+        + 2 * (_PADDING + page.c_margin)
+        for column in columns
+    ]
+    page.set_font(_FONT, size=_TABLE_SIZE)
+    lengths = [max(6, *(min(26, len(cell)) for cell in column)) for column in columns]
+    room = max(0.0, page.epw - sum(least))
+    return tuple(width + room * length / sum(lengths) for width, length in zip(least, lengths, strict=True))
 
 
 def _pictures(page: FPDF, sheet: Pictures) -> None:

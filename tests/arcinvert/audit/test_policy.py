@@ -215,9 +215,17 @@ def test_a_shipped_threshold_that_does_not_hold_for_these_people_is_refused() ->
         evidence(people=20, rate=0.5, seed=3, outside=60),
         shipped=(DecisionThreshold(1e-3, 0.0, 0.0, 0.0, 400),),
     )
-    (entry,) = evaluate_verifier(one, (1e-3,)).figures["thresholds"]
+    judge = evaluate_verifier(one, (1e-3, 0.05)).figures | {"name": "one"}
+    entry = judge["thresholds"][0]
     assert entry["threshold"] is entry["source"] is None
     assert (
         "the shipped threshold does not hold for these people, of whose pairs it accepts 0."
         in entry["refused"]
     )
+    # The terminal and the first page say so, and nothing of the rate that has a threshold.
+    (note, *others) = judge_notes([judge], 20)
+    assert note.startswith(
+        "one: no figure at FMR 1 in 1,000: only 60 people are outside the attack, of 142 that a threshold "
+        "takes, and the shipped threshold does not hold for these people, of whose pairs it accepts 0."
+    )
+    assert not any("no figure" in other for other in others)

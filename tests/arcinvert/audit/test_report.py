@@ -3,6 +3,7 @@
 import html.parser
 import itertools
 import re
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -145,6 +146,27 @@ def test_pdf_is_a_pdf_and_the_same_each_time() -> None:
     assert once.startswith(b"%PDF-")
     assert once == again
     assert once != to_pdf(BLOCKS, title="t", created="2026-01-02T03:04:06+00:00")
+
+
+def test_no_word_in_a_table_of_the_pdf_is_broken() -> None:
+    columns = (
+        "attribute",
+        "read by",
+        "people",
+        "right",
+        "by chance",
+        "kappa",
+        "mean face",
+        "real photograph",
+    )
+    figures = ("0.150 [0.032, 0.379]", "0.205", "-0.069 [-0.218, 0.219]", "0.100 [0.012, 0.317]")
+    row = ("skin tone", "typology angle of the cheeks' pixels, six classes", "20", *figures, figures[0])
+    made = to_pdf([Table("Attributes", columns, (row,))], title="t", created="2026-01-02T03:04:05+00:00")
+    content = b"".join(
+        zlib.decompress(one) for one in re.findall(rb"stream\n(x.*?)\nendstream", made, re.DOTALL)
+    ).decode("latin-1")
+    shown = {word for text in re.findall(r"\((.*?)\) Tj", content) for word in text.split()}
+    assert {word for text in (*columns, "skin tone") for word in text.split()} <= shown
 
 
 def test_a_chart_puts_points_where_they_belong() -> None:
