@@ -95,7 +95,8 @@ class AuditInputs:
             people: How many to attack; None attacks all.
 
         Raises:
-            InputError: If nobody can be attacked, or nobody is outside the attack although somebody must be.
+            InputError: If nobody can be attacked, nobody is outside the attack although somebody must be, or
+                a file of groups names none of them.
         """
         if not self.photographs:
             return None
@@ -119,7 +120,24 @@ class AuditInputs:
             and (bool(self.defences) or not all(shipped_thresholds(judge) for judge in self.judges)),
         )
         self.check_outside(cohort)
+        self._check_groups(cohort)
         return cohort
+
+    def _check_groups(self, cohort: Cohort) -> None:
+        """Check that the files of groups name somebody, which an attack of an hour should not come before.
+
+        Raises:
+            InputError: If one names nobody.
+        """
+        options, attacked = self.options, list(cohort.attacked)
+        outside = sorted({name for _, name in cohort.calibration})
+        for path, names in (
+            (options.subgroups, attacked),
+            (options.attributes, attacked),
+            (options.attributes, outside),
+        ):
+            if path is not None:
+                read_groups(path, names)
 
     def check_outside(self, cohort: Cohort) -> None:
         """Check that somebody is outside the attack where defences are compared.

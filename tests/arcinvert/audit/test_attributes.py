@@ -1,5 +1,6 @@
 """Attributes read from reconstructions, by hand and by people whose attribute is known."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from arcinvert.audit.attributes import (
 )
 from arcinvert.audit.inputs import open_inputs
 from arcinvert.audit.options import AuditOptions
+from arcinvert.audit.runner import preview_audit, run_audit
 from arcinvert.audit.subgroups import read_groups
 from recognition.errors import InputError
 
@@ -151,6 +153,28 @@ def test_a_file_without_identities_is_refused_before_the_work(tmp_path: Path, na
     given: dict[str, Any] = {"images": tmp_path, "model": "missing", name: tmp_path / "people.csv"}
     with pytest.raises(InputError, match="expected a CSV file with the column 'identity'"):
         open_inputs(AuditOptions(**given))
+
+
+@pytest.mark.parametrize("name", ["attributes", "subgroups"])
+def test_a_file_of_nobody_is_refused_before_the_attack(
+    name: str, options: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "people.csv").write_text("identity,side\nPerson_01,left\n")
+    monkeypatch.setattr("arcinvert.audit.attack.NetworkAttack.invert", None)
+    given: dict[str, Any] = {name: tmp_path / "people.csv"}
+    for refused in (preview_audit, run_audit):
+        with pytest.raises(InputError, match="people by the names of their folders, such as Person"):
+            refused(replace(options, **given), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_attributes_names_somebody_outside_as_well(options: AuditOptions, tmp_path: Path) -> None:
+    drawn = open_inputs(options).sample_cohort(6)
+    assert drawn is not None
+    (tmp_path / "people.csv").write_text(f"identity,side\n{next(iter(drawn.attacked))},left\n")
+    outside = len({name for _, name in drawn.calibration})
+    with pytest.raises(InputError, match=f"expected some of the {outside} people"):
+        open_inputs(replace(options, attributes=tmp_path / "people.csv")).sample_cohort(6)
 
 
 def test_a_file_of_attributes_is_read_for_both_kinds_of_people(tmp_path: Path) -> None:
