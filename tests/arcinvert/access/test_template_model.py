@@ -260,17 +260,19 @@ def test_an_attack_by_decisions_finds_the_person(model: TemplateModel, public: F
     np.testing.assert_array_equal(again.estimate.template, found.estimate.template)
 
 
-def test_mixtures_of_accepted_reconstructions_say_more(model: TemplateModel, public: Floats) -> None:
+def test_a_refused_reconstruction_is_not_mixed_with_others(model: TemplateModel, public: Floats) -> None:
     template = person(1)
     world = _World(model, public, template, share=0.02)
-    # Refused: public faces are left from, as before.
-    world.reconstruction = np.zeros(len(template))
-    refused = world.attack(2000).run()
     world.reconstruction = template
     accepted = world.attack(2000).run()
-    assert refused.estimate is not None
+    # In its place come faces with high expected scores, which are asked about first.
+    world.reconstruction = np.zeros(len(template))
+    refused = world.attack(2000).run()
     assert accepted.estimate is not None
-    assert 0.8 < refused.estimate.template @ template < accepted.estimate.template @ template
+    assert refused.estimate is not None
+    assert refused.mixtures < accepted.mixtures - 25
+    assert accepted.estimate.template @ template > 0.95
+    assert refused.estimate.template @ template > 0.95
 
 
 def test_a_round_that_the_budget_does_not_allow_is_smaller(model: TemplateModel, public: Floats) -> None:
