@@ -15,7 +15,7 @@ from torch import Tensor
 
 from arcinvert.access.black_box import Answers, BlackBox
 from arcinvert.access.candidates import FINISHED, candidates, preferred
-from arcinvert.access.decisions import DecisionAttack
+from arcinvert.access.decisions import DecisionAttack, covering_order
 from arcinvert.access.faces import PublicFaces
 from arcinvert.access.meter import BudgetSpentError
 from arcinvert.access.options import AccessOptions
@@ -109,6 +109,8 @@ class SurrogateAttacker:
             self._model = TemplateModel(embeddings)
             self._whitened = self._model.whitened(embeddings)
             self._embeddings = embeddings
+            if options.access == "decisions":
+                self._order = covering_order(embeddings)
         self.attacker = Attacker(
             recogniser.freeze(),
             device=own.device,
@@ -215,6 +217,7 @@ class SurrogateAttacker:
             self._model,
             lambda rows: self._faces.images(self._box.size, rows),
             self._embeddings,
+            self._order,
             ask,
             embed,
             reconstruct,
@@ -225,7 +228,7 @@ class SurrogateAttacker:
         report = {
             "shown": self._budget - left,
             "until_accepted": found.until_accepted,
-            "on_the_boundary": found.boundary,
+            "mixtures": found.mixtures,
         }
         if found.estimate is None:
             # All were refused: nothing is known but that the person is like nobody.

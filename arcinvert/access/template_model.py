@@ -29,6 +29,9 @@ _SCORE_OFFSET, _THRESHOLD_OFFSET = 0.1, 3.0
 _EXPLAINED = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97)
 #: That share before there are scores, and where decisions do not determine it.
 EXPLAINED_AT_FIRST = 0.5
+#: The least variance of the noise of a mixture's score, in units of that of a public face's: embeddings of
+#: mixtures are not linear, not even of small parts.
+_LEAST_NOISE = 0.05
 #: Scores rounded to so few decimals are intervals; finer rounding counts as noise.
 _COARSE = 1
 
@@ -69,6 +72,8 @@ class TemplateModel:
         self._whiten = (vectors * scales) @ vectors.T
         self._unwhiten = (vectors / scales) @ vectors.T
         self._prior = (vectors * (values * scales**2)) @ vectors.T
+        #: The mean variance of a public face's score under the prior.
+        self._typical = self._mean_variance(self.whitened(public))
 
     def whitened(self, embeddings: Answers) -> Answers:
         """Return whitened embeddings, (n, dim), of the surrogate's, (n, dim)."""
@@ -126,8 +131,7 @@ class TemplateModel:
             count: How many are wanted; fewer where fewer are left.
             explained: The share of the variance of scores that the surrogate explains, above 0.
         """
-        typical = max(float(np.einsum("nd,de,ne->n", whitened, self._prior, whitened).mean()), 1e-12)
-        noise = (1 - explained) / explained * typical
+        noise = (1 - explained) / explained * self._mean_variance(whitened)
         # Rows of `spread` are the covariance of the template times a face.
         spread = whitened @ self._prior
         free = np.ones(len(whitened), bool)
@@ -142,28 +146,47 @@ class TemplateModel:
         return np.array(chosen, dtype=np.intp)
 
     def from_decisions(
-        self, whitened: Answers, accepted: Answers, boundary: Answers | None = None
+        self,
+        whitened: Answers,
+        accepted: Answers,
+        origins: NDArray[np.intp] | None = None,
+        shares: Answers | None = None,
     ) -> TemplateEstimate:
         """Return the posterior mean of a person's template from decisions at an unknown threshold.
 
+        Mixtures with one image, the origin, share the error of what the surrogate says of it, which a
+        reconstruction on the surrogate makes large. So each origin has an unknown error, which counts by the
+        origin's part of a mixture.
+
         Args:
-            whitened: Shape (n, dim), of the faces that were shown.
+            whitened: Shape (n, dim), of the images that were shown.
             accepted: Shape (n,), 1 for yes and 0 for no.
-            boundary: Shape (m, dim), of faces whose scores are the threshold itself.
+            origins: Shape (n,), the number of the origin of each, from 0; -1 for none. None: none has one.
+            shares: Shape (n,), from 0 to 1, the part of each that is not of its origin.
         """
-        boundary = whitened[:0] if boundary is None else boundary
-        rows = _with_ones(np.concatenate([whitened, boundary]))
-        typical = max(float(np.einsum("nd,de,ne->n", whitened, self._prior, whitened).mean()), 1e-12)
+        shares = np.ones(len(whitened)) if shares is None else shares
+        origins = np.full(len(whitened), -1) if origins is None else origins
         # Scores are known up to their scale: their standard deviation is taken as 1.
-        strength = np.sqrt(EXPLAINED_AT_FIRST / typical)
-        noise = np.full(len(rows), 1 - EXPLAINED_AT_FIRST)
-        yes = accepted > 0.5
-        edge = np.zeros(len(boundary))
-        low = np.concatenate([np.where(yes, 0.0, -np.inf), edge - 1e-3])
-        high = np.concatenate([np.where(yes, np.inf, 0.0), edge + 1e-3])
+        strength = np.sqrt(EXPLAINED_AT_FIRST / self._typical)
+        unexplained = 1 - EXPLAINED_AT_FIRST
         prior = self._with_offset(strength, -_THRESHOLD_OFFSET, 1.0)
-        found = known_intervals(prior, rows, low[None], high[None], noise=noise)[0]
-        return self._estimate(found, strength, EXPLAINED_AT_FIRST)
+        count = int(origins.max(initial=-1)) + 1
+        errors = np.where(origins[:, None] == np.arange(count), (1 - shares)[:, None], 0.0)
+        size = len(prior.mean)
+        covariance = unexplained * np.eye(size + count)
+        covariance[:size, :size] = prior.covariance
+        yes = accepted > 0.5
+        found = known_intervals(
+            TemplatePrior(np.append(prior.mean, np.zeros(count)), covariance),
+            np.concatenate([_with_ones(whitened), errors], 1),
+            np.where(yes, 0.0, -np.inf)[None],
+            np.where(yes, np.inf, 0.0)[None],
+            noise=unexplained * np.maximum(shares**2, _LEAST_NOISE),
+        )[0]
+        return self._estimate(found[:size], strength, EXPLAINED_AT_FIRST)
+
+    def _mean_variance(self, whitened: Answers) -> float:
+        return max(float(np.einsum("nd,de,ne->n", whitened, self._prior, whitened).mean()), 1e-12)
 
     def _with_offset(self, strength: float, mean: float, deviation: float) -> TemplatePrior:
         """Return the prior of weights and offset together."""
