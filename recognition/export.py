@@ -43,7 +43,7 @@ def export(recogniser: Recogniser, path: str | os.PathLike[str]) -> None:
             f"{recogniser.name}: expected a network of torch layers, got an ONNX file's; copy that file"
         )
     if path.suffix.lower() == ".onnx":
-        _export_onnx(recogniser, path)
+        export_onnx(recogniser, path)
     elif path.suffix.lower() in (".pt", ".pth"):
         content: Any = dict(backbone.state_dict())
         if _TRAINING_STATE.fullmatch(path.name):
@@ -58,7 +58,16 @@ def export(recogniser: Recogniser, path: str | os.PathLike[str]) -> None:
         raise InputError(f"{path}: expected the ending .pt, .pth or .onnx, got {path.suffix or 'none'!r}")
 
 
-def _export_onnx(recogniser: Recogniser, path: Path) -> None:
+def export_onnx(recogniser: Recogniser, path: Path) -> None:
+    """Write a network as an ONNX file, completely or not at all, also one whose layers came from such a file.
+
+    Args:
+        recogniser: The network, which is frozen afterwards.
+        path: The file.
+
+    Raises:
+        InputError: If torch cannot trace the network.
+    """
     import onnx
 
     size = recogniser.input_size

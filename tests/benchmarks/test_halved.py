@@ -1,0 +1,117 @@
+"""A network without every second of its residual units, and what it learns from drawn faces."""
+
+import copy
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks import halved
+from recognition.backbones import build_backbone
+from recognition.errors import InputError
+from recognition.export import export_onnx
+from recognition.loading import load
+from recognition.recogniser import Preprocessing, Recogniser
+
+
+@pytest.fixture(scope="module")
+def backbone() -> nn.Module:
+    """An IResNet-18, of whose eight units four keep the size of the map."""
+    torch.manual_seed(0)
+    network = build_backbone("iresnet18", width=1 / 16, embedding_size=8)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def teacher(backbone: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("halved") / "teacher.onnx"
+    export_onnx(Recogniser(backbone, name="teacher", preprocessing=Preprocessing()), path)
+    return path
+
+
+def test_every_second_unit_that_keeps_the_size_is_taken_out(
+    backbone: nn.Module, teacher: Path, tmp_path: Path
+) -> None:
+    """The rest computes what the same network does with these units bypassed."""
+    assert len(halved.residual_units(onnx.load(teacher))) == 4
+    assert halved.halved(teacher, tmp_path / "half.onnx") == 2
+    found = load(tmp_path / "half.onnx")
+    whole = {name: parameter.numel() for name, parameter in backbone.named_parameters()}
+    gone = sum(size for name, size in whole.items() if name.startswith(("layer2.1.", "layer4.1.")))
+    images = torch.rand(3, 3, 112, 112)
+    bypassed = copy.deepcopy(backbone)
+    for name in ("layer2", "layer4"):
+        bypassed.set_submodule(f"{name}.1", nn.Identity())
+    wanted = Recogniser(bypassed, name="half", preprocessing=Preprocessing())(images)
+    torch.testing.assert_close(found(images), wanted, atol=1e-4, rtol=1e-3)
+    assert gone > 0
+    parameters = sum(parameter.numel() for parameter in load(teacher).parameters())
+    assert parameters - sum(parameter.numel() for parameter in found.parameters()) == gone
+
+
+def test_a_file_without_residual_units_is_refused(tmp_path: Path) -> None:
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    export_onnx(Recogniser(plain, name="plain", preprocessing=Preprocessing()), tmp_path / "plain.onnx")
+    with pytest.raises(InputError, match="two residual units or more"):
+        halved.halved(tmp_path / "plain.onnx", tmp_path / "half.onnx")
+    (tmp_path / "other.onnx").write_bytes(b"no graph")
+    with pytest.raises(InputError, match="expected an ONNX file"):
+        halved.halved(tmp_path / "other.onnx", tmp_path / "half.onnx")
+    assert not (tmp_path / "half.onnx").exists()
+
+
+def _faces(step: int, size: int, seed: int) -> Tensor:
+    return torch.rand(8, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
+
+
+def test_a_student_learns_and_a_stopped_training_gives_the_same(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halved, "drawn", _faces)
+    monkeypatch.setattr(halved, "SAVED", 2)
+    halved.halved(teacher, tmp_path / "half.onnx")
+    known = load(teacher)
+    images = _faces(0, 112, 0)
+
+    def similarity(student: Recogniser) -> float:
+        with torch.no_grad():
+            return float((student(images) * known(images)).sum(1).mean())
+
+    whole = load(tmp_path / "half.onnx")
+    before = similarity(whole)
+    halved.learn(whole, known, 6, tmp_path / "whole.pt", 0)
+    assert similarity(whole) > before
+
+    calls = 0
+
+    def stopped(step: int, size: int, seed: int) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return _faces(step, size, seed)
+
+    part = load(tmp_path / "half.onnx")
+    monkeypatch.setattr(halved, "drawn", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        halved.learn(part, known, 6, tmp_path / "part.pt", 0)
+    monkeypatch.setattr(halved, "drawn", _faces)
+    resumed = load(tmp_path / "half.onnx")
+    halved.learn(resumed, known, 6, tmp_path / "part.pt", 0)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    with pytest.raises(InputError, match="expected a training of 7 steps"):
+        halved.learn(resumed, known, 7, tmp_path / "part.pt", 0)
+
+
+def test_drawn_faces_of_two_steps_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(halved, "BATCH", 4)
+    first = halved.drawn(0, 112, 0)
+    assert first.shape == (4, 3, 112, 112)
+    torch.testing.assert_close(first, halved.drawn(0, 112, 0))
+    assert (first - halved.drawn(1, 112, 0)).abs().mean() > 0.05
