@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from arcinvert.attacked import assumption_notes
 from recognition.bundled import BUNDLED, UNDISTILLED
 
 from .context import Context, attempt
@@ -42,7 +43,9 @@ def describe(context: Context, name: str) -> str:
             else f"was trained to tell {len(centres):,} people apart{_BUNDLED.get(name, ('', ''))[1]}"
         )
         where = f"Attacks on it run on {_DEVICES.get(kind, kind)} of this server."
-        return note(f"The recogniser {attacker.recogniser.name} {knows}. {where}")
+        # What its file leaves open changes every figure.
+        assumed = " ".join(assumption_notes(attacker.recogniser))
+        return note(f"The recogniser {attacker.recogniser.name} {knows}. {where} {assumed}".strip())
 
     described, message = attempt(work)
     return described or message

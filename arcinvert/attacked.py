@@ -62,6 +62,16 @@ def describe_model(recogniser: Recogniser) -> dict[str, Any]:
     }
 
 
+def assumption_notes(recogniser: Recogniser) -> list[str]:
+    """Return what results rest on though the network's file leaves it open, as at most one sentence."""
+    assumption = recogniser.source.assumption
+    if assumption is None:
+        return []
+    # The page and reports have no other place for it, and the wrong one makes every attack look weak.
+    decided = "--preset decides it, and 'arcinvert inspect' compares them on photographs"
+    return [f"{recogniser.name}: {assumption}; {decided}."]
+
+
 def network_digest(recogniser: Recogniser) -> str:
     """Return the SHA-256 of what decides a network's results: weights, centres, preprocessing and output."""
     names = None if recogniser.class_names is None else list(recogniser.class_names)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from arcinvert.attacked import describe_model, environment, network_digest
+from arcinvert.attacked import assumption_notes, describe_model, environment, network_digest
 from arcinvert.batches import BatchAttacker, Batches, BatchWork
 from arcinvert.evaluation.calibration import NOT_IN_RESULTS, shipped_calibration
 from arcinvert.evaluation.crops import to_crop_size
@@ -126,7 +126,13 @@ def run_plan(
             "seconds": round(time.monotonic() - start, 2),
             "interrupted": interrupted,
             "overlap": None if overlap is None else overlap.describe(),
-            "notes": [*anew, *notes, *plan.notes, *batches.notes],
+            "notes": [
+                *anew,
+                *assumption_notes(attacker.recogniser),
+                *notes,
+                *plan.notes,
+                *batches.notes,
+            ],
             "summary": summary_of(samples),
             "samples": samples,
         }

@@ -113,6 +113,18 @@ class Source:
         """
         return f"{self.sha256}:{self.output}" if self.sha256 and self.output else self.sha256
 
+    @property
+    def assumption(self) -> str | None:
+        """What is assumed of the preprocessing though the file does not decide it, as a clause; None if it
+        does."""
+        if not self.readings:
+            return None
+        assumed, *others = self.readings
+        return (
+            f"its file does not say how images are prepared: {assumed} is assumed, and {' or '.join(others)} "
+            "fits as well"
+        )
+
 
 def short_fingerprint(fingerprint: str) -> str:
     """Return a fingerprint as messages show it: the first digits, and the output."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from arcinvert.attacked import assumption_notes
 from arcinvert.audit.attributes import SkinTones
 from arcinvert.audit.cohort import Cohort
 from arcinvert.audit.comparison import Comparison, Row
@@ -21,7 +22,7 @@ from arcinvert.audit.pipeline import Pipeline
 from arcinvert.audit.reference_type import ReferenceType, reference_type
 from arcinvert.audit.shipped import shipped_thresholds
 from arcinvert.audit.units import AttackUnit, CalibrationUnit, Embeddings, joined, labels_of
-from arcinvert.evaluation.judges import Judge
+from arcinvert.evaluation.judges import Judge, RecogniserJudge
 from arcinvert.evaluation.perceptual import find_lpips
 from arcinvert.evaluation.similarity import Array
 from recognition.skin import skin_tones
@@ -136,7 +137,13 @@ def gather_findings(
         attack=inputs.attack.describe() | {"access": inputs.attack.access()},
         rows=rows,
         libraries={name: version(name) for name in LIBRARIES},
-        notes=(*_notes(cohort, overlap), *reference.notes(), *copies.notes(), *notes),
+        notes=(
+            *assumptions(inputs),
+            *_notes(cohort, overlap),
+            *reference.notes(),
+            *copies.notes(),
+            *notes,
+        ),
         overlap=overlap,
         copies=copies,
         reference=reference,
@@ -154,6 +161,12 @@ def _skin(inputs: AuditInputs, enrolled: Enrolled, found: AttackUnit) -> SkinTon
         second=np.concatenate([unit.second_skin for unit in enrolled.units]),
         floor=float(skin_tones(inputs.attack.mean_face)),
     )
+
+
+def assumptions(inputs: AuditInputs) -> list[str]:
+    """Return what is assumed of the networks, the attacked one first."""
+    judges = [judge.recogniser for judge in inputs.judges if isinstance(judge, RecogniserJudge)]
+    return [note for network in (inputs.recogniser, *judges) for note in assumption_notes(network)]
 
 
 def _notes(cohort: Cohort | None, overlap: AuditOverlap | None) -> tuple[str, ...]:

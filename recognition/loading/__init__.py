@@ -101,11 +101,10 @@ def load(model: str | os.PathLike[str] | ModelChoice = BUNDLED) -> Recogniser:
 
 
 def _warn_of_readings(recogniser: Recogniser) -> None:
-    assumed, *others = recogniser.source.readings
     warnings.warn(
-        f"{recogniser.source.path}: its file does not say how images are prepared: {assumed} is assumed, and "
-        f"{' or '.join(others)} fits as well; give --preset (MODEL@PRESET of a teacher, judge, variant or "
-        "surrogate), or compare them on photographs with 'arcinvert inspect MODEL --images DIR'",
+        f"{recogniser.source.path}: {recogniser.source.assumption}; give --preset (MODEL@PRESET of a "
+        "teacher, judge, variant or surrogate), or compare them on photographs with 'arcinvert inspect MODEL "
+        "--images DIR'",
         InputWarning,
         stacklevel=3,
     )

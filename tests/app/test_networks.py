@@ -11,6 +11,7 @@ from app.networks import describe, descriptions, network_choices
 from app.settings import Settings
 from arcinvert import Attacker
 from recognition.bundled import NETWORKS
+from recognition.recogniser import Source
 
 
 def test_every_bundled_network_has_words_and_files_have_their_names() -> None:
@@ -26,7 +27,7 @@ def test_a_network_is_described_in_plain_words(tiny_model: Path, tiny_attacker: 
         context, tiny_model.name
     )
     backbone = SimpleNamespace(
-        recogniser=SimpleNamespace(name="mine", centres=None), device=torch.device("cuda", 1)
+        recogniser=SimpleNamespace(name="mine", centres=None, source=Source()), device=torch.device("cuda", 1)
     )
     context = SimpleNamespace(attacker=lambda name: backbone)
     described = describe(context, "mine.onnx")
@@ -34,10 +35,20 @@ def test_a_network_is_described_in_plain_words(tiny_model: Path, tiny_attacker: 
     assert "the graphics card (GPU)" in described
 
 
+def test_what_a_network_file_leaves_open_is_said() -> None:
+    source = Source(readings=("insightface", "zero-to-one"))
+    backbone = SimpleNamespace(
+        recogniser=SimpleNamespace(name="mine", centres=None, source=source), device=torch.device("cpu")
+    )
+    context: Any = SimpleNamespace(attacker=lambda name: backbone)
+    described = describe(context, "mine.onnx")
+    assert "insightface is assumed, and zero-to-one fits as well" in described
+
+
 def test_a_network_that_loads_is_not_described_as_the_one_before() -> None:
     loaded: list[str] = []
     backbone = SimpleNamespace(
-        recogniser=SimpleNamespace(name="mine", centres=None), device=torch.device("cpu")
+        recogniser=SimpleNamespace(name="mine", centres=None, source=Source()), device=torch.device("cpu")
     )
 
     def attacker(name: str) -> Any:

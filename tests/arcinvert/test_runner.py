@@ -1,6 +1,7 @@
 """Runs of the tiny network: their folder, their records, and the order of both."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +277,13 @@ def test_photographs_without_a_face_are_noted(attacker: Attacker, photos: Path, 
         f"No face in the photographs of Bob Baker in {tmp_path.name}: without a Type II."
     ]
     assert attacker.generate(0, steps=1, photos=tmp_path).result["notes"] == []
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_what_the_networks_file_leaves_open_is_a_note(tiny_model: Path) -> None:
+    attacker = Attacker(tiny_model, device="cpu")
+    assert not [note for note in attacker.generate(1, steps=1).result["notes"] if "is assumed" in note]
+    source = replace(attacker.recogniser.source, readings=("insightface", "adaface"))
+    attacker.recogniser.source = source
+    (note,) = (note for note in attacker.generate(1, steps=1).result["notes"] if "is assumed" in note)
+    assert "insightface is assumed, and adaface fits as well" in note
