@@ -72,11 +72,13 @@ class Cache:
             begun = _read_plan(path)
             self.changed = changed_parts(begun["plan"], json.loads(json.dumps(plan)))
             if not self.changed:
-                self.created = str(begun["created"])
+                self.fresh, self.created = False, str(begun["created"])
                 return
             # The plan goes last: units without a plan are refused, and those of another one never used.
             for unit in folder.glob("*.npz"):
                 unit.unlink()
+        #: Whether no earlier run left units for this one.
+        self.fresh = True
         self.created = _now()
         with atomic_path(path, mode=0o600) as temporary:
             temporary.write_text(json.dumps({"created": self.created, "plan": plan}, indent=1))

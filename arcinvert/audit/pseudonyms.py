@@ -35,11 +35,17 @@ class Pseudonyms:
             raise InputError(
                 f"{printable(path)}: cannot be written ({error.strerror}); name another --key-file"
             ) from None
-        if path.exists():
+        self._made = not path.exists()
+        if not self._made:
             self._salt, self._names = _read(path)
             return
         self._salt = secrets.token_hex(16)
         self.write(())
+
+    def discard(self) -> None:
+        """Remove the file if it was made here and names nobody yet."""
+        if self._made and not self._names and _read(self.path) == (self._salt, {}):
+            self.path.unlink()
 
     @property
     def digest(self) -> str:

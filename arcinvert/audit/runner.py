@@ -16,7 +16,7 @@ from arcinvert.audit.enrolled import Enrolled
 from arcinvert.audit.findings import gather_findings
 from arcinvert.audit.inputs import open_inputs
 from arcinvert.audit.options import AuditOptions
-from arcinvert.audit.overlap import find_audit_overlap
+from arcinvert.audit.overlap import AuditOverlap, find_audit_overlap
 from arcinvert.audit.pictures import choose_pictures
 from arcinvert.audit.pipeline import Pipeline
 from arcinvert.audit.plan import AuditPlan, affordable_people, plan_audit, total_steps
@@ -126,9 +126,10 @@ def run_shard(
         cache = Cache(folder, plan, other_shards(out, shard, plan))
         _log_changes(cache)
         pipeline = Pipeline(inputs, cache, StepCounter(progress), workers=workers, shard=shard)
-        cohort, calibration, enrolled, _ = _embedded(pipeline, inputs.options.people)
-        find_audit_overlap(inputs, cohort, enrolled)
-        check_stored_templates(inputs, enrolled)
+        with _removed_if_refused(cache):
+            cohort, calibration, enrolled, _ = _embedded(pipeline, inputs.options.people)
+            check_stored_templates(inputs, enrolled)
+        _overlap(pipeline, cohort, enrolled)
         pipeline.counter.total = total_steps(inputs, len(enrolled.names), shard)
         pipeline.attack(enrolled, lpips=find_lpips()[0] is not None)
         if cohort is not None:
@@ -217,6 +218,35 @@ def _key_file(options: AuditOptions, out: Path) -> Path:
     return options.key_file or key_file(out)
 
 
+@contextlib.contextmanager
+def _removed_if_refused(cache: Cache, keys: Pseudonyms | None = None) -> Iterator[None]:
+    """Remove what a run has computed of people whose attack is refused, and a key file without names.
+
+    Another option, or another file, makes another plan: the work would serve nobody.
+    """
+    try:
+        yield
+    except InputError:
+        if cache.fresh:
+            cache.remove()
+            if keys is not None:
+                keys.discard()
+        raise
+
+
+def _overlap(pipeline: Pipeline, cohort: Cohort | None, enrolled: Enrolled) -> AuditOverlap | None:
+    """Return who is among the attacker's public faces, or say before a refusal what is left on disk."""
+    try:
+        return find_audit_overlap(pipeline.inputs, cohort, enrolled)
+    except InputError:
+        # Unlike other refusals: the same audit with --allow-overlap goes on from there.
+        _log.warning(
+            "%s/ keeps templates and faces for a run with --allow-overlap; remove it if there is to be none",
+            printable(pipeline.cache.folder),
+        )
+        raise
+
+
 def _embedded(
     pipeline: Pipeline, people: int | None
 ) -> tuple[Cohort | None, CalibrationUnit, Enrolled, Copies]:
@@ -239,10 +269,10 @@ def _embedded(
 
 def _carry_out(pipeline: Pipeline, out: Path, keys: Pseudonyms) -> dict[str, Any]:
     inputs = pipeline.inputs
-    people = _people(pipeline)
-    cohort, calibration, enrolled, copies = _embedded(pipeline, people)
-    overlap = find_audit_overlap(inputs, cohort, enrolled)
-    stored = check_stored_templates(inputs, enrolled)
+    with _removed_if_refused(pipeline.cache, keys):
+        cohort, calibration, enrolled, copies = _embedded(pipeline, _people(pipeline))
+        stored = check_stored_templates(inputs, enrolled)
+    overlap = _overlap(pipeline, cohort, enrolled)
     pipeline.counter.total = total_steps(inputs, len(enrolled.names))
     findings = gather_findings(pipeline, cohort, enrolled, calibration, overlap, copies, stored)
     keys.write([*findings.names, *(name for name, _, _ in findings.skipped)])

@@ -101,7 +101,13 @@ def test_few_people_outside_do_not_make_a_defence_look_safer(text: str, options:
 @pytest.mark.usefixtures("cheap_judge")
 @pytest.mark.parametrize(("defence", "refused"), [("projection", True), ("folded-batchnorm", False)])
 def test_the_attacked_are_not_in_the_prior(
-    defence: str, refused: bool, options: AuditOptions, people: Path, tiny_model: Path, tmp_path: Path
+    defence: str,
+    refused: bool,
+    options: AuditOptions,
+    people: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     statistics, _ = calibrate(tiny_model, people, out=tmp_path / "s.safetensors", device="cpu")
     # The attack without a defence uses nothing of the file: it starts at noise and optimises pixels.
@@ -113,5 +119,8 @@ def test_the_attacked_are_not_in_the_prior(
         with pytest.raises(InputError, match=r"^overlap: .*--allow-overlap"):
             run_audit(audit, tmp_path / "out")
         assert not (tmp_path / "out").exists()
+        # The same audit with --allow-overlap goes on from there.
+        assert "out-work/ keeps templates and faces" in caplog.text
+        assert (tmp_path / "out-work").exists()
     else:
         assert run_audit(audit, tmp_path / "out")["people"]["overlap"] is None
