@@ -40,6 +40,7 @@ from tqdm import tqdm
 
 from benchmarks.data_free_sets import SCALES, SETS, Scale, Setting, make_set, spend
 from benchmarks.judged import run_or_exit
+from benchmarks.people import tuning_people
 from recognition.bundled import BUNDLED
 from recognition.checkpoint import load_notes
 from recognition.data.embedding import embed_files
@@ -49,12 +50,15 @@ from recognition.errors import InputError
 from recognition.images import atomic_path
 from recognition.loading import bundled_path, load
 from recognition.metrics.verification import describe_verification, verify
+from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device
 from recognition.training.options import TrainingOptions
 from recognition.training.train import train
 
 #: False match rate of the headline.
 FMR = 1e-3
+#: People on whom settings are tuned.
+TUNING = 600
 
 
 def student_options(name: str, scale: Scale, faces: int, embedding_size: int) -> TrainingOptions:
@@ -75,12 +79,20 @@ def student_options(name: str, scale: Scale, faces: int, embedding_size: int) ->
     return replace(options, head_weight=0.0, teacher_weight=1.0)
 
 
-def measured(model: str | Path, setting: Setting) -> dict[str, Any]:
-    """Return verification figures of a network on the held-out people."""
-    recogniser = load(model).to(choose_device(setting.device))
-    folders = read_folders(setting.aligned)
-    held_out = sorted(set(load_notes(bundled_path())["split"]["held_out"]) & set(folders))
-    samples = labelled({name: folders[name] for name in held_out})
+def measured(recogniser: Recogniser, aligned: Path, *, tuning: bool = False) -> dict[str, Any]:
+    """Return verification figures of a network.
+
+    Args:
+        recogniser: The network, on its device.
+        aligned: Aligned LFW.
+        tuning: Whether the people are 600 whom settings are tuned on, and not the held-out ones.
+    """
+    folders = read_folders(aligned)
+    held_out = load_notes(bundled_path())["split"]["held_out"]
+    names = sorted(set(held_out) & set(folders))
+    if tuning:
+        names = tuning_people(folders, held_out)[:TUNING]
+    samples = labelled({name: folders[name] for name in names})
     embeddings = embed_files(recogniser, [key for key, _ in samples])
     labels = np.array([label for _, label in samples])
     return describe_verification(verify(embeddings, labels, fmrs=(FMR,), intervals=True))
@@ -109,7 +121,7 @@ def run_set(name: str, setting: Setting) -> dict[str, Any]:
         ),
     )
     described = {"faces": faces, "epochs": options.epochs, "making": making, "training": training}
-    described |= measured(path, setting)
+    described |= measured(load(path).to(choose_device(setting.device)), setting.aligned)
     with atomic_path(finished) as temporary:
         temporary.write_text(json.dumps(described))
     tqdm.write(f"{name}: {json.dumps(described)}")
@@ -140,7 +152,8 @@ def run_teacher(setting: Setting) -> dict[str, Any]:
     """Return the figures of the teacher, which are read where they exist."""
     finished = setting.out / "teacher.json"
     if not finished.exists():
-        described = measured(setting.teacher, setting)
+        teacher = load(setting.teacher).to(choose_device(setting.device))
+        described = measured(teacher, setting.aligned)
         setting.out.mkdir(parents=True, exist_ok=True)
         with atomic_path(finished) as temporary:
             temporary.write_text(json.dumps(described))

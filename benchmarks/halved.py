@@ -26,25 +26,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from benchmarks.data_free import FMR, tar_cell
+from benchmarks.data_free import FMR, measured, tar_cell
 from benchmarks.drawn_faces import gaussian, mosaic
 from benchmarks.judged import run_or_exit
-from benchmarks.people import tuning_people
-from recognition.checkpoint import load_notes
-from recognition.data.embedding import embed_files
-from recognition.data.folders import read_folders
-from recognition.data.keys import labelled
 from recognition.errors import InputError
 from recognition.export import export_onnx
 from recognition.images import atomic_path, resized
-from recognition.loading import bundled_path, load
-from recognition.metrics.verification import describe_verification, verify
+from recognition.loading import load
 from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device
 from recognition.seeds import derive_seed
@@ -56,8 +49,6 @@ BATCH, MOSAICS = 64, 0.3
 RATE, DECAY, WARM_UP, LARGEST = 1e-3, 1e-4, 20, 5.0
 #: Steps between states that a stopped training goes on from.
 SAVED = 50
-#: People of `--tuning`.
-PEOPLE = 600
 
 
 def residual_units(model: Any) -> list[tuple[str, str]]:
@@ -177,19 +168,6 @@ def learn(student: Recogniser, teacher: Recogniser, steps: int, state: Path, see
             with atomic_path(state) as temporary:
                 torch.save(saved, temporary)
     return seconds + time.monotonic() - start
-
-
-def measured(recogniser: Recogniser, aligned: Path, *, tuning: bool) -> dict[str, Any]:
-    """Return verification figures on the held-out people, or on people whom settings are tuned on."""
-    folders = read_folders(aligned)
-    held_out = load_notes(bundled_path())["split"]["held_out"]
-    names = sorted(set(held_out) & set(folders))
-    if tuning:
-        names = [name for name in tuning_people(folders, held_out) if len(folders[name]) >= 2][:PEOPLE]
-    samples = labelled({name: folders[name] for name in names})
-    embeddings = embed_files(recogniser, [key for key, _ in samples])
-    labels = np.array([label for _, label in samples])
-    return describe_verification(verify(embeddings, labels, fmrs=(FMR,), intervals=True))
 
 
 def main() -> None:
