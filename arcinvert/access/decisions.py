@@ -99,8 +99,8 @@ class DecisionAttack:
         self._generator = np.random.default_rng(derive_seed(seed, "decisions", person))
         #: Of the attacker's faces.
         self._answers = np.full(len(embeddings), np.nan)
-        #: Of reconstructions and mixtures: embeddings, whitened, answers, parts that are not of the origin,
-        #: and numbers of the origins.
+        #: Of each group of images that were made: whitened embeddings, answers, shares that are not of the
+        #: origin, and numbers of the origins.
         self._made: list[tuple[Answers, Answers, Answers, NDArray[np.intp]]] = []
         self._origins, self._mixtures = 0, 0
 
