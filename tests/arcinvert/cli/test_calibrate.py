@@ -1,6 +1,8 @@
 """`arcinvert calibrate`: a network without BatchNorm is measured, and attacked with what was measured."""
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +23,13 @@ def coloured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "own_networks.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
+    yield tmp_path
+    # Other tests have another module of this name.
+    sys.modules.pop("own_networks", None)
 
 
 @pytest.mark.filterwarnings("ignore")
