@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, get_args
 
-from arcinvert.arguments import check_callback, check_path, check_word
+from arcinvert.arguments import check_path, check_word
 from arcinvert.attacked import Model, as_recogniser
 from arcinvert.batch_size import images_that_fit
 from arcinvert.evaluation.judges import DlibJudge, Judge
@@ -16,7 +16,7 @@ from arcinvert.knowledge.knowledge import Knowledge, load_knowledge
 from arcinvert.knowledge.overlap import attack_overlap
 from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.network_attacker import NetworkAttacker
-from arcinvert.options import AttackOptions
+from arcinvert.options import AttackOptions, attack_options, checked_options
 from arcinvert.plan import AttackPlan
 from arcinvert.precision import dtype_of
 from arcinvert.recipes import TargetKind, preset
@@ -33,9 +33,9 @@ from arcinvert.subjects.classes import wanted_classes
 from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of, without_type_2
 from arcinvert.subjects.subcentres import subcentre_choice, subcentre_subjects
 from arcinvert.subjects.subject import Subject
-from arcinvert.templates.options import TemplateOptions
+from arcinvert.templates.options import TemplateOptions, template_options
 from arcinvert.workers.base import InProcess, Workers
-from recognition.config import check_name, kinds, takes, to_json
+from recognition.config import takes, to_json
 from recognition.errors import InputError
 from recognition.loading import BUNDLED
 from recognition.options import Detector, Precision
@@ -160,11 +160,10 @@ class Attacker(NetworkAttacker):
             progress: Receives the number of faces done and of all, often; what it raises ends the
                 measurement, of which nothing is kept then. None shows a progress bar.
         """
-        lacks_decoder = self._lacks_decoder(options)
-        if self._calibrate and (lacks_decoder or uses_measured_faces(options)):
+        if self._wants_faces(options):
             self.use(self.knowledge.with_synthetic_faces(self.recogniser, progress))
             self._calibrate = False
-        if lacks_decoder:
+        if self._lacks_decoder(options):
             self.use(self.knowledge.with_mapped_decoder(self.device))
 
     def faces_to_measure(self, options: AttackOptions) -> int:
@@ -175,8 +174,10 @@ class Attacker(NetworkAttacker):
         Args:
             options: Of the attack.
         """
-        wanted = self._calibrate and (self._lacks_decoder(options) or uses_measured_faces(options))
-        return self.knowledge.faces_to_measure(self.recogniser) if wanted else 0
+        return self.knowledge.faces_to_measure(self.recogniser) if self._wants_faces(options) else 0
+
+    def _wants_faces(self, options: AttackOptions) -> bool:
+        return self._calibrate and (self._lacks_decoder(options) or uses_measured_faces(options))
 
     def _lacks_decoder(self, options: AttackOptions) -> bool:
         return self.knowledge.decoder is None and uses_decoder(options)
@@ -212,7 +213,7 @@ class Attacker(NetworkAttacker):
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = _checked(options, out, progress, photos)
+        chosen = checked_options(options, out, progress, photos)
         wanted, choice = wanted_classes(class_id, class_name), subcentre_choice(subcentre, clusters)
         subjects = class_subjects(self.recogniser, wanted, self.judge, photos=photos)
         inputs: dict[str, Any] = {"classes": wanted, "photos": last_part(photos)}
@@ -255,7 +256,7 @@ class Attacker(NetworkAttacker):
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = _checked(options, out, progress, photos)
+        chosen = checked_options(options, out, progress, photos)
         subjects, inputs, notes = describe_photographs(
             self.recogniser, photograph, self.judge, face=face, detector=detector, photos=photos
         )
@@ -284,7 +285,7 @@ class Attacker(NetworkAttacker):
         Raises:
             InputError: If something given cannot be used.
         """
-        chosen = _checked(options, out, progress)
+        chosen = checked_options(options, out, progress)
         subjects = crop_subjects(self.recogniser, crops, self.judge)
         inputs = {"crops": [subject.name for subject in subjects]}
         return _run(self, "from-crops", subjects, chosen, inputs, out, resume, progress, (), allow_overlap)
@@ -315,7 +316,7 @@ class Attacker(NetworkAttacker):
             InputError: If something given cannot be used.
         """
         where, options = template_options(options)
-        chosen = _checked(options, out, progress)
+        chosen = checked_options(options, out, progress)
         subjects = TemplateSubjects(self.recogniser.embedding_size, templates, where)
         inputs = {"templates": name_of(templates)}
         return _run(self, "from-embedding", subjects, chosen, inputs, out, resume, progress)
@@ -368,36 +369,3 @@ def overlap_of(
     if overlap and not allowed:
         raise overlap.refused()
     return overlap
-
-
-def template_options(options: dict[str, Any]) -> tuple[TemplateOptions, dict[str, Any]]:
-    """Return where templates are in a file, and the other options.
-
-    Raises:
-        InputError: If a value is of another type.
-    """
-    names = kinds(TemplateOptions)
-    given = {name: value for name, value in options.items() if name in names}
-    return TemplateOptions(**given), {name: value for name, value in options.items() if name not in names}
-
-
-def attack_options(options: dict[str, Any]) -> AttackOptions:
-    """Return options of an attack.
-
-    Raises:
-        InputError: If one is unknown, of another type or out of range.
-    """
-    for name in options:
-        try:
-            check_name(AttackOptions, name)
-        except InputError as error:
-            raise InputError(f"options: {error}") from None
-    return AttackOptions(**options)
-
-
-def _checked(options: dict[str, Any], out: Any, progress: Any, photos: Any = None) -> AttackOptions:
-    """Return options of an attack after checking them and the other arguments."""
-    check_path("out", out)
-    check_path("photos", photos)
-    check_callback("progress", progress)
-    return attack_options(options)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from arcinvert.arguments import check_callback, check_path
 from arcinvert.inversion.appearance import MAX_PITCH, MAX_YAW, Appearance
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
@@ -11,7 +12,7 @@ from arcinvert.inversion.size import SIZES
 from arcinvert.inversion.targets import LOSSES
 from arcinvert.recipes import KnowledgeName, RecipeName
 from recognition.appearance.expressions import Expression
-from recognition.config import check, option
+from recognition.config import check, check_name, option
 from recognition.errors import InputError
 
 _RECIPE, _LENGTH = "recipe and knowledge", "length of the optimisation"
@@ -198,3 +199,29 @@ class AttackOptions:
         values = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in plain}
         values["penalty"] = {name: weight for name, weight in self.penalty.items() if weight is not None}
         return {name: value for name, value in values.items() if value is not None and value != {}}
+
+
+def attack_options(options: dict[str, Any]) -> AttackOptions:
+    """Return options of an attack.
+
+    Raises:
+        InputError: If one is unknown, of another type or out of range.
+    """
+    for name in options:
+        try:
+            check_name(AttackOptions, name)
+        except InputError as error:
+            raise InputError(f"options: {error}") from None
+    return AttackOptions(**options)
+
+
+def checked_options(options: dict[str, Any], out: Any, progress: Any, photos: Any = None) -> AttackOptions:
+    """Return options of an attack after checking them and the other arguments of a call.
+
+    Raises:
+        InputError: If one is unknown, of another type or out of range.
+    """
+    check_path("out", out)
+    check_path("photos", photos)
+    check_callback("progress", progress)
+    return attack_options(options)

@@ -135,14 +135,21 @@ def learn(student: Recogniser, teacher: Recogniser, steps: int, state: Path, see
         steps: The number of steps.
         state: The file that a stopped training goes on from.
         seed: The seed of the faces.
+
+    Raises:
+        InputError: If the file is of another training.
     """
     weights = [weight.requires_grad_() for weight in student.backbone.parameters()]
     optimiser = torch.optim.AdamW(weights, lr=RATE, weight_decay=DECAY)
-    first, seconds = 0, 0.0
+    first, seconds, of = 0, 0.0, f"{teacher.source.sha256} {seed}"
     if state.exists():
         found = torch.load(state, weights_only=True)
         if found["steps"] != steps:
             raise InputError(f"{state}: expected a training of {steps} steps, got {found['steps']}")
+        if found["of"] != of:
+            raise InputError(
+                f"{state}: expected a training of this teacher and seed, got another; choose --out"
+            )
         student.backbone.load_state_dict(found["student"])
         optimiser.load_state_dict(found["optimiser"])
         first, seconds = found["step"], found["seconds"]
@@ -163,6 +170,7 @@ def learn(student: Recogniser, teacher: Recogniser, steps: int, state: Path, see
                 "optimiser": optimiser.state_dict(),
                 "step": step + 1,
                 "steps": steps,
+                "of": of,
                 "seconds": seconds + time.monotonic() - start,
             }
             with atomic_path(state) as temporary:

@@ -21,8 +21,9 @@ from arcinvert import Attacker, batches
 from arcinvert.evaluation.scores import Verdict
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
 from recognition.runtime import keep_freed_memory, peak_memory
+from recognition.source import Source
 
 DIM = 32
 ARCHITECTURE = {"network": "iresnet18", "width": 0.0625, "embedding_size": DIM}

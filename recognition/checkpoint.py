@@ -17,7 +17,8 @@ from recognition.backbones.undrawn import undrawn_weights
 from recognition.errors import InputError, one_line
 from recognition.files import MAX_WEIGHTS, open_regular, parse_json
 from recognition.images import atomic_path
-from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
+from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser
+from recognition.source import Source
 from recognition.subcentres import SubCentres, subcentres_of_centres
 
 #: Format of these files; the number rises when older readers would misread newer files.

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from recognition.detection.alignment import ALIGNED_SIZE
 from recognition.errors import InputError, NotFiniteError, one_line
 from recognition.images import resized
+from recognition.source import Source
 from recognition.subcentres import SubCentres
 
 #: Number of images in a batch outside training.
@@ -80,56 +81,6 @@ def _per_channel(value: float | tuple[float, ...], images: Tensor) -> float | Te
         return value
     # A non-blocking copy does not wait for the work that is queued on the device.
     return torch.tensor(value, dtype=images.dtype).to(images.device, non_blocking=True)[:, None, None]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a network came from.
-
-    Args:
-        path: Its file, or the factory that built it.
-        sha256: Hexadecimal SHA-256 of the file; empty without one.
-        architecture: Family and size, for reports.
-        format: Kind of file.
-        reason: Why this preprocessing is assumed.
-        readings: Values of `--preset` between which the file does not decide, the assumed one first; empty
-            where it does.
-        output: The output that is the embedding, of a network with several; empty with one.
-    """
-
-    path: str = ""
-    sha256: str = ""
-    architecture: dict[str, Any] = field(default_factory=dict)
-    format: str = ""
-    reason: str = ""
-    readings: tuple[str, ...] = ()
-    output: str = ""
-
-    @property
-    def fingerprint(self) -> str:
-        """The name of the network in files made for it: its SHA-256, with a colon and its output if several.
-
-        Empty for a network without a file.
-        """
-        return f"{self.sha256}:{self.output}" if self.sha256 and self.output else self.sha256
-
-    @property
-    def assumption(self) -> str | None:
-        """What is assumed of the preprocessing though the file does not decide it, as a clause; None if it
-        does."""
-        if not self.readings:
-            return None
-        assumed, *others = self.readings
-        return (
-            f"its file does not say how images are prepared: {assumed} is assumed, and {' or '.join(others)} "
-            "fits as well"
-        )
-
-
-def short_fingerprint(fingerprint: str) -> str:
-    """Return a fingerprint as messages show it: the first digits, and the output."""
-    digest, colon, output = fingerprint.partition(":")
-    return f"{digest[:12]}{colon}{output[:40]}"
 
 
 class Recogniser(nn.Module):

@@ -20,7 +20,8 @@ from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
 from recognition.detection.alignment import crop_at
 from recognition.detection.search import find_face
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
+from recognition.source import Source
 
 TINY_ARCHITECTURE = {"network": "iresnet18", "width": 1 / 16, "embedding_size": 32}
 TINY_NAMES = ("Ann Able", "Bob Baker", "Cat Charlie", "Dan Dog", "Eve Easy")

@@ -15,23 +15,17 @@ from arcinvert.access.meter import QueryMeter
 from arcinvert.access.options import AccessOptions
 from arcinvert.access.surrogate_attacker import BatchesOnSurrogate, SurrogateAttacker
 from arcinvert.access.target import Target, open_target
-from arcinvert.arguments import check_callback, check_path
 from arcinvert.attack import Task
 from arcinvert.attacked import Model
-from arcinvert.attacker import (
-    Attacker,
-    attack_options,
-    overlap_of,
-    template_options,
-)
+from arcinvert.attacker import Attacker, overlap_of
 from arcinvert.inversion.progress import OnStep
 from arcinvert.knowledge.public_photographs import Overlap
-from arcinvert.options import AttackOptions
+from arcinvert.options import AttackOptions, checked_options
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
 from arcinvert.subjects import Subject, TemplateSubjects
 from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of
-from arcinvert.templates.options import TemplateOptions
+from arcinvert.templates.options import TemplateOptions, template_options
 from recognition.config import takes, to_json
 from recognition.errors import InputError
 from recognition.images import to_uint8
@@ -205,7 +199,7 @@ class BlackBoxAttacker:
         def person_of(task: Task) -> str:
             return people[task.subject.name]
 
-        sentences = list(notes)
+        sentences = [*self.target.notes, *notes]
         if overlap is not None and (sentence := overlap.sentence()):
             sentences.append(sentence)
 
@@ -261,10 +255,7 @@ class BlackBoxAttacker:
         return Path(several[0]).resolve().parent.name
 
     def _checked(self, options: dict[str, Any], out: Any, progress: Any, photos: Any) -> AttackOptions:
-        check_path("out", out)
-        check_path("photos", photos)
-        check_callback("progress", progress)
-        chosen = attack_options(options)
+        chosen = checked_options(options, out, progress, photos)
         if chosen.knowledge == "weights" or chosen.recipe != "arcinvert":
             raise InputError(
                 "knowledge: expected public-faces and the recipe arcinvert with a black box, which answers "

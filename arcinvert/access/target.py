@@ -7,7 +7,7 @@ attribute of the target leads to it.
 import importlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from arcinvert.access.black_box import (
 from arcinvert.access.http_client import http_ask, shown_address
 from arcinvert.access.meter import QueryMeter
 from arcinvert.access.options import AccessOptions
-from arcinvert.attacked import Model, as_recogniser, describe_model
+from arcinvert.attacked import Model, as_recogniser, assumption_notes, describe_model
 from recognition.errors import InputError, one_line
 from recognition.recogniser import Recogniser
 
@@ -43,6 +43,7 @@ class Target:
             system elsewhere.
         enrol: Stores a person's template in the system; None of a system elsewhere.
         dim: Dimensions of its templates; None where that is not known.
+        notes: Sentences about what results rest on.
     """
 
     box: BlackBox
@@ -50,6 +51,7 @@ class Target:
     embed: Callable[[Images], Answers] | None = None
     enrol: Callable[[str, Answers], None] | None = None
     dim: int | None = None
+    notes: Sequence[str] = ()
 
 
 def open_target(options: AccessOptions, model: Model, meter: QueryMeter) -> Target:
@@ -99,6 +101,7 @@ def local_target(recogniser: Recogniser, options: AccessOptions, answer: Answer,
         embed,
         templates.__setitem__,
         recogniser.embedding_size,
+        assumption_notes(recogniser),
     )
 
 

@@ -186,7 +186,7 @@ class TemplateModel:
         return self._estimate(found[:size], strength, EXPLAINED_AT_FIRST)
 
     def _mean_variance(self, whitened: Answers) -> float:
-        return max(float(np.einsum("nd,de,ne->n", whitened, self._prior, whitened).mean()), 1e-12)
+        return max(float((whitened @ self._prior * whitened).sum(1).mean()), 1e-12)
 
     def _with_offset(self, strength: float, mean: float, deviation: float) -> TemplatePrior:
         """Return the prior of weights and offset together."""

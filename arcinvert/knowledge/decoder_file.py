@@ -27,7 +27,8 @@ from recognition.backbones.undrawn import undrawn_weights
 from recognition.checkpoint import read_safetensors, write_safetensors
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json
-from recognition.recogniser import Preprocessing, Recogniser, short_fingerprint
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import short_fingerprint
 
 #: The format of the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-decoder-1"

@@ -48,7 +48,8 @@ from arcinvert.knowledge.regression import FaceRegression
 from recognition.checkpoint import check_header, write_safetensors
 from recognition.errors import InputError, one_line
 from recognition.files import parse_json
-from recognition.recogniser import Recogniser, short_fingerprint
+from recognition.recogniser import Recogniser
+from recognition.source import short_fingerprint
 
 #: The format of the files; the number rises when old readers would misread new files.
 FORMAT = "arcinvert-statistics-3"

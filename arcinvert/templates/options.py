@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from recognition.config import check, option
+from recognition.config import check, kinds, option
 
 #: Endings of the files that are read, in the order in which help texts name them.
 FORMS = ".npy, .npz, .parquet, .sqlite, .db, .csv, .tsv, .txt, .vec, .json, .jsonl, or a flat index of FAISS"
@@ -34,3 +35,14 @@ class TemplateOptions:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+def template_options(options: dict[str, Any]) -> tuple[TemplateOptions, dict[str, Any]]:
+    """Return where templates are in a file, and the other options.
+
+    Raises:
+        InputError: If a value is of another type.
+    """
+    names = kinds(TemplateOptions)
+    given = {name: value for name, value in options.items() if name in names}
+    return TemplateOptions(**given), {name: value for name, value in options.items() if name not in names}

@@ -16,7 +16,8 @@ from recognition.errors import InputError, one_line
 from recognition.files import is_file
 from recognition.loading.presets import PRESETS
 from recognition.loading.state_dicts import State, Weights, assign_weights, read_weights
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 
 #: How a factory is written; anything else is a path.
 _FACTORY = re.compile(r"(?P<module>[A-Za-z_][\w.]*):(?P<name>[A-Za-z_][\w.]*)(?:@(?P<weights>.+))?")

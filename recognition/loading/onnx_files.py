@@ -18,7 +18,8 @@ from recognition.loading.onnx_checks import check_calls, has_external_data
 from recognition.loading.onnx_network import OnnxNetwork
 from recognition.loading.onnx_preprocessing import Reading, in_words, read_range
 from recognition.loading.presets import PRESETS, parse_preset
-from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser, Source
+from recognition.recogniser import MAX_INPUT_SIZE, Preprocessing, Recogniser
+from recognition.source import Source
 
 #: Key of the metadata in which `recognition.export` stores the `Preprocessing` as JSON.
 PREPROCESSING_KEY = "arcinvert.preprocessing"

@@ -18,7 +18,8 @@ from recognition.loading.grouped_rows import likely_subcentres
 from recognition.loading.head_names import refuse_layers
 from recognition.loading.state_dicts import Weights, find_weights, read_weights
 from recognition.loading.torch_files import read_torch_file
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
+from recognition.source import Source
 
 
 def open_safetensors(path: Path, choice: ModelChoice) -> Recogniser:

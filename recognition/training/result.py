@@ -3,7 +3,8 @@
 from torch import Tensor, nn
 
 from recognition.heads.base import CosineHead, Head
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 from recognition.training.batches import TrainingData
 from recognition.training.options import TrainingOptions
 

@@ -11,7 +11,7 @@ from app.networks import describe, descriptions, network_choices
 from app.settings import Settings
 from arcinvert import Attacker
 from recognition.bundled import NETWORKS
-from recognition.recogniser import Source
+from recognition.source import Source
 
 
 def test_every_bundled_network_has_words_and_files_have_their_names() -> None:

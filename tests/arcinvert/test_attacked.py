@@ -3,7 +3,8 @@
 from torch import nn
 
 from arcinvert.attacked import assumption_notes
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 
 
 def network(*readings: str) -> Recogniser:

@@ -107,6 +107,8 @@ def test_a_student_learns_and_a_stopped_training_gives_the_same(
         torch.testing.assert_close(one, other)
     with pytest.raises(InputError, match="expected a training of 7 steps"):
         halved.learn(resumed, known, 7, tmp_path / "part.pt", 0)
+    with pytest.raises(InputError, match="of this teacher and seed"):
+        halved.learn(resumed, known, 6, tmp_path / "part.pt", 1)
 
 
 def test_drawn_faces_of_two_steps_differ(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,8 @@ from recognition.loading.centres import read_centres
 from recognition.metrics.calibration import read_calibration
 from recognition.plots.angles import draw_angles, read_angles
 from recognition.plots.curves import draw_cmcs, draw_rocs, read_curve
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 from recognition.training.log import TrainingLog
 from recognition.training.options import TrainingOptions
 from recognition.training.skipped import skipped_before

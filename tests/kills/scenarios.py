@@ -14,7 +14,8 @@ from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
 from recognition.images import read_image, to_tensor, write_png
 from recognition.loading import load
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
+from recognition.source import Source
 from tests.kills.killing import Scenario, of_recognition
 
 _ARCHITECTURE: dict[str, Any] = {"network": "iresnet18", "width": 1 / 16, "embedding_size": 32}

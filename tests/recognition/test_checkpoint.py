@@ -19,7 +19,8 @@ from recognition.checkpoint import (
     write_safetensors,
 )
 from recognition.errors import InputError
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 
 ARCHITECTURE = {"network": "iresnet18", "width": 1 / 32, "embedding_size": 8}
 

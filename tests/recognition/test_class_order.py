@@ -11,7 +11,8 @@ from recognition.checkpoint import load_notes, load_recogniser, save_recogniser
 from recognition.class_order import order_classes
 from recognition.data.folders import by_photographs
 from recognition.errors import InputError
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
+from recognition.source import Source
 from recognition.training.options import TrainingOptions
 from recognition.training.trainer import Trainer
 from tests.recognition.conftest import write_people

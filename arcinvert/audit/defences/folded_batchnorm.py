@@ -12,7 +12,8 @@ from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.measure import measure
 from recognition.errors import InputError
 from recognition.images import atomic_path
-from recognition.recogniser import EMBEDDING_BATCH, Recogniser, Source
+from recognition.recogniser import EMBEDDING_BATCH, Recogniser
+from recognition.source import Source
 
 _OPSET = 17
 #: The normalisations (mean, std) that the loader assumes of an ONNX file: InsightFace's, or 0..255 for a

@@ -26,6 +26,7 @@ from recognition.backbones import build_backbone
 from recognition.errors import InputError
 from recognition.images import to_uint8
 from recognition.recogniser import Recogniser
+from recognition.source import Source
 from tests.arcinvert.access.test_black_box import reachable
 from tests.arcinvert.support import leave_out_judge, read_result
 
@@ -85,6 +86,7 @@ def test_the_budget_is_kept_and_reported(target: Recogniser, tiny_model: Path, a
     assert queries["by_purpose"]["results"] == len(found["own_opinion"]) == len(run.images) == 2
     assert found["kind"] == access
     assert run.result["attacked"]["name"] == "target"
+    assert not any("is assumed" in note for note in run.result["notes"])
     assert found["surrogate"]["name"] == "tiny"
     assert f"asked {queries['count']} times" in run.result["notes"][-2]
     assert run.result["notes"][-1].startswith("The black box itself ")
@@ -95,6 +97,13 @@ def test_the_budget_is_kept_and_reported(target: Recogniser, tiny_model: Path, a
         (*_, (last, highest)) = found["people"][0]["curve"]
         assert (last, highest) == (23, found["people"][0]["highest_score"])
     json.dumps(run.result)
+
+
+def test_what_the_targets_file_leaves_open_is_a_note(target: Recogniser, tiny_model: Path) -> None:
+    unsure = Recogniser(target.backbone, name="unsure", source=Source(readings=("insightface", "adaface")))
+    notes = attacked(unsure.freeze(), tiny_model, "embeddings").result["notes"]
+    (note,) = (note for note in notes if "is assumed" in note)
+    assert note.startswith("unsure: its file does not say how images are prepared: insightface is assumed")
 
 
 @pytest.mark.parametrize("access", ["embeddings", "scores"])

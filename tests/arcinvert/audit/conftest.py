@@ -17,7 +17,8 @@ from arcinvert.evaluation.judges import DlibJudge
 from recognition.backbones import build_backbone
 from recognition.checkpoint import save_recogniser
 from recognition.images import write_png
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
+from recognition.source import Source
 from tests.conftest import TINY_ARCHITECTURE
 
 

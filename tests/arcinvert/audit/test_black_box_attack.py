@@ -18,7 +18,8 @@ from arcinvert.workers.options import Shard
 from recognition.backbones import build_backbone
 from recognition.checkpoint import load_recogniser, save_recogniser
 from recognition.errors import InputError
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
+from recognition.source import Source
 
 
 @pytest.fixture(scope="module")

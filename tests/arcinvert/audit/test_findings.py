@@ -8,7 +8,8 @@ from torch import nn
 
 from arcinvert.audit.findings import assumptions
 from arcinvert.evaluation.judges import DlibJudge, RecogniserJudge
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
+from recognition.source import Source
 
 
 def test_assumptions_about_the_attacked_network_and_about_judges_are_told() -> None:

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 
 
 class Tokens(nn.Module):

@@ -15,7 +15,8 @@ from arcinvert.knowledge.calibrate import measure_synthetic
 from arcinvert.knowledge.first_use import cache_folder, cached_path, synthetic_statistics
 from arcinvert.knowledge.knowledge import load_knowledge
 from arcinvert.knowledge.statistics_file import load_statistics, save_statistics
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 from tests.arcinvert.knowledge.networks import Tokens
 
 FACES = 5

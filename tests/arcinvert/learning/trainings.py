@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from arcinvert.learning.faces import TrainingFaces, templates_of
 from arcinvert.learning.options import LearningOptions
 from arcinvert.learning.trainer import DecoderTrainer
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 
 SIZE, DIM, COUNT = 16, 3, 40
 CHANNELS = (4, 3)

@@ -21,7 +21,8 @@ from recognition.backbones.ir_body import BodyIResNet
 from recognition.checkpoint import save_recogniser
 from recognition.errors import InputError
 from recognition.loading import load
-from recognition.recogniser import Recogniser, Source
+from recognition.recogniser import Recogniser
+from recognition.source import Source
 from tests.recognition.loading.files import Bomb, save
 
 #: Damaged files of each reader; `python -m tests.fuzz` tries any number.

@@ -10,7 +10,8 @@ from recognition.backbones import build_backbone
 from recognition.checkpoint import load_notes, load_recogniser, save_recogniser, sha256
 from recognition.errors import InputError
 from recognition.heads import build_head
-from recognition.recogniser import Preprocessing, Recogniser, Source
+from recognition.recogniser import Preprocessing, Recogniser
+from recognition.source import Source
 from recognition.training.dry_run import dry_run
 from recognition.training.options import TrainingOptions
 from recognition.training.train import train
