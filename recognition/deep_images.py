@@ -101,8 +101,11 @@ def _range(image: Image.Image, transparent: float | None, *, unsigned: bool) -> 
     """Return the least and the greatest value of an image, and 0 where these are above and below it."""
     darkest = brightest = 0.0
     for top, bottom in _bands(image):
-        values = _values(image.crop((0, top, image.width, bottom)), unsigned=unsigned)
-        seen = np.isfinite(values) & (values != transparent)
+        band = image.crop((0, top, image.width, bottom))
+        stored = np.asarray(band)
+        # Of 16 bits, every value is a number, and small enough to be compared as it is.
+        values = stored if _is_sixteen(stored) else _values(band, unsigned=unsigned)
+        seen = (values != transparent) & (True if values is stored else np.isfinite(values))
         darkest = min(darkest, float(np.min(values, where=seen, initial=0.0)))
         brightest = max(brightest, float(np.max(values, where=seen, initial=0.0)))
     return darkest, brightest
@@ -121,7 +124,19 @@ def to_eight_bits(image: Image.Image, levels: Levels) -> NDArray[np.uint8]:
         image: In one of Pillow's modes I, I;16 and F, or a part of one.
         levels: Which values are black and white.
     """
-    stored = _values(image, unsigned=levels.unsigned)
+    stored = np.asarray(image)
+    if _is_sixteen(stored):
+        # One computation for each value and not for each pixel, of which there are up to a hundred million.
+        return _of_levels(np.arange(2.0**16), levels)[stored]
+    return _of_levels(_values(image, unsigned=levels.unsigned), levels)
+
+
+def _is_sixteen(stored: NDArray[Any]) -> bool:
+    return stored.dtype.kind == "u" and stored.dtype.itemsize == 2
+
+
+def _of_levels(stored: NDArray[np.float64], levels: Levels) -> NDArray[np.uint8]:
+    """Return values as uint8, of the same shape."""
     values = (stored - levels.black) / (levels.white - levels.black) * 255
     if levels.negative:
         values = 255 - values

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ PRELOADED = (
     "arcinvert.audit.runner",
     "arcinvert.knowledge.calibrate",
     "arcinvert.output.sheet",
+    "arcinvert.workers.worker",
     "recognition.detection.folders",
     "recognition.training.train",
 )
@@ -53,6 +55,14 @@ class Ended:
     stderr: str
 
 
+def start_context() -> BaseContext:
+    """Return how processes are started: by the fork server, or anew where the system has none."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
+
+
 def start(
     function: Callable[..., Any],
     *arguments: Any,
@@ -69,11 +79,8 @@ def start(
         cwd: The folder in which it runs; None for this process's.
         environment: Its environment variables; None for this process's.
     """
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    context.set_forkserver_preload(list(PRELOADED))
     variables = dict(os.environ if environment is None else environment)
-    process: BaseProcess = context.Process(  # type: ignore[attr-defined]
+    process: BaseProcess = start_context().Process(  # type: ignore[attr-defined]
         target=_begin, args=(function, arguments, str(output), str(cwd or Path.cwd()), variables)
     )
     process.start()

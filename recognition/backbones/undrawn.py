@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+#: Some functions of `torch.nn.init` call these without being seen themselves.
+_DRAWING = (torch.Tensor.normal_, torch.Tensor.uniform_)
+
 
 class _NothingDrawn(TorchFunctionMode):
     """Leaves tensors as they are where `torch.nn.init` would fill them."""
@@ -19,7 +22,7 @@ class _NothingDrawn(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         given = dict(kwargs or {})
-        if getattr(func, "__module__", None) == "torch.nn.init":
+        if func in _DRAWING or getattr(func, "__module__", None) == "torch.nn.init":
             return args[0] if args else given["tensor"]
         return func(*args, **given)
 

@@ -324,6 +324,7 @@ def test_a_network_that_has_gone(visitor: Visitor, server: Server) -> None:
     finally:
         tiny.write_bytes(kept)
     visitor.advanced()
+    visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 2)
     visitor.button("Reconstruct").click()
     visitor.see("[data-result]")

@@ -73,6 +73,7 @@ def test_of_two_tabs_the_newest_result_is_there_again(profile: Any, server: Serv
 def test_a_second_person_takes_the_place_of_the_first(visitor: Visitor) -> None:
     visitor.tab("From an identity")
     visitor.advanced()
+    visitor.set_number("Samples", 1)
     visitor.set_number("Steps", 500)
     people = visitor.page.locator("#people button")
     for number in (1, 2):

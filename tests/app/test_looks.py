@@ -227,7 +227,7 @@ def test_a_command_is_whole_and_can_be_copied(phone: Visitor) -> None:
 
 
 def test_the_buttons_of_a_job_have_room(visitor: Visitor) -> None:
-    attack(visitor, 8, 500)
+    attack(visitor, 1, 500)
     stop = visitor.button("Stop and keep")
     visitor.expect(stop).to_be_enabled()
     visitor.see(".ai-progress progress")
@@ -246,6 +246,11 @@ def test_the_buttons_of_a_job_have_room(visitor: Visitor) -> None:
 
 
 def test_the_keyboard_goes_along_with_a_chosen_person(visitor: Visitor) -> None:
+    visitor.tab("From an identity")
+    visitor.advanced()
+    visitor.set_number("Samples", 1)
+    visitor.set_number("Steps", 20)
+    visitor.tab("See it")
     visitor.page.locator("#people button").nth(1).focus()
     visitor.page.keyboard.press("Enter")
     visitor.see("#start-identity")

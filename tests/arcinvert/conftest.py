@@ -1,5 +1,6 @@
 """Fixtures of the package: photographs of one person in folders, and the tiny network loaded."""
 
+import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from arcinvert.evaluation.judges import DlibJudge, Judge
 from arcinvert.inversion.initialisation import mean_face_from_weights
 from arcinvert.workers.base import Workers
-from arcinvert.workers.open import open_workers
+from arcinvert.workers.processes import Process, Processes
 from recognition.images import write_png
 from recognition.loading import load
 from recognition.recogniser import Recogniser
+from tests import forked
 
 PERSON = "Eileen_Collins"
 
@@ -52,14 +54,32 @@ def photos(tmp_path_factory: pytest.TempPathFactory, astronaut: NDArray[np.uint8
 @pytest.fixture
 def _short_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean face from the weights in three steps instead of 120, for attacks by the weights alone."""
+    shorten_preparation(monkeypatch)
+
+
+def shorten_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the mean face from the weights in three steps."""
     rounds = (1, 2)
     monkeypatch.setattr(mean_face_from_weights, "ROUNDS", rounds)
     monkeypatch.setattr(mean_face_from_weights.MeanFaceFromWeights, "preparation_steps", sum(rounds))
 
 
+class _ForkedWorkers(Processes):
+    """Workers forked by the server that has imported torch: a test that kills one waits for no import.
+
+    `test_processes.py` has workers that are spawned, as they are outside the tests.
+    """
+
+    def start(self, number: int) -> Process:
+        context = forked.start_context()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(multiprocessing, "get_context", lambda _: context)
+            return super().start(number)
+
+
 @pytest.fixture(scope="session")
 def two_workers() -> Iterator[Workers]:
-    """Two processes of one thread, started once: each imports torch. Not entered: threads here stay."""
-    workers = open_workers(2, threads=1)
+    """Two processes of one thread, started once. Not entered: threads here stay."""
+    workers = _ForkedWorkers(2, threads=1)
     yield workers
     workers.__exit__(None, None, None)

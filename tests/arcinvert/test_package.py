@@ -62,10 +62,11 @@ def test_the_options_import_no_torch() -> None:
     assert "torch" not in modules_after("import arcinvert; arcinvert.AttackOptions(steps=3)")
 
 
-def test_the_bundled_network_needs_no_onnx() -> None:
+def test_the_bundled_network_needs_no_onnx_and_no_compiler() -> None:
     loaded = modules_after("import arcinvert; arcinvert.Attacker(device='cpu')")
     assert "torch" in loaded
     assert "onnx" not in loaded
+    assert "torch._dynamo" not in loaded
 
 
 @pytest.mark.parametrize("name", ONE_SHOT)

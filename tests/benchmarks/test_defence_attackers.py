@@ -116,7 +116,7 @@ def test_templates_recovered(shared) -> None:
     assert (len(templates.attacked), len(templates.public)) == (60, 250)
     found = {
         text: recovered_with_key(
-            make(text), replace(templates, attacked=templates.attacked[: 24 if "mlp-hash" in text else 60])
+            make(text), replace(templates, attacked=templates.attacked[: 12 if "mlp-hash" in text else 60])
         ).mean()
         for text in BARS
     }

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +16,20 @@ from arcinvert.workers.base import Workers
 from arcinvert.workers.open import open_workers
 from arcinvert.workers.options import Shard
 from recognition.errors import InputError
+from tests.arcinvert.conftest import shorten_preparation
 
 pytestmark = pytest.mark.usefixtures("_short_preparation")
 FILES = ("audit.json", "report.html", "report.md", "report.pdf")
 
 
-@pytest.fixture(autouse=True)
-def small_batches_at_a_fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
-    # Six people in three batches.
-    monkeypatch.setattr("arcinvert.audit.attack.BATCH", 2)
-    monkeypatch.setattr("arcinvert.audit.units.CHUNK", 4)
+@pytest.fixture(scope="module", autouse=True)
+def small_batches_at_a_fixed_time() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+        # Six people in three batches.
+        monkeypatch.setattr("arcinvert.audit.attack.BATCH", 2)
+        monkeypatch.setattr("arcinvert.audit.units.CHUNK", 4)
+        yield
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -39,16 +43,24 @@ def several(options: AuditOptions, tmp_path_factory: pytest.TempPathFactory) -> 
     return replace(options, key_file=key, steps=2, defences=("noise",), defence_people=3)
 
 
-@pytest.fixture
-def whole(several: AuditOptions, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(
+    several: AuditOptions, small_batches_at_a_fixed_time: None, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
     """The report of one process."""
-    with open_workers(1):
-        run_audit(several, tmp_path / "whole")
-    return tmp_path / "whole"
+    out = tmp_path_factory.mktemp("whole") / "whole"
+    with open_workers(1), pytest.MonkeyPatch.context() as monkeypatch:
+        shorten_preparation(monkeypatch)
+        run_audit(several, out)
+    return contents(out)
 
 
 def test_two_processes_of_which_one_is_killed_make_the_report_of_one(
-    several: AuditOptions, whole: Path, two_workers: Workers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    several: AuditOptions,
+    whole: dict[str, bytes],
+    two_workers: Workers,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     killed: list[int] = []
     seen: list[tuple[int, int]] = []
@@ -63,14 +75,14 @@ def test_two_processes_of_which_one_is_killed_make_the_report_of_one(
 
     with open_workers(1):
         run_audit(several, tmp_path / "two", progress=kill, workers=two_workers)
-    assert contents(tmp_path / "two") == contents(whole)
+    assert contents(tmp_path / "two") == whole
     assert killed
     assert "a worker ended (" in caplog.text
     assert seen[-1][0] == seen[-1][1]
 
 
 def test_shards_in_any_order_make_the_report_of_one_run(
-    several: AuditOptions, whole: Path, tmp_path: Path
+    several: AuditOptions, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "merged"
     with open_workers(1):
@@ -96,7 +108,7 @@ def test_shards_in_any_order_make_the_report_of_one_run(
             merge_shards(several, out)
         unit.write_bytes(kept)
         merge_shards(several, out)
-    assert contents(out) == contents(whole)
+    assert contents(out) == whole
     assert [path.name for path in tmp_path.iterdir() if "-work" in path.name] == []
 
 

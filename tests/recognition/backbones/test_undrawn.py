@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -30,6 +31,14 @@ def test_weights_are_drawn_again_afterwards() -> None:
     first = nn.Linear(3, 2).weight
     assert not first.is_meta
     assert float(first.detach().std()) > 0.1
+
+
+@pytest.mark.parametrize("draw", [nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.normal_])
+def test_nothing_is_drawn(draw: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    weights = torch.full((3, 2), 7.0)
+    with undrawn_weights():
+        assert draw(weights) is weights
+    assert torch.equal(weights, torch.full((3, 2), 7.0))
 
 
 def test_loading_the_bundled_network_imports_no_compiler() -> None:

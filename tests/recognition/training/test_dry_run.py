@@ -12,6 +12,12 @@ from tests.recognition.training.helpers import OPTIONS, SHORT
 from tests.recognition.training.ranks import on_ranks
 
 
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch):
+    """Two timed steps at each image size: no test here is of how well they estimate."""
+    monkeypatch.setattr("recognition.training.dry_run.STEPS", 4)
+
+
 def test_a_dry_run_estimates_the_cost_and_writes_nothing(people, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cost = dry_run(people, replace(OPTIONS, start_size=32, image_size=48), device="cpu")

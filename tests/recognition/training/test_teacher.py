@@ -24,7 +24,7 @@ from tests.recognition.training.helpers import OPTIONS, log_of, run
 STUDENT = dataclasses.replace(OPTIONS, teacher_weight=10.0, epochs=2)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def teacher(trained):
     """A trained network of the same people, as a file."""
     return trained / "model.safetensors"
@@ -209,6 +209,7 @@ def test_faces_without_a_class_are_not_kept_together():
 
 
 def test_a_dry_run_does_not_embed_the_data(people, teacher, monkeypatch):
+    monkeypatch.setattr("recognition.training.dry_run.STEPS", 4)
     monkeypatch.setattr(Teacher, "embed", lambda self, folder=None: self._embeddings)
     assert dry_run(people, STUDENT, device="cpu", precision="float32", teacher=teacher).images_per_second > 0
 
