@@ -1,8 +1,9 @@
-"""A student made of half of the teacher's own layers, which learns from faces that are only drawn.
+"""A student of half of the teacher's layers, which learns from faces that are only drawn.
 
     python -m recognition align ../shared/data/lfw/images aligned
     python -m benchmarks.halved --aligned aligned --out runs/halved
     python -m benchmarks.halved --aligned aligned --out runs/halved-quick --steps 50
+    python -m benchmarks.halved --aligned aligned --out runs/halved-random --random-weights --steps 1300
 
 Whoever holds the weights of a network needs no face to make a smaller one of it. Every second residual unit
 of an ONNX file is taken out, which leaves a network that works badly; the rest then learns the whole
@@ -12,6 +13,11 @@ photographs.
 
 Unlike the students of `benchmarks.data_free`, which learn from random weights, this one is a copy in part: it
 says how little stands between the weights and a smaller network, not what pictures alone give away.
+
+With `--random-weights` the student has the shapes of these layers and none of their weights, nor statistics.
+It first learns part by part, each from the teacher's own maps before and after it, in all at once; then as a
+whole, with the maps as a second aim. So it needs the teacher's inner values, but takes over none of its
+weights (see `benchmarks.halved_random`).
 
 TAR is the true accept rate at a false match rate (FMR) of 0.001 on the bundled network's 600 held-out people,
 with a 95 % interval over people. `--tuning` measures on 600 people of its training instead. The student is
@@ -33,6 +39,7 @@ from tqdm import tqdm
 
 from benchmarks.data_free import FMR, measured, tar_cell
 from benchmarks.drawn_faces import gaussian, mosaic
+from benchmarks.halved_random import ALONE, ALONE_RATE, Parts, redraw
 from benchmarks.judged import run_or_exit
 from recognition.errors import InputError
 from recognition.export import export_onnx
@@ -97,8 +104,12 @@ def without(model: Any, units: list[tuple[str, str]]) -> Any:
     return found
 
 
-def halved(path: Path, out: Path) -> int:
-    """Write an ONNX file without every second residual unit of another, and return how many it lacks.
+def halved(path: Path, out: Path) -> tuple[int, dict[str, str]]:
+    """Write an ONNX file without every second residual unit of another.
+
+    Returns:
+        How many units it lacks; and which value of the teacher each of its values stands for, before the
+        first and behind every residual unit of a size of map.
 
     Raises:
         InputError: If the file has fewer than two residual units, or cannot be read.
@@ -109,12 +120,18 @@ def halved(path: Path, out: Path) -> int:
         model = onnx.load(path)
     except Exception as error:
         raise InputError(f"{path}: expected an ONNX file, got another ({type(error).__name__})") from None
-    units = residual_units(model)[1::2]
-    if not units:
+    units = residual_units(model)
+    kept, dropped = units[0::2], units[1::2]
+    if not dropped:
         raise InputError(f"{path}: expected two residual units or more, got fewer; use another --teacher")
+    same = {name: name for unit in kept for name in unit}
+    for whole, output in dropped:
+        # What follows a unit that was taken out reads that unit's input, in place of its output.
+        same.pop(output, None)
+        same[whole] = output
     with atomic_path(out) as temporary:
-        onnx.save(without(model, units), temporary)
-    return len(units)
+        onnx.save(without(model, dropped), temporary)
+    return len(dropped), same
 
 
 def drawn(step: int, size: int, seed: int) -> Tensor:
@@ -126,22 +143,31 @@ def drawn(step: int, size: int, seed: int) -> Tensor:
     return resized(faces, size)
 
 
-def learn(student: Recogniser, teacher: Recogniser, steps: int, state: Path, seed: int) -> float:
+def learn(
+    student: Recogniser,
+    teacher: Recogniser,
+    steps: int,
+    state: Path,
+    seed: int,
+    parts: Parts | None = None,
+) -> float:
     """Train a student on the teacher's embeddings of drawn faces, and return the seconds of all runs.
 
     Args:
-        student: The student, whose weights change; it stays in evaluation mode.
+        student: The student, whose weights change; it ends in evaluation mode.
         teacher: The teacher, of the same input size.
         steps: The number of steps.
         state: The file that a stopped training goes on from.
         seed: The seed of the faces.
+        parts: What a student of random weights learns besides; None is one with the teacher's.
 
     Raises:
         InputError: If the file is of another training.
     """
     weights = [weight.requires_grad_() for weight in student.backbone.parameters()]
     optimiser = torch.optim.AdamW(weights, lr=RATE, weight_decay=DECAY)
-    first, seconds, of = 0, 0.0, f"{teacher.source.sha256} {seed}"
+    first, seconds = 0, 0.0
+    of = f"{teacher.source.sha256} {seed}" + ("" if parts is None else " random")
     if state.exists():
         found = torch.load(state, weights_only=True)
         if found["steps"] != steps:
@@ -153,15 +179,23 @@ def learn(student: Recogniser, teacher: Recogniser, steps: int, state: Path, see
         student.backbone.load_state_dict(found["student"])
         optimiser.load_state_dict(found["optimiser"])
         first, seconds = found["step"], found["seconds"]
+    apart = 0 if parts is None else round(ALONE * steps)
     start = time.monotonic()
     for step in tqdm(range(first, steps), initial=first, total=steps, unit="step"):
+        begin, end, largest = (0, apart, ALONE_RATE) if step < apart else (apart, steps, RATE)
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / WARM_UP) * (1 - step / steps)
+            group["lr"] = (
+                largest * min(1, (step - begin + 1) / WARM_UP) * (1 - (step - begin) / (end - begin))
+            )
         faces = drawn(step, teacher.input_size, seed).to(teacher.device)
-        with torch.no_grad():
-            wanted = F.normalize(teacher(faces))
         optimiser.zero_grad()
-        distillation_loss(student(faces), wanted).backward()
+        if parts is None:
+            with torch.no_grad():
+                wanted = F.normalize(teacher(faces))
+            loss = distillation_loss(student(faces), wanted)
+        else:
+            loss = parts.alone(faces) if step < apart else parts.together(faces)
+        loss.backward()
         nn.utils.clip_grad_norm_(weights, LARGEST)
         optimiser.step()
         if (step + 1) % SAVED == 0 or step + 1 == steps:
@@ -175,6 +209,7 @@ def learn(student: Recogniser, teacher: Recogniser, steps: int, state: Path, see
             }
             with atomic_path(state) as temporary:
                 torch.save(saved, temporary)
+    student.eval()
     return seconds + time.monotonic() - start
 
 
@@ -190,7 +225,10 @@ def main() -> None:
         help="an ONNX file (default: %(default)s)",
     )
     parser.add_argument("--steps", type=int, default=600, help="optimiser steps (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="the seed of the faces (default: 0)")
+    parser.add_argument(
+        "--random-weights", action="store_true", help="draw the student's weights anew before it learns"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the seed of faces and weights (default: 0)")
     parser.add_argument("--tuning", action="store_true", help="measure on people that settings are tuned on")
     parser.add_argument("--device", default="auto", help="the device (default: auto)")
     run_or_exit(run, parser)
@@ -205,12 +243,17 @@ def run(given: argparse.Namespace) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     device = choose_device(given.device)
     teacher = load(given.teacher).to(device)
-    lacking = halved(given.teacher, given.out / "halved.onnx")
+    lacking, same = halved(given.teacher, given.out / "halved.onnx")
     student = load(given.out / "halved.onnx").to(device)
+    parts = None
+    if given.random_weights:
+        redraw(student, given.seed)
+        parts = Parts(student, teacher, same)
     rows = [("the teacher", teacher, measured(teacher, given.aligned, tuning=given.tuning), "-")]
     before = measured(student, given.aligned, tuning=given.tuning)
-    rows.append((f"without {lacking} units", student, before, "0"))
-    seconds = learn(student, teacher, given.steps, given.out / "state.pt", given.seed)
+    title = "random weights" if given.random_weights else f"without {lacking} units"
+    rows.append((title, student, before, "0"))
+    seconds = learn(student, teacher, given.steps, given.out / "state.pt", given.seed, parts)
     export_onnx(student, given.out / "student.onnx")
     after = measured(student, given.aligned, tuning=given.tuning)
     name = f"... after {given.steps * BATCH:,} drawn faces"

@@ -105,7 +105,8 @@ class OnnxNetwork(nn.Module):
             # onnx raises many types on tensors and attributes that contradict their declaration.
             raise InputError(f"damaged tensor or attribute ({one_line(error)}); get an intact copy") from None
         (self.input_name,) = (value.name for value in graph.input if value.name not in constants)
-        self._output = graph.output[0].name if output is None else output
+        #: Name of the output that is returned.
+        self.output_name = graph.output[0].name if output is None else output
         sides = (size, size) if isinstance(size, int) else size
         #: Shape of an image as `forward` takes it.
         self.image_shape: tuple[int, ...] = (channels, *sides)
@@ -127,7 +128,7 @@ class OnnxNetwork(nn.Module):
                     raise InputError(f"node {node.operator} {node.name!r}: {one_line(error)}") from None
                 if counter.get_total_flops() > _MAX_FLOPS:
                     raise InputError(f"expected at most {_MAX_FLOPS:.0e} operations for two images, got more")
-        if self._output not in values:
+        if self.output_name not in values:
             raise InputError("expected an output computed from the images, got a constant")
         self._of_shapes = {name: value for name, value in values.items() if not value.is_meta}
         self._store_constants(constants, budget)
@@ -181,7 +182,7 @@ class OnnxNetwork(nn.Module):
 
     def _store_constants(self, constants: dict[str, Tensor], budget: Budget) -> None:
         """Store the constants that functions read, and find the last step that reads each value."""
-        seen: set[str] = {self._output}
+        seen: set[str] = {self.output_name}
         steps = []
         for step in reversed(self._steps):
             names = step.node.inputs[:1] if step.layer else step.node.inputs
@@ -236,7 +237,7 @@ class OnnxNetwork(nn.Module):
             values.update(zip(step.node.outputs, outputs, strict=False))
             for name in step.last_use:
                 del values[name]
-        return values[self._output]
+        return values[self.output_name]
 
     def _value(self, name: str, values: dict[str, Tensor], of_shapes: bool = False) -> Tensor | None:
         if name in values:
