@@ -31,6 +31,10 @@ def backbone() -> nn.Module:
             one for one in network.get_submodule(f"{name}.1").modules() if isinstance(one, nn.BatchNorm2d)
         ]
         nn.init.zeros_(last[-1].weight)
+    # With the statistics of its images, whose values are then neither huge nor constant.
+    with torch.no_grad():
+        for step in range(30):
+            network(2 * _images(step) - 1)
     return network.eval()
 
 
