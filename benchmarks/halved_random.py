@@ -72,17 +72,18 @@ def inner_values(
         names: The values to return, as in the ONNX graph.
         replaced: Values that what follows reads in place of those computed, by name.
     """
-    values: dict[str, Tensor] = {network.input_name: images}
+    given = images.permute(0, 2, 3, 1) if network.channels_last else images
+    values: dict[str, Tensor] = {network.input_name: given}
     found: dict[str, Tensor] = {}
     for node, layer, constants in network.operations():
         outputs: tuple[Tensor, ...]
         if layer is not None:
             outputs = (layer(values[node.inputs[0]]),)
         else:
-            given = [
+            inputs = [
                 values.get(name, constant) for name, constant in zip(node.inputs, constants, strict=True)
             ]
-            outputs = network.compute(node, given)
+            outputs = network.compute(node, inputs)
         computed = dict(zip(node.outputs, outputs, strict=False))
         found |= {name: value for name, value in computed.items() if name in names}
         values |= (

@@ -41,6 +41,12 @@ def _one_precision() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a test draws without a seed of its own does not depend on the tests before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of data and models beside the repository; mark its tests with `@pytest.mark.shared`."""

@@ -83,7 +83,8 @@ class OnnxNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self._fixed_batch = fixed_batch
-        self._channels_last = channels_last
+        #: Whether the graph takes images of shape (batch, h, w, 3); `forward` takes (batch, 3, h, w).
+        self.channels_last = channels_last
         self.layers = nn.ModuleDict()
         #: Name of the graph's input.
         self.input_name: str
@@ -225,7 +226,7 @@ class OnnxNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return raw embeddings, shape (batch, dim), of prepared images, (batch, 3, h, w)."""
         values: dict[str, Tensor] = {
-            self.input_name: images.permute(0, 2, 3, 1) if self._channels_last else images
+            self.input_name: images.permute(0, 2, 3, 1) if self.channels_last else images
         }
         for step in self._steps:
             outputs: tuple[Tensor, ...]
