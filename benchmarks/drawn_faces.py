@@ -6,6 +6,7 @@ Every kind is made of the shipped face PCA, without a gradient and without a net
 faces on which 'arcinvert calibrate' measures a network. `gaussian` have all components at the deviations of
 photographs, so that pose and light from a side are among them. `mosaic` are mixtures: one Gaussian face in
 some places and another in others, with random detail at all scales on top, which the smooth components lack.
+`noise` is no face, and not made of any: such detail on a colour, other detail in other places.
 """
 
 import argparse
@@ -35,6 +36,8 @@ _SIDE = 112
 _PLACES, _SHARPNESS = 4, 8.0
 #: The largest standard deviation of the detail of a mosaic, in units of white, and how much of it is grey.
 _DETAIL, _GREY = 0.12, 0.7
+#: The largest standard deviation of noise.
+_NOISE = 0.4
 
 
 def symmetric(count: int, generator: torch.Generator) -> Tensor:
@@ -55,11 +58,26 @@ def gaussian(count: int, generator: torch.Generator) -> Tensor:
 
 def mosaic(count: int, generator: torch.Generator) -> Tensor:
     """Return mixtures of two Gaussian faces in places, with detail."""
-    faces, others = gaussian(count, generator), gaussian(count, generator)
-    places = torch.randn(count, 1, _PLACES, _PLACES, generator=generator)
-    mask = torch.sigmoid(_SHARPNESS * F.interpolate(places, _SIDE, mode="bicubic"))
+    mixed = _in_places(gaussian(count, generator), gaussian(count, generator), generator)
     amount = _DETAIL * torch.rand(count, 1, 1, 1, generator=generator)
-    return (mask * faces + (1 - mask) * others + amount * detail(count, generator)).clamp(0, 1)
+    return (mixed + amount * detail(count, generator)).clamp(0, 1)
+
+
+def noise(count: int, generator: torch.Generator) -> Tensor:
+    """Return images without a face, and without anything that was learned of faces."""
+
+    def one() -> Tensor:
+        colour = torch.rand(count, 3, 1, 1, generator=generator)
+        return colour + _NOISE * torch.rand(count, 1, 1, 1, generator=generator) * detail(count, generator)
+
+    return _in_places(one(), one(), generator).clamp(0, 1)
+
+
+def _in_places(images: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
+    """Return images with others in some places, shape (count, 3, 112, 112)."""
+    places = torch.randn(len(images), 1, _PLACES, _PLACES, generator=generator)
+    mask = torch.sigmoid(_SHARPNESS * F.interpolate(places, _SIDE, mode="bicubic"))
+    return mask * images + (1 - mask) * others
 
 
 def detail(count: int, generator: torch.Generator) -> Tensor:
@@ -81,6 +99,7 @@ KINDS: dict[str, Callable[[int, torch.Generator], Tensor]] = {
     "symmetric": symmetric,
     "gaussian": gaussian,
     "mosaic": mosaic,
+    "noise": noise,
 }
 
 

@@ -17,7 +17,8 @@ says how little stands between the weights and a smaller network, not what pictu
 With `--random-weights` the student has the shapes of these layers and none of their weights, nor statistics.
 It first learns part by part, each from the teacher's own maps before and after it, in all at once; then as a
 whole, with the maps as a second aim. So it needs the teacher's inner values, but takes over none of its
-weights (see `benchmarks.halved_random`).
+weights (see `benchmarks.halved_random`). With `--without-faces` the student learns from noise, so that of
+faces nothing is known but what is in the weights.
 
 TAR is the true accept rate at a false match rate (FMR) of 0.001 on the bundled network's 600 held-out people,
 with a 95 % interval over people. `--tuning` measures on 600 people of its training instead. The student is
@@ -38,7 +39,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from benchmarks.data_free import FMR, measured, tar_cell
-from benchmarks.drawn_faces import gaussian, mosaic
+from benchmarks.drawn_faces import gaussian, mosaic, noise
 from benchmarks.halved_random import ALONE, ALONE_RATE, Parts, redraw
 from benchmarks.judged import run_or_exit
 from recognition.errors import InputError
@@ -134,9 +135,18 @@ def halved(path: Path, out: Path) -> tuple[int, dict[str, str]]:
     return len(dropped), same
 
 
-def drawn(step: int, size: int, seed: int) -> Tensor:
-    """Return the faces of a step, (64, 3, size, size) in [0, 1]; those of two steps differ."""
+def drawn(step: int, size: int, seed: int, *, without_faces: bool = False) -> Tensor:
+    """Return the images of a step, (64, 3, size, size) in [0, 1]; those of two steps differ.
+
+    Args:
+        step: The step.
+        size: The side of the images.
+        seed: The seed.
+        without_faces: Whether they are noise and no faces.
+    """
     generator = torch.Generator().manual_seed(derive_seed(seed, "halved", step))
+    if without_faces:
+        return resized(noise(BATCH, generator), size)
     faces = torch.cat(
         [mosaic(round(MOSAICS * BATCH), generator), gaussian(BATCH - round(MOSAICS * BATCH), generator)]
     )
@@ -150,6 +160,8 @@ def learn(
     state: Path,
     seed: int,
     parts: Parts | None = None,
+    *,
+    without_faces: bool = False,
 ) -> float:
     """Train a student on the teacher's embeddings of drawn faces, and return the seconds of all runs.
 
@@ -160,6 +172,7 @@ def learn(
         state: The file that a stopped training goes on from.
         seed: The seed of the faces.
         parts: What a student of random weights learns besides; None is one with the teacher's.
+        without_faces: Whether images are noise and no faces.
 
     Raises:
         InputError: If the file is of another training.
@@ -167,7 +180,8 @@ def learn(
     weights = [weight.requires_grad_() for weight in student.backbone.parameters()]
     optimiser = torch.optim.AdamW(weights, lr=RATE, weight_decay=DECAY)
     first, seconds = 0, 0.0
-    of = f"{teacher.source.sha256} {seed}" + ("" if parts is None else " random")
+    kind = f"{'' if parts is None else ' random'}{' noise' if without_faces else ''}"
+    of = f"{teacher.source.sha256} {seed}{kind}"
     if state.exists():
         found = torch.load(state, weights_only=True)
         if found["steps"] != steps:
@@ -187,7 +201,7 @@ def learn(
             group["lr"] = (
                 largest * min(1, (step - begin + 1) / WARM_UP) * (1 - (step - begin) / (end - begin))
             )
-        faces = drawn(step, teacher.input_size, seed).to(teacher.device)
+        faces = drawn(step, teacher.input_size, seed, without_faces=without_faces).to(teacher.device)
         optimiser.zero_grad()
         if parts is None:
             with torch.no_grad():
@@ -228,7 +242,10 @@ def main() -> None:
     parser.add_argument(
         "--random-weights", action="store_true", help="draw the student's weights anew before it learns"
     )
-    parser.add_argument("--seed", type=int, default=0, help="the seed of faces and weights (default: 0)")
+    parser.add_argument(
+        "--without-faces", action="store_true", help="learn from noise, which nothing of faces has shaped"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the seed of images and weights (default: 0)")
     parser.add_argument("--tuning", action="store_true", help="measure on people that settings are tuned on")
     parser.add_argument("--device", default="auto", help="the device (default: auto)")
     run_or_exit(run, parser)
@@ -253,10 +270,18 @@ def run(given: argparse.Namespace) -> None:
     before = measured(student, given.aligned, tuning=given.tuning)
     title = "random weights" if given.random_weights else f"without {lacking} units"
     rows.append((title, student, before, "0"))
-    seconds = learn(student, teacher, given.steps, given.out / "state.pt", given.seed, parts)
+    seconds = learn(
+        student,
+        teacher,
+        given.steps,
+        given.out / "state.pt",
+        given.seed,
+        parts,
+        without_faces=given.without_faces,
+    )
     export_onnx(student, given.out / "student.onnx")
     after = measured(student, given.aligned, tuning=given.tuning)
-    name = f"... after {given.steps * BATCH:,} drawn faces"
+    name = f"... after {given.steps * BATCH:,} {'images of noise' if given.without_faces else 'drawn faces'}"
     rows.append((name, student, after, f"{seconds:.0f}"))
     whole = rows[0][2][f"tar_at_fmr_{FMR:g}"]
     print(f"| network | parameters | TAR at FMR {FMR:g} | of the teacher's | EER | training, s |")

@@ -66,7 +66,7 @@ def test_a_file_without_residual_units_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "half.onnx").exists()
 
 
-def _faces(step: int, size: int, seed: int) -> Tensor:
+def _faces(step: int, size: int, seed: int, *, without_faces: bool = False) -> Tensor:
     return torch.rand(8, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
 
 
@@ -90,7 +90,7 @@ def test_a_student_learns_and_a_stopped_training_gives_the_same(
 
     calls = 0
 
-    def stopped(step: int, size: int, seed: int) -> Tensor:
+    def stopped(step: int, size: int, seed: int, *, without_faces: bool) -> Tensor:
         nonlocal calls
         calls += 1
         if calls == 4:
@@ -118,3 +118,7 @@ def test_drawn_faces_of_two_steps_differ(monkeypatch: pytest.MonkeyPatch) -> Non
     assert first.shape == (4, 3, 112, 112)
     torch.testing.assert_close(first, halved.drawn(0, 112, 0))
     assert (first - halved.drawn(1, 112, 0)).abs().mean() > 0.05
+    noise = halved.drawn(0, 112, 0, without_faces=True)
+    assert noise.shape == first.shape
+    # Faces are alike in their middle and so is their mean image; noise has nothing in common.
+    assert first.mean(0).std() > 3 * noise.mean(0).std()

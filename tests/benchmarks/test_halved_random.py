@@ -51,7 +51,7 @@ def pair(folder: Path) -> Pair:
     return load(folder / "half.onnx"), load(folder / "teacher.onnx"), same
 
 
-def _images(step: int = 0, size: int = 112, seed: int = 0) -> Tensor:
+def _images(step: int = 0, size: int = 112, seed: int = 0, *, without_faces: bool = False) -> Tensor:
     return torch.rand(8, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
 
 
@@ -150,7 +150,7 @@ def test_random_weights_learn_and_a_stopped_training_gives_the_same(
     _, teacher, same = pair
     calls = 0
 
-    def stopped(step: int, size: int, seed: int) -> Tensor:
+    def stopped(step: int, size: int, seed: int, *, without_faces: bool) -> Tensor:
         nonlocal calls
         calls += 1
         if calls == 6:
