@@ -118,7 +118,16 @@ def test_drawn_faces_of_two_steps_differ(monkeypatch: pytest.MonkeyPatch) -> Non
     assert first.shape == (4, 3, 112, 112)
     torch.testing.assert_close(first, halved.drawn(0, 112, 0))
     assert (first - halved.drawn(1, 112, 0)).abs().mean() > 0.05
-    noise = halved.drawn(0, 112, 0, without_faces=True)
-    assert noise.shape == first.shape
-    # Faces are alike in their middle and so is their mean image; noise has nothing in common.
-    assert first.mean(0).std() > 3 * noise.mean(0).std()
+
+
+def test_noise_shows_no_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faces resemble each other pixel by pixel; two images of noise have nothing in common."""
+    monkeypatch.setattr(halved, "BATCH", 32)
+
+    def resemblance(images: Tensor) -> float:
+        pixels = images.mean(1).flatten(1)
+        found = torch.corrcoef(pixels)
+        return float(found[~torch.eye(len(found), dtype=torch.bool)].mean())
+
+    assert resemblance(halved.drawn(0, 112, 0)) > 0.2
+    assert abs(resemblance(halved.drawn(0, 112, 0, without_faces=True))) < 0.05
