@@ -3,7 +3,7 @@
     python -m recognition align ../shared/data/lfw/images aligned
     python -m benchmarks.halved --aligned aligned --out runs/halved
     python -m benchmarks.halved --aligned aligned --out runs/halved-quick --steps 50
-    python -m benchmarks.halved --aligned aligned --out runs/halved-random --random-weights --steps 1300
+    python -m benchmarks.halved --aligned aligned --out runs/halved-random --random-weights --steps 1000
 
 Whoever holds the weights of a network needs no face to make a smaller one of it. Every second residual unit
 of an ONNX file is taken out, which leaves a network that works badly; the rest then learns the whole
@@ -15,7 +15,7 @@ Unlike the students of `benchmarks.data_free`, which learn from random weights, 
 says how little stands between the weights and a smaller network, not what pictures alone give away.
 
 With `--random-weights` the student has the shapes of these layers and none of their weights, nor statistics.
-It first learns part by part, each from the teacher's own maps before and after it, in all at once; then as a
+It first learns part by part, each from the teacher's own maps before and after it, all at once; then as a
 whole, with the maps as a second aim. So it needs the teacher's inner values, but takes over none of its
 weights (see `benchmarks.halved_random`). With `--without-faces` the student learns from noise, so that of
 faces nothing is known but what is in the weights.
@@ -188,7 +188,7 @@ def learn(
             raise InputError(f"{state}: expected a training of {steps} steps, got {found['steps']}")
         if found["of"] != of:
             raise InputError(
-                f"{state}: expected a training of this teacher and seed, got another; choose --out"
+                f"{state}: expected a training of this teacher, seed and options, got another; choose --out"
             )
         student.backbone.load_state_dict(found["student"])
         optimiser.load_state_dict(found["optimiser"])

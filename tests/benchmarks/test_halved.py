@@ -108,7 +108,7 @@ def test_a_student_learns_and_a_stopped_training_gives_the_same(
         torch.testing.assert_close(one, other)
     with pytest.raises(InputError, match="expected a training of 7 steps"):
         halved.learn(resumed, known, 7, tmp_path / "part.pt", 0)
-    with pytest.raises(InputError, match="of this teacher and seed"):
+    with pytest.raises(InputError, match="of this teacher, seed and options"):
         halved.learn(resumed, known, 6, tmp_path / "part.pt", 1)
 
 

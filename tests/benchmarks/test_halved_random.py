@@ -174,5 +174,5 @@ def test_random_weights_learn_and_a_stopped_training_gives_the_same(
     halved.learn(resumed, teacher, 8, tmp_path / "part.pt", 0, Parts(resumed, teacher, same))
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other)
-    with pytest.raises(InputError, match="of this teacher and seed"):
+    with pytest.raises(InputError, match="of this teacher, seed and options"):
         halved.learn(resumed, teacher, 8, tmp_path / "part.pt", 0)
