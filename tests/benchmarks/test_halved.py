@@ -9,29 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import halved
-from recognition.backbones import build_backbone
 from recognition.errors import InputError
 from recognition.export import export_onnx
 from recognition.loading import load
 from recognition.recogniser import Preprocessing, Recogniser
+from tests.benchmarks.residual_networks import as_teacher, residual_network
 
 
 @pytest.fixture(scope="module")
 def backbone() -> nn.Module:
-    """An IResNet-18, of whose eight units four keep the size of the map."""
-    torch.manual_seed(0)
-    network = build_backbone("iresnet18", width=1 / 16, embedding_size=8)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-    return network.eval()
+    return residual_network().eval()
 
 
 @pytest.fixture(scope="module")
 def teacher(backbone: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("halved") / "teacher.onnx"
-    export_onnx(Recogniser(backbone, name="teacher", preprocessing=Preprocessing()), path)
-    return path
+    return as_teacher(backbone, tmp_path_factory.mktemp("halved"))
 
 
 def test_every_second_unit_that_keeps_the_size_is_taken_out(

@@ -9,11 +9,10 @@ from torch import Tensor, nn
 
 from benchmarks import halved, halved_random
 from benchmarks.halved_random import Parts, inner_values, redraw
-from recognition.backbones import build_backbone
 from recognition.errors import InputError
-from recognition.export import export_onnx
 from recognition.loading import load
 from recognition.recogniser import Preprocessing, Recogniser
+from tests.benchmarks.residual_networks import as_teacher, residual_network
 
 Pair = tuple[Recogniser, Recogniser, dict[str, str]]
 
@@ -21,11 +20,7 @@ Pair = tuple[Recogniser, Recogniser, dict[str, str]]
 @pytest.fixture(scope="module")
 def backbone() -> nn.Module:
     """An IResNet-18 whose second and fourth unit of one size of map add nothing."""
-    torch.manual_seed(0)
-    network = build_backbone("iresnet18", width=1 / 16, embedding_size=8)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
+    network = residual_network()
     for name in ("layer2", "layer4"):
         last = [
             one for one in network.get_submodule(f"{name}.1").modules() if isinstance(one, nn.BatchNorm2d)
@@ -40,9 +35,7 @@ def backbone() -> nn.Module:
 
 @pytest.fixture(scope="module")
 def folder(backbone: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("halved")
-    export_onnx(Recogniser(backbone, name="teacher", preprocessing=Preprocessing()), path / "teacher.onnx")
-    return path
+    return as_teacher(backbone, tmp_path_factory.mktemp("halved")).parent
 
 
 @pytest.fixture
