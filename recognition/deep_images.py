@@ -103,9 +103,9 @@ def _range(image: Image.Image, transparent: float | None, *, unsigned: bool) -> 
     for top, bottom in _bands(image):
         band = image.crop((0, top, image.width, bottom))
         stored = np.asarray(band)
-        # Of 16 bits, every value is a number, and small enough to be compared as it is.
+        # Values of 16 bits can be compared as they are.
         values = stored if _is_sixteen(stored) else _values(band, unsigned=unsigned)
-        seen = (values != transparent) & (True if values is stored else np.isfinite(values))
+        seen = np.isfinite(values) & (values != transparent)
         darkest = min(darkest, float(np.min(values, where=seen, initial=0.0)))
         brightest = max(brightest, float(np.max(values, where=seen, initial=0.0)))
     return darkest, brightest
