@@ -3,7 +3,8 @@
     python -m recognition align ../shared/data/lfw/images aligned
     python -m benchmarks.halved --aligned aligned --out runs/halved
     python -m benchmarks.halved --aligned aligned --out runs/halved-quick --steps 50
-    python -m benchmarks.halved --aligned aligned --out runs/halved-random --random-weights --steps 1000
+    python -m benchmarks.halved --aligned aligned --out runs/halved-random --random-weights \\
+        --steps 10000 --batch-size 8
 
 Whoever holds the weights of a network needs no face to make a smaller one of it. Every second residual unit
 of an ONNX file is taken out, which leaves a network that works badly; the rest then learns the whole
@@ -47,16 +48,16 @@ from recognition.export import export_onnx
 from recognition.images import atomic_path, resized
 from recognition.loading import load
 from recognition.recogniser import Recogniser
-from recognition.runtime import choose_device
+from recognition.runtime import choose_device, keep_freed_memory
 from recognition.seeds import derive_seed
 from recognition.training.teacher import distillation_loss
 
-#: Faces of a step, and the share of mosaics.
-BATCH, MOSAICS = 64, 0.3
+#: The share of mosaics.
+MOSAICS = 0.3
 #: The largest learning rate of AdamW, its weight decay, steps until it is reached, and the largest gradient.
 RATE, DECAY, WARM_UP, LARGEST = 1e-3, 1e-4, 20, 5.0
-#: Steps between states that a stopped training goes on from.
-SAVED = 50
+#: Faces between states that a stopped training goes on from.
+SAVED = 3200
 
 
 def residual_units(model: Any) -> list[tuple[str, str]]:
@@ -135,21 +136,21 @@ def halved(path: Path, out: Path) -> tuple[int, dict[str, str]]:
     return len(dropped), same
 
 
-def drawn(step: int, size: int, seed: int, *, without_faces: bool = False) -> Tensor:
-    """Return the images of a step, (64, 3, size, size) in [0, 1]; those of two steps differ.
+def drawn(step: int, count: int, size: int, seed: int, *, without_faces: bool = False) -> Tensor:
+    """Return the images of a step, (count, 3, size, size) in [0, 1]; those of two steps differ.
 
     Args:
         step: The step.
+        count: The number of images.
         size: The side of the images.
         seed: The seed.
         without_faces: Whether they are noise and no faces.
     """
     generator = torch.Generator().manual_seed(derive_seed(seed, "halved", step))
     if without_faces:
-        return resized(noise(BATCH, generator), size)
-    faces = torch.cat(
-        [mosaic(round(MOSAICS * BATCH), generator), gaussian(BATCH - round(MOSAICS * BATCH), generator)]
-    )
+        return resized(noise(count, generator), size)
+    mosaics = round(MOSAICS * count)
+    faces = torch.cat([mosaic(mosaics, generator), gaussian(count - mosaics, generator)])
     return resized(faces, size)
 
 
@@ -161,6 +162,7 @@ def learn(
     seed: int,
     parts: Parts | None = None,
     *,
+    batch_size: int = 64,
     without_faces: bool = False,
 ) -> float:
     """Train a student on the teacher's embeddings of drawn faces, and return the seconds of all runs.
@@ -172,6 +174,7 @@ def learn(
         state: The file that a stopped training goes on from.
         seed: The seed of the faces.
         parts: What a student of random weights learns besides; None is one with the teacher's.
+        batch_size: The number of images of a step.
         without_faces: Whether images are noise and no faces.
 
     Raises:
@@ -181,7 +184,7 @@ def learn(
     optimiser = torch.optim.AdamW(weights, lr=RATE, weight_decay=DECAY)
     first, seconds = 0, 0.0
     kind = f"{'' if parts is None else ' random'}{' noise' if without_faces else ''}"
-    of = f"{teacher.source.sha256} {seed}{kind}"
+    of = f"{teacher.source.sha256} {seed} {batch_size}{kind}"
     if state.exists():
         found = torch.load(state, weights_only=True)
         if found["steps"] != steps:
@@ -201,18 +204,19 @@ def learn(
             group["lr"] = (
                 largest * min(1, (step - begin + 1) / WARM_UP) * (1 - (step - begin) / (end - begin))
             )
-        faces = drawn(step, teacher.input_size, seed, without_faces=without_faces).to(teacher.device)
+        images = drawn(step, batch_size, teacher.input_size, seed, without_faces=without_faces)
+        images = images.to(teacher.device)
         optimiser.zero_grad()
         if parts is None:
             with torch.no_grad():
-                wanted = F.normalize(teacher(faces))
-            loss = distillation_loss(student(faces), wanted)
+                wanted = F.normalize(teacher(images))
+            loss = distillation_loss(student(images), wanted)
         else:
-            loss = parts.alone(faces) if step < apart else parts.together(faces)
+            loss = parts.alone(images) if step < apart else parts.together(images)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, LARGEST)
         optimiser.step()
-        if (step + 1) % SAVED == 0 or step + 1 == steps:
+        if (step + 1) % max(1, SAVED // batch_size) == 0 or step + 1 == steps:
             saved = {
                 "student": student.backbone.state_dict(),
                 "optimiser": optimiser.state_dict(),
@@ -239,6 +243,7 @@ def main() -> None:
         help="an ONNX file (default: %(default)s)",
     )
     parser.add_argument("--steps", type=int, default=600, help="optimiser steps (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=64, help="images of a step (default: %(default)s)")
     parser.add_argument(
         "--random-weights", action="store_true", help="draw the student's weights anew before it learns"
     )
@@ -255,8 +260,11 @@ def run(given: argparse.Namespace) -> None:
     """Halve the teacher, train the rest, and print the table.
 
     Raises:
-        InputError: If the faces, the teacher or the device cannot be used.
+        InputError: If the faces, the teacher or the device cannot be used, or a step has one image alone.
     """
+    if given.batch_size < 2:
+        raise InputError(f"batch-size: expected at least 2, got {given.batch_size}")
+    keep_freed_memory()
     given.out.mkdir(parents=True, exist_ok=True)
     device = choose_device(given.device)
     teacher = load(given.teacher).to(device)
@@ -277,11 +285,13 @@ def run(given: argparse.Namespace) -> None:
         given.out / "state.pt",
         given.seed,
         parts,
+        batch_size=given.batch_size,
         without_faces=given.without_faces,
     )
     export_onnx(student, given.out / "student.onnx")
     after = measured(student, given.aligned, tuning=given.tuning)
-    name = f"... after {given.steps * BATCH:,} {'images of noise' if given.without_faces else 'drawn faces'}"
+    kind = "images of noise" if given.without_faces else "drawn faces"
+    name = f"... after {given.steps * given.batch_size:,} {kind}"
     rows.append((name, student, after, f"{seconds:.0f}"))
     whole = rows[0][2][f"tar_at_fmr_{FMR:g}"]
     print(f"| network | parameters | TAR at FMR {FMR:g} | of the teacher's | EER | training, s |")

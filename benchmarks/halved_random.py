@@ -7,8 +7,7 @@ before it, and all of them learn in one pass. Then the student sees its own valu
 Source: a teacher's inner maps as a student's aim, Romero et al., FitNets, arXiv:1412.6550.
 """
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -58,40 +57,6 @@ def redraw(student: Recogniser, seed: int) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def inner_values(
-    network: OnnxNetwork,
-    images: Tensor,
-    names: Collection[str],
-    replaced: Mapping[str, Tensor] | None = None,
-) -> dict[str, Tensor]:
-    """Return values of a network by name.
-
-    Args:
-        network: The network.
-        images: Prepared images, (batch, 3, h, w).
-        names: The values to return, as in the ONNX graph.
-        replaced: Values that what follows reads in place of those computed, by name.
-    """
-    given = images.permute(0, 2, 3, 1) if network.channels_last else images
-    values: dict[str, Tensor] = {network.input_name: given}
-    found: dict[str, Tensor] = {}
-    for node, layer, constants in network.operations():
-        outputs: tuple[Tensor, ...]
-        if layer is not None:
-            outputs = (layer(values[node.inputs[0]]),)
-        else:
-            inputs = [
-                values.get(name, constant) for name, constant in zip(node.inputs, constants, strict=True)
-            ]
-            outputs = network.compute(node, inputs)
-        computed = dict(zip(node.outputs, outputs, strict=False))
-        found |= {name: value for name, value in computed.items() if name in names}
-        values |= (
-            computed if replaced is None else {name: replaced.get(name, computed[name]) for name in computed}
-        )
-    return found
-
-
 class Parts:
     """What a student with random weights learns of its teacher, in the two phases.
 
@@ -127,11 +92,11 @@ class Parts:
     def _wanted(self, images: Tensor) -> dict[str, Tensor]:
         names = {*self._same.values(), self._output[1]}
         with torch.no_grad():
-            return inner_values(_backbone(self._teacher), self._teacher.preprocessing(images), names)
+            return _values(self._teacher, images, names)
 
     def _found(self, images: Tensor, given: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         names = {*self._same, self._output[0]}
-        return inner_values(_backbone(self._student), self._student.preprocessing(images), names, given)
+        return _values(self._student, images, names, given)
 
     def _errors(self, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
         return torch.stack([_error(found[own], wanted[its]) for own, its in self._same.items()]).sum()
@@ -143,7 +108,13 @@ def _error(found: Tensor, wanted: Tensor) -> Tensor:
     return F.mse_loss(found, wanted) / wanted.var(varying).mean()
 
 
-def _backbone(recogniser: Recogniser) -> Any:
+def _values(
+    recogniser: Recogniser, images: Tensor, names: set[str], replaced: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    return _backbone(recogniser).values(recogniser.preprocessing(images), names, replaced)
+
+
+def _backbone(recogniser: Recogniser) -> OnnxNetwork:
     if not isinstance(recogniser.backbone, OnnxNetwork):
         raise InputError(f"{recogniser.name}: expected the network of an ONNX file, got another")
     return recogniser.backbone

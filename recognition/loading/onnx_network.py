@@ -7,7 +7,7 @@ graph. Everything is computed in float32, whatever the file stores.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -223,11 +223,21 @@ class OnnxNetwork(nn.Module):
             values = _for_any_batch(node, values, self._fixed_batch)
         return _as_tuple(_ALL_FUNCTIONS[node.operator](node, *values))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return raw embeddings, shape (batch, dim), of prepared images, (batch, 3, h, w)."""
+    def values(
+        self, images: Tensor, names: Collection[str], replaced: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Return values of the graph by name.
+
+        Args:
+            images: Prepared images, (batch, 3, h, w).
+            names: The values to return, as the file names them; names that nothing computes are left out.
+            replaced: What later operations read in place of values that the graph computes, by name.
+        """
+        substitutes = replaced or {}
         values: dict[str, Tensor] = {
             self.input_name: images.permute(0, 2, 3, 1) if self.channels_last else images
         }
+        found: dict[str, Tensor] = {}
         for step in self._steps:
             outputs: tuple[Tensor, ...]
             if step.layer is not None:
@@ -235,10 +245,17 @@ class OnnxNetwork(nn.Module):
             else:
                 given = [self._value(name, values, step.of_shapes) for name in step.node.inputs]
                 outputs = self.compute(step.node, given)
-            values.update(zip(step.node.outputs, outputs, strict=False))
+            for name, value in zip(step.node.outputs, outputs, strict=False):
+                values[name] = substitutes.get(name, value)
+                if name in names:
+                    found[name] = value
             for name in step.last_use:
                 del values[name]
-        return values[self.output_name]
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return raw embeddings, shape (batch, dim), of prepared images, (batch, 3, h, w)."""
+        return self.values(images, (self.output_name,))[self.output_name]
 
     def _value(self, name: str, values: dict[str, Tensor], of_shapes: bool = False) -> Tensor | None:
         if name in values:

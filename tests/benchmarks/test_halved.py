@@ -1,5 +1,6 @@
 """A network without every second of its residual units, and what it learns from drawn faces."""
 
+import argparse
 import copy
 from pathlib import Path
 
@@ -58,18 +59,18 @@ def test_a_file_without_residual_units_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "half.onnx").exists()
 
 
-def _faces(step: int, size: int, seed: int, *, without_faces: bool = False) -> Tensor:
-    return torch.rand(8, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
+def _faces(step: int, count: int, size: int, seed: int, *, without_faces: bool = False) -> Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
 
 
 def test_a_student_learns_and_a_stopped_training_gives_the_same(
     teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(halved, "drawn", _faces)
-    monkeypatch.setattr(halved, "SAVED", 2)
+    monkeypatch.setattr(halved, "SAVED", 16)
     halved.halved(teacher, tmp_path / "half.onnx")
     known = load(teacher)
-    images = _faces(0, 112, 0)
+    images = _faces(0, 8, 112, 0)
 
     def similarity(student: Recogniser) -> float:
         with torch.no_grad():
@@ -77,49 +78,55 @@ def test_a_student_learns_and_a_stopped_training_gives_the_same(
 
     whole = load(tmp_path / "half.onnx")
     before = similarity(whole)
-    halved.learn(whole, known, 6, tmp_path / "whole.pt", 0)
+    halved.learn(whole, known, 6, tmp_path / "whole.pt", 0, batch_size=8)
     assert similarity(whole) > before
 
     calls = 0
 
-    def stopped(step: int, size: int, seed: int, *, without_faces: bool) -> Tensor:
+    def stopped(step: int, count: int, size: int, seed: int, *, without_faces: bool) -> Tensor:
         nonlocal calls
         calls += 1
         if calls == 4:
             raise KeyboardInterrupt
-        return _faces(step, size, seed)
+        return _faces(step, count, size, seed)
 
     part = load(tmp_path / "half.onnx")
     monkeypatch.setattr(halved, "drawn", stopped)
     with pytest.raises(KeyboardInterrupt):
-        halved.learn(part, known, 6, tmp_path / "part.pt", 0)
+        halved.learn(part, known, 6, tmp_path / "part.pt", 0, batch_size=8)
     monkeypatch.setattr(halved, "drawn", _faces)
     resumed = load(tmp_path / "half.onnx")
-    halved.learn(resumed, known, 6, tmp_path / "part.pt", 0)
+    halved.learn(resumed, known, 6, tmp_path / "part.pt", 0, batch_size=8)
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     with pytest.raises(InputError, match="expected a training of 7 steps"):
-        halved.learn(resumed, known, 7, tmp_path / "part.pt", 0)
+        halved.learn(resumed, known, 7, tmp_path / "part.pt", 0, batch_size=8)
     with pytest.raises(InputError, match="of this teacher, seed and options"):
-        halved.learn(resumed, known, 6, tmp_path / "part.pt", 1)
+        halved.learn(resumed, known, 6, tmp_path / "part.pt", 1, batch_size=8)
 
 
-def test_drawn_faces_of_two_steps_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(halved, "BATCH", 4)
-    first = halved.drawn(0, 112, 0)
+def test_drawn_faces_of_two_steps_differ() -> None:
+    first = halved.drawn(0, 4, 112, 0)
     assert first.shape == (4, 3, 112, 112)
-    torch.testing.assert_close(first, halved.drawn(0, 112, 0))
-    assert (first - halved.drawn(1, 112, 0)).abs().mean() > 0.05
+    torch.testing.assert_close(first, halved.drawn(0, 4, 112, 0))
+    assert (first - halved.drawn(1, 4, 112, 0)).abs().mean() > 0.05
 
 
-def test_noise_shows_no_face(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noise_shows_no_face() -> None:
     """Faces resemble each other pixel by pixel; two images of noise have nothing in common."""
-    monkeypatch.setattr(halved, "BATCH", 32)
 
     def resemblance(images: Tensor) -> float:
         pixels = images.mean(1).flatten(1)
         found = torch.corrcoef(pixels)
         return float(found[~torch.eye(len(found), dtype=torch.bool)].mean())
 
-    assert resemblance(halved.drawn(0, 112, 0)) > 0.2
-    assert abs(resemblance(halved.drawn(0, 112, 0, without_faces=True))) < 0.05
+    assert resemblance(halved.drawn(0, 32, 112, 0)) > 0.2
+    assert abs(resemblance(halved.drawn(0, 32, 112, 0, without_faces=True))) < 0.05
+
+
+def test_a_batch_too_small_for_similarities_is_refused(tmp_path: Path) -> None:
+    """What two images have in common is learned too, so that a step needs two."""
+    given = argparse.Namespace(batch_size=1, out=tmp_path / "out")
+    with pytest.raises(InputError, match="batch-size: expected at least 2, got 1"):
+        halved.run(given)
+    assert not given.out.exists()

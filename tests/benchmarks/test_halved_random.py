@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import halved, halved_random
-from benchmarks.halved_random import Parts, inner_values, redraw
+from benchmarks.halved_random import Parts, redraw
 from recognition.errors import InputError
 from recognition.loading import load
+from recognition.loading.onnx_network import OnnxNetwork
 from recognition.recogniser import Preprocessing, Recogniser
 from tests.benchmarks.residual_networks import as_teacher, residual_network
 
@@ -44,8 +45,15 @@ def pair(folder: Path) -> Pair:
     return load(folder / "half.onnx"), load(folder / "teacher.onnx"), same
 
 
-def _images(step: int = 0, size: int = 112, seed: int = 0, *, without_faces: bool = False) -> Tensor:
-    return torch.rand(8, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
+def _images(
+    step: int = 0, count: int = 8, size: int = 112, seed: int = 0, *, without_faces: bool = False
+) -> Tensor:
+    return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
+
+
+def _network(recogniser: Recogniser) -> OnnxNetwork:
+    assert isinstance(recogniser.backbone, OnnxNetwork)
+    return recogniser.backbone
 
 
 def test_a_value_stands_for_what_follows_the_unit_that_was_taken_out(pair: Pair, backbone: nn.Module) -> None:
@@ -61,7 +69,7 @@ def test_a_value_stands_for_what_follows_the_unit_that_was_taken_out(pair: Pair,
         )
     with torch.no_grad():
         plain(prepared)
-        found = inner_values(teacher.backbone, prepared, set(same.values()))  # type: ignore[arg-type]
+        found = _network(teacher).values(prepared, set(same.values()))
     assert len(same) == len(names) == len(found)
     for name, value in zip(names, found.values(), strict=True):
         torch.testing.assert_close(value, wanted[name], atol=1e-4, rtol=1e-3)
@@ -69,13 +77,13 @@ def test_a_value_stands_for_what_follows_the_unit_that_was_taken_out(pair: Pair,
 
 def test_what_follows_a_replaced_value_reads_it(pair: Pair) -> None:
     _, teacher, same = pair
-    network, prepared = teacher.backbone, teacher.preprocessing(_images())
+    network, prepared = _network(teacher), teacher.preprocessing(_images())
     output = network.output_name
     with torch.no_grad():
-        plain = inner_values(network, prepared, {*same.values(), output})  # type: ignore[arg-type]
+        plain = network.values(prepared, {*same.values(), output})
         torch.testing.assert_close(plain[output], network(prepared))
         turned = {name: value.flip(0) for name, value in plain.items() if name != output}
-        found = inner_values(network, prepared, {*same.values(), output}, turned)  # type: ignore[arg-type]
+        found = network.values(prepared, {*same.values(), output}, turned)
     torch.testing.assert_close(found[output], plain[output].flip(0), atol=1e-4, rtol=1e-3)
     first, second, *_ = same.values()
     torch.testing.assert_close(found[first], plain[first])
@@ -137,18 +145,18 @@ def test_a_network_that_is_no_onnx_file_is_refused(pair: Pair, backbone: nn.Modu
 def test_random_weights_learn_and_a_stopped_training_gives_the_same(
     pair: Pair, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(halved, "SAVED", 2)
+    monkeypatch.setattr(halved, "SAVED", 16)
     monkeypatch.setattr(halved, "ALONE", 0.5)
     monkeypatch.setattr(halved_random, "MOMENTUM", 0.5)
     _, teacher, same = pair
     calls = 0
 
-    def stopped(step: int, size: int, seed: int, *, without_faces: bool) -> Tensor:
+    def stopped(step: int, count: int, size: int, seed: int, *, without_faces: bool) -> Tensor:
         nonlocal calls
         calls += 1
         if calls == 6:
             raise KeyboardInterrupt
-        return _images(step, size, seed)
+        return _images(step, count, size, seed)
 
     students = [load(folder / "half.onnx") for _ in range(3)]
     for student in students:
@@ -157,15 +165,15 @@ def test_random_weights_learn_and_a_stopped_training_gives_the_same(
     with torch.no_grad():
         before = Parts(whole, teacher, same).together(_images())
     monkeypatch.setattr(halved, "drawn", _images)
-    halved.learn(whole, teacher, 8, tmp_path / "whole.pt", 0, Parts(whole, teacher, same))
+    halved.learn(whole, teacher, 8, tmp_path / "whole.pt", 0, Parts(whole, teacher, same), batch_size=8)
     with torch.no_grad():
         assert Parts(whole, teacher, same).together(_images()) < 0.9 * before
     monkeypatch.setattr(halved, "drawn", stopped)
     with pytest.raises(KeyboardInterrupt):
-        halved.learn(part, teacher, 8, tmp_path / "part.pt", 0, Parts(part, teacher, same))
+        halved.learn(part, teacher, 8, tmp_path / "part.pt", 0, Parts(part, teacher, same), batch_size=8)
     monkeypatch.setattr(halved, "drawn", _images)
-    halved.learn(resumed, teacher, 8, tmp_path / "part.pt", 0, Parts(resumed, teacher, same))
+    halved.learn(resumed, teacher, 8, tmp_path / "part.pt", 0, Parts(resumed, teacher, same), batch_size=8)
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     with pytest.raises(InputError, match="of this teacher, seed and options"):
-        halved.learn(resumed, teacher, 8, tmp_path / "part.pt", 0)
+        halved.learn(resumed, teacher, 8, tmp_path / "part.pt", 0, batch_size=8)
