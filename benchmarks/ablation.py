@@ -82,6 +82,11 @@ CHANGES: dict[str, dict[str, Any]] = {
     "pca-prior=off": {"penalty": {"pca-prior": 0.0}},
     "whiten=off": {"whiten": False},
 }
+#: Changes that are also made to the default attack as it is, with its restarts and further attempts.
+ADDED = [
+    ("bn=per-position",),
+    ("augmentation=flip+shift6+scale0.15", "low-resolution=0.3"),
+]
 #: From the mean face by the identity loss alone.
 BARE_CHANGES: dict[str, Any] = {
     "initialisation": "mean-face",
@@ -128,7 +133,13 @@ def rows() -> dict[str, Change]:
     made = {DEFAULT: Change({}, None)}
     made |= {name: Change(changes) for name, changes in CHANGES.items() if changes_recipe(changes)}
     short = "restarts=5x12"
-    made[f"{short}+retries=2"] = Change(CHANGES[short] | {"retries": 2}, short)
+    whole = f"{short}+retries=2"
+    made[whole] = Change(CHANGES[short] | {"retries": 2}, short)
+    for more in ADDED:
+        together = made[whole].changes
+        for name in more:
+            together = with_changes(together, CHANGES[name])
+        made["+".join((whole, *more))] = Change(together, whole)
     made[BARE] = Change(BARE_CHANGES)
     together, name = BARE_CHANGES, BARE
     for ingredient, changes in INGREDIENTS.items():

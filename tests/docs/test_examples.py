@@ -26,6 +26,8 @@ def test_every_example_is_tested() -> None:
         "closed_set.py",
         "open_set.py",
         "audit_folder.py",
+        "black_box.py",
+        "panel.py",
         "attacker.ipynb",
     }
 
@@ -45,6 +47,21 @@ def test_open_set(tmp_path: Path, astronaut: NDArray[np.uint8], given: bool) -> 
     said = run("open_set.py", *(["photo.png"] if given else []), "--steps", "5", cwd=tmp_path)
     assert "Similarity to the photograph" in said
     assert (tmp_path / "open-set" / "sheet.png").is_file()
+
+
+@pytest.mark.slow
+def test_panel(tmp_path: Path) -> None:
+    said = run("panel.py", "--yaws", "0", "20", "--steps", "5", cwd=tmp_path)
+    with Image.open(tmp_path / "panel.png") as picture:
+        assert f"{picture.width} x {picture.height} pixels" in said
+
+
+@pytest.mark.slow
+def test_black_box(tmp_path: Path, astronaut: NDArray[np.uint8]) -> None:
+    Image.fromarray(astronaut).save(tmp_path / "photo.png")
+    said = run("black_box.py", "photo.png", "--queries", "40", "--faces", "64", "--steps", "5", cwd=tmp_path)
+    assert "40 images were shown" in said
+    assert (tmp_path / "black-box" / "sheet.png").is_file()
 
 
 @pytest.mark.slow
