@@ -52,10 +52,21 @@ SHEET_PEOPLE = 12
 PUBLISHED_STEPS = 300
 
 
-def title(name: str) -> str:
-    """Return a recipe's name in tables: its title and its level of knowledge."""
+def title(name: str, penalty: Mapping[str, float] | None = None) -> str:
+    """Return a recipe's name in tables: its title, its level of knowledge, and other weights of penalties."""
     recipe, level = name.split("/")
-    return f"{RECIPES[recipe].title}, {level}"  # type: ignore[index]
+    weights = "".join(f", {one}={weight:g}" for one, weight in (penalty or {}).items())
+    return f"{RECIPES[recipe].title}, {level}{weights}"  # type: ignore[index]
+
+
+def weight_of(text: str) -> tuple[str, float]:
+    """Return a penalty's name and its weight, of `NAME=WEIGHT`.
+
+    Raises:
+        ValueError: If it has another form.
+    """
+    name, weight = text.split("=")
+    return name, float(weight)
 
 
 def attack(
@@ -67,7 +78,8 @@ def attack(
         InputError: If what was kept was made with other settings.
     """
     recipe, level = name.split("/")
-    wanted = {"recipe": recipe, "knowledge": level, "seed": options.seed, "batch_size": options.batch_size}
+    wanted: dict[str, Any] = {"recipe": recipe, "knowledge": level, "seed": options.seed}
+    wanted["batch_size"] = options.batch_size
     if recipe != "arcinvert":
         wanted["steps"] = options.published_steps or options.steps or PUBLISHED_STEPS
     elif options.steps is not None:
@@ -75,6 +87,8 @@ def attack(
         if not (steps := whole.steps_within(options.steps)):
             raise InputError(f"steps: expected at least the {whole.restarts} restarts, got {options.steps}")
         wanted["steps"] = steps
+    if options.penalty:
+        wanted["penalty"] = dict(options.penalty)
     folder = out / f"{recipe}-{level}"
     make(title(name), panel, wanted, folder, attacker=attacker, photos=options.photos)
     return kept_pictures(panel, attacker.plan("template", **wanted), folder, attacker=attacker)
@@ -220,6 +234,14 @@ def main() -> None:
         "--batch-size", type=int, default=16, help="the images of a batch (default: %(default)s)"
     )
     parser.add_argument("--recipes", nargs="+", choices=ALL, default=ALL, help="the recipes (default: all)")
+    parser.add_argument(
+        "--penalty",
+        nargs="+",
+        type=weight_of,
+        default=[],
+        metavar="NAME=WEIGHT",
+        help="weights of penalties in place of the recipes' own",
+    )
     run_or_exit(compare, parser)
 
 
@@ -234,13 +256,14 @@ def compare(options: argparse.Namespace) -> None:
     jury = Jury(panel)
     rows: list[tuple[str, Row, float | None]] = []
     pictures: dict[str, NDArray[np.uint8]] = {}
-    for name in options.recipes:
-        pictures[title(name)], seconds = attack(name, panel, options, options.out, attacker)
-        embeddings, detected = jury.look(pictures[title(name)])
-        rows.append((title(name), jury.row(embeddings, detected), seconds))
+    for recipe in options.recipes:
+        name = title(recipe, dict(options.penalty))
+        pictures[name], seconds = attack(recipe, panel, options, options.out, attacker)
+        embeddings, detected = jury.look(pictures[name])
+        rows.append((name, jury.row(embeddings, detected), seconds))
         # What a picture of somebody else is worth: everyone gets the picture of the next person.
         others = jury.row(np.roll(embeddings, 1, 0), np.roll(detected, 1).tolist())
-        rows.append((f"floor: another person's, {title(name)}", others, None))
+        rows.append((f"floor: another person's, {name}", others, None))
     rows += [(name, row, None) for name, row in jury.ends().items()]
     text = f"{table(rows, panel)}\n\n{described(panel)}\n"
     print(f"\n{text}")
