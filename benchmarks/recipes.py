@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from arcinvert import Attacker
 from arcinvert.evaluation.crops import to_crop_size
+from arcinvert.options import AttackOptions
 from arcinvert.output.contact_sheet import Row as SheetRow
 from arcinvert.output.contact_sheet import Tile, contact_sheet
 from arcinvert.output.folder import RESULT_NAME
@@ -40,6 +41,7 @@ from benchmarks.judged import (
     run_or_exit,
     write_table,
 )
+from recognition.config import add_arguments, gather, kinds
 from recognition.errors import InputError
 from recognition.images import read_image, write_png
 from recognition.metrics.intervals import Estimate
@@ -59,14 +61,9 @@ def title(name: str, penalty: Mapping[str, float] | None = None) -> str:
     return f"{RECIPES[recipe].title}, {level}{weights}"  # type: ignore[index]
 
 
-def weight_of(text: str) -> tuple[str, float]:
-    """Return a penalty's name and its weight, of `NAME=WEIGHT`.
-
-    Raises:
-        ValueError: If it has another form.
-    """
-    name, weight = text.split("=")
-    return name, float(weight)
+def penalties(options: argparse.Namespace) -> dict[str, float]:
+    """Return the weights of penalties that the command line gives, none where it gives none."""
+    return dict(gather(AttackOptions, options)["penalty"]) if "penalty" in options else {}
 
 
 def attack(
@@ -87,8 +84,8 @@ def attack(
         if not (steps := whole.steps_within(options.steps)):
             raise InputError(f"steps: expected at least the {whole.restarts} restarts, got {options.steps}")
         wanted["steps"] = steps
-    if options.penalty:
-        wanted["penalty"] = dict(options.penalty)
+    if penalty := penalties(options):
+        wanted["penalty"] = penalty
     folder = out / f"{recipe}-{level}"
     make(title(name), panel, wanted, folder, attacker=attacker, photos=options.photos)
     return kept_pictures(panel, attacker.plan("template", **wanted), folder, attacker=attacker)
@@ -234,14 +231,7 @@ def main() -> None:
         "--batch-size", type=int, default=16, help="the images of a batch (default: %(default)s)"
     )
     parser.add_argument("--recipes", nargs="+", choices=ALL, default=ALL, help="the recipes (default: all)")
-    parser.add_argument(
-        "--penalty",
-        nargs="+",
-        type=weight_of,
-        default=[],
-        metavar="NAME=WEIGHT",
-        help="weights of penalties in place of the recipes' own",
-    )
+    add_arguments(parser, AttackOptions, exclude=kinds(AttackOptions).keys() - {"penalty"})
     run_or_exit(compare, parser)
 
 
@@ -257,7 +247,7 @@ def compare(options: argparse.Namespace) -> None:
     rows: list[tuple[str, Row, float | None]] = []
     pictures: dict[str, NDArray[np.uint8]] = {}
     for recipe in options.recipes:
-        name = title(recipe, dict(options.penalty))
+        name = title(recipe, penalties(options))
         pictures[name], seconds = attack(recipe, panel, options, options.out, attacker)
         embeddings, detected = jury.look(pictures[name])
         rows.append((name, jury.row(embeddings, detected), seconds))
