@@ -49,7 +49,7 @@ def run_sheet(result: dict[str, Any], shown: Sequence[Shown], floor: NDArray[np.
         f"Faces from {source} of {result['attacked']['name']}",
         _in_plain_words(result["samples"], shown=len(shown)),
         sheet_rows(shown, floor),
-        _method(result),
+        method(result),
     )
 
 
@@ -121,7 +121,12 @@ def _in_plain_words(samples: Sequence[dict[str, Any]], *, shown: int) -> str:
     )
 
 
-def _method(result: dict[str, Any]) -> str:
+def method(result: dict[str, Any]) -> str:
+    """Return by what command and recipe a result was made, and what the attacker knows.
+
+    Args:
+        result: The content of result.json.
+    """
     plan = result["plan"]
     recipe = f"recipe {plan['recipe']}" + (" with changes" if plan["changes"] else "")
     knowledge = {
@@ -130,8 +135,15 @@ def _method(result: dict[str, Any]) -> str:
         "synthetic-faces": "the network and synthetic faces",
     }
     level = result["attacker_knowledge"]["level"]
+    known = knowledge.get(level, level)
+    access = result["access"]
+    if access["kind"] != "weights":
+        known = (
+            f"the black box's {access['kind']} for {access['queries']['count']:,} images, the network "
+            f"{access['surrogate']['name']}, and {access['faces']['kind']}"
+        )
     return (
-        f"Method: arcinvert {result['command']}, {recipe}; the attacker knows {knowledge.get(level, level)}. "
+        f"Method: arcinvert {result['command']}, {recipe}; the attacker knows {known}. "
         f"Judge: {result['judge']['judge']}."
     )
 

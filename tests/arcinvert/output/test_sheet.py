@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from arcinvert.output.sheet import Shown, run_sheet, sheet_rows, summary_line
+from arcinvert.output.sheet import Shown, method, run_sheet, sheet_rows, summary_line
 from recognition.metrics.intervals import estimate
 
 
@@ -76,6 +76,7 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
         "plan": {"recipe": "arcinvert", "changes": {}},
         "attacked": {"name": "tiny"},
         "attacker_knowledge": {"level": "weights"},
+        "access": {"kind": "weights"},
         "judge": {"judge": "dlib"},
         "summary": {"kind": None, "face_detected": share(2, 2)},
         "samples": [
@@ -107,6 +108,25 @@ def test_the_sheet_has_photograph_floor_and_samples_in_a_row_an_identity() -> No
     ((_, left),) = places("floor")
     assert left == photo[1]
     assert not places("photo")
+
+
+def test_of_a_black_box_the_attacker_knows_answers_and_no_network() -> None:
+    result: dict[str, Any] = {
+        "command": "from-image",
+        "plan": {"recipe": "arcinvert", "changes": {}},
+        "attacker_knowledge": {"level": "synthetic-faces"},
+        "access": {"kind": "weights"},
+        "judge": {"judge": "dlib"},
+    }
+    assert "the attacker knows the network and synthetic faces." in method(result)
+    result["access"] = {
+        "kind": "scores",
+        "queries": {"count": 1200},
+        "surrogate": {"name": "mine"},
+        "faces": {"kind": "public faces"},
+    }
+    known = "the attacker knows the black box's scores for 1,200 images, the network mine, and public faces."
+    assert known in method(result)
 
 
 def test_the_centres_of_a_class_have_a_row_each_with_the_photographs_near_them() -> None:
