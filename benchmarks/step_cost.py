@@ -24,7 +24,8 @@ from arcinvert.evaluation.scores import Reference
 from arcinvert.inversion.input_gradients import input_gradients
 from arcinvert.subjects import Subject
 from benchmarks.judged import run_or_exit
-from recognition.config import add_arguments, gather, kinds
+from benchmarks.recipes import penalties
+from recognition.config import add_arguments, kinds
 from recognition.loading import BUNDLED, load
 from recognition.recogniser import Recogniser
 from recognition.runtime import synchronise
@@ -119,7 +120,7 @@ def compare(given: argparse.Namespace) -> None:
         steps=given.turns + UNCOUNTED,
         restarts=1,
         batch_size=given.batch_size,
-        **({"penalty": gather(AttackOptions, given)["penalty"]} if "penalty" in given else {}),
+        penalty=penalties(given),
     )
     dim = attacker.recogniser.embedding_size
     templates = F.normalize(torch.randn(given.batch_size, dim, generator=torch.Generator().manual_seed(0)))
