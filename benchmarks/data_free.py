@@ -10,6 +10,7 @@ alone (`train --teacher MODEL --teacher-weight 1 --head-weight 0`). The sets:
 
 - labels: photographs of the bundled network's training people with their names, without a teacher.
 - real: the same photographs without names.
+- mixed: these, and mixtures of two of them (benchmarks/mixed_faces.py), without names.
 - inverted: a synthetic set ('arcinvert synthesise') of the teacher. Of photographs it uses the shipped face
   PCA alone: the teacher is measured on synthetic faces, whatever lies beside its file.
 - regressed: the same without an optimiser step, each picture the face that the regression predicts, varied.
@@ -51,7 +52,7 @@ from recognition.images import atomic_path
 from recognition.loading import bundled_path, load
 from recognition.metrics.verification import describe_verification, verify
 from recognition.recogniser import Recogniser
-from recognition.runtime import choose_device
+from recognition.runtime import choose_device, keep_freed_memory
 from recognition.training.options import TrainingOptions
 from recognition.training.train import train
 
@@ -221,6 +222,7 @@ def run(given: argparse.Namespace) -> None:
     Raises:
         InputError: If the faces, the teacher or the device cannot be used.
     """
+    keep_freed_memory()
     scale = SCALES["quick" if given.quick else "full"]
     scale = replace(
         scale,

@@ -14,6 +14,7 @@ from arcinvert.knowledge.statistics_file import SUFFIX, load_statistics, save_st
 from arcinvert.synthesis.options import SynthesisOptions
 from arcinvert.synthesis.synthesise import synthesise
 from benchmarks.drawn_faces import KINDS, draw
+from benchmarks.mixed_faces import write_mixtures
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.data.lists import read_list, write_list
@@ -23,7 +24,18 @@ from recognition.runtime import choose_device
 from recognition.training.options import TrainingOptions
 
 #: The sets, in the order of work.
-SETS = ("labels", "real", "mosaic", "gaussian", "symmetric", "regressed", "inverted", "both", "weights")
+SETS = (
+    "labels",
+    "real",
+    "mixed",
+    "mosaic",
+    "gaussian",
+    "symmetric",
+    "regressed",
+    "inverted",
+    "both",
+    "weights",
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,7 @@ class Scale:
         per_identity: Pictures of each.
         weights_steps: Optimiser steps of a picture by the weights alone.
         batch_size: Pictures of a synthetic set that are optimised together.
-        drawn: Faces that are drawn.
+        drawn: Faces that are drawn, or mixed of photographs.
         real: Real faces, at most.
         steps: Optimiser steps of a student.
         student: Options of a student's training.
@@ -52,13 +64,19 @@ class Scale:
 
 
 _STUDENT = TrainingOptions(
-    network="iresnet18", held_out=0, batch_size=64, learning_rate=0.1, augmentation="mild", width=1 / 4
+    network="iresnet18",
+    held_out=0,
+    batch_size=16,
+    optimiser="adamw",
+    learning_rate=3e-3,
+    augmentation="mild",
+    width=1 / 4,
 )
 SCALES = {
     "quick": Scale(
-        32, 8, 20, 32, 512, 512, 128, replace(_STUDENT, width=1 / 8, image_size=64, start_size=64)
+        32, 8, 20, 32, 512, 512, 512, replace(_STUDENT, width=1 / 8, image_size=64, start_size=64)
     ),
-    "full": Scale(1000, 8, 60, 32, 24_000, 24_000, 6000, replace(_STUDENT, start_size=64)),
+    "full": Scale(1000, 8, 60, 32, 24_000, 24_000, 12_000, replace(_STUDENT, start_size=64)),
 }
 
 
@@ -110,6 +128,16 @@ def make_set(name: str, setting: Setting) -> tuple[Path, float]:
         seconds = sum(cost for _, cost in parts.values())
     elif name in ("labels", "real"):
         rows, seconds = rows_of(real_faces(setting)), 0.0
+    elif name == "mixed":
+        faces = real_faces(setting)
+        paths = [path for own in faces.values() for path in own]
+        folder = sets / name
+        folder.mkdir(exist_ok=True)
+        _, seconds = spend(
+            setting.out / "cost" / "mixed-set.json",
+            lambda: write_mixtures(paths, setting.scale.drawn, folder),
+        )
+        rows = rows_of(faces) + _nobodies(folder)
     else:
         rows, seconds = _made(name, setting, sets / name)
     listed = sets / f"{name}.csv"
@@ -122,8 +150,7 @@ def _made(name: str, setting: Setting, folder: Path) -> tuple[list[dict[str, str
     cost = setting.out / "cost" / f"{name}-set.json"
     if name in KINDS:
         _, seconds = spend(cost, lambda: draw(name, setting.scale.drawn, folder))
-        # Each face is of another nobody.
-        return [{**row, "identity": row["file"]} for row in rows_in(folder)], seconds
+        return _nobodies(folder), seconds
     attacker, measuring = attacker_of(setting, measured=name != "weights")
     options = synthesis_options(name, setting.scale)
     _, seconds = spend(cost, lambda: synthesise(attacker, options, folder))
@@ -171,6 +198,11 @@ def rows_in(folder: Path) -> list[dict[str, str]]:
     """Return the rows of all faces in a folder and below it."""
     paths = list_images_below(folder)
     return [{"file": str(path), "identity": path.parent.name} for path in paths]
+
+
+def _nobodies(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of all faces in a folder and below it, each of another nobody."""
+    return [{**row, "identity": row["file"]} for row in rows_in(folder)]
 
 
 def spend(path: Path, work: Callable[[], Any]) -> tuple[Any, float]:

@@ -12,6 +12,8 @@ photograph, whom no benchmark attacks: the bundled decoder learns from their fac
 """
 
 import argparse
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from benchmarks.people import single_photographs, without_reserved
 from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
+from recognition.images import temporary_folder
 from recognition.loading import bundled_path, load
 
 #: Faces in one folder.
@@ -52,15 +55,33 @@ def main() -> None:
         options.out.mkdir(parents=True)
     except OSError as error:
         raise SystemExit(f"{options.out}: cannot be made ({error.strerror}); choose another --out") from None
-    for number in tqdm(range(options.faces), unit="face"):
-        folder = options.out / f"{number // PER_FOLDER:03}"
-        folder.mkdir(exist_ok=True)
-        image = mixture(paths, np.random.default_rng([options.seed, number]))
-        Image.fromarray(image).save(folder / f"{number:06}.jpg", quality=95, subsampling=0, comment=MIXTURE)
+    write_mixtures(paths, options.faces, options.out, seed=options.seed)
     print(f"Wrote {options.faces} faces to {options.out}")
 
 
-def mixture(paths: list[Path], generator: np.random.Generator) -> np.ndarray:
+def write_mixtures(paths: Sequence[Path], count: int, out: Path, *, seed: int = 0) -> None:
+    """Write mixtures to folders of `PER_FOLDER`; those that an earlier run finished stay.
+
+    Args:
+        paths: Aligned photographs, in a folder for each person; at least two people.
+        count: The number of mixtures.
+        out: The folder to fill, which exists.
+        seed: The seed. The first mixtures of two numbers are the same.
+    """
+    for first in tqdm(range(0, count, PER_FOLDER), desc="mixtures", unit="folder"):
+        folder, numbers = out / f"{first // PER_FOLDER:03}", range(first, min(count, first + PER_FOLDER))
+        if folder.is_dir():
+            if len(list(folder.iterdir())) == len(numbers):
+                continue
+            shutil.rmtree(folder)
+        with temporary_folder(out, folder.name) as work:
+            for number in numbers:
+                image = Image.fromarray(mixture(paths, np.random.default_rng([seed, number])))
+                image.save(work / f"{number:06}.jpg", quality=95, subsampling=0, comment=MIXTURE)
+            work.rename(folder)
+
+
+def mixture(paths: Sequence[Path], generator: np.random.Generator) -> np.ndarray:
     """Return the weighted mean of the photographs of two people, uint8, shape (112, 112, 3)."""
     first = second = paths[generator.integers(len(paths))]
     while second.parent == first.parent:

@@ -63,6 +63,20 @@ def test_sets_are_made_once_and_both_is_both(setting: Setting, monkeypatch: pyte
     assert read_list(names) == read_list(make_set("real", setting)[0])
 
 
+def test_mixtures_are_beside_the_photographs_and_go_on_where_they_stopped(setting: Setting) -> None:
+    def faces() -> list[Path]:
+        listed = read_list(make_set("mixed", setting)[0])
+        return [path.resolve() for paths in listed.values() for path in paths]
+
+    photographs = {path for paths in real_faces(setting).values() for path in paths}
+    first = {path: path.read_bytes() for path in faces()}
+    assert len(first) == len(photographs) + SCALE.drawn
+    assert photographs < set(first)
+    lost = min(set(first) - photographs)
+    lost.unlink()
+    assert {path: path.read_bytes() for path in faces()} == first
+
+
 def _few(network: Any) -> Any:
     from arcinvert.knowledge.calibrate import measure_synthetic
 
@@ -102,12 +116,12 @@ def test_detail_falls_with_frequency() -> None:
 
 def test_students_take_the_same_number_of_steps_whatever_the_set() -> None:
     scale = replace(SCALES["full"], steps=600)
-    for faces in (640, 6400, 64_000):
+    for faces in (160, 1600, 16_000):
         options = student_options("real", scale, faces, 128)
-        assert options.epochs * (faces // 64) == pytest.approx(600, rel=0.7)
+        assert options.epochs * (faces // options.batch_size) == pytest.approx(600, rel=0.7)
         assert (options.head_weight, options.teacher_weight, options.embedding_size) == (0, 1, 128)
-    assert student_options("real", scale, 640, 128).epochs == 60
-    labels = student_options("labels", scale, 640, 128)
+    assert student_options("real", scale, 160, 128).epochs == 60
+    labels = student_options("labels", scale, 160, 128)
     assert (labels.head_weight, labels.teacher_weight) == (1, 0)
 
 
