@@ -1,4 +1,4 @@
-"""A student of half of the teacher's layers, which learns from faces that are only drawn.
+"""A student of half of the teacher's layers, which learns from faces that are only drawn, or from others.
 
     python -m recognition align ../shared/data/lfw/images aligned
     python -m benchmarks.halved --aligned aligned --out runs/halved
@@ -18,8 +18,10 @@ says how little stands between the weights and a smaller network, not what pictu
 With `--random-weights` the student has the shapes of these layers and none of their weights, nor statistics.
 It first learns part by part, each from the teacher's own maps before and after it, all at once; then as a
 whole, with the maps as a second aim. So it needs the teacher's inner values, but takes over none of its
-weights (see `benchmarks.halved_random`). With `--without-faces` the student learns from noise, so that of
-faces nothing is known but what is in the weights.
+weights (see `benchmarks.halved_random`). With `--images noise` the student learns from noise, so that of
+faces nothing is known but what is in the weights. With `--images photographs` it learns from those of the
+bundled network's training people, without their names: half of the images are photographs and half are
+mixtures of two (`benchmarks.mixed_faces`), each changed a little at random before the teacher sees it.
 
 TAR is the true accept rate at a false match rate (FMR) of 0.001 on the bundled network's 600 held-out people,
 with a 95 % interval over people. `--tuning` measures on 600 people of its training instead. The student is
@@ -31,22 +33,30 @@ arXiv:1910.01108.
 
 import argparse
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from benchmarks.data_free import FMR, measured, tar_cell
+from benchmarks.data_free import FMR, TUNING, measured, tar_cell
 from benchmarks.drawn_faces import gaussian, mosaic, noise
 from benchmarks.halved_random import ALONE, ALONE_RATE, Parts, redraw
 from benchmarks.judged import run_or_exit
+from benchmarks.mixed_faces import mixture
+from benchmarks.people import tuning_people
+from recognition.checkpoint import load_notes
+from recognition.data.dataset import augmentation
+from recognition.data.faces import read_face
+from recognition.data.folders import read_folders
 from recognition.errors import InputError
 from recognition.export import export_onnx
-from recognition.images import atomic_path, resized
-from recognition.loading import load
+from recognition.images import atomic_path, resized, to_tensor
+from recognition.loading import bundled_path, load
 from recognition.recogniser import Recogniser
 from recognition.runtime import choose_device, keep_freed_memory
 from recognition.seeds import derive_seed
@@ -136,46 +146,110 @@ def halved(path: Path, out: Path) -> tuple[int, dict[str, str]]:
     return len(dropped), same
 
 
-def drawn(step: int, count: int, size: int, seed: int, *, without_faces: bool = False) -> Tensor:
-    """Return the images of a step, (count, 3, size, size) in [0, 1]; those of two steps differ.
+def drawn(step: int, count: int, size: int, seed: int) -> Tensor:
+    """Return the drawn faces of a step, (count, 3, size, size) in [0, 1]; those of two steps differ.
 
     Args:
         step: The step.
         count: The number of images.
         size: The side of the images.
         seed: The seed.
-        without_faces: Whether they are noise and no faces.
     """
-    generator = torch.Generator().manual_seed(derive_seed(seed, "halved", step))
-    if without_faces:
-        return resized(noise(count, generator), size)
+    generator = _generator(step, seed)
     mosaics = round(MOSAICS * count)
     faces = torch.cat([mosaic(mosaics, generator), gaussian(count - mosaics, generator)])
     return resized(faces, size)
 
 
+def noisy(step: int, count: int, size: int, seed: int) -> Tensor:
+    """Return images of noise; see `drawn`."""
+    return resized(noise(count, _generator(step, seed)), size)
+
+
+def photographed(paths: Sequence[Path]) -> Callable[[int, int, int, int], Tensor]:
+    """Return a function like `drawn` of photographs, and as many mixtures of two, changed a little at random.
+
+    Args:
+        paths: Aligned photographs, in a folder for each person; at least two people.
+    """
+    change = augmentation("mild")
+
+    def images(step: int, count: int, size: int, seed: int) -> Tensor:
+        of_step = derive_seed(seed, "halved", step)
+        generator = np.random.default_rng(of_step)
+        mixed = [to_tensor(mixture(paths, generator)) for _ in range(count // 2)]
+        whole = [paths[place] for place in generator.integers(len(paths), size=count - len(mixed))]
+        faces = [*(to_tensor(read_face(path, aligned=True)) for path in whole), *mixed]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(of_step)
+            return resized(torch.stack([change(face) for face in faces]), size)
+
+    return images
+
+
+def _generator(step: int, seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derive_seed(seed, "halved", step))
+
+
+class Images(NamedTuple):
+    """What a student learns from.
+
+    Args:
+        name: What the images are, in words.
+        of: Returns the images of a step; see `drawn`.
+    """
+
+    name: str
+    of: Callable[[int, int, int, int], Tensor]
+
+
+def images_of(kind: str, aligned: Path, *, tuning: bool) -> Images:
+    """Return what a student learns from.
+
+    Args:
+        kind: `drawn`, `noise` or `photographs`.
+        aligned: Aligned LFW.
+        tuning: Whether photographs of those whom `--tuning` measures on are left out.
+
+    Raises:
+        InputError: If there are no photographs of two people.
+    """
+    if kind == "drawn":
+        return Images("drawn faces", drawn)
+    if kind == "noise":
+        return Images("images of noise", noisy)
+    folders, held_out = read_folders(aligned), load_notes(bundled_path())["split"]["held_out"]
+    left_out = {*held_out, *(tuning_people(folders, held_out)[:TUNING] if tuning else ())}
+    paths = [path for name in sorted(set(folders) - left_out) for path in folders[name]]
+    if len({path.parent for path in paths}) < 2:
+        raise InputError(
+            f"{aligned}: expected photographs of two people or more, found fewer; check --aligned"
+        )
+    return Images("views of photographs", photographed(paths))
+
+
 def learn(
     student: Recogniser,
     teacher: Recogniser,
+    images: Images,
     steps: int,
     state: Path,
     seed: int,
     parts: Parts | None = None,
     *,
     batch_size: int = 64,
-    without_faces: bool = False,
 ) -> float:
-    """Train a student on the teacher's embeddings of drawn faces, and return the seconds of all runs.
+    """Train a student on the teacher's embeddings of images, and return the seconds of all runs.
 
     Args:
         student: The student, whose weights change; it ends in evaluation mode.
         teacher: The teacher, of the same input size.
+        images: What it learns from.
         steps: The number of steps.
         state: The file that a stopped training goes on from.
         seed: The seed of the faces.
         parts: What a student of random weights learns besides; None is one with the teacher's.
         batch_size: The number of images of a step.
-        without_faces: Whether images are noise and no faces.
 
     Raises:
         InputError: If the file is of another training.
@@ -183,8 +257,8 @@ def learn(
     weights = [weight.requires_grad_() for weight in student.backbone.parameters()]
     optimiser = torch.optim.AdamW(weights, lr=RATE, weight_decay=DECAY)
     first, seconds = 0, 0.0
-    kind = f"{'' if parts is None else ' random'}{' noise' if without_faces else ''}"
-    of = f"{teacher.source.sha256} {seed} {batch_size}{kind}"
+    kind = "" if parts is None else "random weights, "
+    of = f"{teacher.source.sha256} {seed} {batch_size} {kind}{images.name}"
     if state.exists():
         found = torch.load(state, weights_only=True)
         if found["steps"] != steps:
@@ -204,15 +278,14 @@ def learn(
             group["lr"] = (
                 largest * min(1, (step - begin + 1) / WARM_UP) * (1 - (step - begin) / (end - begin))
             )
-        images = drawn(step, batch_size, teacher.input_size, seed, without_faces=without_faces)
-        images = images.to(teacher.device)
+        seen = images.of(step, batch_size, teacher.input_size, seed).to(teacher.device)
         optimiser.zero_grad()
         if parts is None:
             with torch.no_grad():
-                wanted = F.normalize(teacher(images))
-            loss = distillation_loss(student(images), wanted)
+                wanted = F.normalize(teacher(seen))
+            loss = distillation_loss(student(seen), wanted)
         else:
-            loss = parts.alone(images) if step < apart else parts.together(images)
+            loss = parts.alone(seen) if step < apart else parts.together(seen)
         loss.backward()
         nn.utils.clip_grad_norm_(weights, LARGEST)
         optimiser.step()
@@ -248,7 +321,11 @@ def main() -> None:
         "--random-weights", action="store_true", help="draw the student's weights anew before it learns"
     )
     parser.add_argument(
-        "--without-faces", action="store_true", help="learn from noise, which nothing of faces has shaped"
+        "--images",
+        choices=("drawn", "noise", "photographs"),
+        default="drawn",
+        help="what the student sees: drawn faces, noise, or photographs of LFW's people without names "
+        "(default: drawn)",
     )
     parser.add_argument("--seed", type=int, default=0, help="the seed of images and weights (default: 0)")
     parser.add_argument("--tuning", action="store_true", help="measure on people that settings are tuned on")
@@ -265,6 +342,7 @@ def run(given: argparse.Namespace) -> None:
     if given.batch_size < 2:
         raise InputError(f"batch-size: expected at least 2, got {given.batch_size}")
     keep_freed_memory()
+    images = images_of(given.images, given.aligned, tuning=given.tuning)
     given.out.mkdir(parents=True, exist_ok=True)
     device = choose_device(given.device)
     teacher = load(given.teacher).to(device)
@@ -281,17 +359,16 @@ def run(given: argparse.Namespace) -> None:
     seconds = learn(
         student,
         teacher,
+        images,
         given.steps,
         given.out / "state.pt",
         given.seed,
         parts,
         batch_size=given.batch_size,
-        without_faces=given.without_faces,
     )
     export_onnx(student, given.out / "student.onnx")
     after = measured(student, given.aligned, tuning=given.tuning)
-    kind = "images of noise" if given.without_faces else "drawn faces"
-    name = f"... after {given.steps * given.batch_size:,} {kind}"
+    name = f"... after {given.steps * given.batch_size:,} {images.name}"
     rows.append((name, student, after, f"{seconds:.0f}"))
     whole = rows[0][2][f"tar_at_fmr_{FMR:g}"]
     print(f"| network | parameters | TAR at FMR {FMR:g} | of the teacher's | EER | training, s |")

@@ -143,6 +143,11 @@ def module(name: str, arguments: Sequence[str], project: str | None = None) -> N
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
+def code(text: str) -> None:
+    """Run code as `python -c CODE` does; to be called in a process of its own."""
+    exec(compile(text, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102  (a message's own command)
+
+
 def _take_packages_of(project: str | None) -> None:
     if project is None:
         return

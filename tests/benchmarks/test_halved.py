@@ -4,15 +4,18 @@ import argparse
 import copy
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from torch import Tensor, nn
 
 from benchmarks import halved
+from recognition.checkpoint import load_notes
 from recognition.errors import InputError
 from recognition.export import export_onnx
-from recognition.loading import load
+from recognition.images import write_png
+from recognition.loading import bundled_path, load
 from recognition.recogniser import Preprocessing, Recogniser
 from tests.benchmarks.residual_networks import as_teacher, residual_network
 
@@ -59,14 +62,14 @@ def test_a_file_without_residual_units_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "half.onnx").exists()
 
 
-def _faces(step: int, count: int, size: int, seed: int, *, without_faces: bool = False) -> Tensor:
+def _faces(step: int, count: int, size: int, seed: int) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
 
 
 def test_a_student_learns_and_a_stopped_training_gives_the_same(
     teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(halved, "drawn", _faces)
+    faces = halved.Images("faces", _faces)
     monkeypatch.setattr(halved, "SAVED", 16)
     halved.halved(teacher, tmp_path / "half.onnx")
     known = load(teacher)
@@ -78,12 +81,12 @@ def test_a_student_learns_and_a_stopped_training_gives_the_same(
 
     whole = load(tmp_path / "half.onnx")
     before = similarity(whole)
-    halved.learn(whole, known, 6, tmp_path / "whole.pt", 0, batch_size=8)
+    halved.learn(whole, known, faces, 6, tmp_path / "whole.pt", 0, batch_size=8)
     assert similarity(whole) > before
 
     calls = 0
 
-    def stopped(step: int, count: int, size: int, seed: int, *, without_faces: bool) -> Tensor:
+    def stopped(step: int, count: int, size: int, seed: int) -> Tensor:
         nonlocal calls
         calls += 1
         if calls == 4:
@@ -91,18 +94,20 @@ def test_a_student_learns_and_a_stopped_training_gives_the_same(
         return _faces(step, count, size, seed)
 
     part = load(tmp_path / "half.onnx")
-    monkeypatch.setattr(halved, "drawn", stopped)
     with pytest.raises(KeyboardInterrupt):
-        halved.learn(part, known, 6, tmp_path / "part.pt", 0, batch_size=8)
-    monkeypatch.setattr(halved, "drawn", _faces)
+        halved.learn(part, known, halved.Images("faces", stopped), 6, tmp_path / "part.pt", 0, batch_size=8)
     resumed = load(tmp_path / "half.onnx")
-    halved.learn(resumed, known, 6, tmp_path / "part.pt", 0, batch_size=8)
+    halved.learn(resumed, known, faces, 6, tmp_path / "part.pt", 0, batch_size=8)
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     with pytest.raises(InputError, match="expected a training of 7 steps"):
-        halved.learn(resumed, known, 7, tmp_path / "part.pt", 0, batch_size=8)
+        halved.learn(resumed, known, faces, 7, tmp_path / "part.pt", 0, batch_size=8)
     with pytest.raises(InputError, match="of this teacher, seed and options"):
-        halved.learn(resumed, known, 6, tmp_path / "part.pt", 1, batch_size=8)
+        halved.learn(resumed, known, faces, 6, tmp_path / "part.pt", 1, batch_size=8)
+    with pytest.raises(InputError, match="of this teacher, seed and options"):
+        halved.learn(
+            resumed, known, faces._replace(name="images of noise"), 6, tmp_path / "part.pt", 0, batch_size=8
+        )
 
 
 def test_drawn_faces_of_two_steps_differ() -> None:
@@ -121,7 +126,45 @@ def test_noise_shows_no_face() -> None:
         return float(found[~torch.eye(len(found), dtype=torch.bool)].mean())
 
     assert resemblance(halved.drawn(0, 32, 112, 0)) > 0.2
-    assert abs(resemblance(halved.drawn(0, 32, 112, 0, without_faces=True))) < 0.05
+    assert abs(resemblance(halved.noisy(0, 32, 112, 0))) < 0.05
+
+
+def test_photographs_and_mixtures_are_of_people_who_are_not_measured(tmp_path: Path) -> None:
+    """Each person's crops have a brightness of their own, and so has each mixture of two."""
+    held_out = sorted(load_notes(bundled_path())["split"]["held_out"])[0]
+    known = (load().class_names or ())[:3]
+    for name, value in zip((*known, held_out), (0, 40, 80, 255), strict=True):
+        for number in range(2):
+            (tmp_path / name).mkdir(exist_ok=True)
+            write_png(tmp_path / name / f"{number}.png", np.full((112, 112, 3), value, dtype=np.uint8))
+    images = halved.images_of("photographs", tmp_path, tuning=False)
+    assert images.name == "views of photographs"
+    first = images.of(0, 8, 112, 0)
+    assert first.shape == (8, 3, 112, 112)
+    torch.testing.assert_close(first, images.of(0, 8, 112, 0))
+    assert not torch.equal(first, images.of(1, 8, 112, 0))
+    # Brightness and contrast change by a fifth at most: nobody is as bright as the person who is held out.
+    assert first.max() < 1.2 * 1.2 * 80 / 255 + 0.01
+    alone = tmp_path / "others"
+    alone.mkdir()
+    (tmp_path / known[0]).rename(alone / known[0])
+    with pytest.raises(InputError, match="expected photographs of two people or more, found fewer"):
+        halved.images_of("photographs", alone, tuning=False)
+
+
+def test_tuning_people_are_left_out_where_they_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = (load().class_names or ())[:4]
+    for name in names:
+        (tmp_path / name).mkdir()
+        write_png(tmp_path / name / "0.png", np.zeros((112, 112, 3), dtype=np.uint8))
+    seen: list[list[Path]] = []
+    monkeypatch.setattr(halved, "photographed", lambda paths: seen.append(paths))
+    monkeypatch.setattr(halved, "tuning_people", lambda folders, held_out: [names[0]])
+    for tuning in (False, True):
+        halved.images_of("photographs", tmp_path, tuning=tuning)
+    assert [{path.parent.name for path in paths} for paths in seen] == [set(names), set(names[1:])]
 
 
 def test_a_batch_too_small_for_similarities_is_refused(tmp_path: Path) -> None:

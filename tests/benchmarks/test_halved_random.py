@@ -45,9 +45,7 @@ def pair(folder: Path) -> Pair:
     return load(folder / "half.onnx"), load(folder / "teacher.onnx"), same
 
 
-def _images(
-    step: int = 0, count: int = 8, size: int = 112, seed: int = 0, *, without_faces: bool = False
-) -> Tensor:
+def _images(step: int = 0, count: int = 8, size: int = 112, seed: int = 0) -> Tensor:
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(1000 * seed + step % 2))
 
 
@@ -151,12 +149,18 @@ def test_random_weights_learn_and_a_stopped_training_gives_the_same(
     _, teacher, same = pair
     calls = 0
 
-    def stopped(step: int, count: int, size: int, seed: int, *, without_faces: bool) -> Tensor:
+    def stopped(step: int, count: int, size: int, seed: int) -> Tensor:
         nonlocal calls
         calls += 1
         if calls == 6:
             raise KeyboardInterrupt
         return _images(step, count, size, seed)
+
+    faces = halved.Images("faces", _images)
+
+    def learn(student: Recogniser, state: str, images: halved.Images = faces) -> None:
+        parts = Parts(student, teacher, same)
+        halved.learn(student, teacher, images, 8, tmp_path / state, 0, parts, batch_size=8)
 
     students = [load(folder / "half.onnx") for _ in range(3)]
     for student in students:
@@ -164,16 +168,13 @@ def test_random_weights_learn_and_a_stopped_training_gives_the_same(
     whole, part, resumed = students
     with torch.no_grad():
         before = Parts(whole, teacher, same).together(_images())
-    monkeypatch.setattr(halved, "drawn", _images)
-    halved.learn(whole, teacher, 8, tmp_path / "whole.pt", 0, Parts(whole, teacher, same), batch_size=8)
+    learn(whole, "whole.pt")
     with torch.no_grad():
         assert Parts(whole, teacher, same).together(_images()) < 0.9 * before
-    monkeypatch.setattr(halved, "drawn", stopped)
     with pytest.raises(KeyboardInterrupt):
-        halved.learn(part, teacher, 8, tmp_path / "part.pt", 0, Parts(part, teacher, same), batch_size=8)
-    monkeypatch.setattr(halved, "drawn", _images)
-    halved.learn(resumed, teacher, 8, tmp_path / "part.pt", 0, Parts(resumed, teacher, same), batch_size=8)
+        learn(part, "part.pt", faces._replace(of=stopped))
+    learn(resumed, "part.pt")
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     with pytest.raises(InputError, match="of this teacher, seed and options"):
-        halved.learn(resumed, teacher, 8, tmp_path / "part.pt", 0, batch_size=8)
+        halved.learn(resumed, teacher, faces, 8, tmp_path / "part.pt", 0, batch_size=8)

@@ -1,6 +1,5 @@
 """Networks that code builds, and programs that are refused."""
 
-import subprocess
 import sys
 
 import pytest
@@ -13,6 +12,7 @@ from arcinvert.attacked import as_recogniser
 from recognition.errors import InputError
 from recognition.loading import ModelChoice, load
 from recognition.recogniser import Preprocessing
+from tests import forked
 from tests.recognition.loading.files import save
 
 CODE = """
@@ -229,7 +229,5 @@ def assert_converts(message: str, folder) -> None:
     """Assert that the command in an error message runs."""
     code = message.partition('python -c "')[2].partition('"')[0]
     assert code
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = forked.run(forked.code, code, cwd=folder)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,6 @@
 """Class weights beside a backbone in one dict, under the names that projects and their users choose."""
 
-import subprocess
+import shlex
 import warnings
 
 import pytest
@@ -10,6 +10,7 @@ from torch import nn
 
 from recognition.errors import InputError, InputWarning
 from recognition.loading import ModelChoice, load
+from tests import forked
 from tests.recognition.loading.files import save, state_of, tiny_backbone, tiny_body, tiny_facenet
 
 CENTRES = torch.randn(11, 8, generator=torch.Generator().manual_seed(3))
@@ -168,7 +169,10 @@ def test_networks_side_by_side_are_named_with_the_command_that_saves_one(outer, 
     with pytest.raises(InputError, match=r"expected one network, got 2 \('query', 'key'\) beside") as error:
         load(ModelChoice(path, preset="insightface"))
     command = str(error.value).partition("save one of them alone: ")[2]
-    subprocess.run(command, shell=True, check=True, cwd=tmp_path)  # noqa: S602 - the message's own command
+    python, flag, code = shlex.split(command)
+    assert (python, flag) == ("python", "-c")
+    done = forked.run(forked.code, code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     alone = load(ModelChoice(tmp_path / "both-network.pth", preset="insightface"))
     whole = load(ModelChoice(save(tmp_path / "whole.pth", network), preset="insightface"))
     images = torch.rand(2, 3, whole.input_size, whole.input_size)
