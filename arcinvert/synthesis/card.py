@@ -14,6 +14,7 @@ from arcinvert.synthesis.judged import JudgedPeople
 from arcinvert.synthesis.known import KnownPeople
 from arcinvert.synthesis.measure import apart, pictures_of_identities, privacy
 from arcinvert.synthesis.options import SynthesisOptions
+from arcinvert.synthesis.overview import write_overview
 from arcinvert.synthesis.set_folder import SetFolder
 from recognition.config import to_json
 from recognition.images import atomic_path
@@ -51,12 +52,13 @@ class SetCard:
 
 
 def write_card(card: SetCard, folder: SetFolder) -> dict[str, Any]:
-    """Write card.json and README.md by all parts that there are, and return the content of card.json."""
+    """Write card.json, README.md and overview.png by all parts that there are; return card.json's content."""
     described = describe_set(card, folder)
     with atomic_path(folder.path / CARD) as temporary:
         write_json(temporary, described)
     with atomic_path(folder.path / README) as temporary:
         temporary.write_text(card_text(described), encoding="utf-8")
+    write_overview(folder)
     return described
 
 

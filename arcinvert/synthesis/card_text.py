@@ -28,6 +28,7 @@ def card_text(card: dict[str, Any]) -> str:
         f"{card['pictures']:,} pictures of {card['identities']:,} identities{state}. All figures of this "
         "page, and every option and version, are in `card.json`.",
         "",
+        *(["![The first identities, a row each](overview.png)", ""] if card["pictures"] else []),
         "## How it was made",
         "",
         f"By inversion of the face recognition network {made['network']['name']} (SHA-256 "

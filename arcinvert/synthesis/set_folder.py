@@ -5,12 +5,13 @@ journal with one line for each finished batch, appended once the batch's picture
 what decides the pictures, so that no two sets are mixed.
 """
 
+import contextlib
 import io
 import json
 import re
 import shutil
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,37 @@ class SetFolder:
     def tar(self, block: int) -> Path:
         """Return the tar file of a block of batches."""
         return self.path / FACES / f"{block:06d}.tar"
+
+    def first_pictures(self, identities: int, pictures: int) -> list[list[bytes]]:
+        """Return the files of the first identities' first pictures, by identity.
+
+        Of a set with tar files, pictures of unfinished and of damaged ones are left out.
+
+        Args:
+            identities: The largest number of identities.
+            pictures: The largest number of pictures of each.
+        """
+        found: dict[str, list[bytes]] = {}
+        for identity, data in self._tarred() if self._output == "webdataset" else self._in_folders():
+            if identity not in found and len(found) == identities:
+                break
+            own = found.setdefault(identity, [])
+            if len(own) < pictures:
+                own.append(data)
+        return list(found.values())
+
+    def _in_folders(self) -> Iterator[tuple[str, bytes]]:
+        for folder in sorted(path for path in (self.path / FACES).iterdir() if path.is_dir()):
+            for path in sorted(folder.glob("*.png")):
+                yield folder.name, path.read_bytes()
+
+    def _tarred(self) -> Iterator[tuple[str, bytes]]:
+        for path in sorted((self.path / FACES).glob("*.tar")):
+            with contextlib.suppress(tarfile.TarError), tarfile.open(path) as tar:
+                for member in tar:
+                    file = tar.extractfile(member) if member.name.endswith(".png") else None
+                    if file is not None:
+                        yield member.name.partition("_")[0], file.read()
 
     def _parts(self, shard: Shard) -> Path:
         return self.path / f".{shard.name}.parts"

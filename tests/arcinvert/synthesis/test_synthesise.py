@@ -63,7 +63,8 @@ def test_a_set_is_labelled_pictures_that_training_reads(whole: Path) -> None:
     assert len({image.tobytes() for image in images}) == 10
     names = {path.name for path in whole.iterdir()}
     assert names == {"faces", "set.json", "identities.safetensors", "card.json", "README.md"} | {
-        "shard-0-of-1.jsonl"
+        "shard-0-of-1.jsonl",
+        "overview.png",
     }
 
 
