@@ -83,9 +83,9 @@ def write_mixtures(paths: Sequence[Path], count: int, out: Path, *, seed: int = 
 
 def mixture(paths: Sequence[Path], generator: np.random.Generator) -> np.ndarray:
     """Return the weighted mean of the photographs of two people, uint8, shape (112, 112, 3)."""
-    first = second = paths[generator.integers(len(paths))]
+    first = second = paths[int(generator.integers(len(paths)))]
     while second.parent == first.parent:
-        second = paths[generator.integers(len(paths))]
+        second = paths[int(generator.integers(len(paths)))]
     one, other = (np.asarray(read_face(path, aligned=True), dtype=np.float32) for path in (first, second))
     if generator.random() < 0.5:
         other = other[:, ::-1]
