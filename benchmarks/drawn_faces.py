@@ -10,14 +10,12 @@ some places and another in others, with random detail at all scales on top, whic
 """
 
 import argparse
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from arcinvert.knowledge.face_pca import faces_of, load_face_pca
 from arcinvert.knowledge.synthetic_faces import (
@@ -25,7 +23,8 @@ from arcinvert.knowledge.synthetic_faces import (
     draw_coefficients,
     load_identity_directions,
 )
-from recognition.images import resized, temporary_folder, to_uint8, write_png
+from benchmarks.face_folders import fill_folders
+from recognition.images import resized, to_uint8, write_png
 from recognition.seeds import derive_seed
 
 #: Faces of one folder, which are drawn together.
@@ -113,18 +112,14 @@ def draw(kind: str, count: int, out: Path, *, seed: int = 0) -> None:
         seed: The seed. The first faces of two numbers are the same.
     """
     out.mkdir(parents=True, exist_ok=True)
-    for number, begin in enumerate(tqdm(range(0, count, PER_FOLDER), desc=kind, unit="folder")):
-        folder, wanted = out / f"{number:04d}", min(PER_FOLDER, count - begin)
-        if folder.is_dir():
-            if len(list(folder.iterdir())) == wanted:
-                continue
-            shutil.rmtree(folder)
-        generator = torch.Generator().manual_seed(derive_seed(seed, kind, number))
-        faces = to_uint8(KINDS[kind](PER_FOLDER, generator)[:wanted])
-        with temporary_folder(out, folder.name) as work:
-            for place, face in enumerate(faces):
-                write_png(work / f"{place:03d}.png", face)
-            work.rename(folder)
+
+    def write(folder: Path, numbers: range) -> None:
+        generator = torch.Generator().manual_seed(derive_seed(seed, kind, numbers.start // PER_FOLDER))
+        faces = to_uint8(KINDS[kind](PER_FOLDER, generator)[: len(numbers)])
+        for place, face in enumerate(faces):
+            write_png(folder / f"{place:03d}.png", face)
+
+    fill_folders(out, count, PER_FOLDER, write, title=kind, digits=4)
 
 
 def _images(coefficients: Tensor) -> Tensor:

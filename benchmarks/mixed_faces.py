@@ -12,20 +12,18 @@ photograph, whom no benchmark attacks: the bundled decoder learns from their fac
 """
 
 import argparse
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from arcinvert.learning.faces import MIXTURE
+from benchmarks.face_folders import fill_folders
 from benchmarks.people import single_photographs, without_reserved
 from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
-from recognition.images import temporary_folder
 from recognition.loading import bundled_path, load
 
 #: Faces in one folder.
@@ -68,17 +66,13 @@ def write_mixtures(paths: Sequence[Path], count: int, out: Path, *, seed: int = 
         out: The folder to fill, which exists.
         seed: The seed. The first mixtures of two numbers are the same.
     """
-    for first in tqdm(range(0, count, PER_FOLDER), desc="mixtures", unit="folder"):
-        folder, numbers = out / f"{first // PER_FOLDER:03}", range(first, min(count, first + PER_FOLDER))
-        if folder.is_dir():
-            if len(list(folder.iterdir())) == len(numbers):
-                continue
-            shutil.rmtree(folder)
-        with temporary_folder(out, folder.name) as work:
-            for number in numbers:
-                image = Image.fromarray(mixture(paths, np.random.default_rng([seed, number])))
-                image.save(work / f"{number:06}.jpg", quality=95, subsampling=0, comment=MIXTURE)
-            work.rename(folder)
+
+    def write(folder: Path, numbers: range) -> None:
+        for number in numbers:
+            image = Image.fromarray(mixture(paths, np.random.default_rng([seed, number])))
+            image.save(folder / f"{number:06}.jpg", quality=95, subsampling=0, comment=MIXTURE)
+
+    fill_folders(out, count, PER_FOLDER, write, title="mixtures", digits=3)
 
 
 def mixture(paths: Sequence[Path], generator: np.random.Generator) -> np.ndarray:

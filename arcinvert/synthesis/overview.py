@@ -1,7 +1,9 @@
 """A picture of a synthetic set: its first identities, a row each."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torchvision.utils import make_grid
 
 from arcinvert.synthesis.set_folder import SetFolder
 from recognition.detection.alignment import ALIGNED_SIZE
@@ -13,6 +15,7 @@ OVERVIEW = "overview.png"
 IDENTITIES, PICTURES = 8, 8
 #: Pixels between two pictures, and their grey.
 _GAP, _PAPER = 4, 255
+_EMPTY = np.full((ALIGNED_SIZE, ALIGNED_SIZE, 3), _PAPER, dtype=np.uint8)
 
 
 def write_overview(folder: SetFolder) -> None:
@@ -23,29 +26,17 @@ def write_overview(folder: SetFolder) -> None:
     """
     rows = [[_decoded(data) for data in row] for row in folder.first_pictures(IDENTITIES, PICTURES)]
     if rows:
-        write_png(folder.path / OVERVIEW, montage(rows))
+        columns = max(map(len, rows))
+        faces = [face for row in rows for face in (*row, *[_EMPTY] * (columns - len(row)))]
+        images = torch.from_numpy(np.stack(faces)).movedim(-1, 1)
+        grid = make_grid(images, nrow=columns, padding=_GAP, pad_value=_PAPER)
+        write_png(folder.path / OVERVIEW, grid.movedim(0, -1).numpy())
 
 
-def montage(rows: list[list[NDArray[np.uint8] | None]]) -> NDArray[np.uint8]:
-    """Return rows of aligned faces as one picture, uint8 of shape (height, width, 3).
-
-    Args:
-        rows: Faces, uint8 of shape (112, 112, 3); the place of None is left empty.
-    """
-    step, columns = ALIGNED_SIZE + _GAP, max(map(len, rows))
-    picture = np.full((len(rows) * step + _GAP, columns * step + _GAP, 3), _PAPER, dtype=np.uint8)
-    for row, faces in enumerate(rows):
-        for column, face in enumerate(faces):
-            top, left = row * step + _GAP, column * step + _GAP
-            if face is not None:
-                picture[top : top + ALIGNED_SIZE, left : left + ALIGNED_SIZE] = face
-    return picture
-
-
-def _decoded(data: bytes) -> NDArray[np.uint8] | None:
-    """Return a picture; None if its file was damaged or exchanged after it was written."""
+def _decoded(data: bytes) -> NDArray[np.uint8]:
+    """Return a picture; an empty place if its file was damaged or exchanged after it was written."""
     try:
         image = decode_image(data, name="a picture of the set")
     except InputError:
-        return None
-    return image if image.shape == (ALIGNED_SIZE, ALIGNED_SIZE, 3) else None
+        return _EMPTY
+    return image if image.shape == _EMPTY.shape else _EMPTY
