@@ -74,6 +74,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "restarts=3": {"restarts": 3, "restart_steps": _WHOLE},
     "restarts=5x12": {"restarts": 5, "restart_steps": 12},
     "retries=2": {"retries": 2},
+    "batch-size=1": {"batch_size": 1},
     "batch-size=4": {"batch_size": 4},
     "batch-size=16": {"batch_size": 16},
     "tv=off": {"penalty": {"tv": 0.0}},
@@ -140,6 +141,10 @@ def rows() -> dict[str, Change]:
         for name in more:
             together = with_changes(together, CHANGES[name])
         made["+".join((whole, *more))] = Change(together, whole)
+    # One image at a time, as a command for one photograph attacks; statistics are then those of its views.
+    alone, added = f"{whole}+batch-size=1", "bn=per-position"
+    made[alone] = Change(made[whole].changes | CHANGES["batch-size=1"], whole)
+    made[f"{alone}+{added}"] = Change(with_changes(made[alone].changes, CHANGES[added]), alone)
     made[BARE] = Change(BARE_CHANGES)
     together, name = BARE_CHANGES, BARE
     for ingredient, changes in INGREDIENTS.items():
