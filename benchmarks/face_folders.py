@@ -1,7 +1,7 @@
-"""Folders of many made faces, filled one after the other, so that a stopped run goes on with the next."""
+"""Folders of many faces: made ones, where a stopped run goes on with the next, and copies of photographs."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -32,3 +32,19 @@ def fill_folders(
         with temporary_folder(out, folder.name) as work:
             write(work, numbers)
             work.rename(folder)
+
+
+def copy_faces(paths: Iterable[Path], out: Path) -> None:
+    """Copy faces to a new folder, each to a folder of its person's name, and exit if it cannot be made.
+
+    Args:
+        paths: The faces, each in a folder of its person's name.
+        out: The folder, which does not exist.
+    """
+    try:
+        out.mkdir(parents=True)
+    except OSError as error:
+        raise SystemExit(f"{out}: cannot be made ({error.strerror}); choose another --out") from None
+    for path in paths:
+        (out / path.parent.name).mkdir(exist_ok=True)
+        shutil.copyfile(path, out / path.parent.name / path.name)

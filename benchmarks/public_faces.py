@@ -14,9 +14,9 @@ network, such as its decoder.
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
+from benchmarks.face_folders import copy_faces
 from benchmarks.people import single_photographs, without_reserved
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
@@ -47,13 +47,7 @@ def main() -> None:
         paths = without_reserved(paths, load_notes(bundled_path())["split"]["reserved"])
     if not paths:
         raise SystemExit(f"{options.aligned}: expected LFW's people, found none; check --aligned")
-    try:
-        options.out.mkdir(parents=True)
-    except OSError as error:
-        raise SystemExit(f"{options.out}: cannot be made ({error.strerror}); choose another --out") from None
-    for path in paths:
-        (options.out / path.parent.name).mkdir(exist_ok=True)
-        shutil.copyfile(path, options.out / path.parent.name / path.name)
+    copy_faces(paths, options.out)
     print(f"Wrote {len(paths)} faces to {options.out}")
 
 

@@ -9,10 +9,10 @@ name; so the people who are held out, the photographs that are reserved, and the
 """
 
 import argparse
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.face_folders import copy_faces
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.loading import bundled_path, load
@@ -32,14 +32,9 @@ def main() -> None:
         numbers[name] += 1
     try:
         paths = same_photographs(read_folders(options.aligned), numbers, split["held_out"])
-        options.out.mkdir(parents=True)
     except ValueError as error:
         raise SystemExit(f"{options.aligned}: {error}; check --aligned") from None
-    except OSError as error:
-        raise SystemExit(f"{options.out}: cannot be made ({error.strerror}); choose another --out") from None
-    for path in paths:
-        (options.out / path.parent.name).mkdir(exist_ok=True)
-        shutil.copyfile(path, options.out / path.parent.name / path.name)
+    copy_faces(paths, options.out)
     print(f"Wrote {len(paths)} faces to {options.out}")
 
 
