@@ -83,10 +83,14 @@ CHANGES: dict[str, dict[str, Any]] = {
     "pca-prior=off": {"penalty": {"pca-prior": 0.0}},
     "whiten=off": {"whiten": False},
 }
-#: Changes that are also made to the default attack as it is, with its restarts and further attempts.
+#: Changes that are also made to the default attack as it is, with its restarts and further attempts. The last
+#: is compared with the row of those before it, where there is one. A command for one photograph attacks in
+#: batches of one image.
 ADDED = [
     ("bn=per-position",),
     ("augmentation=flip+shift6+scale0.15", "low-resolution=0.3"),
+    ("batch-size=1",),
+    ("batch-size=1", "bn=per-position"),
 ]
 #: From the mean face by the identity loss alone.
 BARE_CHANGES: dict[str, Any] = {
@@ -140,11 +144,8 @@ def rows() -> dict[str, Change]:
         together = made[whole].changes
         for name in more:
             together = with_changes(together, CHANGES[name])
-        made["+".join((whole, *more))] = Change(together, whole)
-    # One image at a time, as a command for one photograph attacks; statistics are then those of its views.
-    alone, added = f"{whole}+batch-size=1", "bn=per-position"
-    made[alone] = Change(made[whole].changes | CHANGES["batch-size=1"], whole)
-    made[f"{alone}+{added}"] = Change(with_changes(made[alone].changes, CHANGES[added]), alone)
+        before = "+".join((whole, *more[:-1]))
+        made["+".join((whole, *more))] = Change(together, before if before in made else whole)
     made[BARE] = Change(BARE_CHANGES)
     together, name = BARE_CHANGES, BARE
     for ingredient, changes in INGREDIENTS.items():

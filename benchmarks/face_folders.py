@@ -34,6 +34,14 @@ def fill_folders(
             work.rename(folder)
 
 
+def make_folder(out: Path) -> None:
+    """Make a new folder, with those above it, and exit with one line if it cannot be made."""
+    try:
+        out.mkdir(parents=True)
+    except OSError as error:
+        raise SystemExit(f"{out}: cannot be made ({error.strerror}); choose another --out") from None
+
+
 def copy_faces(paths: Iterable[Path], out: Path) -> None:
     """Copy faces to a new folder, each to a folder of its person's name, and exit if it cannot be made.
 
@@ -41,10 +49,7 @@ def copy_faces(paths: Iterable[Path], out: Path) -> None:
         paths: The faces, each in a folder of its person's name.
         out: The folder, which does not exist.
     """
-    try:
-        out.mkdir(parents=True)
-    except OSError as error:
-        raise SystemExit(f"{out}: cannot be made ({error.strerror}); choose another --out") from None
+    make_folder(out)
     for path in paths:
         (out / path.parent.name).mkdir(exist_ok=True)
         shutil.copyfile(path, out / path.parent.name / path.name)

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from arcinvert.learning.faces import MIXTURE
-from benchmarks.face_folders import fill_folders
+from benchmarks.face_folders import fill_folders, make_folder
 from benchmarks.people import single_photographs, without_reserved
 from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
@@ -49,10 +49,7 @@ def main() -> None:
         paths = without_reserved(paths, load_notes(bundled_path())["split"]["reserved"])
     if len({path.parent for path in paths}) < 2:
         raise SystemExit(f"{options.aligned}: expected LFW's people, found none; check --aligned")
-    try:
-        options.out.mkdir(parents=True)
-    except OSError as error:
-        raise SystemExit(f"{options.out}: cannot be made ({error.strerror}); choose another --out") from None
+    make_folder(options.out)
     write_mixtures(paths, options.faces, options.out, seed=options.seed)
     print(f"Wrote {options.faces} faces to {options.out}")
 
