@@ -12,6 +12,7 @@ from arcinvert import Run
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from recognition.images import to_uint8
 
+from .access import AccessControls, Asked
 from .badges import plain_badge
 from .context import Context, attempt, on_change
 from .controls import JobControls, seed_field
@@ -91,11 +92,15 @@ class AttackPanel:
         name: The tab's name in the address.
         label: The text of the start button.
         kind: What the attack is on, and how it is made.
+        black_boxes: Whether the attacker may have the recogniser's answers in place of the network.
     """
 
-    def __init__(self, context: Context, name: str, label: str, kind: Kind) -> None:
+    def __init__(
+        self, context: Context, name: str, label: str, kind: Kind, *, black_boxes: bool = False
+    ) -> None:
         self._context, self.name, self._kind = context, name, kind
         self._controls = JobControls(context, label, elem_id=f"start-{name}")
+        self._access = AccessControls(context, name) if black_boxes else None
         with gr.Accordion("Advanced", open=False, elem_classes="ai-advanced"):
             self._samples = gr.Slider(
                 1,
@@ -141,9 +146,10 @@ class AttackPanel:
             targets: The tab's inputs that say what is attacked.
         """
         self._inputs = [self._standing, model, *targets]
+        asked = [] if self._access is None else self._access.connected(model)
         ended = self._controls.connect(
             self._run,
-            [model, self._samples, self._steps, self.seed, *targets],
+            [model, self._samples, self._steps, self.seed, *asked, *targets],
             self.result_outputs,
         )
         # The target may have changed meanwhile; and a result from before stays if there is no new one.
@@ -221,25 +227,33 @@ class AttackPanel:
         samples: float,
         steps: float,
         seed: float | None,
-        *given: Any,
+        *rest: Any,
     ) -> Iterator[dict[Any, Any]]:
-        def check() -> dict[str, int]:
-            self._kind.check(*given)
-            return checked(samples, steps, seed)
+        # The values of the access come before those of the target.
+        count = 0 if self._access is None else len(self._access.inputs)
+        asked, given = rest[:count], rest[count:]
 
-        options, message = attempt(check)
-        if options is None:
+        def check() -> tuple[dict[str, int], Asked | None]:
+            self._kind.check(*given)
+            options = checked(samples, steps, seed)
+            return options, None if self._access is None else self._access.asked(name, options, *asked)
+
+        found, message = attempt(check)
+        if found is None:
             yield {self._controls.status: message}
             return
+        options, black_box = found
         # Known before the first frame; the network may be gone from memory, or from the disk, after it.
         mean_face, target = np.zeros((0, 0, 3), np.uint8), Target(name, "", "")
 
         def work(job: Job) -> Run:
             nonlocal mean_face, target
-            attacker = self._context.ready(name, job)
+            # A black box is not measured.
+            attacker = self._context.ready(name, job) if black_box is None else self._context.attacker(name)
             target = self._kind.target(name, attacker, *given)
             mean_face = to_uint8(attacker.knowledge.mean_face)
-            return self._kind.prepare(attacker, *given)(job, **options)
+            by = attacker if black_box is None else black_box.attacker(self._context, name, job)
+            return self._kind.prepare(by, *given)(job, **options)
 
         yield self._controls.busy() | {
             self._live: self._placeholder,

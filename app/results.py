@@ -15,6 +15,7 @@ from arcinvert.evaluation.calibration import histogram, thresholds
 from arcinvert.output.folder import RESULT_NAME, SHEET_NAME
 from arcinvert.output.verdicts import one_in
 
+from .access import answered
 from .badges import headline, plain_badge, verdict_badge
 from .html import data_uri, details, encode, faces_row, figure, picture, status, table
 from .scores import decisive, similarity_plot
@@ -61,6 +62,7 @@ def result_view(shown: Shown) -> str:
     name = "" if shown.target is None else title(shown.target, run.result["options"]["seed"])
     return (
         f'{name}<p class="ai-headline">{escape(headline(verdicts))}</p>'
+        f"{answered(run.result['access'])}"
         f'{faces_row(figures)}<div class="ai-pair">{slider}{plot}</div>'
         f"{details('What do these numbers mean?', _numbers(run))}"
     )
@@ -76,6 +78,19 @@ def before_and_after(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> str
         "in per cent\" oninput=\"this.parentNode.style.setProperty('--at', this.value + '%')\">"
         "<figcaption><span>Photograph</span><span>Reconstruction 1</span></figcaption></figure>"
     )
+
+
+#: What the last column of the table is, by what the attacker has of the network.
+_OWN_OPINION = {
+    "weights": "The cosine similarity by the attacked network is what the picture was optimised for, so it "
+    "proves nothing: even noise can reach it.",
+    "embeddings": "The cosine similarity by the attacked network is its own answer on the picture, which the "
+    "attack has raised, so it proves nothing.",
+    "scores": "The similarity by the attacked network is its own answer on the picture, which the attack has "
+    "raised, so it proves nothing.",
+    "decisions": "In place of the attacked network, which answers yes or no, the last column has the cosine "
+    "similarity by the attacker's own network to what it found out.",
+}
 
 
 def _numbers(run: Run) -> str:
@@ -103,8 +118,7 @@ def _numbers(run: Run) -> str:
         "The floor is the similarity of the mean face, which knows nothing of the person; a reconstruction "
         "that reveals something lies above it. The ceiling is that of a real photograph: no reconstruction "
         "is expected to lie far above it.",
-        "The cosine similarity by the attacked network is what the picture was optimised for, so it proves "
-        "nothing: even noise can reach it.",
+        _OWN_OPINION[run.result["access"]["kind"]],
         "A reconstruction is not a photograph. It shows what a network keeps of a person.",
     )
     heads = ("Face", "Judge", "Floor", "Ceiling", "Attacked network")

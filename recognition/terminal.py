@@ -257,6 +257,39 @@ class DeferredProgressBar:
         return self._bar
 
 
+class StageBars:
+    """A context with a progress bar for each stage of a work, one after the other.
+
+    A bar appears with the first progress of its stage, and ends with the stage.
+    """
+
+    def __init__(self) -> None:
+        self._stage, self._bar = "", DeferredProgressBar()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.__exit__()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show how much of a stage is done.
+
+        Args:
+            stage: The bar's label.
+            done: How much is done.
+            total: Of how much.
+        """
+        if stage != self._stage:
+            self._bar.__exit__()
+            self._stage, self._bar = stage, DeferredProgressBar()
+        bar = self._bar.bar(total, stage)
+        bar.update(done - bar.n)
+        if done >= total:
+            # Otherwise it would count the time of what follows.
+            bar.close()
+
+
 def quiet_warnings() -> None:
     """Hide the warnings that torch, torchvision and onnx address to developers."""
     warnings.filterwarnings("ignore", module=r"(torch|torchvision|onnx)\b.*")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from arcinvert import Attacker, Run
+from arcinvert import Attacker, BlackBoxAttacker, Run
 from arcinvert.subjects import template_of
 from recognition.data.faces import at_size
 from recognition.detection.alignment import crop_at
@@ -72,9 +72,9 @@ def show_template(photograph: Photograph, chosen: int, recogniser: Recogniser) -
     crop = crop_at(photograph.pixels, photograph.faces[chosen])
     template = template_of(recogniser, at_size(crop, recogniser.input_size)).tolist()
     words = (
-        f"The attack gets only the template: {len(template)} numbers, each drawn as a stripe. The photograph "
-        "stays in the memory of this server for the comparison at the end; the uploaded file is already "
-        "deleted."
+        f"What the recogniser keeps of the face is its template: {len(template)} numbers, each drawn as a "
+        "stripe. The attack gets that or less. The photograph stays in the memory of this server for the "
+        "comparison at the end; the uploaded file is already deleted."
     )
     return (
         f'<div class="ai-source">{figure(crop, "The aligned face", "The face")}'
@@ -110,7 +110,7 @@ def photograph_target(network: str, attacker: Attacker, chosen: Chosen | None) -
     return Target(network, f"{photograph.digest} {number}", f"The face in {photograph.name}", detail)
 
 
-def photograph_attack(attacker: Attacker, chosen: Chosen | None) -> Attack:
+def photograph_attack(attacker: Attacker | BlackBoxAttacker, chosen: Chosen | None) -> Attack:
     """Return the attack on the template of the chosen face.
 
     Raises:
@@ -175,7 +175,9 @@ class PhotographTab:
                 use_example = gr.Button("Use the example: Eileen Collins, NASA, public domain")
                 self._shown = gr.HTML(note(LIMITS))
                 self._which = gr.Radio([], label="Which face", visible=False, elem_id="which-face")
-                self.panel = AttackPanel(context, self.name, "Reconstruct the face", PHOTOGRAPH)
+                self.panel = AttackPanel(
+                    context, self.name, "Reconstruct the face", PHOTOGRAPH, black_boxes=True
+                )
             with gr.Column(elem_classes="ai-results"):
                 self._template = gr.HTML()
                 self.panel.place_results(placeholder(opening))

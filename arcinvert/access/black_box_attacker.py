@@ -18,12 +18,12 @@ from arcinvert.access.target import Target, open_target
 from arcinvert.attack import Task
 from arcinvert.attacked import Model
 from arcinvert.attacker import Attacker, overlap_of
-from arcinvert.inversion.progress import OnStep
+from arcinvert.inversion.progress import OnStage, OnStep
 from arcinvert.knowledge.public_photographs import Overlap
 from arcinvert.options import AttackOptions, checked_options
 from arcinvert.run import Run
 from arcinvert.runner import run_plan
-from arcinvert.subjects import Subject, TemplateSubjects
+from arcinvert.subjects import Subject, TemplateSubjects, crop_subjects
 from arcinvert.subjects.descriptions import describe_photographs, last_part, name_of
 from arcinvert.templates.options import TemplateOptions, template_options
 from recognition.config import takes, to_json
@@ -33,6 +33,8 @@ from recognition.loading import BUNDLED, with_preset
 from recognition.options import Detector, Precision
 from recognition.runtime import Device
 
+#: The stage in which the black box is asked.
+ASKING = "Asking the black box"
 #: The note of every result: what is in the place of the attacked network.
 _NOTE = (
     "Attacked as a black box: the gradients are those of the surrogate, and the attacked network was asked "
@@ -50,6 +52,9 @@ class BlackBoxAttacker:
         device: Where networks run.
         precision: The floating-point type of the attack.
         calibrate: Whether a surrogate without BatchNorm and without a file of statistics is measured first.
+        own: The attacker's own network where it is loaded already; None loads `options.surrogate`.
+        on_stage: Receives what is done before the first step: its name, how much is done, and of how much.
+            What it raises ends the attack.
 
     Raises:
         InputError: If something given cannot be used.
@@ -68,12 +73,16 @@ class BlackBoxAttacker:
         device: Device = "auto",
         precision: Precision = "auto",
         calibrate: bool = True,
+        own: Attacker | None = None,
+        on_stage: OnStage = lambda stage, done, total: None,
     ) -> None:
         self.options = options
         self.meter = QueryMeter(options.query_budget)
         self.target: Target = open_target(options, model, self.meter)
-        surrogate = with_preset(options.surrogate)
-        self._own = Attacker(surrogate, device=device, precision=precision, calibrate=calibrate)
+        if own is None:
+            surrogate = with_preset(options.surrogate)
+            own = Attacker(surrogate, device=device, precision=precision, calibrate=calibrate)
+        self._own, self._on_stage = own, on_stage
 
     @takes(AttackOptions)
     def from_image(
@@ -124,6 +133,36 @@ class BlackBoxAttacker:
         return self._run("from-image", subjects, names, chosen, inputs, out, progress, notes, allow_overlap)
 
     @takes(AttackOptions)
+    def from_crops(
+        self,
+        crops: Any,
+        *,
+        out: str | os.PathLike[str] | None = None,
+        allow_overlap: bool = False,
+        progress: OnStep | None = None,
+        **options: Any,
+    ) -> Run:
+        """Reconstruct faces of the people in crops that are aligned already.
+
+        With embeddings, each crop is shown once, for the template that has leaked. With scores and decisions,
+        a network of this machine enrols the people.
+
+        Args:
+            crops: One or several paths, PIL images or uint8 arrays, 112x112x3 RGB.
+            out: The folder to write; None writes nothing.
+            allow_overlap: Whether crops among the attacker's public faces are reported, not refused.
+            progress: Receives every `Step`; raise `StopInversion` in it to stop.
+
+        Raises:
+            InputError: If something given cannot be used, or the budget is too small.
+        """
+        chosen = self._checked(options, out, progress, None)
+        self._refuse_enrolled_elsewhere("crops")
+        subjects = crop_subjects(_Enrolment(self.target, self.options), crops, self._own.judge)
+        inputs = {"crops": [subject.name for subject in subjects]}
+        return self._run("from-crops", subjects, {}, chosen, inputs, out, progress, (), allow_overlap)
+
+    @takes(AttackOptions)
     @takes(TemplateOptions)
     def from_embedding(
         self,
@@ -149,11 +188,7 @@ class BlackBoxAttacker:
         """
         where, options = template_options(options)
         chosen = self._checked(options, out, progress, None)
-        if self.target.enrol is None and self.options.access != "embeddings":
-            raise InputError(
-                "access: expected embeddings of a system elsewhere for templates, got "
-                f"{self.options.access}; use from-image with the name of an enrolled person"
-            )
+        self._refuse_enrolled_elsewhere("templates")
         subjects = TemplateSubjects(self.target.dim or self._dim(), templates, where)
         inputs = {"templates": name_of(templates)}
         return self._run("from-embedding", list(subjects), {}, chosen, inputs, out, progress, (), None)
@@ -176,9 +211,16 @@ class BlackBoxAttacker:
         if self.target.enrol is not None:
             for subject in subjects:
                 self.target.enrol(people[subject.name], subject.template.double().numpy())
+        self._report_queries(len(subjects))
         faces = self._faces(options.seed)
         surrogate = SurrogateAttacker(
-            self.target.box, self._own, faces, self.options, samples=options.samples, seed=options.seed
+            self.target.box,
+            self._own,
+            faces,
+            self.options,
+            samples=options.samples,
+            seed=options.seed,
+            on_stage=self._on_stage,
         )
         plan = surrogate.plan(options)
         overlap: Overlap | None = None
@@ -195,6 +237,9 @@ class BlackBoxAttacker:
             )
             for subject in subjects
         ]
+
+        # What is asked about finished images is a part of the steps.
+        self.meter.on_charge = lambda: None
 
         def person_of(task: Task) -> str:
             return people[task.subject.name]
@@ -224,6 +269,13 @@ class BlackBoxAttacker:
             access=access,
         )
 
+    def _report_queries(self, people: int) -> None:
+        """Report the queries from now on as a stage, with the budget as their number."""
+        # Embeddings of public faces serve all people.
+        shared = self.options.access == "embeddings"
+        total = self.options.query_budget * (1 if shared else people)
+        self.meter.on_charge = lambda: self._on_stage(ASKING, min(self.meter.count, total), total)
+
     def _shown_options(self) -> dict[str, Any]:
         """Return the options of the access for the result, without where files are on this machine."""
         surrogate = with_preset(self.options.surrogate)
@@ -241,6 +293,13 @@ class BlackBoxAttacker:
         """Return the dimensions of the black box's embeddings, by one query."""
         grey: Images = to_uint8(torch.full((1, 3, self.target.box.size, self.target.box.size), 0.5))
         return self.target.box.query(grey, "dimensions").shape[1]
+
+    def _refuse_enrolled_elsewhere(self, what: str) -> None:
+        if self.target.enrol is None and self.options.access != "embeddings":
+            raise InputError(
+                f"access: expected embeddings of a system elsewhere for {what}, got {self.options.access}; "
+                "use from-image with the name of an enrolled person"
+            )
 
     def _person_elsewhere(self, several: Sequence[Any], person: str | None) -> str:
         if len(several) != 1:

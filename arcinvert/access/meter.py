@@ -1,5 +1,6 @@
 """The query meter: it counts every image that is shown to a black box, and keeps a budget."""
 
+from collections.abc import Callable
 from typing import Any
 
 from recognition.errors import InputError
@@ -50,6 +51,8 @@ class QueryMeter:
         self.retries = 0
         #: Images of each person that are kept for later: until it is lowered, they cannot be spent.
         self.reserved = 0
+        #: Is called after images were counted, before they are sent.
+        self.on_charge: Callable[[], None] = lambda: None
 
     @property
     def count(self) -> int:
@@ -89,6 +92,7 @@ class QueryMeter:
         self._shown[purpose] = self._shown.get(purpose, 0) + images
         self._people[person] = self._people.get(person, 0) + images
         self.retries += images if again else 0
+        self.on_charge()
 
     def describe(self) -> dict[str, object]:
         """Return budget, number of images shown, their purposes and retries, as JSON."""

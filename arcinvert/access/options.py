@@ -12,6 +12,8 @@ Access = Literal["weights", "embeddings", "scores", "decisions"]
 
 #: The default budgets of queries for each attacked person.
 QUERIES: dict[str, int] = {"embeddings": 1000, "scores": 100, "decisions": 5000}
+#: The fewest queries from which anything can be learned of a black box.
+FEWEST_QUERIES = 20
 #: The default similarity that a local network accepts in decisions: about a false match rate of 1e-3 of a
 #: strong ArcFace network.
 THRESHOLD = 0.3
@@ -39,7 +41,7 @@ class AccessOptions:
         help="the most images that are shown to the black box for each attacked person; images that serve "
         "all people count for each (default: 1000 for embeddings, 100 for scores, 5000 for decisions)",
         group=_GROUP,
-        minimum=20,
+        minimum=FEWEST_QUERIES,
     )
     black_box: str | None = option(
         help="what answers, in place of --model: an address (http:// or https://) or package.module:function",
@@ -64,7 +66,7 @@ class AccessOptions:
         help="the number of such faces that the attacker has; those beyond the queries are seen by the "
         "surrogate alone",
         group=_GROUP,
-        minimum=20,
+        minimum=FEWEST_QUERIES,
     )
     refine: int = option(
         0,

@@ -21,6 +21,7 @@ from arcinvert.access.faces import PublicFaces
 from arcinvert.access.meter import BudgetSpentError
 from arcinvert.knowledge.activation_statistics import MeasuredStatistics
 from arcinvert.knowledge.embedding_map import FEWEST_FACES, EmbeddingMap
+from arcinvert.knowledge.first_use import OnFaces
 from arcinvert.knowledge.knowledge import Knowledge
 from arcinvert.knowledge.nearest_neighbours import NeighbourCollector
 from arcinvert.knowledge.regression import RegressionSums
@@ -77,10 +78,21 @@ def embedded(recogniser: Recogniser, images: Tensor) -> Answers:
     return np.concatenate(found)
 
 
-def embedded_faces(recogniser: Recogniser, faces: PublicFaces) -> Answers:
-    """Return a local network's embeddings of public faces, (faces, dim)."""
-    size = recogniser.input_size
-    return np.concatenate([embedded(recogniser, faces.images(size, rows)) for rows in in_batches(len(faces))])
+def embedded_faces(
+    recogniser: Recogniser, faces: PublicFaces, progress: OnFaces = lambda done, total: None
+) -> Answers:
+    """Return a local network's embeddings of public faces, (faces, dim).
+
+    Args:
+        recogniser: The network.
+        faces: The faces.
+        progress: Receives the number of faces that are done, and of all.
+    """
+    size, found = recogniser.input_size, []
+    for rows in in_batches(len(faces)):
+        found.append(embedded(recogniser, faces.images(size, rows)))
+        progress(rows.stop, len(faces))
+    return np.concatenate(found)
 
 
 def queried(box: BlackBox, faces: PublicFaces, count: int, before: Answers | None = None) -> Answers:

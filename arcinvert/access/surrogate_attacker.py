@@ -5,6 +5,7 @@ Nothing here has the attacked network. What is known of it are the answers of a 
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,22 +19,17 @@ from arcinvert.access.candidates import FINISHED, candidates, preferred
 from arcinvert.access.decisions import DecisionAttack, covering_order
 from arcinvert.access.faces import PublicFaces
 from arcinvert.access.meter import BudgetSpentError
+from arcinvert.access.opinion import opinion_of
 from arcinvert.access.options import AccessOptions
 from arcinvert.access.refine import check_package, refine
 from arcinvert.access.scores import estimate_by_scores
-from arcinvert.access.surrogate import (
-    MappedRecogniser,
-    embedded,
-    embedded_faces,
-    queried,
-    with_faces,
-)
+from arcinvert.access.surrogate import MappedRecogniser, embedded, embedded_faces, queried, with_faces
 from arcinvert.access.template_model import TemplateModel
 from arcinvert.attack import Task
 from arcinvert.attacked import describe_model
 from arcinvert.attacker import Attacker
 from arcinvert.evaluation.scores import Reference
-from arcinvert.inversion.progress import OnStep
+from arcinvert.inversion.progress import OnStage, OnStep
 from arcinvert.inversion.result import Inversion
 from arcinvert.knowledge.activation_statistics import statistics_layers
 from arcinvert.knowledge.embedding_map import FEWEST_FACES, fit_map
@@ -49,6 +45,10 @@ from recognition.recogniser import EMBEDDING_BATCH
 #: optimisation is the result without a look at candidates. From 256 photographs `lfw-distilled` explains 0.37
 #: of its teacher, MobileFaceNet, and `lfw-iresnet18` 0.01; from 960 it is 0.52 and 0.07.
 _EXPLAINED = 0.2
+#: The stages before the first step, beside the queries.
+MEASURING = "Measuring the attacker's own network"
+EMBEDDING = "Embedding faces with the attacker's own network"
+LEARNING = "Learning from the answers"
 #: Steps of the reconstructions of what decisions have said so far.
 _STEPS_BETWEEN = 20
 
@@ -63,6 +63,7 @@ class SurrogateAttacker:
         options: What may be asked, and how often.
         samples: The images of each person.
         seed: The seed of all draws.
+        on_stage: Receives what is done before anybody is asked about.
 
     Raises:
         InputError: If too few faces are answered, or a package is missing.
@@ -77,6 +78,7 @@ class SurrogateAttacker:
         *,
         samples: int,
         seed: int,
+        on_stage: OnStage = lambda stage, done, total: None,
     ) -> None:
         if options.refine:
             check_package()
@@ -84,14 +86,15 @@ class SurrogateAttacker:
         self._own = own.recogniser
         if not statistics_layers(self._own):
             # Without BatchNorm, what was measured on synthetic faces is all that is known of activations.
-            own.plan("template")
+            own.measure(AttackOptions(), partial(on_stage, MEASURING))
         self._reserve_for(options.candidates, samples)
-        embeddings = embedded_faces(self._own, faces)
+        embeddings = embedded_faces(self._own, faces, partial(on_stage, EMBEDDING))
         self._map: dict[str, Any] | None = None
         recogniser, templates, exact = self._own, embeddings, len(faces)
         if options.access == "embeddings":
             answers = self._asked(embeddings, samples)
             exact = len(answers)
+            on_stage(LEARNING, 0, 1)
             found = fit_map(embeddings[:exact], answers)
             recogniser = MappedRecogniser(self._own, found, name=f"{self._own.name} as {box.name}")
             templates = np.concatenate([answers, found(embeddings[exact:])])
@@ -117,6 +120,8 @@ class SurrogateAttacker:
             precision="float32" if own.dtype == torch.float32 else "bfloat16",
             knowledge=with_faces(own.knowledge, recogniser, faces, templates, exact=exact),
         )
+        if self._map is not None:
+            on_stage(LEARNING, 1, 1)
         self._people: dict[str, dict[str, Any]] = {}
         self._opinions: list[dict[str, Any]] = []
 
@@ -326,26 +331,6 @@ class SurrogateAttacker:
             "people": list(self._people.values()),
             "own_opinion": self._opinions,
         }
-
-
-def opinion_of(images: Sequence[dict[str, Any]], kind: str) -> str:
-    """Return a sentence about what a black box says of images.
-
-    Args:
-        images: The name of the candidate and the answer, None where there is none, of each.
-        kind: What the black box answers.
-    """
-    answers = [one["answer"] for one in images if one["answer"] is not None]
-    if not answers:
-        return "The black box was not asked about the images, as no query was left."
-    mean, rest = float(np.mean(answers)), len(images) - len(answers)
-    said = f"accepts {mean:.0%} of" if kind == "decisions" else f"gives a mean similarity of {mean:.3f} to"
-    sentence = f"The black box itself {said} {len(answers)} images, which says little about others."
-    if others := sum(one["candidate"] != FINISHED for one in images):
-        sentence += f" It preferred another candidate to the end of the attack for {others}."
-    if rest:
-        sentence += f" For {rest} images no query was left: their similarity is the surrogate's."
-    return sentence
 
 
 def curve_points(count: int, fewest: int) -> list[int]:

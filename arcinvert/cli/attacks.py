@@ -20,6 +20,7 @@ from recognition.terminal import INTERRUPTED, DeferredProgressBar
 if TYPE_CHECKING:
     from arcinvert.access.black_box_attacker import BlackBoxAttacker
     from arcinvert.attacker import Attacker
+    from arcinvert.inversion.progress import OnStage
     from arcinvert.inversion.result import Step
     from arcinvert.run import Run
     from arcinvert.workers.base import Workers
@@ -146,15 +147,22 @@ def refuse_workers(access: AccessOptions, workers: WorkerOptions) -> None:
         )
 
 
-def load_black_box_attacker(given: argparse.Namespace, access: AccessOptions) -> "BlackBoxAttacker":
+def load_black_box_attacker(
+    given: argparse.Namespace, access: AccessOptions, on_stage: "OnStage"
+) -> "BlackBoxAttacker":
     """Load the network of parsed arguments, or what answers in its place, as a black box.
+
+    Args:
+        given: The parsed arguments.
+        access: What may be asked, and how often.
+        on_stage: Receives what is done before the first step.
 
     Raises:
         InputError: If it cannot be loaded.
     """
     options = ModelOptions(**gather(ModelOptions, given))
     _prepare_process()
-    return black_box_attacker(options, access)
+    return black_box_attacker(options, access, on_stage)
 
 
 def _prepare_process() -> None:

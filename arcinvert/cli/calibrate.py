@@ -1,11 +1,12 @@
 """`arcinvert calibrate`: measure a network on public faces."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from arcinvert.cli.model_options import add_model_arguments, model_options
-from recognition.terminal import DeferredProgressBar, add_strict, report_left_out
+from recognition.terminal import StageBars, add_strict, report_left_out
 
 
 def add_parser(commands: Any) -> None:
@@ -58,12 +59,7 @@ def _run(given: argparse.Namespace) -> int:
             raise InputError(f"{given.out}: expected a file that ends in .safetensors; rename --out")
         refuse_input(given.out, options.model, options.centres)
     left_out: list[Path] = []
-    with DeferredProgressBar() as bar:
-
-        def progress(done: int, total: int) -> None:
-            tqdm = bar.bar(total, "measure")
-            tqdm.update(done - tqdm.n)
-
+    with StageBars() as bars:
         path, statistics = calibrate(
             options.choice(),
             given.images,
@@ -72,7 +68,7 @@ def _run(given: argparse.Namespace) -> int:
             layers=given.layers,
             keep_faces=not given.without_faces,
             device=options.device,
-            progress=progress,
+            progress=partial(bars, "measure"),
             left_out=left_out.append,
         )
     neighbours, regression = statistics.nearest_neighbours, statistics.regression

@@ -18,6 +18,7 @@ from arcinvert.cli.attacks import (
 from arcinvert.cli.model_options import opened_workers
 from arcinvert.templates.options import FORMS, TemplateOptions
 from recognition.config import add_arguments, gather
+from recognition.terminal import StageBars
 
 
 def add_parser(commands: Any) -> None:
@@ -41,8 +42,8 @@ def _run(given: argparse.Namespace) -> int:
     access = access_options(given)
     out = out_folder(given, Path(given.templates).stem)
     if access.access != "weights":
-        black_box = load_black_box_attacker(given, access)
-        with AttackProgress() as progress:
+        with StageBars() as bars, AttackProgress() as progress:
+            black_box = load_black_box_attacker(given, access, bars)
             return finish(black_box.from_embedding(given.templates, out=out, progress=progress, **options))
     with opened_workers(given) as workers, AttackProgress() as progress:
         attacker = load_attacker(given, workers)

@@ -21,7 +21,7 @@ from arcinvert.cli.model_options import opened_workers
 from recognition.cli.arguments import add_detector
 from recognition.config import add_arguments
 from recognition.errors import InputError
-from recognition.terminal import add_strict, report_left_out
+from recognition.terminal import StageBars, add_strict, report_left_out
 
 
 def add_parser(commands: Any) -> None:
@@ -69,8 +69,8 @@ def _run(given: argparse.Namespace) -> int:
             attacker = load_attacker(given, workers)
             run = attacker.from_image(given.photographs, resume=given.resume, progress=progress, **common)
     else:
-        black_box = load_black_box_attacker(given, access)
-        with AttackProgress() as progress:
+        with StageBars() as bars, AttackProgress() as progress:
+            black_box = load_black_box_attacker(given, access, bars)
             run = black_box.from_image(given.photographs, person=given.person, progress=progress, **common)
     code = finish(run)
     left_out = [one["photograph"] for one in run.result["inputs"]["left_out"]]

@@ -1,6 +1,7 @@
 """`arcinvert learn`: train a decoder from templates to faces."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ from arcinvert.cli.model_options import add_model_arguments, model_options
 from arcinvert.learning.options import LearningOptions
 from recognition.config import add_arguments, gather
 from recognition.errors import InputError
-from recognition.terminal import DeferredProgressBar, add_strict, report_left_out
+from recognition.terminal import StageBars, add_strict, report_left_out
 
 if TYPE_CHECKING:
     from arcinvert.learning.faces import TrainingFaces
@@ -60,13 +61,13 @@ def _run(given: argparse.Namespace) -> int:
     recogniser = load(model.choice()).to(device)
     dtype = dtype_of(recogniser, model.precision)
     left_out: list[Path] = []
-    with DeferredProgressBar() as reading, DeferredProgressBar() as embedding:
+    with StageBars() as bars:
 
         def source(size: int) -> "TrainingFaces":
             if given.images is None:
                 return draw(size)
             return read_faces(
-                Path(given.images), size, progress=_on_face(reading, "read"), left_out=left_out.append
+                Path(given.images), size, progress=partial(bars, "read"), left_out=left_out.append
             )
 
         if given.dry_run:
@@ -83,7 +84,7 @@ def _run(given: argparse.Namespace) -> int:
             out=None if given.out is None else Path(given.out),
             dtype=dtype,
             stop_after=given.stop_after,
-            progress=_on_face(embedding, "embed"),
+            progress=partial(bars, "embed"),
         )
     figures = ", ".join(
         f"{name.replace('_', ' ')} {learned.log[-1][name]:.3f}"
@@ -93,13 +94,3 @@ def _run(given: argparse.Namespace) -> int:
     print(f"Wrote {learned.path} after {len(learned.log)} epochs{': ' if figures else ''}{figures}")
     print(f"Pictures, TensorBoard events and the state are in {learned.folder}/")
     return report_left_out(left_out, strict=given.strict)
-
-
-def _on_face(bar: DeferredProgressBar, what: str) -> Any:
-    """Return what counts faces in a progress bar."""
-
-    def count(done: int, total: int) -> None:
-        tqdm = bar.bar(total, what)
-        tqdm.update(done - tqdm.n)
-
-    return count

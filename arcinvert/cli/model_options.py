@@ -14,6 +14,7 @@ from recognition.options import DEVICE_FORM, Precision
 if TYPE_CHECKING:
     from arcinvert.access.black_box_attacker import BlackBoxAttacker
     from arcinvert.attacker import Attacker
+    from arcinvert.inversion.progress import OnStage
     from arcinvert.workers.base import Workers
 
 #: The options that a command without attacks does not have, which only looks at a network.
@@ -99,8 +100,15 @@ def add_model_arguments(parser: argparse.ArgumentParser, *exclude: str) -> None:
     add_arguments(parser, ModelOptions, exclude=exclude)
 
 
-def black_box_attacker(options: ModelOptions, access: AccessOptions) -> "BlackBoxAttacker":
+def black_box_attacker(
+    options: ModelOptions, access: AccessOptions, on_stage: "OnStage"
+) -> "BlackBoxAttacker":
     """Load an attacker of the network as a black box.
+
+    Args:
+        options: The network, and where it runs.
+        access: What may be asked, and how often.
+        on_stage: Receives what is done before the first step.
 
     Raises:
         InputError: If it cannot be loaded, or options are given that only its weights would allow.
@@ -116,6 +124,7 @@ def black_box_attacker(options: ModelOptions, access: AccessOptions) -> "BlackBo
         device=options.device,
         precision=options.precision,
         calibrate=options.calibrate,
+        on_stage=on_stage,
     )
 
 

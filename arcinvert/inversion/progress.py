@@ -9,6 +9,8 @@ from arcinvert.inversion.result import Step
 
 #: Receives every step; raise `StopInversion` in it to stop with what there is.
 OnStep = Callable[[Step], None]
+#: Receives what is done before the first step: its name, how much of it is done, and of how much.
+OnStage = Callable[[str, int, int], None]
 
 
 class StepCounter:

@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 from recognition.errors import InputError
-from recognition.terminal import DeferredProgressBar, Parser, quiet_warnings, run_command
+from recognition.terminal import DeferredProgressBar, Parser, StageBars, quiet_warnings, run_command
 
 
 def test_a_finished_command_gives_its_code(capsys):
@@ -103,6 +103,21 @@ def test_the_bar_appears_with_the_first_progress(capsys):
         assert progress.bar(9, "other") is bar
         assert (bar.total, bar.n, bar.desc) == (4, 1, "attack")
     assert "attack" in capsys.readouterr().err
+
+
+def test_each_stage_has_a_bar_that_ends_with_it(capsys):
+    with StageBars() as bars:
+        assert capsys.readouterr().err == ""
+        bars("read", 1, 2)
+        bars("read", 2, 2)
+        # The bar of a finished stage is closed, so that its line ends.
+        assert capsys.readouterr().err.endswith("\n")
+        bars("embed", 3, 9)
+        bars("ask", 0, 4)
+    text = capsys.readouterr().err
+    assert "embed:  33%" in text
+    assert text.index("embed") < text.index("ask")
+    assert text.endswith("\n")
 
 
 def test_memory_that_a_reader_takes_for_damage_is_called_memory(capsys):

@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import nn
 
+from arcinvert.access import black_box_attacker, surrogate_attacker
 from arcinvert.access import options as access_options
-from arcinvert.access import surrogate_attacker
 from arcinvert.access.black_box import comparing_ask, embedding_function
 from arcinvert.access.black_box_attacker import BlackBoxAttacker
 from arcinvert.access.candidates import candidates
 from arcinvert.access.faces import load_faces
 from arcinvert.access.meter import QueryMeter
+from arcinvert.access.opinion import opinion_of
 from arcinvert.access.options import AccessOptions
 from arcinvert.access.reference_server import ReferenceServer
 from arcinvert.access.surrogate_attacker import SurrogateAttacker
@@ -205,6 +206,79 @@ def test_every_image_is_counted(
     assert image.dtype == np.uint8
 
 
+@pytest.mark.parametrize("access", ["embeddings", "scores", "decisions"])
+def test_what_comes_before_the_steps_is_reported(
+    target: Recogniser, tiny_model: Path, access: str, astronaut_crop: Any
+) -> None:
+    """Each stage is finished, and the queries are all but those that the finished images need."""
+    stages: dict[str, list[tuple[int, int]]] = {}
+    steps: list[int] = []
+
+    def on_stage(stage: str, done: int, total: int) -> None:
+        assert not steps
+        stages.setdefault(stage, []).append((done, total))
+
+    chosen = options(tiny_model, access, threshold=0.0)
+    attacker = BlackBoxAttacker(chosen, target, device="cpu", on_stage=on_stage)
+    run = attacker.from_crops(
+        [astronaut_crop, np.ascontiguousarray(astronaut_crop[:, ::-1])],
+        progress=lambda step: steps.append(step.number),
+        **SHORT,
+    )
+    assert list(stages)[:2] == [surrogate_attacker.EMBEDDING, black_box_attacker.ASKING]
+    assert stages[surrogate_attacker.EMBEDDING][-1] == (40, 40)
+    asked = stages[black_box_attacker.ASKING]
+    assert asked == sorted(asked)
+    assert {total for _, total in asked} == {chosen.query_budget * (1 if access == "embeddings" else 2)}
+    # The rest is shown for the finished images.
+    assert asked[-1][0] == run.result["access"]["queries"]["count"] - len(run.images)
+    assert (surrogate_attacker.LEARNING in stages) == (access == "embeddings")
+
+
+def test_what_a_report_raises_ends_the_attack(
+    target: Recogniser, tiny_model: Path, astronaut_crop: Any
+) -> None:
+    def cancel(stage: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    attacker = BlackBoxAttacker(options(tiny_model, "scores"), target, device="cpu", on_stage=cancel)
+    with pytest.raises(KeyboardInterrupt):
+        attacker.from_crops(astronaut_crop, **SHORT)
+    assert attacker.meter.count == 0
+
+
+def test_a_network_that_is_loaded_already_is_the_attackers_own(
+    target: Recogniser, tiny_model: Path, astronaut_crop: Any
+) -> None:
+    """The result is that of the file, whether the network was loaded by the attacker or before."""
+    chosen = options(tiny_model, "embeddings")
+    own = Attacker(tiny_model, device="cpu")
+    runs = [
+        BlackBoxAttacker(chosen, target, device="cpu", **given).from_crops(astronaut_crop, **SHORT)
+        for given in ({}, {"own": own})
+    ]
+    assert np.array_equal(runs[0].images[0], runs[1].images[0])
+    assert runs[0].result["access"] == runs[1].result["access"]
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        ([("finished", 0.5)], "gives a mean similarity of 0.500 to 1 image, which says little about others."),
+        (
+            [("start", 0.25), ("finished", 0.75), ("finished", None)],
+            "gives a mean similarity of 0.500 to 2 images, which says little about others. It preferred "
+            "another candidate to the end of the attack for 1. For 1 image no query was left, so that the "
+            "similarity is the surrogate's.",
+        ),
+    ],
+)
+def test_what_a_black_box_says_in_words(images: list[tuple[str, float | None]], said: str) -> None:
+    answers = [{"candidate": name, "answer": answer} for name, answer in images]
+    assert opinion_of(answers, "scores") == f"The black box itself {said}"
+    assert "no query was left" in opinion_of([{"candidate": "finished", "answer": None}], "scores")
+
+
 def test_scores_of_a_server_with_failures(target: Recogniser, tiny_model: Path, photograph: Path) -> None:
     embed = embedding_function(target)
     person = photograph.parent.name
@@ -242,6 +316,8 @@ def test_a_person_elsewhere_is_one(tiny_model: Path, photograph: Path) -> None:
         attacker.from_image([photograph, photograph], **SHORT)
     with pytest.raises(InputError, match="access: expected embeddings of a system elsewhere"):
         attacker.from_embedding(np.ones(24), **SHORT)
+    with pytest.raises(InputError, match="access: expected embeddings of a system elsewhere for crops"):
+        attacker.from_crops(np.zeros((112, 112, 3), np.uint8), **SHORT)
 
 
 @pytest.mark.parametrize("given", [{"knowledge": "weights"}, {"recipe": "paper"}])

@@ -27,6 +27,16 @@ def test_nothing_is_counted_beyond_the_budget() -> None:
     assert meter.spent("ann") == meter.count == 10
 
 
+def test_who_listens_reads_what_is_counted_and_nothing_else() -> None:
+    meter, read = QueryMeter(10), list[int]()
+    meter.on_charge = lambda: read.append(meter.count)
+    meter.charge(4, "public faces")
+    with pytest.raises(BudgetSpentError):
+        meter.charge(7, "scores", person="ann")
+    meter.charge(6, "scores", person="ann")
+    assert read == [4, 10]
+
+
 def test_what_is_reserved_cannot_be_spent() -> None:
     meter = QueryMeter(10)
     meter.reserved = 3
