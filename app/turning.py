@@ -1,4 +1,4 @@
-"""The controls below a result that give its faces another pose and expression, without another attack."""
+"""The controls below a result that give its faces a pose, an expression or an age, without another attack."""
 
 import functools
 from typing import Any, get_args
@@ -6,7 +6,7 @@ from typing import Any, get_args
 import gradio as gr
 import numpy as np
 
-from arcinvert.inversion.appearance import MAX_PITCH, MAX_YAW, Appearance
+from arcinvert.inversion.appearance import MAX_AGE, MAX_PITCH, MAX_YAW, MIN_AGE, Appearance
 from recognition.appearance.expressions import Expression
 from recognition.images import to_tensor, to_uint8
 
@@ -16,13 +16,15 @@ from .results import Shown
 from .settings import number_in
 from .wording import PageError
 
-#: The choice that leaves the expression alone.
+#: The choice that leaves the expression, or the age, alone.
 AS_IT_IS = "as it is"
 _CHOICES = {AS_IT_IS: None} | {name.replace("-", " "): name for name in get_args(Expression)}
+#: The ages that are offered, years.
+_AGES = {AS_IT_IS: None} | {f"{age} years": age for age in range(int(MIN_AGE), int(MAX_AGE) + 1, 10)}
 
 
 class Turning:
-    """Sliders for yaw and pitch, a choice of expressions, and the faces that show them.
+    """Sliders for yaw and pitch, choices of expression and age, and the faces that show them.
 
     Create it where it is to be; it is hidden until there is a result.
 
@@ -35,9 +37,9 @@ class Turning:
         with gr.Column(visible=False, elem_classes="ai-turning") as self._group:
             gr.HTML(
                 note(
-                    "Turn these faces, or give them another expression. No new attack is made: pixels move "
-                    "as they do on photographs, on average. The verdicts above are on the faces as they "
-                    "were found."
+                    "Turn these faces, or give them another expression or age. No new attack is made: "
+                    "pixels move and colours change as they do on photographs, on average. The verdicts "
+                    "above are on the faces as they were found."
                 )
             )
             with gr.Row():
@@ -52,52 +54,63 @@ class Turning:
                 )
                 self._pitch = gr.Slider(-MAX_PITCH, MAX_PITCH, 0, step=1, label="Pitch", info="Degrees up")
                 self._expression = gr.Dropdown(list(_CHOICES), value=AS_IT_IS, label="Expression")
+                self._age = gr.Dropdown(list(_AGES), value=AS_IT_IS, label="Age")
             self._faces = gr.HTML()
         # Where the result is kept.
         self._key = gr.State("")
-        inputs = [self._key, self._yaw, self._pitch, self._expression]
-        for event in (self._yaw.input, self._pitch.input, self._expression.input):
-            on_change(event, functools.partial(answer, context), inputs, [self._faces])
+        wishes = [self._yaw, self._pitch, self._expression, self._age]
+        for control in wishes:
+            on_change(control.input, functools.partial(answer, context), [self._key, *wishes], [self._faces])
 
     @property
     def outputs(self) -> list[Any]:
         """The outputs of `ready`."""
-        return [self._group, self._key, self._yaw, self._pitch, self._expression, self._faces]
+        controls = [self._yaw, self._pitch, self._expression, self._age]
+        return [self._group, self._key, *controls, self._faces]
 
     def ready(self, key: str) -> list[Any]:
         """Return the values of `outputs` for a finished attack, by its key among the kept results."""
-        return [gr.Column(visible=True), key, 0, 0, AS_IT_IS, ""]
+        return [gr.Column(visible=True), key, 0, 0, AS_IT_IS, AS_IT_IS, ""]
 
 
-def answer(context: Context, key: str, yaw: float | None, pitch: float | None, expression: str | None) -> str:
+def answer(
+    context: Context,
+    key: str,
+    yaw: float | None,
+    pitch: float | None,
+    expression: str | None,
+    age: str | None,
+) -> str:
     """Return the faces of a kept result as the controls ask for them, or a message, as HTML."""
 
     def faces() -> str:
         kept = context.kept.get(key or "")
         if kept is None:
             raise PageError("This result is no longer kept. Reconstruct the face again.")
-        return turned_faces(kept.shown, wanted(yaw, pitch, expression))
+        return turned_faces(kept.shown, wanted(yaw, pitch, expression, age))
 
     found, trouble = attempt(faces)
     return found or trouble
 
 
-def wanted(yaw: float | None, pitch: float | None, expression: str | None) -> Appearance:
+def wanted(yaw: float | None, pitch: float | None, expression: str | None, age: str | None) -> Appearance:
     """Return what the controls ask for; zero degrees are nothing.
 
     Raises:
         InputError: If a number is out of its range.
-        PageError: If the expression is none of the list.
+        PageError: If the expression or the age is none of the list.
     """
     if expression not in _CHOICES:
         raise PageError("Choose an expression from the list.")
+    if age not in _AGES:
+        raise PageError("Choose an age from the list.")
     across = number_in("Yaw", yaw, -int(MAX_YAW), int(MAX_YAW))
     up = number_in("Pitch", pitch, -int(MAX_PITCH), int(MAX_PITCH))
-    return Appearance(across or None, up or None, _CHOICES[expression])
+    return Appearance(across or None, up or None, _CHOICES[expression], _AGES[age])
 
 
 def turned_faces(shown: Shown, appearance: Appearance) -> str:
-    """Return the faces of a finished attack with a pose and an expression; nothing if none is asked for."""
+    """Return the faces of a finished attack as they are asked for; nothing if nothing is."""
     if not appearance.is_wanted:
         return ""
     images = to_tensor(np.stack(shown.run.images))
@@ -107,6 +120,7 @@ def turned_faces(shown: Shown, appearance: Appearance) -> str:
             f"yaw {appearance.yaw:+g}" if appearance.yaw else "",
             f"pitch {appearance.pitch:+g}" if appearance.pitch else "",
             (appearance.expression or "").replace("-", " "),
+            f"at {appearance.age:g}" if appearance.age else "",
         )
         if text
     )

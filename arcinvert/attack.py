@@ -152,7 +152,7 @@ class Attack:
         return replace(found, images=images, similarity=self._similarity(images, target))
 
     def _deformed(self, found: Inversion, target: Target, *, batch: int, counter: StepCounter) -> Inversion:
-        """Return an inversion with the plan's pose and expression."""
+        """Return an inversion with the plan's pose, expression and age."""
         appearance = self.plan.appearance
         if not appearance.is_wanted:
             return found
@@ -160,10 +160,11 @@ class Attack:
             images = appearance.given_to(found.images)
             return replace(found, images=images, similarity=self._similarity(images, target))
         setting = Setting(self._recogniser, Deformed, self._knowledge.statistics)
+        faces = found.images.to(self._recogniser.device)
         shown = invert(
             self._recogniser,
             target,
-            Deformed(found.images.to(self._recogniser.device), appearance.deformation()),
+            Deformed(faces, appearance.deformation(faces)),
             self.plan.appearance_stage,
             penalties=[one for one in self._penalties if not PENALTIES[one.name].missing(setting)],
             augmentation=self._augmentation(self.plan.augmentation, batch, "appearance"),

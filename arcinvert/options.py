@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from arcinvert.arguments import check_callback, check_path
-from arcinvert.inversion.appearance import MAX_PITCH, MAX_YAW, Appearance
+from arcinvert.inversion.appearance import MAX_AGE, MAX_PITCH, MAX_YAW, MIN_AGE, Appearance
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
 from arcinvert.inversion.penalties import PENALTIES
@@ -17,7 +17,7 @@ from recognition.errors import InputError
 
 _RECIPE, _LENGTH = "recipe and knowledge", "length of the optimisation"
 _IMAGES, _LOSS = "what is optimised", "loss and penalties"
-_APPEARANCE = "pose, expression and size"
+_APPEARANCE = "pose, expression, age and size"
 _AUGMENTATION, _RUN = "augmentation", "run"
 
 
@@ -150,6 +150,13 @@ class AttackOptions:
         metavar="DEGREES",
     )
     expression: Expression | None = option(help="the expression that the face is to have", group=_APPEARANCE)
+    age: float | None = option(
+        help="how old the face is to look",
+        group=_APPEARANCE,
+        minimum=MIN_AGE,
+        maximum=MAX_AGE,
+        metavar="YEARS",
+    )
     size: int | None = option(
         help="the side of the result in pixels, 112 or 224: at 224, detail as in photographs is added to the "
         "finished face; not given, it has the size that the network takes",
@@ -190,8 +197,8 @@ class AttackOptions:
 
     @property
     def appearance(self) -> Appearance:
-        """The pose and the expression that are asked for."""
-        return Appearance(self.yaw, self.pitch, self.expression)
+        """The pose, the expression and the age that are asked for."""
+        return Appearance(self.yaw, self.pitch, self.expression, self.age)
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, without the recipe and those that have a plain default."""

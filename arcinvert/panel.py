@@ -1,4 +1,4 @@
-"""A panel of one identity: poses from left to right, expressions from top to bottom."""
+"""A panel of one identity: poses or ages from left to right, expressions from top to bottom."""
 
 import os
 from collections.abc import Sequence
@@ -66,23 +66,25 @@ def make_panel(
     given: Any,
     *,
     out: str | os.PathLike[str] | None = None,
-    yaws: Sequence[float] = YAWS,
+    yaws: Sequence[float] | None = None,
+    ages: Sequence[float] | None = None,
     expressions: Sequence[Expression] = get_args(Expression),
     on_step: OnStep | None = None,
     where: TemplateOptions = TEMPLATES,
     **options: Any,
 ) -> NDArray[np.uint8]:
-    """Return a picture of one identity in several poses and expressions, uint8 HWC.
+    """Return a picture of one identity in several poses and expressions, or at several ages, uint8 HWC.
 
-    One attack is made, and its image is given each pose and expression, as the options `yaw`, `pitch` and
-    `expression` give it, steps after it included. Below each is the judge's verdict.
+    One attack is made, and its image is given each pose or age and each expression, as the options `yaw`,
+    `age`, `pitch` and `expression` give it, steps after it included. Below each is the judge's verdict.
 
     Args:
         attacker: The loaded network.
         source: What `given` is: `class`, `photograph` or `template`.
         given: A class number or name, a photograph, or a file of templates.
         out: The file to write; None writes nothing.
-        yaws: The poses from left to right, degrees.
+        yaws: The poses from left to right, degrees; None without ages is `YAWS`.
+        ages: The ages from left to right, years, in place of poses.
         expressions: The expressions from top to bottom.
         on_step: Receives every step, of the attack and after each pose and expression.
         where: Where the template is in its file.
@@ -95,15 +97,20 @@ def make_panel(
         >>> picture = make_panel(Attacker(), "class", 123, yaws=(-20, 0, 20))
     """
     check_path("out", out)
-    if not yaws or not expressions:
-        raise InputError("panel: expected at least one yaw and one expression, got none")
+    if yaws is not None and ages is not None:
+        raise InputError("panel: expected yaws or ages, got both; make a panel of each")
+    across: tuple[Literal["yaw", "age"], Sequence[float]]
+    across = ("yaw", YAWS if yaws is None else yaws) if ages is None else ("age", ages)
+    axis, values = across
+    if not values or not expressions:
+        raise InputError(f"panel: expected at least one {axis} and one expression, got none")
     subject = subject_of(attacker, source, given, where)
     target: Literal["class", "template"] = "class" if source == "class" else "template"
     # All wishes are checked before the attack.
     plans = [
-        attacker.plan(target, **options | {"samples": 1, "yaw": yaw, "expression": expression})
+        attacker.plan(target, **options | {"samples": 1, axis: value, "expression": expression})
         for expression in expressions
-        for yaw in yaws
+        for value in values
     ]
     plan = replace(plans[0], appearance=UNCHANGED, appearance_steps=0)
     overlap_of(attacker, plan, [subject], allowed=source == "class")
@@ -117,7 +124,9 @@ def make_panel(
         if counted is not None:
             counted.end()
         images.append(to_uint8(attacker.show([subject], found, cell, on_step=counted).images)[0])
-    sheet = _drawn(attacker, subject, np.stack(images), yaws, expressions)
+    unit = "yaw {:+g}" if axis == "yaw" else "at {:g}"
+    captions = [unit.format(value) for value in values]
+    sheet = _drawn(attacker, subject, np.stack(images), captions, expressions)
     if out is not None:
         write_png(Path(out), sheet)
     return sheet
@@ -127,7 +136,7 @@ def _drawn(
     attacker: Attacker,
     subject: Subject,
     images: NDArray[np.uint8],
-    yaws: Sequence[float],
+    captions: Sequence[str],
     expressions: Sequence[Expression],
 ) -> NDArray[np.uint8]:
     floor = to_crop_size(to_uint8(attacker.knowledge.mean_face)[None])[0]
@@ -139,16 +148,16 @@ def _drawn(
         thresholds(),
     )
     tiles = [
-        Tile(image, (f"yaw {yaw:+g}",), badge(verdict.accepted))
-        for image, verdict, yaw in zip(images, verdicts, list(yaws) * len(expressions), strict=True)
+        Tile(image, (caption,), badge(verdict.accepted))
+        for image, verdict, caption in zip(images, verdicts, list(captions) * len(expressions), strict=True)
     ]
     rows = [
-        Row(expression.replace("-", " "), "", tiles[len(yaws) * number : len(yaws) * (number + 1)])
+        Row(expression.replace("-", " "), "", tiles[len(captions) * number : len(captions) * (number + 1)])
         for number, expression in enumerate(expressions)
     ]
     return contact_sheet(
         display_name(subject.name, subject.label),
-        f"An attack on {attacker.recogniser.name}, whose image is given poses and expressions. Degrees are "
+        f"An attack on {attacker.recogniser.name}, whose image is changed afterwards. Degrees and years are "
         "what was asked for.",
         rows,
     )

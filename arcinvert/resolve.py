@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any, Literal
 
-from arcinvert.inversion.appearance import STEPS as APPEARANCE_STEPS
 from arcinvert.inversion.initialisation import INITIALISATIONS
 from arcinvert.inversion.initialisation.base import Initialisation
 from arcinvert.inversion.parametrisations import PARAMETRISATIONS
@@ -101,7 +100,7 @@ def _decide(
         else ()
     )
     # Without a step nothing is asked of the network, after a deformation neither.
-    appearance_steps = APPEARANCE_STEPS if steps and options.appearance.moves else 0
+    appearance_steps = options.appearance.steps if steps else 0
     if options.appearance.is_wanted:
         used["deformations"] = "training faces of the bundled networks (LFW), labelled by landmarks"
     if appearance_steps:
@@ -217,7 +216,7 @@ def _check_weights_only(given: dict[str, Any]) -> None:
             "regression_blend: expected 0 with knowledge of the weights alone, got "
             f"{given['regression_blend']}: the regression is fitted on public faces"
         )
-    for name in ("yaw", "pitch", "expression"):
+    for name in ("yaw", "pitch", "expression", "age"):
         if name in given:
             raise InputError(
                 f"{name}: expected none with knowledge of the weights alone, got {given[name]}: "

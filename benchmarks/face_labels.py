@@ -3,10 +3,12 @@
     npm pack @vladmandic/face-api
     tar xzf vladmandic-face-api-*.tgz
     python -m benchmarks.face_labels --aligned ALIGNED --network package/model --out labels.csv
+    python -m benchmarks.face_labels --aligned ALIGNED --network package/model --out each.csv --photographs
 
 The network reads all photographs of a person (benchmarks/sex_age_network.py); the person's sex is that of
 the mean probability, and the age the mean of the ages. The CSV file has the columns identity, sex and age,
-and `benchmarks.variation_panels --labels labels.csv` reads it.
+and `benchmarks.variation_panels --labels labels.csv` reads it. With `--photographs` each photograph has its
+row, with the probability of male and the age in years, for `python -m recognition fit-deformations --labels`.
 
 A label says what a small network takes a person for by appearance: it is not the person's sex or gender,
 and knows two of them. How often two photographs of a person get the same label is printed, for people with
@@ -28,6 +30,7 @@ from benchmarks.faults import slope
 from benchmarks.judged import run_or_exit
 from benchmarks.people import tuning_people
 from benchmarks.sex_age_network import Readings, SexAgeNetwork
+from recognition.appearance.age_fitting import COLUMNS
 from recognition.checkpoint import load_notes
 from recognition.data.faces import read_face
 from recognition.data.folders import read_folders
@@ -83,6 +86,22 @@ def labels_text(people: Mapping[str, Readings]) -> str:
     return text.getvalue()
 
 
+def photographs_text(folders: Mapping[str, Sequence[Path]], readings: Readings) -> str:
+    """Return the CSV file of photographs: identity, photograph, male and age of each.
+
+    Args:
+        folders: Photographs by person.
+        readings: Of all photographs, person after person.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    paths = [path for of in folders.values() for path in of]
+    for path, male, age in zip(paths, readings.male, readings.age, strict=True):
+        rows.writerow([path.parent.name, path.stem, f"{male:.4f}", f"{age:.2f}"])
+    return text.getvalue()
+
+
 def agreement(people: Sequence[Readings]) -> str:
     """Return how far the labels of the first and the last photograph of people agree, in one line."""
     firsts, lasts = (
@@ -108,9 +127,11 @@ def label(options: argparse.Namespace) -> None:
     """
     network = SexAgeNetwork(options.network)
     folders = read_folders(options.aligned)
-    people = by_person(folders, read_all(network, [path for paths in folders.values() for path in paths]))
+    readings = read_all(network, [path for paths in folders.values() for path in paths])
+    people = by_person(folders, readings)
+    text = photographs_text(folders, readings) if options.photographs else labels_text(people)
     with atomic_path(options.out) as temporary:
-        temporary.write_text(labels_text(people), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     sexes = [sex_of(float(of.male.mean())) for of in people.values()]
     counts = ", ".join(f"{sexes.count(sex):,} {sex}" for sex in SEXES)
     print(f"{options.out}: {len(people):,} people, {counts}.")
@@ -129,6 +150,7 @@ def main() -> None:
         "--network", type=Path, required=True, help="the folder package/model of @vladmandic/face-api"
     )
     parser.add_argument("--out", type=Path, required=True, help="the CSV file to write")
+    parser.add_argument("--photographs", action="store_true", help="a row for each photograph")
     run_or_exit(label, parser)
 
 

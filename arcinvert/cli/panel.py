@@ -1,4 +1,4 @@
-"""`arcinvert panel`: one identity in several poses and expressions."""
+"""`arcinvert panel`: one identity in several poses and expressions, or at several ages."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from arcinvert.cli.attacks import AttackProgress, load_attacker
 from arcinvert.cli.model_options import add_model_arguments
-from arcinvert.inversion.appearance import MAX_YAW
+from arcinvert.inversion.appearance import MAX_AGE, MAX_YAW, MIN_AGE
 from arcinvert.templates.options import TemplateOptions
 from recognition.appearance.expressions import Expression
 from recognition.config import add_arguments, gather
@@ -19,18 +19,28 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Any) -> None:
     """Add the command's parser."""
-    parser = commands.add_parser("panel", help="show one identity in several poses and expressions")
+    parser = commands.add_parser(
+        "panel", help="show one identity in several poses and expressions, or at ages"
+    )
     identity = parser.add_mutually_exclusive_group(required=True)
     identity.add_argument("--class-id", type=int, metavar="N", help="the class number, from 0")
     identity.add_argument("--class-name", metavar="NAME", help="the class name")
     identity.add_argument("--photograph", metavar="PHOTO", help="a photograph, whose template is attacked")
     identity.add_argument("--template", metavar="FILE", help="a file of templates, of which one is attacked")
-    parser.add_argument(
+    across = parser.add_mutually_exclusive_group()
+    across.add_argument(
         "--yaws",
         type=float,
         nargs="+",
         metavar="DEGREES",
         help=f"the poses from left to right, from {-MAX_YAW:g} to {MAX_YAW:g} (default: -30 -15 0 15 30)",
+    )
+    across.add_argument(
+        "--ages",
+        type=float,
+        nargs="+",
+        metavar="YEARS",
+        help=f"ages from left to right in place of poses, from {MIN_AGE:g} to {MAX_AGE:g}",
     )
     parser.add_argument(
         "--expressions",
@@ -62,14 +72,15 @@ def _run(given: argparse.Namespace) -> int:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in gather(TemplateOptions, given))
         raise InputError(f"panel: expected {names} with --template, got it with a {source}; leave it out")
     attacker = load_attacker(given)
-    from arcinvert.panel import YAWS, make_panel
+    from arcinvert.panel import make_panel
 
     make_panel(
         attacker,
         source,
         wanted,
         out=out,
-        yaws=given.yaws or YAWS,
+        yaws=given.yaws,
+        ages=given.ages,
         expressions=given.expressions,
         on_step=AttackProgress(),
         where=where,

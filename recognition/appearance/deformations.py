@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recognition.appearance.ages import READ_SIDE, Ages
+from recognition.appearance.change import SIDE, Change
 from recognition.appearance.expressions import RULES, Expression
 from recognition.appearance.files import read_fitted
 from recognition.bundled import deformations_path
@@ -25,8 +27,10 @@ from recognition.errors import InputError, one_line
 
 #: Format of the file; the number rises when older readers would misread newer files.
 FORMAT = "arcinvert-deformations-1"
-#: The side in pixels at which flows and colours are stored.
-SIDE = 56
+#: The years whose change is stored: that of one is too small for half precision.
+_YEARS = 30
+#: Dimensions of maps that differ from image to image.
+_BATCHED = 4
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,6 @@ class Flows:
 
 
 @dataclass(frozen=True)
-class Change:
-    """What an expression does to a face that looks into the camera.
-
-    Args:
-        flow: Shape (2, 56, 56), as in `Flows`.
-        colours: Shape (3, 56, 56), what is added afterwards, for images in [0, 1].
-    """
-
-    flow: Tensor
-    colours: Tensor
-
-
-@dataclass(frozen=True)
 class Deformations:
     """All deformations that were fitted.
 
@@ -77,14 +68,21 @@ class Deformations:
         yaw: Turns to the right of the picture; those to the left are their mirror images.
         pitch: Turns down (negative) and up.
         expressions: What each expression does.
+        ages: What age does; None if it was not fitted, for want of labels.
     """
 
     yaw: Flows
     pitch: Flows
     expressions: Mapping[Expression, Change]
+    ages: Ages | None = None
 
     def of(
-        self, *, yaw: float | None = None, pitch: float | None = None, expression: Expression | None = None
+        self,
+        *,
+        yaw: float | None = None,
+        pitch: float | None = None,
+        expression: Expression | None = None,
+        aged: Change | None = None,
     ) -> "Deformation":
         """Return one deformation.
 
@@ -92,23 +90,24 @@ class Deformations:
             yaw: Degrees, positive where the face turns to the right of the picture; None is zero.
             pitch: Degrees, positive where it looks up; None is zero.
             expression: The expression, as much of it as its rule gives; None changes nothing.
+            aged: What `Ages.change` returns for the faces that will be deformed; None changes nothing.
         """
         turn = self.yaw.at(abs(yaw or 0.0))
         if yaw is not None and yaw < 0:
             turn = mirrored_flow(turn)
-        change = None
+        change = aged
         if expression is not None:
-            whole, given = self.expressions[expression], RULES[expression].given
-            change = Change(given * whole.flow, given * whole.colours)
+            shown = self.expressions[expression].times(RULES[expression].given)
+            change = shown if aged is None else shown + aged
         return Deformation(turn + self.pitch.at(pitch or 0.0), change)
 
 
 class Deformation:
-    """Changes images of any size; the same for all of a batch.
+    """Changes images of any size.
 
     Args:
-        turn: The flow of the pose, shape (2, 56, 56), as in `Flows`.
-        change: The change by an expression, which comes before the pose; None for none.
+        turn: The flow of the pose, shape (2, 56, 56), as in `Flows`, the same for all of a batch.
+        change: The change by expression and age, which comes before the pose; None for none.
     """
 
     def __init__(self, turn: Tensor, change: Change | None) -> None:
@@ -121,9 +120,9 @@ class Deformation:
         if self._change is None:
             return _sampled(images, positions)
         # Both are where the face is before it turns.
-        colours = _sampled(_enlarged(self._change.colours, side)[None], positions)
-        positions = positions + _sampled(_enlarged(self._change.flow, side)[None], positions)[0]
-        return _sampled(images, positions) + colours.to(images)
+        colours = _sampled(_enlarged(self._change.colours, side), positions)
+        moves = _sampled(_enlarged(self._change.flow, side), positions)
+        return _sampled(images, positions.to(moves) + moves) + colours.to(images)
 
 
 def _centres(side: int) -> Tensor:
@@ -133,8 +132,8 @@ def _centres(side: int) -> Tensor:
 
 
 def _sampled(images: Tensor, positions: Tensor) -> Tensor:
-    """Return bilinear samples of images at positions as of `_centres`; edges continue beyond the image."""
-    grid = (2 * positions - 1).permute(1, 2, 0).expand(len(images), -1, -1, -1).to(images)
+    """Return bilinear samples of images at positions, (batch or 1, 2, h, w); edges continue beyond them."""
+    grid = (2 * positions - 1).permute(0, 2, 3, 1).expand(len(images), -1, -1, -1).to(images)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
@@ -144,7 +143,8 @@ def mirrored_flow(flow: Tensor) -> Tensor:
 
 
 def _enlarged(maps: Tensor, side: int) -> Tensor:
-    return F.interpolate(maps[None], (side, side), mode="bicubic")[0]
+    """Return maps, (c, h, w) or (batch, c, h, w), as ((batch or 1), c, side, side)."""
+    return F.interpolate(maps if maps.ndim == _BATCHED else maps[None], (side, side), mode="bicubic")
 
 
 def save_deformations(path: str | os.PathLike[str], deformations: Deformations, notes: str) -> None:
@@ -165,6 +165,8 @@ def save_deformations(path: str | os.PathLike[str], deformations: Deformations, 
     }
     for expression, change in deformations.expressions.items():
         tensors |= {f"{expression}.{name}": value for name, value in vars(change).items()}
+    if deformations.ages is not None:
+        tensors |= _scaled_up(deformations.ages)
     halves = {name: value.half().contiguous() for name, value in tensors.items()}
     write_safetensors(path, halves, {"format": FORMAT, "notes": notes})
 
@@ -187,17 +189,42 @@ def load_deformations(path: str | os.PathLike[str]) -> Deformations:
         angles = tensors[f"{axis}.angles"].float()
         return Flows(angles, tensor(f"{axis}.flows", len(angles), 2, SIDE, SIDE))
 
+    def ages() -> Ages | None:
+        if "age.flow" not in tensors:
+            return None
+        years = Change(tensor("age.flow", 2, SIDE, SIDE), tensor("age.colours", 3, SIDE, SIDE))
+        weights = tensor("age.weights", 3, READ_SIDE, READ_SIDE)
+        return Ages(years.times(1 / _YEARS), weights, tensor("age.offset"))
+
     try:
         expressions: dict[Expression, Change] = {
             name: Change(tensor(f"{name}.flow", 2, SIDE, SIDE), tensor(f"{name}.colours", 3, SIDE, SIDE))
             for name in get_args(Expression)
         }
-        return Deformations(flows("yaw"), flows("pitch"), expressions)
+        return Deformations(flows("yaw"), flows("pitch"), expressions, ages())
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: damaged deformations ({one_line(error)}); get an intact copy") from None
+
+
+def _scaled_up(ages: Ages) -> dict[str, Tensor]:
+    change = ages.year.times(_YEARS)
+    return {
+        "age.flow": change.flow,
+        "age.colours": change.colours,
+        "age.weights": ages.weights,
+        "age.offset": ages.offset,
+    }
 
 
 @functools.cache
 def bundled_deformations() -> Deformations:
     """Return the deformations that the package ships, loaded once."""
     return load_deformations(deformations_path())
+
+
+def bundled_ages() -> Ages:
+    """Return what the package ships about ages."""
+    ages = bundled_deformations().ages
+    if ages is None:
+        raise ValueError("the bundled deformations have no ages")
+    return ages

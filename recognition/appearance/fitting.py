@@ -17,7 +17,8 @@ from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 from tqdm import tqdm
 
-from recognition.appearance.deformations import SIDE, Change, Deformation, Deformations, Flows
+from recognition.appearance.change import SIDE, Change
+from recognition.appearance.deformations import Deformation, Deformations, Flows
 from recognition.appearance.expressions import RULES, Expression, Rule
 from recognition.appearance.measures import ATTRIBUTES, LANDMARKS_MIRRORED, Attribute, landmarks, measure
 from recognition.data.folders import read_folders
@@ -112,6 +113,13 @@ def labelled(paths: Sequence[Path]) -> LabelledFaces:
     return LabelledFaces(torch.stack(pictures), np.stack(points), [path.parent.name for path in paths])
 
 
+def mirrored_landmarks(points: Values) -> Values:
+    """Return the landmarks of the mirror images of faces, (faces, 68, 2), in pixels of 112."""
+    mirrored = points[:, LANDMARKS_MIRRORED]
+    mirrored[..., 0] = ALIGNED_SIZE - 1 - mirrored[..., 0]
+    return mirrored
+
+
 def fit_deformations(faces: LabelledFaces) -> Deformations:
     """Return deformations as the means of faces show them.
 
@@ -167,9 +175,7 @@ class _Means:
 
     def __init__(self, faces: LabelledFaces) -> None:
         self._pictures = faces.pictures
-        mirrored = faces.landmarks[:, LANDMARKS_MIRRORED]
-        mirrored[..., 0] = ALIGNED_SIZE - 1 - mirrored[..., 0]
-        self._landmarks = np.concatenate([faces.landmarks, mirrored])
+        self._landmarks = np.concatenate([faces.landmarks, mirrored_landmarks(faces.landmarks)])
         self._numbers = np.stack([measure(points) for points in self._landmarks])
 
     def level(self, axis: Attribute) -> float:

@@ -29,17 +29,19 @@ def some_result() -> Shown:
 
 
 def test_the_controls_say_what_is_wanted() -> None:
-    assert wanted(-10, 0, AS_IT_IS) == Appearance(yaw=-10)
-    assert wanted(0, 5, "open mouth") == Appearance(pitch=5, expression="open-mouth")
-    assert not wanted(0, 0, AS_IT_IS).is_wanted
+    assert wanted(-10, 0, AS_IT_IS, AS_IT_IS) == Appearance(yaw=-10)
+    assert wanted(0, 5, "open mouth", AS_IT_IS) == Appearance(pitch=5, expression="open-mouth")
+    assert wanted(0, 0, AS_IT_IS, "60 years") == Appearance(age=60)
+    assert not wanted(0, 0, AS_IT_IS, AS_IT_IS).is_wanted
 
 
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ((41, 0, AS_IT_IS), InputError, "Yaw: expected a number from -40 to 40, got 41"),
-        ((0, None, AS_IT_IS), InputError, "Pitch: expected a number from -25 to 25, got nothing"),
-        ((0, 0, "grin"), PageError, "Choose an expression from the list."),
+        ((41, 0, AS_IT_IS, AS_IT_IS), InputError, "Yaw: expected a number from -40 to 40, got 41"),
+        ((0, None, AS_IT_IS, AS_IT_IS), InputError, "Pitch: expected a number from -25 to 25, got nothing"),
+        ((0, 0, "grin", AS_IT_IS), PageError, "Choose an expression from the list."),
+        ((0, 0, AS_IT_IS, 60), PageError, "Choose an age from the list."),
     ],
 )
 def test_other_requests_are_refused(given: tuple[Any, ...], error: type[Exception], message: str) -> None:
@@ -48,9 +50,9 @@ def test_other_requests_are_refused(given: tuple[Any, ...], error: type[Exceptio
 
 
 def test_the_faces_are_the_results_deformed() -> None:
-    shown, appearance = some_result(), Appearance(yaw=20, expression="smile")
+    shown, appearance = some_result(), Appearance(yaw=20, expression="smile", age=60)
     html = turned_faces(shown, appearance)
-    assert "Reconstruction 2, yaw +20, smile" in html
+    assert "Reconstruction 2, yaw +20, smile, at 60" in html
     first, _ = re.findall(r'base64,([^"]+)', html)
     found = np.asarray(Image.open(io.BytesIO(base64.b64decode(first))), dtype=float)
     image = torch.from_numpy(shown.run.images[0]).permute(2, 0, 1)[None].float() / 255
@@ -63,8 +65,8 @@ def test_the_faces_are_the_results_deformed() -> None:
 
 def test_a_result_that_is_no_longer_kept_says_so() -> None:
     context = Context(Settings())
-    assert "no longer kept" in answer(context, "", 10, 0, AS_IT_IS)
+    assert "no longer kept" in answer(context, "", 10, 0, AS_IT_IS, AS_IT_IS)
     key = context.kept.keep("identity", some_result())
-    assert "Reconstruction 1, yaw +10" in answer(context, key, 10, 0, AS_IT_IS)
-    assert "Yaw must be a number from -40 to 40, not 90" in answer(context, key, 90, 0, AS_IT_IS)
+    assert "Reconstruction 1, yaw +10" in answer(context, key, 10, 0, AS_IT_IS, AS_IT_IS)
+    assert "Yaw must be a number from -40 to 40, not 90" in answer(context, key, 90, 0, AS_IT_IS, AS_IT_IS)
     context.kept.drop(key)

@@ -54,6 +54,8 @@ from recognition.errors import InputError
         {"yaw": float("nan")},
         {"pitch": -26.0},
         {"expression": "grin"},
+        {"age": 19.0},
+        {"age": 76.0},
         {"shift": -2},
         {"shift": 10**6},
         {"shift": 0.5},

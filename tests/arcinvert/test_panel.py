@@ -60,6 +60,20 @@ def test_a_panel_is_one_attack_in_poses_by_expressions(
     assert picture.shape[1] > 2 * TILE
 
 
+def test_a_panel_of_ages(attacker: Attacker, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[object] = []
+
+    def observed(_judge: object, images: list[NDArray[np.uint8]], *_: object) -> list[Verdict]:
+        judged.extend(images)
+        return [NO_VERDICT] * len(images)
+
+    monkeypatch.setattr(panel, "judge_images", observed)
+    make_panel(attacker, "class", 1, ages=(30.0, 60.0), expressions=("smile",), steps=1)
+    for cell, age in zip(judged, (30.0, 60.0), strict=True):
+        run = attacker.generate(class_id=1, age=age, expression="smile", steps=1)
+        np.testing.assert_array_equal(cell, to_crop_size(run.images[0][None])[0])
+
+
 def test_wrong_values_are_refused_before_the_first_attack(
     attacker: Attacker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +85,12 @@ def test_wrong_values_are_refused_before_the_first_attack(
         make_panel(attacker, "class", 1, yaws=(0.0, 99.0))
     with pytest.raises(InputError, match="at least one yaw and one expression"):
         make_panel(attacker, "class", 1, yaws=())
+    with pytest.raises(InputError, match="at least one age and one expression"):
+        make_panel(attacker, "class", 1, ages=())
+    with pytest.raises(InputError, match="expected yaws or ages, got both"):
+        make_panel(attacker, "class", 1, ages=(30.0,), yaws=(0.0,))
+    with pytest.raises(InputError, match="age: expected"):
+        make_panel(attacker, "class", 1, ages=(5.0,))
     templates = tmp_path / "templates.npy"
     np.save(templates, np.eye(attacker.recogniser.embedding_size, dtype=np.float32)[:2])
     with pytest.raises(InputError, match="panel: expected one identity, got 2; make a panel of each"):

@@ -66,6 +66,12 @@ from tests.arcinvert.plans import CALIBRATE, plan
         ),
         (
             "class",
+            {"knowledge": "weights", "age": 60.0},
+            "age: expected none with knowledge of the weights alone, got 60.0: deformations were fitted on "
+            "public faces; use --knowledge public-faces",
+        ),
+        (
+            "class",
             {"knowledge": "weights", "size": 224},
             "size: expected 112 with knowledge of the weights alone, got 224: the upsampler was trained on "
             "public faces; use --knowledge public-faces",

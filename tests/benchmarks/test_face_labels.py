@@ -1,12 +1,13 @@
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import face_labels
 from benchmarks.attributes import read_labels
-from benchmarks.face_labels import agreement, by_person, labels_text, sex_of
+from benchmarks.face_labels import agreement, by_person, labels_text, photographs_text, sex_of
 from benchmarks.sex_age_network import Readings
 from recognition.checkpoint import load_notes
 from recognition.errors import InputError
@@ -37,6 +38,17 @@ def test_a_person_has_the_mean_of_all_photographs():
     assert "\nCat,female,0\n" in labels_text({"Cat": readings([0.5], [-3.0])})
 
 
+def test_each_photograph_has_its_row():
+    folders = {"Ann, A": [Path("Ann, A/a_1.png")], "Bob": [Path("Bob/b_1.png"), Path("Bob/b_2.png")]}
+    text = photographs_text(folders, readings([0.1, 0.6, 0.9], [20.0, 30.4, 41.0]))
+    assert text.splitlines() == [
+        "identity,photograph,male,age",
+        '"Ann, A",a_1,0.1000,20.00',
+        "Bob,b_1,0.6000,30.40",
+        "Bob,b_2,0.9000,41.00",
+    ]
+
+
 def test_the_more_probable_sex_is_the_label():
     assert [sex_of(male) for male in (0.0, 0.5, 0.51, 1.0)] == ["female", "female", "male", "male"]
 
@@ -60,7 +72,9 @@ def test_the_file_is_what_the_panels_read(tmp_path, monkeypatch, capsys):
         for number, shade in enumerate(shades):
             write_png(tmp_path / "aligned" / name / f"{number}.png", np.full((112, 112, 3), shade, np.uint8))
     out = tmp_path / "labels.csv"
-    given = argparse.Namespace(aligned=tmp_path / "aligned", network="package/model", out=out)
+    given = argparse.Namespace(
+        aligned=tmp_path / "aligned", network="package/model", out=out, photographs=False
+    )
     face_labels.label(given)
     assert out.read_text() == "identity,sex,age\nAnn,female,23\nBob,male,66\n"
     assert read_labels(out) == {

@@ -24,6 +24,8 @@ def test_a_panel_is_written(
     ("options", "message"),
     [
         (("--class-id", 1, "--yaws", 60), "yaw: expected"),
+        (("--class-id", 1, "--ages", 90), "age: expected"),
+        (("--class-id", 1, "--ages", 30, "--yaws", 0), "not allowed with argument"),
         (("--class-id", 1, "--out", "panel.jpg"), "out: expected a file that ends with .png, got panel.jpg"),
         ((), "one of the arguments"),
         (("--class-id", 1, "--id-column", "who"), "expected --id-column with --template, got it with"),

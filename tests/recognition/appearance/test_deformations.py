@@ -1,5 +1,6 @@
 """Deformations: what they do to images, by hand, their file, and those that are shipped."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -80,6 +81,13 @@ def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     torch.testing.assert_close(again.yaw.flows, known.yaw.flows, atol=1e-4, rtol=0)
     assert torch.equal(again.pitch.angles, known.pitch.angles)
     assert set(again.expressions) == set(get_args(Expression))
+    assert again.ages is not None
+    assert known.ages is not None
+    torch.testing.assert_close(again.ages.read(images()), known.ages.read(images()), atol=0.05, rtol=0)
+    torch.testing.assert_close(again.ages.year.colours, known.ages.year.colours, atol=1e-5, rtol=0)
+    torch.testing.assert_close(again.ages.year.flow, known.ages.year.flow, atol=1e-5, rtol=0)
+    save_deformations(path, replace(known, ages=None), "nothing")
+    assert load_deformations(path).ages is None
     torch.testing.assert_close(
         again.expressions["smile"].flow, known.expressions["smile"].flow, atol=1e-4, rtol=0
     )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from recognition.appearance.deformations import SIDE
+from recognition.appearance.change import SIDE
 from recognition.appearance.fitting import LabelledFaces, drawn_faces, fit_deformations, flow, labelled
 from recognition.appearance.measures import LANDMARKS_MIRRORED, landmarks, measure
 from recognition.errors import InputError

@@ -5,8 +5,8 @@ import torch
 from arcinvert.inversion.parametrisations.deformed import Deformed
 from arcinvert.inversion.parametrisations.face_pca import FacePCA
 from arcinvert.knowledge.face_pca import faces_of
-from recognition.appearance.deformations import SIDE
-from tests.recognition.appearance.deformations import made_up_deformations
+from recognition.appearance.change import SIDE
+from tests.recognition.appearance.deformations import made_up_ages, made_up_deformations
 
 
 def start() -> torch.Tensor:
@@ -18,6 +18,19 @@ def test_they_begin_as_the_deformed_start_with_what_no_component_has() -> None:
     images = Deformed(start(), deformation).images()
     torch.testing.assert_close(images, deformation(start()), atol=1e-4, rtol=0)
     assert (FacePCA(start()).images() - start()).abs().mean() > 0.1
+
+
+def test_the_age_is_that_of_the_start() -> None:
+    """So that what the optimisation changes does not move the wanted years."""
+    deformation = made_up_deformations().of(aged=made_up_ages().change(start(), 60.0))
+    deformed = Deformed(start(), deformation)
+    by_hand = torch.zeros_like(deformed.pca_coefficients)
+    by_hand[0, 0] = 3.0
+    with torch.no_grad():
+        deformed.pca_coefficients.add_(by_hand)
+    changed = start() + faces_of(by_hand) - faces_of(torch.zeros_like(by_hand))
+    assert float((made_up_ages().read(changed) - made_up_ages().read(start()))[0].abs()) > 0.5
+    torch.testing.assert_close(deformed.images(), deformation(changed), atol=1e-4, rtol=0)
 
 
 def test_a_change_of_a_coefficient_is_deformed_too() -> None:
