@@ -30,12 +30,11 @@ from arcinvert.evaluation.calibration import thresholds
 from arcinvert.evaluation.crops import to_crop_size
 from arcinvert.evaluation.judges import DlibJudge
 from arcinvert.evaluation.similarity import similarity
-from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.subjects import crop_subjects
 from benchmarks.age_network import AgeNetwork
 from benchmarks.judged import run_or_exit, write_table
 from benchmarks.people import calibration_people
-from benchmarks.pose import FMR, Crops, People, cell, draw_people
+from benchmarks.pose import FMR, Crops, cell, draw_people, sheet, table
 from recognition.appearance.age_fitting import read_labels
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
@@ -48,6 +47,18 @@ from recognition.metrics.intervals import Estimate, estimate, estimate_share_dif
 WISHES = (25.0, 35.0, 45.0, 55.0, 65.0)
 #: How far the labels of compared photographs may be from the wanted age, years, and how many are read.
 _NEAR, _MOST = 5.0, 100
+
+#: The columns of the table.
+HEADS = (
+    "asked for",
+    "photographs of this age",
+    "reading",
+    "error, years",
+    "without asking",
+    "photographs",
+    "SAR at 0.001",
+    "change of SAR",
+)
 
 Values = NDArray[np.float64]
 
@@ -109,26 +120,6 @@ def figures(photographs: Values, found: Found, without: Found) -> Figures:
     )
 
 
-def table(rows: dict[float, Figures]) -> str:
-    """Return the rows as a table in Markdown."""
-    heads = (
-        "asked for",
-        "photographs of this age",
-        "reading",
-        "error, years",
-        "without asking",
-        "photographs",
-        f"SAR at {FMR:g}",
-        "change of SAR",
-    )
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    lines += [
-        f"| {wish:g} | {' | '.join(cell(value) for value in vars(row).values())} |"
-        for wish, row in rows.items()
-    ]
-    return "\n".join(lines)
-
-
 def labelled_photographs(aligned: Path, labels: Path) -> dict[float, Crops]:
     """Return photographs of other people with about each wanted label, one of each person.
 
@@ -146,16 +137,6 @@ def labelled_photographs(aligned: Path, labels: Path) -> dict[float, Crops]:
             raise InputError(f"{labels}: expected photographs that look {wish:g}, found none; give more")
         found[wish] = np.stack([read_image(path) for path in near])
     return found
-
-
-def sheet(pictures: dict[str, Crops], people: People, model: str) -> NDArray[np.uint8]:
-    """Return a picture of all ages of a few people."""
-    rows = []
-    for number, name in enumerate(people.names[:4]):
-        tiles = [Tile(people.first[number], ("photograph",))]
-        tiles += [Tile(crops[number], (wish,)) for wish, crops in pictures.items()]
-        rows.append(Row(name.replace("_", " "), "", tiles))
-    return contact_sheet("Age", f"Templates of {model}. Years are what was asked for.", rows)
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -180,10 +161,11 @@ def compare(options: argparse.Namespace) -> None:
 
     without = found("as found", None)
     rows = {
-        wish: figures(network.read(photographs[wish]), found(f"{wish:g}", wish), without) for wish in WISHES
+        f"{wish:g}": figures(network.read(photographs[wish]), found(f"{wish:g}", wish), without)
+        for wish in WISHES
     }
     lines = [
-        table(rows),
+        table(HEADS, rows),
         "",
         f"Without asking: reading {cell(estimate(without.age, people.names))}, SAR "
         f"{cell(estimate(without.accepted, people.names))}.",
@@ -192,11 +174,10 @@ def compare(options: argparse.Namespace) -> None:
         "over people.",
     ]
     print("\n".join(lines))
+    words = f"Templates of {attacker.recogniser.name}. Years are what was asked for."
     options.out.mkdir(parents=True, exist_ok=True)
-    write_png(options.out / "sheet.png", sheet(pictures, people, attacker.recogniser.name))
-    write_table(
-        options.out, "\n".join(lines) + "\n", {f"{wish:g}": asdict(row) for wish, row in rows.items()}
-    )
+    write_png(options.out / "sheet.png", sheet(pictures, people, "Age", words))
+    write_table(options.out, "\n".join(lines) + "\n", {name: asdict(row) for name, row in rows.items()})
 
 
 def main() -> None:

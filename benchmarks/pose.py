@@ -54,6 +54,17 @@ WISHES: dict[str, dict[str, Any]] = {
     **{f"pitch {pitch:+.0f}": {"pitch": pitch} for pitch in PITCHES},
     **{name: {"expression": name} for name in get_args(Expression)},
 }
+#: The columns of the table.
+HEADS = (
+    "wish",
+    "yaw",
+    "pitch",
+    "error, degrees",
+    "reached",
+    "by chance",
+    "SAR at 0.001",
+    "change of SAR",
+)
 #: The goals: degrees of error, share of expressions, loss of SAR at the false match rate.
 MOST_ERROR, LEAST_REACHED, MOST_LOST, FMR = 5.0, 0.8, 0.05, 1e-3
 #: Photographs that expressions and the disagreement of the measures are taken from.
@@ -232,18 +243,8 @@ def cell(value: Estimate | None) -> str:
     return "" if value is None else f"{value.value:.2f} [{value.low:.2f}, {value.high:.2f}]"
 
 
-def table(rows: Mapping[str, Figures]) -> str:
-    """Return the rows as a table in Markdown."""
-    heads = (
-        "wish",
-        "yaw",
-        "pitch",
-        "error, degrees",
-        "reached",
-        "by chance",
-        f"SAR at {FMR:g}",
-        "change of SAR",
-    )
+def table(heads: Sequence[str], rows: Mapping[str, Any]) -> str:
+    """Return rows of estimates, dataclasses by name, as a table in Markdown with heads for all columns."""
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     lines += [
         f"| {name} | {' | '.join(cell(value) for value in vars(row).values())} |"
@@ -252,14 +253,14 @@ def table(rows: Mapping[str, Figures]) -> str:
     return "\n".join(lines)
 
 
-def sheet(pictures: Mapping[str, Crops], people: People, model: str) -> NDArray[np.uint8]:
-    """Return a picture of all wishes of a few people."""
+def sheet(pictures: Mapping[str, Crops], people: People, title: str, words: str) -> NDArray[np.uint8]:
+    """Return a picture of all wishes of a few people, with a title and a sentence below it."""
     rows = []
     for number, name in enumerate(people.names[:4]):
         tiles = [Tile(people.first[number], ("photograph",))]
         tiles += [Tile(crops[number], (wish,)) for wish, crops in pictures.items()]
         rows.append(Row(name.replace("_", " "), "", tiles))
-    return contact_sheet("Pose and expression", f"Templates of {model}.", rows)
+    return contact_sheet(title, words, rows)
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -287,7 +288,7 @@ def compare(options: argparse.Namespace) -> None:
     rows = {name: figures(WISHES[name], row, found["nothing"], people.names) for name, row in found.items()}
     there = np.isfinite(apart)
     lines = [
-        table(rows),
+        table(HEADS, rows),
         "",
         *goals(found, WISHES, people.names),
         f"measures apart: {cell(estimate(apart[there], np.flatnonzero(there)))} degrees of yaw, "
@@ -297,7 +298,8 @@ def compare(options: argparse.Namespace) -> None:
     ]
     print("\n".join(lines))
     options.out.mkdir(parents=True, exist_ok=True)
-    write_png(options.out / "sheet.png", sheet(pictures, people, attacker.recogniser.name))
+    words = f"Templates of {attacker.recogniser.name}."
+    write_png(options.out / "sheet.png", sheet(pictures, people, "Pose and expression", words))
     write_table(options.out, "\n".join(lines) + "\n", {name: asdict(row) for name, row in rows.items()})
 
 

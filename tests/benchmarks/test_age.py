@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.age import Found, figures, table
+from benchmarks.age import HEADS, Found, figures
+from benchmarks.pose import table
 
 
 def found(age: list[float], accepted: list[bool]) -> Found:
@@ -21,6 +22,6 @@ def test_errors_are_distances_from_photographs_of_the_wanted_age() -> None:
     assert row.floor.value == pytest.approx((20 + 10 + 0 + 10) / 4)
     assert row.ceiling.value == pytest.approx(4 / 3)
     assert (row.sar.value, row.change.value) == (0.5, -0.25)
-    head, _, line = table({65.0: row}).splitlines()
+    head, _, line = table(HEADS, {"65": row}).splitlines()
     assert head.count("|") == line.count("|")
     assert line.startswith("| 65 | 50.00 [")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.mesh_measures import MeshMeasures
-from benchmarks.pose import WISHES, Found, cell, error_of, figures, goals, place_meshes, table
+from benchmarks.pose import HEADS, WISHES, Found, cell, error_of, figures, goals, place_meshes, table
 from recognition.errors import InputError
 
 NAMES = ["A", "B", "C", "D"]
@@ -50,7 +50,7 @@ def test_rows_and_goals() -> None:
         "change of SAR at FMR 0.001: -0.13 ["
     )
     assert lines[3] == "faces found by the mesh: 0.917"
-    text = table({"smile": row})
+    text = table(HEADS, {"smile": row})
     assert text.splitlines()[-1].startswith("| smile | 0.00 [")
     assert cell(None) == ""
 
