@@ -172,6 +172,7 @@ def test_a_pose_is_given_at_the_end_with_steps_of_its_own_and_changes_nothing_el
         "yaw": None,
         "pitch": -5.0,
         "expression": None,
+        "age": None,
     }
 
 

@@ -21,6 +21,7 @@ NOT_OF_RECIPES = {
     "yaw",
     "pitch",
     "expression",
+    "age",
     "size",
 }
 TARGETS: tuple[Any, ...] = ("class", "template")

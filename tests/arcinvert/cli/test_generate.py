@@ -124,6 +124,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
         "yaw": -12.5,
         "pitch": 5.0,
         "expression": "open-mouth",
+        "age": 62.5,
         "size": 224,
         "feature_dropout": 0.25,
         "learning_rate": 0.0625,
@@ -156,7 +157,7 @@ def test_options_reach_the_attack(tiny_model: Path, tmp_path: Path, monkeypatch:
     assert result["options"] == wanted
     assert result["environment"]["dtype"] == "float32"
     plan = result["plan"]
-    appearance = {name: wanted[name] for name in ("yaw", "pitch", "expression")}
+    appearance = {name: wanted[name] for name in ("yaw", "pitch", "expression", "age")}
     assert plan["appearance"] == appearance
     elsewhere = {"penalty", "whiten", "loss_margin", "knowledge"} | set(appearance)
     same = set(wanted) - elsewhere - set(plan["augmentation"])
