@@ -47,6 +47,11 @@ def test_no_rule_is_violated(still: Visitor, tab: str) -> None:
     page = still.page
     still.tab(tab)
     still.see(TABS[tab])
+    if tab == "From a photograph":
+        # With every control of a black box.
+        still.button("What the attacker has").click()
+        page.locator("#access-photograph input[type=radio]").nth(1).check()
+        still.see("#queries-photograph")
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         for scheme in ("light", "dark"):
