@@ -40,6 +40,9 @@ def test_a_whole_attack_runs_on_another_device(tiny_model: Path, monkeypatch: py
             penalty={"bn-per-position": 1.0},
             skin_tone=True,
             regression_blend=0.5,
+            yaw=-10.0,
+            expression="smile",
+            age=60.0,
         )
         plan = found.plan("class")
     assert plan.initialisation == "nearest-neighbours"
