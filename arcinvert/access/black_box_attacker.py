@@ -35,11 +35,6 @@ from recognition.runtime import Device
 
 #: The stage in which the black box is asked.
 ASKING = "Asking the black box"
-#: The note of every result: what is in the place of the attacked network.
-_NOTE = (
-    "Attacked as a black box: the gradients are those of the surrogate, and the attacked network was asked "
-    "{count} times, {most} times at most for one person."
-)
 
 
 class BlackBoxAttacker:
@@ -249,7 +244,7 @@ class BlackBoxAttacker:
             sentences.append(sentence)
 
         def access() -> dict[str, Any]:
-            sentences.append(_NOTE.format(count=self.meter.count, most=self.meter.spent()))
+            sentences.append(_asked_text(self.meter))
             sentences.append(surrogate.opinion())
             return surrogate.describe()
 
@@ -322,6 +317,16 @@ class BlackBoxAttacker:
             )
         self.options.for_estimate(chosen.samples)
         return chosen
+
+
+def _asked_text(meter: QueryMeter) -> str:
+    """Return what is in the place of the attacked network, and how often that was asked."""
+    count, most = meter.count, meter.spent()
+    of_one = "" if most == count else f", {most:,} times at most for one person"
+    return (
+        "Attacked as a black box: the gradients are those of the surrogate, and the attacked network was "
+        f"asked {count:,} times{of_one}."
+    )
 
 
 def person_key(number: int) -> str:

@@ -89,7 +89,10 @@ def test_the_budget_is_kept_and_reported(target: Recogniser, tiny_model: Path, a
     assert run.result["attacked"]["name"] == "target"
     assert not any("is assumed" in note for note in run.result["notes"])
     assert found["surrogate"]["name"] == "tiny"
-    assert f"asked {queries['count']} times" in run.result["notes"][-2]
+    counted = f"asked {queries['count']:,} times"
+    # What serves both people counts for each.
+    of_one = f", {queries['most_for_one_person']} times at most for one person."
+    assert run.result["notes"][-2].endswith(f"{counted}{of_one}")
     assert run.result["notes"][-1].startswith("The black box itself ")
     assert run.result["notes"][-1].endswith("2 images, which says little about others.")
     if access == "embeddings":
@@ -199,6 +202,7 @@ def test_every_image_is_counted(
     queries = run.result["access"]["queries"]
     assert counting.seen == queries["count"] <= 40
     assert queries["by_purpose"]["templates"] == 1
+    assert any(note.endswith(f"was asked {queries['count']} times.") for note in run.result["notes"])
     # What the black box says of the image that is written.
     (image,), ((opinion,),) = run.images, [[one["answer"] for one in run.result["access"]["own_opinion"]]]
     enrolled = run.result["samples"][0]["attacked_similarity"]
