@@ -265,11 +265,15 @@ class BlackBoxAttacker:
         )
 
     def _report_queries(self, people: int) -> None:
-        """Report the queries from now on as a stage, with the budget as their number."""
-        # Embeddings of public faces serve all people.
-        shared = self.options.access == "embeddings"
-        total = self.options.query_budget * (1 if shared else people)
-        self.meter.on_charge = lambda: self._on_stage(ASKING, min(self.meter.count, total), total)
+        """Report the queries from now on as a stage, of as many as finished images leave of the budget."""
+
+        def report() -> None:
+            left = self.options.query_budget - self.meter.reserved
+            # Embeddings of public faces serve all people, and each has a template.
+            total = left + people - 1 if self.options.access == "embeddings" else left * people
+            self._on_stage(ASKING, min(self.meter.count, total), total)
+
+        self.meter.on_charge = report
 
     def _shown_options(self) -> dict[str, Any]:
         """Return the options of the access for the result, without where files are on this machine."""
