@@ -49,7 +49,7 @@ class BlackBoxAttacker:
         calibrate: Whether a surrogate without BatchNorm and without a file of statistics is measured first.
         own: The attacker's own network where it is loaded already; None loads `options.surrogate`.
         on_stage: Receives what is done before the first step: its name, how much is done, and of how much.
-            What it raises ends the attack.
+            What it raises ends the attack. Without it, a measurement of the own network shows a bar.
 
     Raises:
         InputError: If something given cannot be used.
@@ -69,7 +69,7 @@ class BlackBoxAttacker:
         precision: Precision = "auto",
         calibrate: bool = True,
         own: Attacker | None = None,
-        on_stage: OnStage = lambda stage, done, total: None,
+        on_stage: OnStage | None = None,
     ) -> None:
         self.options = options
         self.meter = QueryMeter(options.query_budget)
@@ -266,12 +266,15 @@ class BlackBoxAttacker:
 
     def _report_queries(self, people: int) -> None:
         """Report the queries from now on as a stage, of as many as finished images leave of the budget."""
+        on_stage = self._on_stage
+        if on_stage is None:
+            return
 
         def report() -> None:
             left = self.options.query_budget - self.meter.reserved
             # Embeddings of public faces serve all people, and each has a template.
             total = left + people - 1 if self.options.access == "embeddings" else left * people
-            self._on_stage(ASKING, min(self.meter.count, total), total)
+            on_stage(ASKING, min(self.meter.count, total), total)
 
         self.meter.on_charge = report
 

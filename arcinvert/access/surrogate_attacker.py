@@ -63,7 +63,8 @@ class SurrogateAttacker:
         options: What may be asked, and how often.
         samples: The images of each person.
         seed: The seed of all draws.
-        on_stage: Receives what is done before anybody is asked about.
+        on_stage: Receives what is done before anybody is asked about; without it the measurement of the
+            attacker's own network shows a bar.
 
     Raises:
         InputError: If too few faces are answered, or a package is missing.
@@ -78,7 +79,7 @@ class SurrogateAttacker:
         *,
         samples: int,
         seed: int,
-        on_stage: OnStage = lambda stage, done, total: None,
+        on_stage: OnStage | None = None,
     ) -> None:
         if options.refine:
             check_package()
@@ -86,7 +87,8 @@ class SurrogateAttacker:
         self._own = own.recogniser
         if not statistics_layers(self._own):
             # Without BatchNorm, what was measured on synthetic faces is all that is known of activations.
-            own.measure(AttackOptions(), partial(on_stage, MEASURING))
+            own.measure(AttackOptions(), None if on_stage is None else partial(on_stage, MEASURING))
+        on_stage = on_stage or _ignored
         self._reserve_for(options.candidates, samples)
         embeddings = embedded_faces(self._own, faces, partial(on_stage, EMBEDDING))
         self._map: dict[str, Any] | None = None
@@ -331,6 +333,10 @@ class SurrogateAttacker:
             "people": list(self._people.values()),
             "own_opinion": self._opinions,
         }
+
+
+def _ignored(stage: str, done: int, total: int) -> None:
+    """Receive a stage that nobody asked for."""
 
 
 def curve_points(count: int, fewest: int) -> list[int]:

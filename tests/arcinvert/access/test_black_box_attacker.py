@@ -241,6 +241,25 @@ def test_what_comes_before_the_steps_is_reported(
     assert (surrogate_attacker.LEARNING in stages) == (access == "embeddings")
 
 
+def test_a_measurement_of_the_own_network_shows_a_bar_or_is_reported(
+    target: Recogniser, tiny: Recogniser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Any] = []
+    monkeypatch.setattr(surrogate_attacker, "statistics_layers", lambda recogniser: ())
+    monkeypatch.setattr(Attacker, "measure", lambda self, options, progress: measured.append(progress))
+    own = Attacker(tiny, device="cpu")
+    reported: list[tuple[str, int, int]] = []
+    for given in ({}, {"on_stage": lambda *stage: reported.append(stage)}):
+        chosen = AccessOptions(access="scores", queries=40)
+        box = local_target(target, chosen, "scores", QueryMeter(40)).box
+        SurrogateAttacker(box, own, load_faces(None, 40, seed=0), chosen, samples=1, seed=0, **given)
+    # None is a bar of the measurement's own.
+    bar, report = measured
+    assert bar is None
+    report(3, 9)
+    assert reported[-1] == (surrogate_attacker.MEASURING, 3, 9)
+
+
 def test_what_a_report_raises_ends_the_attack(
     target: Recogniser, tiny_model: Path, astronaut_crop: Any
 ) -> None:
