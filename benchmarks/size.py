@@ -31,14 +31,13 @@ from arcinvert.output.contact_sheet import Row, Tile, contact_sheet
 from arcinvert.subjects import crop_subjects
 from benchmarks.faults import measure, row, table
 from benchmarks.judged import run_or_exit, write_table
-from benchmarks.people import draw_attacked
+from benchmarks.people import add_attacked, draw_attacked
 from recognition.appearance.upsampling import LARGE_SIZE
 from recognition.data.faces import at_size, read_face
 from recognition.data.folders import read_folders
 from recognition.detection.alignment import REFERENCE_POINTS, crop_at, similarity_transform
 from recognition.detection.search import find_face
 from recognition.images import read_image, to_uint8, write_png
-from recognition.loading import BUNDLED
 from recognition.metrics.intervals import Estimate, estimate, estimate_share_difference
 from recognition.metrics.text import interval_text
 
@@ -184,10 +183,7 @@ def main() -> None:
     parser.add_argument(
         "--photos", type=Path, required=True, help="LFW: a folder of one folder for each identity"
     )
-    parser.add_argument("--model", default=BUNDLED, help="the network to attack (default: %(default)s)")
-    parser.add_argument("--people", type=int, default=16, help="the number of people (default: %(default)s)")
-    parser.add_argument("--tuning", action="store_true", help="attack people that settings are tuned on")
-    parser.add_argument("--seed", type=int, default=0, help="the seed of people and attacks (default: 0)")
+    add_attacked(parser, 16)
     parser.add_argument(
         "--out", type=Path, default=Path("arcinvert-results/size"), help="the folder for results"
     )

@@ -29,8 +29,6 @@ from recognition.errors import InputError, one_line
 FORMAT = "arcinvert-deformations-1"
 #: The years whose change is stored: that of one is too small for half precision.
 _YEARS = 30
-#: Dimensions of maps that differ from image to image.
-_BATCHED = 4
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def mirrored_flow(flow: Tensor) -> Tensor:
 
 def _enlarged(maps: Tensor, side: int) -> Tensor:
     """Return maps, (c, h, w) or (batch, c, h, w), as ((batch or 1), c, side, side)."""
-    return F.interpolate(maps if maps.ndim == _BATCHED else maps[None], (side, side), mode="bicubic")
+    return F.interpolate(maps.reshape(-1, *maps.shape[-3:]), (side, side), mode="bicubic")
 
 
 def save_deformations(path: str | os.PathLike[str], deformations: Deformations, notes: str) -> None:
@@ -166,7 +164,9 @@ def save_deformations(path: str | os.PathLike[str], deformations: Deformations, 
     for expression, change in deformations.expressions.items():
         tensors |= {f"{expression}.{name}": value for name, value in vars(change).items()}
     if deformations.ages is not None:
-        tensors |= _scaled_up(deformations.ages)
+        change = deformations.ages.year.times(_YEARS)
+        tensors |= {f"age.{name}": value for name, value in vars(change).items()}
+        tensors |= {"age.weights": deformations.ages.weights, "age.offset": deformations.ages.offset}
     halves = {name: value.half().contiguous() for name, value in tensors.items()}
     write_safetensors(path, halves, {"format": FORMAT, "notes": notes})
 
@@ -204,16 +204,6 @@ def load_deformations(path: str | os.PathLike[str]) -> Deformations:
         return Deformations(flows("yaw"), flows("pitch"), expressions, ages())
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: damaged deformations ({one_line(error)}); get an intact copy") from None
-
-
-def _scaled_up(ages: Ages) -> dict[str, Tensor]:
-    change = ages.year.times(_YEARS)
-    return {
-        "age.flow": change.flow,
-        "age.colours": change.colours,
-        "age.weights": ages.weights,
-        "age.offset": ages.offset,
-    }
 
 
 @functools.cache
